@@ -1,0 +1,174 @@
+//! What a run says at its end, and what a dry run would do: on standard output, as a table or as JSON.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::progress::{count, duration, emit};
+use crate::core::statistics::View;
+use crate::run::{RunSummary, Survey, peak_memory};
+
+/// Prints how a run ended.
+pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bool) {
+    let memory = peak_memory();
+    if as_json {
+        emit(&json!({
+            "event": "summary",
+            "summary": summary.view,
+            "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
+            "interrupted": summary.interrupted,
+            "peak_memory_bytes": memory,
+        }));
+        return;
+    }
+    let text = render(&summary.view, noun, output, memory);
+    let end = if let Some(error) = &summary.stopped {
+        format!("stopped: {error}\nhint: {}\n", remedy(error.class))
+    } else if summary.interrupted {
+        "interrupted: run the same command again to go on\n".to_owned()
+    } else {
+        String::new()
+    };
+    // A closed standard output is no reason to fail.
+    let _ = write!(io::stdout(), "{text}{end}");
+}
+
+fn remedy(class: crate::core::class::FailureClass) -> &'static str {
+    use crate::core::class::FailureClass;
+    match class {
+        FailureClass::Auth => "check the key; run the same command again to go on",
+        FailureClass::Quota => "add credit or raise the quota; run the same command again to go on",
+        _ => "check the name of the model; run the same command again to go on",
+    }
+}
+
+fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String {
+    let (made, kept, failed) = view.totals();
+    let edited: u64 = view.components.iter().map(|count| count.edited).sum();
+    if made == 0 && failed == 0 && edited == 0 && view.complete == view.records {
+        return format!(
+            "nothing to do: all {kept} artifacts of {} {noun} are up to date ({:.2} s)\n",
+            view.records, view.elapsed_seconds
+        );
+    }
+    let mut text = String::new();
+    let name_width = view
+        .components
+        .iter()
+        .map(|count| count.component.len())
+        .max()
+        .unwrap_or(0)
+        .max(9);
+    let _ = writeln!(
+        text,
+        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "component", "made", "kept", "edited", "failed", "blocked"
+    );
+    for row in &view.components {
+        let _ = writeln!(
+            text,
+            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
+            row.component, row.made, row.kept, row.edited, row.failed, row.blocked
+        );
+    }
+    let name_width = view
+        .categories
+        .iter()
+        .map(|count| count.category.len())
+        .max()
+        .unwrap_or(0)
+        .max(9);
+    let _ = writeln!(
+        text,
+        "\n{:name_width$}  {:>8} {:>7}",
+        "category", "complete", "of"
+    );
+    for row in &view.categories {
+        let _ = writeln!(
+            text,
+            "{:name_width$}  {:>8} {:>7}",
+            row.category, row.complete, row.total
+        );
+    }
+    let unfinished = view.records - view.done;
+    let _ = writeln!(
+        text,
+        "\n{} of {} {noun} complete, {} incomplete, {unfinished} not finished",
+        view.complete,
+        view.records,
+        view.done - view.complete,
+    );
+    let calls = &view.calls;
+    let _ = writeln!(
+        text,
+        "{made} artifacts made, {kept} kept, {failed} failed or blocked, in {} ({} {noun}/h)",
+        elapsed(view.elapsed_seconds),
+        count(hourly(view)),
+    );
+    let _ = writeln!(
+        text,
+        "{} calls ({} tries failed), {} answers from the journal, {} tokens in and {} out{}",
+        calls.calls,
+        calls.failed_tries,
+        calls.journaled,
+        count(calls.input_tokens),
+        count(calls.output_tokens),
+        memory.map_or_else(String::new, |bytes| format!(
+            ", peak memory {} MB",
+            bytes / 1_000_000
+        )),
+    );
+    let _ = writeln!(text, "files are in {}", output.display());
+    text
+}
+
+fn elapsed(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{seconds:.2} s")
+    } else {
+        duration(seconds)
+    }
+}
+
+/// Records an hour over the whole run: what a summary is about, unlike the recent pace of a live view.
+fn hourly(view: &View) -> u64 {
+    if view.elapsed_seconds > 0.0 {
+        (view.done as f64 * 3600.0 / view.elapsed_seconds) as u64
+    } else {
+        0
+    }
+}
+
+/// Prints what a dry run found.
+pub(super) fn print_survey(surveys: &[Survey], as_json: bool) {
+    if as_json {
+        emit(&json!({"event": "plan", "components": surveys}));
+        return;
+    }
+    let width = surveys
+        .iter()
+        .map(|survey| survey.component.len())
+        .max()
+        .unwrap_or(0)
+        .max(9);
+    let mut text = format!(
+        "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>11}\n",
+        "component", "to make", "up to date", "edited", "depends on upstream", "unreadable"
+    );
+    for survey in surveys {
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>11}",
+            survey.component,
+            survey.to_make,
+            survey.up_to_date,
+            survey.edited,
+            survey.depends_on_upstream,
+            survey.unreadable
+        );
+    }
+    text.push_str("dry run: nothing was made\n");
+    let _ = write!(io::stdout(), "{text}");
+}

@@ -1,0 +1,405 @@
+//! The configuration file `batchgen.toml`: what may stand in it, and errors that say what to do about
+//! what may not. It reads one file and nothing else; flags and environment are laid over it by `cli`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::dataset::DatasetConfig;
+
+/// Name of the file.
+pub const FILE_NAME: &str = "batchgen.toml";
+
+/// What `batchgen.toml` may hold. The file in the repository documents every key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Model that components ask, as `provider/model`.
+    pub model: Option<String>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// The records.
+    pub dataset: Option<DatasetConfig>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
+    /// Where files go.
+    pub output: OutputConfig,
+    /// Where the durable state lies.
+    pub state: StateConfig,
+    /// Where plugins are.
+    pub plugins: PluginsConfig,
+    /// Limits of each lane.
+    pub limits: LimitsConfig,
+    /// When a call is tried again.
+    pub retry: RetryConfig,
+    /// Providers by name.
+    pub provider: BTreeMap<String, ProviderConfig>,
+    /// Models by `provider/model`.
+    pub models: BTreeMap<String, ModelConfig>,
+    /// Components by name.
+    pub component: BTreeMap<String, ComponentConfig>,
+}
+
+/// `[site]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SiteConfig {
+    /// Without a trailing slash.
+    pub base_url: String,
+    /// Name of the site.
+    pub name: String,
+    /// As Open Graph writes it.
+    pub locale: String,
+}
+
+impl Default for SiteConfig {
+    fn default() -> Self {
+        SiteConfig {
+            base_url: "https://example.org".to_owned(),
+            name: "Example".to_owned(),
+            locale: "en_US".to_owned(),
+        }
+    }
+}
+
+/// `[output]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct OutputConfig {
+    /// The output directory.
+    pub directory: PathBuf,
+    /// Path of a file below it, with `{component}`, `{category}`, `{id}` and `{extension}`.
+    pub path: String,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        OutputConfig {
+            directory: PathBuf::from("content"),
+            path: "{component}/{id}.{extension}".to_owned(),
+        }
+    }
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StateConfig {
+    /// The SQLite file.
+    pub file: PathBuf,
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        StateConfig {
+            file: PathBuf::from(".batchgen/state.db"),
+        }
+    }
+}
+
+/// `[plugins]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PluginsConfig {
+    /// Directory of `*.wasm` files.
+    pub directory: PathBuf,
+}
+
+impl Default for PluginsConfig {
+    fn default() -> Self {
+        PluginsConfig {
+            directory: PathBuf::from("target/plugins"),
+        }
+    }
+}
+
+/// `[limits]`: of each lane with a real model; the offline provider has none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LimitsConfig {
+    /// Requests in any minute.
+    pub requests_per_minute: u64,
+    /// Tokens, in and out together, in any minute; none where absent.
+    pub tokens_per_minute: Option<u64>,
+    /// Requests at once.
+    pub concurrency: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        LimitsConfig {
+            requests_per_minute: 30,
+            tokens_per_minute: None,
+            concurrency: 8,
+        }
+    }
+}
+
+/// `[retry]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RetryConfig {
+    /// Tries of one call, the first included.
+    pub max_tries: u32,
+    /// No try starts later than this after the first, seconds.
+    pub max_elapsed_seconds: u64,
+    /// A call fails when nothing arrives for so long, seconds.
+    pub idle_timeout_seconds: u64,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        RetryConfig {
+            max_tries: 3,
+            max_elapsed_seconds: 300,
+            idle_timeout_seconds: 30,
+        }
+    }
+}
+
+/// `[provider.NAME]`: a server that speaks the chat completions API of OpenAI.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ProviderConfig {
+    /// Address up to and with `/v1`.
+    pub base_url: Option<String>,
+    /// Environment variable that holds the key; empty for a server without keys.
+    pub api_key_env: Option<String>,
+    /// Whether answers are streamed.
+    pub stream: Option<bool>,
+}
+
+/// `[models."provider/model"]`: where a model's parameters differ.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ModelConfig {
+    /// Name of the parameter for the output cap.
+    pub max_tokens_parameter: String,
+    /// Whether the model takes a temperature.
+    pub send_temperature: bool,
+    /// How a JSON schema is asked for.
+    pub json: JsonSupport,
+    /// More fields of the request's body.
+    pub extra_body: Map<String, Value>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        ModelConfig {
+            max_tokens_parameter: "max_tokens".to_owned(),
+            send_temperature: true,
+            json: JsonSupport::Schema,
+            extra_body: Map::new(),
+        }
+    }
+}
+
+/// How a model is asked for JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JsonSupport {
+    /// By schema.
+    Schema,
+    /// As any object; the schema stands in the prompt.
+    Object,
+    /// In the prompt only.
+    Prompt,
+}
+
+/// `[component.NAME]`: overrides of a plugin's manifest.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ComponentConfig {
+    /// Plugin that makes it; the one of the component's name where absent.
+    pub plugin: Option<String>,
+    /// Whether it runs without `--all`.
+    pub enabled: Option<bool>,
+    /// Smaller runs earlier.
+    pub priority: Option<i64>,
+    /// Model that it asks.
+    pub model: Option<String>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// Most tokens of one answer.
+    pub max_output_tokens: Option<u32>,
+    /// Options, as the plugin's manifest documents them.
+    pub options: Map<String, Value>,
+    /// Files that take the place of the plugin's prompts.
+    pub prompts: BTreeMap<String, PathBuf>,
+    /// Path of the file below the output directory.
+    pub output: Option<String>,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {cause}\nhint: name an existing file with --config FILE", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The file is not valid.
+    #[error("the configuration {} is not valid: {}{}", file.display(), cause.trim_end(), hint(cause))]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Place and cause, as the parser says.
+        cause: String,
+    },
+    /// A value is out of its range, or names something that is not there.
+    #[error("`{key}` in the configuration: {cause}\nhint: {hint}")]
+    Value {
+        /// Key of the value.
+        key: String,
+        /// What is wrong.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// Suggests the key that was meant, from the parser's own words.
+fn hint(cause: &str) -> String {
+    let quoted: Vec<&str> = cause
+        .lines()
+        .find(|line| line.starts_with("unknown field"))
+        .map(|line| line.split('`').skip(1).step_by(2).collect())
+        .unwrap_or_default();
+    let Some((unknown, known)) = quoted.split_first() else {
+        return String::new();
+    };
+    match closest(unknown, known.iter().copied()) {
+        Some(meant) => format!("\nhint: did you mean `{meant}`?"),
+        None => "\nhint: batchgen.toml in the repository documents every key".to_owned(),
+    }
+}
+
+/// The candidate that a misspelt name was probably meant to be.
+pub fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+impl Config {
+    /// Reads a configuration file. Paths in it count from its directory.
+    ///
+    /// # Errors
+    /// With file, line and column, and the key that was probably meant.
+    pub fn read(file: &Path) -> Result<Config, ConfigError> {
+        let text = fs::read_to_string(file).map_err(|error| ConfigError::Unreadable {
+            file: file.to_owned(),
+            cause: error.to_string(),
+        })?;
+        let mut config: Config = toml::from_str(&text).map_err(|error| ConfigError::Invalid {
+            file: file.to_owned(),
+            cause: error.to_string(),
+        })?;
+        config.anchor(file.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// The configuration file that counts in `directory`: there or in the nearest one above it.
+    pub fn find(directory: &Path) -> Option<PathBuf> {
+        directory
+            .ancestors()
+            .map(|ancestor| ancestor.join(FILE_NAME))
+            .find(|file| file.is_file())
+    }
+
+    fn anchor(&mut self, base: &Path) {
+        let anchor = |path: &mut PathBuf| *path = base.join(&*path);
+        if let Some(dataset) = &mut self.dataset {
+            anchor(&mut dataset.path);
+            dataset.categories_file.iter_mut().for_each(anchor);
+        }
+        anchor(&mut self.output.directory);
+        anchor(&mut self.state.file);
+        anchor(&mut self.plugins.directory);
+        for component in self.component.values_mut() {
+            component.prompts.values_mut().for_each(anchor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE_NAME);
+        fs::write(&file, text).unwrap();
+        Config::read(&file)
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        let config = read("").unwrap();
+        assert_eq!(config.limits.requests_per_minute, 30);
+        assert_eq!(config.retry.max_tries, 3);
+    }
+
+    /// The repository's file documents every key, so every commented line of it must be accepted.
+    #[test]
+    fn what_the_repository_documents_is_accepted() {
+        let documented = include_str!("../../batchgen.toml");
+        let key = |line: &str| {
+            line.strip_prefix("# ")
+                .filter(|rest| {
+                    rest.starts_with('[')
+                        || rest.split_once(" = ").is_some_and(|(key, _)| {
+                            key.bytes()
+                                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+                        })
+                })
+                .map(ToOwned::to_owned)
+        };
+        let uncommented: Vec<String> = documented
+            .lines()
+            .map(|line| key(line).unwrap_or_else(|| line.to_owned()))
+            .collect();
+        let config = read(&uncommented.join("\n")).unwrap();
+        assert_eq!(config.component.len(), 1);
+        assert_eq!(config.provider.len(), 2);
+        assert_eq!(config.models.len(), 1);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_place_and_what_was_meant() {
+        let error = read("modle = \"offline\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 1, column 1"), "{error}");
+        assert!(error.ends_with("hint: did you mean `model`?"), "{error}");
+        let error = read("[component.text]\nmax-output-token = 5\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("hint: did you mean `max-output-tokens`?"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_nearest_file_upwards_counts_and_its_paths_start_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("a/b");
+        fs::create_dir_all(&below).unwrap();
+        assert_eq!(
+            Config::find(&below).filter(|file| file.starts_with(directory.path())),
+            None
+        );
+        let file = directory.path().join(FILE_NAME);
+        fs::write(&file, "[output]\ndirectory = \"out\"\n").unwrap();
+        assert_eq!(Config::find(&below), Some(file.clone()));
+        let config = Config::read(&file).unwrap();
+        assert_eq!(config.output.directory, directory.path().join("out"));
+    }
+}

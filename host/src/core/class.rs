@@ -1,0 +1,149 @@
+//! What can go wrong with a task, as classes with their consequences. Nothing here knows how a
+//! provider reports an error: its dialect maps it to a class.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a task failed. The taxonomy that retries, sweeps, reruns and exit codes go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureClass {
+    /// The provider's limit on requests or tokens (429).
+    RateLimit,
+    /// The provider cannot keep up (503, 529).
+    Overloaded,
+    /// The network or the provider stumbled: 408, 409, 5xx, reset, timeout, empty answer.
+    Transient,
+    /// Money or daily quota is used up.
+    Quota,
+    /// The key is wrong, missing or may not do this.
+    Auth,
+    /// The provider has no such model.
+    NotFound,
+    /// The question is longer than the model's context.
+    Context,
+    /// The provider refuses the request as malformed.
+    BadRequest,
+    /// The provider's content filter refused question or answer.
+    ContentFilter,
+    /// No acceptable answer after repairs and a fresh one.
+    InvalidOutput,
+    /// The record lacks what the component cannot do without.
+    UnsuitableRecord,
+    /// The component reported a fault of its own: options, prompts or code.
+    ComponentFault,
+    /// The component trapped.
+    Trap,
+    /// The component used more CPU, memory, executions, calls or output than it may.
+    Limit,
+    /// The component asked a different question when it was replayed.
+    Determinism,
+    /// The artifact is not what the manifest promises, so it was not published.
+    RejectedArtifact,
+    /// The record could not be read from the dataset.
+    Record,
+    /// The output file could not be written.
+    Output,
+}
+
+/// Every class with its name in the store, in exports and on screen.
+const NAMES: [(FailureClass, &str); 18] = [
+    (FailureClass::RateLimit, "rate-limit"),
+    (FailureClass::Overloaded, "overloaded"),
+    (FailureClass::Transient, "transient"),
+    (FailureClass::Quota, "quota"),
+    (FailureClass::Auth, "auth"),
+    (FailureClass::NotFound, "not-found"),
+    (FailureClass::Context, "context"),
+    (FailureClass::BadRequest, "bad-request"),
+    (FailureClass::ContentFilter, "content-filter"),
+    (FailureClass::InvalidOutput, "invalid-output"),
+    (FailureClass::UnsuitableRecord, "unsuitable-record"),
+    (FailureClass::ComponentFault, "component-fault"),
+    (FailureClass::Trap, "trap"),
+    (FailureClass::Limit, "limit"),
+    (FailureClass::Determinism, "determinism"),
+    (FailureClass::RejectedArtifact, "rejected-artifact"),
+    (FailureClass::Record, "record"),
+    (FailureClass::Output, "output"),
+];
+
+impl FailureClass {
+    /// The name in the store and on screen.
+    pub fn as_str(self) -> &'static str {
+        NAMES
+            .iter()
+            .find(|(class, _)| *class == self)
+            .map_or("unknown", |(_, name)| name)
+    }
+
+    /// Whether the same request may succeed a moment later.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::RateLimit | Self::Overloaded | Self::Transient)
+    }
+
+    /// Whether nothing more can be had from the lane: every further request would fail the same.
+    pub fn stops_lane(self) -> bool {
+        matches!(self, Self::Quota | Self::Auth | Self::NotFound)
+    }
+
+    /// Whether answers are at fault, so that asking again means asking anew (a new generation).
+    pub fn is_answer_at_fault(self) -> bool {
+        matches!(
+            self,
+            Self::ContentFilter | Self::InvalidOutput | Self::RejectedArtifact
+        )
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is not the name of a class.
+#[derive(Debug, thiserror::Error)]
+#[error("`{name}` is not a failure class")]
+pub struct UnknownClass {
+    /// What was read.
+    pub name: String,
+}
+
+impl FromStr for FailureClass {
+    type Err = UnknownClass;
+
+    fn from_str(name: &str) -> Result<Self, UnknownClass> {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(class, _)| *class)
+            .ok_or_else(|| UnknownClass {
+                name: name.to_owned(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for (class, name) in NAMES {
+            assert_eq!(class.as_str(), name);
+            assert_eq!(name.parse::<FailureClass>().unwrap(), class);
+        }
+        assert!("nonsense".parse::<FailureClass>().is_err());
+    }
+
+    #[test]
+    fn no_class_is_both_retried_and_final() {
+        for (class, _) in NAMES {
+            assert!(!(class.is_transient() && class.stops_lane()), "{class}");
+            assert!(
+                !(class.is_transient() && class.is_answer_at_fault()),
+                "{class}"
+            );
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! SHA-256 over a sequence of parts, each with its length and kind, so that no two different
+//! sequences hash the same bytes. JSON is hashed in canonical form: the order of keys is no change.
+
+use std::fmt;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The hash of plain bytes, as `sha256sum` prints it.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A hash read back from storage; `None` if it is not 32 bytes long.
+    pub fn from_slice(bytes: &[u8]) -> Option<Digest> {
+        bytes.try_into().ok().map(Digest)
+    }
+
+    /// The first eight bytes as a number: a seed that depends on everything hashed.
+    pub fn seed(&self) -> u64 {
+        self.0
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+/// Collects the parts of a hash.
+pub struct DigestBuilder(Sha256);
+
+impl DigestBuilder {
+    /// Starts a hash in its own domain: `domain` names what is hashed and its version, so that
+    /// hashes of different things never meet.
+    pub fn new(domain: &str) -> DigestBuilder {
+        let mut builder = DigestBuilder(Sha256::new());
+        builder.text(domain);
+        builder
+    }
+
+    /// Adds bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.part(b'b', bytes)
+    }
+
+    /// Adds text.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.part(b't', text.as_bytes())
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        self.part(b'n', &number.to_be_bytes())
+    }
+
+    /// Adds something that may be absent.
+    pub fn optional<T>(&mut self, value: Option<T>, add: impl FnOnce(&mut Self, T)) -> &mut Self {
+        match value {
+            None => self.part(b'0', b""),
+            Some(value) => {
+                self.part(b'1', b"");
+                add(self, value);
+                self
+            }
+        }
+    }
+
+    /// Adds a list, with its length.
+    pub fn list<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        mut add: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.number(items.len() as u64);
+        for item in items {
+            add(self, item);
+        }
+        self
+    }
+
+    /// Adds JSON, whatever the order of its keys.
+    pub fn json(&mut self, value: &Value) -> &mut Self {
+        match value {
+            Value::Null => self.part(b'z', b""),
+            Value::Bool(value) => self.part(b'o', &[u8::from(*value)]),
+            Value::Number(number) => self.part(b'#', number.to_string().as_bytes()),
+            Value::String(text) => self.text(text),
+            Value::Array(items) => {
+                self.part(b'[', b"");
+                self.list(items.iter(), |builder, item| {
+                    builder.json(item);
+                })
+            }
+            Value::Object(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                self.part(b'{', b"");
+                self.list(entries.into_iter(), |builder, (key, value)| {
+                    builder.text(key).json(value);
+                })
+            }
+        }
+    }
+
+    /// The hash of all that was added.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+
+    fn part(&mut self, kind: u8, bytes: &[u8]) -> &mut Self {
+        self.0.update([kind]);
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn of_json(value: &Value) -> Digest {
+        let mut builder = DigestBuilder::new("test");
+        builder.json(value);
+        builder.finish()
+    }
+
+    #[test]
+    fn order_of_keys_is_no_change() {
+        assert_eq!(
+            of_json(&json!({"a": 1, "b": [true]})),
+            of_json(&json!({"b": [true], "a": 1}))
+        );
+        assert_ne!(of_json(&json!({"a": 1})), of_json(&json!({"a": "1"})));
+        assert_ne!(of_json(&json!([1, [2]])), of_json(&json!([[1], 2])));
+        assert_ne!(of_json(&json!(null)), of_json(&json!({})));
+    }
+
+    proptest! {
+        #[test]
+        fn parts_do_not_run_together(a in ".{0,8}", b in ".{0,8}", c in ".{0,8}", d in ".{0,8}") {
+            let hash = |x: &str, y: &str| {
+                let mut builder = DigestBuilder::new("test");
+                builder.text(x).text(y);
+                builder.finish()
+            };
+            prop_assert_eq!(hash(&a, &b) == hash(&c, &d), (a, b) == (c, d));
+        }
+    }
+}

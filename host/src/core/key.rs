@@ -1,0 +1,82 @@
+//! The key of a completion: the hash of the logical question. It leaves out what does not change
+//! the question: the lane that answers, the API key, streaming, the rendered body.
+
+use serde_json::Value;
+
+use super::digest::{Digest, DigestBuilder};
+
+/// Parameters of the model that a question goes to, as the configuration resolved them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// `provider/model`.
+    pub model: String,
+    /// Sampling temperature.
+    pub temperature: f64,
+    /// Most tokens that an answer may have.
+    pub max_output_tokens: u32,
+}
+
+impl Parameters {
+    /// Adds the parameters to a hash.
+    pub fn hash(&self, builder: &mut DigestBuilder) {
+        builder
+            .text(&self.model)
+            .text(&self.temperature.to_string())
+            .number(u64::from(self.max_output_tokens));
+    }
+}
+
+/// The part of the key that all questions of one execution share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyContext {
+    /// What the questions are asked with.
+    pub parameters: Parameters,
+    /// Raised when an answer was at fault and must be asked anew.
+    pub generation: u32,
+}
+
+impl KeyContext {
+    /// The key of a question that is the `ordinal`-th of its kind in this execution, from 0.
+    /// `request` is the question as JSON: messages, facts, rules and format.
+    pub fn key(&self, request: &Value, ordinal: u32) -> Digest {
+        let mut builder = DigestBuilder::new("batchgen completion 1");
+        self.parameters.hash(&mut builder);
+        builder
+            .number(u64::from(self.generation))
+            .number(u64::from(ordinal))
+            .json(request);
+        builder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_part_of_the_question_counts() {
+        let context = KeyContext {
+            parameters: Parameters {
+                model: "openai/gpt-4o-mini".to_owned(),
+                temperature: 0.6,
+                max_output_tokens: 500,
+            },
+            generation: 0,
+        };
+        let request = json!({"messages": [{"role": "user", "content": "Why?"}]});
+        let key = context.key(&request, 0);
+        assert_eq!(key, context.key(&request, 0));
+        assert_ne!(key, context.key(&request, 1));
+        assert_ne!(key, context.key(&json!({"messages": []}), 0));
+        let mut changed = context.clone();
+        changed.generation = 1;
+        assert_ne!(key, changed.key(&request, 0));
+        let mut changed = context.clone();
+        changed.parameters.temperature = 0.7;
+        assert_ne!(key, changed.key(&request, 0));
+        let mut changed = context;
+        changed.parameters.model = "openai/gpt-4o".to_owned();
+        assert_ne!(key, changed.key(&request, 0));
+    }
+}

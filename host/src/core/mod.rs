@@ -1,0 +1,14 @@
+//! Decisions without effects: no input or output, no clock, no async, no sandbox, no database.
+//! Time and randomness are arguments, so every law here can be tested by itself.
+//! A check in `cargo xtask tidy` keeps it so.
+
+pub mod breaker;
+pub mod class;
+pub mod decision;
+pub mod digest;
+pub mod fingerprint;
+pub mod graph;
+pub mod key;
+pub mod retry;
+pub mod statistics;
+pub mod window;

@@ -1,0 +1,39 @@
+//! Streams of records from a dataset file: YAML, JSON, JSON Lines, CSV.
+//!
+//! A format has two halves. Its *splitter* walks through the file with bounded memory and says where each
+//! record lies ([`Place`]). Its *parser* turns the bytes of one record into JSON. [`Dataset::entries`]
+//! uses both; [`Dataset::read`] needs only the parser, so a record is read again without its file.
+//!
+//! Contract:
+//!
+//! - Memory holds one record and the category facts, however large the file is.
+//! - A bad record is one `Err` of the stream, which then goes on; a broken file ends it.
+//! - Every record that leaves here has a safe id, a name and a category.
+//!
+//! Not here: finding duplicate ids (that takes an index, which the store has), watching files for change,
+//! choosing records, and any meaning of the other fields.
+
+mod config;
+mod csv;
+mod error;
+mod id;
+mod input;
+mod json;
+mod jsonl;
+mod list;
+mod record;
+mod source;
+mod value;
+mod yaml;
+mod yaml_split;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod round_trip;
+
+pub use config::{DatasetConfig, Format};
+pub use error::DatasetError;
+pub use id::{is_safe_id, safe_id};
+pub use record::{Category, Record, RecordHash};
+pub use source::{Dataset, Entries, FileStamp, Place};

@@ -1,0 +1,248 @@
+//! One record, one category, and what they must have.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::error::{At, DatasetError, kind_of};
+use super::id::{is_safe_id, safe_id};
+
+/// SHA-256 of a record; see [`Record::hash`].
+pub type RecordHash = [u8; 32];
+
+/// One row of a dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Names the record, its files and its state: safe as a file name.
+    pub id: String,
+    /// What people call it. Not empty.
+    pub name: String,
+    /// Id of the category that it belongs to: safe as a file name.
+    pub category: String,
+    /// All other fields, in the order of the file.
+    pub fields: Map<String, Value>,
+}
+
+/// What is known of a category as such.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Category {
+    /// What records name it by.
+    pub id: String,
+    /// All other fields, in the order of the file.
+    pub fields: Map<String, Value>,
+}
+
+/// The fields that hold what every record must have.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub id: String,
+    pub name: String,
+    pub category: String,
+}
+
+impl Record {
+    /// A hash of all that the record says. Comments, white space and the format do not count; the order
+    /// of the fields does, since components see it.
+    pub fn hash(&self) -> RecordHash {
+        let mut hash = Sha256::new();
+        for part in [&self.id, &self.name, &self.category] {
+            hash.update(part.as_bytes());
+            // No part can hold a zero byte and shift the border: ids cannot, and JSON escapes it.
+            hash.update([0]);
+        }
+        for (key, value) in &self.fields {
+            hash.update(Value::from(key.as_str()).to_string());
+            hash.update(value.to_string());
+        }
+        hash.finalize().into()
+    }
+
+    /// Takes id, name and category out of a parsed row.
+    pub(super) fn from_value(
+        value: Value,
+        names: &Names,
+        at: &At<'_>,
+    ) -> Result<Self, DatasetError> {
+        let mut fields = object(value, at)?;
+        let id = take_id(&mut fields, &names.id, at)?;
+        let name = take_text(&mut fields, &names.name, at)?;
+        let category = take_text(&mut fields, &names.category, at)?;
+        check_id(&category, &names.category, at)?;
+        Ok(Self {
+            id,
+            name,
+            category,
+            fields,
+        })
+    }
+}
+
+impl Category {
+    /// Takes the id out of a parsed entry.
+    pub(super) fn from_value(value: Value, at: &At<'_>) -> Result<Self, DatasetError> {
+        let mut fields = object(value, at)?;
+        let id = take_id(&mut fields, "id", at)?;
+        Ok(Self { id, fields })
+    }
+}
+
+fn object(value: Value, at: &At<'_>) -> Result<Map<String, Value>, DatasetError> {
+    match value {
+        Value::Object(fields) => Ok(fields),
+        other => Err(DatasetError::NotAnObject {
+            file: at.file(),
+            line: at.line,
+            found: kind_of(&other),
+        }),
+    }
+}
+
+fn take_id(
+    fields: &mut Map<String, Value>,
+    field: &str,
+    at: &At<'_>,
+) -> Result<String, DatasetError> {
+    let id = match take(fields, field, at)? {
+        Value::String(text) => text,
+        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+        other => return Err(wrong_type(&other, field, "a string or an integer", at)),
+    };
+    check_id(&id, field, at)?;
+    Ok(id)
+}
+
+fn take_text(
+    fields: &mut Map<String, Value>,
+    field: &str,
+    at: &At<'_>,
+) -> Result<String, DatasetError> {
+    match take(fields, field, at)? {
+        Value::String(text) => Ok(text),
+        other => Err(wrong_type(&other, field, "a string", at)),
+    }
+}
+
+fn take(fields: &mut Map<String, Value>, field: &str, at: &At<'_>) -> Result<Value, DatasetError> {
+    let missing = |cause| DatasetError::MissingField {
+        file: at.file(),
+        line: at.line,
+        field: field.into(),
+        cause,
+    };
+    match fields.shift_remove(field) {
+        None => Err(missing("is missing")),
+        Some(Value::Null) => Err(missing("is null")),
+        Some(Value::String(text)) if text.trim().is_empty() => Err(missing("is empty")),
+        Some(value) => Ok(value),
+    }
+}
+
+fn check_id(id: &str, field: &str, at: &At<'_>) -> Result<(), DatasetError> {
+    if is_safe_id(id) {
+        return Ok(());
+    }
+    Err(DatasetError::UnsafeId {
+        file: at.file(),
+        line: at.line,
+        field: field.into(),
+        id: id.chars().take(160).collect(),
+        safe: safe_id(id),
+    })
+}
+
+fn wrong_type(value: &Value, field: &str, expected: &'static str, at: &At<'_>) -> DatasetError {
+    DatasetError::WrongType {
+        file: at.file(),
+        line: at.line,
+        field: field.into(),
+        expected,
+        found: kind_of(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::fixture::Fixture;
+    use serde_json::json;
+
+    #[test]
+    fn every_record_needs_an_id_a_name_and_a_category() {
+        let lines = [
+            json!({"name": "A", "category": "metal"}),
+            json!({"id": "", "name": "A", "category": "metal"}),
+            json!({"id": "a", "name": null, "category": "metal"}),
+            json!({"id": "a", "name": "  ", "category": "metal"}),
+            json!({"id": "a", "name": "A"}),
+            json!({"id": 1.5, "name": "A", "category": "metal"}),
+            json!({"id": "a", "name": 304, "category": "metal"}),
+            json!({"id": "a", "name": "A", "category": ["metal"]}),
+            json!({"id": "Stainless Steel", "name": "A", "category": "metal"}),
+            json!({"id": "../../etc/passwd", "name": "A", "category": "metal"}),
+            json!({"id": -5, "name": "A", "category": "metal"}),
+            json!({"id": "a".repeat(200), "name": "A", "category": "metal"}),
+            json!({"id": "a", "name": "A", "category": "Metals & Alloys"}),
+            json!({"id": 304, "name": "A", "category": "metal"}),
+        ];
+        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+        insta::assert_snapshot!(Fixture::new("a.jsonl", lines.join("\n")).report(), @r#"
+        a.jsonl:1: the field `id` is missing; fill it in, or name another field in the configuration
+        a.jsonl:2: the field `id` is empty; fill it in, or name another field in the configuration
+        a.jsonl:3: the field `name` is null; fill it in, or name another field in the configuration
+        a.jsonl:4: the field `name` is empty; fill it in, or name another field in the configuration
+        a.jsonl:5: the field `category` is missing; fill it in, or name another field in the configuration
+        a.jsonl:6: the field `id` must be a string or an integer, found a number; put it in quotes if it is meant as text
+        a.jsonl:7: the field `name` must be a string, found a number; put it in quotes if it is meant as text
+        a.jsonl:8: the field `category` must be a string, found a list; put it in quotes if it is meant as text
+        a.jsonl:9: the id "Stainless Steel" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `stainless-steel`
+        a.jsonl:10: the id "../../etc/passwd" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `etc-passwd`
+        a.jsonl:11: the id "-5" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `5`
+        a.jsonl:12: the id "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`
+        a.jsonl:13: the category "Metals & Alloys" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `metals-alloys`
+        line 14: 304
+        "#);
+    }
+
+    #[test]
+    fn the_names_of_the_fields_are_configured() {
+        let line = r#"{"slug": "a", "title": "A", "kind": "metal", "id": 5, "name": null}"#;
+        let fixture = Fixture::new("a.jsonl", line).with(|config| {
+            config.id = "slug".into();
+            config.name = "title".into();
+            config.category = "kind".into();
+        });
+        let record = fixture.records().remove(0);
+        assert_eq!(
+            (
+                record.id.as_str(),
+                record.name.as_str(),
+                record.category.as_str()
+            ),
+            ("a", "A", "metal")
+        );
+        assert_eq!(Value::from(record.fields), json!({"id": 5, "name": null}));
+    }
+
+    #[test]
+    fn the_hash_sees_content_and_nothing_else() {
+        let hash = |name: &str, content: &str| Fixture::new(name, content).records()[0].hash();
+        let json = hash(
+            "a.json",
+            r#"[{"id": "a", "name": "A", "category": "c", "x": 1, "y": "2"}]"#,
+        );
+        assert_eq!(
+            json,
+            hash(
+                "b.yaml",
+                "# note\n- {id: a, category: c,\n   name: A, x: 1, y: '2'}\n"
+            )
+        );
+        for other in [
+            r#"[{"id": "b", "name": "A", "category": "c", "x": 1, "y": "2"}]"#,
+            r#"[{"id": "a", "name": "A", "category": "c", "y": "2", "x": 1}]"#,
+            r#"[{"id": "a", "name": "A", "category": "c", "x": 1, "y": 2}]"#,
+            r#"[{"id": "a", "name": "A", "category": "c", "x": 1}]"#,
+        ] {
+            assert_ne!(json, hash("a.json", other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything between a component's question and a durable answer: lanes with limits, retries and a
+//! breaker, and the providers behind them. Nothing here knows that a component exists.
+
+pub mod error;
+pub mod gateway;
+pub mod lane;
+mod pace;
+pub mod provider;
+pub mod providers;
+pub mod render;
+pub mod request;
+pub mod writer;

@@ -1,0 +1,64 @@
+//! What a provider is to a lane: something that takes one question and brings one answer or one error.
+//! It does not retry, limit, or know what else is being asked.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::error::CallError;
+use super::request::{CompletionRequest, Usage};
+
+/// One question, as a provider needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The question.
+    pub request: &'a CompletionRequest,
+    /// Name of the model, without the provider's.
+    pub model: &'a str,
+    /// Sampling temperature.
+    pub temperature: f64,
+    /// Most tokens of the answer.
+    pub max_output_tokens: u32,
+    /// Nothing for so long is a failure.
+    pub idle_timeout: Duration,
+    /// A number that depends on the question alone.
+    pub seed: u64,
+}
+
+/// Why the model stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// It had said all.
+    Stop,
+    /// It reached the output cap.
+    Length,
+    /// The content filter stepped in.
+    ContentFilter,
+}
+
+/// One answer, unjudged: it may be empty, cut off or filtered.
+#[derive(Clone, Debug)]
+pub struct RawAnswer {
+    /// What came.
+    pub text: String,
+    /// Why it stopped.
+    pub finish: Finish,
+    /// The provider's word for that.
+    pub finish_reason: String,
+    /// Tokens billed.
+    pub usage: Usage,
+    /// Model that answered, as the provider names it.
+    pub model: String,
+}
+
+/// What a call returns.
+pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<RawAnswer, CallError>> + Send + 'a>>;
+
+/// Somebody who answers.
+pub trait Provider: Send + Sync {
+    /// Its name, as it stands before the slash of a model's.
+    fn name(&self) -> &str;
+
+    /// Asks once.
+    fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a>;
+}

@@ -1,0 +1,49 @@
+//! The embedded provider: deterministic, without key or network. It is marked in the provenance of
+//! what it wrote.
+
+use crate::llm::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
+use crate::llm::render::render;
+use crate::llm::request::Usage;
+use crate::llm::writer;
+
+/// Name of the provider and of its only model.
+pub const NAME: &str = "offline";
+
+/// The provider.
+#[derive(Debug, Default)]
+pub struct Offline;
+
+impl Offline {
+    /// About how many tokens a question and an answer of so many bytes of English are.
+    pub fn usage(question_bytes: usize, answer_bytes: usize) -> Usage {
+        let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
+        Usage {
+            input_tokens: tokens(question_bytes),
+            output_tokens: tokens(answer_bytes),
+        }
+    }
+}
+
+impl Provider for Offline {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
+        Box::pin(async move {
+            let text = writer::write(call.request, call.seed);
+            let asked: usize = render(call.request)
+                .iter()
+                .map(|message| message.content.len())
+                .sum();
+            let usage = Offline::usage(asked, text.len());
+            Ok(RawAnswer {
+                text,
+                finish: Finish::Stop,
+                finish_reason: "stop".to_owned(),
+                usage,
+                model: NAME.to_owned(),
+            })
+        })
+    }
+}

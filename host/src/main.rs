@@ -1,0 +1,7 @@
+//! The `host` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    host::cli::main()
+}

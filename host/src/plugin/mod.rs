@@ -1,0 +1,10 @@
+//! Plugins: found, verified, compiled, and run in a sandbox where they can be suspended and replayed.
+//! Nothing here knows that a completion comes from afar, or how answers are kept.
+
+mod bindings;
+pub mod engine;
+pub mod limits;
+pub mod load;
+pub mod manifest;
+pub mod pool;
+pub mod sandbox;

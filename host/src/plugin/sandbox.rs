@@ -1,0 +1,450 @@
+//! One execution of a component: a fresh instance, answered from what is already known. At the first
+//! question without an answer the instance is dropped and the questions are handed out; the caller
+//! runs the component again from its start when it has the answers. No instance ever waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::bindings::batchgen::component::types::FailureKind;
+use super::bindings::batchgen::component::{llm, log, types};
+use super::limits::{Limits, MemoryLimiter};
+use super::load::Plugin;
+use crate::core::class::FailureClass;
+use crate::core::digest::{Digest, DigestBuilder};
+use crate::core::key::KeyContext;
+use crate::llm::request::{
+    Answer, CompletionRequest, Message, ResponseFormat, Role, Rules, StopReason,
+};
+
+pub use super::bindings::batchgen::component::types::{Input, Prompt, Site, Upstream};
+
+/// A question that was answered before.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Key of the question.
+    pub key: Digest,
+    /// The answer.
+    pub answer: Answer,
+    /// The question, where this process asked it: to show what differs.
+    pub request: Option<Arc<CompletionRequest>>,
+}
+
+/// A question without an answer.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its place among the execution's questions, from 0.
+    pub position: u32,
+    /// Its key.
+    pub key: Digest,
+    /// The question.
+    pub request: Arc<CompletionRequest>,
+}
+
+/// How an execution ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The component made its artifact.
+    Done {
+        /// The file's text.
+        text: String,
+    },
+    /// It needs these answers.
+    Suspended {
+        /// The questions, in their order.
+        questions: Vec<Question>,
+    },
+    /// It reported a failure, trapped, or went beyond a limit.
+    Failed {
+        /// What kind.
+        class: FailureClass,
+        /// In words.
+        cause: String,
+        /// The rules that the last answer broke.
+        violations: Vec<String>,
+    },
+}
+
+/// One line that a component logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its level.
+    pub level: tracing::Level,
+    /// Its text.
+    pub message: String,
+}
+
+/// What one execution is given.
+#[derive(Debug)]
+pub struct Execution {
+    /// The component's input.
+    pub input: Arc<Input>,
+    /// What its questions are keyed by; `None` for a component whose manifest needs no LLM.
+    pub context: Option<Arc<KeyContext>>,
+    /// Answers by position.
+    pub answers: Vec<Answered>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// Runs a component once, on this thread. Returns the outcome and everything that it logged.
+pub fn execute(plugin: &Plugin, execution: Execution) -> (Outcome, Vec<LogLine>) {
+    let limits = execution.limits;
+    let input = Arc::clone(&execution.input);
+    let started = thread_cpu_time();
+    let mut store = Store::new(&plugin.engine, State::new(execution));
+    store.limiter(|state| &mut state.memory);
+    // Text that crosses the border: a question or an artifact, with room for its framing.
+    store.set_hostcall_fuel(limits.request.max(limits.artifact).saturating_mul(2));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        // The thread's own clock: a guest that was preempted has not used its time.
+        if thread_cpu_time().saturating_sub(started) >= limits.cpu {
+            Err(wasmtime::Error::new(Stop::CpuLimit))
+        } else {
+            Ok(UpdateDeadline::Continue(1))
+        }
+    });
+    let result = plugin
+        .pre
+        .instantiate(&mut store)
+        .and_then(|component| component.call_generate(&mut store, &input));
+    let state = store.into_data();
+    let outcome = match result {
+        Ok(Ok(artifact)) if artifact.text.len() > limits.artifact => Outcome::Failed {
+            class: FailureClass::Limit,
+            cause: format!(
+                "the artifact has {} bytes, and {} are allowed",
+                artifact.text.len(),
+                limits.artifact
+            ),
+            violations: Vec::new(),
+        },
+        Ok(Ok(artifact)) => Outcome::Done {
+            text: artifact.text,
+        },
+        Ok(Err(failure)) => reported(failure),
+        Err(error) => stopped(&error, &state, limits),
+    };
+    (outcome, state.log)
+}
+
+fn reported(failure: types::Failure) -> Outcome {
+    let class = match failure.kind {
+        FailureKind::UnsuitableRecord => FailureClass::UnsuitableRecord,
+        FailureKind::InvalidAnswer => FailureClass::InvalidOutput,
+        FailureKind::Refused => FailureClass::ContentFilter,
+        FailureKind::ComponentFault => FailureClass::ComponentFault,
+    };
+    Outcome::Failed {
+        class,
+        cause: failure.message,
+        violations: failure.violations,
+    }
+}
+
+/// Sorts out why wasmtime came back with an error.
+fn stopped(error: &wasmtime::Error, state: &State, limits: Limits) -> Outcome {
+    let failed = |class, cause| Outcome::Failed {
+        class,
+        cause,
+        violations: Vec::new(),
+    };
+    match error.downcast_ref::<Stop>() {
+        Some(Stop::Suspended) => {
+            return Outcome::Suspended {
+                questions: state.questions.clone(),
+            };
+        }
+        Some(stop) => return failed(stop.class(), stop.to_string()),
+        None => {}
+    }
+    if state.memory.refused {
+        let mib = limits.memory / (1024 * 1024);
+        return failed(
+            FailureClass::Limit,
+            format!("it wanted more than {mib} MiB of memory"),
+        );
+    }
+    let place = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    // A Rust guest's panic is a bare trap; the SDK's hook logged message and place before it.
+    let cause = match state.log.last() {
+        Some(line) if line.level == tracing::Level::ERROR => format!("{} ({place})", line.message),
+        _ => place,
+    };
+    failed(FailureClass::Trap, cause)
+}
+
+/// CPU time that this thread has used.
+fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+/// Why the host stopped a guest.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error("it needs answers")]
+    Suspended,
+    #[error("it used more CPU time than it may")]
+    CpuLimit,
+    #[error("it asked more than {limit} questions")]
+    Calls { limit: u32 },
+    #[error("a question has {size} bytes, and {limit} are allowed")]
+    RequestSize { size: usize, limit: usize },
+    #[error(
+        "it asks an LLM, and its manifest says that it needs none\nhint: add an [llm] section to plugin.toml"
+    )]
+    NoLlm,
+    #[error("its question is malformed: {cause}")]
+    Malformed { cause: String },
+    #[error(
+        "it is not deterministic: question {position} differs from the one asked before{difference}"
+    )]
+    Determinism { position: u32, difference: String },
+}
+
+impl Stop {
+    fn class(&self) -> FailureClass {
+        match self {
+            Stop::Suspended | Stop::Determinism { .. } => FailureClass::Determinism,
+            Stop::CpuLimit | Stop::Calls { .. } | Stop::RequestSize { .. } => FailureClass::Limit,
+            Stop::NoLlm | Stop::Malformed { .. } => FailureClass::ComponentFault,
+        }
+    }
+}
+
+/// What a running instance can reach.
+pub struct State {
+    execution: Execution,
+    memory: MemoryLimiter,
+    asked: u32,
+    ordinals: HashMap<Digest, u32>,
+    questions: Vec<Question>,
+    log: Vec<LogLine>,
+    log_bytes: usize,
+}
+
+impl State {
+    fn new(execution: Execution) -> State {
+        State {
+            memory: MemoryLimiter::new(execution.limits.memory),
+            execution,
+            asked: 0,
+            ordinals: HashMap::new(),
+            questions: Vec::new(),
+            log: Vec::new(),
+            log_bytes: 0,
+        }
+    }
+
+    /// The answer to one question, or the question noted as open.
+    fn ask(&mut self, request: llm::CompletionRequest) -> Result<Option<Answer>, Stop> {
+        let Some(context) = &self.execution.context else {
+            return Err(Stop::NoLlm);
+        };
+        let limits = self.execution.limits;
+        if self.asked >= limits.calls {
+            return Err(Stop::Calls {
+                limit: limits.calls,
+            });
+        }
+        let size = size(&request);
+        if size > limits.request {
+            return Err(Stop::RequestSize {
+                size,
+                limit: limits.request,
+            });
+        }
+        let request = convert(request)?;
+        let value = serde_json::to_value(&request).map_err(|error| Stop::Malformed {
+            cause: error.to_string(),
+        })?;
+        let mut builder = DigestBuilder::new("batchgen question 1");
+        builder.json(&value);
+        let ordinal = self.ordinals.entry(builder.finish()).or_insert(0);
+        let key = context.key(&value, *ordinal);
+        *ordinal += 1;
+        let position = self.asked;
+        self.asked += 1;
+        match self.execution.answers.get(position as usize) {
+            Some(answered) if answered.key == key => Ok(Some(answered.answer.clone())),
+            Some(answered) => Err(Stop::Determinism {
+                position,
+                difference: difference(answered.request.as_deref(), &request),
+            }),
+            None => {
+                self.questions.push(Question {
+                    position,
+                    key,
+                    request: Arc::new(request),
+                });
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl llm::Host for State {
+    fn complete(
+        &mut self,
+        request: llm::CompletionRequest,
+    ) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
+        match self.ask(request)? {
+            Some(answer) => Ok(told(answer)),
+            None => Err(wasmtime::Error::new(Stop::Suspended)),
+        }
+    }
+
+    fn complete_all(
+        &mut self,
+        requests: Vec<llm::CompletionRequest>,
+    ) -> wasmtime::Result<Vec<Result<llm::Completion, llm::Error>>> {
+        let mut answers = Vec::with_capacity(requests.len().min(1024));
+        for request in requests {
+            if let Some(answer) = self.ask(request)? {
+                answers.push(told(answer));
+            }
+        }
+        if self.questions.is_empty() {
+            Ok(answers)
+        } else {
+            Err(wasmtime::Error::new(Stop::Suspended))
+        }
+    }
+}
+
+impl log::Host for State {
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let limit = self.execution.limits.log;
+        if self.log_bytes >= limit {
+            return Ok(());
+        }
+        self.log_bytes = self.log_bytes.saturating_add(message.len());
+        if self.log_bytes >= limit {
+            self.log.push(LogLine {
+                level: tracing::Level::WARN,
+                message: format!("log cut off at {limit} bytes"),
+            });
+            return Ok(());
+        }
+        let level = match level {
+            log::Level::Debug => tracing::Level::DEBUG,
+            log::Level::Info => tracing::Level::INFO,
+            log::Level::Warn => tracing::Level::WARN,
+            log::Level::Error => tracing::Level::ERROR,
+        };
+        self.log.push(LogLine { level, message });
+        Ok(())
+    }
+}
+
+impl types::Host for State {}
+
+fn size(request: &llm::CompletionRequest) -> usize {
+    let schema = match &request.response_format {
+        llm::ResponseFormat::JsonSchema(schema) => schema.len(),
+        llm::ResponseFormat::Text | llm::ResponseFormat::JsonObject => 0,
+    };
+    let messages: usize = request
+        .messages
+        .iter()
+        .map(|message| message.content.len())
+        .sum();
+    messages
+        .saturating_add(request.facts.len())
+        .saturating_add(schema)
+}
+
+/// The contract's question as the host knows it.
+fn convert(request: llm::CompletionRequest) -> Result<CompletionRequest, Stop> {
+    let json = |what: &str, text: &str| {
+        serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(Value::is_object)
+            .ok_or_else(|| Stop::Malformed {
+                cause: format!("its {what} are not a JSON object"),
+            })
+    };
+    if request.messages.is_empty() {
+        return Err(Stop::Malformed {
+            cause: "it has no message".to_owned(),
+        });
+    }
+    Ok(CompletionRequest {
+        messages: request
+            .messages
+            .into_iter()
+            .map(|message| Message {
+                role: match message.role {
+                    llm::Role::System => Role::System,
+                    llm::Role::User => Role::User,
+                    llm::Role::Assistant => Role::Assistant,
+                },
+                content: message.content,
+            })
+            .collect(),
+        facts: json("facts", &request.facts)?,
+        rules: request.rules.map(|rules| Rules {
+            min_words: rules.min_words,
+            max_words: rules.max_words,
+            min_lines: rules.min_lines,
+            max_lines: rules.max_lines,
+            required_words: rules.required_words,
+            headings: rules.headings,
+            numbers_from_facts: rules.numbers_from_facts,
+            whole_sentences: rules.whole_sentences,
+        }),
+        format: match request.response_format {
+            llm::ResponseFormat::Text => ResponseFormat::Text,
+            llm::ResponseFormat::JsonObject => ResponseFormat::JsonObject,
+            llm::ResponseFormat::JsonSchema(schema) => {
+                ResponseFormat::JsonSchema(json("schema's keywords", &schema)?)
+            }
+        },
+    })
+}
+
+fn told(answer: Answer) -> Result<llm::Completion, llm::Error> {
+    match answer {
+        Answer::Completion(completion) => Ok(llm::Completion {
+            text: completion.text,
+            stop_reason: match completion.stop {
+                StopReason::Stop => llm::StopReason::Stop,
+                StopReason::Length => llm::StopReason::Length,
+            },
+            usage: llm::TokenUsage {
+                input_tokens: completion.usage.input_tokens,
+                output_tokens: completion.usage.output_tokens,
+            },
+            model: completion.model,
+        }),
+        Answer::ContentFiltered(message) => Err(llm::Error::ContentFiltered(message)),
+        Answer::ContextTooLong(message) => Err(llm::Error::ContextTooLong(message)),
+    }
+}
+
+/// Where two questions part, for the person who has to find out why.
+fn difference(before: Option<&CompletionRequest>, now: &CompletionRequest) -> String {
+    let pretty = |request| serde_json::to_string_pretty(request).unwrap_or_default();
+    let Some(before) = before else {
+        return String::new();
+    };
+    let (before, now) = (pretty(before), pretty(now));
+    before
+        .lines()
+        .zip(now.lines())
+        .find(|(before, now)| before != now)
+        .map(|(before, now)| format!("\n  before: {}\n  now:    {}", before.trim(), now.trim()))
+        .unwrap_or_default()
+}

@@ -1,0 +1,236 @@
+//! The loop of a run: leases records, keeps a bounded window of them in work, sweeps up what failed
+//! transiently until a sweep gains nothing, and says how it all ended.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::interrupt::Interrupt;
+use super::judge::Judge;
+use super::meter::{Event, Meter};
+use super::output::Output;
+use super::record::{self, Pass};
+use crate::component::Component;
+use crate::config::SiteConfig;
+use crate::core::statistics::View;
+use crate::dataset::Dataset;
+use crate::llm::error::CallError;
+use crate::llm::gateway::Gateway;
+use crate::plugin::pool::Pool;
+use crate::store::{IndexedDataset, Lease, RunId, Store, StoreError};
+
+/// Everything that a run needs, resolved.
+pub struct Run {
+    /// The records.
+    pub dataset: Arc<Dataset>,
+    /// Their index.
+    pub indexed: IndexedDataset,
+    /// The records that are wanted.
+    pub lease: Lease,
+    /// The components that are wanted, each behind what it depends on.
+    pub components: Vec<Component>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
+    /// Where files go.
+    pub output_root: PathBuf,
+    /// Durable state.
+    pub store: Store,
+    /// Answers.
+    pub gateway: Arc<Gateway>,
+    /// Sandbox threads.
+    pub pool: Pool,
+    /// Counts.
+    pub meter: Arc<Meter>,
+    /// Stops the run in order.
+    pub interrupt: Interrupt,
+    /// Records in work at once.
+    pub window: usize,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunSummary {
+    /// The numbers at its end.
+    pub view: View,
+    /// Why a lane stopped for good, if one did.
+    pub stopped: Option<CallError>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+/// The run could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Files cannot be written any more.
+    #[error("{cause}")]
+    Output {
+        /// Why.
+        cause: String,
+    },
+    /// A defect of the host.
+    #[error(
+        "a record's work ended in a panic: {cause}\nhint: this is a defect of batchgen, please report it"
+    )]
+    Panic {
+        /// What is known.
+        cause: String,
+    },
+}
+
+/// What all tasks of a run share.
+pub(super) struct Context {
+    pub judge: Judge,
+    pub indexed: IndexedDataset,
+    pub components: Vec<Component>,
+    pub output: Output,
+    pub store: Store,
+    pub gateway: Arc<Gateway>,
+    pub pool: Pool,
+    pub meter: Arc<Meter>,
+    pub interrupt: Interrupt,
+    pub run: RunId,
+    fatal: Mutex<Option<String>>,
+}
+
+impl Context {
+    /// Ends the run in order because it cannot go on.
+    pub fn give_up(&self, cause: String) {
+        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
+        fatal.get_or_insert(cause);
+        self.interrupt.throw();
+    }
+}
+
+/// Runs to the end, or until it is interrupted.
+///
+/// # Errors
+/// When state or output fail: everything that was acknowledged is safe, and a rerun goes on from there.
+pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
+    let (number, clean) = run.store.begin_run().await?;
+    let names: Vec<String> = run
+        .components
+        .iter()
+        .map(|component| component.name.clone())
+        .collect();
+    run.meter.expect(&names, &run.store.totals(&run.lease)?);
+    let output = Output::start(
+        run.output_root.clone(),
+        run.store.clone(),
+        run.indexed.id,
+        number,
+    );
+    let context = Arc::new(Context {
+        judge: Judge {
+            dataset: run.dataset,
+            site: run.site,
+            output_root: run.output_root,
+            clean,
+        },
+        indexed: run.indexed,
+        components: run.components,
+        output,
+        store: run.store,
+        gateway: run.gateway,
+        pool: run.pool,
+        meter: run.meter,
+        interrupt: run.interrupt,
+        run: number,
+        fatal: Mutex::new(None),
+    });
+    pass(&context, run.lease.clone(), run.window, Pass::First).await?;
+    sweep(&context, &run.lease, run.window).await?;
+
+    let fatal = context
+        .fatal
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(cause) = fatal {
+        return Err(RunError::Output { cause });
+    }
+    let stopped = context.gateway.stopped();
+    let summary = RunSummary {
+        view: context.meter.view(),
+        interrupted: context.interrupt.is_thrown() && stopped.is_none(),
+        stopped,
+    };
+    context.store.end_run(number).await?;
+    Ok(summary)
+}
+
+/// Tries again what failed for what may have passed, until that gains nothing.
+async fn sweep(context: &Arc<Context>, lease: &Lease, window: usize) -> Result<(), RunError> {
+    loop {
+        let before = context.meter.view().parked_tasks;
+        if before == 0 || context.interrupt.is_thrown() {
+            return Ok(());
+        }
+        let tasks = if before == 1 { "task" } else { "tasks" };
+        let note = format!("trying {before} {tasks} again that failed for what may have passed");
+        context.meter.tell(Event::Note(note));
+        context.gateway.probe();
+        let parked = context.store.parked(lease, context.run);
+        pass(context, parked, window, Pass::Sweep).await?;
+        if context.meter.view().parked_tasks >= before {
+            return conclude(context);
+        }
+    }
+}
+
+/// What is still parked has failed for this run.
+fn conclude(context: &Context) -> Result<(), RunError> {
+    let ends = context.store.parked_ends(context.indexed.id, context.run)?;
+    context.meter.parked_failed(&ends.tasks, &ends.records);
+    Ok(())
+}
+
+/// One pass over leased records.
+async fn pass(
+    context: &Arc<Context>,
+    mut lease: Lease,
+    window: usize,
+    pass: Pass,
+) -> Result<(), RunError> {
+    let mut working: JoinSet<Result<(), StoreError>> = JoinSet::new();
+    let mut leased = Vec::new().into_iter();
+    let mut exhausted = false;
+    loop {
+        while working.len() < window && !exhausted && !context.interrupt.is_thrown() {
+            let next = match leased.next() {
+                Some(record) => record,
+                None => {
+                    leased = context.store.lease(&mut lease, window as u64)?.into_iter();
+                    match leased.next() {
+                        Some(record) => record,
+                        None => {
+                            exhausted = true;
+                            break;
+                        }
+                    }
+                }
+            };
+            working.spawn(record::perform(Arc::clone(context), next, pass));
+        }
+        match working.join_next().await {
+            None => return Ok(()),
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => {
+                context.interrupt.throw();
+                return Err(error.into());
+            }
+            Some(Err(error)) => {
+                context.interrupt.throw();
+                return Err(RunError::Panic {
+                    cause: error.to_string(),
+                });
+            }
+        }
+        if context.gateway.all_stopped() {
+            context.interrupt.throw();
+        }
+    }
+}

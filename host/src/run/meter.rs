@@ -1,0 +1,131 @@
+//! The statistics of a run in the making, shared by those who count and those who show.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use crate::core::class::FailureClass;
+use crate::core::statistics::{RecordEnd, Statistics, TaskEnd, View};
+use crate::llm::error::CallError;
+use crate::llm::lane::Observer;
+use crate::llm::request::Usage;
+
+/// What a person watching would want to be told at once.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A task failed for good, or for now.
+    TaskFailed {
+        /// Id of the record.
+        record: String,
+        /// Name of the component.
+        component: String,
+        /// What kind.
+        class: FailureClass,
+        /// In words.
+        cause: String,
+        /// Whether it is tried again at the end of the run.
+        parked: bool,
+    },
+    /// A file was found edited and is kept.
+    Edited {
+        /// Path of the file below the output directory.
+        path: String,
+    },
+    /// A record ended, complete or not.
+    RecordEnded,
+    /// Something about the run as a whole.
+    Note(String),
+}
+
+/// Counts, and tells.
+pub struct Meter {
+    start: Instant,
+    statistics: Mutex<Statistics>,
+    events: UnboundedSender<Event>,
+}
+
+impl Meter {
+    /// Starts at zero.
+    pub fn new(events: UnboundedSender<Event>) -> Meter {
+        Meter {
+            start: Instant::now(),
+            statistics: Mutex::new(Statistics::new(&[], &[])),
+            events,
+        }
+    }
+
+    /// Sets what there is to do.
+    pub(super) fn expect(&self, components: &[String], categories: &[(String, u64)]) {
+        *self.lock() = Statistics::new(components, categories);
+    }
+
+    /// The numbers of this moment.
+    pub fn view(&self) -> View {
+        self.lock().view(self.start.elapsed())
+    }
+
+    pub(super) fn task_ended(&self, component: &str, end: TaskEnd) {
+        self.lock().task_ended(component, end);
+    }
+
+    pub(super) fn tasks_parked(&self, change: i64) {
+        self.lock().tasks_parked(change);
+    }
+
+    /// What was parked stays failed: it was tried again, and that gained nothing. Counts of tasks by
+    /// component and end, and of their records by category.
+    pub(super) fn parked_failed(
+        &self,
+        tasks: &[(String, TaskEnd, u64)],
+        records: &[(String, u64)],
+    ) {
+        let now = self.start.elapsed();
+        let mut statistics = self.lock();
+        for (component, end, count) in tasks {
+            for _ in 0..*count {
+                statistics.task_ended(component, *end);
+            }
+            statistics.tasks_parked(-i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        for (category, count) in records {
+            for _ in 0..*count {
+                statistics.record_ended(now, category, RecordEnd::Incomplete);
+            }
+        }
+    }
+
+    pub(super) fn record_ended(&self, category: &str, end: RecordEnd) {
+        self.lock()
+            .record_ended(self.start.elapsed(), category, end);
+        self.tell(Event::RecordEnded);
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody watching is no reason to stop.
+        let _ = self.events.send(event);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Meter {
+    fn call_ended(&self, usage: Usage) {
+        let now = self.start.elapsed();
+        self.lock()
+            .call_ended(now, usage.input_tokens, usage.output_tokens);
+    }
+
+    fn try_failed(&self, model: &str, error: &CallError) {
+        tracing::debug!(model, class = %error.class, "{}", error.message);
+        self.lock().try_failed();
+    }
+
+    fn journaled(&self) {
+        self.lock().answered_from_journal();
+    }
+}

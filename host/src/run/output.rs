@@ -1,0 +1,244 @@
+//! The one writer of output files. It takes what has come in, makes it durable together, and then
+//! writes the checkpoints of all of it in one transaction: no checkpoint exists before its file.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::digest::Digest;
+use crate::store::{Checkpoint, FileStamp, RunId, Store};
+
+/// Most files that are made durable together.
+const GROUP: usize = 256;
+/// From so many files on, one sync of the file system costs less than one of each.
+const SYNC_ALL: usize = 32;
+/// Most files that may wait; more make their makers wait.
+const QUEUE: usize = 1024;
+
+/// How a write ended.
+pub(super) type Written = Result<(), WriteError>;
+
+/// A file or its checkpoint could not be made durable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct WriteError {
+    /// What went wrong, and where.
+    pub message: String,
+    /// Whether nothing more can be written at all.
+    pub fatal: bool,
+}
+
+struct Job {
+    text: Option<Arc<str>>,
+    checkpoint: Checkpoint,
+    done: oneshot::Sender<Written>,
+}
+
+/// A handle on the writer.
+#[derive(Clone)]
+pub(super) struct Output {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Output {
+    /// Starts the writer for one run.
+    pub fn start(root: PathBuf, store: Store, dataset: i64, run: RunId) -> Output {
+        let (jobs, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(work(receiver, root, store, dataset, run));
+        Output { jobs }
+    }
+
+    /// Queues a file, if any, and its checkpoint. The receiver tells when both are durable.
+    pub async fn write(
+        &self,
+        text: Option<Arc<str>>,
+        checkpoint: Checkpoint,
+    ) -> oneshot::Receiver<Written> {
+        let (done, receiver) = oneshot::channel();
+        // A writer that is gone drops `done`, which the receiver notices.
+        let _ = self
+            .jobs
+            .send(Job {
+                text,
+                checkpoint,
+                done,
+            })
+            .await;
+        receiver
+    }
+}
+
+async fn work(
+    mut jobs: mpsc::Receiver<Job>,
+    root: PathBuf,
+    store: Store,
+    dataset: i64,
+    run: RunId,
+) {
+    let mut group = Vec::with_capacity(GROUP);
+    while jobs.recv_many(&mut group, GROUP).await > 0 {
+        let batch: Vec<Job> = std::mem::take(&mut group);
+        let root = root.clone();
+        let written = tokio::task::spawn_blocking(move || write_group(&root, batch)).await;
+        let Ok(written) = written else { continue };
+        let mut done = Vec::new();
+        let mut checkpoints = Vec::new();
+        for (job, result) in written {
+            match result {
+                Ok(()) => {
+                    checkpoints.push(job.checkpoint);
+                    done.push(job.done);
+                }
+                Err(error) => {
+                    let _ = job.done.send(Err(error));
+                }
+            }
+        }
+        let result = store
+            .complete(dataset, run, checkpoints)
+            .await
+            .map_err(|error| WriteError {
+                message: error.to_string(),
+                fatal: true,
+            });
+        for sender in done {
+            let _ = sender.send(result.clone());
+        }
+    }
+}
+
+/// Writes, syncs, renames, syncs the directories: in this order, for all files together.
+fn write_group(root: &Path, jobs: Vec<Job>) -> Vec<(Job, Written)> {
+    let mut staged = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let file = match &job.text {
+            None => Ok(None),
+            Some(text) => stage(root, &job.checkpoint.path, text).map(Some),
+        };
+        staged.push((job, file));
+    }
+    let files = staged
+        .iter()
+        .filter(|(_, file)| matches!(file, Ok(Some(_))))
+        .count();
+    let synced_all = files >= SYNC_ALL && sync_all(root).is_ok();
+    let mut directories = BTreeSet::new();
+    let mut results = Vec::with_capacity(staged.len());
+    for (mut job, file) in staged {
+        let result = file.and_then(|staged| match staged {
+            None => Ok(()),
+            Some(staged) => {
+                job.checkpoint.content = job.text.as_ref().map(|text| Digest::of(text.as_bytes()));
+                job.checkpoint.file = Some(staged.publish(synced_all)?);
+                directories.extend(staged.target.parent().map(Path::to_owned));
+                Ok(())
+            }
+        });
+        results.push((job, result));
+    }
+    // A rename is durable once its directory is.
+    let failed: Vec<WriteError> = directories
+        .iter()
+        .filter_map(|directory| {
+            File::open(directory)
+                .and_then(|file| file.sync_all())
+                .err()
+                .map(|error| write_error(directory, &error))
+        })
+        .collect();
+    if let Some(error) = failed.first() {
+        for (job, result) in &mut results {
+            if job.text.is_some() && result.is_ok() {
+                *result = Err(error.clone());
+            }
+        }
+    }
+    results
+}
+
+fn sync_all(root: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from)
+}
+
+struct Staged {
+    file: File,
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+/// Writes the text beside its place.
+fn stage(root: &Path, path: &str, text: &str) -> Result<Staged, WriteError> {
+    let target = root.join(path);
+    let name = target
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let temporary = target.with_file_name(format!(".{name}.tmp"));
+    let write = || {
+        if let Some(directory) = target.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut file = File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        Ok(file)
+    };
+    match write() {
+        Ok(file) => Ok(Staged {
+            file,
+            temporary,
+            target,
+        }),
+        Err(error) => {
+            // What is half written is of no use; if it cannot be removed, the next write replaces it.
+            let _ = fs::remove_file(&temporary);
+            Err(write_error(&target, &error))
+        }
+    }
+}
+
+impl Staged {
+    /// Puts the file in its place.
+    fn publish(&self, synced: bool) -> Result<FileStamp, WriteError> {
+        let publish = || {
+            if !synced {
+                self.file.sync_data()?;
+            }
+            fs::rename(&self.temporary, &self.target)?;
+            self.file.metadata()
+        };
+        publish().map(|metadata| stamp(&metadata)).map_err(|error| {
+            let _ = fs::remove_file(&self.temporary);
+            write_error(&self.target, &error)
+        })
+    }
+}
+
+/// What tells later that a file is still the one that was written.
+pub(super) fn stamp(metadata: &fs::Metadata) -> FileStamp {
+    FileStamp {
+        size: metadata.len(),
+        mtime_ns: metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec()),
+        inode: metadata.ino(),
+    }
+}
+
+fn write_error(path: &Path, error: &io::Error) -> WriteError {
+    let full = error.kind() == io::ErrorKind::StorageFull;
+    let hint = if full {
+        "; make room and run again, nothing that was paid for is lost"
+    } else {
+        ""
+    };
+    WriteError {
+        message: format!("cannot write {}: {error}{hint}", path.display()),
+        fatal: full,
+    }
+}

@@ -1,0 +1,347 @@
+//! One record through all its components: each starts when what it depends on has ended; a failure
+//! blocks its dependents and nobody else.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::SetOnce;
+
+use super::executor::Context;
+use super::meter::Event;
+use super::task::{Ended, Ready, Task, UpstreamFile};
+use crate::component::Component;
+use crate::core::class::FailureClass;
+use crate::core::decision::LastOutcome;
+use crate::core::digest::Digest;
+use crate::core::statistics::{RecordEnd, TaskEnd};
+use crate::dataset::Record;
+use crate::store::{Checkpoint, RecordRef, StoreError, TaskId};
+
+/// Which pass over the records this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Every task of every record.
+    First,
+    /// Only tasks that are parked.
+    Sweep,
+}
+
+/// What dependents wait for.
+#[derive(Clone, Debug)]
+enum Signal {
+    Ready(Ready),
+    /// Failed or blocked; who began it, and whether a sweep tries again.
+    Lost {
+        by: String,
+        parked: bool,
+    },
+    Interrupted,
+}
+
+/// How one component of the record ended in this pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Final(TaskEnd),
+    Parked,
+    Interrupted,
+    /// Decided in an earlier pass.
+    Before(bool),
+}
+
+/// Runs one record.
+///
+/// # Errors
+/// Only when the state fails: then the run cannot go on. Anything else costs the record alone.
+pub(super) async fn perform(
+    context: Arc<Context>,
+    reference: RecordRef,
+    pass: Pass,
+) -> Result<(), StoreError> {
+    let checkpoints = context
+        .store
+        .checkpoints(context.indexed.id, &reference.id)?;
+    let record = match context.judge.dataset.read(reference.place) {
+        Ok(record) => record,
+        Err(error) => {
+            return unreadable(&context, &reference, &error.to_string(), &checkpoints, pass).await;
+        }
+    };
+    let signals: Vec<SetOnce<Signal>> = context.components.iter().map(|_| SetOnce::new()).collect();
+    let runs = context
+        .components
+        .iter()
+        .zip(&signals)
+        .map(|(component, signal)| {
+            let checkpoint = checkpoints
+                .iter()
+                .find(|point| point.component == component.name);
+            let task = Task {
+                context: &context,
+                component,
+                record: &record,
+                checkpoint,
+            };
+            Box::pin(run_component(task, signal, &signals, pass))
+        });
+    let mut ends = Vec::with_capacity(context.components.len());
+    for end in join_all(runs).await {
+        ends.push(end?);
+    }
+    conclude(&context, &reference.category, pass, &ends);
+    Ok(())
+}
+
+/// Waits for dependencies, performs the task, tells dependents, and waits until it is durable.
+async fn run_component(
+    task: Task<'_>,
+    signal: &SetOnce<Signal>,
+    signals: &[SetOnce<Signal>],
+    pass: Pass,
+) -> Result<End, StoreError> {
+    let context = task.context;
+    let tell = |said: Signal| {
+        // Set once, by this function only.
+        let _ = signal.set(said);
+    };
+    if pass == Pass::Sweep
+        && let Some(point) = task.checkpoint.filter(|point| !point.parked)
+    {
+        let done = point.outcome == LastOutcome::Done;
+        tell(if done {
+            Signal::Ready(before(point))
+        } else {
+            Signal::Lost {
+                by: task.component.name.clone(),
+                parked: false,
+            }
+        });
+        return Ok(End::Before(done));
+    }
+    let mut upstreams = Vec::with_capacity(task.component.depends_on.len());
+    for name in &task.component.depends_on {
+        let found = context
+            .components
+            .iter()
+            .zip(signals)
+            .find(|(other, _)| other.name == *name);
+        let Some((component, upstream)) = found else {
+            continue;
+        };
+        match upstream.wait().await.clone() {
+            Signal::Ready(ready) => upstreams.push(UpstreamFile { component, ready }),
+            Signal::Interrupted => {
+                tell(Signal::Interrupted);
+                return Ok(End::Interrupted);
+            }
+            Signal::Lost { by, parked } => {
+                tell(Signal::Lost {
+                    by: by.clone(),
+                    parked,
+                });
+                return blocked(&task, &by, parked).await;
+            }
+        }
+    }
+    let ended = match task.perform(upstreams).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            // Dependents must not wait for ever while the run is being given up.
+            tell(Signal::Interrupted);
+            return Err(error);
+        }
+    };
+    match ended {
+        Ended::Interrupted => {
+            tell(Signal::Interrupted);
+            Ok(End::Interrupted)
+        }
+        Ended::Failed {
+            class,
+            parked,
+            written,
+        } => {
+            tell(Signal::Lost {
+                by: format!("{} ({class})", task.component.name),
+                parked,
+            });
+            durable(context, written.await);
+            Ok(if parked {
+                End::Parked
+            } else {
+                End::Final(TaskEnd::Failed)
+            })
+        }
+        Ended::Ready {
+            ready,
+            end,
+            written,
+        } => {
+            tell(Signal::Ready(ready));
+            let durable = match written {
+                Some(written) => durable(context, written.await),
+                None => true,
+            };
+            Ok(End::Final(if durable { end } else { TaskEnd::Failed }))
+        }
+    }
+}
+
+/// Whether a file and its checkpoint reached the disk; if not, tells why.
+fn durable(
+    context: &Context,
+    written: Result<super::output::Written, tokio::sync::oneshot::error::RecvError>,
+) -> bool {
+    let (message, fatal) = match written {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => (error.message, error.fatal),
+        Err(_) => ("the output writer has stopped".to_owned(), true),
+    };
+    if fatal {
+        context.give_up(message);
+    } else {
+        context.meter.tell(Event::Note(message));
+    }
+    false
+}
+
+fn before(point: &Checkpoint) -> Ready {
+    Ready {
+        path: point.path.clone(),
+        content: point.content.unwrap_or(point.fingerprint),
+        text: None,
+    }
+}
+
+async fn blocked(task: &Task<'_>, by: &str, parked: bool) -> Result<End, StoreError> {
+    let outcome = LastOutcome::Blocked;
+    let cause = format!("blocked by {by}");
+    let point = lost(
+        task.context,
+        task.component,
+        task.record,
+        outcome,
+        cause,
+        parked,
+        task.checkpoint,
+    );
+    let written = task.context.output.write(None, point).await;
+    durable(task.context, written.await);
+    Ok(if parked {
+        End::Parked
+    } else {
+        End::Final(TaskEnd::Blocked)
+    })
+}
+
+/// A checkpoint of a task that never ran. What the task was made from before is kept, so that nothing
+/// is forgotten.
+fn lost(
+    context: &Context,
+    component: &Component,
+    record: &Record,
+    outcome: LastOutcome,
+    cause: String,
+    parked: bool,
+    checkpoint: Option<&Checkpoint>,
+) -> Checkpoint {
+    Checkpoint {
+        task: TaskId::new(&context.indexed.source, &record.id, &component.name),
+        record: record.id.clone(),
+        component: component.name.clone(),
+        outcome,
+        cause: Some(cause),
+        parked,
+        generation: checkpoint.map_or(0, |point| point.generation),
+        fingerprint: checkpoint.map_or_else(|| Digest::of(b""), |point| point.fingerprint),
+        path: component.output.path(&record.id, &record.category),
+        file: checkpoint.and_then(|point| point.file),
+        content: checkpoint.and_then(|point| point.content),
+        model: None,
+        executions: 0,
+        calls: 0,
+        usage: crate::llm::request::Usage::default(),
+    }
+}
+
+/// A record that cannot be read fails all its components, and no other record.
+async fn unreadable(
+    context: &Context,
+    reference: &RecordRef,
+    cause: &str,
+    checkpoints: &[Checkpoint],
+    pass: Pass,
+) -> Result<(), StoreError> {
+    let record = Record {
+        id: reference.id.clone(),
+        name: String::new(),
+        category: reference.category.clone(),
+        fields: serde_json::Map::new(),
+    };
+    let mut ends = Vec::new();
+    for component in &context.components {
+        let checkpoint = checkpoints
+            .iter()
+            .find(|point| point.component == component.name);
+        let class = FailureClass::Record;
+        let outcome = LastOutcome::Failed(class);
+        let point = lost(
+            context,
+            component,
+            &record,
+            outcome,
+            cause.to_owned(),
+            false,
+            checkpoint,
+        );
+        let written = context.output.write(None, point).await;
+        durable(context, written.await);
+        context.meter.tell(Event::TaskFailed {
+            record: reference.id.clone(),
+            component: component.name.clone(),
+            class,
+            cause: cause.to_owned(),
+            parked: false,
+        });
+        ends.push(End::Final(TaskEnd::Failed));
+    }
+    conclude(context, &reference.category, pass, &ends);
+    Ok(())
+}
+
+/// Counts what ended, and the record if all of it did.
+fn conclude(context: &Context, category: &str, pass: Pass, ends: &[End]) {
+    let meter = &context.meter;
+    let mut complete = true;
+    let mut open = false;
+    let mut newly_parked: i64 = 0;
+    for (component, end) in context.components.iter().zip(ends) {
+        match end {
+            End::Final(end) => {
+                if pass == Pass::Sweep {
+                    newly_parked -= 1;
+                }
+                complete &= matches!(end, TaskEnd::Made | TaskEnd::Kept | TaskEnd::Edited);
+                meter.task_ended(&component.name, *end);
+            }
+            End::Parked => {
+                if pass == Pass::First {
+                    newly_parked += 1;
+                }
+                open = true;
+            }
+            End::Interrupted => open = true,
+            End::Before(done) => complete &= done,
+        }
+    }
+    meter.tasks_parked(newly_parked);
+    if !open {
+        meter.record_ended(
+            category,
+            if complete {
+                RecordEnd::Complete
+            } else {
+                RecordEnd::Incomplete
+            },
+        );
+    }
+}

@@ -1,0 +1,450 @@
+//! One task: decide whether it must run, and if so run the component again and again, each time with
+//! one more answer, until it ends. Between two executions nothing is held but its texts.
+
+use std::fs;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+use super::artifact;
+use super::executor::Context;
+use super::input::{self, Given};
+use super::judge::Verdict;
+use super::meter::Event;
+use super::output::Written;
+use crate::component::Component;
+use crate::core::class::FailureClass;
+use crate::core::decision::{self, Decision, Kept, LastOutcome, Reason};
+use crate::core::digest::Digest;
+use crate::core::key::KeyContext;
+use crate::core::statistics::TaskEnd;
+use crate::dataset::Record;
+use crate::llm::error::GatewayError;
+use crate::llm::request::{Answer, Usage};
+use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Outcome, Question, Upstream};
+use crate::store::{Checkpoint, StoreError, TaskId};
+
+/// A file that dependents can use.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub path: String,
+    pub content: Digest,
+    /// The text, where it is still at hand; else it is read from the file.
+    pub text: Option<Arc<str>>,
+}
+
+/// How a task stands.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Its file is there, or on its way to the disk.
+    Ready {
+        ready: Ready,
+        end: TaskEnd,
+        written: Option<oneshot::Receiver<Written>>,
+    },
+    /// It failed; `parked` if a sweep tries again.
+    Failed {
+        class: FailureClass,
+        parked: bool,
+        written: oneshot::Receiver<Written>,
+    },
+    /// The run is being stopped.
+    Interrupted,
+}
+
+/// What a task depends on, ready to be used.
+pub(super) struct UpstreamFile<'a> {
+    pub component: &'a Component,
+    pub ready: Ready,
+}
+
+/// A task before it is decided.
+pub(super) struct Task<'a> {
+    pub context: &'a Context,
+    pub component: &'a Component,
+    pub record: &'a Record,
+    pub checkpoint: Option<&'a Checkpoint>,
+}
+
+impl Task<'_> {
+    /// Decides and, if need be, runs.
+    pub async fn perform(&self, upstreams: Vec<UpstreamFile<'_>>) -> Result<Ended, StoreError> {
+        let contents: Vec<(&str, Digest)> = upstreams
+            .iter()
+            .map(|upstream| (upstream.component.name.as_str(), upstream.ready.content))
+            .collect();
+        let judge = &self.context.judge;
+        let verdict = judge.judge(self.component, self.record, self.checkpoint, &contents);
+        match verdict.decision {
+            Decision::Keep(kept) => Ok(self.keep(kept, &verdict)),
+            Decision::Run(reason) => {
+                let stored = self
+                    .checkpoint
+                    .map(|point| (point.stored(), point.generation));
+                let generation = decision::generation(stored, verdict.fingerprint);
+                let path = verdict.given.path.clone();
+                let fingerprint = verdict.fingerprint;
+                let attempt = Attempt {
+                    task: self,
+                    fingerprint,
+                    generation,
+                    path,
+                };
+                attempt.run(reason, verdict, upstreams).await
+            }
+        }
+    }
+
+    fn keep(&self, kept: Kept, verdict: &Verdict) -> Ended {
+        let path = verdict.given.path.clone();
+        let end = match kept {
+            Kept::UpToDate => TaskEnd::Kept,
+            Kept::Edited => {
+                self.context
+                    .meter
+                    .tell(Event::Edited { path: path.clone() });
+                TaskEnd::Edited
+            }
+        };
+        let content = verdict.content.unwrap_or(verdict.fingerprint);
+        Ended::Ready {
+            ready: Ready {
+                path,
+                content,
+                text: None,
+            },
+            end,
+            written: None,
+        }
+    }
+}
+
+/// A task that runs.
+struct Attempt<'a> {
+    task: &'a Task<'a>,
+    fingerprint: Digest,
+    generation: u32,
+    path: String,
+}
+
+/// What was spent on it so far.
+#[derive(Default)]
+struct Spent {
+    executions: u32,
+    calls: u32,
+    usage: Usage,
+    model: Option<String>,
+}
+
+impl Spent {
+    fn told(&mut self, answer: &Answer) {
+        self.calls += 1;
+        if let Answer::Completion(completion) = answer {
+            self.usage += completion.usage;
+            self.model = Some(completion.model.clone());
+        }
+    }
+}
+
+/// Why a task does not end with an artifact.
+enum Stop {
+    Failed { class: FailureClass, cause: String },
+    Interrupted,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Stop::Store(error)
+    }
+}
+
+impl Attempt<'_> {
+    async fn run(
+        &self,
+        reason: Reason,
+        verdict: Verdict,
+        upstreams: Vec<UpstreamFile<'_>>,
+    ) -> Result<Ended, StoreError> {
+        let context = self.task.context;
+        let mut spent = Spent::default();
+        let result = match self.upstream_texts(upstreams) {
+            Ok(upstreams) => self.execute(&verdict.given, upstreams, &mut spent).await,
+            Err(stop) => Err(stop),
+        };
+        match result {
+            Ok(text) => {
+                let text: Arc<str> = text.into();
+                let content = Digest::of(text.as_bytes());
+                if reason == Reason::Unclear
+                    && verdict.content.is_some_and(|found| found != content)
+                {
+                    // Not a half-finished write of this text: a person's edit.
+                    return Ok(self.task.keep(Kept::Edited, &verdict));
+                }
+                let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
+                let written = context
+                    .output
+                    .write(Some(Arc::clone(&text)), checkpoint)
+                    .await;
+                let ready = Ready {
+                    path: self.path.clone(),
+                    content,
+                    text: Some(text),
+                };
+                Ok(Ended::Ready {
+                    ready,
+                    end: TaskEnd::Made,
+                    written: Some(written),
+                })
+            }
+            Err(Stop::Failed { class, cause }) => {
+                let parked = class.is_transient();
+                if context.interrupt.is_thrown() && parked {
+                    return Ok(Ended::Interrupted);
+                }
+                context.meter.tell(Event::TaskFailed {
+                    record: self.task.record.id.clone(),
+                    component: self.task.component.name.clone(),
+                    class,
+                    cause: cause.clone(),
+                    parked,
+                });
+                let outcome = LastOutcome::Failed(class);
+                let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
+                let written = context.output.write(None, checkpoint).await;
+                Ok(Ended::Failed {
+                    class,
+                    parked,
+                    written,
+                })
+            }
+            Err(Stop::Interrupted) => Ok(Ended::Interrupted),
+            Err(Stop::Store(error)) => Err(error),
+        }
+    }
+
+    /// Reads what is no longer at hand. There is one truth, the file.
+    fn upstream_texts(&self, upstreams: Vec<UpstreamFile<'_>>) -> Result<Vec<Upstream>, Stop> {
+        let root = &self.task.context.judge.output_root;
+        upstreams
+            .into_iter()
+            .map(|upstream| {
+                let text =
+                    match upstream.ready.text {
+                        Some(text) => text.to_string(),
+                        None => fs::read_to_string(root.join(&upstream.ready.path)).map_err(
+                            |error| Stop::Failed {
+                                class: FailureClass::Output,
+                                cause: format!("cannot read {}: {error}", upstream.ready.path),
+                            },
+                        )?,
+                    };
+                let json = artifact::as_json(&text, upstream.component.media_type);
+                Ok(Upstream {
+                    component: upstream.component.name.clone(),
+                    json: json.map(|json| json.to_string()),
+                    text,
+                })
+            })
+            .collect()
+    }
+
+    /// Suspend by replay.
+    async fn execute(
+        &self,
+        given: &Given,
+        upstreams: Vec<Upstream>,
+        spent: &mut Spent,
+    ) -> Result<String, Stop> {
+        let Task {
+            context,
+            component,
+            record,
+            checkpoint,
+        } = *self.task;
+        let id = self.id();
+        if checkpoint.is_some_and(|point| point.generation < self.generation) {
+            // Durable before anything is asked, or a crash would ask in the old generation again.
+            let outcome = checkpoint.map_or(LastOutcome::Blocked, |point| point.outcome);
+            let cause = checkpoint.and_then(|point| point.cause.clone());
+            let raised = self.checkpoint(outcome, cause, false, Spent::default());
+            context
+                .store
+                .complete(context.indexed.id, context.run, vec![raised])
+                .await?;
+        }
+        let keys = component.parameters.as_ref().map(|parameters| {
+            Arc::new(KeyContext {
+                parameters: parameters.clone(),
+                generation: self.generation,
+            })
+        });
+        let mut answers: Vec<Answered> = match keys {
+            None => Vec::new(),
+            Some(_) => context
+                .store
+                .transcript(id, self.fingerprint, self.generation)?
+                .into_iter()
+                .map(|(key, answer)| Answered {
+                    key,
+                    answer,
+                    request: None,
+                })
+                .collect(),
+        };
+        answers
+            .iter()
+            .for_each(|answered| spent.told(&answered.answer));
+        let input = Arc::new(input::input(
+            component,
+            &context.judge.site,
+            record,
+            given,
+            upstreams,
+        ));
+        let mut seen = 0;
+        loop {
+            if context.interrupt.is_thrown() {
+                return Err(Stop::Interrupted);
+            }
+            if spent.executions >= component.limits.executions {
+                return Err(Stop::Failed {
+                    class: FailureClass::Limit,
+                    cause: format!(
+                        "it needs more than {} executions",
+                        component.limits.executions
+                    ),
+                });
+            }
+            spent.executions += 1;
+            let execution = Execution {
+                input: Arc::clone(&input),
+                context: keys.clone(),
+                answers: answers.clone(),
+                limits: component.limits,
+            };
+            let plugin = Arc::clone(&component.plugin);
+            let run = move || sandbox::execute(&plugin, execution);
+            let (outcome, log) = context.pool.run(run).await.map_err(|lost| Stop::Failed {
+                class: FailureClass::Trap,
+                cause: lost.to_string(),
+            })?;
+            print_new(&log, &mut seen, &component.name, &record.id);
+            match outcome {
+                Outcome::Done { text } => {
+                    return match artifact::fault(&text, component.media_type) {
+                        None => Ok(text),
+                        Some(cause) => Err(Stop::Failed {
+                            class: FailureClass::RejectedArtifact,
+                            cause,
+                        }),
+                    };
+                }
+                Outcome::Failed {
+                    class,
+                    cause,
+                    violations,
+                } => {
+                    return Err(Stop::Failed {
+                        class,
+                        cause: artifact::with_violations(cause, &violations),
+                    });
+                }
+                Outcome::Suspended { questions } => {
+                    let told = self.ask(id, questions).await?;
+                    told.iter()
+                        .for_each(|answered| spent.told(&answered.answer));
+                    answers.extend(told);
+                }
+            }
+        }
+    }
+
+    /// Gets the answers to all questions at once; those that came are kept if another fails.
+    async fn ask(&self, id: TaskId, questions: Vec<Question>) -> Result<Vec<Answered>, Stop> {
+        let Task {
+            context, component, ..
+        } = *self.task;
+        let Some(parameters) = &component.parameters else {
+            return Ok(Vec::new());
+        };
+        let calls = questions.iter().map(|question| {
+            context
+                .gateway
+                .answer(parameters, question.key, &question.request)
+        });
+        let results = join_all(calls).await;
+        let mut entries = Vec::with_capacity(questions.len());
+        let mut told = Vec::with_capacity(questions.len());
+        for (question, result) in questions.into_iter().zip(results) {
+            let (completion, answer) = result.map_err(|error| match error {
+                GatewayError::Call(error) => Stop::Failed {
+                    class: error.class,
+                    cause: error.message,
+                },
+                GatewayError::Store(error) => Stop::Store(error),
+            })?;
+            entries.push((question.position, completion));
+            let request = Some(question.request);
+            told.push(Answered {
+                key: question.key,
+                answer,
+                request,
+            });
+        }
+        let store = &context.store;
+        store
+            .append_transcript(id, self.fingerprint, self.generation, entries)
+            .await?;
+        Ok(told)
+    }
+
+    fn id(&self) -> TaskId {
+        TaskId::new(
+            &self.task.context.indexed.source,
+            &self.task.record.id,
+            &self.task.component.name,
+        )
+    }
+
+    fn checkpoint(
+        &self,
+        outcome: LastOutcome,
+        cause: Option<String>,
+        parked: bool,
+        spent: Spent,
+    ) -> Checkpoint {
+        Checkpoint {
+            task: self.id(),
+            record: self.task.record.id.clone(),
+            component: self.task.component.name.clone(),
+            outcome,
+            cause,
+            parked,
+            generation: self.generation,
+            fingerprint: self.fingerprint,
+            path: self.path.clone(),
+            file: None,
+            content: None,
+            model: spent.model,
+            executions: spent.executions,
+            calls: spent.calls,
+            usage: spent.usage,
+        }
+    }
+}
+
+/// Prints what was logged beyond the replayed prefix.
+fn print_new(log: &[LogLine], seen: &mut usize, component: &str, record: &str) {
+    for line in log.iter().skip(*seen) {
+        match line.level {
+            tracing::Level::ERROR => tracing::error!(component, record, "{}", line.message),
+            tracing::Level::WARN => tracing::warn!(component, record, "{}", line.message),
+            tracing::Level::INFO => tracing::info!(component, record, "{}", line.message),
+            _ => tracing::debug!(component, record, "{}", line.message),
+        }
+    }
+    *seen = log.len().max(*seen);
+}

@@ -1,0 +1,285 @@
+//! The checkpoint: how every task ended, and what it was made from. Written only after the output
+//! file is durable.
+
+use rusqlite::{Row, params};
+
+use super::{RunId, Store, StoreError};
+use crate::core::class::FailureClass;
+use crate::core::decision::{LastOutcome, Stored};
+use crate::core::digest::{Digest, DigestBuilder};
+use crate::core::statistics::TaskEnd;
+use crate::llm::request::Usage;
+
+/// Number of a task: a hash of dataset, record and component, so that it needs no look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TaskId(pub(super) i64);
+
+impl TaskId {
+    /// The number of a task. The table's unique key finds out should two ever collide.
+    pub fn new(dataset: &str, record: &str, component: &str) -> TaskId {
+        let mut builder = DigestBuilder::new("batchgen task 1");
+        builder.text(dataset).text(record).text(component);
+        TaskId(i64::from_be_bytes(builder.finish().seed().to_be_bytes()))
+    }
+}
+
+/// What tells, without reading it, that a file is as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    /// Bytes.
+    pub size: u64,
+    /// Last change, ns since 1970.
+    pub mtime_ns: i64,
+    /// Inode.
+    pub inode: u64,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Number of the task.
+    pub task: TaskId,
+    /// Id of the record.
+    pub record: String,
+    /// Name of the component.
+    pub component: String,
+    /// Done, failed or blocked.
+    pub outcome: LastOutcome,
+    /// Why it is not done, in words.
+    pub cause: Option<String>,
+    /// Whether it waits for a sweep of this run.
+    pub parked: bool,
+    /// Generation that its questions were asked in.
+    pub generation: u32,
+    /// What it was made from.
+    pub fingerprint: Digest,
+    /// Output path below the output directory.
+    pub path: String,
+    /// The file as it was written.
+    pub file: Option<FileStamp>,
+    /// Hash of the file's bytes.
+    pub content: Option<Digest>,
+    /// Model that answered, where one was asked.
+    pub model: Option<String>,
+    /// Executions of the component.
+    pub executions: u32,
+    /// Completions that it was told.
+    pub calls: u32,
+    /// Tokens of those.
+    pub usage: Usage,
+}
+
+impl Checkpoint {
+    /// The part that decisions go by.
+    pub fn stored(&self) -> Stored {
+        Stored {
+            outcome: self.outcome,
+            fingerprint: self.fingerprint,
+        }
+    }
+}
+
+/// What is parked in a run: counts of tasks by component and end, and of their records by category.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParkedEnds {
+    /// Component, failed or blocked, count.
+    pub tasks: Vec<(String, TaskEnd, u64)>,
+    /// Category, count.
+    pub records: Vec<(String, u64)>,
+}
+
+impl Store {
+    /// Counts what is parked in a run.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn parked_ends(&self, dataset: i64, run: RunId) -> Result<ParkedEnds, StoreError> {
+        self.read(|reader| {
+            let tasks = reader
+                .prepare(
+                    "SELECT component, outcome, count(*) FROM task
+                     WHERE dataset = ?1 AND parked = ?2 GROUP BY component, outcome",
+                )?
+                .query_map(params![dataset, run.0], |row| {
+                    let blocked = row.get::<_, String>(1)? == "blocked";
+                    let end = if blocked {
+                        TaskEnd::Blocked
+                    } else {
+                        TaskEnd::Failed
+                    };
+                    Ok((row.get(0)?, end, row.get(2)?))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let records = reader
+                .prepare(
+                    "SELECT category, count(*) FROM record WHERE dataset = ?1 AND id IN
+                        (SELECT record FROM task WHERE dataset = ?1 AND parked = ?2)
+                     GROUP BY category",
+                )?
+                .query_map(params![dataset, run.0], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(ParkedEnds { tasks, records })
+        })
+    }
+
+    /// The checkpoints of one record.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn checkpoints(&self, dataset: i64, record: &str) -> Result<Vec<Checkpoint>, StoreError> {
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT id, record, component, outcome, class, cause, parked, generation, fingerprint,
+                    path, size, mtime_ns, inode, content, model, executions, calls, input_tokens,
+                    output_tokens
+                 FROM task WHERE dataset = ?1 AND record = ?2",
+            )?;
+            statement.query_map(params![dataset, record], checkpoint)?.collect()
+        })
+    }
+
+    /// Writes checkpoints in one transaction; returns when they are on disk.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn complete(
+        &self,
+        dataset: i64,
+        run: RunId,
+        checkpoints: Vec<Checkpoint>,
+    ) -> Result<(), StoreError> {
+        self.inner
+            .writer
+            .write(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "INSERT OR REPLACE INTO task (id, dataset, record, component, run, outcome, class,
+                        cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
+                        model, executions, calls, input_tokens, output_tokens)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                        ?17, ?18, ?19, ?20, ?21)",
+                )?;
+                for point in checkpoints {
+                    let (outcome, class) = match point.outcome {
+                        LastOutcome::Done => ("done", None),
+                        LastOutcome::Failed(class) => ("failed", Some(class.as_str())),
+                        LastOutcome::Blocked => ("blocked", None),
+                    };
+                    statement.execute(params![
+                        point.task.0,
+                        dataset,
+                        point.record,
+                        point.component,
+                        run.0,
+                        outcome,
+                        class,
+                        point.cause,
+                        point.parked.then_some(run.0),
+                        point.generation,
+                        point.fingerprint.as_bytes().as_slice(),
+                        point.path,
+                        point.file.map(|file| file.size),
+                        point.file.map(|file| file.mtime_ns),
+                        point.file.map(|file| file.inode),
+                        point.content.as_ref().map(|digest| digest.as_bytes().as_slice()),
+                        point.model,
+                        point.executions,
+                        point.calls,
+                        point.usage.input_tokens,
+                        point.usage.output_tokens,
+                    ])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
+    let outcome: String = row.get(3)?;
+    let class: Option<String> = row.get(4)?;
+    let digest = |column| -> rusqlite::Result<Option<Digest>> {
+        Ok(row
+            .get::<_, Option<Vec<u8>>>(column)?
+            .and_then(|bytes| Digest::from_slice(&bytes)))
+    };
+    let file = match (row.get(10)?, row.get(11)?, row.get(12)?) {
+        (Some(size), Some(mtime_ns), Some(inode)) => Some(FileStamp {
+            size,
+            mtime_ns,
+            inode,
+        }),
+        _ => None,
+    };
+    Ok(Checkpoint {
+        task: TaskId(row.get(0)?),
+        record: row.get(1)?,
+        component: row.get(2)?,
+        outcome: match outcome.as_str() {
+            "done" => LastOutcome::Done,
+            "blocked" => LastOutcome::Blocked,
+            _ => LastOutcome::Failed(
+                class
+                    .and_then(|class| class.parse().ok())
+                    .unwrap_or(FailureClass::Transient),
+            ),
+        },
+        cause: row.get(5)?,
+        parked: row.get::<_, Option<i64>>(6)?.is_some(),
+        generation: row.get(7)?,
+        fingerprint: digest(8)?.unwrap_or_else(|| Digest::of(b"")),
+        path: row.get(9)?,
+        file,
+        content: digest(13)?,
+        model: row.get(14)?,
+        executions: row.get(15)?,
+        calls: row.get(16)?,
+        usage: Usage {
+            input_tokens: row.get(17)?,
+            output_tokens: row.get(18)?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_is_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("state.db")).unwrap();
+        let (run, clean) = store.begin_run().await.unwrap();
+        assert!(clean);
+        let point = Checkpoint {
+            task: TaskId::new("data", "iron", "text"),
+            record: "iron".to_owned(),
+            component: "text".to_owned(),
+            outcome: LastOutcome::Failed(FailureClass::Overloaded),
+            cause: Some("503".to_owned()),
+            parked: true,
+            generation: 2,
+            fingerprint: Digest::of(b"f"),
+            path: "text/iron.md".to_owned(),
+            file: Some(FileStamp {
+                size: 5,
+                mtime_ns: 7,
+                inode: 9,
+            }),
+            content: Some(Digest::of(b"c")),
+            model: Some("m".to_owned()),
+            executions: 3,
+            calls: 2,
+            usage: Usage {
+                input_tokens: 10,
+                output_tokens: 5,
+            },
+        };
+        store.complete(1, run, vec![point.clone()]).await.unwrap();
+        assert_eq!(store.checkpoints(1, "iron").unwrap(), [point]);
+        assert!(store.checkpoints(2, "iron").unwrap().is_empty());
+        let (_, clean) = store.begin_run().await.unwrap();
+        assert!(!clean, "the first run never ended");
+    }
+}

@@ -1,0 +1,63 @@
+//! What can go wrong with the state.
+
+use std::path::PathBuf;
+
+use crate::dataset::DatasetError;
+
+/// The state cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be opened.
+    #[error("cannot open the state {}: {cause}\nhint: check the directory, or name another file with --state FILE", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// It was written by another version.
+    #[error("the state {} has version {found}, and this host knows {known}\nhint: use the host that wrote it, or another file with --state FILE", file.display())]
+    Version {
+        /// The file.
+        file: PathBuf,
+        /// Version of the file.
+        found: i64,
+        /// Version of the host.
+        known: i64,
+    },
+    /// Another host holds it.
+    #[error("another host ({owner}) is using the state {}\nhint: wait for it or stop it, or name another file with --state FILE", file.display())]
+    Locked {
+        /// The file.
+        file: PathBuf,
+        /// Who holds it.
+        owner: String,
+    },
+    /// Reading or writing failed.
+    #[error("the state {} failed: {cause}\nhint: {}", file.display(), hint(cause))]
+    Failed {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+}
+
+fn hint(cause: &str) -> &'static str {
+    if cause.contains("full") {
+        "the disk is full: make room and run again; nothing that was paid for is lost"
+    } else {
+        "check the disk and run again; what was acknowledged is in the file"
+    }
+}
+
+/// The dataset could not be indexed.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The dataset is at fault.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The state is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

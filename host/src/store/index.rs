@@ -1,0 +1,365 @@
+//! The index of a dataset: where each record lies, so that records are read by place and never all at
+//! once. It also finds duplicates and gives totals, selections and the order of work.
+
+use std::sync::Arc;
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter};
+
+use super::{IndexError, RunId, Store, StoreError};
+use crate::dataset::{Dataset, DatasetError, Place};
+
+/// A dataset that is in the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedDataset {
+    /// Its number.
+    pub id: i64,
+    /// Name that its tasks are keyed by.
+    pub source: String,
+}
+
+/// One record of the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRef {
+    /// Id of the record.
+    pub id: String,
+    /// Id of its category.
+    pub category: String,
+    /// Where it lies in the dataset.
+    pub place: Place,
+}
+
+/// Which records are wanted; empty lists want all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only these categories.
+    pub categories: Vec<String>,
+    /// Only these records.
+    pub records: Vec<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+    /// So many, spread over the categories.
+    pub sample: Option<u64>,
+}
+
+/// Work that is given out record by record, in order.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    filter: String,
+    values: Vec<Sql>,
+    last: (i64, i64),
+    left: u64,
+}
+
+const COLUMNS: &str = "id, category, offset, length, line, rank, ord";
+
+impl Store {
+    /// Brings the index up to date; skipped when the file has not changed.
+    ///
+    /// # Errors
+    /// A bad record, a duplicate id, or a state that cannot be written. The old index then stays.
+    pub async fn index(
+        &self,
+        source: &str,
+        dataset: Arc<Dataset>,
+    ) -> Result<IndexedDataset, IndexError> {
+        let source = source.to_owned();
+        let result = self
+            .inner
+            .writer
+            .exclusive(move |connection| update(connection, source, &dataset))
+            .await?;
+        result.map_err(|error| match error {
+            UpdateError::Dataset(error) => IndexError::Dataset(error),
+            UpdateError::Sql(error) => IndexError::Store(self.inner.writer.error(&error)),
+        })
+    }
+
+    /// How many records a selection has, by category in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn totals(&self, lease: &Lease) -> Result<Vec<(String, u64)>, StoreError> {
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT category, count(*) FROM
+                    (SELECT category, rank FROM record WHERE {} ORDER BY rank, ord LIMIT {})
+                 GROUP BY rank, category ORDER BY rank",
+                lease.filter,
+                i64::try_from(lease.left).unwrap_or(i64::MAX),
+            );
+            let mut statement = reader.prepare(&sql)?;
+            statement
+                .query_map(params_from_iter(&lease.values), |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+
+    /// Opens a selection, to be given out by [`Store::lease`].
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn select(
+        &self,
+        dataset: &IndexedDataset,
+        selection: &Selection,
+    ) -> Result<Lease, StoreError> {
+        let mut filter = "dataset = ?".to_owned();
+        let mut values = vec![Sql::Integer(dataset.id)];
+        for (column, wanted) in [
+            ("category", &selection.categories),
+            ("id", &selection.records),
+        ] {
+            if !wanted.is_empty() {
+                filter.push_str(&format!(
+                    " AND {column} IN (SELECT value FROM json_each(?))"
+                ));
+                values.push(Sql::Text(serde_json::json!(wanted).to_string()));
+            }
+        }
+        if let Some(sample) = selection.sample {
+            let ids = self.read(|reader| sample_ids(reader, &filter, &values, sample))?;
+            filter.push_str(" AND id IN (SELECT value FROM json_each(?))");
+            values.push(Sql::Text(serde_json::json!(ids).to_string()));
+        }
+        let left = selection.limit.unwrap_or(u64::MAX);
+        Ok(Lease {
+            filter,
+            values,
+            last: (-1, -1),
+            left,
+        })
+    }
+
+    /// Narrows a selection to the records that have a task waiting for a sweep of this run.
+    pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
+        let mut parked = lease.clone();
+        parked.filter.push_str(
+            " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)",
+        );
+        parked.values.push(Sql::Integer(run.0));
+        parked
+    }
+
+    /// The next records of a selection, at most `count`; none when all were given out.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn lease(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
+        let count = count.min(lease.left);
+        let rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM record WHERE {} AND (rank, ord) > (?, ?)
+                 ORDER BY rank, ord LIMIT ?",
+                lease.filter
+            );
+            let mut statement = reader.prepare_cached(&sql)?;
+            let position = [
+                lease.last.0,
+                lease.last.1,
+                i64::try_from(count).unwrap_or(i64::MAX),
+            ];
+            let values = lease
+                .values
+                .iter()
+                .cloned()
+                .chain(position.map(Sql::Integer));
+            statement
+                .query_map(params_from_iter(values), |row| {
+                    let place = Place {
+                        offset: row.get(2)?,
+                        length: row.get(3)?,
+                        line: row.get(4)?,
+                    };
+                    let record = RecordRef {
+                        id: row.get(0)?,
+                        category: row.get(1)?,
+                        place,
+                    };
+                    Ok((record, (row.get(5)?, row.get(6)?)))
+                })?
+                .collect()
+        })?;
+        if let Some((_, last)) = rows.last() {
+            lease.last = *last;
+        }
+        lease.left = lease.left.saturating_sub(rows.len() as u64);
+        Ok(rows.into_iter().map(|(record, _)| record).collect())
+    }
+
+    /// Names that were asked for and are not in the dataset: categories, then records.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn unknown(
+        &self,
+        dataset: &IndexedDataset,
+        selection: &Selection,
+    ) -> Result<(Vec<String>, Vec<String>), StoreError> {
+        let absent = |column: &str, wanted: &[String]| {
+            let sql = format!(
+                "SELECT value FROM json_each(?2)
+                 WHERE value NOT IN (SELECT {column} FROM record WHERE dataset = ?1)"
+            );
+            self.read(|reader| {
+                let mut statement = reader.prepare(&sql)?;
+                let wanted = serde_json::json!(wanted).to_string();
+                statement
+                    .query_map(params![dataset.id, wanted], |row| row.get(0))?
+                    .collect()
+            })
+        };
+        Ok((
+            absent("category", &selection.categories)?,
+            absent("id", &selection.records)?,
+        ))
+    }
+
+    /// All names of a column, for suggestions; at most `limit`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn names(
+        &self,
+        dataset: &IndexedDataset,
+        categories: bool,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let column = if categories { "category" } else { "id" };
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT {column} FROM record WHERE dataset = ?1 GROUP BY {column} ORDER BY min(rank), min(ord) LIMIT ?2"
+            );
+            reader.prepare(&sql)?.query_map(params![dataset.id, limit], |row| row.get(0))?.collect()
+        })
+    }
+}
+
+/// Takes records from each category in turn, in the order of their hashes: the same every time.
+fn sample_ids(
+    reader: &Connection,
+    filter: &str,
+    values: &[Sql],
+    sample: u64,
+) -> rusqlite::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT id FROM
+            (SELECT id, rank, hash, row_number() OVER (PARTITION BY rank ORDER BY hash) AS turn
+             FROM record WHERE {filter})
+         ORDER BY turn, rank LIMIT {}",
+        i64::try_from(sample).unwrap_or(i64::MAX)
+    );
+    reader
+        .prepare(&sql)?
+        .query_map(params_from_iter(values), |row| row.get(0))?
+        .collect()
+}
+
+enum UpdateError {
+    Dataset(DatasetError),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for UpdateError {
+    fn from(error: rusqlite::Error) -> Self {
+        UpdateError::Sql(error)
+    }
+}
+
+fn update(
+    connection: &mut Connection,
+    source: String,
+    dataset: &Dataset,
+) -> Result<IndexedDataset, UpdateError> {
+    let stamp = format!(
+        "{:?} {:?}",
+        dataset.config(),
+        dataset.stamp().map_err(UpdateError::Dataset)?
+    );
+    let known: Option<(i64, String, i64)> = connection
+        .query_row(
+            "SELECT id, stamp, pass FROM dataset WHERE source = ?1",
+            [&source],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    if let Some((id, before, _)) = &known
+        && *before == stamp
+    {
+        return Ok(IndexedDataset { id: *id, source });
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let pass = known.as_ref().map_or(1, |(_, _, pass)| pass + 1);
+    transaction.execute(
+        "INSERT INTO dataset (source, stamp, pass) VALUES (?1, ?2, ?3)
+         ON CONFLICT (source) DO UPDATE SET stamp = excluded.stamp, pass = excluded.pass",
+        params![source, stamp, pass],
+    )?;
+    let id: i64 = transaction.query_row(
+        "SELECT id FROM dataset WHERE source = ?1",
+        [&source],
+        |row| row.get(0),
+    )?;
+    fill(&transaction, id, pass, dataset)?;
+    transaction.execute(
+        "DELETE FROM record WHERE dataset = ?1 AND pass <> ?2",
+        [id, pass],
+    )?;
+    transaction.commit()?;
+    Ok(IndexedDataset { id, source })
+}
+
+fn fill(connection: &Connection, id: i64, pass: i64, dataset: &Dataset) -> Result<(), UpdateError> {
+    let mut ranks: Vec<String> = dataset
+        .categories()
+        .iter()
+        .map(|category| category.id.clone())
+        .collect();
+    let mut insert = connection.prepare(
+        "INSERT INTO record (dataset, id, category, rank, ord, offset, length, line, hash, pass)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (dataset, id) DO UPDATE SET category = excluded.category,
+            rank = excluded.rank, ord = excluded.ord, offset = excluded.offset,
+            length = excluded.length, line = excluded.line, hash = excluded.hash,
+            pass = excluded.pass
+         WHERE record.pass <> excluded.pass",
+    )?;
+    for (ord, entry) in dataset.entries().enumerate() {
+        let (place, record) = entry.map_err(UpdateError::Dataset)?;
+        let rank = match ranks.iter().position(|known| *known == record.category) {
+            Some(rank) => rank,
+            None => {
+                ranks.push(record.category.clone());
+                ranks.len() - 1
+            }
+        };
+        let changed = insert.execute(params![
+            id,
+            record.id,
+            record.category,
+            rank,
+            ord,
+            place.offset,
+            place.length,
+            place.line,
+            record.hash().as_slice(),
+            pass
+        ])?;
+        if changed == 0 {
+            let first_line = connection.query_row(
+                "SELECT line FROM record WHERE dataset = ?1 AND id = ?2",
+                params![id, record.id],
+                |row| row.get(0),
+            )?;
+            return Err(UpdateError::Dataset(DatasetError::DuplicateId {
+                file: dataset.config().path.clone(),
+                id: record.id,
+                first_line,
+                second_line: place.line,
+            }));
+        }
+    }
+    Ok(())
+}

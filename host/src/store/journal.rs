@@ -1,0 +1,329 @@
+//! The journal: every completion that was paid for, by the key of its question; and the transcript:
+//! what each task was told, in order.
+
+use std::collections::hash_map::Entry;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::watch;
+
+use super::checkpoint::TaskId;
+use super::{Store, StoreError, guard};
+use crate::core::digest::Digest;
+use crate::llm::request::{Answer, Completion, StopReason, Usage};
+
+/// Who answered, and how it was had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// Name of the provider.
+    pub provider: String,
+    /// Model that answered.
+    pub model: String,
+    /// Tokens of all tries that were billed.
+    pub usage: Usage,
+    /// Tries, the last included.
+    pub tries: u32,
+}
+
+/// What [`Store::begin`] says about a question.
+#[derive(Debug)]
+pub enum Begin {
+    /// It is answered.
+    Have(i64, Answer),
+    /// The caller asks it, and holds the claim until it is recorded or given up.
+    Go(Claim),
+    /// Another task is asking it: begin again when the receiver wakes.
+    Wait(watch::Receiver<()>),
+}
+
+/// The right to ask a question; dropping it lets another ask.
+#[derive(Debug)]
+pub struct Claim {
+    key: Digest,
+    store: Store,
+    _done: watch::Sender<()>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        guard(&self.store.inner.in_flight).remove(&self.key);
+    }
+}
+
+impl Store {
+    /// Asks for the answer to a question, or for the right to get it.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn begin(&self, key: Digest) -> Result<Begin, StoreError> {
+        let claim = match guard(&self.inner.in_flight).entry(key) {
+            Entry::Occupied(other) => return Ok(Begin::Wait(other.get().clone())),
+            Entry::Vacant(place) => {
+                let (done, receiver) = watch::channel(());
+                place.insert(receiver);
+                Claim {
+                    key,
+                    store: self.clone(),
+                    _done: done,
+                }
+            }
+        };
+        // Claimed first and looked up then: so no answer can arrive unseen between the two.
+        match self.lookup(key)? {
+            Some((id, answer)) => Ok(Begin::Have(id, answer)),
+            None => Ok(Begin::Go(claim)),
+        }
+    }
+
+    fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
+                     FROM completion WHERE key = ?1",
+                )?
+                .query_row([key.as_bytes().as_slice()], |row| {
+                    Ok((row.get(7)?, answer(row, 0)?))
+                })
+                .optional()
+        })
+    }
+
+    /// Makes an answer durable; returns its number once it is.
+    ///
+    /// # Errors
+    /// When the state cannot be written: the answer must then not be used.
+    pub async fn record(
+        &self,
+        claim: Claim,
+        answer: &Answer,
+        provenance: &Provenance,
+    ) -> Result<i64, StoreError> {
+        let (kind, text, stop, finish) = match answer {
+            Answer::Completion(completion) => (
+                "completion",
+                completion.text.clone(),
+                Some(stop_name(completion.stop)),
+                Some(completion.finish_reason.clone()),
+            ),
+            Answer::ContentFiltered(text) => ("content-filtered", text.clone(), None, None),
+            Answer::ContextTooLong(text) => ("context-too-long", text.clone(), None, None),
+        };
+        let provenance = provenance.clone();
+        let key = claim.key;
+        let (sender, id) = tokio::sync::oneshot::channel();
+        self.inner
+            .writer
+            .write(move |connection| {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO completion (key, kind, text, stop, finish_reason, model, provider,
+                            input_tokens, output_tokens, tries)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    )?
+                    .execute(params![
+                        key.as_bytes().as_slice(),
+                        kind,
+                        text,
+                        stop,
+                        finish,
+                        provenance.model,
+                        provenance.provider,
+                        provenance.usage.input_tokens,
+                        provenance.usage.output_tokens,
+                        provenance.tries,
+                    ])?;
+                let _ = sender.send(connection.last_insert_rowid());
+                Ok(())
+            })
+            .await?;
+        drop(claim);
+        id.await.map_err(|_| {
+            self.inner
+                .writer
+                .error(&rusqlite::Error::QueryReturnedNoRows)
+        })
+    }
+
+    /// What a task was told under a fingerprint and generation, in order, with the keys.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn transcript(
+        &self,
+        task: TaskId,
+        fingerprint: Digest,
+        generation: u32,
+    ) -> Result<Vec<(Digest, Answer)>, StoreError> {
+        self.read(|reader| transcript(reader, task, fingerprint, generation))
+    }
+
+    /// Notes that a task is told a completion. It is on disk before anything that is written later;
+    /// a kill before that costs nothing, since the completion is found again by its key.
+    ///
+    /// # Errors
+    /// When the state's writer is gone.
+    pub async fn append_transcript(
+        &self,
+        task: TaskId,
+        fingerprint: Digest,
+        generation: u32,
+        entries: Vec<(u32, i64)>,
+    ) -> Result<(), StoreError> {
+        self.inner
+            .writer
+            .write_later(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?;
+                for (position, completion) in entries {
+                    statement.execute(params![
+                        task.0,
+                        fingerprint.as_bytes().as_slice(),
+                        generation,
+                        position,
+                        completion
+                    ])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn transcript(
+    reader: &Connection,
+    task: TaskId,
+    fingerprint: Digest,
+    generation: u32,
+) -> rusqlite::Result<Vec<(Digest, Answer)>> {
+    let mut statement = reader.prepare_cached(
+        "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, key, position
+         FROM transcript JOIN completion ON completion.id = transcript.completion
+         WHERE task = ?1 AND fingerprint = ?2 AND generation = ?3 ORDER BY position",
+    )?;
+    let mut rows = statement.query(params![
+        task.0,
+        fingerprint.as_bytes().as_slice(),
+        generation
+    ])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let position: usize = row.get(8)?;
+        // A gap ends what can be replayed; the rest is found again by its keys.
+        if position != entries.len() {
+            break;
+        }
+        let key: [u8; 32] = row.get(7)?;
+        let Some(key) = Digest::from_slice(&key) else {
+            break;
+        };
+        entries.push((key, answer(row, 0)?));
+    }
+    Ok(entries)
+}
+
+fn answer(row: &Row<'_>, first: usize) -> rusqlite::Result<Answer> {
+    let kind: String = row.get(first)?;
+    let text: String = row.get(first + 1)?;
+    Ok(match kind.as_str() {
+        "content-filtered" => Answer::ContentFiltered(text),
+        "context-too-long" => Answer::ContextTooLong(text),
+        _ => Answer::Completion(Completion {
+            text,
+            stop: match row.get::<_, Option<String>>(first + 2)?.as_deref() {
+                Some("length") => StopReason::Length,
+                _ => StopReason::Stop,
+            },
+            finish_reason: row.get::<_, Option<String>>(first + 3)?.unwrap_or_default(),
+            model: row.get(first + 4)?,
+            usage: Usage {
+                input_tokens: row.get(first + 5)?,
+                output_tokens: row.get(first + 6)?,
+            },
+        }),
+    })
+}
+
+fn stop_name(stop: StopReason) -> &'static str {
+    match stop {
+        StopReason::Stop => "stop",
+        StopReason::Length => "length",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completion(text: &str) -> Answer {
+        Answer::Completion(Completion {
+            text: text.to_owned(),
+            stop: StopReason::Stop,
+            finish_reason: "stop".to_owned(),
+            usage: Usage {
+                input_tokens: 10,
+                output_tokens: 5,
+            },
+            model: "m".to_owned(),
+        })
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
+            provider: "offline".to_owned(),
+            model: "m".to_owned(),
+            usage: Usage {
+                input_tokens: 10,
+                output_tokens: 5,
+            },
+            tries: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_asks_and_the_others_wait_for_the_durable_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let key = Digest::of(b"question");
+        {
+            let store = Store::open(&path).unwrap();
+            let Begin::Go(claim) = store.begin(key).unwrap() else {
+                panic!("nobody has it")
+            };
+            let Begin::Wait(mut waiter) = store.begin(key).unwrap() else {
+                panic!("claimed")
+            };
+            let answer = completion("because");
+            let id = store.record(claim, &answer, &provenance()).await.unwrap();
+            assert!(waiter.changed().await.is_err());
+            let Begin::Have(found, text) = store.begin(key).unwrap() else {
+                panic!("recorded")
+            };
+            assert_eq!((found, &text), (id, &answer));
+            let task = TaskId::new("data", "iron", "text");
+            store
+                .append_transcript(task, key, 0, vec![(0, id)])
+                .await
+                .unwrap();
+        }
+        let store = Store::open(&path).unwrap();
+        let task = TaskId::new("data", "iron", "text");
+        assert_eq!(
+            store.transcript(task, key, 0).unwrap(),
+            [(key, completion("because"))]
+        );
+        assert!(store.transcript(task, key, 1).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_is_given_up_lets_another_ask() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("state.db")).unwrap();
+        let key = Digest::of(b"question");
+        let Begin::Go(claim) = store.begin(key).unwrap() else {
+            panic!("nobody has it")
+        };
+        drop(claim);
+        assert!(matches!(store.begin(key).unwrap(), Begin::Go(_)));
+    }
+}

@@ -1,0 +1,91 @@
+//! Durable state in one SQLite file: index of the dataset, journal of completions, checkpoint of every
+//! task. One thread writes, in groups; a write is acknowledged after it is on disk.
+//!
+//! Nothing here decides: what to run and what to ask is for `core` and `run`.
+
+mod checkpoint;
+mod error;
+mod index;
+mod journal;
+mod lock;
+mod runs;
+mod schema;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::watch;
+
+pub use checkpoint::{Checkpoint, FileStamp, TaskId};
+pub use error::{IndexError, StoreError};
+pub use index::{IndexedDataset, Lease, RecordRef, Selection};
+pub use journal::{Begin, Claim, Provenance};
+pub use runs::RunId;
+
+use crate::core::digest::Digest;
+
+/// A handle on the state; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: writer::Writer,
+    reader: Mutex<Connection>,
+    /// Questions that are being asked now, for others with the same key to wait on.
+    in_flight: Mutex<HashMap<Digest, watch::Receiver<()>>>,
+    _lock: lock::Lock,
+}
+
+impl Store {
+    /// Opens the state, or creates it, and takes its lock.
+    ///
+    /// # Errors
+    /// When another host holds it, the file is no state of this version, or the disk refuses.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        let failed = |cause: String| StoreError::Open {
+            file: path.to_owned(),
+            cause,
+        };
+        if let Some(directory) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+        }
+        let lock = lock::Lock::take(path)?;
+        let connection = schema::open(path)?;
+        let reader = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(|error| failed(error.to_string()))?;
+        let writer = writer::Writer::start(connection, path)?;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer,
+                reader: Mutex::new(reader),
+                in_flight: Mutex::new(HashMap::new()),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Reads only; every read is one short query, so that the WAL can be cut.
+    fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let reader = guard(&self.inner.reader);
+        query(&reader).map_err(|error| self.inner.writer.error(&error))
+    }
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

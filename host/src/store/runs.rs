@@ -1,0 +1,72 @@
+//! Runs: when each began and how it ended. A run without an end was killed.
+
+use super::{Store, StoreError};
+
+/// Number of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId(pub(super) i64);
+
+impl RunId {
+    /// The number that `task.run` refers to.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+impl Store {
+    /// Notes the beginning of a run; tells whether the run before it ended in order.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn begin_run(&self) -> Result<(RunId, bool), StoreError> {
+        let result = self
+            .inner
+            .writer
+            .exclusive(|connection| {
+                let open: i64 = connection.query_row(
+                    "SELECT count(*) FROM run WHERE ended_at IS NULL",
+                    [],
+                    |row| row.get(0),
+                )?;
+                connection.execute(
+                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE ended_at IS NULL",
+                    [],
+                )?;
+                connection.execute("INSERT INTO run DEFAULT VALUES", [])?;
+                Ok((RunId(connection.last_insert_rowid()), open == 0))
+            })
+            .await?;
+        result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
+    }
+
+    /// Whether every run so far ended in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn last_run_was_clean(&self) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            reader.query_row(
+                "SELECT count(*) FROM run WHERE ended_at IS NULL",
+                [],
+                |row| Ok(row.get::<_, i64>(0)? == 0),
+            )
+        })
+    }
+
+    /// Notes that a run ended in order: everything it wrote is accounted for.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn end_run(&self, run: RunId) -> Result<(), StoreError> {
+        self.inner
+            .writer
+            .write(move |connection| {
+                connection.execute(
+                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1",
+                    [run.0],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+}

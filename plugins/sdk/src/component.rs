@@ -1,0 +1,51 @@
+//! The trait that a plugin implements and the macro that exports it.
+
+use crate::bindings;
+use crate::{Failure, Input};
+
+/// A way to make content: a deterministic, synchronous function from a record to a file's text.
+pub trait Component {
+    /// Makes the artifact's text of one record.
+    ///
+    /// # Errors
+    /// A [`Failure`] says why there is no artifact; the host shows it and goes on with other records.
+    fn generate(input: &Input) -> Result<String, Failure>;
+}
+
+/// Exports a type that implements [`Component`] as the plugin's component. Natively it does nothing,
+/// so that tests may link several plugins.
+#[macro_export]
+macro_rules! export {
+    ($component:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, missing_docs, reason = "the contract's exports are C functions")]
+        mod exported {
+            use super::*;
+
+            struct Exported;
+
+            impl $crate::bindings::Guest for Exported {
+                fn generate(
+                    input: $crate::bindings::Input,
+                ) -> Result<$crate::bindings::Artifact, $crate::Failure> {
+                    $crate::run::<$component>(input)
+                }
+            }
+
+            $crate::bindings::export!(Exported with_types_in $crate::bindings);
+        }
+    };
+}
+
+/// What the exported function does: logs a panic with its place, then runs the component.
+///
+/// # Errors
+/// The component's own failure, or a component fault if it makes an empty text.
+pub fn run<C: Component>(input: bindings::Input) -> Result<bindings::Artifact, Failure> {
+    std::panic::set_hook(Box::new(|info| crate::log::error(&info.to_string())));
+    let text = C::generate(&Input::new(input))?;
+    if text.trim().is_empty() {
+        return Err(Failure::component_fault("the component made an empty text"));
+    }
+    Ok(bindings::Artifact { text })
+}

@@ -1,0 +1,138 @@
+//! Names and units of the dataset's keys, and numbers as people read them.
+//!
+//! A key ends with its unit: `thermal_conductivity_w_m_k` is "thermal conductivity" in W/(m·K). A
+//! key without a known ending has no unit. Nothing is converted.
+
+/// Endings of keys and the units that they stand for; an ending comes before one that it ends with.
+const UNITS: [(&str, &str); 28] = [
+    ("_mpa_sqrt_m", "MPa·√m"),
+    ("_um_m_k", "µm/(m·K)"),
+    ("_w_m_k", "W/(m·K)"),
+    ("_j_kg_k", "J/(kg·K)"),
+    ("_mm2_s", "mm²/s"),
+    ("_ohm_m", "Ω·m"),
+    ("_kg_m3", "kg/m³"),
+    ("_g_cm3", "g/cm³"),
+    ("_j_cm2", "J/cm²"),
+    ("_mj_kg", "MJ/kg"),
+    ("_mm_s", "mm/s"),
+    ("_khz", "kHz"),
+    ("_gpa", "GPa"),
+    ("_mpa", "MPa"),
+    ("_pct", "%"),
+    ("_ev", "eV"),
+    ("_nm", "nm"),
+    ("_ns", "ns"),
+    ("_ps", "ps"),
+    ("_um", "µm"),
+    ("_mm", "mm"),
+    ("_kg", "kg"),
+    ("_hv", "HV"),
+    ("_hb", "HB"),
+    ("_c", "°C"),
+    ("_k", "K"),
+    ("_n", "N"),
+    ("_w", "W"),
+];
+
+/// Names that are not their key with spaces.
+const NAMES: [(&str, &str); 8] = [
+    ("max_service_temperature", "maximum service temperature"),
+    ("youngs_modulus", "Young's modulus"),
+    ("hardness_vickers", "Vickers hardness"),
+    ("hardness_brinell", "Brinell hardness"),
+    ("hardness_mohs", "Mohs hardness"),
+    ("hardness_janka", "Janka hardness"),
+    ("reflectivity_1064nm", "reflectivity at 1064 nm"),
+    ("absorptivity_1064nm", "absorptivity at 1064 nm"),
+];
+
+/// What a key of the dataset measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    /// The key without its unit: `thermal_conductivity`.
+    pub key: String,
+    /// For people, in lower case but for proper names: `thermal conductivity`.
+    pub label: String,
+    /// As people write it: `W/(m·K)`; empty if there is none.
+    pub unit: &'static str,
+}
+
+/// Splits a key of the dataset into what it measures and its unit.
+pub fn quantity(key: &str) -> Quantity {
+    let found = UNITS.iter().find_map(|(ending, unit)| {
+        let base = key.strip_suffix(ending).filter(|base| !base.is_empty())?;
+        Some((base, *unit))
+    });
+    let (base, unit) = found.unwrap_or((key, ""));
+    let name = NAMES.iter().find(|(key, _)| *key == base);
+    let label = name.map_or_else(|| base.replace('_', " "), |(_, name)| (*name).to_owned());
+    Quantity {
+        key: base.to_owned(),
+        label,
+        unit,
+    }
+}
+
+/// A number as people read it: `2.7`, `1064`, `1 × 10¹⁴`; no separators of thousands.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value != 0.0 && !(1e-3..1e7).contains(&size) && value.is_finite() {
+        let text = format!("{value:e}");
+        if let Some((mantissa, exponent)) = text.split_once('e') {
+            let exponent: String = exponent.chars().map(superscript).collect();
+            return format!("{mantissa} × 10{exponent}");
+        }
+    }
+    value.to_string()
+}
+
+fn superscript(c: char) -> char {
+    match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        '0' => '⁰',
+        _ => c
+            .to_digit(10)
+            .and_then(|digit| char::from_u32(u32::from('⁰') + digit))
+            .unwrap_or(c),
+    }
+}
+
+/// A number with its unit: `2.7 g/cm³`, `660 °C`, `50%`.
+pub fn with_unit(number: &str, unit: &str) -> String {
+    match unit {
+        "" => number.to_owned(),
+        "%" => format!("{number}%"),
+        unit => format!("{number} {unit}"),
+    }
+}
+
+/// A range with its unit: `0.5–3 J/cm²`; a range of one value is that value.
+pub fn range(min: f64, max: f64, unit: &str) -> String {
+    if min == max {
+        return with_unit(&number(min), unit);
+    }
+    with_unit(&format!("{}–{}", number(min), number(max)), unit)
+}
+
+/// A computed value, rounded to so many significant digits that nothing is claimed but what the
+/// inputs say.
+pub fn round(value: f64, digits: i32) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let decimals = (digits - 1).saturating_sub(value.abs().log10().floor() as i32);
+    if decimals >= 0 {
+        let scale = 10f64.powi(decimals);
+        (value * scale).round() / scale
+    } else {
+        let scale = 10f64.powi(-decimals);
+        (value / scale).round() * scale
+    }
+}
+
+#[cfg(test)]
+mod tests;

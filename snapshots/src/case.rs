@@ -1,0 +1,145 @@
+//! One plugin on one record, replayed and written down for review.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use host::component::{Component, resolve};
+use host::config::{Config, FILE_NAME};
+use host::core::graph::order;
+use host::dataset::{Dataset, Record};
+use host::llm::render::render;
+use host::llm::request::{Answer, ResponseFormat};
+use host::plugin::{engine, load};
+use host::run::{Replay, UpstreamText, replay};
+
+use crate::recording::Recording;
+
+/// Dataset and components of the repository.
+pub struct Bench {
+    root: PathBuf,
+    config: Config,
+    dataset: Dataset,
+    records: HashMap<String, Record>,
+    components: Vec<Component>,
+}
+
+impl Bench {
+    /// Loads what was built and what is bundled.
+    pub fn new() -> Bench {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("in a workspace")
+            .to_owned();
+        let config = Config::read(&root.join(FILE_NAME)).expect("the repository's configuration");
+        let dataset = config.dataset.clone().expect("the bundled dataset");
+        let dataset = Dataset::open(dataset).expect("the bundled dataset");
+        let records = dataset
+            .entries()
+            .map(|entry| entry.expect("a good record").1)
+            .map(|record| (record.id.clone(), record))
+            .collect();
+        let engine = engine::engine(&root.join("target/wasm-cache")).expect("an engine");
+        let (plugins, broken) = load::load_all(&engine, &root.join("target/plugins"))
+            .expect("plugins; `cargo xtask build-plugins` makes them");
+        assert!(
+            broken.is_empty(),
+            "{}",
+            broken.iter().map(ToString::to_string).collect::<String>()
+        );
+        let mut components = resolve(&plugins, &config, Some("offline")).expect("components");
+        let nodes: Vec<_> = components.iter().map(Component::node).collect();
+        let order = order(&nodes).expect("an order");
+        components.sort_by_key(|component| order.iter().position(|name| *name == component.name));
+        Bench {
+            root,
+            config,
+            dataset,
+            records,
+            components,
+        }
+    }
+
+    /// What to look at.
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// One case, as a person reviews it.
+    pub fn show(&self, component: &Component, record: &str) -> String {
+        let replay = self.replay(component, record);
+        let mut text = format!(
+            "{} executions, {} completions\n",
+            replay.executions,
+            replay.told.len()
+        );
+        for (number, (request, answer)) in (1..).zip(&replay.told) {
+            let Answer::Completion(completion) = answer else {
+                continue;
+            };
+            let _ = writeln!(
+                text,
+                "\n=== completion {number}: {}, {} tokens in, {} out",
+                completion.model, completion.usage.input_tokens, completion.usage.output_tokens
+            );
+            for message in render(request) {
+                let _ = writeln!(
+                    text,
+                    "--- {}\n{}",
+                    message.role.as_str(),
+                    message.content.trim_end()
+                );
+            }
+            if let ResponseFormat::JsonSchema(schema) = &request.format {
+                let schema = serde_json::to_string_pretty(schema).expect("plain data");
+                let _ = writeln!(text, "--- schema\n{schema}");
+            }
+            let _ = writeln!(text, "--- answer\n{}", completion.text.trim_end());
+        }
+        match &replay.artifact {
+            Ok(artifact) => {
+                let _ = write!(text, "\n=== {}\n{artifact}", replay.path);
+            }
+            Err(failure) => {
+                let _ = write!(text, "\n=== failed\n{failure}");
+            }
+        }
+        text
+    }
+
+    fn replay(&self, component: &Component, id: &str) -> Replay {
+        let record = self.records.get(id).expect("a record of the dataset");
+        let upstreams: Vec<(&Component, String)> = component
+            .depends_on
+            .iter()
+            .map(|name| {
+                let other = self.components.iter().find(|other| other.name == *name);
+                let other = other.expect("a dependency that was built");
+                let text = self.replay(other, id).artifact;
+                (other, text.expect("an upstream that was made"))
+            })
+            .collect();
+        let upstreams: Vec<UpstreamText<'_>> = upstreams
+            .iter()
+            .map(|(component, text)| UpstreamText { component, text })
+            .collect();
+        let file = self
+            .root
+            .join("snapshots")
+            .join(&component.name)
+            .join(format!("{id}.completions.json"));
+        let mut recording = Recording::open(file);
+        let site = &self.config.site;
+        let replay = replay(
+            component,
+            &self.dataset,
+            site,
+            record,
+            &upstreams,
+            |question| recording.answer(&question.request),
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
+        recording.save();
+        replay
+    }
+}

@@ -1,0 +1,52 @@
+//! Snapshots of every bundled plugin over a handful of records: its prompts, the answers it was told, and
+//! the artifact. Made by replay from `<plugin>/<record>.completions.json`, with no network; a question that
+//! was never recorded fails, or is recorded from the offline provider where `SNAPSHOTS_RECORD` is set.
+//!
+//! Plugins are found, not listed: a new one needs its folder here and nothing else.
+
+#[cfg(test)]
+mod case;
+#[cfg(test)]
+mod recording;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use crate::case::Bench;
+
+    /// A metal, a wood without formula, a polymer with a long name, a semiconductor.
+    const RECORDS: [&str; 4] = [
+        "aluminum",
+        "oak",
+        "fiber-reinforced-polyurethane-frpu",
+        "silicon",
+    ];
+
+    #[test]
+    fn every_plugin_is_as_it_was_reviewed() {
+        let bench = Bench::new();
+        let mut wrong = Vec::new();
+        for component in bench.components() {
+            for record in RECORDS {
+                let case = || {
+                    let mut settings = insta::Settings::clone_current();
+                    settings.set_snapshot_path(format!("../{}", component.name));
+                    settings.set_prepend_module_to_snapshot(false);
+                    settings.set_omit_expression(true);
+                    settings
+                        .bind(|| insta::assert_snapshot!(record, bench.show(component, record)));
+                };
+                // All of them are looked at, so that one review sees every change.
+                if catch_unwind(AssertUnwindSafe(case)).is_err() {
+                    wrong.push(format!("{}/{record}", component.name));
+                }
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "missing or changed: {}\nreview them with `cargo xtask snapshots`, or `cargo insta review`",
+            wrong.join(", ")
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! `kill -9` at any moment costs no more than what was under way.
+
+use std::time::Duration;
+
+use super::scene::{KEY, Scene, until};
+use crate::simulator::{Config, Latency, Simulator};
+
+const ROUNDS: u64 = 20;
+
+fn simulator() -> Simulator {
+    Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        latency: Latency {
+            first_token: Duration::from_millis(2),
+            answer: Duration::ZERO,
+        },
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+/// Numbers that look random and are the same every time.
+fn spread(round: u64, below: u64) -> u64 {
+    (round + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) % below
+}
+
+#[test]
+fn a_killed_run_goes_on_and_pays_for_no_journaled_completion_twice() {
+    let calm = simulator();
+    let undisturbed = Scene::new().asking(&calm);
+    let arguments = ["--category", "metal", "--category", "glass"];
+    let needed = undisturbed
+        .run(&arguments)
+        .ended(0)
+        .summary()
+        .calls("calls");
+    let expected = undisturbed.content();
+
+    for round in 0..ROUNDS {
+        let simulator = simulator();
+        let scene = Scene::new().asking(&simulator);
+        let mut child = scene.start(&arguments);
+        let calls = 1 + spread(round, needed);
+        until("the moment to kill", || {
+            simulator.ledger().requests >= calls || child.try_wait().unwrap().is_some()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let journaled = scene.query("SELECT count(*) FROM completion");
+        let answered = simulator.ledger().billed();
+
+        let summary = scene.run(&arguments).ended(0).summary();
+        assert_eq!(summary.complete(), summary.records(), "round {round}");
+        assert_eq!(
+            summary.calls("calls") + journaled,
+            needed,
+            "round {round}: what was journaled is not asked again, and nothing else is missing"
+        );
+        let ledger = simulator.ledger();
+        assert!(
+            ledger.billed_again() <= answered - journaled,
+            "round {round}"
+        );
+        assert!(
+            scene.content() == expected,
+            "round {round}: other bytes than undisturbed"
+        );
+        assert_eq!(
+            scene.run(&arguments).ended(0).summary().count("made"),
+            0,
+            "round {round}"
+        );
+    }
+}
+
+#[test]
+fn a_second_host_on_the_same_state_is_refused() {
+    let simulator = Simulator::start(Config {
+        latency: Latency {
+            first_token: Duration::from_secs(30),
+            answer: Duration::ZERO,
+        },
+        ..Config::default()
+    })
+    .unwrap();
+    let scene = Scene::new().asking(&simulator);
+    let mut first = scene.start(&["--record", "oak"]);
+    until("the first host's request", || {
+        simulator.ledger().requests > 0
+    });
+    let second = scene.run(&["--record", "oak"]).ended(1);
+    assert!(
+        second.stderr.contains(&format!("process {}", first.id())),
+        "{}",
+        second.stderr
+    );
+    first.kill().unwrap();
+    first.wait().unwrap();
+}

@@ -1,0 +1,10 @@
+//! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
+
+mod cli;
+mod crash;
+mod faults;
+mod full_run;
+mod hostile;
+mod incremental;
+mod interrupt;
+mod scene;

@@ -1,0 +1,320 @@
+//! A folder of its own for one test, with everything that a run reads and writes, and the host to run in
+//! it. Nothing of the environment reaches the host but what a test gives it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::simulator::Simulator;
+
+/// The key that tests give to host and simulator.
+pub const KEY: &str = "sk-test-0123456789abcdef";
+/// No wait of a test is longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests lie in the repository")
+}
+
+/// A program that was built beside this test.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    let release = test.ancestors().nth(2).expect("target/release");
+    let program = release.join(name);
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo xtask test` builds it",
+        program.display()
+    );
+    program
+}
+
+/// A folder and the host in it.
+pub struct Scene {
+    folder: TempDir,
+    environment: BTreeMap<String, String>,
+    plugins: &'static str,
+}
+
+/// How a run of the host ended.
+pub struct Ran {
+    /// Exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Scene {
+    /// A scene with the bundled dataset and plugins.
+    pub fn new() -> Scene {
+        let scene = Scene {
+            folder: tempfile::tempdir().expect("a folder"),
+            environment: BTreeMap::new(),
+            plugins: "plugins",
+        };
+        fs::copy(
+            root().join("data/materials.yaml"),
+            scene.path("materials.yaml"),
+        )
+        .expect("dataset");
+        scene.configure("");
+        scene
+    }
+
+    /// With the example plugins or those of the tests instead of the bundled ones.
+    pub fn with_plugins(mut self, folder: &'static str) -> Scene {
+        self.plugins = folder;
+        self
+    }
+
+    /// With a model behind this simulator, fast, and known by [`KEY`].
+    pub fn asking(mut self, simulator: &Simulator) -> Scene {
+        for (name, value) in [
+            ("OPENAI_API_KEY", KEY),
+            ("OPENAI_BASE_URL", simulator.base_url()),
+            ("BATCHGEN_MODEL", "openai/sim"),
+            ("BATCHGEN_REQUESTS_PER_MINUTE", "1000000"),
+            ("BATCHGEN_CONCURRENCY", "32"),
+        ] {
+            self.environment.insert(name.to_owned(), value.to_owned());
+        }
+        self
+    }
+
+    /// With an environment variable.
+    pub fn with(mut self, name: &str, value: &str) -> Scene {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Writes the configuration: the usual dataset and output path, and `more`.
+    pub fn configure(&self, more: &str) {
+        let text = format!(
+            "[dataset]\npath = \"materials.yaml\"\nrecords = \"materials\"\n\
+             [output]\npath = \"{{component}}/{{id}}-laser-cleaning.{{extension}}\"\n{more}"
+        );
+        self.write("batchgen.toml", &text);
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    /// Reads a file of the folder.
+    pub fn read(&self, relative: &str) -> String {
+        let path = self.path(relative);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Writes a file of the folder.
+    pub fn write(&self, relative: &str, text: &str) {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().expect("in the folder")).expect("a folder");
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Replaces a text that must occur in a file.
+    pub fn replace(&self, relative: &str, from: &str, to: &str) {
+        let text = self.read(relative);
+        assert!(text.contains(from), "{relative} has no `{from}`");
+        self.write(relative, &text.replacen(from, to, 1));
+    }
+
+    /// Every output file and its text.
+    pub fn content(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.path("content")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).expect("an output folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(self.path("content")).expect("below it");
+                    files.insert(
+                        name.display().to_string(),
+                        fs::read_to_string(&path).expect("text"),
+                    );
+                }
+            }
+        }
+        files
+    }
+
+    /// The host with these arguments, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("host"));
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("BATCHGEN_CACHE_DIR", root().join("target/wasm-cache"))
+            .env("BATCHGEN_PLUGINS", root().join("target").join(self.plugins))
+            .envs(&self.environment)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the host to its end.
+    pub fn host(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).output().expect("the host starts"))
+    }
+
+    /// `host run --json` with these arguments.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.host(&[&["run", "--json"], arguments].concat())
+    }
+
+    /// Starts `host run --json` with these arguments.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(&[&["run", "--json"], arguments].concat())
+            .spawn()
+            .expect("the host starts")
+    }
+
+    /// Reads the state.
+    pub fn query(&self, sql: &str) -> u64 {
+        let connection =
+            rusqlite::Connection::open(self.path(".batchgen/state.db")).expect("the state opens");
+        connection
+            .query_row(sql, [], |row| row.get(0))
+            .expect("the query works")
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("standard output is text"),
+            stderr: String::from_utf8(output.stderr).expect("standard error is text"),
+        }
+    }
+}
+
+impl Ran {
+    /// Fails the test unless the host ended with this code.
+    #[track_caller]
+    pub fn ended(self, code: i32) -> Ran {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// The events of `--json`.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+            })
+            .collect()
+    }
+
+    /// The summary of `--json`.
+    pub fn summary(&self) -> Summary {
+        let events = self.events();
+        let found = events.iter().find(|event| event["event"] == "summary");
+        let summary =
+            found.unwrap_or_else(|| panic!("no summary in:\n{}\n{}", self.stdout, self.stderr));
+        Summary(summary["summary"].clone())
+    }
+
+    /// Failures as `record component class`, in order of name.
+    pub fn failures(&self) -> Vec<String> {
+        let text = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let mut failures: Vec<String> = self
+            .events()
+            .iter()
+            .filter(|event| event["event"] == "failure")
+            .map(|event| {
+                ["record", "component", "class"]
+                    .map(|key| text(event, key))
+                    .join(" ")
+            })
+            .collect();
+        failures.sort();
+        failures
+    }
+}
+
+/// What a run says at its end.
+pub struct Summary(Value);
+
+impl Summary {
+    /// Records that have every wanted artifact.
+    pub fn complete(&self) -> u64 {
+        self.0["complete"].as_u64().expect("a number")
+    }
+
+    /// Records wanted.
+    pub fn records(&self) -> u64 {
+        self.0["records"].as_u64().expect("a number")
+    }
+
+    /// A count over all components: made, kept, edited, failed, blocked.
+    pub fn count(&self, key: &str) -> u64 {
+        self.components()
+            .iter()
+            .map(|row| row[key].as_u64().expect("a number"))
+            .sum()
+    }
+
+    /// A count of one component.
+    pub fn of(&self, component: &str, key: &str) -> u64 {
+        let rows = self.components();
+        let row = rows
+            .iter()
+            .find(|row| row["component"] == component)
+            .expect("a component");
+        row[key].as_u64().expect("a number")
+    }
+
+    /// Names of components that made something.
+    pub fn made(&self) -> Vec<String> {
+        self.components()
+            .iter()
+            .filter(|row| row["made"] != 0)
+            .map(|row| row["component"].as_str().expect("a name").to_owned())
+            .collect()
+    }
+
+    /// A count of calls: calls, failed_tries, journaled.
+    pub fn calls(&self, key: &str) -> u64 {
+        self.0["calls"][key].as_u64().expect("a number")
+    }
+
+    fn components(&self) -> Vec<Value> {
+        self.0["components"].as_array().expect("a list").clone()
+    }
+}
+
+/// Waits for a state, looking again and again; fails the test when it never comes.
+pub fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what} did not come in {PATIENCE:?}"
+        );
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,50 @@
+//! How a simulator is to behave. Everything defaults to a fast, faultless and unlimited provider.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::faults::Fault;
+use super::limits::Limits;
+
+/// The quality of the answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Answers {
+    /// Answers that obey the rules and the schema of the request.
+    #[default]
+    Good,
+    /// The same, but often with fences, chatter, wrong lengths or stray numbers; mostly good after
+    /// a repair turn.
+    Sloppy,
+    /// One short fixed text.
+    Echo,
+}
+
+/// How long an answer takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latency {
+    /// Before the first byte of an answer.
+    pub first_token: Duration,
+    /// From there to its last byte; a streamed answer is spread over it.
+    pub answer: Duration,
+}
+
+/// What a simulator is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Port on the loopback address; 0 takes a free one.
+    pub port: u16,
+    /// Answers and random faults follow from this and the request.
+    pub seed: u64,
+    /// The quality of the answers.
+    pub answers: Answers,
+    /// If set, every call must carry it as `Authorization: Bearer <key>`.
+    pub key: Option<String>,
+    /// How long an answer takes.
+    pub latency: Latency,
+    /// When calls are refused with 429.
+    pub limits: Limits,
+    /// What goes wrong; the first that applies to a call is done to it.
+    pub faults: Vec<Fault>,
+    /// Billed calls are appended to this file, a JSON line each, before their last byte is sent.
+    pub ledger_file: Option<PathBuf>,
+}

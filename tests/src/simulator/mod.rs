@@ -1,0 +1,159 @@
+//! An LLM provider for tests: it speaks a provider's HTTP dialect on the loopback address, keeps its
+//! limits, goes wrong as it is told, and keeps a ledger of what it would have billed.
+//!
+//! It runs on a thread of its own, so tests may be synchronous, pause their own clock, or kill the
+//! process that they test. It does not check that a caller is polite: that is what tests ask of its
+//! ledger.
+
+mod config;
+mod faults;
+mod http;
+mod ledger;
+mod limits;
+mod openai;
+mod pieces;
+mod prompt;
+mod provider;
+mod server;
+mod sloppy;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::Notify;
+
+pub use config::{Answers, Config, Latency};
+pub use faults::{Fault, FaultKind, FaultParseError, When};
+pub use ledger::{Call, Ledger};
+pub use limits::Limits;
+use provider::Provider;
+
+/// A running simulator; dropping it shuts it down.
+#[derive(Debug)]
+pub struct Simulator {
+    base_url: String,
+    provider: Arc<Provider>,
+    stop: Arc<Notify>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Starts a simulator on the loopback address. It is ready when this returns.
+    ///
+    /// # Errors
+    /// The port is taken, or the ledger file cannot be opened.
+    pub fn start(config: Config) -> io::Result<Simulator> {
+        allow_many_connections();
+        let port = config.port;
+        let provider = Arc::new(Provider::new(config)?);
+        let stop = Arc::new(Notify::new());
+        let (started, start) = mpsc::channel();
+        let (served, stopped) = (Arc::clone(&provider), Arc::clone(&stop));
+        let thread = std::thread::Builder::new()
+            .name("llm-simulator".to_owned())
+            .spawn(move || run(port, &started, served, stopped))?;
+        let address = start.recv().map_err(io::Error::other)??;
+        Ok(Simulator {
+            base_url: format!("http://{address}/v1"),
+            provider,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// What a client is configured with: `http://127.0.0.1:<port>/v1`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// What has happened until now.
+    pub fn ledger(&self) -> Ledger {
+        self.provider.ledger()
+    }
+
+    /// Replaces the faults from the next call on.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.provider.set_faults(faults);
+    }
+
+    /// Replaces the limits from the next call on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.provider.set_limits(limits);
+    }
+
+    /// Closes all connections, ends hanging calls and returns the final ledger.
+    pub fn shutdown(self) -> Ledger {
+        self.stop.notify_one();
+        self.wait()
+    }
+
+    /// Serves until a client sends `POST /shutdown`, and returns the final ledger.
+    pub fn wait(mut self) -> Ledger {
+        self.join();
+        self.provider.ledger()
+    }
+
+    fn join(&mut self) {
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // Its panic was printed; a second one here would abort the test run.
+            drop(thread.join());
+        }
+    }
+}
+
+/// The simulator's thread. All connections are closed when its runtime is dropped.
+fn run(
+    port: u16,
+    started: &mpsc::Sender<io::Result<SocketAddr>>,
+    provider: Arc<Provider>,
+    stop: Arc<Notify>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    runtime.block_on(async {
+        let listening =
+            server::listen(port).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        match listening {
+            Ok((address, listener)) => {
+                drop(started.send(Ok(address)));
+                server::serve(listener, provider, stop).await;
+            }
+            Err(error) => drop(started.send(Err(error))),
+        }
+    });
+}
+
+/// Raises the number of open files to what the system allows: every connection is one, and in a test
+/// its client's end is another.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it cannot be raised, tests with few connections still run.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}

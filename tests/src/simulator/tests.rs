@@ -1,0 +1,5 @@
+//! The simulator as a client sees it.
+
+mod answers;
+mod client;
+mod failures;

@@ -1,0 +1,91 @@
+//! Turns a core module into the one file that is a plugin: a component with its manifest and prompts in it.
+//!
+//! The same bytes in give the same bytes out. Does not read or write files.
+
+use anyhow::{Context, Result, ensure};
+use wit_component::{ComponentEncoder, DecodedWasm};
+
+/// The custom section that holds manifest and prompts as JSON.
+pub const SECTION: &str = "batchgen:plugin";
+
+/// What the contract says that a component exports.
+const EXPORT: &str = "generate";
+
+/// Encodes `module`, as rustc made it for `wasm32-unknown-unknown`, and embeds `manifest` in it.
+///
+/// # Errors
+/// When the module does not export what the contract says, or imports what the contract does not have.
+pub fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
+    let mut component = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.encode())
+        .context("it cannot be made a component; does it import more than the contract has?")?;
+    // A module that says nothing of the contract encodes well, to a component that is good for nothing.
+    ensure!(
+        exports(&component)?,
+        "it does not export `{EXPORT}`; does its lib.rs call the SDK's `export!` macro?"
+    );
+    append_custom_section(&mut component, SECTION, manifest.as_bytes());
+    Ok(component)
+}
+
+fn exports(component: &[u8]) -> Result<bool> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
+        return Ok(false);
+    };
+    let world = resolve.worlds.get(world);
+    Ok(world.is_some_and(|world| {
+        world
+            .exports
+            .keys()
+            .any(|key| resolve.name_world_key(key) == EXPORT)
+    }))
+}
+
+/// Appends a custom section: id 0, size, name with its length, content. It is legal at the end of any binary.
+fn append_custom_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
+    let mut body = Vec::with_capacity(name.len() + content.len() + 5);
+    push_length(&mut body, name.len());
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(content);
+    binary.push(0);
+    push_length(binary, body.len());
+    binary.append(&mut body);
+}
+
+/// Unsigned LEB128: seven bits a byte, the lowest first.
+fn push_length(bytes: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let low = u8::try_from(length & 0x7f).unwrap_or(0x7f);
+        length >>= 7;
+        if length == 0 {
+            bytes.push(low);
+            return;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn section_is_framed_as_the_binary_format_says() {
+        let mut binary = Vec::new();
+        append_custom_section(&mut binary, "ab", &[7; 200]);
+        // 203 = 0xcb bytes of body: two bytes of length.
+        assert_eq!(binary[..6], [0, 0xcb, 0x01, 2, b'a', b'b']);
+        assert_eq!(binary[6..], [7; 200]);
+    }
+
+    #[test]
+    fn a_module_that_is_no_guest_is_refused_with_what_to_do() {
+        let error = encode(b"\0asm\x01\0\0\0", "{}").unwrap_err();
+        assert!(
+            format!("{error:#}").contains("`export!` macro"),
+            "{error:#}"
+        );
+    }
+}

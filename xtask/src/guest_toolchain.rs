@@ -1,0 +1,93 @@
+//! The Rust that guests are built with: its target, and flags that keep this machine out of the bytes.
+
+use std::{env, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::{self, Workspace};
+
+/// Imports nothing but the contract: no WASI.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// One profile for all guests: each further one would build their macros again.
+pub const PROFILE: &str = "guest";
+
+/// A toolchain that has the guests' target.
+pub struct GuestToolchain {
+    flags: String,
+}
+
+impl GuestToolchain {
+    /// Finds the toolchain, and adds the target where it is missing.
+    ///
+    /// # Errors
+    /// When there is no Rust, or the target is missing and cannot be added, with what to install.
+    pub fn prepare(workspace: &Workspace) -> Result<Self> {
+        let rustc =
+            |arguments: &[&str]| workspace::output(workspace.command("rustc").args(arguments));
+        let version = rustc(&["-vV"])
+            .context("Rust is not installed, or not on the path: see https://rustup.rs")?;
+        let commit = version
+            .lines()
+            .find_map(|line| line.strip_prefix("commit-hash: "));
+        let paths = rustc(&[
+            "--print",
+            "sysroot",
+            "--print",
+            "target-libdir",
+            "--target",
+            TARGET,
+        ])?;
+        let (sysroot, libraries) = paths
+            .trim_end()
+            .split_once('\n')
+            .context("rustc names no sysroot")?;
+        if !PathBuf::from(libraries).is_dir() {
+            add_target(workspace)?;
+        }
+        let flags = flags(workspace, sysroot.into(), commit.unwrap_or("unknown"))?;
+        Ok(Self { flags })
+    }
+
+    /// Makes a cargo command build for the guests' target, in their profile and with their flags.
+    pub fn select<'a>(&self, cargo: &'a mut Command) -> &'a mut Command {
+        cargo
+            .args(["--profile", PROFILE, "--target", TARGET])
+            .env("CARGO_ENCODED_RUSTFLAGS", &self.flags)
+    }
+}
+
+fn add_target(workspace: &Workspace) -> Result<()> {
+    eprintln!("adding the target {TARGET}");
+    let added = workspace::run(workspace.command("rustup").args(["target", "add", TARGET]));
+    if let Err(error) = added {
+        bail!(
+            "plugins are built for {TARGET}, which this Rust does not have, and it could not be added: {error:#}\n\
+             hint: install rustup (https://rustup.rs) and run `rustup target add {TARGET}`, or install your \
+             distribution's package of Rust's standard library for that target"
+        );
+    }
+    Ok(())
+}
+
+/// rustc's flags as cargo takes them: separated by 0x1f, since paths may hold spaces. Of two that match, rustc takes the
+/// later one.
+fn flags(workspace: &Workspace, sysroot: PathBuf, commit: &str) -> Result<String> {
+    let cargo_home = match env::var_os("CARGO_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => env::home_dir()
+            .context("no home folder is known; set CARGO_HOME")?
+            .join(".cargo"),
+    };
+    // Where the source of the standard library is installed, rustc shows it by its path; elsewhere by this one.
+    let std_source = sysroot.join("lib/rustlib/src/rust");
+    let std_shown = format!("/rustc/{commit}");
+    Ok([
+        (workspace.root(), "/batchgen"),
+        (&cargo_home, "/cargo"),
+        (&sysroot, "/rust"),
+        (&std_source, &std_shown),
+    ]
+    .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+    .join("\x1f"))
+}

@@ -1,0 +1,170 @@
+//! `cargo xtask snapshots`: makes the snapshots again and shows what changed, for review.
+//!
+//! Without `--accept` no reviewed snapshot changes. Completions that a snapshot needs and that were never recorded are
+//! recorded from the offline provider; those that exist are replayed, so nothing here needs a network or a key.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    build_plugins, runner,
+    snapshot_files::{self, References},
+    workspace::{self, Workspace},
+};
+
+/// Makes the snapshots again and shows what changed. Accepts nothing by itself.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Accepts every change, and removes snapshots that belong to no test.
+    #[arg(long)]
+    accept: bool,
+}
+
+/// Tells the crate `snapshots` to record completions that it has none of, where it would fail otherwise.
+const RECORD: (&str, &str) = ("SNAPSHOTS_RECORD", "1");
+
+/// The package with the snapshots.
+pub const SELECTION: [&str; 3] = ["--release", "--package", "snapshots"];
+
+/// Performs the task.
+///
+/// # Errors
+/// When something does not build, or a file cannot be read or written.
+pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let references = References::start(workspace)?;
+    if !make(workspace, &references)? {
+        eprintln!("error: a test failed for another reason than a snapshot; nothing was accepted");
+        return Ok(ExitCode::FAILURE);
+    }
+    if args.accept {
+        accept_all(workspace, &references)?;
+    } else {
+        review(workspace, &references)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Records and accepts the first snapshots of one plugin, leaving all others as they are.
+///
+/// # Errors
+/// When something does not build, or a file cannot be read or written.
+pub fn accept_first(workspace: &Workspace, plugin: &str) -> Result<bool> {
+    let made = make(workspace, &References::start(workspace)?)?;
+    let folder = workspace.snapshots(plugin);
+    for pending in snapshot_files::pending(workspace)? {
+        if pending.starts_with(&folder) {
+            accept(workspace, &pending)?;
+        }
+    }
+    Ok(made)
+}
+
+/// Runs the snapshot tests so that what differs is written beside what was reviewed. Gives whether all else passed.
+fn make(workspace: &Workspace, references: &References) -> Result<bool> {
+    build_plugins::bundled(workspace)?;
+    for pending in snapshot_files::pending(workspace)? {
+        fs::remove_file(pending)?;
+    }
+    let mut command = runner::command(workspace);
+    references.collect_from(&mut command);
+    command
+        .args(SELECTION)
+        .env("INSTA_UPDATE", "new")
+        .env("INSTA_FORCE_PASS", "1")
+        .env(RECORD.0, RECORD.1);
+    Ok(workspace::status(&mut command)?.success())
+}
+
+fn review(workspace: &Workspace, references: &References) -> Result<()> {
+    let pending = snapshot_files::pending(workspace)?;
+    let unreferenced = unreferenced(workspace, references)?;
+    if pending.is_empty() && unreferenced.is_empty() {
+        eprintln!("no snapshot changed");
+        return Ok(());
+    }
+    for path in &unreferenced {
+        eprintln!("{}: belongs to no test", workspace.shown(path));
+    }
+    if !pending.is_empty() {
+        if workspace.has_cargo_command("insta") {
+            return workspace::run(workspace.cargo().args(["insta", "review", "--workspace"]));
+        }
+        for path in &pending {
+            show(workspace, path)?;
+        }
+    }
+    eprintln!(
+        "hint: `cargo xtask snapshots --accept` accepts {} new or changed and removes {} that belong to no test; to \
+         choose one by one, `cargo install cargo-insta` and run this again",
+        pending.len(),
+        unreferenced.len()
+    );
+    Ok(())
+}
+
+fn accept_all(workspace: &Workspace, references: &References) -> Result<()> {
+    for path in unreferenced(workspace, references)? {
+        remove(&path)?;
+        eprintln!("removed {}", workspace.shown(&path));
+    }
+    for pending in snapshot_files::pending(workspace)? {
+        accept(workspace, &pending)?;
+    }
+    Ok(())
+}
+
+fn accept(workspace: &Workspace, pending: &Path) -> Result<()> {
+    snapshot_files::accept(pending)?;
+    eprintln!(
+        "accepted {}",
+        workspace.shown(&snapshot_files::replaced_by(pending))
+    );
+    Ok(())
+}
+
+/// Removes a snapshot, the completions that were recorded for it, and the folder if nothing else is in it.
+fn remove(snapshot: &Path) -> Result<()> {
+    fs::remove_file(snapshot).with_context(|| format!("cannot remove {}", snapshot.display()))?;
+    let completions = snapshot.with_extension("completions.json");
+    if completions.exists() {
+        fs::remove_file(&completions)
+            .with_context(|| format!("cannot remove {}", completions.display()))?;
+    }
+    if let Some(folder) = snapshot.parent()
+        && fs::read_dir(folder)?.next().is_none()
+    {
+        fs::remove_dir(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// A plugin that is no more leaves such snapshots behind.
+fn unreferenced(workspace: &Workspace, references: &References) -> Result<Vec<PathBuf>> {
+    let mut reviewed = snapshot_files::reviewed(workspace)?;
+    reviewed.retain(|path| path.starts_with(workspace.root().join("snapshots")));
+    references.unreferenced(&reviewed)
+}
+
+/// Shows the difference as git does, in colour on a terminal. It ends with 1 where there is one.
+fn show(workspace: &Workspace, pending: &Path) -> Result<()> {
+    let in_root = |path: &Path| {
+        path.strip_prefix(workspace.root())
+            .unwrap_or(path)
+            .to_owned()
+    };
+    let reviewed = snapshot_files::replaced_by(pending);
+    let before = if reviewed.exists() {
+        in_root(&reviewed)
+    } else {
+        "/dev/null".into()
+    };
+    let mut git = workspace.command("git");
+    git.args(["--no-pager", "diff", "--no-index", "--"])
+        .args([before, in_root(pending)]);
+    workspace::status(&mut git).map(drop)
+}

@@ -1,0 +1,57 @@
+//! `cargo xtask test`: builds what the tests need and runs all of them.
+//!
+//! Accepts no snapshot: one that is missing, changed or belongs to no test fails. The runner's closing lines are the last
+//! ones unless something failed.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Result;
+
+use crate::{
+    runner,
+    snapshot_files::{self, References},
+    workspace::Workspace,
+};
+
+/// Builds what the tests need and runs all of them.
+#[derive(clap::Args, Default)]
+pub struct Args {
+    /// Passed on to the runner (`cargo nextest run`, or `cargo test` where that is not installed): a filter, for
+    /// example. With it, this crate's own tests are left out.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Performs the task.
+///
+/// # Errors
+/// When something does not build or a runner cannot be started.
+pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let everything = args.arguments.is_empty();
+    if everything && !runner::own_tests(workspace)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    runner::build_what_tests_need(workspace)?;
+    let references = References::start(workspace)?;
+    let mut command = runner::command(workspace);
+    references.collect_from(&mut command);
+    if !runner::all_tests(command.env("INSTA_UPDATE", "no"), &args.arguments)? {
+        eprintln!(
+            "hint: was a snapshot missing or changed? `cargo xtask snapshots` shows it for review (one that stands in a \
+             source: edit it, or `cargo insta test --review`); commit what you accept"
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    if everything {
+        let unreferenced = references.unreferenced(&snapshot_files::reviewed(workspace)?)?;
+        if !unreferenced.is_empty() {
+            eprintln!("error: these snapshots belong to no test:");
+            for path in &unreferenced {
+                eprintln!("  {}", workspace.shown(path));
+            }
+            eprintln!("hint: `cargo xtask snapshots --accept` removes them");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

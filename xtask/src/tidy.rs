@@ -1,0 +1,116 @@
+//! `cargo xtask tidy`: formatting, lints and the rules of the design that a compiler does not know.
+//!
+//! Every rule is checked, and every break of one is shown, before it fails. Changes no file.
+
+mod dependencies;
+mod features;
+mod layout;
+mod lints;
+mod rules;
+mod source;
+mod text;
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::{self, Workspace};
+
+/// Checks formatting, lints and the rules of the design. Changes nothing.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Performs the task.
+///
+/// # Errors
+/// When a tool is missing or a file cannot be read.
+pub fn perform(workspace: &Workspace, _args: &Args) -> Result<ExitCode> {
+    let files = Files::find(workspace)?;
+    let mut faults = Vec::new();
+    faults.extend(text::check(&files));
+    faults.extend(dependencies::check(&files));
+    faults.extend(layout::check(workspace)?);
+    faults.extend(features::check(workspace)?);
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    let clean = lints::check(workspace)?;
+    if !faults.is_empty() {
+        eprintln!(
+            "error: {} break(s) of the repository's rules, shown above",
+            faults.len()
+        );
+    }
+    Ok(if clean && faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// One break of a rule.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// File, relative to the root.
+    file: String,
+    /// Counted from 1; absent where the whole file is meant.
+    line: Option<usize>,
+    /// What is wrong and what to do.
+    message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(formatter, "{}:{line}: {}", self.file, self.message),
+            None => write!(formatter, "{}: {}", self.file, self.message),
+        }
+    }
+}
+
+/// The text files of the checkout: what git tracks or would add.
+pub struct Files(Vec<(String, String)>);
+
+impl Files {
+    fn find(workspace: &Workspace) -> Result<Self> {
+        let list = [
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ];
+        let names = workspace::output(workspace.command("git").args(list))
+            .context("tidy looks at the files that git knows: run it in a clone")?;
+        let mut files = Vec::new();
+        for name in names.split_terminator('\0') {
+            let path: PathBuf = workspace.root().join(name);
+            // git lists files that were deleted and not yet committed; files with other bytes are no text.
+            let Ok(bytes) = fs::read(&path) else { continue };
+            if let Ok(text) = String::from_utf8(bytes) {
+                files.push((name.to_owned(), text));
+            }
+        }
+        Ok(Self(files))
+    }
+
+    /// Name, relative to the root with `/`, and text of every file.
+    fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// Those with this ending.
+    fn ending(&self, ending: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.all().filter(move |(name, _)| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|found| found == ending)
+        })
+    }
+}
