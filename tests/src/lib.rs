@@ -1,5 +1,7 @@
-//! What batchgen's end-to-end tests share. Nothing here is part of the product.
+//! What batchgen's end-to-end tests and benchmarks share. Nothing here is part of the product.
 
+pub mod bench;
+pub mod scene;
 pub mod simulator;
 
 #[cfg(test)]

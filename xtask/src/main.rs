@@ -2,6 +2,7 @@
 //!
 //! This crate does not depend on `host`: it is built in the dev profile, and wasmtime is built once, in release.
 
+mod bench;
 mod build_plugins;
 mod ci;
 mod component;
@@ -42,6 +43,7 @@ enum Task {
     Snapshots(snapshots::Args),
     NewPlugin(new_plugin::Args),
     Tidy(tidy::Args),
+    Bench(bench::Args),
     Ci(ci::Args),
 }
 
@@ -65,6 +67,7 @@ fn perform(task: Task) -> anyhow::Result<ExitCode> {
         Task::Snapshots(args) => snapshots::perform(&workspace, &args),
         Task::NewPlugin(args) => new_plugin::perform(&workspace, &args),
         Task::Tidy(args) => tidy::perform(&workspace, &args),
+        Task::Bench(args) => bench::perform(&workspace, &args),
         Task::Ci(args) => ci::perform(&workspace, &args),
     }
 }

@@ -28,8 +28,11 @@ pub struct Args {
 /// Tells the crate `snapshots` to record completions that it has none of, where it would fail otherwise.
 const RECORD: (&str, &str) = ("SNAPSHOTS_RECORD", "1");
 
-/// The package with the snapshots.
-pub const SELECTION: [&str; 3] = ["--release", "--package", "snapshots"];
+/// The package with the snapshots of plugins.
+pub const OF_PLUGINS: [&str; 3] = ["--release", "--package", "snapshots"];
+
+/// That and the end-to-end tests, whose snapshots are of screens and errors.
+pub const ALL: [&str; 5] = ["--release", "--package", "snapshots", "--package", "tests"];
 
 /// Performs the task.
 ///
@@ -37,7 +40,8 @@ pub const SELECTION: [&str; 3] = ["--release", "--package", "snapshots"];
 /// When something does not build, or a file cannot be read or written.
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let references = References::start(workspace)?;
-    if !make(workspace, &references)? {
+    runner::build_what_tests_need(workspace)?;
+    if !make(workspace, &references, &ALL)? {
         eprintln!("error: a test failed for another reason than a snapshot; nothing was accepted");
         return Ok(ExitCode::FAILURE);
     }
@@ -54,7 +58,8 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 /// # Errors
 /// When something does not build, or a file cannot be read or written.
 pub fn accept_first(workspace: &Workspace, plugin: &str) -> Result<bool> {
-    let made = make(workspace, &References::start(workspace)?)?;
+    build_plugins::bundled(workspace)?;
+    let made = make(workspace, &References::start(workspace)?, &OF_PLUGINS)?;
     let folder = workspace.snapshots(plugin);
     for pending in snapshot_files::pending(workspace)? {
         if pending.starts_with(&folder) {
@@ -65,15 +70,14 @@ pub fn accept_first(workspace: &Workspace, plugin: &str) -> Result<bool> {
 }
 
 /// Runs the snapshot tests so that what differs is written beside what was reviewed. Gives whether all else passed.
-fn make(workspace: &Workspace, references: &References) -> Result<bool> {
-    build_plugins::bundled(workspace)?;
+fn make(workspace: &Workspace, references: &References, selection: &[&str]) -> Result<bool> {
     for pending in snapshot_files::pending(workspace)? {
         fs::remove_file(pending)?;
     }
     let mut command = runner::command(workspace);
     references.collect_from(&mut command);
     command
-        .args(SELECTION)
+        .args(selection)
         .env("INSTA_UPDATE", "new")
         .env("INSTA_FORCE_PASS", "1")
         .env(RECORD.0, RECORD.1);
@@ -145,9 +149,7 @@ fn remove(snapshot: &Path) -> Result<()> {
 
 /// A plugin that is no more leaves such snapshots behind.
 fn unreferenced(workspace: &Workspace, references: &References) -> Result<Vec<PathBuf>> {
-    let mut reviewed = snapshot_files::reviewed(workspace)?;
-    reviewed.retain(|path| path.starts_with(workspace.root().join("snapshots")));
-    references.unreferenced(&reviewed)
+    references.unreferenced(&snapshot_files::reviewed(workspace)?)
 }
 
 /// Shows the difference as git does, in colour on a terminal. It ends with 1 where there is one.

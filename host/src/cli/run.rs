@@ -50,31 +50,76 @@ pub(super) struct RunArgs {
     #[arg(long)]
     dry_run: bool,
     /// Model to ask, as provider/model; `offline` needs no key
-    #[arg(long, value_name = "MODEL", env = "BATCHGEN_MODEL")]
+    #[arg(
+        long,
+        value_name = "MODEL",
+        env = "BATCHGEN_MODEL",
+        hide_env_values = true
+    )]
     pub model: Option<String>,
     /// Requests in any minute, for each model
-    #[arg(long, value_name = "N", env = "BATCHGEN_REQUESTS_PER_MINUTE")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BATCHGEN_REQUESTS_PER_MINUTE",
+        hide_env_values = true
+    )]
     pub requests_per_minute: Option<u64>,
     /// Tokens in any minute, for each model
-    #[arg(long, value_name = "N", env = "BATCHGEN_TOKENS_PER_MINUTE")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BATCHGEN_TOKENS_PER_MINUTE",
+        hide_env_values = true
+    )]
     pub tokens_per_minute: Option<u64>,
     /// Requests at once, for each model
-    #[arg(long, value_name = "N", env = "BATCHGEN_CONCURRENCY")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BATCHGEN_CONCURRENCY",
+        hide_env_values = true
+    )]
     pub concurrency: Option<u64>,
     /// Dataset: .yaml, .json, .jsonl or .csv
-    #[arg(long, value_name = "FILE", env = "BATCHGEN_DATA")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_DATA",
+        hide_env_values = true
+    )]
     pub data: Option<PathBuf>,
     /// Output directory
-    #[arg(long, value_name = "DIR", env = "BATCHGEN_OUTPUT")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_OUTPUT",
+        hide_env_values = true
+    )]
     pub output: Option<PathBuf>,
     /// State: index, journal and checkpoints
-    #[arg(long, value_name = "FILE", env = "BATCHGEN_STATE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_STATE",
+        hide_env_values = true
+    )]
     pub state: Option<PathBuf>,
     /// Directory of plugins
-    #[arg(long, value_name = "DIR", env = "BATCHGEN_PLUGINS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_PLUGINS",
+        hide_env_values = true
+    )]
     pub plugins: Option<PathBuf>,
     /// Configuration, instead of the nearest batchgen.toml upwards
-    #[arg(long, value_name = "FILE", env = "BATCHGEN_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
     /// Print events and summary as JSON Lines
     #[arg(long)]

@@ -46,7 +46,7 @@ impl Ingredients<'_> {
             builder.text(name).text(text);
         });
         builder.optional(self.parameters, |builder, parameters| {
-            parameters.hash(builder)
+            parameters.add_to(builder)
         });
         builder.list(self.upstreams.iter(), |builder, (component, content)| {
             builder.text(component).bytes(content.as_bytes());

@@ -18,7 +18,7 @@ pub struct Parameters {
 
 impl Parameters {
     /// Adds the parameters to a hash.
-    pub fn hash(&self, builder: &mut DigestBuilder) {
+    pub fn add_to(&self, builder: &mut DigestBuilder) {
         builder
             .text(&self.model)
             .text(&self.temperature.to_string())
@@ -40,7 +40,7 @@ impl KeyContext {
     /// `request` is the question as JSON: messages, facts, rules and format.
     pub fn key(&self, request: &Value, ordinal: u32) -> Digest {
         let mut builder = DigestBuilder::new("batchgen completion 1");
-        self.parameters.hash(&mut builder);
+        self.parameters.add_to(&mut builder);
         builder
             .number(u64::from(self.generation))
             .number(u64::from(ordinal))

@@ -129,7 +129,7 @@ mod tests {
     fn a_misspelt_key_is_refused() {
         let error = serde_json::from_str::<DatasetConfig>(r#"{"path": "a", "catgory": "kind"}"#)
             .unwrap_err();
-        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `format`, `records`, `categories`, `categories_file`, `id`, `name`, `category` at line 1 column 23");
+        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `format`, `records`, `categories`, `categories-file`, `id`, `name`, `category` at line 1 column 23");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DatasetError {
     /// There is no such file.
-    #[error("{file}: there is no such file; give the path of the dataset as `path`", file = file.display())]
+    #[error("{file}: there is no such file; check `path` in [dataset], or --data", file = file.display())]
     Missing {
         /// The dataset or the file of category facts.
         file: PathBuf,

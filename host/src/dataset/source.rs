@@ -293,7 +293,7 @@ mod tests {
         let fixture = Fixture::new("a.yaml", "");
         insta::assert_snapshot!(fixture.report(), @"a.yaml: holds no record; add at least one");
         let gone = Fixture::new("a.yaml", "").with(|config| config.path.set_file_name("gone.yaml"));
-        insta::assert_snapshot!(gone.report(), @"gone.yaml: there is no such file; give the path of the dataset as `path`");
+        insta::assert_snapshot!(gone.report(), @"gone.yaml: there is no such file; check `path` in [dataset], or --data");
         let folder = Fixture::new("a.yaml", "").with(|config| {
             config.path.pop();
             config.format = Some(crate::dataset::Format::Yaml);

@@ -112,19 +112,16 @@ fn sentence(industry: &str, detail: &str) -> String {
     sentence
 }
 
-/// Two keywords that every page has and the model's, whatever their case each once.
+/// Two keywords that every page has and the model's, in lower case and each once.
 fn keywords(input: &Input, answer: &[String]) -> Vec<String> {
     let name = input.name().to_lowercase();
     let mut keywords = vec![
         format!("{name} laser cleaning"),
         "laser ablation".to_owned(),
     ];
-    for keyword in answer.iter().map(|keyword| keyword.trim()) {
-        if !keywords
-            .iter()
-            .any(|known| known.to_lowercase() == keyword.to_lowercase())
-        {
-            keywords.push(keyword.to_owned());
+    for keyword in answer.iter().map(|keyword| keyword.trim().to_lowercase()) {
+        if !keywords.contains(&keyword) {
+            keywords.push(keyword);
         }
     }
     keywords

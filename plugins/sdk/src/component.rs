@@ -42,10 +42,19 @@ macro_rules! export {
 /// # Errors
 /// The component's own failure, or a component fault if it makes an empty text.
 pub fn run<C: Component>(input: bindings::Input) -> Result<bindings::Artifact, Failure> {
-    std::panic::set_hook(Box::new(|info| crate::log::error(&info.to_string())));
+    std::panic::set_hook(Box::new(|info| crate::log::error(&panic_line(info))));
     let text = C::generate(&Input::new(input))?;
     if text.trim().is_empty() {
         return Err(Failure::component_fault("the component made an empty text"));
     }
     Ok(bindings::Artifact { text })
+}
+
+/// Place and message of a panic in one line, as the host shows failures.
+fn panic_line(info: &std::panic::PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("no message");
+    match info.location() {
+        Some(place) => format!("panicked at {place}: {message}"),
+        None => format!("panicked: {message}"),
+    }
 }

@@ -1,6 +1,6 @@
 //! What a person sees when something is wrong with what they typed or wrote.
 
-use super::scene::Scene;
+use crate::scene::Scene;
 
 /// The error of a command that must fail with exit code 2.
 fn error(scene: &Scene, arguments: &[&str]) -> String {

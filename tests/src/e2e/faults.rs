@@ -1,6 +1,6 @@
 //! What goes wrong at the provider costs no more than it must.
 
-use super::scene::{KEY, Scene};
+use crate::scene::{KEY, Scene};
 use crate::simulator::{Config, Fault, FaultKind, Limits, Simulator, When};
 
 fn failing(faults: Vec<Fault>) -> Simulator {

@@ -1,6 +1,6 @@
 //! The main job: all components over all 109 materials.
 
-use super::scene::{KEY, Scene};
+use crate::scene::{KEY, Scene};
 use crate::simulator::{Answers, Config, Simulator};
 
 /// Components that are enabled by default, and those of them that ask a model.

@@ -1,6 +1,6 @@
 //! A component that misbehaves on one record costs that task, with a cause that a person understands.
 
-use super::scene::Scene;
+use crate::scene::Scene;
 
 /// Runs it over three records, on one of which it misbehaves.
 fn misbehave(behaviour: &str) -> (Scene, String) {
@@ -72,7 +72,7 @@ fn files_that_are_no_plugins_are_refused_by_name_and_the_others_run() {
     let scene = Scene::new();
     let plugins = scene.path("plugins");
     std::fs::create_dir(&plugins).unwrap();
-    let table = std::fs::read(super::scene::root().join("target/plugins/table.wasm")).unwrap();
+    let table = std::fs::read(crate::scene::root().join("target/plugins/table.wasm")).unwrap();
     std::fs::write(plugins.join("table.wasm"), &table).unwrap();
     std::fs::write(plugins.join("text.wasm"), "not wasm").unwrap();
     std::fs::write(plugins.join("cut.wasm"), &table[..table.len() / 2]).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::scene::{Scene, root};
+use crate::scene::{Scene, root};
 
 /// A scene in which a few materials are done.
 fn done() -> Scene {
@@ -133,6 +133,6 @@ fn the_project_can_be_moved_and_entered_from_below() {
         .current_dir(scene.path("below"))
         .output()
         .unwrap();
-    let summary = super::scene::Ran::from(output).ended(0).summary();
+    let summary = crate::scene::Ran::from(output).ended(0).summary();
     assert_eq!((summary.count("made"), summary.count("kept")), (0, 170));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::scene::{KEY, Ran, Scene, until};
+use crate::scene::{KEY, Ran, Scene, until};
 use crate::simulator::{Config, Latency, Simulator};
 
 fn slow(milliseconds: u64) -> Simulator {

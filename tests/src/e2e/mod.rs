@@ -7,4 +7,3 @@ mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
-mod scene;

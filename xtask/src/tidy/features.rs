@@ -26,7 +26,8 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Fault>> {
     for arguments in [
         run::HOST.to_vec(),
         runner::TEST_PROGRAMS.to_vec(),
-        [&["test"], &snapshots::SELECTION[..]].concat(),
+        [&["test"], &snapshots::OF_PLUGINS[..]].concat(),
+        [&["test"], &snapshots::ALL[..]].concat(),
     ] {
         faults.extend(compare(
             &arguments.join(" "),

@@ -1,5 +1,6 @@
 //! Misbehaves on one record, as its option says; on every other it makes a short text. Only tests load it.
 
+use sdk::bindings::batchgen::component::llm;
 use sdk::{Component, Failure, Input, TextRequest, Value, ask_text, json};
 
 /// The `hostile` component.
@@ -33,9 +34,7 @@ impl Component for Hostile {
             "recurse" => Ok(recurse(1).to_string()),
             "long-artifact" => Ok("a".repeat(1 << 20)),
             "long-question" => ask(&"a".repeat(2 << 20)),
-            "many-questions" => (0..100)
-                .map(|turn| ask(&format!("Question {turn}?")))
-                .collect(),
+            "many-questions" => ask_all(10_000),
             "many-executions" => (0..6)
                 .map(|turn| ask(&format!("Question {turn}?")))
                 .collect(),
@@ -57,6 +56,25 @@ fn ask(question: &str) -> Result<String, Failure> {
     ask_text(&TextRequest::new(
         question.to_owned(),
         json!({"name": "anything"}),
+    ))
+}
+
+/// Asks all at once, so that it is not the executions that run out.
+fn ask_all(count: u32) -> Result<String, Failure> {
+    let questions: Vec<llm::CompletionRequest> = (0..count)
+        .map(|number| llm::CompletionRequest {
+            messages: vec![llm::Message {
+                role: llm::Role::User,
+                content: format!("Question {number}?"),
+            }],
+            facts: "{}".to_owned(),
+            rules: None,
+            response_format: llm::ResponseFormat::Text,
+        })
+        .collect();
+    Ok(format!(
+        "# {} answers\n",
+        llm::complete_all(&questions).len()
     ))
 }
 

@@ -1,5 +1,11 @@
-//! A folder of its own for one test, with everything that a run reads and writes, and the host to run in
-//! it. Nothing of the environment reaches the host but what a test gives it.
+//! A folder of its own for one test or benchmark, with everything that a run reads and writes, and the
+//! host to run in it. Nothing of the environment reaches the host but what the scene gives it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a scene that cannot be set up leaves a test nothing to go on with"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,15 +32,13 @@ pub fn root() -> &'static Path {
 
 /// A program that was built beside this test.
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("this test's own path");
-    let release = test.ancestors().nth(2).expect("target/release");
-    let program = release.join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo xtask test` builds it",
-        program.display()
-    );
-    program
+    let own = std::env::current_exe().expect("this program's own path");
+    own.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| panic!("`{name}` is missing: `cargo xtask test` builds it"))
 }
 
 /// A folder and the host in it.

@@ -1,0 +1,52 @@
+//! Benchmarks: what the whole program takes, held against what it is to reach. Each case starts the real
+//! host, or calls its library, in a folder of its own. Nothing here passes or fails: `cargo xtask bench` shows
+//! the numbers, and where machines differ what counts is the ratio to a bare loop in the same run.
+
+mod bare;
+mod execution;
+mod measure;
+mod offline;
+mod online;
+mod report;
+
+use anyhow::bail;
+
+pub use bare::bare_loop;
+use report::Row;
+
+type Case = fn() -> anyhow::Result<Vec<Row>>;
+
+/// Every case by its name.
+const CASES: [(&str, Case); 6] = [
+    ("offline", offline::full_run),
+    ("start-up", online::start_up),
+    ("execution", execution::fresh_instance),
+    ("cpu", online::cpu_per_task),
+    ("sloppy", online::sloppy_writer),
+    ("in-flight", online::ten_thousand_in_flight),
+];
+
+/// Runs the cases whose names contain one of the filters, or all, and prints a row for each number.
+///
+/// # Errors
+/// When a case cannot be run, or no case has such a name.
+pub fn run(filters: &[String], mut out: impl std::io::Write) -> anyhow::Result<()> {
+    let chosen: Vec<_> = CASES
+        .iter()
+        .filter(|(name, _)| {
+            filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+        })
+        .collect();
+    if chosen.is_empty() {
+        let names = CASES.map(|(name, _)| name).join(", ");
+        bail!("no benchmark is called so\nhint: the benchmarks are: {names}");
+    }
+    writeln!(out, "{}", report::HEAD)?;
+    for (name, case) in chosen {
+        for row in case()? {
+            writeln!(out, "{}", row.line(name))?;
+            out.flush()?;
+        }
+    }
+    Ok(())
+}

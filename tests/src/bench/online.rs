@@ -1,0 +1,165 @@
+//! Runs against the LLM simulator over HTTP, which lives in this process, so that what the host takes is
+//! the host's alone.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use super::measure::{Summary, measure};
+use super::report::{Goal, Row, median};
+use crate::scene::{KEY, Scene, program};
+use crate::simulator::{Answers, Config, Latency, Simulator};
+
+/// A simulator that answers at once.
+fn simulator(config: Config) -> anyhow::Result<Simulator> {
+    Ok(Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        ..config
+    })?)
+}
+
+/// A scene whose dataset is JSON Lines of so many records, with the example component.
+fn many(records: u64, simulator: &Simulator) -> Scene {
+    let scene = Scene::new()
+        .asking(simulator)
+        .with_plugins("example-plugins");
+    let mut rows = String::new();
+    for number in 0..records {
+        let _ = writeln!(
+            rows,
+            r#"{{"id": "thing-{number}", "name": "Thing {number}", "category": "c{}", "formula": "X{number}", "subcategory": "thing"}}"#,
+            number % 8
+        );
+    }
+    scene.write("things.jsonl", &rows);
+    scene.write("batchgen.toml", "[dataset]\npath = \"things.jsonl\"\n");
+    scene
+}
+
+/// From the start of the program to the arrival of its first request.
+pub fn start_up() -> anyhow::Result<Vec<Row>> {
+    let mut times = Vec::new();
+    for _ in 0..15 {
+        let simulator = simulator(Config::default())?;
+        let scene = Scene::new().asking(&simulator);
+        let start = Instant::now();
+        let mut child = scene.start(&["--record", "oak", "--component", "frontmatter"]);
+        while simulator.ledger().requests == 0 {
+            ensure!(
+                start.elapsed() < Duration::from_secs(30),
+                "no request arrived"
+            );
+            std::thread::yield_now();
+        }
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        child.wait()?;
+    }
+    Ok(vec![Row::new(
+        "start to first request, empty state, median",
+        median(times),
+        "ms",
+        Goal::AtMost(100.0),
+    )])
+}
+
+/// CPU time of the host for one task that asks a model once, everything included, beside that of a bare
+/// loop that makes the same calls and keeps nothing.
+pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
+    const TASKS: u64 = 10_000;
+    let simulator = simulator(Config {
+        answers: Answers::Echo,
+        ..Config::default()
+    })?;
+    let scene = many(TASKS, &simulator).with("BATCHGEN_CONCURRENCY", "64");
+    let measured = measure(scene.command(&["run", "--json"]))?;
+    ensure!(measured.code == Some(0), "tasks failed");
+    let host = measured.cpu / TASKS as f64 * 1e6;
+
+    let mut command = Command::new(program("bench"));
+    command
+        .args(["--bare-loop", simulator.base_url()])
+        .args(["--calls", &TASKS.to_string(), "--at-once", "64"])
+        .env("OPENAI_API_KEY", KEY)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let bare = measure(command)?.cpu / TASKS as f64 * 1e6;
+    Ok(vec![
+        Row::new(
+            "host CPU per task with one call, 10,000 tasks",
+            host,
+            "µs",
+            Goal::AtMost(600.0),
+        ),
+        Row::new(
+            "tasks per second",
+            TASKS as f64 / measured.wall.as_secs_f64(),
+            "/s",
+            Goal::None,
+        ),
+        Row::new("a bare loop's CPU per call", bare, "µs", Goal::None),
+        Row::new("host over bare loop", host / bare, "×", Goal::None),
+    ])
+}
+
+/// All components over all materials with a writer whose answers often break their rules.
+pub fn sloppy_writer() -> anyhow::Result<Vec<Row>> {
+    let simulator = simulator(Config {
+        answers: Answers::Sloppy,
+        ..Config::default()
+    })?;
+    let scene = Scene::new().asking(&simulator);
+    let summary = Summary::of(&measure(scene.command(&["run", "--all", "--json"]))?)?;
+    let lost = summary.sum("failed")? + summary.sum("blocked")?;
+    let made = summary.sum("made")?;
+    let written = scene.query("SELECT count(*) FROM task WHERE outcome = 'done' AND calls > 0");
+    Ok(vec![
+        Row::new(
+            "valid artifacts",
+            made * 100.0 / (made + lost),
+            "%",
+            Goal::AtLeast(99.0),
+        ),
+        Row::new(
+            "calls per artifact that a model writes",
+            summary.number("/summary/calls/calls")? / written as f64,
+            "",
+            Goal::AtMost(1.3),
+        ),
+    ])
+}
+
+/// Memory of the host while ten thousand requests wait for their answers.
+pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
+    const REQUESTS: u64 = 10_000;
+    let simulator = simulator(Config {
+        answers: Answers::Echo,
+        latency: Latency {
+            first_token: Duration::from_secs(20),
+            answer: Duration::ZERO,
+        },
+        ..Config::default()
+    })?;
+    let scene = many(REQUESTS, &simulator)
+        .with("BATCHGEN_CONCURRENCY", &REQUESTS.to_string())
+        .with("BATCHGEN_REQUESTS_PER_MINUTE", "100000000");
+    let measured = measure(scene.command(&["run", "--json"]))?;
+    let summary = Summary::of(&measured)?;
+    let most = simulator.ledger().max_in_flight;
+    let most = u32::try_from(most).context("a count of requests")?;
+    Ok(vec![
+        Row::new(
+            "requests in flight at once",
+            f64::from(most),
+            "",
+            Goal::AtLeast(REQUESTS as f64),
+        ),
+        Row::new(
+            "peak memory meanwhile",
+            summary.peak_memory_mb()?,
+            "MB",
+            Goal::AtMost(400.0),
+        ),
+    ])
+}

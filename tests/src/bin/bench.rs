@@ -1,0 +1,33 @@
+//! The benchmarks as a program: prints a Markdown table. `cargo xtask bench` builds what it needs and runs it.
+
+use anyhow::Context;
+use clap::Parser;
+
+/// Benchmarks of batchgen.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Arguments {
+    /// Only benchmarks whose names contain one of these.
+    filters: Vec<String>,
+    /// Instead of a benchmark, make calls to the server at this address and keep nothing: what a benchmark
+    /// holds the host against.
+    #[arg(long, value_name = "URL", requires_all = ["calls", "at_once"])]
+    bare_loop: Option<String>,
+    /// Calls of the bare loop.
+    #[arg(long, value_name = "N")]
+    calls: Option<u64>,
+    /// Calls of the bare loop at once.
+    #[arg(long, value_name = "N")]
+    at_once: Option<usize>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    match (arguments.bare_loop, arguments.calls, arguments.at_once) {
+        (Some(url), Some(calls), Some(at_once)) => {
+            let key = std::env::var("OPENAI_API_KEY").context("OPENAI_API_KEY is not set")?;
+            tests::bench::bare_loop(&url, &key, calls, at_once)
+        }
+        _ => tests::bench::run(&arguments.filters, std::io::stdout()),
+    }
+}
