@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a scene that cannot be set up leaves a test nothing to go on with"
 )]
@@ -22,6 +23,9 @@ use crate::simulator::Simulator;
 pub const KEY: &str = "sk-test-0123456789abcdef";
 /// No wait of a test is longer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What tests count on. A plugin that is added changes the outcome of none of them.
+const PLUGINS: [&str; 5] = ["frontmatter", "metatags", "text", "table", "tags"];
 
 /// The repository.
 pub fn root() -> &'static Path {
@@ -45,10 +49,10 @@ pub fn program(name: &str) -> PathBuf {
 pub struct Scene {
     folder: TempDir,
     environment: BTreeMap<String, String>,
-    plugins: &'static str,
 }
 
 /// How a run of the host ended.
+#[derive(Debug)]
 pub struct Ran {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
@@ -58,14 +62,31 @@ pub struct Ran {
     pub stderr: String,
 }
 
+impl Default for Scene {
+    fn default() -> Scene {
+        Scene::new()
+    }
+}
+
 impl Scene {
-    /// A scene with the bundled dataset and plugins.
+    /// A scene with the bundled dataset and the plugins that are enabled by default.
     pub fn new() -> Scene {
         let scene = Scene {
             folder: tempfile::tempdir().expect("a folder"),
             environment: BTreeMap::new(),
-            plugins: "plugins",
         };
+        let plugins = scene.path("plugins");
+        fs::create_dir(&plugins).expect("a folder");
+        for name in PLUGINS {
+            let file = format!("{name}.wasm");
+            let built = root().join("target/plugins").join(&file);
+            assert!(
+                built.exists(),
+                "{} is missing: `cargo xtask test` builds it",
+                built.display()
+            );
+            std::os::unix::fs::symlink(built, plugins.join(file)).expect("a link");
+        }
         fs::copy(
             root().join("data/materials.yaml"),
             scene.path("materials.yaml"),
@@ -75,10 +96,10 @@ impl Scene {
         scene
     }
 
-    /// With the example plugins or those of the tests instead of the bundled ones.
-    pub fn with_plugins(mut self, folder: &'static str) -> Scene {
-        self.plugins = folder;
-        self
+    /// With all that was built into a folder of `target/`: `plugins`, `example-plugins`, `test-plugins`.
+    pub fn with_plugins(self, folder: &str) -> Scene {
+        let built = root().join("target").join(folder);
+        self.with("BATCHGEN_PLUGINS", &built.display().to_string())
     }
 
     /// With a model behind this simulator, fast, and known by [`KEY`].
@@ -105,7 +126,7 @@ impl Scene {
     pub fn configure(&self, more: &str) {
         let text = format!(
             "[dataset]\npath = \"materials.yaml\"\nrecords = \"materials\"\n\
-             [output]\npath = \"{{component}}/{{id}}-laser-cleaning.{{extension}}\"\n{more}"
+             [plugins]\ndirectory = \"plugins\"\n[output]\npath = \"{{component}}/{{id}}-laser-cleaning.{{extension}}\"\n{more}"
         );
         self.write("batchgen.toml", &text);
     }
@@ -163,7 +184,6 @@ impl Scene {
             .current_dir(self.folder.path())
             .env_clear()
             .env("BATCHGEN_CACHE_DIR", root().join("target/wasm-cache"))
-            .env("BATCHGEN_PLUGINS", root().join("target").join(self.plugins))
             .envs(&self.environment)
             .args(arguments)
             .stdin(Stdio::null())
@@ -239,7 +259,7 @@ impl Ran {
         let found = events.iter().find(|event| event["event"] == "summary");
         let summary =
             found.unwrap_or_else(|| panic!("no summary in:\n{}\n{}", self.stdout, self.stderr));
-        Summary(summary["summary"].clone())
+        Summary(summary.clone())
     }
 
     /// Failures as `record component class`, in order of name.
@@ -266,12 +286,12 @@ pub struct Summary(Value);
 impl Summary {
     /// Records that have every wanted artifact.
     pub fn complete(&self) -> u64 {
-        self.0["complete"].as_u64().expect("a number")
+        self.0["summary"]["complete"].as_u64().expect("a number")
     }
 
     /// Records wanted.
     pub fn records(&self) -> u64 {
-        self.0["records"].as_u64().expect("a number")
+        self.0["summary"]["records"].as_u64().expect("a number")
     }
 
     /// A count over all components: made, kept, edited, failed, blocked.
@@ -303,11 +323,19 @@ impl Summary {
 
     /// A count of calls: calls, failed_tries, journaled.
     pub fn calls(&self, key: &str) -> u64 {
-        self.0["calls"][key].as_u64().expect("a number")
+        self.0["summary"]["calls"][key].as_u64().expect("a number")
+    }
+
+    /// Most memory that the host had, bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.0["peak_memory_bytes"].as_u64().expect("a number")
     }
 
     fn components(&self) -> Vec<Value> {
-        self.0["components"].as_array().expect("a list").clone()
+        self.0["summary"]["components"]
+            .as_array()
+            .expect("a list")
+            .clone()
     }
 }
 

@@ -18,7 +18,7 @@ pub trait Component {
 macro_rules! export {
     ($component:ty) => {
         #[cfg(target_arch = "wasm32")]
-        #[allow(unsafe_code, missing_docs, reason = "the contract's exports are C functions")]
+        #[expect(unsafe_code, reason = "the contract's exports are C functions")]
         mod exported {
             use super::*;
 

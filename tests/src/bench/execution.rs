@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use host::core::key::{KeyContext, Parameters};
 use host::llm::request::{Answer, Completion, StopReason, Usage};
 use host::plugin::limits::Limits;
-use host::plugin::load::{Plugin, load};
+use host::plugin::load::Plugin;
 use host::plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, execute};
 use host::plugin::{engine, load};
 

@@ -1,11 +1,12 @@
 //! Runs a program to its end and tells what it took of the machine.
 
-use std::io::Read;
 use std::process::{Child, Command};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
+
+use crate::scene::Ran;
 
 /// The unit of the times in `/proc`, which Linux fixes for programs.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -17,42 +18,37 @@ pub struct Measured {
     pub wall: Duration,
     /// User and system time of all its threads, seconds.
     pub cpu: f64,
-    /// Standard output.
-    pub stdout: String,
-    /// Exit code; `None` if a signal ended it.
-    pub code: Option<i32>,
+    /// How it ended.
+    pub ran: Ran,
 }
 
-/// Runs a command whose standard output is a pipe.
+/// Runs a command whose output goes to pipes. Exit code 3, some tasks failed, is an end as good as 0.
 pub fn measure(mut command: Command) -> anyhow::Result<Measured> {
     let start = Instant::now();
     let mut child = command.spawn().context("the program does not start")?;
-    let mut errors = child.stderr.take();
-    // Read beside standard output, or a full pipe would stop the program.
-    let errors = std::thread::spawn(move || {
-        let mut text = String::new();
-        if let Some(errors) = &mut errors {
-            let _ = errors.read_to_string(&mut text);
-        }
-        text
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    // Both at once, or a full pipe would stop the program.
+    let (stdout, stderr) = thread::scope(|scope| {
+        let stderr = scope.spawn(|| stderr.map(std::io::read_to_string));
+        (
+            stdout.map(std::io::read_to_string),
+            stderr.join().unwrap_or_default(),
+        )
     });
-    let mut stdout = String::new();
-    child
-        .stdout
-        .take()
-        .context("standard output is no pipe")?
-        .read_to_string(&mut stdout)?;
     let cpu = cpu_at_end(&child)?;
     let wall = start.elapsed();
-    let code = child.wait()?.code();
-    let errors = errors.join().unwrap_or_default();
-    ensure!(matches!(code, Some(0 | 3)), "exit code {code:?}: {errors}");
-    Ok(Measured {
-        wall,
-        cpu,
-        stdout,
-        code,
-    })
+    let ran = Ran {
+        code: child.wait()?.code(),
+        stdout: stdout.context("standard output is no pipe")??,
+        stderr: stderr.context("standard error is no pipe")??,
+    };
+    ensure!(
+        matches!(ran.code, Some(0 | 3)),
+        "exit code {:?}: {}",
+        ran.code,
+        ran.stderr
+    );
+    Ok(Measured { wall, cpu, ran })
 }
 
 /// CPU time of a program that is ending: read when it has ended and was not yet waited for.
@@ -68,44 +64,5 @@ fn cpu_at_end(child: &Child) -> anyhow::Result<f64> {
             return Ok((user + system) / TICKS_PER_SECOND);
         }
         std::thread::yield_now();
-    }
-}
-
-/// What `host run --json` says at its end.
-pub struct Summary(Value);
-
-impl Summary {
-    /// Finds it in the events.
-    pub fn of(measured: &Measured) -> anyhow::Result<Summary> {
-        measured
-            .stdout
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|event| event.get("event").and_then(Value::as_str) == Some("summary"))
-            .map(Summary)
-            .context("the run gave no summary")
-    }
-
-    /// A number by its JSON pointer, such as `/summary/complete`.
-    pub fn number(&self, pointer: &str) -> anyhow::Result<f64> {
-        let number = self.0.pointer(pointer).and_then(Value::as_f64);
-        number.with_context(|| format!("the summary has no number at {pointer}"))
-    }
-
-    /// A count over all components, such as `made`.
-    pub fn sum(&self, key: &str) -> anyhow::Result<f64> {
-        let components = self.0.pointer("/summary/components");
-        let components = components
-            .and_then(Value::as_array)
-            .context("the summary has no components")?;
-        Ok(components
-            .iter()
-            .filter_map(|component| component.get(key).and_then(Value::as_f64))
-            .sum())
-    }
-
-    /// Most memory that the host had, MB.
-    pub fn peak_memory_mb(&self) -> anyhow::Result<f64> {
-        Ok(self.number("/peak_memory_bytes")? / 1e6)
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use super::measure::{Summary, measure};
+use super::measure::measure;
 use super::report::{Goal, Row, median};
 use crate::scene::Scene;
 
@@ -13,11 +13,11 @@ const RUNS: usize = 5;
 pub fn full_run() -> anyhow::Result<Vec<Row>> {
     let (mut first, mut again, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let scene = Scene::new();
+        let scene = Scene::new().with_plugins("plugins");
         let run = || measure(scene.command(&["run", "--all", "--json"]));
         let made = run().context("the first run")?;
         first.push(made.wall.as_secs_f64());
-        memory.push(Summary::of(&made)?.peak_memory_mb()?);
+        memory.push(made.ran.summary().peak_memory() as f64 / 1e6);
         again.push(run().context("the rerun")?.wall.as_secs_f64());
     }
     Ok(vec![

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
-use super::measure::{Summary, measure};
+use super::measure::measure;
 use super::report::{Goal, Row, median};
-use crate::scene::{KEY, Scene, program};
+use crate::scene::{KEY, Scene, program, until};
 use crate::simulator::{Answers, Config, Latency, Simulator};
 
 /// A simulator that answers at once.
@@ -46,13 +46,7 @@ pub fn start_up() -> anyhow::Result<Vec<Row>> {
         let scene = Scene::new().asking(&simulator);
         let start = Instant::now();
         let mut child = scene.start(&["--record", "oak", "--component", "frontmatter"]);
-        while simulator.ledger().requests == 0 {
-            ensure!(
-                start.elapsed() < Duration::from_secs(30),
-                "no request arrived"
-            );
-            std::thread::yield_now();
-        }
+        until("the first request", || simulator.ledger().requests > 0);
         times.push(start.elapsed().as_secs_f64() * 1e3);
         child.wait()?;
     }
@@ -74,7 +68,7 @@ pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
     })?;
     let scene = many(TASKS, &simulator).with("BATCHGEN_CONCURRENCY", "64");
     let measured = measure(scene.command(&["run", "--json"]))?;
-    ensure!(measured.code == Some(0), "tasks failed");
+    ensure!(measured.ran.code == Some(0), "tasks failed");
     let host = measured.cpu / TASKS as f64 * 1e6;
 
     let mut command = Command::new(program("bench"));
@@ -109,10 +103,11 @@ pub fn sloppy_writer() -> anyhow::Result<Vec<Row>> {
         answers: Answers::Sloppy,
         ..Config::default()
     })?;
-    let scene = Scene::new().asking(&simulator);
-    let summary = Summary::of(&measure(scene.command(&["run", "--all", "--json"]))?)?;
-    let lost = summary.sum("failed")? + summary.sum("blocked")?;
-    let made = summary.sum("made")?;
+    let scene = Scene::new().with_plugins("plugins").asking(&simulator);
+    let ran = measure(scene.command(&["run", "--all", "--json"]))?.ran;
+    let summary = ran.summary();
+    let lost = (summary.count("failed") + summary.count("blocked")) as f64;
+    let made = summary.count("made") as f64;
     let written = scene.query("SELECT count(*) FROM task WHERE outcome = 'done' AND calls > 0");
     Ok(vec![
         Row::new(
@@ -123,7 +118,7 @@ pub fn sloppy_writer() -> anyhow::Result<Vec<Row>> {
         ),
         Row::new(
             "calls per artifact that a model writes",
-            summary.number("/summary/calls/calls")? / written as f64,
+            summary.calls("calls") as f64 / written as f64,
             "",
             Goal::AtMost(1.3),
         ),
@@ -145,19 +140,18 @@ pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
         .with("BATCHGEN_CONCURRENCY", &REQUESTS.to_string())
         .with("BATCHGEN_REQUESTS_PER_MINUTE", "100000000");
     let measured = measure(scene.command(&["run", "--json"]))?;
-    let summary = Summary::of(&measured)?;
+    let peak = measured.ran.summary().peak_memory();
     let most = simulator.ledger().max_in_flight;
-    let most = u32::try_from(most).context("a count of requests")?;
     Ok(vec![
         Row::new(
             "requests in flight at once",
-            f64::from(most),
+            most as f64,
             "",
             Goal::AtLeast(REQUESTS as f64),
         ),
         Row::new(
             "peak memory meanwhile",
-            summary.peak_memory_mb()?,
+            peak as f64 / 1e6,
             "MB",
             Goal::AtMost(400.0),
         ),

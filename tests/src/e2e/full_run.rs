@@ -8,7 +8,7 @@ const DEFAULT: u64 = 5;
 
 #[test]
 fn all_components_over_all_materials_offline() {
-    let scene = Scene::new();
+    let scene = Scene::new().with_plugins("plugins");
     let ran = scene.run(&["--all"]).ended(0);
     let summary = ran.summary();
     assert_eq!((summary.complete(), summary.records()), (109, 109));
@@ -40,7 +40,7 @@ fn a_model_over_http_writes_it_all() {
         ..Config::default()
     })
     .unwrap();
-    let scene = Scene::new().asking(&simulator);
+    let scene = Scene::new().with_plugins("plugins").asking(&simulator);
     let summary = scene.run(&["--all"]).ended(0).summary();
     assert_eq!(summary.complete(), 109);
     let ledger = simulator.ledger();
@@ -63,7 +63,7 @@ fn a_model_that_cannot_stream_will_do() {
         ..Config::default()
     })
     .unwrap();
-    let scene = Scene::new().asking(&simulator);
+    let scene = Scene::new().with_plugins("plugins").asking(&simulator);
     scene.configure("[provider.openai]\nstream = false\n");
     let summary = scene.run(&["--sample", "8"]).ended(0).summary();
     assert_eq!(summary.complete(), 8);
@@ -78,7 +78,7 @@ fn a_sloppy_writer_is_mended_and_repaired() {
         ..Config::default()
     };
     let simulator = Simulator::start(config).unwrap();
-    let scene = Scene::new().asking(&simulator);
+    let scene = Scene::new().with_plugins("plugins").asking(&simulator);
     let ran = scene.run(&["--all"]);
     let summary = ran.summary();
     let (made, lost) = (
