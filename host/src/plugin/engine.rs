@@ -5,7 +5,11 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Cache, CacheConfig, Config, Engine};
+use super::limits::TABLE_ELEMENTS;
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
+    PoolingAllocationConfig,
+};
 
 /// How often a running guest is interrupted to have its CPU time looked at.
 pub(super) const TICK: Duration = Duration::from_millis(5);
@@ -54,11 +58,42 @@ pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.wasm_component_model(true);
-    let engine = Engine::new(&config).map_err(|error| EngineError::Engine {
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    let engine = Engine::new(&config).or_else(|error| {
+        // A pool reserves address space, which the system may refuse; without one, instances cost more.
+        tracing::warn!("no pool of instances: {error:#}");
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        Engine::new(&config)
+    });
+    let engine = engine.map_err(|error| EngineError::Engine {
         cause: format!("{error:#}"),
     })?;
     start_ticker(&engine)?;
     Ok(engine)
+}
+
+/// Most instances that live at once: no more than there are threads that run them, with room for components
+/// that are made of several modules.
+const INSTANCES: u32 = 64;
+/// Memory that a slot keeps for its next instance, reset page by page: to unmap it would stop all threads
+/// of the process for a moment, and a fresh page costs a fault.
+const KEEP: usize = 2 << 20;
+/// Slots that are kept so.
+const WARM: u32 = 16;
+
+/// Slots for instances, made once. How much of its slot an instance may use is its own limit.
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(4 * INSTANCES)
+        .total_memories(INSTANCES)
+        .total_tables(4 * INSTANCES)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP)
+        .table_keep_resident(KEEP)
+        .pagemap_scan(Enabled::Auto)
+        .max_unused_warm_slots(WARM);
+    pool
 }
 
 /// Raises the epoch for as long as the engine lives.

@@ -51,7 +51,7 @@ pub(super) struct MemoryLimiter {
 }
 
 /// Most elements of one table: far beyond what a component's function table needs.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(super) const TABLE_ELEMENTS: usize = 100_000;
 
 impl MemoryLimiter {
     pub fn new(limit: usize) -> MemoryLimiter {

@@ -63,7 +63,10 @@ pub(super) async fn perform(
     let record = match context.judge.dataset.read(reference.place) {
         Ok(record) => record,
         Err(error) => {
-            return unreadable(&context, &reference, &error.to_string(), &checkpoints, pass).await;
+            let cause = error.to_string();
+            let failed = unreadable(&context, &reference, &cause, &checkpoints, pass);
+            // Boxed, so that what is rare takes no memory of the many tasks that wait.
+            return Box::pin(failed).await;
         }
     };
     let signals: Vec<SetOnce<Signal>> = context.components.iter().map(|_| SetOnce::new()).collect();
@@ -138,7 +141,7 @@ async fn run_component(
                     by: by.clone(),
                     parked,
                 });
-                return blocked(&task, &by, parked).await;
+                return Box::pin(blocked(&task, &by, parked)).await;
             }
         }
     }

@@ -77,7 +77,10 @@ impl Task<'_> {
         let judge = &self.context.judge;
         let verdict = judge.judge(self.component, self.record, self.checkpoint, &contents);
         match verdict.decision {
-            Decision::Keep(kept) => Ok(self.keep(kept, &verdict)),
+            Decision::Keep(kept) => {
+                let content = verdict.content.unwrap_or(verdict.fingerprint);
+                Ok(self.keep(kept, verdict.given.path, content))
+            }
             Decision::Run(reason) => {
                 let stored = self
                     .checkpoint
@@ -96,8 +99,7 @@ impl Task<'_> {
         }
     }
 
-    fn keep(&self, kept: Kept, verdict: &Verdict) -> Ended {
-        let path = verdict.given.path.clone();
+    fn keep(&self, kept: Kept, path: String, content: Digest) -> Ended {
         let end = match kept {
             Kept::UpToDate => TaskEnd::Kept,
             Kept::Edited => {
@@ -107,7 +109,6 @@ impl Task<'_> {
                 TaskEnd::Edited
             }
         };
-        let content = verdict.content.unwrap_or(verdict.fingerprint);
         Ended::Ready {
             ready: Ready {
                 path,
@@ -169,19 +170,21 @@ impl Attempt<'_> {
     ) -> Result<Ended, StoreError> {
         let context = self.task.context;
         let mut spent = Spent::default();
+        let Verdict { given, content, .. } = verdict;
         let result = match self.upstream_texts(upstreams) {
-            Ok(upstreams) => self.execute(&verdict.given, upstreams, &mut spent).await,
+            Ok(upstreams) => self.execute(given, upstreams, &mut spent).await,
             Err(stop) => Err(stop),
         };
         match result {
             Ok(text) => {
                 let text: Arc<str> = text.into();
-                let content = Digest::of(text.as_bytes());
-                if reason == Reason::Unclear
-                    && verdict.content.is_some_and(|found| found != content)
+                let made = Digest::of(text.as_bytes());
+                if let Some(found) = content
+                    && reason == Reason::Unclear
+                    && found != made
                 {
                     // Not a half-finished write of this text: a person's edit.
-                    return Ok(self.task.keep(Kept::Edited, &verdict));
+                    return Ok(self.task.keep(Kept::Edited, self.path.clone(), found));
                 }
                 let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
                 let written = context
@@ -190,7 +193,7 @@ impl Attempt<'_> {
                     .await;
                 let ready = Ready {
                     path: self.path.clone(),
-                    content,
+                    content: made,
                     text: Some(text),
                 };
                 Ok(Ended::Ready {
@@ -251,10 +254,10 @@ impl Attempt<'_> {
             .collect()
     }
 
-    /// Suspend by replay.
+    /// Suspend by replay. What it is given becomes the input's text and is not kept beside it.
     async fn execute(
         &self,
-        given: &Given,
+        given: Given,
         upstreams: Vec<Upstream>,
         spent: &mut Spent,
     ) -> Result<String, Stop> {
@@ -270,10 +273,8 @@ impl Attempt<'_> {
             let outcome = checkpoint.map_or(LastOutcome::Blocked, |point| point.outcome);
             let cause = checkpoint.and_then(|point| point.cause.clone());
             let raised = self.checkpoint(outcome, cause, false, Spent::default());
-            context
-                .store
-                .complete(context.indexed.id, context.run, vec![raised])
-                .await?;
+            let store = &context.store;
+            Box::pin(store.complete(context.indexed.id, context.run, vec![raised])).await?;
         }
         let keys = component.parameters.as_ref().map(|parameters| {
             Arc::new(KeyContext {
@@ -297,13 +298,9 @@ impl Attempt<'_> {
         answers
             .iter()
             .for_each(|answered| spent.told(&answered.answer));
-        let input = Arc::new(input::input(
-            component,
-            &context.judge.site,
-            record,
-            given,
-            upstreams,
-        ));
+        let site = &context.judge.site;
+        let input = Arc::new(input::input(component, site, record, &given, upstreams));
+        drop(given);
         let mut seen = 0;
         loop {
             if context.interrupt.is_thrown() {

@@ -45,6 +45,8 @@ pub struct Selection {
 /// Work that is given out record by record, in order.
 #[derive(Clone, Debug)]
 pub struct Lease {
+    /// Which index leads to the records.
+    index: &'static str,
     filter: String,
     values: Vec<Sql>,
     last: (i64, i64),
@@ -83,8 +85,9 @@ impl Store {
         self.read(|reader| {
             let sql = format!(
                 "SELECT category, count(*) FROM
-                    (SELECT category, rank FROM record WHERE {} ORDER BY rank, ord LIMIT {})
+                    (SELECT category, rank FROM record {} WHERE {} ORDER BY rank, ord LIMIT {})
                  GROUP BY rank, category ORDER BY rank",
+                lease.index,
                 lease.filter,
                 i64::try_from(lease.left).unwrap_or(i64::MAX),
             );
@@ -125,7 +128,11 @@ impl Store {
             values.push(Sql::Text(serde_json::json!(ids).to_string()));
         }
         let left = selection.limit.unwrap_or(u64::MAX);
+        // Left to itself SQLite may sort all records for every batch. Few that are named are found by id.
+        let few = !selection.records.is_empty() || selection.sample.is_some();
+        let index = if few { "" } else { "INDEXED BY record_order" };
         Ok(Lease {
+            index,
             filter,
             values,
             last: (-1, -1),
@@ -151,9 +158,9 @@ impl Store {
         let count = count.min(lease.left);
         let rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
             let sql = format!(
-                "SELECT {COLUMNS} FROM record WHERE {} AND (rank, ord) > (?, ?)
+                "SELECT {COLUMNS} FROM record {} WHERE {} AND (rank, ord) > (?, ?)
                  ORDER BY rank, ord LIMIT ?",
-                lease.filter
+                lease.index, lease.filter
             );
             let mut statement = reader.prepare_cached(&sql)?;
             let position = [

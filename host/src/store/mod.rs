@@ -64,6 +64,7 @@ impl Store {
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
+        .and_then(|reader| schema::prepare_once(&reader).map(|()| reader))
         .map_err(|error| failed(error.to_string()))?;
         let writer = writer::Writer::start(connection, path)?;
         Ok(Store {

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::StoreError;
 
@@ -104,7 +105,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     };
     let connection = Connection::open(path).map_err(failed)?;
     connection.execute_batch(SETTINGS).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    prepare_once(&connection).map_err(failed)?;
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(failed)?;
@@ -123,6 +124,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         }
     }
     Ok(connection)
+}
+
+/// Keeps statements prepared. Without the second setting, SQLite plans a statement again whenever a value
+/// is bound to it that its plan might have depended on.
+pub(super) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -82,6 +82,8 @@ impl OpenAi {
         let client = Client::builder()
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
+            // The lane retries, and counts what it does.
+            .retry(reqwest::retry::never())
             .pool_max_idle_per_host(usize::MAX)
             .tcp_nodelay(true)
             .build()
