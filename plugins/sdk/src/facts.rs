@@ -45,6 +45,12 @@ pub fn facts(input: &Input, material: &Material, category: &Category) -> Map<Str
     facts
 }
 
+/// Whether facts of [`facts`] say more than what the record is called: without that, prose about it
+/// would be made up.
+pub fn tell(facts: &Map<String, Value>) -> bool {
+    facts.keys().any(|key| key != "name" && key != "category")
+}
+
 fn put(facts: &mut Map<String, Value>, label: &str, value: Option<Value>) {
     if let Some(value) = value {
         facts.insert(label.to_owned(), value);
@@ -92,3 +98,6 @@ fn standards(standards: &[Standard]) -> Option<Value> {
     });
     list(&named.collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ pub mod markdown;
 pub mod material;
 pub mod mend;
 pub mod numbers;
+pub mod page;
 mod prompt;
 pub mod rules;
 pub mod schema;

@@ -1,4 +1,4 @@
-//! Markdown that is well formed whatever its cells hold.
+//! Markdown that is well formed whatever its cells and lines hold.
 
 use std::fmt::Write;
 
@@ -51,6 +51,32 @@ fn line<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>) {
 pub fn escape(cell: &str) -> String {
     let words: Vec<&str> = cell.split_whitespace().collect();
     words.join(" ").replace('\\', "\\\\").replace('|', "\\|")
+}
+
+/// A text that says only itself inside a line: what would begin emphasis, a link, code or HTML is
+/// escaped, line breaks are turned into spaces.
+pub fn inline(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut out = String::with_capacity(text.len());
+    for c in words.join(" ").chars() {
+        if matches!(c, '\\' | '*' | '_' | '`' | '[' | ']' | '<') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// "a, b and c".
+pub fn listed<T: AsRef<str>>(items: &[T]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(T::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
 }
 
 /// The text with its first letter in upper case: the beginning of a cell or sentence.

@@ -1,5 +1,5 @@
 //! Mechanical mending of an answer, before anything is held against the model: code fences, chatter
-//! around the answer, wrapping quotes, white space. It never changes what the answer says.
+//! around the answer, wrapping quotes, marks in a plain line, white space. It never changes what the answer says.
 
 use serde_json::Value;
 
@@ -69,6 +69,14 @@ pub fn without_title(text: &str) -> &str {
             .trim_start(),
         None => text,
     }
+}
+
+/// A field of an answer as one line of plain text: white space collapsed, marks of bold text and code
+/// dropped.
+pub fn line(text: &str) -> String {
+    let plain = text.replace("**", "").replace('`', "");
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    words.join(" ")
 }
 
 /// The outermost JSON object of the answer, its strings trimmed.

@@ -77,7 +77,7 @@ fn span(actual: usize, min: Option<u32>, max: Option<u32>, unit: &str, found: &m
 }
 
 /// Whether the phrase occurs, whatever its case and white space, at the beginning of a word.
-fn occurs(phrase: &str, text: &str) -> bool {
+pub fn occurs(phrase: &str, text: &str) -> bool {
     let (phrase, text) = (plain(phrase), plain(text));
     text.match_indices(&phrase).any(|(start, _)| {
         let before = text
@@ -115,7 +115,7 @@ fn heading(line: &str) -> Option<&str> {
 }
 
 /// Whether the text ends as a sentence does; what closes quotes, emphasis or brackets may follow.
-fn ends_whole(text: &str) -> bool {
+pub fn ends_whole(text: &str) -> bool {
     text.trim_end()
         .trim_end_matches(['"', '”', '’', '\'', ')', ']', '*', '_'])
         .ends_with(['.', '!', '?', '…'])

@@ -31,6 +31,23 @@ fn slugs_are_hyphenated_words() {
     assert_eq!(slug("–"), "");
 }
 
+#[test]
+fn a_line_says_only_itself() {
+    assert_eq!(
+        inline("a *b*\n[c](d) <e> `f` g_h \\"),
+        "a \\*b\\* \\[c\\](d) \\<e> \\`f\\` g\\_h \\\\"
+    );
+    assert_eq!(inline("0.5–3 J/cm², 50%"), "0.5–3 J/cm², 50%");
+}
+
+#[test]
+fn lists_read_as_people_write_them() {
+    assert_eq!(listed::<&str>(&[]), "");
+    assert_eq!(listed(&["a"]), "a");
+    assert_eq!(listed(&["a", "b"]), "a and b");
+    assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+}
+
 proptest! {
     #[test]
     fn every_line_has_as_many_cells_as_the_head(first in any::<String>(), second in any::<String>()) {

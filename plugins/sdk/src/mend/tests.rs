@@ -81,3 +81,9 @@ proptest! {
         prop_assert_eq!(json(&object.to_string()), Ok(object));
     }
 }
+
+#[test]
+fn a_line_has_no_marks_and_no_breaks() {
+    assert_eq!(line(" **Oak**:\n `dark`  soot "), "Oak: dark soot");
+    assert_eq!(line("a * b"), "a * b");
+}
