@@ -9,6 +9,7 @@ pub mod digest;
 pub mod fingerprint;
 pub mod graph;
 pub mod key;
+pub mod limit;
 pub mod retry;
 pub mod statistics;
 pub mod window;

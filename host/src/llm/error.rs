@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::class::FailureClass;
+use crate::core::limit::Observed;
 use crate::llm::request::Usage;
 use crate::store::StoreError;
 
@@ -18,6 +19,8 @@ pub struct CallError {
     pub retry_after: Option<Duration>,
     /// Tokens that were billed all the same.
     pub usage: Usage,
+    /// What the answer's headers said of the provider's limits.
+    pub observed: Vec<Observed>,
 }
 
 impl CallError {
@@ -28,6 +31,7 @@ impl CallError {
             message: message.into(),
             retry_after: None,
             usage: Usage::default(),
+            observed: Vec::new(),
         }
     }
 }

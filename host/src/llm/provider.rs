@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::CallError;
 use super::request::{CompletionRequest, Usage};
+use crate::core::limit::Observed;
 
 /// One question, as a provider needs it.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,8 @@ pub struct RawAnswer {
     pub usage: Usage,
     /// Model that answered, as the provider names it.
     pub model: String,
+    /// What the answer's headers said of the provider's limits.
+    pub observed: Vec<Observed>,
 }
 
 /// What a call returns.

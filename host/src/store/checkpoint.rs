@@ -235,10 +235,7 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         model: row.get(14)?,
         executions: row.get(15)?,
         calls: row.get(16)?,
-        usage: Usage {
-            input_tokens: row.get(17)?,
-            output_tokens: row.get(18)?,
-        },
+        usage: Usage::new(row.get(17)?, row.get(18)?),
     })
 }
 
@@ -271,10 +268,7 @@ mod tests {
             model: Some("m".to_owned()),
             executions: 3,
             calls: 2,
-            usage: Usage {
-                input_tokens: 10,
-                output_tokens: 5,
-            },
+            usage: Usage::new(10, 5),
         };
         store.complete(1, run, vec![point.clone()]).await.unwrap();
         assert_eq!(store.checkpoints(1, "iron").unwrap(), [point]);

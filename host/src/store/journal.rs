@@ -236,10 +236,7 @@ fn answer(row: &Row<'_>, first: usize) -> rusqlite::Result<Answer> {
             },
             finish_reason: row.get::<_, Option<String>>(first + 3)?.unwrap_or_default(),
             model: row.get(first + 4)?,
-            usage: Usage {
-                input_tokens: row.get(first + 5)?,
-                output_tokens: row.get(first + 6)?,
-            },
+            usage: Usage::new(row.get(first + 5)?, row.get(first + 6)?),
         }),
     })
 }
@@ -260,10 +257,7 @@ mod tests {
             text: text.to_owned(),
             stop: StopReason::Stop,
             finish_reason: "stop".to_owned(),
-            usage: Usage {
-                input_tokens: 10,
-                output_tokens: 5,
-            },
+            usage: Usage::new(10, 5),
             model: "m".to_owned(),
         })
     }
@@ -272,10 +266,7 @@ mod tests {
         Provenance {
             provider: "offline".to_owned(),
             model: "m".to_owned(),
-            usage: Usage {
-                input_tokens: 10,
-                output_tokens: 5,
-            },
+            usage: Usage::new(10, 5),
             tries: 1,
         }
     }

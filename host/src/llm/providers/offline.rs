@@ -17,10 +17,7 @@ impl Offline {
     /// About how many tokens a question and an answer of so many bytes of English are.
     pub fn usage(question_bytes: usize, answer_bytes: usize) -> Usage {
         let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
-        Usage {
-            input_tokens: tokens(question_bytes),
-            output_tokens: tokens(answer_bytes),
-        }
+        Usage::new(tokens(question_bytes), tokens(answer_bytes))
     }
 }
 
@@ -43,6 +40,7 @@ impl Provider for Offline {
                 finish_reason: "stop".to_owned(),
                 usage,
                 model: NAME.to_owned(),
+                observed: Vec::new(),
             })
         })
     }

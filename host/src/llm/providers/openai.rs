@@ -309,10 +309,7 @@ impl Partial {
             }
         }
         if let Some(counts) = body.usage {
-            self.usage = Some(Usage {
-                input_tokens: counts.prompt_tokens,
-                output_tokens: counts.completion_tokens,
-            });
+            self.usage = Some(Usage::new(counts.prompt_tokens, counts.completion_tokens));
         }
         if body.model.is_some() {
             self.model = body.model;
@@ -343,16 +340,16 @@ impl Partial {
             _ => Finish::Stop,
         };
         // Some servers send no counts with a stream; an estimate is better than nothing billed.
-        let usage = self.usage.unwrap_or_else(|| Usage {
-            input_tokens: estimate(call),
-            output_tokens: (self.text.len() as u64).div_ceil(4),
-        });
+        let usage = self
+            .usage
+            .unwrap_or_else(|| Usage::new(estimate(call), (self.text.len() as u64).div_ceil(4)));
         Ok(RawAnswer {
             text: self.text,
             finish,
             finish_reason: reason,
             usage,
             model: self.model.unwrap_or_else(|| call.model.to_owned()),
+            observed: Vec::new(),
         })
     }
 }
