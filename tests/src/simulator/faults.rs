@@ -13,8 +13,22 @@ pub enum FaultKind {
     RateLimited(Option<u64>),
     /// 429 with the code `insufficient_quota`.
     InsufficientQuota,
+    /// 429 that follows no limit: its headers say that all is left, and nothing says when to come again.
+    Spurious,
+    /// 429 for the limit of a day (Gemini: `PerDay` and a short `retryDelay`, which is no help).
+    DailyQuota,
+    /// 402: the balance is used up.
+    InsufficientBalance,
     /// 401 with the code `invalid_api_key`.
     Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 413.
+    TooLarge,
+    /// 422.
+    Unprocessable,
+    /// 498, Groq's word for having no room for flexible work.
+    FlexCapacity,
     /// 404 with the code `model_not_found`.
     ModelNotFound,
     /// 400 with the code `context_length_exceeded`.
@@ -39,7 +53,18 @@ pub enum FaultKind {
     EmptyContent,
     /// Half of an answer, with the finish reason `length`.
     Length,
+    /// An answer that is a refusal.
+    Refusal,
+    /// Half of an answer, with DeepSeek's finish reason `insufficient_system_resource`.
+    InsufficientResource,
+    /// Half of a stream, then an event that is an error; if it is not streamed, 200 with an error as body.
+    ErrorInStream,
+    /// A whole answer that comes a few bytes at a time, so many milliseconds apart.
+    SlowBody(u64),
 }
+
+/// Milliseconds between the bytes of a slow body, if nothing else is said.
+const SLOW_MILLIS: u64 = 300;
 
 /// The calls that a fault befalls. Calls refused by a limit or for their key are not counted.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +151,9 @@ pub enum FaultParseError {
 const KINDS: &str = "408, 409, 500, 502, 503, 504, 529, rate-limited, rate-limited:MILLISECONDS, insufficient-quota, \
     unauthorized, model-not-found, context-length-exceeded, content-filter-error, content-filter-finish, \
     reset-before-body, reset-in-body, hang-before-body, hang-in-body, truncated-json, wrong-content-type, \
-    empty-content, length";
+    empty-content, length, spurious, daily-quota, insufficient-balance (402), forbidden (403), too-large (413), \
+    unprocessable (422), flex-capacity (498), refusal, insufficient-resource, error-in-stream, slow-body, \
+    slow-body:MILLISECONDS";
 
 impl FromStr for Fault {
     type Err = FaultParseError;
@@ -156,6 +183,11 @@ impl FromStr for FaultKind {
                 milliseconds.parse().map_err(|_| unknown())?,
             )));
         }
+        if let Some(milliseconds) = kind.strip_prefix("slow-body:") {
+            return Ok(FaultKind::SlowBody(
+                milliseconds.parse().map_err(|_| unknown())?,
+            ));
+        }
         Ok(match kind {
             "408" | "409" | "500" | "502" | "503" | "504" | "529" => {
                 FaultKind::Status(kind.parse().map_err(|_| unknown())?)
@@ -175,6 +207,17 @@ impl FromStr for FaultKind {
             "wrong-content-type" => FaultKind::WrongContentType,
             "empty-content" => FaultKind::EmptyContent,
             "length" => FaultKind::Length,
+            "spurious" => FaultKind::Spurious,
+            "daily-quota" => FaultKind::DailyQuota,
+            "insufficient-balance" | "402" => FaultKind::InsufficientBalance,
+            "forbidden" | "403" => FaultKind::Forbidden,
+            "too-large" | "413" => FaultKind::TooLarge,
+            "unprocessable" | "422" => FaultKind::Unprocessable,
+            "flex-capacity" | "498" => FaultKind::FlexCapacity,
+            "refusal" => FaultKind::Refusal,
+            "insufficient-resource" => FaultKind::InsufficientResource,
+            "error-in-stream" => FaultKind::ErrorInStream,
+            "slow-body" => FaultKind::SlowBody(SLOW_MILLIS),
             _ => return Err(unknown()),
         })
     }
@@ -269,11 +312,13 @@ mod tests {
 
     #[test]
     fn every_named_kind_can_be_read() {
-        for kind in KINDS
+        for names in KINDS
             .split(',')
             .map(|kind| kind.trim().replace("MILLISECONDS", "20"))
         {
-            assert!(kind.parse::<FaultKind>().is_ok(), "{kind}");
+            for kind in names.split([' ', '(', ')']).filter(|kind| !kind.is_empty()) {
+                assert!(kind.parse::<FaultKind>().is_ok(), "{kind}");
+            }
         }
     }
 }

@@ -4,10 +4,15 @@
 //! the rest then cannot be sent, the entry is corrected: in a ledger file by another line of the same
 //! id, the last of which counts.
 
-use std::collections::{BTreeMap, HashMap};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +27,12 @@ pub struct Call {
     pub prompt: String,
     /// Tokens of the question.
     pub input_tokens: u64,
-    /// Tokens of the answer.
+    /// Those of them that came from the cache.
+    pub cached_tokens: u64,
+    /// Tokens of the answer, thoughts included.
     pub output_tokens: u64,
+    /// Those of them that were thoughts.
+    pub reasoning_tokens: u64,
     /// HTTP status.
     pub status: u16,
     /// The provider's word for why the answer ended.
@@ -32,6 +41,23 @@ pub struct Call {
     pub complete: bool,
     /// The same prompt had been answered well before: in full, not empty, not cut off.
     pub again: bool,
+    /// When it arrived, in milliseconds since the start.
+    pub arrived_ms: u64,
+    /// When its last byte was about to be sent, or when it broke off.
+    pub ended_ms: u64,
+}
+
+/// Tokens of many calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Of the questions.
+    pub input: u64,
+    /// Those of them that came from the cache.
+    pub cached: u64,
+    /// Of the answers, thoughts included.
+    pub output: u64,
+    /// Those of them that were thoughts.
+    pub reasoning: u64,
 }
 
 /// Everything that happened since the start.
@@ -41,8 +67,12 @@ pub struct Ledger {
     pub requests: u64,
     /// Answers by HTTP status; a call that was reset or hung before its status is in none.
     pub statuses: BTreeMap<u16, u64>,
+    /// Calls in flight.
+    pub in_flight: u64,
     /// Most calls in flight at once.
     pub max_in_flight: u64,
+    /// Tokens of all billed calls.
+    pub tokens: Tokens,
     /// Billed calls in the order of their answers.
     pub calls: Vec<Call>,
 }
@@ -64,30 +94,84 @@ impl Ledger {
     }
 }
 
-/// Keeps the ledger.
+/// Keeps the ledger, in a shape that a million calls fit into.
 #[derive(Debug, Default)]
 pub struct Book {
-    ledger: Ledger,
-    in_flight: u64,
+    totals: Ledger,
+    records: Vec<Record>,
+    models: HashSet<Arc<str>>,
     prompts: HashMap<u128, Prompt>,
     file: Option<File>,
 }
 
 #[derive(Debug, Default)]
 struct Prompt {
-    attempts: u64,
+    attempts: u32,
     answered_well: bool,
+}
+
+/// A billed call without what is the same in many.
+#[derive(Debug)]
+struct Record {
+    number: u64,
+    model: Arc<str>,
+    prompt: u128,
+    finish: &'static str,
+    input_tokens: u32,
+    cached_tokens: u32,
+    output_tokens: u32,
+    reasoning_tokens: u32,
+    arrived_ms: u64,
+    ended_ms: u64,
+    complete: bool,
+    again: bool,
+}
+
+impl Record {
+    fn call(&self) -> Call {
+        Call {
+            id: format!("req_{:08}", self.number),
+            model: self.model.to_string(),
+            prompt: format!("{:032x}", self.prompt),
+            input_tokens: self.input_tokens.into(),
+            cached_tokens: self.cached_tokens.into(),
+            output_tokens: self.output_tokens.into(),
+            reasoning_tokens: self.reasoning_tokens.into(),
+            status: 200,
+            finish_reason: self.finish.to_owned(),
+            complete: self.complete,
+            again: self.again,
+            arrived_ms: self.arrived_ms,
+            ended_ms: self.ended_ms,
+        }
+    }
 }
 
 /// What is to be entered for a billed call.
 #[derive(Clone, Debug)]
 pub struct Bill {
+    /// Its number among all calls.
+    pub number: u64,
+    /// The model that was asked for.
+    pub model: String,
     /// Identifies the prompt.
     pub prompt: u128,
-    /// The entry; `again` is set when it is made.
-    pub call: Call,
+    /// Tokens of the question.
+    pub input_tokens: u64,
+    /// Those of them that came from the cache.
+    pub cached_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+    /// Those of them that were thoughts.
+    pub reasoning_tokens: u64,
+    /// The provider's word for why the answer ended.
+    pub finish: &'static str,
+    /// The answer is sent to its end, if nothing comes in between.
+    pub whole: bool,
     /// The answer is one that a client can use.
     pub well: bool,
+    /// When it arrived, since the start.
+    pub arrived: Duration,
 }
 
 impl Book {
@@ -104,72 +188,111 @@ impl Book {
     }
 
     /// What was entered until now.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn ledger(&self) -> Ledger {
+        Ledger {
+            calls: self.records.iter().map(Record::call).collect(),
+            ..self.totals.clone()
+        }
     }
 
-    /// Counts a call that arrived.
-    pub fn arrive(&mut self) {
-        self.ledger.requests += 1;
+    /// The same without the calls.
+    pub fn totals(&self) -> Ledger {
+        self.totals.clone()
+    }
+
+    /// Counts a call that arrived and returns its number.
+    pub fn arrive(&mut self) -> u64 {
+        self.totals.requests += 1;
+        self.totals.requests
     }
 
     /// Counts an answer's status.
     pub fn answer(&mut self, status: u16) {
-        *self.ledger.statuses.entry(status).or_default() += 1;
+        *self.totals.statuses.entry(status).or_default() += 1;
     }
 
     /// Counts a call that was let through as in flight.
     pub fn begin(&mut self) {
-        self.in_flight += 1;
-        self.ledger.max_in_flight = self.ledger.max_in_flight.max(self.in_flight);
+        self.totals.in_flight += 1;
+        self.totals.max_in_flight = self.totals.max_in_flight.max(self.totals.in_flight);
     }
 
     /// The call is no longer in flight.
     pub fn end(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.totals.in_flight = self.totals.in_flight.saturating_sub(1);
     }
 
     /// Calls in flight.
     pub fn in_flight(&self) -> u64 {
-        self.in_flight
+        self.totals.in_flight
     }
 
     /// Counts an attempt at a prompt and returns how many there were.
     pub fn attempt(&mut self, prompt: u128) -> u64 {
         let prompt = self.prompts.entry(prompt).or_default();
-        prompt.attempts += 1;
-        prompt.attempts
+        prompt.attempts = prompt.attempts.saturating_add(1);
+        prompt.attempts.into()
     }
 
     /// Enters a billed call and returns its place for [`Book::correct`].
-    pub fn bill(&mut self, bill: Bill) -> usize {
+    pub fn bill(&mut self, bill: &Bill, complete: bool, now: Duration) -> usize {
+        let complete = complete && bill.whole;
         let prompt = self.prompts.entry(bill.prompt).or_default();
-        let call = Call {
-            again: prompt.answered_well,
-            ..bill.call
+        let again = prompt.answered_well;
+        prompt.answered_well |= bill.well && complete;
+        let model = self.model(&bill.model);
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let record = Record {
+            number: bill.number,
+            model,
+            prompt: bill.prompt,
+            finish: bill.finish,
+            input_tokens: small(bill.input_tokens),
+            cached_tokens: small(bill.cached_tokens),
+            output_tokens: small(bill.output_tokens),
+            reasoning_tokens: small(bill.reasoning_tokens),
+            arrived_ms: millis(bill.arrived),
+            ended_ms: millis(now),
+            complete,
+            again,
         };
-        prompt.answered_well |= bill.well && call.complete;
-        self.append(&call);
-        self.ledger.calls.push(call);
-        self.ledger.calls.len() - 1
+        self.totals.tokens.input += bill.input_tokens;
+        self.totals.tokens.cached += bill.cached_tokens;
+        self.totals.tokens.output += bill.output_tokens;
+        self.totals.tokens.reasoning += bill.reasoning_tokens;
+        self.records.push(record);
+        let place = self.records.len() - 1;
+        self.append(place);
+        place
+    }
+
+    /// Every model's name is kept once.
+    fn model(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.models.get(name) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = name.into();
+        self.models.insert(Arc::clone(&new));
+        new
     }
 
     /// The answer could not be sent to its end after all, so it was no answer for the client.
     pub fn correct(&mut self, place: usize, prompt: u128) {
-        let Some(call) = self.ledger.calls.get_mut(place) else {
+        let Some(record) = self.records.get_mut(place) else {
             return;
         };
-        call.complete = false;
-        let call = call.clone();
-        if let (false, Some(prompt)) = (call.again, self.prompts.get_mut(&prompt)) {
+        record.complete = false;
+        if let (false, Some(prompt)) = (record.again, self.prompts.get_mut(&prompt)) {
             prompt.answered_well = false;
         }
-        self.append(&call);
+        self.append(place);
     }
 
-    fn append(&mut self, call: &Call) {
-        let Some(file) = &mut self.file else { return };
-        let line = serde_json::to_string(call)
+    fn append(&mut self, place: usize) {
+        let (Some(file), Some(record)) = (&mut self.file, self.records.get(place)) else {
+            return;
+        };
+        let line = serde_json::to_string(&record.call())
             .map(|line| line + "\n")
             .map_err(std::io::Error::from);
         if let Err(error) = line.and_then(|line| file.write_all(line.as_bytes())) {
@@ -182,75 +305,6 @@ impl Book {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bill(prompt: u128, complete: bool, well: bool) -> Bill {
-        let call = Call {
-            id: "req_1".to_owned(),
-            model: "model".to_owned(),
-            prompt: format!("{prompt:032x}"),
-            input_tokens: 10,
-            output_tokens: 20,
-            status: 200,
-            finish_reason: "stop".to_owned(),
-            complete,
-            again: false,
-        };
-        Bill { prompt, call, well }
-    }
-
-    #[test]
-    fn only_a_prompt_that_was_answered_well_is_billed_again() {
-        let mut book = Book::default();
-        for (complete, well) in [(false, true), (true, false), (true, true), (true, true)] {
-            book.bill(bill(1, complete, well));
-        }
-        book.bill(bill(2, true, true));
-        let again: Vec<bool> = book.ledger().calls.iter().map(|call| call.again).collect();
-        assert_eq!(again, [false, false, false, true, false]);
-        assert_eq!(
-            (book.ledger().billed(), book.ledger().billed_again()),
-            (5, 1)
-        );
-    }
-
-    #[test]
-    fn an_answer_that_could_not_be_sent_was_none() {
-        let mut book = Book::default();
-        let place = book.bill(bill(1, true, true));
-        book.correct(place, 1);
-        book.bill(bill(1, true, true));
-        assert_eq!(book.ledger().billed_again(), 0);
-        assert!(!book.ledger().calls[0].complete);
-    }
-
-    #[test]
-    fn the_file_has_every_call_and_its_correction() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("ledger.jsonl");
-        let mut book = Book::new(Some(&path)).unwrap();
-        let place = book.bill(bill(1, true, true));
-        book.correct(place, 1);
-        let lines = std::fs::read_to_string(&path).unwrap();
-        let calls: Vec<Call> = lines
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(
-            calls.iter().map(|call| call.complete).collect::<Vec<_>>(),
-            [true, false]
-        );
-    }
-
-    #[test]
-    fn the_most_calls_in_flight_are_kept() {
-        let mut book = Book::default();
-        book.begin();
-        book.begin();
-        book.end();
-        book.begin();
-        assert_eq!((book.in_flight(), book.ledger().max_in_flight), (2, 2));
-    }
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,12 @@
+//! Anthropic's Messages API. Only text in and text out: nothing here waits, fails on purpose or counts.
+
+mod answer;
+mod error;
+mod read;
+
+pub use answer::{error_event, events, finish, models, whole};
+pub use error::error;
+pub use read::read;
+
+#[cfg(test)]
+mod tests;
