@@ -20,6 +20,7 @@ Examples:
 
 While it runs:
   GET /ledger          what it would have billed
+  GET /totals          the same as numbers only
   GET /windows         the most that every limit's window held, and what was used of it
   POST /limits         other limits: {\"limits\": [\"requests=60/60s\"], \"concurrent\": 8}
   POST /faults         other faults: [\"503@5%\"]

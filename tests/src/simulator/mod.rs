@@ -36,7 +36,7 @@ use tokio::sync::Notify;
 pub use config::{Answers, Config, Latency};
 pub use dialect::Dialect;
 pub use faults::{Fault, FaultKind, FaultParseError, When};
-pub use ledger::{Call, Ledger, Tokens};
+pub use ledger::{Call, Ledger, Tokens, Totals};
 pub use limits::{Limit, LimitParseError, Limits, Measure, OutputCharge, WindowKind, WindowReport};
 use provider::Provider;
 
@@ -91,8 +91,8 @@ impl Simulator {
         self.provider.ledger()
     }
 
-    /// The ledger without its calls, for those who look often.
-    pub fn totals(&self) -> Ledger {
+    /// The ledger as numbers only, for those who look often or have many calls.
+    pub fn totals(&self) -> Totals {
         self.provider.totals()
     }
 

@@ -10,7 +10,7 @@ use super::config::Config;
 use super::dialect::{Dialect, Headers};
 use super::faults::{Befallen, Fault, FaultKind, choose};
 use super::http::Credentials;
-use super::ledger::{Bill, Book, Ledger};
+use super::ledger::{Bill, Book, Ledger, Totals};
 use super::limits::{Cost, Limiter, Limits, Receipt, Standing, WindowReport};
 use super::pieces::{self, Pieces};
 use super::problem::{Exceeded, Problem, of_fault};
@@ -104,8 +104,8 @@ impl Provider {
         self.state().book.ledger()
     }
 
-    /// The same without the calls, which costs nothing.
-    pub fn totals(&self) -> Ledger {
+    /// The same as numbers only, which costs nothing.
+    pub fn totals(&self) -> Totals {
         self.state().book.totals()
     }
 

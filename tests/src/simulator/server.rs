@@ -127,6 +127,7 @@ fn control(head: &Head, body: &[u8], provider: &Provider) -> (u16, String) {
             }
             (200, body.to_string())
         }
+        ("GET", "/totals") => (200, json!(provider.totals()).to_string()),
         ("GET", "/windows") => (200, json!(provider.windows()).to_string()),
         ("POST", "/limits") => match serde_json::from_slice::<Limits>(body) {
             Ok(limits) => {

@@ -1,5 +1,7 @@
 //! What is entered and what is said of it.
 
+use std::time::Duration;
+
 use super::*;
 
 fn bill(prompt: u128, complete: bool, well: bool) -> Bill {

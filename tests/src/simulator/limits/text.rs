@@ -93,7 +93,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, amount) = (self.measure.name(), self.amount);
         let milliseconds = self.span.as_millis();
-        if milliseconds % 1000 == 0 {
+        if milliseconds.is_multiple_of(1000) {
             write!(f, "{name}={amount}/{}s", milliseconds / 1000)?;
         } else {
             write!(f, "{name}={amount}/{milliseconds}ms")?;

@@ -82,7 +82,7 @@ fn violation(what: &str, span: &str, amount: u64) -> Value {
 }
 
 fn retry(milliseconds: u64) -> Value {
-    let delay = if milliseconds % 1000 == 0 {
+    let delay = if milliseconds.is_multiple_of(1000) {
         format!("{}s", milliseconds / 1000)
     } else {
         format!("{}s", milliseconds as f64 / 1000.0)
