@@ -15,7 +15,7 @@ Examples:
     llm-simulator --limit requests=600/60s --limit tokens=200000/60s --rate-limit-headers --fault 503@5%
   Anthropic, which counts the cap of an answer from its start:
     llm-simulator --dialect anthropic --limit output-tokens=8000/1m --fault error-in-stream@nth:3
-  Groq, with a limit of a day and one of a minute that starts on the minute:
+  Groq, with a limit of a day and one of minutes that do not overlap:
     llm-simulator --dialect groq --limit requests=14400/1d --limit tokens=6000/1m:fixed
 
 While it runs:

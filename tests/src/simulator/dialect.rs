@@ -196,6 +196,11 @@ impl Dialect {
         }
     }
 
+    /// Tokens that come from the cache do not count against limits.
+    pub fn cached_input_is_free(self) -> bool {
+        self == Dialect::Anthropic
+    }
+
     /// What it sends while a call is queued, whole or streamed.
     pub fn keep_alive(self, stream: bool) -> Option<&'static str> {
         match (self, stream) {

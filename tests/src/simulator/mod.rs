@@ -4,6 +4,9 @@
 //! It runs on a thread of its own, so tests may be synchronous, pause their own clock, or kill the
 //! process that they test. It does not check that a caller is polite: that is what tests ask of its
 //! ledger.
+//!
+//! While it runs it can be asked for its ledger (`GET /ledger`, `/totals`) and for what its limits'
+//! windows held (`GET /windows`), and be told other limits and faults (`POST /limits`, `/faults`).
 
 mod anthropic;
 mod chat;

@@ -1,7 +1,7 @@
 //! What is wrong with a call, whatever the dialect that says so.
 
 use super::faults::FaultKind;
-use super::limits::Refusal;
+use super::limits::{DAY, Measure, Refusal};
 
 /// Why a call gets no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Exceeded {
     pub what: String,
     /// It counts tokens.
     pub tokens: bool,
+    /// It is the limit of a day.
+    pub daily: bool,
     /// Its amount.
     pub limit: u64,
     /// What its window holds.
@@ -65,7 +67,10 @@ impl Exceeded {
         let milliseconds = wait.map(|wait| wait.as_nanos().div_ceil(1_000_000).max(1));
         Exceeded {
             what: refusal.what(),
-            tokens: refusal.what().contains("tokens"),
+            tokens: refusal
+                .limit
+                .is_some_and(|limit| limit.measure != Measure::Requests),
+            daily: refusal.limit.is_some_and(|limit| limit.span >= DAY),
             limit: refusal.limit.map_or(0, |limit| limit.amount),
             used: refusal.held,
             requested: refusal.requested,

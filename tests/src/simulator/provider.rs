@@ -186,8 +186,14 @@ impl Provider {
             Err(problem) => return self.refusal(&id, &problem, Headers::new(), None),
         };
         let in_flight = state.book.in_flight();
+        let cached_tokens = state.cached(&chat);
+        let free = if dialect.cached_input_is_free() {
+            cached_tokens
+        } else {
+            0
+        };
         let cost = Cost {
-            input: chat.input_tokens(),
+            input: chat.input_tokens() - free,
             most_output: chat.max_tokens,
         };
         let admitted = state.limiter.admit(cost, in_flight, now);
@@ -215,7 +221,9 @@ impl Provider {
             texts: &texts,
         };
         let fault = choose(&state.faults, &call, self.config.seed);
-        let cached_tokens = state.cached(&chat);
+        if let Some((hash, _)) = chat.cacheable() {
+            state.cached.insert(hash);
+        }
         if fault == Some(FaultKind::Spurious) {
             let all: Vec<Standing> = standings.iter().map(all_left).collect();
             headers = dialect.limit_headers(&state.limits, &all);
@@ -270,10 +278,10 @@ impl Provider {
 }
 
 impl State {
-    /// Tokens of a question that come from the cache: its system prompt's, from the second time on.
-    fn cached(&mut self, chat: &Chat) -> u64 {
+    /// Tokens of a question that come from the cache: its system prompt's, once it was asked before.
+    fn cached(&self, chat: &Chat) -> u64 {
         match chat.cacheable() {
-            Some((hash, tokens)) if !self.cached.insert(hash) => tokens,
+            Some((hash, tokens)) if self.cached.contains(&hash) => tokens.min(chat.input_tokens()),
             _ => 0,
         }
     }

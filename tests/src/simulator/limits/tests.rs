@@ -140,6 +140,20 @@ fn limits_that_change_keep_what_was_counted_and_are_told_apart() {
 }
 
 #[test]
+fn what_was_counted_under_another_amount_is_not_taken_from_this_one() {
+    let mut limiter = limiter(&["tokens=1000/60s"], OutputCharge::Reserve);
+    let before = limiter.admit(cost(10, 100), 0, at(1000)).unwrap();
+    limiter.set(&given(&["tokens=900/60s"]), OutputCharge::Reserve, at(1000));
+    let after = limiter.admit(cost(10, 100), 0, at(1000)).unwrap();
+    for receipt in [before, after] {
+        limiter.settle(&receipt, 40, at(2000));
+    }
+    let used: Vec<u64> = limiter.reports().iter().map(|report| report.used).collect();
+    assert_eq!(used, [110, 50]);
+    assert_eq!(limiter.standings(at(2000))[0].remaining, 800);
+}
+
+#[test]
 fn limits_are_read_and_written_as_text() {
     for text in [
         "requests=600/60s",

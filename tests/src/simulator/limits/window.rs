@@ -103,6 +103,9 @@ pub(super) struct Window {
     held: Held,
     offered: Held,
     report: WindowReport,
+    /// When the report begins, and the number of its first event.
+    since: Duration,
+    reported_from: u64,
 }
 
 impl Window {
@@ -112,6 +115,8 @@ impl Window {
             held: Held::default(),
             offered: Held::default(),
             report: report(limit, now),
+            since: now,
+            reported_from: 0,
         }
     }
 
@@ -125,6 +130,8 @@ impl Window {
 
     /// Takes another amount; what the window holds stays. Returns what became of the old one.
     pub fn replace(&mut self, limit: Limit, now: Duration) -> WindowReport {
+        self.since = now;
+        self.reported_from = self.held.first + self.held.events.len() as u64;
         let old = std::mem::replace(&mut self.report, report(limit, now));
         ended(old, now)
     }
@@ -193,7 +200,7 @@ impl Window {
             self.held.sum = self.held.sum.saturating_sub(amount);
         }
         // What was counted under another amount is in another report.
-        if millis(at) >= self.report.since_ms {
+        if number >= self.reported_from {
             self.report.used = self.report.used.saturating_sub(amount);
             if let Some(span) = self.span_of(at) {
                 *span = span.saturating_sub(amount);
@@ -219,9 +226,8 @@ impl Window {
     }
 
     fn span_of(&mut self, at: Duration) -> Option<&mut u64> {
-        let since = Duration::from_millis(self.report.since_ms);
         let span = self.report.limit.span.as_nanos().max(1);
-        let index = at.saturating_sub(since).as_nanos() / span;
+        let index = at.saturating_sub(self.since).as_nanos() / span;
         let index = usize::try_from(index).unwrap_or(SPANS).min(SPANS - 1);
         if self.report.per_span.len() <= index {
             self.report.per_span.resize(index + 1, 0);

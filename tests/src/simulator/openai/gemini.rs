@@ -6,6 +6,9 @@ use super::error::{ApiError, shared};
 use crate::simulator::dialect::Dialect;
 use crate::simulator::problem::Problem;
 
+/// Milliseconds that are told to whoever has used up a day.
+const SOON: u64 = 52_000;
+
 pub(super) fn error(problem: &Problem) -> ApiError {
     let say = |status: u16, word: &str, message: &str, details: Value| {
         let mut error = json!({"code": status, "message": message, "status": word});
@@ -26,18 +29,24 @@ pub(super) fn error(problem: &Problem) -> ApiError {
             } else {
                 "Requests"
             };
-            let mut details = vec![violation(what, "PerMinute", exceeded.limit)];
+            let span = if exceeded.daily {
+                "PerDay"
+            } else {
+                "PerMinute"
+            };
+            let mut details = vec![violation(what, span, exceeded.limit)];
             if let Some(wait) = exceeded.retry_after_ms {
-                details.push(retry(wait));
+                // That of a day is told to come again soon, and is refused then as well.
+                let told = if exceeded.daily { wait.min(SOON) } else { wait };
+                details.push(retry(told));
             }
             say(429, "RESOURCE_EXHAUSTED", EXHAUSTED, Value::Array(details))
         }
-        // It says when to come again all the same, and refuses then as well.
         Problem::DailyQuota | Problem::Quota => say(
             429,
             "RESOURCE_EXHAUSTED",
             EXHAUSTED,
-            json!([violation("Requests", "PerDay", 250), retry(52_000)]),
+            json!([violation("Requests", "PerDay", 250), retry(SOON)]),
         ),
         Problem::Server(status) => {
             let (word, message) = match status {

@@ -257,6 +257,110 @@ fn errors_have_the_status_and_shape_of_the_dialect() {
 }
 
 #[test]
+fn every_error_has_its_status_in_every_dialect() {
+    let usual: [(&str, u16); 21] = [
+        ("408", 408),
+        ("409", 409),
+        ("500", 500),
+        ("502", 502),
+        ("503", 503),
+        ("504", 504),
+        ("529", 529),
+        ("rate-limited", 429),
+        ("rate-limited:1500", 429),
+        ("spurious", 429),
+        ("daily-quota", 429),
+        ("insufficient-quota", 429),
+        ("insufficient-balance", 402),
+        ("unauthorized", 401),
+        ("forbidden", 403),
+        ("model-not-found", 404),
+        ("context-length-exceeded", 400),
+        ("content-filter-error", 400),
+        ("too-large", 413),
+        ("unprocessable", 422),
+        ("flex-capacity", 498),
+    ];
+    for dialect in ALL {
+        let faults: Vec<String> = (1..)
+            .zip(usual)
+            .map(|(number, (kind, _))| format!("{kind}@nth:{number}"))
+            .collect();
+        let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
+        let simulator = speaking(dialect, &faults);
+        let mut client = Client::new(&simulator);
+        for (kind, usual) in usual {
+            let status = match (kind, dialect) {
+                ("insufficient-quota", Dialect::Anthropic) => 400,
+                ("insufficient-quota", Dialect::DeepSeek) => 402,
+                _ => usual,
+            };
+            let mut body = question();
+            // An error is no stream, whatever was asked for.
+            body["stream"] = json!(true);
+            let reply = ask(&mut client, &simulator, dialect, &body);
+            assert_eq!(reply.status, status, "{dialect:?} {kind}");
+            assert_eq!(reply.header("content-type"), Some("application/json"));
+            assert!(
+                reply.json()["error"]["message"].is_string(),
+                "{dialect:?} {kind}"
+            );
+            let silent = matches!(dialect, Dialect::DeepSeek | Dialect::Gemini);
+            let hinted = kind == "rate-limited:1500" && !silent;
+            assert_eq!(
+                reply.header("retry-after").is_some(),
+                hinted,
+                "{dialect:?} {kind}"
+            );
+        }
+        assert_eq!(simulator.ledger().billed(), 0);
+    }
+}
+
+#[test]
+fn gemini_names_the_day_whose_quota_is_used_up() {
+    let limits = ["requests=1/1d", "requests=2/60s"].map(|limit| limit.parse().unwrap());
+    let simulator = start(Config {
+        dialect: Dialect::Gemini,
+        limits: Limits::of(limits),
+        ..Config::default()
+    });
+    let mut client = Client::new(&simulator);
+    ask(&mut client, &simulator, Dialect::Gemini, &question());
+    let refused = ask(&mut client, &simulator, Dialect::Gemini, &question());
+    assert_eq!(refused.status, 429);
+    assert!(
+        refused.body.contains("GenerateRequestsPerDay"),
+        "{}",
+        refused.body
+    );
+    assert!(
+        refused.body.contains(r#""retryDelay":"52s""#),
+        "{}",
+        refused.body
+    );
+}
+
+#[test]
+fn what_anthropic_has_cached_takes_nothing_from_its_limits() {
+    let simulator = start(Config {
+        dialect: Dialect::Anthropic,
+        limits: Limits::of(["input-tokens=2000/60s"
+            .parse::<crate::simulator::Limit>()
+            .unwrap()]),
+        ..Config::default()
+    });
+    let mut client = Client::new(&simulator);
+    let mut body = question();
+    body["system"] = json!("Obey. ".repeat(800));
+    for _ in 0..3 {
+        let reply = ask(&mut client, &simulator, Dialect::Anthropic, &body);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+    assert_eq!(simulator.totals().tokens.cached, 2 * 1152);
+}
+
+#[test]
 fn a_stream_can_break_off_with_an_error() {
     for dialect in ALL {
         let simulator = speaking(dialect, &["error-in-stream@100%"]);
