@@ -4,7 +4,9 @@ mod answer;
 mod error;
 mod read;
 
-pub use answer::{error_event, events, finish, models, whole};
+#[cfg(test)]
+use answer::finish;
+pub use answer::{error_event, events, models, reason, whole};
 pub use error::error;
 pub use read::read;
 

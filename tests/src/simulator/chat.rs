@@ -17,6 +17,8 @@ pub struct Chat {
     pub messages: Vec<Message>,
     /// The shape of the answer.
     pub format: ResponseFormat,
+    /// The tool that the answer must be a call of.
+    pub tool: Option<String>,
     /// The answer is to be streamed.
     pub stream: bool,
     /// A stream is to end with its usage.

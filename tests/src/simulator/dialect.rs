@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::SystemTime;
 
-use super::chat::{Answer, Chat, Finish};
+use super::chat::{Answer, Chat};
 use super::http::{Credentials, Head};
 use super::limits::{Limits, OutputCharge, Standing};
 use super::openai::ApiError;
@@ -145,10 +145,10 @@ impl Dialect {
     }
 
     /// The provider's word for why an answer ended.
-    pub fn finish(self, finish: Finish) -> &'static str {
+    pub fn finish(self, chat: &Chat, answer: &Answer) -> &'static str {
         match self {
-            Dialect::Anthropic => anthropic::finish(finish),
-            _ => openai::finish(finish),
+            Dialect::Anthropic => anthropic::reason(chat, answer),
+            _ => openai::finish(answer.finish),
         }
     }
 

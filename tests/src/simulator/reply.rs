@@ -109,7 +109,7 @@ impl Model {
             cached_tokens: answer.cached_tokens,
             output_tokens: answer.output_tokens,
             reasoning_tokens: answer.reasoning_tokens,
-            finish: self.dialect.finish(answer.finish),
+            finish: self.dialect.finish(asked.chat, &answer),
             whole,
             well: answer.finish == Finish::Stop && !answer.text.is_empty(),
             arrived: asked.arrived,

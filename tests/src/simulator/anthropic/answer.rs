@@ -20,10 +20,12 @@ pub fn finish(finish: Finish) -> &'static str {
 
 /// The body of a whole answer.
 pub fn whole(chat: &Chat, answer: &Answer, id: &str) -> String {
-    let content = if answer.text.is_empty() {
-        json!([])
-    } else {
-        json!([{"type": "text", "text": answer.text}])
+    let content = match call(chat, answer) {
+        _ if answer.text.is_empty() => json!([]),
+        Some((name, input)) => {
+            json!([{"type": "tool_use", "id": tool_id(id), "name": name, "input": input}])
+        }
+        None => json!([{"type": "text", "text": answer.text}]),
     };
     json!({
         "id": format!("msg_{id}"),
@@ -31,11 +33,30 @@ pub fn whole(chat: &Chat, answer: &Answer, id: &str) -> String {
         "role": "assistant",
         "model": chat.model,
         "content": content,
-        "stop_reason": finish(answer.finish),
+        "stop_reason": reason(chat, answer),
         "stop_sequence": null,
         "usage": usage(answer, answer.output_tokens),
     })
     .to_string()
+}
+
+/// The tool that an answer calls and what with. Words that are no JSON stay words.
+fn call<'c>(chat: &'c Chat, answer: &Answer) -> Option<(&'c str, Value)> {
+    let name = chat.tool.as_deref()?;
+    let input = serde_json::from_str::<Value>(&answer.text).ok()?;
+    input.is_object().then_some((name, input))
+}
+
+/// The same for this answer to this request.
+pub fn reason(chat: &Chat, answer: &Answer) -> &'static str {
+    match answer.finish {
+        Finish::Stop if call(chat, answer).is_some() => "tool_use",
+        other => finish(other),
+    }
+}
+
+fn tool_id(id: &str) -> String {
+    format!("toolu_{id}")
 }
 
 /// What came from the cache is not in `input_tokens`.
@@ -65,18 +86,26 @@ pub fn events(chat: &Chat, answer: &Answer, id: &str) -> Vec<String> {
         "stop_sequence": null,
         "usage": usage(answer, 1),
     });
+    let called = call(chat, answer);
+    let block = match &called {
+        Some((name, _)) => {
+            json!({"type": "tool_use", "id": tool_id(id), "name": name, "input": {}})
+        }
+        None => json!({"type": "text", "text": ""}),
+    };
     let mut events = vec![
         event(&json!({"type": "message_start", "message": message})),
-        event(
-            &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
-        ),
+        event(&json!({"type": "content_block_start", "index": 0, "content_block": block})),
         event(&json!({"type": "ping"})),
     ];
     events.extend(split(&answer.text, EVENT_CHARS).map(|piece| {
-        let delta = json!({"type": "text_delta", "text": piece});
+        let delta = match called {
+            Some(_) => json!({"type": "input_json_delta", "partial_json": piece}),
+            None => json!({"type": "text_delta", "text": piece}),
+        };
         event(&json!({"type": "content_block_delta", "index": 0, "delta": delta}))
     }));
-    let delta = json!({"stop_reason": finish(answer.finish), "stop_sequence": null});
+    let delta = json!({"stop_reason": reason(chat, answer), "stop_sequence": null});
     let used = usage(answer, answer.output_tokens);
     events.push(event(&json!({"type": "content_block_stop", "index": 0})));
     events.push(event(

@@ -20,6 +20,22 @@ struct Body<'b> {
     stream: Option<bool>,
     #[serde(borrow)]
     output_config: Option<&'b RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'b RawValue>,
+    tool_choice: Option<ToolChoice>,
+}
+
+#[derive(Deserialize)]
+struct Tool {
+    name: String,
+    input_schema: Value,
+}
+
+#[derive(Deserialize)]
+struct ToolChoice {
+    #[serde(rename = "type")]
+    kind: String,
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,10 +116,17 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         messages.push(Message { role, content });
     }
     let config = parsed.output_config.map(RawValue::get);
+    let tools = parsed.tools.map(RawValue::get);
+    let tool = chosen(tools, parsed.tool_choice)?;
+    let (tool, format) = match tool {
+        Some(Tool { name, input_schema }) => (Some(name), ResponseFormat::JsonSchema(input_schema)),
+        None => (None, format(config)?),
+    };
     Ok(Chat {
         model,
         messages,
-        format: format(config)?,
+        format,
+        tool,
         stream: parsed.stream.unwrap_or(false),
         include_usage: true,
         max_tokens: Some(max_tokens),
@@ -121,6 +144,26 @@ fn text(content: &Value) -> Option<String> {
             .map(|block| block.get("text")?.as_str())
             .collect(),
         _ => None,
+    }
+}
+
+/// The tool that must be called; without that, none is.
+fn chosen(tools: Option<&str>, choice: Option<ToolChoice>) -> Result<Option<Tool>, Problem> {
+    let Some(tools) = tools else { return Ok(None) };
+    let mut tools: Vec<Tool> =
+        serde_json::from_str(tools).map_err(|error| Problem::Invalid(format!("tools: {error}")))?;
+    match choice {
+        Some(ToolChoice { kind, name }) if kind == "tool" => {
+            let found = tools
+                .iter()
+                .position(|tool| Some(&tool.name) == name.as_ref());
+            let found = found.ok_or_else(|| {
+                Problem::Invalid("tool_choice: Tool not found in provided tools".to_owned())
+            })?;
+            Ok(Some(tools.swap_remove(found)))
+        }
+        Some(ToolChoice { kind, .. }) if kind == "any" => Ok(tools.into_iter().next()),
+        _ => Ok(None),
     }
 }
 

@@ -83,6 +83,32 @@ fn the_events_of_a_stream_are_the_answer() {
 }
 
 #[test]
+fn a_tool_that_must_be_called_is_called_with_what_was_said() {
+    let mut body = asked();
+    let schema = json!({"type": "object"});
+    body["tools"] = json!([{"name": "answer", "input_schema": schema}]);
+    assert_eq!(ask(&body).unwrap().tool, None);
+    body["tool_choice"] = json!({"type": "tool", "name": "other"});
+    assert!(ask(&body).is_err());
+    body["tool_choice"] = json!({"type": "tool", "name": "answer"});
+    let chat = ask(&body).unwrap();
+    assert_eq!(chat.format, ResponseFormat::JsonSchema(schema));
+    let mut answer = chat::answer(&chat, r#"{"a": 1}"#.to_owned(), 0);
+    let read: Value = serde_json::from_str(&whole(&chat, &answer, "1")).unwrap();
+    assert_eq!(read["stop_reason"], "tool_use");
+    assert_eq!(read["content"][0]["input"], json!({"a": 1}));
+    let streamed = events(&chat, &answer, "1").concat();
+    assert!(
+        streamed.contains(r#""partial_json":"{\"a\": 1}""#),
+        "{streamed}"
+    );
+    assert!(streamed.contains(r#""stop_reason":"tool_use""#));
+    // A sloppy model does not call it.
+    answer.text = "Here you go: {}".to_owned();
+    assert!(whole(&chat, &answer, "1").contains(r#""type":"text""#));
+}
+
+#[test]
 fn answers_and_errors_have_the_words_of_the_api() {
     let chat = ask(&asked()).unwrap();
     let answer = chat::answer(&chat, "Hi.".to_owned(), 0);

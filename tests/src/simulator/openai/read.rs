@@ -69,6 +69,7 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
             .map(read_format)
             .transpose()?
             .unwrap_or(ResponseFormat::Text),
+        tool: None,
         stream: parsed.stream.unwrap_or(false),
         include_usage: parsed
             .stream_options
