@@ -5,11 +5,30 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use tests::simulator::{Answers, Config, Fault, Latency, Limits, Simulator};
+use tests::simulator::{
+    Answers, Config, Dialect, Fault, Latency, Limit, Limits, OutputCharge, Simulator,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  A provider with OpenAI's headers that fails now and then:
+    llm-simulator --limit requests=600/60s --limit tokens=200000/60s --rate-limit-headers --fault 503@5%
+  Anthropic, which counts the cap of an answer from its start:
+    llm-simulator --dialect anthropic --limit output-tokens=8000/1m --fault error-in-stream@nth:3
+  Groq, with a limit of a day and one of minutes that do not overlap:
+    llm-simulator --dialect groq --limit requests=14400/1d --limit tokens=6000/1m:fixed
+
+While it runs:
+  GET /ledger          what it would have billed
+  GET /totals          the same as numbers only
+  GET /windows         the most that every limit's window held, and what was used of it
+  POST /limits         other limits: {\"limits\": [\"requests=60/60s\"], \"concurrent\": 8}
+  POST /faults         other faults: [\"503@5%\"]
+  POST /shutdown       the end";
 
 /// An LLM provider for tests, on the loopback address.
 #[derive(Debug, Parser)]
-#[command(name = "llm-simulator", version)]
+#[command(name = "llm-simulator", version, after_help = EXAMPLES)]
 struct Arguments {
     /// Port; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
@@ -20,7 +39,11 @@ struct Arguments {
     /// Quality of the answers.
     #[arg(long, value_enum, default_value_t = Answers::Good)]
     answers: Answers,
-    /// Key that calls must carry as `Authorization: Bearer <KEY>`.
+    /// Whose API is spoken.
+    #[arg(long, value_enum, default_value_t = Dialect::OpenAi)]
+    dialect: Dialect,
+    /// Key that calls must carry, as the dialect has it: `Authorization: Bearer <KEY>`, `x-api-key`
+    /// or `api-key`.
     #[arg(long)]
     key: Option<String>,
     /// Milliseconds before the first byte of an answer.
@@ -29,6 +52,19 @@ struct Arguments {
     /// Milliseconds from there to the last byte.
     #[arg(long, default_value_t = 0)]
     answer_ms: u64,
+    /// Milliseconds between the signs of life that DeepSeek gives before the first byte.
+    #[arg(long)]
+    keep_alive_ms: Option<u64>,
+    /// Tokens that the model thinks before each answer.
+    #[arg(long, default_value_t = 0)]
+    reasoning_tokens: u64,
+    /// A limit, as MEASURE=AMOUNT/SPAN: `requests=600/60s`, `tokens=200000/1m:fixed`,
+    /// `input-tokens=...`, `output-tokens=...`; `:observed` only watches. May be given more than once.
+    #[arg(long = "limit", value_name = "MEASURE=AMOUNT/SPAN")]
+    limits: Vec<Limit>,
+    /// When the tokens of an answer count.
+    #[arg(long, value_enum, default_value_t = OutputCharge::Dialect)]
+    output_charge: OutputCharge,
     /// Most calls in any second.
     #[arg(long)]
     requests_per_second: Option<u32>,
@@ -41,11 +77,15 @@ struct Arguments {
     /// Refuse without saying `retry-after`.
     #[arg(long)]
     hide_retry_after: bool,
-    /// Send `x-ratelimit-*` headers.
+    /// Send the dialect's limit headers, where it does not always or never.
     #[arg(long)]
     rate_limit_headers: bool,
+    /// Let those headers say `-1` for what is left.
+    #[arg(long)]
+    unknown_remaining: bool,
     /// What goes wrong, as KIND@WHEN: `503@5%`, `reset-in-body@first:2`, `500@nth:7`,
     /// `hang-before-body@containing:TEXT`. May be given more than once; the first that applies is done.
+    /// A kind that is none is answered with all there are.
     #[arg(long = "fault", value_name = "KIND@WHEN")]
     faults: Vec<Fault>,
     /// File that billed calls are appended to, a JSON line each.
@@ -59,6 +99,9 @@ fn main() -> anyhow::Result<()> {
         port: arguments.port,
         seed: arguments.seed,
         answers: arguments.answers,
+        dialect: arguments.dialect,
+        keep_alive: arguments.keep_alive_ms.map(Duration::from_millis),
+        reasoning_tokens: arguments.reasoning_tokens,
         key: arguments.key,
         latency: Latency {
             first_token: Duration::from_millis(arguments.first_token_ms),
@@ -67,6 +110,9 @@ fn main() -> anyhow::Result<()> {
         limits: Limits {
             requests_per_second: arguments.requests_per_second,
             requests_per_minute: arguments.requests_per_minute,
+            limits: arguments.limits,
+            output: arguments.output_charge,
+            unknown_remaining: arguments.unknown_remaining,
             concurrent: arguments.concurrent,
             hide_retry_after: arguments.hide_retry_after,
             headers: arguments.rate_limit_headers,

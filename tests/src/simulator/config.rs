@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dialect::Dialect;
 use super::faults::Fault;
 use super::limits::Limits;
 
@@ -37,10 +38,17 @@ pub struct Config {
     pub seed: u64,
     /// The quality of the answers.
     pub answers: Answers,
-    /// If set, every call must carry it as `Authorization: Bearer <key>`.
+    /// Whose API is spoken.
+    pub dialect: Dialect,
+    /// If set, every call must carry it as the dialect has it: `Authorization: Bearer <key>`,
+    /// `x-api-key` (Anthropic) or `api-key` (Azure).
     pub key: Option<String>,
     /// How long an answer takes.
     pub latency: Latency,
+    /// How often DeepSeek gives a sign of life before the first byte of an answer; 1 s if not set.
+    pub keep_alive: Option<Duration>,
+    /// Tokens that the model thinks before each answer.
+    pub reasoning_tokens: u64,
     /// When calls are refused with 429.
     pub limits: Limits,
     /// What goes wrong; the first that applies to a call is done to it.

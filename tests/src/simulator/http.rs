@@ -13,6 +13,34 @@ const KEPT: usize = 64 << 10;
 /// Most headers of a request.
 const HEADERS: usize = 64;
 
+/// The headers that say who asks, in all dialects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// `authorization`
+    pub authorization: Option<String>,
+    /// `x-api-key`
+    pub x_api_key: Option<String>,
+    /// `api-key`
+    pub api_key: Option<String>,
+    /// `anthropic-version`
+    pub anthropic_version: Option<String>,
+}
+
+impl Credentials {
+    fn named(&mut self, name: &str) -> Option<&mut Option<String>> {
+        let fields = [
+            ("authorization", &mut self.authorization),
+            ("x-api-key", &mut self.x_api_key),
+            ("api-key", &mut self.api_key),
+            ("anthropic-version", &mut self.anthropic_version),
+        ];
+        let mut fields = fields.into_iter();
+        fields
+            .find(|(field, _)| name.eq_ignore_ascii_case(field))
+            .map(|(_, value)| value)
+    }
+}
+
 /// The head of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -20,8 +48,10 @@ pub struct Head {
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// The `authorization` header.
-    pub authorization: Option<String>,
+    /// Behind the `?`.
+    pub query: String,
+    /// What says who asks.
+    pub credentials: Credentials,
     /// The client will send nothing more.
     pub close: bool,
     length: usize,
@@ -133,6 +163,10 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
     let mut head = Head {
         method: request.method.unwrap_or_default().to_owned(),
         path: path.split('?').next().unwrap_or(path).to_owned(),
+        query: path
+            .split_once('?')
+            .map_or("", |(_, query)| query)
+            .to_owned(),
         close: request.version == Some(0),
         ..Head::default()
     };
@@ -153,10 +187,10 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
             }
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             return refuse(411, "send a content-length instead of chunks".to_owned());
-        } else if header.name.eq_ignore_ascii_case("authorization") {
-            head.authorization = Some(value.into_owned());
         } else if header.name.eq_ignore_ascii_case("connection") {
             head.close |= value.eq_ignore_ascii_case("close");
+        } else if let Some(field) = head.credentials.named(header.name) {
+            *field = Some(value.into_owned());
         }
     }
     head.length = length.unwrap_or(0);
@@ -200,12 +234,15 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         400 => "Bad Request",
         401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
         411 => "Length Required",
         413 => "Content Too Large",
+        422 => "Unprocessable Content",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",
@@ -230,7 +267,8 @@ mod tests {
             (head.method.as_str(), head.path.as_str(), head.length),
             ("POST", "/v1/models", 3)
         );
-        assert_eq!(head.authorization.as_deref(), Some("Bearer k"));
+        assert_eq!(head.query, "x=1");
+        assert_eq!(head.credentials.authorization.as_deref(), Some("Bearer k"));
         assert_eq!(&bytes[start..], b"abc");
     }
 

@@ -4,16 +4,24 @@
 //! It runs on a thread of its own, so tests may be synchronous, pause their own clock, or kill the
 //! process that they test. It does not check that a caller is polite: that is what tests ask of its
 //! ledger.
+//!
+//! While it runs it can be asked for its ledger (`GET /ledger`, `/totals`) and for what its limits'
+//! windows held (`GET /windows`), and be told other limits and faults (`POST /limits`, `/faults`).
 
+mod anthropic;
+mod chat;
 mod config;
+mod dialect;
 mod faults;
 mod http;
 mod ledger;
 mod limits;
 mod openai;
 mod pieces;
+mod problem;
 mod prompt;
 mod provider;
+mod reply;
 mod server;
 mod sloppy;
 
@@ -29,15 +37,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
 pub use config::{Answers, Config, Latency};
+pub use dialect::Dialect;
 pub use faults::{Fault, FaultKind, FaultParseError, When};
-pub use ledger::{Call, Ledger};
-pub use limits::Limits;
+pub use ledger::{Call, Ledger, Tokens, Totals};
+pub use limits::{Limit, LimitParseError, Limits, Measure, OutputCharge, WindowKind, WindowReport};
 use provider::Provider;
 
 /// A running simulator; dropping it shuts it down.
 #[derive(Debug)]
 pub struct Simulator {
     base_url: String,
+    origin: String,
     provider: Arc<Provider>,
     stop: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
@@ -51,6 +61,7 @@ impl Simulator {
     pub fn start(config: Config) -> io::Result<Simulator> {
         allow_many_connections();
         let port = config.port;
+        let path = config.dialect.base_path();
         let provider = Arc::new(Provider::new(config)?);
         let stop = Arc::new(Notify::new());
         let (started, start) = mpsc::channel();
@@ -60,21 +71,37 @@ impl Simulator {
             .spawn(move || run(port, &started, served, stopped))?;
         let address = start.recv().map_err(io::Error::other)??;
         Ok(Simulator {
-            base_url: format!("http://{address}/v1"),
+            base_url: format!("http://{address}{path}"),
+            origin: format!("http://{address}"),
             provider,
             stop,
             thread: Some(thread),
         })
     }
 
-    /// What a client is configured with: `http://127.0.0.1:<port>/v1`.
+    /// What a client is configured with: `http://127.0.0.1:<port>/v1`, or the dialect's path.
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// The address without a path, where Azure's deployments and the simulator's own pages are.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// What has happened until now.
     pub fn ledger(&self) -> Ledger {
         self.provider.ledger()
+    }
+
+    /// The ledger as numbers only, for those who look often or have many calls.
+    pub fn totals(&self) -> Totals {
+        self.provider.totals()
+    }
+
+    /// What became of every limit there was: the most that a window held, and how much was used.
+    pub fn windows(&self) -> Vec<WindowReport> {
+        self.provider.windows()
     }
 
     /// Replaces the faults from the next call on.

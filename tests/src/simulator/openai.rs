@@ -1,15 +1,15 @@
-//! OpenAI's dialect: chat completions, whole and streamed, its errors and its list of models. Only
-//! text in and text out: nothing here waits, fails on purpose or counts.
+//! OpenAI's chat completions and those who speak them in their own way: DeepSeek, Groq, Azure and
+//! Gemini. Only text in and text out: nothing here waits, fails on purpose or counts.
 
 mod answer;
+mod azure;
 mod error;
+mod gemini;
 mod read;
 
-pub use answer::{
-    Answer, answer, events, models, rate_headers, retry_headers, tokens, truncate, whole,
-};
-pub use error::{ApiError, of_fault, rate_limited, unauthorized};
-pub use read::{Chat, read};
+pub use answer::{events, finish, models, whole};
+pub use error::{ApiError, error};
+pub use read::read;
 
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,24 @@ pub fn read(mut messages: Vec<Message>, mut format: ResponseFormat) -> Completio
     }
 }
 
+/// What words say that come before a schema in a prompt.
+const SCHEMA_MARK: &str = "JSON Schema:";
+
+/// The format of a request, with the schema that is only told in words, if one is.
+pub fn schema(messages: &[Message], format: &ResponseFormat) -> ResponseFormat {
+    if matches!(format, ResponseFormat::JsonSchema(_)) {
+        return format.clone();
+    }
+    let told = messages.iter().find_map(|message| {
+        let (_, rest) = message.content.split_once(SCHEMA_MARK)?;
+        let rest = rest.trim_start();
+        let rest = rest.strip_prefix("```json").unwrap_or(rest);
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        values.next()?.ok().filter(Value::is_object)
+    });
+    told.map_or_else(|| format.clone(), ResponseFormat::JsonSchema)
+}
+
 /// The text before and behind the last part that starts with a mark.
 fn split_last<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str)> {
     let at = text.rfind(mark)?;

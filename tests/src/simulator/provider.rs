@@ -1,21 +1,22 @@
 //! Decides what becomes of each call: refused, answered, or gone wrong. Sends nothing and never
 //! waits; the server carries out what is decided here.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use host::llm::writer::{self, Chance};
-
-use super::config::{Answers, Config};
+use super::chat::Chat;
+use super::config::Config;
+use super::dialect::{Dialect, Headers};
 use super::faults::{Befallen, Fault, FaultKind, choose};
-use super::ledger::{Bill, Book, Call, Ledger};
-use super::limits::{Limiter, Limits, Refusal, Standing};
-use super::openai::{self, Answer, ApiError, Chat};
-use super::{pieces, prompt, sloppy};
+use super::http::Credentials;
+use super::ledger::{Bill, Book, Ledger, Totals};
+use super::limits::{Cost, Limiter, Limits, Receipt, Standing, WindowReport};
+use super::pieces::{self, Pieces};
+use super::problem::{Exceeded, Problem, of_fault};
+use super::reply::{Asked, Model};
 
-const ECHO: &str = "This is a simulated answer.";
 const JSON: &str = "application/json";
-const HTML: &str = "<!doctype html><html><body><h1>Please wait</h1></body></html>";
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum End {
 #[derive(Debug)]
 pub struct Plan {
     /// What to send, and how long to wait before each piece.
-    pub pieces: Vec<(Duration, Vec<u8>)>,
+    pub pieces: Pieces,
     /// How it ends.
     pub end: End,
     /// The status that is sent, if one is.
@@ -40,13 +41,15 @@ pub struct Plan {
     /// What is entered for it.
     pub bill: Option<Bill>,
     /// It was let through, and is in flight until [`Provider::end`].
-    pub in_flight: bool,
+    pub admitted: Option<Receipt>,
 }
 
 /// A provider of completions.
 #[derive(Debug)]
 pub struct Provider {
+    model: Model,
     config: Config,
+    epoch: Instant,
     state: Mutex<State>,
 }
 
@@ -57,6 +60,7 @@ struct State {
     faults: Vec<Fault>,
     book: Book,
     counted: u64,
+    cached: HashSet<u64>,
 }
 
 impl Provider {
@@ -65,15 +69,19 @@ impl Provider {
     /// # Errors
     /// The ledger file cannot be opened.
     pub fn new(config: Config) -> std::io::Result<Provider> {
+        let limits = config.limits.clone();
         let state = State {
-            limits: config.limits,
-            limiter: Limiter::default(),
+            limiter: Limiter::new(&limits, config.dialect.charge(&limits)),
+            limits,
             faults: config.faults.clone(),
             book: Book::new(config.ledger_file.as_deref())?,
             counted: 0,
+            cached: HashSet::new(),
         };
         Ok(Provider {
+            model: Model::new(&config),
             config,
+            epoch: Instant::now(),
             state: Mutex::new(state),
         })
     }
@@ -82,9 +90,28 @@ impl Provider {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+
+    /// Whose API is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.config.dialect
+    }
+
     /// What has happened until now.
     pub fn ledger(&self) -> Ledger {
-        self.state().book.ledger().clone()
+        self.state().book.ledger()
+    }
+
+    /// The same as numbers only, which costs nothing.
+    pub fn totals(&self) -> Totals {
+        self.state().book.totals()
+    }
+
+    /// What became of every limit there was.
+    pub fn windows(&self) -> Vec<WindowReport> {
+        self.state().limiter.reports()
     }
 
     /// Replaces the faults.
@@ -94,30 +121,30 @@ impl Provider {
 
     /// Replaces the limits.
     pub fn set_limits(&self, limits: Limits) {
-        self.state().limits = limits;
+        let now = self.since(Instant::now());
+        let charge = self.config.dialect.charge(&limits);
+        let mut state = self.state();
+        state.limiter.set(&limits, charge, now);
+        state.limits = limits;
     }
 
     /// Enters what a plan says, before its last piece is sent.
-    pub fn enter(&self, plan: &Plan, complete: bool) -> Option<usize> {
+    pub fn enter(&self, plan: &Plan, complete: bool, now: Instant) -> Option<usize> {
         let mut state = self.state();
         if let Some(status) = plan.status {
             state.book.answer(status);
         }
         let bill = plan.bill.as_ref()?;
-        let call = Call {
-            complete: complete && bill.call.complete,
-            ..bill.call.clone()
-        };
-        Some(state.book.bill(Bill {
-            call,
-            ..bill.clone()
-        }))
+        Some(state.book.bill(bill, complete, self.since(now)))
     }
 
     /// A call is no longer in flight.
-    pub fn end(&self, plan: &Plan) {
-        if plan.in_flight {
-            self.state().book.end();
+    pub fn end(&self, plan: &Plan, now: Instant) {
+        if let Some(receipt) = &plan.admitted {
+            let output = plan.bill.as_ref().map_or(0, |bill| bill.output_tokens);
+            let mut state = self.state();
+            state.book.end();
+            state.limiter.settle(receipt, output, self.since(now));
         }
     }
 
@@ -131,45 +158,56 @@ impl Provider {
     /// Whether a call carries the key, if one is asked for.
     ///
     /// # Errors
-    /// Status 401.
-    pub fn authorize(&self, authorization: Option<&str>) -> Result<(), ApiError> {
-        let Some(key) = &self.config.key else {
-            return Ok(());
-        };
-        let given = authorization.and_then(|given| given.strip_prefix("Bearer "));
-        if given == Some(key.as_str()) {
-            Ok(())
-        } else {
-            Err(openai::unauthorized())
-        }
+    /// It does not.
+    pub fn authorize(&self, given: &Credentials) -> Result<(), Problem> {
+        self.config
+            .dialect
+            .authorize(given, self.config.key.as_deref())
     }
 
-    /// Decides on a call of the chat completions.
-    pub fn chat(&self, authorization: Option<&str>, body: &[u8], now: Instant) -> Plan {
+    /// Decides on a call for an answer.
+    pub fn chat(
+        &self,
+        given: &Credentials,
+        deployment: Option<&str>,
+        body: &[u8],
+        now: Instant,
+    ) -> Plan {
+        let dialect = self.config.dialect;
         let parsed = self
-            .authorize(authorization)
-            .and_then(|()| openai::read(body));
+            .authorize(given)
+            .and_then(|()| dialect.read(body, deployment));
+        let now = self.since(now);
         let mut state = self.state();
-        state.book.arrive();
-        let id = format!("req_{:08}", state.book.ledger().requests);
+        let number = state.book.arrive();
+        let id = format!("req_{number:08}");
         let chat = match parsed {
             Ok(chat) => chat,
-            Err(error) => return refusal(&id, &error, Vec::new(), false),
+            Err(problem) => return self.refusal(&id, &problem, Headers::new(), None),
         };
-        let limits = state.limits;
         let in_flight = state.book.in_flight();
-        let admitted = state.limiter.admit(&limits, in_flight, now);
-        let standing = if limits.headers {
-            state.limiter.standing(&limits, now)
+        let cached_tokens = state.cached(&chat);
+        let free = if dialect.cached_input_is_free() {
+            cached_tokens
         } else {
-            None
+            0
         };
-        if let Err(refused) = admitted {
-            return limited(&id, &refused, &limits, standing.as_ref());
-        }
+        let cost = Cost {
+            input: chat.input_tokens() - free,
+            most_output: chat.max_tokens,
+        };
+        let admitted = state.limiter.admit(cost, in_flight, now);
+        let standings = state.limiter.standings(now);
+        let mut headers = dialect.limit_headers(&state.limits, &standings);
+        let receipt = match admitted {
+            Ok(receipt) => receipt,
+            Err(refused) => {
+                let exceeded = Exceeded::of(&refused, state.limits.hide_retry_after);
+                return self.refusal(&id, &Problem::RateLimited(exceeded), headers, None);
+            }
+        };
         state.book.begin();
         state.counted += 1;
-        let number = state.counted;
         let attempt = state.book.attempt(chat.prompt);
         let texts: Vec<&str> = chat
             .messages
@@ -177,160 +215,83 @@ impl Provider {
             .map(|message| message.content.as_str())
             .collect();
         let call = Befallen {
-            number,
+            number: state.counted,
             attempt,
             prompt: chat.prompt,
             texts: &texts,
         };
         let fault = choose(&state.faults, &call, self.config.seed);
+        if let Some((hash, _)) = chat.cacheable() {
+            state.cached.insert(hash);
+        }
+        if fault == Some(FaultKind::Spurious) {
+            let all: Vec<Standing> = standings.iter().map(all_left).collect();
+            headers = dialect.limit_headers(&state.limits, &all);
+        }
         // Answers are written without the lock: the ledger may be read meanwhile.
         drop(state);
-        self.decide(&id, &chat, fault, standing.as_ref())
-    }
-
-    fn decide(
-        &self,
-        id: &str,
-        chat: &Chat,
-        fault: Option<FaultKind>,
-        standing: Option<&Standing>,
-    ) -> Plan {
-        let mut headers = standing.map(openai::rate_headers).unwrap_or_default();
-        if let Some(error) = fault.and_then(openai::of_fault) {
-            if let Some(FaultKind::RateLimited(Some(milliseconds))) = fault {
-                headers.extend(openai::retry_headers(Duration::from_millis(milliseconds)));
-            }
-            return refusal(id, &error, headers, true);
+        if let Some(problem) = fault.and_then(of_fault) {
+            return self.refusal(&id, &problem, headers, Some(receipt));
         }
-        let silent = |end| Plan {
-            pieces: Vec::new(),
-            end,
-            status: None,
-            bill: None,
-            in_flight: true,
-        };
-        match fault {
-            Some(FaultKind::ResetBeforeBody) => silent(End::Reset),
-            Some(FaultKind::HangBeforeBody) => silent(End::Hang),
-            _ => self.answer(id, chat, fault, headers),
-        }
-    }
-
-    fn answer(
-        &self,
-        id: &str,
-        chat: &Chat,
-        fault: Option<FaultKind>,
-        mut headers: Vec<(&'static str, String)>,
-    ) -> Plan {
-        headers.push(("x-request-id", id.to_owned()));
-        let latency = self.config.latency;
-        let mut answer = openai::answer(chat, self.text(chat));
-        let half = answer.text.len() / 2;
-        match fault {
-            Some(FaultKind::EmptyContent) => shorten(&mut answer, 0, "stop"),
-            Some(FaultKind::ContentFilterFinish) => shorten(&mut answer, 0, "content_filter"),
-            Some(FaultKind::Length) => shorten(&mut answer, half, "length"),
-            _ => {}
-        }
-        let whole = !matches!(
+        headers.push((dialect.id_header(), id.clone()));
+        let asked = Asked {
+            number,
+            id: &id,
+            chat: &chat,
             fault,
-            Some(
-                FaultKind::ResetInBody
-                    | FaultKind::HangInBody
-                    | FaultKind::TruncatedJson
-                    | FaultKind::WrongContentType
-            )
-        );
-        let mut pieces = if fault == Some(FaultKind::WrongContentType) {
-            vec![(
-                latency.first_token,
-                pieces::single(200, "text/html", &headers, HTML),
-            )]
-        } else {
-            let cut = fault == Some(FaultKind::TruncatedJson);
-            if chat.stream {
-                pieces::streamed(latency, id, chat, &answer, &headers, cut)
-            } else {
-                pieces::whole(latency, id, chat, &answer, &headers, cut)
-            }
+            cached_tokens,
+            arrived: now,
         };
-        let end = match fault {
-            Some(FaultKind::ResetInBody) => End::Reset,
-            Some(FaultKind::HangInBody) => End::Hang,
-            _ => End::Sent,
-        };
-        if end != End::Sent {
-            pieces::half_of(&mut pieces);
-        }
-        let call = Call {
-            id: id.to_owned(),
-            model: chat.model.clone(),
-            prompt: format!("{:032x}", chat.prompt),
-            input_tokens: answer.input_tokens,
-            output_tokens: answer.output_tokens,
-            status: 200,
-            finish_reason: answer.finish.to_owned(),
-            complete: whole,
-            again: false,
-        };
-        let well = answer.finish == "stop" && !answer.text.is_empty();
-        let bill = Some(Bill {
-            prompt: chat.prompt,
-            call,
-            well,
-        });
         Plan {
-            pieces,
-            end,
-            status: Some(200),
-            bill,
-            in_flight: true,
+            admitted: Some(receipt),
+            ..self.model.reply(&asked, &headers)
         }
     }
 
-    /// What the model says; the same for the same body and seed.
-    fn text(&self, chat: &Chat) -> String {
-        let seed = self.config.seed ^ chat.body;
-        let request = || prompt::read(chat.messages.clone(), chat.format.clone());
-        match self.config.answers {
-            Answers::Echo => ECHO.to_owned(),
-            Answers::Good => writer::write(&request(), seed),
-            Answers::Sloppy => {
-                let good = writer::write(&request(), seed);
-                sloppy::spoil(good, &chat.messages, &chat.format, &mut Chance::new(seed))
-            }
+    /// A call that gets an error. What was admitted is in flight until it is sent.
+    fn refusal(
+        &self,
+        id: &str,
+        problem: &Problem,
+        mut headers: Headers,
+        admitted: Option<Receipt>,
+    ) -> Plan {
+        let dialect = self.config.dialect;
+        if let Problem::RateLimited(Exceeded {
+            retry_after_ms: Some(wait),
+            ..
+        }) = problem
+        {
+            headers.extend(dialect.retry_headers(*wait));
+        }
+        headers.push((dialect.id_header(), id.to_owned()));
+        let error = dialect.error(problem, id);
+        let piece = pieces::single(error.status, JSON, &headers, &error.body.to_string());
+        Plan {
+            pieces: vec![(Duration::ZERO, piece)],
+            end: End::Sent,
+            status: Some(error.status),
+            bill: None,
+            admitted,
         }
     }
 }
 
-fn shorten(answer: &mut Answer, bytes: usize, finish: &'static str) {
-    openai::truncate(&mut answer.text, bytes);
-    answer.output_tokens = openai::tokens(&answer.text);
-    answer.finish = finish;
-}
-
-fn refusal(
-    id: &str,
-    error: &ApiError,
-    mut headers: Vec<(&'static str, String)>,
-    in_flight: bool,
-) -> Plan {
-    headers.push(("x-request-id", id.to_owned()));
-    let piece = pieces::single(error.status, JSON, &headers, &error.body());
-    Plan {
-        pieces: vec![(Duration::ZERO, piece)],
-        end: End::Sent,
-        status: Some(error.status),
-        bill: None,
-        in_flight,
+impl State {
+    /// Tokens of a question that come from the cache: its system prompt's, once it was asked before.
+    fn cached(&self, chat: &Chat) -> u64 {
+        match chat.cacheable() {
+            Some((hash, tokens)) if self.cached.contains(&hash) => tokens.min(chat.input_tokens()),
+            _ => 0,
+        }
     }
 }
 
-fn limited(id: &str, refused: &Refusal, limits: &Limits, standing: Option<&Standing>) -> Plan {
-    let mut headers = standing.map(openai::rate_headers).unwrap_or_default();
-    if let Some(wait) = refused.retry_after.filter(|_| !limits.hide_retry_after) {
-        headers.extend(openai::retry_headers(wait));
+/// The same limit with nothing used of it.
+fn all_left(standing: &Standing) -> Standing {
+    Standing {
+        remaining: standing.limit.amount,
+        reset: Duration::ZERO,
+        ..*standing
     }
-    refusal(id, &openai::rate_limited(refused.what), headers, false)
 }

@@ -5,16 +5,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
+use super::dialect::Route;
+use super::faults::Fault;
 use super::http::{Connection, Head, ReadError};
-use super::openai::{self, ApiError};
+use super::limits::Limits;
 use super::pieces::single;
+use super::problem::Problem;
 use super::provider::{End, Plan, Provider};
 
+const JSON: &str = "application/json";
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
 /// Before accepting again when that failed, as it does when files run out.
@@ -62,31 +66,33 @@ async fn converse(mut connection: Connection, provider: Arc<Provider>, stop: Arc
             Ok(Some(request)) => request,
             Ok(None) | Err(ReadError::Lost(_)) => return,
             Err(ReadError::Refused { status, reason }) => {
-                let error = ApiError {
-                    status,
-                    ..ApiError::invalid(reason)
-                };
+                let problem = Problem::Unreadable(status, reason);
+                let error = provider.dialect().error(&problem, "");
                 // The client may be gone already; there is nothing more to tell it.
                 let _ = connection
                     .stream
-                    .write_all(&single(status, "application/json", &[], &error.body()))
+                    .write_all(&single(status, JSON, &Vec::new(), &error.body.to_string()))
                     .await;
                 return;
             }
         };
-        let path = head.path.strip_prefix("/v1").unwrap_or(&head.path);
-        let kept = if (head.method.as_str(), path) == ("POST", "/chat/completions") {
-            let plan = provider.chat(head.authorization.as_deref(), &body, Instant::now());
+        let route = provider.dialect().route(&head);
+        let kept = if let Some(Route::Chat(deployment)) = &route {
+            let now = Instant::now();
+            let plan = provider.chat(&head.credentials, deployment.as_deref(), &body, now);
             perform(&mut connection, &provider, plan).await
         } else {
-            let (status, body) = other(&head, path, &provider);
+            let (status, body) = match route {
+                Some(_) => models(&head, &provider),
+                None => control(&head, &body, &provider),
+            };
             connection
                 .stream
-                .write_all(&single(status, "application/json", &[], &body))
+                .write_all(&single(status, JSON, &Vec::new(), &body))
                 .await
                 .is_ok()
         };
-        if (head.method.as_str(), path) == ("POST", "/shutdown") {
+        if (head.method.as_str(), head.path.as_str()) == ("POST", "/shutdown") {
             stop.notify_one();
         }
         if !kept || head.close {
@@ -95,35 +101,62 @@ async fn converse(mut connection: Connection, provider: Arc<Provider>, stop: Arc
     }
 }
 
-/// Answers what is no completion.
-fn other(head: &Head, path: &str, provider: &Provider) -> (u16, String) {
-    match (head.method.as_str(), path) {
-        ("GET", "/models") => match provider.authorize(head.authorization.as_deref()) {
-            Ok(()) => (200, openai::models()),
-            Err(error) => (error.status, error.body()),
-        },
+fn models(head: &Head, provider: &Provider) -> (u16, String) {
+    match provider.authorize(&head.credentials) {
+        Ok(()) => (200, provider.dialect().models()),
+        Err(problem) => refused(provider, &problem),
+    }
+}
+
+fn refused(provider: &Provider, problem: &Problem) -> (u16, String) {
+    let error = provider.dialect().error(problem, "");
+    (error.status, error.body.to_string())
+}
+
+/// Answers what no provider has: what is asked of the simulator itself.
+fn control(head: &Head, body: &[u8], provider: &Provider) -> (u16, String) {
+    let done = || (200, json!({}).to_string());
+    let wrong = |error: String| (400, json!({ "error": error }).to_string());
+    match (head.method.as_str(), head.path.as_str()) {
         ("GET", "/ledger") => {
             let ledger = provider.ledger();
             let mut body = json!(ledger);
             if let Some(body) = body.as_object_mut() {
-                body.insert("billed".to_owned(), Value::from(ledger.billed()));
-                body.insert(
-                    "billed_again".to_owned(),
-                    Value::from(ledger.billed_again()),
-                );
+                body.insert("billed".to_owned(), json!(ledger.billed()));
+                body.insert("billed_again".to_owned(), json!(ledger.billed_again()));
             }
             (200, body.to_string())
         }
-        ("POST", "/shutdown") => (200, json!({}).to_string()),
-        (method, _) => {
-            let message = format!("Invalid URL ({method} {})", head.path);
-            let error = ApiError {
-                status: 404,
-                ..ApiError::invalid(message)
-            };
-            (error.status, error.body())
+        ("GET", "/totals") => (200, json!(provider.totals()).to_string()),
+        ("GET", "/windows") => (200, json!(provider.windows()).to_string()),
+        ("POST", "/limits") => match serde_json::from_slice::<Limits>(body) {
+            Ok(limits) => {
+                provider.set_limits(limits);
+                done()
+            }
+            Err(error) => wrong(error.to_string()),
+        },
+        ("POST", "/faults") => match faults(body) {
+            Ok(faults) => {
+                provider.set_faults(faults);
+                done()
+            }
+            Err(error) => wrong(error),
+        },
+        ("POST", "/shutdown") => done(),
+        (method, path) => {
+            let problem = Problem::NoRoute(format!("{method} {path}"));
+            refused(provider, &problem)
         }
     }
+}
+
+fn faults(body: &[u8]) -> Result<Vec<Fault>, String> {
+    let texts: Vec<String> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let faults = texts.iter().map(|text| text.parse::<Fault>());
+    faults
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 /// Carries out a plan; true if the connection can be kept.
@@ -133,10 +166,10 @@ async fn perform(connection: &mut Connection, provider: &Provider, plan: Plan) -
     for (at, (wait, piece)) in plan.pieces.iter().enumerate() {
         let mut there = wait.is_zero() || still_there(connection, *wait).await;
         if there && at == last {
-            entered = Some(provider.enter(&plan, true));
+            entered = Some(provider.enter(&plan, true, Instant::now()));
             if plan.end == End::Sent {
                 // Whoever has this answer may ask again at once, and must find this place free.
-                provider.end(&plan);
+                provider.end(&plan, Instant::now());
             }
         }
         there = there && connection.stream.write_all(piece).await.is_ok();
@@ -145,10 +178,10 @@ async fn perform(connection: &mut Connection, provider: &Provider, plan: Plan) -
                 Some(place) => place
                     .into_iter()
                     .for_each(|place| provider.correct(place, &plan)),
-                None => drop(provider.enter(&plan, false)),
+                None => drop(provider.enter(&plan, false, Instant::now())),
             }
             if entered.is_none() || plan.end != End::Sent {
-                provider.end(&plan);
+                provider.end(&plan, Instant::now());
             }
             return false;
         }
@@ -159,7 +192,7 @@ async fn perform(connection: &mut Connection, provider: &Provider, plan: Plan) -
         End::Reset => drop(connection.stream.set_zero_linger()),
         End::Hang => connection.gone().await,
     }
-    provider.end(&plan);
+    provider.end(&plan, Instant::now());
     false
 }
 

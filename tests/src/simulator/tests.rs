@@ -2,4 +2,6 @@
 
 mod answers;
 mod client;
+mod dialects;
 mod failures;
+mod limits;

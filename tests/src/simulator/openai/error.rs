@@ -1,122 +1,145 @@
-//! Errors as the API reports them.
+//! Errors as OpenAI, DeepSeek and Groq report them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::simulator::faults::FaultKind;
+use super::{azure, gemini};
+use crate::simulator::dialect::Dialect;
+use crate::simulator::problem::{Exceeded, Problem};
 
-/// An error as the API reports it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An error as an API reports it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
-    /// `error.type`
-    pub kind: &'static str,
-    /// `error.code`
-    pub code: Option<&'static str>,
-    /// `error.message`
-    pub message: String,
+    /// The body.
+    pub body: Value,
 }
 
-impl ApiError {
-    /// A request that breaks the API's rules.
-    pub fn invalid(message: impl Into<String>) -> ApiError {
-        ApiError {
-            status: 400,
-            kind: "invalid_request_error",
-            code: None,
-            message: message.into(),
-        }
-    }
-
-    /// The body of the error.
-    pub fn body(&self) -> String {
-        let error =
-            json!({"message": self.message, "type": self.kind, "param": null, "code": self.code});
-        json!({ "error": error }).to_string()
+/// The error that a problem is in a dialect that has OpenAI's answers.
+pub fn error(dialect: Dialect, problem: &Problem) -> ApiError {
+    match dialect {
+        Dialect::Azure => azure::error(problem),
+        Dialect::Gemini => gemini::error(problem),
+        _ => shared(dialect, problem),
     }
 }
 
-/// The key is missing or wrong.
-pub fn unauthorized() -> ApiError {
-    let message = "Incorrect API key provided.".to_owned();
-    ApiError {
-        status: 401,
-        kind: "invalid_request_error",
-        code: Some("invalid_api_key"),
-        message,
-    }
-}
-
-/// There were too many of something.
-pub fn rate_limited(what: &str) -> ApiError {
-    let message = format!("Rate limit reached on {what}. Please try again later.");
-    ApiError {
-        status: 429,
-        kind: "requests",
-        code: Some("rate_limit_exceeded"),
-        message,
-    }
-}
-
-/// The error that a fault is, if it is one.
-pub fn of_fault(fault: FaultKind) -> Option<ApiError> {
-    let invalid = |status, code, message: &str| {
-        Some(ApiError {
-            status,
-            kind: "invalid_request_error",
-            code: Some(code),
-            message: message.to_owned(),
-        })
+/// What most of them say, as OpenAI does: status, `type`, `code` and `message`.
+pub(super) fn shared(dialect: Dialect, problem: &Problem) -> ApiError {
+    const INVALID: &str = "invalid_request_error";
+    let deepseek = dialect == Dialect::DeepSeek;
+    let say = |status: u16, kind: &str, code: Option<&str>, message: &str| ApiError {
+        status,
+        body: json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
     };
-    match fault {
-        FaultKind::Status(status) => {
+    match problem {
+        Problem::Invalid(message) => say(400, INVALID, None, message),
+        Problem::Unreadable(status, message) => say(*status, INVALID, None, message),
+        Problem::NoRoute(what) => say(404, INVALID, None, &format!("Invalid URL ({what})")),
+        Problem::Unauthorized if deepseek => say(
+            401,
+            "authentication_error",
+            Some(INVALID),
+            "Authentication Fails, Your api key is invalid",
+        ),
+        Problem::Unauthorized => {
+            let message = "Incorrect API key provided.";
+            say(401, INVALID, Some("invalid_api_key"), message)
+        }
+        Problem::Forbidden => say(
+            403,
+            INVALID,
+            Some("unsupported_country_region_territory"),
+            "Country, region, or territory not supported",
+        ),
+        Problem::ModelNotFound => say(
+            404,
+            INVALID,
+            Some("model_not_found"),
+            "The model does not exist or you do not have access to it.",
+        ),
+        Problem::RateLimited(exceeded) => {
+            let kind = if exceeded.tokens {
+                "tokens"
+            } else {
+                "requests"
+            };
+            let message = rate_message(exceeded);
+            say(429, kind, Some("rate_limit_exceeded"), &message)
+        }
+        Problem::DailyQuota => say(
+            429,
+            "requests",
+            Some("rate_limit_exceeded"),
+            "Rate limit reached on requests per day (RPD): Limit 10000, Used 10000, Requested 1.",
+        ),
+        Problem::Quota if deepseek => shared(dialect, &Problem::Balance),
+        Problem::Quota => say(
+            429,
+            "insufficient_quota",
+            Some("insufficient_quota"),
+            "You exceeded your current quota, please check your plan and billing details.",
+        ),
+        Problem::Balance => {
+            let code = if deepseek {
+                INVALID
+            } else {
+                "insufficient_balance"
+            };
+            say(402, "unknown_error", Some(code), "Insufficient Balance")
+        }
+        Problem::ContextLength => say(
+            400,
+            INVALID,
+            Some("context_length_exceeded"),
+            "This model's maximum context length is exceeded. Please reduce the length of the messages.",
+        ),
+        Problem::TooLarge => say(413, INVALID, None, "Request Entity Too Large"),
+        Problem::Unprocessable => say(
+            422,
+            INVALID,
+            None,
+            "Invalid parameters in the request body.",
+        ),
+        Problem::ContentFilter => say(
+            400,
+            INVALID,
+            Some("content_filter"),
+            "The response was filtered due to the prompt triggering the content management policy.",
+        ),
+        Problem::Capacity => say(
+            498,
+            "capacity_exceeded",
+            Some("capacity_exceeded"),
+            "Flex tier capacity exceeded, please try again later.",
+        ),
+        Problem::Server(status) => {
             let message = match status {
                 503 | 529 => "The engine is currently overloaded, please try again later.",
                 _ => "The server had an error while processing your request. Sorry about that!",
             };
-            Some(ApiError {
-                status,
-                kind: "server_error",
-                code: None,
-                message: message.to_owned(),
-            })
+            say(*status, "server_error", None, message)
         }
-        FaultKind::RateLimited(_) => Some(rate_limited("requests per minute")),
-        FaultKind::InsufficientQuota => {
-            let message =
-                "You exceeded your current quota, please check your plan and billing details."
-                    .to_owned();
-            Some(ApiError {
-                status: 429,
-                kind: "insufficient_quota",
-                code: Some("insufficient_quota"),
-                message,
-            })
-        }
-        FaultKind::Unauthorized => Some(unauthorized()),
-        FaultKind::ModelNotFound => invalid(
-            404,
-            "model_not_found",
-            "The model does not exist or you do not have access to it.",
-        ),
-        FaultKind::ContextLengthExceeded => invalid(
-            400,
-            "context_length_exceeded",
-            "This model's maximum context length is exceeded. Please reduce the length of the messages.",
-        ),
-        FaultKind::ContentFilterError => invalid(
-            400,
-            "content_filter",
-            "The response was filtered due to the prompt triggering the content management policy.",
-        ),
-        FaultKind::ContentFilterFinish
-        | FaultKind::ResetBeforeBody
-        | FaultKind::ResetInBody
-        | FaultKind::HangBeforeBody
-        | FaultKind::HangInBody
-        | FaultKind::TruncatedJson
-        | FaultKind::WrongContentType
-        | FaultKind::EmptyContent
-        | FaultKind::Length => None,
     }
+}
+
+fn rate_message(exceeded: &Exceeded) -> String {
+    let mut message = format!("Rate limit reached on {}", exceeded.what);
+    if exceeded.limit > 0 {
+        let Exceeded {
+            limit,
+            used,
+            requested,
+            ..
+        } = exceeded;
+        message.push_str(&format!(
+            ": Limit {limit}, Used {used}, Requested {requested}"
+        ));
+    }
+    message.push_str(". Please try again ");
+    match exceeded.retry_after_ms {
+        Some(wait) => message.push_str(&format!("in {}s.", wait as f64 / 1000.0)),
+        None => message.push_str("later."),
+    }
+    message
 }

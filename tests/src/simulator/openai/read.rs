@@ -4,30 +4,9 @@ use host::llm::request::{Message, ResponseFormat, Role};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
-use super::error::ApiError;
-
-/// A request for a chat completion.
-#[derive(Clone, Debug)]
-pub struct Chat {
-    /// The model that was asked for.
-    pub model: String,
-    /// The conversation.
-    pub messages: Vec<Message>,
-    /// The shape of the answer.
-    pub format: ResponseFormat,
-    /// The answer is to be streamed.
-    pub stream: bool,
-    /// A stream is to end with its usage.
-    pub include_usage: bool,
-    /// Most tokens of the answer.
-    pub max_tokens: Option<u64>,
-    /// Hash of messages and format.
-    pub prompt: u128,
-    /// Hash of the whole body.
-    pub body: u64,
-}
+use crate::simulator::chat::{Chat, hash, prompt_hash, short};
+use crate::simulator::problem::Problem;
 
 #[derive(Deserialize)]
 struct Body<'b> {
@@ -54,46 +33,35 @@ struct WireMessage {
     content: Option<Value>,
 }
 
-/// Reads the body of a call of `/v1/chat/completions`.
+/// Reads the body of a call of `/v1/chat/completions`; a deployment in the address is the model.
 ///
 /// # Errors
 /// Status 400: it is no JSON, or lacks what the API requires.
-pub fn read(body: &[u8]) -> Result<Chat, ApiError> {
+pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
     let parsed: Body<'_> = serde_json::from_slice(body).map_err(|error| {
-        ApiError::invalid(format!(
+        invalid(format!(
             "We could not parse the JSON body of your request: {error}"
         ))
     })?;
-    let model = parsed
-        .model
-        .ok_or_else(|| ApiError::invalid("you must provide a model parameter"))?;
+    let model = deployment
+        .map(str::to_owned)
+        .or(parsed.model)
+        .ok_or_else(|| invalid("you must provide a model parameter"))?;
     let raw = parsed
         .messages
-        .ok_or_else(|| ApiError::invalid("Missing required parameter: 'messages'."))?
+        .ok_or_else(|| invalid("Missing required parameter: 'messages'."))?
         .get();
     let wire: Vec<WireMessage> = serde_json::from_str(raw)
-        .map_err(|error| ApiError::invalid(format!("Invalid type for 'messages': {error}")))?;
+        .map_err(|error| invalid(format!("Invalid type for 'messages': {error}")))?;
     if wire.is_empty() {
-        return Err(ApiError::invalid(
+        return Err(invalid(
             "Invalid 'messages': empty array. Expected an array with minimum length 1.",
         ));
     }
     let messages = wire.into_iter().map(message).collect::<Result<_, _>>()?;
     let format = parsed.response_format.map(RawValue::get);
-    let mut hash = Sha256::new();
-    hash.update(raw);
-    // A byte that no JSON has, so that the two parts cannot run into each other.
-    hash.update([0xff]);
-    hash.update(format.unwrap_or_default());
-    let prompt = hash
-        .finalize()
-        .iter()
-        .take(16)
-        .fold(0, |hash, byte| hash << 8 | u128::from(*byte));
-    let body = Sha256::digest(body)
-        .iter()
-        .take(8)
-        .fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+    let prompt = prompt_hash(&[raw, format.unwrap_or_default()]);
+    let body = short(hash(body));
     Ok(Chat {
         model,
         messages,
@@ -101,6 +69,7 @@ pub fn read(body: &[u8]) -> Result<Chat, ApiError> {
             .map(read_format)
             .transpose()?
             .unwrap_or(ResponseFormat::Text),
+        tool: None,
         stream: parsed.stream.unwrap_or(false),
         include_usage: parsed
             .stream_options
@@ -112,13 +81,17 @@ pub fn read(body: &[u8]) -> Result<Chat, ApiError> {
     })
 }
 
-fn message(wire: WireMessage) -> Result<Message, ApiError> {
+fn invalid(message: impl Into<String>) -> Problem {
+    Problem::Invalid(message.into())
+}
+
+fn message(wire: WireMessage) -> Result<Message, Problem> {
     let role = match wire.role.as_str() {
         "system" | "developer" => Role::System,
         "user" => Role::User,
         "assistant" => Role::Assistant,
         role => {
-            return Err(ApiError::invalid(format!(
+            return Err(invalid(format!(
                 "Invalid value: '{role}'. Supported values are: 'system', 'developer', 'user', 'assistant'."
             )));
         }
@@ -130,7 +103,7 @@ fn message(wire: WireMessage) -> Result<Message, ApiError> {
             .filter_map(|part| part.get("text")?.as_str())
             .collect(),
         _ => {
-            return Err(ApiError::invalid(
+            return Err(invalid(
                 "Invalid value for 'content': expected a string, got null.",
             ));
         }
@@ -138,9 +111,9 @@ fn message(wire: WireMessage) -> Result<Message, ApiError> {
     Ok(Message { role, content })
 }
 
-fn read_format(raw: &str) -> Result<ResponseFormat, ApiError> {
+fn read_format(raw: &str) -> Result<ResponseFormat, Problem> {
     let mut format: Value = serde_json::from_str(raw)
-        .map_err(|error| ApiError::invalid(format!("Invalid 'response_format': {error}")))?;
+        .map_err(|error| invalid(format!("Invalid 'response_format': {error}")))?;
     match format.get("type").and_then(Value::as_str) {
         Some("text") => Ok(ResponseFormat::Text),
         Some("json_object") => Ok(ResponseFormat::JsonObject),
@@ -151,16 +124,14 @@ fn read_format(raw: &str) -> Result<ResponseFormat, ApiError> {
             let schema = format.pointer_mut("/json_schema/schema").map(Value::take);
             match schema {
                 Some(schema) if named => Ok(ResponseFormat::JsonSchema(schema)),
-                Some(_) => Err(ApiError::invalid(
+                Some(_) => Err(invalid(
                     "Missing required parameter: 'response_format.json_schema.name'.",
                 )),
-                None => Err(ApiError::invalid(
+                None => Err(invalid(
                     "Missing required parameter: 'response_format.json_schema.schema'.",
                 )),
             }
         }
-        _ => Err(ApiError::invalid(
-            "Invalid value for 'response_format.type'.",
-        )),
+        _ => Err(invalid("Invalid value for 'response_format.type'.")),
     }
 }

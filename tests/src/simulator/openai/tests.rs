@@ -1,15 +1,22 @@
 //! What clients send and what they get.
 
-use std::time::Duration;
-
 use host::llm::request::ResponseFormat;
 use serde_json::{Value, json};
 
-use super::answer::duration;
 use super::*;
+use crate::simulator::chat::{self, Chat, Finish};
+use crate::simulator::dialect::Dialect;
+use crate::simulator::problem::{Exceeded, Problem};
 
-fn chat(body: &Value) -> Result<Chat, ApiError> {
-    read(body.to_string().as_bytes())
+fn chat(body: &Value) -> Result<Chat, Problem> {
+    read(body.to_string().as_bytes(), None)
+}
+
+fn message(problem: Problem) -> String {
+    match problem {
+        Problem::Invalid(message) => message,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn asked() -> Value {
@@ -38,21 +45,13 @@ fn refuses_what_the_api_refuses() {
     let without = |key: &str| {
         let mut body = asked();
         body.as_object_mut().unwrap().remove(key);
-        chat(&body).unwrap_err()
+        message(chat(&body).unwrap_err())
     };
-    assert!(
-        without("model").message.contains("model")
-            && without("messages").message.contains("messages")
-    );
-    assert_eq!(read(b"{").unwrap_err().status, 400);
+    assert!(without("model").contains("model") && without("messages").contains("messages"));
+    assert!(read(b"{", None).is_err());
     let mut body = asked();
     body["response_format"] = json!({"type": "json_schema", "json_schema": {"schema": {}}});
-    assert!(
-        chat(&body)
-            .unwrap_err()
-            .message
-            .contains("json_schema.name")
-    );
+    assert!(message(chat(&body).unwrap_err()).contains("json_schema.name"));
 }
 
 #[test]
@@ -73,7 +72,7 @@ fn the_events_of_a_stream_are_the_answer() {
     body["stream_options"] = json!({"include_usage": true});
     let chat = chat(&body).unwrap();
     let said = "Größe \"in\" µm\n".repeat(40);
-    let answer = answer(&chat, said.clone());
+    let answer = chat::answer(&chat, said.clone(), 0);
     let events = events(&chat, &answer, "1");
     assert_eq!(events.last().unwrap(), "data: [DONE]\n\n");
     let chunks: Vec<Value> = events[..events.len() - 1]
@@ -94,16 +93,46 @@ fn the_events_of_a_stream_are_the_answer() {
 fn the_cap_cuts_the_answer_off() {
     let mut chat = chat(&asked()).unwrap();
     chat.max_tokens = Some(3);
-    let answer = answer(&chat, "ééééééééééé".to_owned());
+    let answer = chat::answer(&chat, "ééééééééééé".to_owned(), 0);
     assert_eq!(
         (answer.finish, answer.output_tokens, answer.text.as_str()),
-        ("length", 3, "éééééé")
+        (Finish::Length, 3, "éééééé")
     );
 }
 
 #[test]
-fn durations_are_written_as_go_does() {
-    let written =
-        [12, 1500, 360_000].map(|milliseconds| duration(Duration::from_millis(milliseconds)));
-    assert_eq!(written, ["12ms", "1.5s", "6m0s"]);
+fn thoughts_and_cached_tokens_are_told_and_count_against_the_cap() {
+    let mut chat = chat(&asked()).unwrap();
+    chat.max_tokens = Some(10);
+    let mut answer = chat::answer(&chat, "a".repeat(100), 7);
+    answer.cached_tokens = 2;
+    assert_eq!((answer.text.len(), answer.output_tokens), (12, 10));
+    let body: Value = serde_json::from_str(&whole(&chat, &answer, "1")).unwrap();
+    let usage = &body["usage"];
+    assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 2);
+    assert_eq!(usage["completion_tokens_details"]["reasoning_tokens"], 7);
+}
+
+#[test]
+fn a_deployment_in_the_address_is_the_model() {
+    let body = json!({"messages": asked()["messages"]}).to_string();
+    assert_eq!(read(body.as_bytes(), Some("gpt")).unwrap().model, "gpt");
+}
+
+#[test]
+fn errors_have_the_words_of_the_dialect() {
+    let limited = |wait| Problem::RateLimited(Exceeded::pretended(wait));
+    let said = |dialect, problem: &Problem| error(dialect, problem).body;
+    let gemini = said(Dialect::Gemini, &limited(Some(52_000)));
+    assert_eq!(gemini["error"]["details"][1]["retryDelay"], "52s");
+    let daily = said(Dialect::Gemini, &Problem::DailyQuota);
+    assert!(daily.to_string().contains("PerDay"), "{daily}");
+    let azure = said(Dialect::Azure, &limited(Some(1500)));
+    assert_eq!(azure["error"]["code"], "429");
+    let filtered = said(Dialect::Azure, &Problem::ContentFilter);
+    assert!(filtered["error"]["innererror"].is_object());
+    assert_eq!(error(Dialect::DeepSeek, &Problem::Quota).status, 402);
+    assert_eq!(error(Dialect::Groq, &Problem::Capacity).status, 498);
+    let quota = said(Dialect::OpenAi, &Problem::Quota);
+    assert_eq!(quota["error"]["code"], "insufficient_quota");
 }

@@ -108,7 +108,7 @@ fn limits_refuse_with_a_hint_and_can_be_changed() {
         ..Limits::default()
     };
     let simulator = start(Config {
-        limits,
+        limits: limits.clone(),
         ..Config::default()
     });
     let mut client = Client::new(&simulator);

@@ -47,12 +47,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(simulator: &Simulator) -> Client {
-        let address = simulator
-            .base_url()
-            .strip_prefix("http://")
-            .unwrap()
-            .strip_suffix("/v1")
-            .unwrap();
+        let address = simulator.origin().strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).unwrap();
         // A test that waits for what never comes should fail, not hang.
         stream

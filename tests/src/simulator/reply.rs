@@ -1,0 +1,205 @@
+//! Writes the answers of calls that get one, well or with what befalls them.
+
+use std::time::Duration;
+
+use host::llm::writer::{self, Chance};
+
+use super::chat::{Answer, Chat, Finish, answer, truncate};
+use super::config::{Answers, Config, Latency};
+use super::dialect::{Dialect, Headers};
+use super::faults::FaultKind;
+use super::ledger::Bill;
+use super::pieces::{self, KeepAlive};
+use super::problem::Problem;
+use super::provider::{End, Plan};
+use super::{prompt, sloppy};
+
+const ECHO: &str = "This is a simulated answer.";
+const JSON: &str = "application/json";
+const HTML: &str = "<!doctype html><html><body><h1>Please wait</h1></body></html>";
+/// How often a queued call gives a sign of life, if nothing else is said.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+/// What answers are written from.
+#[derive(Debug)]
+pub struct Model {
+    dialect: Dialect,
+    seed: u64,
+    answers: Answers,
+    latency: Latency,
+    keep_alive: Duration,
+    reasoning_tokens: u64,
+}
+
+/// A call that was let through.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its number among all that arrived.
+    pub number: u64,
+    /// The same as the provider writes it.
+    pub id: &'a str,
+    /// What is asked.
+    pub chat: &'a Chat,
+    /// What goes wrong with it.
+    pub fault: Option<FaultKind>,
+    /// Tokens of the question that come from the cache.
+    pub cached_tokens: u64,
+    /// When it arrived, since the start.
+    pub arrived: Duration,
+}
+
+impl Model {
+    /// The model that a configuration asks for.
+    pub fn new(config: &Config) -> Model {
+        Model {
+            dialect: config.dialect,
+            seed: config.seed,
+            answers: config.answers,
+            latency: config.latency,
+            keep_alive: config.keep_alive.unwrap_or(KEEP_ALIVE),
+            reasoning_tokens: config.reasoning_tokens,
+        }
+    }
+
+    /// What is to be sent for a call.
+    pub fn reply(&self, asked: &Asked<'_>, headers: &Headers) -> Plan {
+        let silent = |end| Plan {
+            pieces: Vec::new(),
+            end,
+            status: None,
+            bill: None,
+            admitted: None,
+        };
+        match asked.fault {
+            Some(FaultKind::ResetBeforeBody) => silent(End::Reset),
+            Some(FaultKind::HangBeforeBody) => silent(End::Hang),
+            _ => self.answered(asked, headers),
+        }
+    }
+
+    fn answered(&self, asked: &Asked<'_>, headers: &Headers) -> Plan {
+        let answer = self.answer(asked);
+        let mut pieces = self.pieces(asked, &answer, headers);
+        let end = match asked.fault {
+            Some(FaultKind::ResetInBody) => End::Reset,
+            Some(FaultKind::HangInBody) => End::Hang,
+            _ => End::Sent,
+        };
+        if end != End::Sent {
+            pieces::half_of(&mut pieces);
+        }
+        if let Some(FaultKind::SlowBody(milliseconds)) = asked.fault {
+            pieces = pieces::slowly(pieces, Duration::from_millis(milliseconds));
+        }
+        let whole = !matches!(
+            asked.fault,
+            Some(
+                FaultKind::ResetInBody
+                    | FaultKind::HangInBody
+                    | FaultKind::TruncatedJson
+                    | FaultKind::WrongContentType
+                    | FaultKind::ErrorInStream
+            )
+        );
+        let bill = Bill {
+            number: asked.number,
+            model: asked.chat.model.clone(),
+            prompt: asked.chat.prompt,
+            input_tokens: answer.input_tokens,
+            cached_tokens: answer.cached_tokens,
+            output_tokens: answer.output_tokens,
+            reasoning_tokens: answer.reasoning_tokens,
+            finish: self.dialect.finish(asked.chat, &answer),
+            whole,
+            well: answer.finish == Finish::Stop && !answer.text.is_empty(),
+            arrived: asked.arrived,
+        };
+        Plan {
+            pieces,
+            end,
+            status: Some(200),
+            bill: Some(bill),
+            admitted: None,
+        }
+    }
+
+    fn answer(&self, asked: &Asked<'_>) -> Answer {
+        let mut answer = answer(asked.chat, self.text(asked.chat), self.reasoning_tokens);
+        answer.cached_tokens = asked.cached_tokens.min(answer.input_tokens);
+        let half = answer.text.len() / 2;
+        match asked.fault {
+            Some(FaultKind::EmptyContent) => answer.shorten(0, Finish::Stop),
+            Some(FaultKind::ContentFilterFinish) => answer.shorten(0, Finish::ContentFilter),
+            Some(FaultKind::Refusal) => answer.shorten(0, Finish::Refusal),
+            Some(FaultKind::Length) => answer.shorten(half, Finish::Length),
+            Some(FaultKind::InsufficientResource) => {
+                answer.shorten(half, Finish::InsufficientResource);
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    fn pieces(&self, asked: &Asked<'_>, answer: &Answer, headers: &Headers) -> pieces::Pieces {
+        let (latency, chat, dialect) = (self.latency, asked.chat, self.dialect);
+        let alive: KeepAlive = dialect
+            .keep_alive(chat.stream)
+            .map(|sign| (sign, self.keep_alive));
+        let overloaded = Problem::Server(529);
+        match asked.fault {
+            Some(FaultKind::WrongContentType) => {
+                let page = pieces::single(200, "text/html", headers, HTML);
+                vec![(latency.first_token, page)]
+            }
+            Some(FaultKind::ErrorInStream) if !chat.stream => {
+                let body = dialect.error(&overloaded, asked.id).body.to_string();
+                vec![(
+                    latency.first_token,
+                    pieces::single(200, JSON, headers, &body),
+                )]
+            }
+            fault if chat.stream => {
+                let mut events = dialect.events(chat, answer, asked.id);
+                let half = events.len().div_ceil(2);
+                if fault == Some(FaultKind::TruncatedJson) {
+                    events.truncate(half);
+                    if let Some(last) = events.last_mut() {
+                        cut(last);
+                    }
+                } else if fault == Some(FaultKind::ErrorInStream) {
+                    events.truncate(half);
+                    events.push(dialect.error_event(&overloaded, asked.id));
+                }
+                pieces::streamed(latency, headers, &events, alive)
+            }
+            fault => {
+                let mut body = dialect.whole(chat, answer, asked.id);
+                if fault == Some(FaultKind::TruncatedJson) {
+                    cut(&mut body);
+                }
+                pieces::whole(latency, headers, &body, alive)
+            }
+        }
+    }
+
+    /// What the model says; the same for the same body and seed.
+    fn text(&self, chat: &Chat) -> String {
+        let seed = self.seed ^ chat.body;
+        let format = prompt::schema(&chat.messages, &chat.format);
+        let request = || prompt::read(chat.messages.clone(), format.clone());
+        match self.answers {
+            Answers::Echo => ECHO.to_owned(),
+            Answers::Good => writer::write(&request(), seed),
+            Answers::Sloppy => {
+                let good = writer::write(&request(), seed);
+                sloppy::spoil(good, &chat.messages, &format, &mut Chance::new(seed))
+            }
+        }
+    }
+}
+
+/// Keeps the first half.
+fn cut(text: &mut String) {
+    let half = text.len() / 2;
+    truncate(text, half);
+}
