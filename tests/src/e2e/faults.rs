@@ -159,6 +159,7 @@ fn a_server_that_is_down_ends_the_run_and_a_rerun_goes_on() {
         .with("OPENAI_BASE_URL", &address)
         .with("BATCHGEN_MODEL", "openai/sim")
         .with("BATCHGEN_REQUESTS_PER_MINUTE", "1000000");
+    scene.configure("[retry]\nmax-outage-seconds = 1\n");
     let ran = scene.run(&["--category", "glass"]).ended(3);
     let summary = ran.summary();
     assert_eq!(summary.complete(), 0);
@@ -222,6 +223,52 @@ fn told_the_limit_it_never_meets_it() {
     let summary = scene.run(&["--limit", "40"]).ended(0).summary();
     assert_eq!(summary.complete(), 40);
     assert_eq!(simulator.ledger().status(429), 0);
+}
+
+#[test]
+fn a_budget_ends_the_run_and_a_rerun_goes_on() {
+    let simulator = failing(Vec::new());
+    let scene = summaries(&simulator).with("BATCHGEN_CONCURRENCY", "4");
+    let ran = scene.run(&["--limit", "40", "--max-tokens", "3000"]).ended(4);
+    let spent = simulator.totals().tokens;
+    let spent = spent.input + spent.output;
+    assert!((1000..=3000).contains(&spent), "{spent}");
+    let (made, calls) = (ran.summary().count("made"), ran.summary().calls("calls"));
+    assert!(made > 0 && made < 40, "{made}");
+    let rest = scene.run(&["--limit", "40"]).ended(0).summary();
+    assert_eq!((rest.complete(), rest.calls("calls")), (40, 40 - calls));
+    // A price that nobody knows cannot be kept to.
+    let ran = scene.host(&["run", "--max-cost", "1"]).ended(2);
+    assert!(ran.stderr.contains("price of `openai/sim` is not known"), "{}", ran.stderr);
+    scene.configure("[models.\"openai/sim\"]\nprice = { input = 1.0, output = 2.0 }\n");
+    let ran = scene.host(&["run", "--max-cost", "0.001"]).ended(4);
+    assert!(ran.stdout.contains("cost $0.00"), "{}", ran.stdout);
+}
+
+#[test]
+fn another_model_answers_when_the_first_cannot() {
+    for kind in [
+        FaultKind::InsufficientQuota,
+        FaultKind::ModelNotFound,
+        FaultKind::ContextLengthExceeded,
+        FaultKind::ContentFilterError,
+    ] {
+        let first = failing(fault(kind, When::Probability(1.0)));
+        let second = failing(Vec::new());
+        let scene = summaries(&first).with("SECOND_KEY", KEY);
+        scene.configure(&format!(
+            "[models.\"openai/sim\"]\nfallback = [\"second/sim\"]\n\
+             [provider.second]\nbase-url = \"{}\"\napi-key-env = \"SECOND_KEY\"\n",
+            second.base_url()
+        ));
+        let summary = scene.run(&["--limit", "3"]).ended(0).summary();
+        assert_eq!(summary.complete(), 3, "{kind:?}");
+        assert_eq!(
+            scene.query("SELECT count(*) FROM completion WHERE lane = 'second/sim'"),
+            3,
+            "{kind:?}"
+        );
+    }
 }
 
 #[test]
