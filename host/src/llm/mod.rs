@@ -5,6 +5,7 @@ pub mod error;
 pub mod gateway;
 pub mod lane;
 mod pace;
+pub mod prices;
 pub mod provider;
 pub mod providers;
 pub mod render;
