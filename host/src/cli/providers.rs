@@ -108,3 +108,60 @@ fn key(name: &str, preset: &Preset, configured: &ProviderConfig) -> anyhow::Resu
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What connecting to `p/m` says with this configuration; nothing when it succeeds.
+    fn said(model: &str, configuration: &str) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("batchgen.toml");
+        fs::write(directory.path().join("good.key"), "sk-from-file\n").unwrap();
+        fs::write(directory.path().join("empty.key"), "\n").unwrap();
+        fs::write(&file, configuration).unwrap();
+        let config = Config::read(&file).unwrap();
+        let (name, _) = model.split_once('/').unwrap();
+        match connect(&config, name, model) {
+            Ok(provider) => {
+                assert_eq!(provider.name(), name);
+                String::new()
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_preset_without_key_needs_no_configuration() {
+        for name in ["vllm", "llamacpp", "ollama", "litellm"] {
+            assert_eq!(said(&format!("{name}/m"), ""), "", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_in_a_file() {
+        let provider = "[provider.openai]\napi-key-file = ";
+        assert_eq!(said("openai/m", &format!("{provider}'good.key'")), "");
+        assert!(said("openai/m", &format!("{provider}'empty.key'")).contains("is empty"));
+        assert!(said("openai/m", &format!("{provider}'no.key'")).contains("cannot be read"));
+        let both = format!("{provider}'good.key'\napi-key-env = 'X'");
+        assert!(said("openai/m", &both).contains("both"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        let unset = "BATCHGEN_TEST_UNSET_KEY";
+        let key =
+            format!("[provider.mine]\nbase-url = 'https://x.example/v1'\napi-key-env = '{unset}'");
+        assert!(said("mine/m", &key).contains(&format!("hint: export {unset}=...")));
+        assert!(said("gorq/m", "").contains("did you mean `groq`?"));
+        assert!(said("azure/m", "").contains("<resource>.openai.azure.com/openai/v1"));
+        assert!(
+            said("mine/m", "[provider.mine]\npreset = 'olama'").contains("did you mean `ollama`?")
+        );
+        assert!(said("mine/m", "[provider.mine]").contains("set base-url in [provider.mine]"));
+        let open = "[provider.mine]\nbase-url = 'http://10.0.0.1/v1'\n";
+        assert!(said("mine/m", open).contains("allow-http = true"));
+        assert_eq!(said("mine/m", &format!("{open}allow-http = true")), "");
+    }
+}

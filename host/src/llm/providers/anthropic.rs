@@ -4,9 +4,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::arrival::{Reader, Step, broken_off, malformed};
+use super::body::{estimate, lay_over};
 use super::endpoint::{Endpoint, Manner};
 use super::errors::from_event;
-use super::http::{Http, Reader, Step, broken_off, estimate, lay_over, malformed};
+use super::http::Http;
 use super::schema;
 use crate::config::JsonSupport;
 use crate::llm::error::CallError;

@@ -138,6 +138,10 @@ pub fn check(
             name: name.to_owned(),
         });
     }
+    // A path is put behind it, which would become a part of these.
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(none());
+    }
     match url.scheme() {
         "https" => Ok(()),
         "http" if allow_http || is_loopback(&host) => Ok(()),
@@ -186,6 +190,7 @@ mod tests {
             "file:///etc/passwd",
             "ftp://x/y",
             "https://",
+            "https://x.example/openai?api-version=1",
         ] {
             let error = check(url, true).unwrap_err();
             assert!(matches!(error, AddressError::NotAnAddress { .. }), "{url}");

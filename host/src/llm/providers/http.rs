@@ -1,60 +1,24 @@
-//! What the APIs have in common: the client, sending a question, reading a whole or streamed answer with an
-//! idle timeout, and errors without the key. It knows no API: a [`Reader`] makes sense of what arrives.
+//! What the APIs have in common over HTTP: the client, sending a question, and errors without the key. It follows
+//! no redirection and does not try again.
 
 use std::time::{Duration, SystemTime};
 
-use eventsource_stream::{EventStreamError, Eventsource};
-use futures_util::{Stream, StreamExt};
+use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Response};
-use serde_json::{Map, Value};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
+use super::arrival::{ANSWER, ERROR_BODY, Reader, read, silent, streamed};
 use super::endpoint::Endpoint;
 use super::errors::{from_network, from_response};
 use super::headers::{Dialect, observed};
 use super::key::Key;
 use crate::core::class::FailureClass;
+use crate::core::limit::Observed;
 use crate::llm::error::CallError;
 use crate::llm::provider::{Call, RawAnswer};
-use crate::llm::render::render;
-use crate::llm::request::Usage;
 
-/// Longest error body that is read.
-const ERROR_BODY: usize = 64 * 1024;
-/// Longest answer that is read.
-const ANSWER: usize = 8 * 1024 * 1024;
 /// A server that does not stream is given so much more time for each token asked for.
 const PER_TOKEN: Duration = Duration::from_millis(50);
-/// A stream may be kept alive so long without a word: DeepSeek's queue gives up after ten minutes.
-const QUEUE: Duration = Duration::from_secs(600);
-/// A stream that has said all is read to its end, or the connection could not be used again; but no longer.
-const END: Duration = Duration::from_millis(100);
-
-/// What an event of a stream was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A sign of life.
-    Alive,
-    /// A part of the answer.
-    Part,
-    /// The last.
-    Last,
-}
-
-/// Makes an answer from what arrives.
-pub(super) trait Reader: Send {
-    /// Takes one event of a stream.
-    fn event(&mut self, data: &str) -> Result<Step, CallError>;
-    /// Takes an answer that came at once.
-    fn whole(&mut self, body: &[u8]) -> Result<(), CallError>;
-    /// Tokens that are known to be billed, should nothing more arrive.
-    fn billed(&self) -> Usage;
-    /// Bytes of text so far.
-    fn bytes(&self) -> usize;
-    /// Nothing more arrives.
-    fn finish(self, call: Call<'_>) -> Result<RawAnswer, CallError>;
-}
 
 /// A connection to one provider.
 pub(super) struct Http {
@@ -134,7 +98,7 @@ impl Http {
         body: String,
         call: Call<'_>,
         mut reader: impl Reader,
-        limits: &mut Vec<crate::core::limit::Observed>,
+        limits: &mut Vec<Observed>,
     ) -> Result<RawAnswer, CallError> {
         let idle = if self.stream {
             call.idle_timeout
@@ -225,118 +189,6 @@ fn key_header(name: &str, key: &Key) -> Option<(HeaderName, HeaderValue)> {
     .ok()?;
     value.set_sensitive(true);
     Some((name, value))
-}
-
-/// Reads a body that may have at most `limit` bytes.
-async fn read(response: Response, limit: usize, idle: Duration) -> Result<Vec<u8>, CallError> {
-    let mut body = Vec::new();
-    let mut chunks = Box::pin(watched(response.bytes_stream(), idle));
-    while let Some(chunk) = chunks.next().await {
-        body.extend_from_slice(chunk?.as_ref());
-        if body.len() > limit {
-            return Err(too_long(limit));
-        }
-    }
-    Ok(body)
-}
-
-/// The chunks of a body; an error when none comes for `idle`. Whatever arrives counts, comments and blank
-/// lines of a server that keeps the connection alive too.
-fn watched<B>(
-    chunks: impl Stream<Item = Result<B, reqwest::Error>>,
-    idle: Duration,
-) -> impl Stream<Item = Result<B, CallError>> {
-    futures_util::stream::try_unfold(Box::pin(chunks), move |mut chunks| async move {
-        let chunk = timeout(idle, chunks.next())
-            .await
-            .map_err(|_| silent(idle))?;
-        let chunk = chunk.transpose().map_err(|error| from_network(&error))?;
-        Ok(chunk.map(|chunk| (chunk, chunks)))
-    })
-}
-
-/// Gives the events of a stream to `reader`.
-async fn streamed<B: AsRef<[u8]>>(
-    chunks: impl Stream<Item = Result<B, reqwest::Error>>,
-    idle: Duration,
-    reader: &mut impl Reader,
-) -> Result<(), CallError> {
-    let mut events = Box::pin(watched(chunks, idle).eventsource());
-    let wait = QUEUE.saturating_add(idle);
-    let mut last_part = Instant::now();
-    while let Some(event) = timeout_at(last_part + wait, events.next())
-        .await
-        .map_err(|_| silent(wait))?
-    {
-        let event = event.map_err(|error| match error {
-            EventStreamError::Transport(error) => error,
-            other => CallError::new(FailureClass::Transient, format!("broken stream: {other}")),
-        })?;
-        match reader.event(&event.data)? {
-            Step::Alive => {}
-            Step::Part => last_part = Instant::now(),
-            Step::Last => {
-                let rest = async { while let Some(Ok(_)) = events.next().await {} };
-                let _ = timeout(END, rest).await;
-                break;
-            }
-        }
-        if reader.bytes() > ANSWER {
-            return Err(too_long(ANSWER));
-        }
-    }
-    Ok(())
-}
-
-fn silent(limit: Duration) -> CallError {
-    CallError::new(
-        FailureClass::Transient,
-        format!("nothing arrived for {} s", limit.as_secs_f64()),
-    )
-}
-
-fn too_long(limit: usize) -> CallError {
-    CallError::new(
-        FailureClass::BadRequest,
-        format!("the answer has more than {limit} bytes"),
-    )
-}
-
-/// The answer ended before its end.
-pub(super) fn broken_off() -> CallError {
-    CallError::new(
-        FailureClass::Transient,
-        "the answer broke off before its end",
-    )
-}
-
-/// An answer that is not what the API promises.
-pub(super) fn malformed(error: &serde_json::Error) -> CallError {
-    CallError::new(
-        FailureClass::Transient,
-        format!("the answer is not the JSON that it should be: {error}"),
-    )
-}
-
-/// About how many tokens a question has, for servers that do not count.
-pub(super) fn estimate(call: Call<'_>) -> u64 {
-    let bytes: usize = render(call.request)
-        .iter()
-        .map(|message| message.content.len())
-        .sum();
-    (bytes as u64).div_ceil(4)
-}
-
-/// Lays configured fields over a body: an object in an object field by field, anything else in its place.
-pub(super) fn lay_over(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
-    for (name, value) in extra {
-        match (body.get_mut(name), value) {
-            (Some(Value::Object(inner)), Value::Object(more)) => lay_over(inner, more),
-            _ => {
-                body.insert(name.clone(), value.clone());
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! environment.
 
 pub mod anthropic;
+mod arrival;
+mod body;
 mod endpoint;
 mod errors;
 mod headers;
