@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource};
 use futures_util::{Stream, StreamExt};
-use reqwest::Response;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::errors::from_network;
@@ -48,15 +47,20 @@ pub(super) trait Reader: Send {
     fn finish(self, call: Call<'_>) -> Result<RawAnswer, CallError>;
 }
 
-/// Reads a body that may have at most `limit` bytes.
-pub(super) async fn read(
-    response: Response,
+/// Reads a body that may have at most `limit` bytes. DeepSeek sends blank lines before an answer too.
+pub(super) async fn read<B: AsRef<[u8]>>(
+    chunks: impl Stream<Item = Result<B, reqwest::Error>>,
     limit: usize,
     idle: Duration,
 ) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
-    let mut chunks = Box::pin(watched(response.bytes_stream(), idle));
-    while let Some(chunk) = chunks.next().await {
+    let mut chunks = Box::pin(watched(chunks, idle));
+    let wait = QUEUE.saturating_add(idle);
+    let deadline = Instant::now() + wait;
+    while let Some(chunk) = timeout_at(deadline, chunks.next())
+        .await
+        .map_err(|_| wordless(wait))?
+    {
         body.extend_from_slice(chunk?.as_ref());
         if body.len() > limit {
             return Err(too_long(limit));
@@ -91,7 +95,7 @@ pub(super) async fn streamed<B: AsRef<[u8]>>(
     let mut last_part = Instant::now();
     while let Some(event) = timeout_at(last_part + wait, events.next())
         .await
-        .map_err(|_| silent(wait))?
+        .map_err(|_| wordless(wait))?
     {
         let event = event.map_err(|error| match error {
             EventStreamError::Transport(error) => error,
@@ -117,6 +121,13 @@ pub(super) fn silent(limit: Duration) -> CallError {
     CallError::new(
         FailureClass::Transient,
         format!("nothing arrived for {} s", limit.as_secs_f64()),
+    )
+}
+
+fn wordless(limit: Duration) -> CallError {
+    CallError::new(
+        FailureClass::Transient,
+        format!("signs of life and no answer for {} s", limit.as_secs_f64()),
     )
 }
 

@@ -120,7 +120,7 @@ impl Http {
             return Err(self.redirected(status.as_u16(), &headers));
         }
         if !status.is_success() {
-            let body = read(response, ERROR_BODY, call.idle_timeout)
+            let body = read(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
                 .await
                 .unwrap_or_default();
             // Before it is shortened, or half a key could stay.
@@ -135,7 +135,7 @@ impl Http {
             Some("text/event-stream") => {
                 streamed(response.bytes_stream(), call.idle_timeout, &mut reader).await
             }
-            Some("application/json") => match read(response, ANSWER, idle).await {
+            Some("application/json") => match read(response.bytes_stream(), ANSWER, idle).await {
                 Ok(body) => reader.whole(&body),
                 Err(error) => Err(error),
             },

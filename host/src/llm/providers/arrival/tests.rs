@@ -70,7 +70,10 @@ async fn silence_ends_a_stream() {
 async fn signs_of_life_alone_do_not_last_for_ever() {
     let pings = vec![(20, "data: ping\n\n"); 100];
     let (log, result) = arrived(pings).await;
-    assert_eq!(result.unwrap_err().message, "nothing arrived for 630 s");
+    assert_eq!(
+        result.unwrap_err().message,
+        "signs of life and no answer for 630 s"
+    );
     assert_eq!(log.0.len(), 31);
 }
 
@@ -80,4 +83,20 @@ async fn a_stream_that_has_ended_is_not_waited_for() {
     let (_, result) = arrived(vec![(1, "data: end\n\n"), (25, ": more\n\n")]).await;
     result.unwrap();
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_may_be_kept_waiting_but_not_for_ever() {
+    let read = |lines: usize, limit| {
+        let chunks = stream::iter(0..lines).then(|_| async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Ok("\n")
+        });
+        read(chunks, limit, Duration::from_secs(30))
+    };
+    assert_eq!(read(20, 20).await.unwrap().len(), 20);
+    let error = read(20, 19).await.unwrap_err();
+    assert_eq!(error.class, FailureClass::BadRequest);
+    let error = read(100, 100).await.unwrap_err();
+    assert_eq!(error.message, "signs of life and no answer for 630 s");
 }
