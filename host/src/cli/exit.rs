@@ -13,6 +13,8 @@ pub enum Exit {
     Usage = 2,
     /// The run ended, and some tasks failed.
     Partial = 3,
+    /// The run has spent what it may. A rerun goes on from here.
+    Budget = 4,
     /// A provider cannot go on: key, quota or model. A rerun goes on from here.
     Provider = 5,
     /// Interrupted. A rerun goes on from here.

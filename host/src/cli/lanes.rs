@@ -11,53 +11,116 @@ use super::settings::Settings;
 use crate::component::Component;
 use crate::config::closest;
 use crate::core::retry::RetryPolicy;
-use crate::llm::lane::{Lane, LaneLimits, LaneSettings};
+use crate::llm::gateway::Chain;
+use crate::llm::lane::{Lane, LaneSettings};
+use crate::llm::prices;
 use crate::llm::provider::Provider;
 use crate::llm::providers::offline;
+use crate::llm::purse::Purse;
 use crate::run::{Interrupt, Meter};
+use crate::store::Store;
 
-/// One lane for each model that the components use.
+/// What lanes are made from besides the settings.
+pub(super) struct Making<'a> {
+    /// What was used before is booked from here.
+    pub store: &'a Store,
+    /// What the run may spend.
+    pub purse: &'a Purse,
+    /// Is told what happens.
+    pub meter: &'a Arc<Meter>,
+    /// Once it is thrown, no call begins any more.
+    pub interrupt: &'a Interrupt,
+}
+
+/// A chain of lanes for each model that the components use: its own and those that it falls back to. A model
+/// that several chains lead to has one lane.
 pub(super) fn make(
     settings: &Settings,
     components: &[Component],
-    meter: &Arc<Meter>,
-    interrupt: &Interrupt,
-) -> anyhow::Result<BTreeMap<String, Arc<Lane>>> {
+    making: &Making<'_>,
+) -> anyhow::Result<BTreeMap<String, Chain>> {
     let models: BTreeSet<&str> = components
         .iter()
         .filter_map(|component| Some(component.parameters.as_ref()?.model.as_str()))
         .collect();
-    let mut lanes = BTreeMap::new();
+    let mut lanes: BTreeMap<String, Arc<Lane>> = BTreeMap::new();
+    let mut chains = BTreeMap::new();
     for model in models {
-        let (provider, limits) = provider(settings, model)?;
-        let retry = &settings.config.retry;
-        let lane_settings = LaneSettings {
-            limits,
-            retry: RetryPolicy {
-                max_tries: retry.max_tries,
-                max_elapsed: Duration::from_secs(retry.max_elapsed_seconds),
-                ..RetryPolicy::default()
-            },
-            idle_timeout: Duration::from_secs(retry.idle_timeout_seconds),
+        let parameters = settings
+            .config
+            .models
+            .get(model)
+            .cloned()
+            .unwrap_or_default();
+        let mut chain = Chain {
+            lanes: Vec::new(),
+            fall_back_on: parameters.fallback_on,
         };
-        let observer = Arc::clone(meter) as Arc<_>;
-        let closing = interrupt.subscribe();
-        let lane = Lane::new(model.to_owned(), provider, lane_settings, observer, closing);
-        lanes.insert(model.to_owned(), Arc::new(lane));
+        for name in std::iter::once(model).chain(parameters.fallback.iter().map(String::as_str)) {
+            let lane = match lanes.get(name) {
+                Some(lane) => Arc::clone(lane),
+                None => Arc::new(lane(settings, name, making)?),
+            };
+            lanes.insert(name.to_owned(), Arc::clone(&lane));
+            chain.lanes.push(lane);
+        }
+        chains.insert(model.to_owned(), chain);
     }
-    Ok(lanes)
+    Ok(chains)
 }
 
-fn provider(settings: &Settings, model: &str) -> anyhow::Result<(Arc<dyn Provider>, LaneLimits)> {
+fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result<Lane> {
+    let config = &settings.config;
+    let provider = provider(settings, model)?;
+    let real = model != offline::NAME;
+    let limits = if real {
+        let own = config.models.get(model).map(|model| model.limits.clone());
+        let configured = config.limits.for_model(&own.unwrap_or_default());
+        configured.for_model(&settings.explicit)
+    } else {
+        settings.explicit.clone()
+    };
+    let price = prices::price(&config.models, model);
+    if price.is_none() && settings.max_cost.is_some() {
+        bail!(
+            "the price of `{model}` is not known, so --max-cost cannot be kept\nhint: set price in \
+             [models.\"{model}\"], as in price = {{ input = 0.15, output = 0.6 }} (dollars per million tokens)"
+        );
+    }
+    let retry = &config.retry;
+    let lane_settings = LaneSettings {
+        limits: limits.limits(),
+        concurrency: limits.concurrency,
+        retry: RetryPolicy {
+            max_tries: retry.max_tries,
+            max_elapsed: Duration::from_secs(retry.max_elapsed_seconds),
+            ..RetryPolicy::default()
+        },
+        idle_timeout: Duration::from_secs(retry.idle_timeout_seconds),
+        patience: Duration::from_secs(retry.max_outage_seconds),
+        first_alone: real,
+    };
+    let longest = lane_settings.limits.iter().map(|limit| limit.span).max();
+    let lane = Lane::new(
+        model.to_owned(),
+        provider,
+        lane_settings,
+        making.purse.priced(price),
+        Arc::clone(making.meter) as Arc<_>,
+        making.interrupt.subscribe(),
+    );
+    if let Some(span) = longest {
+        for (ago, requests, tokens) in making.store.used_recently(model, span)? {
+            lane.remember(ago, requests, tokens);
+        }
+    }
+    Ok(lane)
+}
+
+fn provider(settings: &Settings, model: &str) -> anyhow::Result<Arc<dyn Provider>> {
     let config = &settings.config;
     if model == offline::NAME {
-        let explicit = settings.explicit;
-        let limits = LaneLimits {
-            requests_per_minute: explicit.requests_per_minute,
-            tokens_per_minute: explicit.tokens_per_minute,
-            concurrency: explicit.concurrency,
-        };
-        return Ok((Arc::new(offline::Offline), limits));
+        return Ok(Arc::new(offline::Offline));
     }
     let Some((name, _)) = model
         .split_once('/')
@@ -71,10 +134,5 @@ fn provider(settings: &Settings, model: &str) -> anyhow::Result<(Arc<dyn Provide
              openai/gpt-4o-mini, or `offline`"
         );
     };
-    let limits = LaneLimits {
-        requests_per_minute: Some(config.limits.requests_per_minute),
-        tokens_per_minute: config.limits.tokens_per_minute,
-        concurrency: Some(config.limits.concurrency),
-    };
-    Ok((providers::connect(config, name, model)?, limits))
+    providers::connect(config, name, model)
 }

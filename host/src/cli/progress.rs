@@ -10,9 +10,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::core::statistics::{View, percent};
+use crate::core::statistics::{CallCount, View, percent};
 use crate::llm::gateway::Gateway;
 use crate::llm::lane::LaneView;
 use crate::run::{Event, Meter, resident_memory};
@@ -21,6 +21,8 @@ use crate::run::{Event, Meter, resident_memory};
 const REDRAW: Duration = Duration::from_millis(200);
 /// Away from a terminal, one line for so many records.
 const EVERY: u64 = 10;
+/// When nothing has moved for so long, it is said what is waited for.
+const STILL: Duration = Duration::from_secs(30);
 /// Failures that are shown one by one; the summary counts them all.
 const SHOWN: u64 = 50;
 
@@ -79,6 +81,8 @@ struct Shower {
     bar: Option<ProgressBar>,
     ended: u64,
     failures: u64,
+    /// Calls and records when something last moved, and when that was.
+    moved: (u64, u64, Instant),
 }
 
 impl Progress {
@@ -109,6 +113,7 @@ impl Progress {
             bar,
             ended: 0,
             failures: 0,
+            moved: (0, 0, Instant::now()),
         };
         Progress {
             task: tokio::spawn(shower.work(events, stopped)),
@@ -139,7 +144,10 @@ impl Shower {
                     None => break,
                 },
                 _ = &mut stopped => break,
-                _ = tick.tick(), if self.bar.is_some() => self.redraw(),
+                _ = tick.tick() => {
+                    self.redraw();
+                    self.watch();
+                }
             }
         }
         while let Ok(event) = events.try_recv() {
@@ -159,6 +167,22 @@ impl Shower {
                 resident_memory(),
                 &self.noun,
             ));
+        }
+    }
+
+    /// Says what every lane waits for when nothing has moved for a while.
+    fn watch(&mut self) {
+        let view = self.meter.view();
+        let (calls, done, since) = self.moved;
+        if (calls, done) != (view.calls.calls, view.done) {
+            self.moved = (view.calls.calls, view.done, Instant::now());
+        } else if since.elapsed() >= STILL {
+            self.moved.2 = Instant::now();
+            for lane in self.gateway.view() {
+                if lane.in_flight > 0 || lane.waiting > 0 {
+                    self.message("waiting", &lane_line(&lane));
+                }
+            }
         }
     }
 
@@ -290,15 +314,54 @@ fn parts(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> Ve
     if let Some(bytes) = memory {
         let _ = write!(pace, ", memory {} MB", bytes / 1_000_000);
     }
-    parts.push(pace);
-    for lane in lanes {
-        let mut text = format!("{}: {} in flight", lane.model, lane.in_flight);
-        if let Some((used, limit)) = lane.used {
-            let _ = write!(text, ", {used}/{limit} requests/min");
-        }
-        parts.push(text);
+    if let Some(cost) = cost(&view.calls) {
+        let _ = write!(pace, ", {cost}");
     }
+    parts.push(pace);
+    parts.extend(lanes.iter().map(lane_line));
     parts
+}
+
+/// What a lane is doing, and what it waits for until when.
+fn lane_line(lane: &LaneView) -> String {
+    let mut text = format!("{}: {} in flight", lane.model, lane.in_flight);
+    if lane.allowed < u64::MAX {
+        let _ = write!(text, " of {}", lane.allowed);
+    }
+    for (used, most, what) in &lane.limits {
+        let _ = write!(text, ", {}/{} {what}", count(*used), count(*most));
+    }
+    if let Some(down) = &lane.down {
+        let _ = write!(text, ", {down}");
+    }
+    if let Some(wait) = &lane.wait {
+        let _ = write!(text, ", {} wait for {}", lane.waiting, wait.reason);
+        if let Some(left) = wait.left {
+            let _ = write!(text, ", {} left", duration(left.as_secs_f64().ceil()));
+        }
+    }
+    text
+}
+
+/// What calls cost, as far as prices are known; `None` if nothing was asked for money.
+pub(super) fn cost(calls: &CallCount) -> Option<String> {
+    let known = calls.cost_micros > 0;
+    let text = dollars(calls.cost_micros);
+    match (known, calls.unpriced) {
+        (false, _) => None,
+        (true, 0) => Some(text),
+        (true, unpriced) => Some(format!("{text} and {unpriced} calls of unknown price")),
+    }
+}
+
+/// Millionths of a dollar as people write them.
+pub(super) fn dollars(micros: u64) -> String {
+    let dollars = micros as f64 / 1e6;
+    if dollars >= 10.0 {
+        format!("${dollars:.2}")
+    } else {
+        format!("${dollars:.4}")
+    }
 }
 
 /// `1:05` or `2:01:05`.
@@ -324,7 +387,8 @@ pub(super) fn count(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::statistics::{RecordEnd, Statistics, TaskEnd};
+    use crate::core::statistics::{CallEnd, RecordEnd, Statistics, TaskEnd};
+    use crate::llm::lane::Wait;
 
     fn view() -> View {
         let mut statistics = Statistics::new(
@@ -348,7 +412,15 @@ mod tests {
                 RecordEnd::Complete
             };
             statistics.record_ended(now, "metal", end);
-            statistics.call_ended(now, 1200, 800);
+            statistics.call_ended(
+                now,
+                CallEnd {
+                    input_tokens: 1200,
+                    output_tokens: 800,
+                    micros: Some(660),
+                    again: second == 3,
+                },
+            );
         }
         statistics.tasks_parked(2);
         statistics.view(Duration::from_secs(12))
@@ -358,7 +430,14 @@ mod tests {
         vec![LaneView {
             model: "openai/gpt-4o-mini".to_owned(),
             in_flight: 8,
-            used: Some((12, 30)),
+            allowed: 8,
+            waiting: 40,
+            wait: Some(Wait {
+                reason: "room within 30 requests per minute".to_owned(),
+                left: Some(Duration::from_millis(11_200)),
+            }),
+            limits: vec![(30, 30, "requests/minute".to_owned())],
+            down: None,
         }]
     }
 
@@ -367,8 +446,8 @@ mod tests {
         insta::assert_snapshot!(block(&view(), &lanes(), Some(45_000_000), "materials"), @r"
         ██████░░░░░░░░░░░░░░░░░░░░░░░░ 12/54 materials (22 %), 0:12 elapsed, eta 0:42
         success 92 %, components made 23, kept 0, failed 1, 2 to try again
-        tokens 24.0k (2000/s), 3600 materials/h, memory 45 MB
-        openai/gpt-4o-mini: 8 in flight, 12/30 requests/min
+        tokens 24.0k (2000/s), 3600 materials/h, memory 45 MB, $0.0079
+        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left
         metal 11/34 (1 incomplete)  wood 0/20
         frontmatter 12  text 11 (1 failed)
         ");

@@ -1,5 +1,6 @@
 //! `host run`: makes what is missing or out of date, and says how it went.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,12 +11,13 @@ use tokio::sync::mpsc;
 use super::exit::{Exit, Failure};
 use super::progress::{Display, Progress};
 use super::settings::Settings;
-use super::{lanes, summary};
+use super::{lanes, settings, summary};
 use crate::component::{self, Component};
 use crate::config::closest;
 use crate::core::graph;
 use crate::dataset::Dataset;
-use crate::llm::gateway::Gateway;
+use crate::llm::gateway::{Chain, Gateway};
+use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
 use crate::plugin::{engine, load};
 use crate::run::{self, Interrupt, Meter, Run, RunError};
@@ -25,7 +27,7 @@ use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 some tasks failed, \
-    5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
+    4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
 )]
 pub(super) struct RunArgs {
     /// Run every component, enabled or not
@@ -81,6 +83,12 @@ pub(super) struct RunArgs {
         hide_env_values = true
     )]
     pub concurrency: Option<u64>,
+    /// Dollars that this run may cost; it then ends in order, and can be gone on with
+    #[arg(long, value_name = "USD", value_parser = settings::dollars)]
+    pub max_cost: Option<f64>,
+    /// Tokens, in and out, that this run may take
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u64>,
     /// Dataset: .yaml, .json, .jsonl or .csv
     #[arg(
         long,
@@ -197,11 +205,19 @@ async fn start(
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
-    let lanes = lanes::make(&settings, &components, &meter, &interrupt).map_err(Failure::usage)?;
-    let window = window(&settings, display);
+    let purse = Purse::new(settings.max_cost, args.max_tokens);
+    let making = lanes::Making {
+        store: &store,
+        purse: &purse,
+        meter: &meter,
+        interrupt: &interrupt,
+    };
+    let chains = lanes::make(&settings, &components, &making).map_err(Failure::usage)?;
+    let at_once = at_once(&chains);
+    let window = window(at_once, display);
     let gateway = Arc::new(Gateway::new(
         store.clone(),
-        lanes,
+        chains,
         Arc::clone(&meter) as Arc<_>,
     ));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -237,11 +253,12 @@ async fn start(
         }
     })?;
     summary::print(&summary, &noun, &output_root, args.json);
-    Ok(match summary.stopped {
-        Some(_) => Exit::Provider,
-        None if summary.interrupted => Exit::Interrupted,
-        None if summary.view.complete < summary.view.records => Exit::Partial,
-        None => Exit::Done,
+    Ok(match &summary.stopped {
+        Some(error) if error.class.stops_lane() => Exit::Provider,
+        _ if summary.budget_reached => Exit::Budget,
+        _ if summary.interrupted => Exit::Interrupted,
+        _ if summary.view.complete < summary.view.records => Exit::Partial,
+        _ => Exit::Done,
     })
 }
 
@@ -344,16 +361,24 @@ fn select(
     store.select(dataset, selection).map_err(Failure::internal)
 }
 
+/// Requests that all lanes together may have under way, as far as that is limited.
+fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
+    let lanes = chains.values().flat_map(|chain| &chain.lanes);
+    lanes
+        .map(|lane| lane.view().allowed)
+        .filter(|allowed| *allowed < u64::MAX)
+        .fold(0, u64::saturating_add)
+}
+
 /// Records in work at once: enough to keep every allowed request busy.
-fn window(settings: &Settings, display: &Display) -> usize {
-    let concurrency = usize::try_from(settings.config.limits.concurrency).unwrap_or(WINDOW);
+fn window(at_once: u64, display: &Display) -> usize {
+    let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
     let window = WINDOW.max(concurrency.saturating_add(concurrency / 4));
-    let files = settings.config.limits.concurrency.saturating_add(256);
+    let files = at_once.saturating_add(256);
     if let Some(limit) = run::raise_open_files(files) {
         display.print(&format!(
-            "warning: {} requests at once need about {files} open files, and the system allows {limit}\n\
-             hint: raise it with `ulimit -n {files}`, or lower --concurrency",
-            settings.config.limits.concurrency
+            "warning: {at_once} requests at once need about {files} open files, and the system allows {limit}\n\
+             hint: raise it with `ulimit -n {files}`, or lower --concurrency"
         ));
     }
     window

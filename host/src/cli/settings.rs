@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 
 use super::run::RunArgs;
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
 use crate::dataset::DatasetConfig;
 
 /// The configuration with the flags laid over it.
@@ -14,16 +14,11 @@ use crate::dataset::DatasetConfig;
 pub(super) struct Settings {
     pub config: Config,
     pub dataset: DatasetConfig,
-    /// Limits that were asked for by flag or environment, and so hold for the offline provider too.
-    pub explicit: ExplicitLimits,
+    /// Limits that were asked for by flag or environment, and so hold for every lane, the offline one too.
+    pub explicit: LimitsConfig,
     pub cache: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ExplicitLimits {
-    pub requests_per_minute: Option<u64>,
-    pub tokens_per_minute: Option<u64>,
-    pub concurrency: Option<u64>,
+    /// Millionths of a dollar that the run may cost.
+    pub max_cost: Option<u64>,
 }
 
 impl Settings {
@@ -59,19 +54,14 @@ impl Settings {
         if let Some(plugins) = &args.plugins {
             config.plugins.directory.clone_from(plugins);
         }
-        let explicit = ExplicitLimits {
+        let explicit = LimitsConfig {
             requests_per_minute: args.requests_per_minute,
             tokens_per_minute: args.tokens_per_minute,
             concurrency: args.concurrency,
+            ..LimitsConfig::default()
         };
-        if let Some(limit) = explicit.requests_per_minute {
-            config.limits.requests_per_minute = limit;
-        }
-        if let Some(limit) = explicit.tokens_per_minute {
-            config.limits.tokens_per_minute = Some(limit);
-        }
-        if let Some(limit) = explicit.concurrency {
-            config.limits.concurrency = limit;
+        if let Some(key) = explicit.zero() {
+            return Err(zero(key));
         }
         check(&config)?;
         Ok(Settings {
@@ -79,27 +69,39 @@ impl Settings {
             dataset,
             explicit,
             cache: cache_directory()?,
+            max_cost: args.max_cost.map(|dollars| (dollars * 1e6).round() as u64),
         })
+    }
+}
+
+/// Reads an amount of dollars.
+pub(super) fn dollars(text: &str) -> Result<f64, String> {
+    let amount: f64 = text
+        .trim_start_matches('$')
+        .parse()
+        .map_err(|_| "it is not a number of dollars, as in 2.50".to_owned())?;
+    if amount.is_finite() && amount > 0.0 && amount < 1e9 {
+        Ok(amount)
+    } else {
+        Err("it must be more than 0".to_owned())
     }
 }
 
 /// Values that no run can work with.
 fn check(config: &Config) -> anyhow::Result<()> {
-    let limits = &config.limits;
+    let of_models = config.models.values().map(|model| &model.limits);
+    if let Some(key) = of_models
+        .chain([&config.limits])
+        .find_map(LimitsConfig::zero)
+    {
+        return Err(zero(key));
+    }
     for (key, value) in [
-        ("requests-per-minute", Some(limits.requests_per_minute)),
-        ("tokens-per-minute", limits.tokens_per_minute),
-        ("concurrency", Some(limits.concurrency)),
-        ("max-tries", Some(u64::from(config.retry.max_tries))),
-        (
-            "idle-timeout-seconds",
-            Some(config.retry.idle_timeout_seconds),
-        ),
+        ("max-tries", u64::from(config.retry.max_tries)),
+        ("idle-timeout-seconds", config.retry.idle_timeout_seconds),
     ] {
-        if value == Some(0) {
-            return Err(anyhow!(
-                "`{key}` is 0, so nothing could ever be asked\nhint: set it to 1 or more"
-            ));
+        if value == 0 {
+            return Err(zero(key));
         }
     }
     for temperature in config.temperature.into_iter().chain(
@@ -113,6 +115,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn zero(key: &str) -> anyhow::Error {
+    anyhow!("`{key}` is 0, so nothing could ever be asked\nhint: set it to 1 or more")
 }
 
 /// The path as a person would write it from here: shorter in messages than the absolute one.

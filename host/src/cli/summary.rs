@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::progress::{count, duration, emit};
+use super::progress::{cost, count, dollars, duration, emit};
 use crate::core::statistics::View;
 use crate::run::{RunSummary, Survey, peak_memory};
 
@@ -19,12 +19,15 @@ pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bo
             "summary": summary.view,
             "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
             "interrupted": summary.interrupted,
+            "budget_reached": summary.budget_reached,
             "peak_memory_bytes": memory,
         }));
         return;
     }
     let text = render(&summary.view, noun, output, memory);
-    let end = if let Some(error) = &summary.stopped {
+    let end = if summary.budget_reached {
+        "stopped: the run has spent what it may; run again with more to go on\n".to_owned()
+    } else if let Some(error) = &summary.stopped {
         format!("stopped: {error}\nhint: {}\n", remedy(error.class))
     } else if summary.interrupted {
         "interrupted: run the same command again to go on\n".to_owned()
@@ -40,7 +43,10 @@ fn remedy(class: crate::core::class::FailureClass) -> &'static str {
     match class {
         FailureClass::Auth => "check the key; run the same command again to go on",
         FailureClass::Quota => "add credit or raise the quota; run the same command again to go on",
-        _ => "check the name of the model; run the same command again to go on",
+        FailureClass::NotFound => {
+            "check the name of the model; run the same command again to go on"
+        }
+        _ => "see whether the provider is up; run the same command again to go on",
     }
 }
 
@@ -120,6 +126,20 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
             bytes / 1_000_000
         )),
     );
+    if calls.again_tokens > 0 {
+        let _ = write!(
+            text,
+            "of these, retries and repairs took {} tokens",
+            count(calls.again_tokens)
+        );
+        if calls.again_cost_micros > 0 {
+            let _ = write!(text, " and {}", dollars(calls.again_cost_micros));
+        }
+        text.push('\n');
+    }
+    if let Some(cost) = cost(calls) {
+        let _ = writeln!(text, "cost {cost}");
+    }
     let _ = writeln!(text, "files are in {}", output.display());
     text
 }

@@ -1,26 +1,45 @@
 //! The circuit breaker of a lane: when a server has been down for many calls in a row, further calls
-//! fail at once instead of each finding out by itself. It does not know time: the caller lets a
-//! probe through when it wants to know again.
+//! wait for one that finds out for all, instead of each finding out by itself. Times are spans from any
+//! fixed moment, and arguments.
+
+use std::time::Duration;
 
 use super::class::FailureClass;
+
+/// First wait before a probe; it doubles with every probe that fails.
+const COOL_DOWN: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// State of the breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Calls pass.
     Closed,
-    /// One call finds out for all; the others wait for it.
-    HalfOpen {
-        /// Whether the probe is under way.
-        probing: bool,
-    },
-    /// No call passes.
-    Open {
-        /// Class of the failure that opened it.
+    /// No call passes until a moment; then one finds out.
+    Open(Outage),
+    /// One call is finding out for all.
+    HalfOpen(Outage),
+    /// Nothing can be had any more: key, quota or model.
+    Stopped {
+        /// Class of the failure.
         class: FailureClass,
-        /// Text of that failure.
+        /// Its text.
         cause: String,
     },
+}
+
+/// A server that is down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Class of the failure that opened the breaker.
+    pub class: FailureClass,
+    /// Text of the last failure.
+    pub cause: String,
+    /// When it began.
+    pub since: Duration,
+    /// When the next call may find out.
+    pub until: Duration,
+    wait: Duration,
 }
 
 /// What a call may do.
@@ -28,13 +47,15 @@ pub enum State {
 pub enum Admission {
     /// Go.
     Go,
-    /// Another call is finding out: ask again when it is back.
-    Wait,
-    /// Do not call.
+    /// Go, and find out for all.
+    Probe,
+    /// Wait until a moment, or until the probe is back.
+    Wait(Option<Duration>),
+    /// Do not call: stopped, or down for too long.
     Refused {
-        /// Class of the failure that opened the breaker.
+        /// Class of the failure.
         class: FailureClass,
-        /// Text of that failure.
+        /// In words.
         cause: String,
     },
 }
@@ -45,15 +66,18 @@ pub struct Breaker {
     state: State,
     failures: u32,
     threshold: u32,
+    patience: Duration,
 }
 
 impl Breaker {
-    /// A closed breaker that opens after `threshold` failures in a row.
-    pub fn new(threshold: u32) -> Breaker {
+    /// A closed breaker that opens after `threshold` failures in a row, and refuses calls when the server has
+    /// been down for `patience`.
+    pub fn new(threshold: u32, patience: Duration) -> Breaker {
         Breaker {
             state: State::Closed,
             failures: 0,
             threshold,
+            patience,
         }
     }
 
@@ -62,80 +86,102 @@ impl Breaker {
         &self.state
     }
 
-    /// Asks to make a call.
-    pub fn admit(&mut self) -> Admission {
-        match &mut self.state {
-            State::Closed => Admission::Go,
-            State::HalfOpen { probing: true } => Admission::Wait,
-            State::HalfOpen { probing } => {
-                *probing = true;
-                Admission::Go
+    /// When calls that wait are refused, if the server is down.
+    pub fn gives_up_at(&self) -> Option<Duration> {
+        match &self.state {
+            State::Open(outage) | State::HalfOpen(outage) => Some(outage.since + self.patience),
+            State::Closed | State::Stopped { .. } => None,
+        }
+    }
+
+    /// Why no call can be made any more, if so.
+    pub fn refusal(&self, now: Duration) -> Option<(FailureClass, String)> {
+        match &self.state {
+            State::Stopped { class, cause } => Some((*class, cause.clone())),
+            State::Open(outage) if now >= outage.since + self.patience => Some((
+                outage.class,
+                format!(
+                    "it has been down for {} s: {}",
+                    now.saturating_sub(outage.since).as_secs(),
+                    outage.cause
+                ),
+            )),
+            State::Open(_) | State::HalfOpen(_) | State::Closed => None,
+        }
+    }
+
+    /// Asks to make a call, which is then made.
+    pub fn admit(&mut self, now: Duration) -> Admission {
+        if let Some((class, cause)) = self.refusal(now) {
+            return Admission::Refused { class, cause };
+        }
+        match &self.state {
+            State::Open(outage) if now >= outage.until => {
+                self.state = State::HalfOpen(outage.clone());
+                Admission::Probe
             }
-            State::Open { class, cause } => Admission::Refused {
-                class: *class,
-                cause: cause.clone(),
-            },
+            State::Open(outage) => Admission::Wait(Some(outage.until)),
+            State::HalfOpen(_) => Admission::Wait(None),
+            State::Closed | State::Stopped { .. } => Admission::Go,
         }
     }
 
     /// A call came back with an answer, or with an error that shows a living server.
     pub fn succeeded(&mut self) {
         self.failures = 0;
-        if !matches!(&self.state, State::Open { class, .. } if class.stops_lane()) {
+        if !matches!(self.state, State::Stopped { .. }) {
             self.state = State::Closed;
         }
     }
 
-    /// A call that was let through ended without a word on the server (it was cancelled).
-    pub fn abandoned(&mut self) {
-        if let State::HalfOpen { probing } = &mut self.state {
-            *probing = false;
+    /// A probe ended without a word on the server (it was cancelled).
+    pub fn abandoned(&mut self, now: Duration) {
+        if let State::HalfOpen(outage) = &self.state {
+            let outage = Outage {
+                until: now,
+                ..outage.clone()
+            };
+            self.state = State::Open(outage);
         }
     }
 
-    /// A try failed. What stops a lane opens it at once; a rate limit is no sign of a dead server.
-    /// A probe may use all its tries before [`Breaker::gave_up`] decides.
-    pub fn failed(&mut self, class: FailureClass, cause: &str) {
+    /// A call failed. What stops a lane stops it at once; an error that shows a living server closes it.
+    pub fn failed(&mut self, now: Duration, class: FailureClass, cause: &str) {
         if class.stops_lane() {
-            self.open(class, cause);
-        } else if matches!(class, FailureClass::Transient | FailureClass::Overloaded) {
-            self.failures = self.failures.saturating_add(1);
-            if self.failures >= self.threshold && self.state == State::Closed {
-                self.open(class, cause);
-            }
-        } else if self.state == State::Closed {
-            self.failures = 0;
-        }
-    }
-
-    /// A call used up its tries. If it was the probe, the lane is still down.
-    pub fn gave_up(&mut self, class: FailureClass, cause: &str) {
-        match self.state {
-            State::HalfOpen { .. } if class.is_transient() => self.open(class, cause),
-            // An error that shows a living server.
-            State::HalfOpen { .. } => self.succeeded(),
-            State::Closed | State::Open { .. } => {}
-        }
-    }
-
-    /// Whether a probe is under way.
-    pub fn is_probing(&self) -> bool {
-        self.state == State::HalfOpen { probing: true }
-    }
-
-    fn open(&mut self, class: FailureClass, cause: &str) {
-        if !matches!(self.state, State::Open { .. }) {
-            self.state = State::Open {
+            self.state = State::Stopped {
                 class,
                 cause: cause.to_owned(),
             };
+            return;
         }
-    }
-
-    /// Lets one call find out whether the lane is back. What stopped for good stays stopped.
-    pub fn probe(&mut self) {
-        if matches!(&self.state, State::Open { class, .. } if !class.stops_lane()) {
-            self.state = State::HalfOpen { probing: false };
+        if !matches!(class, FailureClass::Transient | FailureClass::Overloaded) {
+            self.succeeded();
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let cause = cause.to_owned();
+        match &self.state {
+            State::Closed if self.failures >= self.threshold => {
+                self.state = State::Open(Outage {
+                    class,
+                    cause,
+                    since: now,
+                    until: now + COOL_DOWN,
+                    wait: COOL_DOWN,
+                });
+            }
+            State::HalfOpen(outage) => {
+                let wait = (outage.wait * 2).min(LONGEST);
+                self.state = State::Open(Outage {
+                    class,
+                    cause,
+                    since: outage.since,
+                    until: now + wait,
+                    wait,
+                });
+            }
+            // What was under way when it opened says nothing new.
+            State::Closed | State::Open(_) | State::Stopped { .. } => {}
         }
     }
 }
@@ -144,38 +190,68 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    #[test]
-    fn opens_after_failures_in_a_row_and_probes() {
-        let mut breaker = Breaker::new(3);
-        breaker.failed(FailureClass::Transient, "reset");
-        breaker.failed(FailureClass::Transient, "reset");
-        breaker.succeeded();
-        breaker.failed(FailureClass::Transient, "reset");
-        breaker.failed(FailureClass::Transient, "reset");
-        assert_eq!(breaker.admit(), Admission::Go);
-        breaker.failed(FailureClass::Transient, "refused");
-        assert!(matches!(breaker.admit(), Admission::Refused { .. }));
-        breaker.probe();
-        assert_eq!(breaker.admit(), Admission::Go);
-        assert_eq!(breaker.admit(), Admission::Wait);
-        breaker.failed(FailureClass::Transient, "refused");
-        assert_eq!(breaker.admit(), Admission::Wait, "the probe has more tries");
-        breaker.gave_up(FailureClass::Transient, "refused");
-        assert!(matches!(breaker.admit(), Admission::Refused { .. }));
-        breaker.probe();
-        assert_eq!(breaker.admit(), Admission::Go);
-        breaker.succeeded();
-        assert_eq!(breaker.admit(), Admission::Go);
-        assert_eq!(breaker.admit(), Admission::Go);
+    const PATIENCE: Duration = Duration::from_secs(100);
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn down() -> Breaker {
+        let mut breaker = Breaker::new(3, PATIENCE);
+        (0..3).for_each(|_| breaker.failed(at(0), FailureClass::Transient, "refused"));
+        breaker
     }
 
     #[test]
-    fn a_wrong_key_opens_at_once_and_for_good() {
-        let mut breaker = Breaker::new(3);
-        breaker.failed(FailureClass::Auth, "no such key");
+    fn opens_after_failures_in_a_row_and_one_call_finds_out() {
+        let mut breaker = Breaker::new(3, PATIENCE);
+        breaker.failed(at(0), FailureClass::Transient, "reset");
+        breaker.failed(at(0), FailureClass::Transient, "reset");
         breaker.succeeded();
-        breaker.probe();
-        let Admission::Refused { class, cause } = breaker.admit() else {
+        breaker.failed(at(0), FailureClass::Transient, "reset");
+        assert_eq!(breaker.admit(at(0)), Admission::Go);
+
+        let mut breaker = down();
+        assert_eq!(breaker.admit(at(0)), Admission::Wait(Some(at(1))));
+        assert_eq!(breaker.admit(at(1)), Admission::Probe);
+        assert_eq!(breaker.admit(at(1)), Admission::Wait(None));
+        breaker.failed(at(2), FailureClass::Transient, "refused");
+        assert_eq!(
+            breaker.admit(at(3)),
+            Admission::Wait(Some(at(4))),
+            "it waits longer"
+        );
+        assert_eq!(breaker.admit(at(4)), Admission::Probe);
+        breaker.succeeded();
+        assert_eq!(breaker.admit(at(4)), Admission::Go);
+        assert_eq!(breaker.admit(at(4)), Admission::Go);
+    }
+
+    #[test]
+    fn a_probe_that_is_cancelled_lets_another_find_out() {
+        let mut breaker = down();
+        assert_eq!(breaker.admit(at(1)), Admission::Probe);
+        breaker.abandoned(at(1));
+        assert_eq!(breaker.admit(at(1)), Admission::Probe);
+    }
+
+    #[test]
+    fn patience_ends() {
+        let mut breaker = down();
+        assert_eq!(breaker.gives_up_at(), Some(PATIENCE));
+        let Admission::Refused { class, cause } = breaker.admit(at(100)) else {
+            panic!("must refuse")
+        };
+        assert_eq!(class, FailureClass::Transient);
+        assert_eq!(cause, "it has been down for 100 s: refused");
+    }
+
+    #[test]
+    fn a_wrong_key_stops_at_once_and_for_good() {
+        let mut breaker = Breaker::new(3, PATIENCE);
+        breaker.failed(at(0), FailureClass::Auth, "no such key");
+        breaker.succeeded();
+        let Admission::Refused { class, cause } = breaker.admit(at(50)) else {
             panic!("must refuse")
         };
         assert_eq!((class, cause.as_str()), (FailureClass::Auth, "no such key"));
@@ -183,10 +259,8 @@ mod tests {
 
     #[test]
     fn a_rate_limit_never_opens() {
-        let mut breaker = Breaker::new(1);
-        for _ in 0..10 {
-            breaker.failed(FailureClass::RateLimit, "slow down");
-        }
-        assert_eq!(breaker.admit(), Admission::Go);
+        let mut breaker = Breaker::new(1, PATIENCE);
+        (0..10).for_each(|_| breaker.failed(at(0), FailureClass::RateLimit, "slow down"));
+        assert_eq!(breaker.admit(at(0)), Admission::Go);
     }
 }

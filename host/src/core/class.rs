@@ -25,6 +25,8 @@ pub enum FailureClass {
     BadRequest,
     /// The provider's content filter refused question or answer.
     ContentFilter,
+    /// The run may spend no more.
+    Budget,
     /// No acceptable answer after repairs and a fresh one.
     InvalidOutput,
     /// The record lacks what the component cannot do without.
@@ -46,7 +48,7 @@ pub enum FailureClass {
 }
 
 /// Every class with its name in the store, in exports and on screen.
-const NAMES: [(FailureClass, &str); 18] = [
+const NAMES: [(FailureClass, &str); 19] = [
     (FailureClass::RateLimit, "rate-limit"),
     (FailureClass::Overloaded, "overloaded"),
     (FailureClass::Transient, "transient"),
@@ -56,6 +58,7 @@ const NAMES: [(FailureClass, &str); 18] = [
     (FailureClass::Context, "context"),
     (FailureClass::BadRequest, "bad-request"),
     (FailureClass::ContentFilter, "content-filter"),
+    (FailureClass::Budget, "budget"),
     (FailureClass::InvalidOutput, "invalid-output"),
     (FailureClass::UnsuitableRecord, "unsuitable-record"),
     (FailureClass::ComponentFault, "component-fault"),
@@ -92,6 +95,16 @@ impl FailureClass {
             self,
             Self::ContentFilter | Self::InvalidOutput | Self::RejectedArtifact
         )
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for FailureClass {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|error: UnknownClass| {
+            let names: Vec<&str> = NAMES.iter().map(|(_, name)| *name).collect();
+            serde::de::Error::custom(format!("{error}; the classes are: {}", names.join(", ")))
+        })
     }
 }
 

@@ -3,13 +3,18 @@
 //! A check in `cargo xtask tidy` keeps it so.
 
 pub mod breaker;
+pub mod budget;
 pub mod class;
+pub mod concurrency;
 pub mod decision;
 pub mod digest;
+pub mod estimate;
+pub mod fair;
 pub mod fingerprint;
 pub mod graph;
 pub mod key;
 pub mod limit;
+pub mod rates;
 pub mod retry;
 pub mod statistics;
 pub mod window;

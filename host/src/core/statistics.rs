@@ -78,6 +78,27 @@ pub struct CallCount {
     pub input_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
+    /// Tokens, in and out, that retries and repairs took of those: what first attempts would not have.
+    pub again_tokens: u64,
+    /// Millionths of a dollar, as far as prices are known.
+    pub cost_micros: u64,
+    /// Of those, what retries and repairs cost.
+    pub again_cost_micros: u64,
+    /// Calls of models whose price is not known.
+    pub unpriced: u64,
+}
+
+/// What one call took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallEnd {
+    /// Tokens of the question.
+    pub input_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+    /// Millionths of a dollar, where the price is known.
+    pub micros: Option<u64>,
+    /// Whether it was a retry or a repair.
+    pub again: bool,
 }
 
 /// Collects what happens.
@@ -199,12 +220,21 @@ impl Statistics {
         self.records.add(now, 1);
     }
 
-    /// A completion came from a provider.
-    pub fn call_ended(&mut self, now: Duration, input_tokens: u64, output_tokens: u64) {
+    /// A completion came from a provider, or was billed without one.
+    pub fn call_ended(&mut self, now: Duration, end: CallEnd) {
+        let tokens = end.input_tokens + end.output_tokens;
         self.calls.calls += 1;
-        self.calls.input_tokens += input_tokens;
-        self.calls.output_tokens += output_tokens;
-        self.tokens.add(now, input_tokens + output_tokens);
+        self.calls.input_tokens += end.input_tokens;
+        self.calls.output_tokens += end.output_tokens;
+        match end.micros {
+            Some(micros) => self.calls.cost_micros += micros,
+            None => self.calls.unpriced += 1,
+        }
+        if end.again {
+            self.calls.again_tokens += tokens;
+            self.calls.again_cost_micros += end.micros.unwrap_or(0);
+        }
+        self.tokens.add(now, tokens);
     }
 
     /// A try failed.

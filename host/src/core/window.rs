@@ -1,13 +1,22 @@
-//! An exact ledger of a provider's sliding window: how much was used in any span of its length, and
-//! when an amount may start so that no span ever holds more than the limit. It does not wait,
-//! and it does not know what it counts (requests or tokens).
+//! An exact ledger of a sliding window: how much was used in any span of its length, and when an amount
+//! may start so that no span ever holds more than the limit. It does not wait, and it does not know
+//! what it counts (requests or tokens).
+//!
+//! Bookings that lie close together share an entry that counts from the latest of them, so that a day
+//! of calls takes bounded memory and the error is on the safe side.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Where a reservation stands in the ledger, to settle it later.
+/// Entries share a slice of the span: a minute is kept to 15 ms.
+const SLICES: u32 = 4096;
+
+/// Where a booking stands in the ledger, to settle it later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reservation(u64);
+pub struct Reservation {
+    entry: u64,
+    amount: u64,
+}
 
 /// A limit of so much in any span of a given length. Times are measured from any fixed moment and
 /// must not go backwards.
@@ -16,14 +25,15 @@ pub struct Window {
     limit: u64,
     span: Duration,
     entries: VecDeque<Entry>,
+    /// Number of the first entry that is still kept.
+    first: u64,
     used: u64,
-    next: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    id: u64,
-    at: Duration,
+    since: Duration,
+    latest: Duration,
     amount: u64,
 }
 
@@ -34,14 +44,19 @@ impl Window {
             limit,
             span,
             entries: VecDeque::new(),
+            first: 0,
             used: 0,
-            next: 0,
         }
     }
 
     /// The limit.
     pub fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Changes the limit; what was booked stays booked.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
     }
 
     /// How much of the limit is used at `now`.
@@ -63,7 +78,7 @@ impl Window {
                 break;
             }
             excess = excess.saturating_sub(entry.amount);
-            at = entry.at.saturating_add(self.span);
+            at = entry.latest.saturating_add(self.span);
         }
         Some(at)
     }
@@ -71,44 +86,61 @@ impl Window {
     /// Books `amount` at `now`, to be called when [`Window::earliest`] allows it.
     pub fn reserve(&mut self, now: Duration, amount: u64) -> Reservation {
         self.expire(now);
-        let id = self.next;
-        self.next += 1;
         self.used = self.used.saturating_add(amount);
-        self.entries.push_back(Entry {
-            id,
-            at: now,
+        let slice = self.span / SLICES;
+        match self.entries.back_mut() {
+            Some(last) if now.saturating_sub(last.since) < slice => {
+                last.amount = last.amount.saturating_add(amount);
+                last.latest = now;
+            }
+            _ => self.entries.push_back(Entry {
+                since: now,
+                latest: now,
+                amount,
+            }),
+        }
+        Reservation {
+            entry: self.first + (self.entries.len() as u64).saturating_sub(1),
             amount,
-        });
-        Reservation(id)
+        }
     }
 
-    /// Corrects a reservation to what was really used. What has left the window is left alone.
+    /// Corrects a booking to what was really used. What has left the window is left alone.
     pub fn settle(&mut self, reservation: Reservation, actual: u64) {
-        let Some(first) = self.entries.front().map(|entry| entry.id) else {
-            return;
-        };
-        let Some(place) = reservation.0.checked_sub(first) else {
-            return;
-        };
-        let Ok(place) = usize::try_from(place) else {
-            return;
-        };
-        if let Some(entry) = self.entries.get_mut(place) {
-            self.used = self
-                .used
-                .saturating_sub(entry.amount)
-                .saturating_add(actual);
-            entry.amount = actual;
+        let place = reservation.entry.checked_sub(self.first);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
+            let correct = |sum: u64| {
+                sum.saturating_sub(reservation.amount)
+                    .saturating_add(actual)
+            };
+            entry.amount = correct(entry.amount);
+            self.used = correct(self.used);
+        }
+    }
+
+    /// Takes back `amount` of what was booked last.
+    pub fn take_back(&mut self, amount: u64) {
+        let mut left = amount.min(self.used);
+        self.used -= left;
+        for entry in self.entries.iter_mut().rev() {
+            let part = left.min(entry.amount);
+            entry.amount -= part;
+            left -= part;
+            if left == 0 {
+                break;
+            }
         }
     }
 
     fn expire(&mut self, now: Duration) {
         while let Some(entry) = self.entries.front() {
-            if entry.at.saturating_add(self.span) > now {
+            if entry.latest.saturating_add(self.span) > now {
                 break;
             }
             self.used = self.used.saturating_sub(entry.amount);
             self.entries.pop_front();
+            self.first += 1;
         }
     }
 }
@@ -123,21 +155,23 @@ mod tests {
         #[test]
         fn no_span_exceeds_the_limit(
             limit in 1u64..20,
-            arrivals in prop::collection::vec((0u64..40, 1u64..20), 1..60),
+            arrivals in prop::collection::vec((0u64..4000, 1u64..20, 0u64..20), 1..60),
         ) {
             let span = Duration::from_secs(10);
             let mut window = Window::new(limit, span);
             let mut now = Duration::ZERO;
             let mut started: Vec<(Duration, u64)> = Vec::new();
-            for (gap, amount) in arrivals {
-                now += Duration::from_millis(gap * 100);
+            for (gap, amount, actual) in arrivals {
+                now += Duration::from_millis(gap);
                 match window.earliest(now, amount) {
                     None => prop_assert!(amount > limit),
                     Some(at) => {
                         prop_assert!(at >= now);
                         now = at;
-                        window.reserve(now, amount);
-                        started.push((now, amount));
+                        let actual = actual.min(amount);
+                        let reservation = window.reserve(now, amount);
+                        window.settle(reservation, actual);
+                        started.push((now, actual));
                     }
                 }
             }
@@ -175,5 +209,15 @@ mod tests {
         assert_eq!(window.used(Duration::from_secs(61)), 0);
         window.settle(first, 99);
         assert_eq!(window.used(Duration::from_secs(61)), 0);
+    }
+
+    #[test]
+    fn a_day_of_calls_takes_bounded_memory() {
+        let mut window = Window::new(u64::MAX, Duration::from_secs(86_400));
+        for call in 0..200_000_u64 {
+            window.reserve(Duration::from_millis(call * 432), 1);
+        }
+        assert!(window.entries.len() <= SLICES as usize + 1);
+        assert_eq!(window.used(Duration::from_secs(86_399)), 200_000);
     }
 }

@@ -5,43 +5,53 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::{CallError, GatewayError};
-use super::lane::{Lane, LaneView, Observer};
+use super::lane::{Asker, Lane, LaneView, Observer, Obtained};
 use super::request::{Answer, CompletionRequest};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
 use crate::core::key::Parameters;
 use crate::store::{Begin, Provenance, Store};
 
-/// All lanes, and the journal behind them.
+/// Lanes by the model that is asked for, and the journal behind them.
 pub struct Gateway {
     store: Store,
-    lanes: BTreeMap<String, Arc<Lane>>,
+    chains: BTreeMap<String, Chain>,
     observer: Arc<dyn Observer>,
 }
 
+/// The lanes that may answer for one model: its own first, then those that it falls back to.
+#[derive(Clone)]
+pub struct Chain {
+    /// In the order in which they are asked.
+    pub lanes: Vec<Arc<Lane>>,
+    /// For what the next one is asked.
+    pub fall_back_on: Vec<FailureClass>,
+}
+
 impl Gateway {
-    /// A gateway over lanes by `provider/model`.
+    /// A gateway over chains of lanes by `provider/model`.
     pub fn new(
         store: Store,
-        lanes: BTreeMap<String, Arc<Lane>>,
+        chains: BTreeMap<String, Chain>,
         observer: Arc<dyn Observer>,
     ) -> Gateway {
         Gateway {
             store,
-            lanes,
+            chains,
             observer,
         }
     }
 
-    /// The answer to a question, and its number in the journal.
+    /// The answer to a question, and its number in the journal. `flow` names those who share their turns.
     ///
     /// # Errors
-    /// When the lane gave up, or the journal failed: nothing was answered then.
+    /// When every lane gave up, or the journal failed: nothing was answered then.
     pub async fn answer(
         &self,
         parameters: &Parameters,
         key: Digest,
         request: &CompletionRequest,
+        flow: &str,
     ) -> Result<(i64, Answer), GatewayError> {
         loop {
             let claim = match self.store.begin(key)? {
@@ -56,17 +66,13 @@ impl Gateway {
                 }
                 Begin::Go(claim) => claim,
             };
-            let lane = self.lanes.get(&parameters.model).ok_or_else(|| {
-                CallError::new(
-                    FailureClass::NotFound,
-                    format!("no lane leads to the model `{}`", parameters.model),
-                )
-            })?;
-            let obtained = lane.obtain(parameters, request, key.seed()).await?;
+            let (lane, obtained) = self.obtain(parameters, request, key.seed(), flow).await?;
             let provenance = Provenance {
                 provider: lane.provider().to_owned(),
+                lane: lane.model().to_owned(),
                 model: obtained.model,
                 usage: obtained.usage,
+                micros: obtained.micros,
                 tries: obtained.tries,
             };
             let id = self
@@ -77,23 +83,71 @@ impl Gateway {
         }
     }
 
-    /// Lets each lane that is down find out once whether it is back.
-    pub fn probe(&self) {
-        self.lanes.values().for_each(|lane| lane.probe());
+    /// Asks lane after lane, as far as what went wrong is something that another may do better.
+    async fn obtain(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        seed: u64,
+        flow: &str,
+    ) -> Result<(&Arc<Lane>, Obtained), CallError> {
+        let none = || {
+            CallError::new(
+                FailureClass::NotFound,
+                format!("no lane leads to the model `{}`", parameters.model),
+            )
+        };
+        let chain = self.chains.get(&parameters.model).ok_or_else(none)?;
+        let mut last = None;
+        for (place, lane) in chain.lanes.iter().enumerate() {
+            let is_last = place + 1 == chain.lanes.len();
+            let asker = Asker {
+                flow,
+                seed,
+                patient: is_last,
+            };
+            let result = lane.obtain(parameters, request, asker).await;
+            let class = match &result {
+                Err(error) => Some(error.class),
+                Ok(obtained) => match obtained.answer {
+                    Answer::Completion(_) => None,
+                    Answer::ContentFiltered(_) => Some(FailureClass::ContentFilter),
+                    Answer::ContextTooLong(_) => Some(FailureClass::Context),
+                },
+            };
+            let goes_on = class.is_some_and(|class| chain.fall_back_on.contains(&class));
+            if is_last || !goes_on {
+                return result.map(|obtained| (lane, obtained));
+            }
+            last = result.err();
+        }
+        Err(last.unwrap_or_else(none))
     }
 
-    /// Why a lane stopped for good, if one did.
-    pub fn stopped(&self) -> Option<CallError> {
-        self.lanes.values().find_map(|lane| lane.stopped())
+    /// Why nothing can be had any more for a model that is asked for, if so.
+    pub fn refusal(&self) -> Option<CallError> {
+        self.chains.values().find_map(Chain::refusal)
     }
 
-    /// Whether there are lanes and none of them can bring anything any more.
-    pub fn all_stopped(&self) -> bool {
-        !self.lanes.is_empty() && self.lanes.values().all(|lane| lane.stopped().is_some())
+    /// Whether there are models, and nothing can be had for any of them.
+    pub fn all_refused(&self) -> bool {
+        !self.chains.is_empty() && self.chains.values().all(|chain| chain.refusal().is_some())
     }
 
-    /// What the lanes are doing.
+    /// What the lanes are doing, each once.
     pub fn view(&self) -> Vec<LaneView> {
-        self.lanes.values().map(|lane| lane.view()).collect()
+        let lanes = self.chains.values().flat_map(|chain| &chain.lanes);
+        let views: BTreeMap<&str, LaneView> =
+            lanes.map(|lane| (lane.model(), lane.view())).collect();
+        views.into_values().collect()
+    }
+}
+
+impl Chain {
+    /// Why no lane of it can bring anything any more: what the first says.
+    fn refusal(&self) -> Option<CallError> {
+        let refusals: Option<Vec<CallError>> =
+            self.lanes.iter().map(|lane| lane.refusal()).collect();
+        refusals?.into_iter().next()
     }
 }

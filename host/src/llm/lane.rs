@@ -2,51 +2,60 @@
 //! answers that can be used, or one error that says why not. No permit is held during a back-off.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::error::CallError;
-use super::pace::Pace;
 use super::provider::{Call, Finish, Provider, RawAnswer};
+use super::purse::Purse;
 use super::render::render;
-use super::request::{Answer, Completion, CompletionRequest, StopReason, Usage};
-use crate::core::breaker::{Admission, Breaker, State};
+use super::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
+use super::turnstile::{Outcome, Settings, Turnstile};
 use crate::core::class::FailureClass;
 use crate::core::key::Parameters;
+use crate::core::limit::{Limit, Size};
 use crate::core::retry::{Failure, RetryPolicy};
+
+pub use super::turnstile::Wait;
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;
 
-/// Limits of a lane; what is absent is not limited.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LaneLimits {
-    /// Requests in any minute.
-    pub requests_per_minute: Option<u64>,
-    /// Tokens in any minute.
-    pub tokens_per_minute: Option<u64>,
-    /// Requests at once.
-    pub concurrency: Option<u64>,
-}
-
 /// How a lane behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LaneSettings {
     /// Its limits.
-    pub limits: LaneLimits,
+    pub limits: Vec<Limit>,
+    /// Requests at once; not limited where absent.
+    pub concurrency: Option<u64>,
     /// When it tries again.
     pub retry: RetryPolicy,
     /// Nothing for so long is a failure.
     pub idle_timeout: Duration,
+    /// How long the provider may be down before calls fail.
+    pub patience: Duration,
+    /// The first call goes alone until the provider has accepted it.
+    pub first_alone: bool,
+}
+
+/// What one call took, for the statistics.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// Tokens billed.
+    pub usage: Usage,
+    /// Millionths of a dollar, where the price is known.
+    pub micros: Option<u64>,
+    /// Whether it was a retry or a repair: what a first attempt would not have taken.
+    pub again: bool,
 }
 
 /// Is told what happens on a lane, for the statistics.
 pub trait Observer: Send + Sync {
-    /// A provider answered; these tokens were billed.
-    fn call_ended(&self, usage: Usage);
+    /// A provider answered, or billed what it did not answer.
+    fn call_ended(&self, spent: Spent);
     /// A try failed.
     fn try_failed(&self, model: &str, error: &CallError);
     /// An answer was in the journal.
@@ -60,8 +69,16 @@ pub struct LaneView {
     pub model: String,
     /// Requests that are being answered.
     pub in_flight: u64,
-    /// Requests of the last minute and their limit.
-    pub used: Option<(u64, u64)>,
+    /// Requests that may be under way at once; `u64::MAX` where that is not limited.
+    pub allowed: u64,
+    /// Requests that wait for their turn.
+    pub waiting: u64,
+    /// What the next one waits for.
+    pub wait: Option<Wait>,
+    /// Used amount, limit, and what it is in words, for each limit.
+    pub limits: Vec<(u64, u64, String)>,
+    /// Why nothing can be had, if so.
+    pub down: Option<String>,
 }
 
 /// A usable answer and what it took.
@@ -73,8 +90,21 @@ pub struct Obtained {
     pub model: String,
     /// Tokens of all tries.
     pub usage: Usage,
+    /// Millionths of a dollar of all tries, where the price is known.
+    pub micros: Option<u64>,
     /// Tries, the last included.
     pub tries: u32,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Callers of one flow share their turns with all others of it.
+    pub flow: &'a str,
+    /// A number that depends on the question alone.
+    pub seed: u64,
+    /// Waits while the provider is down; an impatient one has another lane to go to.
+    pub patient: bool,
 }
 
 /// One lane.
@@ -82,13 +112,18 @@ pub struct Lane {
     model: String,
     provider: Arc<dyn Provider>,
     settings: LaneSettings,
-    pace: Pace,
-    slots: Semaphore,
-    slot_count: u64,
-    breaker: Mutex<Breaker>,
-    breaker_changed: Notify,
+    turnstile: Turnstile,
+    purse: Purse,
     observer: Arc<dyn Observer>,
     closing: watch::Receiver<bool>,
+}
+
+/// What the tries of one question took so far.
+#[derive(Default)]
+struct Tally {
+    usage: Usage,
+    micros: Option<u64>,
+    tries: u32,
 }
 
 impl Lane {
@@ -98,26 +133,30 @@ impl Lane {
         model: String,
         provider: Arc<dyn Provider>,
         settings: LaneSettings,
+        purse: Purse,
         observer: Arc<dyn Observer>,
         closing: watch::Receiver<bool>,
     ) -> Lane {
-        let limits = settings.limits;
-        let slot_count = limits
-            .concurrency
-            .unwrap_or(u64::MAX)
-            .min(Semaphore::MAX_PERMITS as u64);
         Lane {
-            pace: Pace::new(limits.requests_per_minute, limits.tokens_per_minute),
-            slots: Semaphore::new(usize::try_from(slot_count).unwrap_or(Semaphore::MAX_PERMITS)),
-            slot_count,
-            breaker: Mutex::new(Breaker::new(BREAKER)),
-            breaker_changed: Notify::new(),
+            turnstile: Turnstile::new(&Settings {
+                limits: settings.limits.clone(),
+                concurrency: settings.concurrency.unwrap_or(u64::MAX),
+                breaker: BREAKER,
+                patience: settings.patience,
+                first_alone: settings.first_alone,
+            }),
             model,
             provider,
             settings,
+            purse,
             observer,
             closing,
         }
+    }
+
+    /// `provider/model`.
+    pub fn model(&self) -> &str {
+        &self.model
     }
 
     /// Name of the provider.
@@ -125,31 +164,37 @@ impl Lane {
         self.provider.name()
     }
 
+    /// Books what the lane used before this process began, the oldest first.
+    pub fn remember(&self, ago: Duration, requests: u64, tokens: Size) {
+        self.turnstile.remember(ago, requests, tokens);
+    }
+
     /// What it is doing.
     pub fn view(&self) -> LaneView {
+        let view = self.turnstile.view();
         LaneView {
             model: self.model.clone(),
-            in_flight: self
-                .slot_count
-                .saturating_sub(self.slots.available_permits() as u64),
-            used: self.pace.used(),
+            in_flight: view.in_flight,
+            allowed: view.allowed,
+            waiting: view.waiting,
+            wait: view.wait,
+            limits: view
+                .uses
+                .iter()
+                .map(|used| {
+                    let limit = used.limit;
+                    let words = format!("{}/{}", limit.amount.as_str(), limit.per());
+                    (used.used, limit.most, words)
+                })
+                .collect(),
+            down: view.down,
         }
     }
 
-    /// Lets one call find out whether a lane that was down is back.
-    pub fn probe(&self) {
-        self.breaker().probe();
-        self.breaker_changed.notify_waiters();
-    }
-
-    /// Why nothing can be had from the lane any more, if so.
-    pub fn stopped(&self) -> Option<CallError> {
-        match self.breaker().state() {
-            State::Open { class, cause } if class.stops_lane() => {
-                Some(CallError::new(*class, cause.clone()))
-            }
-            _ => None,
-        }
+    /// Why nothing can be had from the lane any more, if so: it stopped, or was down for too long.
+    pub fn refusal(&self) -> Option<CallError> {
+        let (class, cause) = self.turnstile.refusal()?;
+        Some(CallError::new(class, cause))
     }
 
     /// Gets an answer, with retries, and once more with twice the cap if it was cut off.
@@ -160,11 +205,10 @@ impl Lane {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        seed: u64,
+        asker: Asker<'_>,
     ) -> Result<Obtained, CallError> {
         let mut cap = parameters.max_output_tokens;
-        let mut spent = Usage::default();
-        let mut tries = 0;
+        let mut tally = Tally::default();
         let mut raised = false;
         loop {
             let call = Call {
@@ -176,56 +220,40 @@ impl Lane {
                 temperature: parameters.temperature,
                 max_output_tokens: cap,
                 idle_timeout: self.settings.idle_timeout,
-                seed,
+                seed: asker.seed,
+                accepted: &|| {},
             };
-            let result = self.retried(call, &mut spent, &mut tries).await;
-            let raw = match result {
-                Ok(raw) => raw,
+            let answer = match self.retried(call, asker, &mut tally).await {
+                Ok(raw) if raw.finish == Finish::Length && !raised => {
+                    raised = true;
+                    cap = cap.saturating_mul(2);
+                    continue;
+                }
+                Ok(raw) => {
+                    let model = raw.model.clone();
+                    (judged(raw, tally.usage), model)
+                }
                 Err(error) => {
                     let answer = match error.class {
                         FailureClass::ContentFilter => Answer::ContentFiltered(error.message),
                         FailureClass::Context => Answer::ContextTooLong(error.message),
                         _ => {
                             return Err(CallError {
-                                usage: spent,
+                                usage: tally.usage,
                                 ..error
                             });
                         }
                     };
-                    return Ok(Obtained {
-                        answer,
-                        model: self.model.clone(),
-                        usage: spent,
-                        tries,
-                    });
+                    (answer, self.model.clone())
                 }
             };
-            if raw.finish == Finish::Length && !raised {
-                raised = true;
-                cap = cap.saturating_mul(2);
-                continue;
-            }
-            let answer = match raw.finish {
-                Finish::ContentFilter => Answer::ContentFiltered(format!(
-                    "the answer was withheld ({})",
-                    raw.finish_reason
-                )),
-                finish => Answer::Completion(Completion {
-                    text: raw.text,
-                    stop: match finish {
-                        Finish::Length => StopReason::Length,
-                        _ => StopReason::Stop,
-                    },
-                    finish_reason: raw.finish_reason,
-                    usage: spent,
-                    model: raw.model.clone(),
-                }),
-            };
+            let (answer, model) = answer;
             return Ok(Obtained {
                 answer,
-                model: raw.model,
-                usage: spent,
-                tries,
+                model,
+                usage: tally.usage,
+                micros: tally.micros,
+                tries: tally.tries,
             });
         }
     }
@@ -234,49 +262,31 @@ impl Lane {
     async fn retried(
         &self,
         call: Call<'_>,
-        spent: &mut Usage,
-        tries: &mut u32,
+        asker: Asker<'_>,
+        tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
-        let started = Instant::now();
+        let mut started = None;
         let (mut counted, mut in_a_row) = (0, 0);
-        let mut probe = Probe {
-            lane: self,
-            active: false,
-        };
         loop {
-            let result = self.attempt(call, &mut probe).await;
-            *tries += 1;
+            let result = self.attempt(call, asker, tally, &mut started).await;
             let error = match result {
-                Ok(raw) => {
-                    *spent += raw.usage;
-                    self.observer.call_ended(raw.usage);
-                    self.pace.observe(raw.usage.output_tokens);
-                    probe.ended(|breaker| breaker.succeeded());
-                    if !raw.text.trim().is_empty() || raw.finish == Finish::ContentFilter {
-                        return Ok(raw);
-                    }
-                    CallError::new(FailureClass::Transient, "the answer is empty")
+                Ok(raw) if !raw.text.trim().is_empty() || raw.finish == Finish::ContentFilter => {
+                    return Ok(raw);
                 }
+                Ok(_) => CallError::new(FailureClass::Transient, "the answer is empty"),
                 Err(Refusal::NotSent(error)) => return Err(error),
-                Err(Refusal::Call(error)) => {
-                    *spent += error.usage;
-                    self.breaker().failed(error.class, &error.message);
-                    self.breaker_changed.notify_waiters();
-                    error
-                }
+                Err(Refusal::Call(error)) => error,
             };
             self.observer.try_failed(&self.model, &error);
             in_a_row += 1;
             if error.class != FailureClass::RateLimit {
                 counted += 1;
-            } else if let Some(hint) = error.retry_after {
-                self.pace.pause(hint);
             }
             let failure = Failure {
                 class: error.class,
                 tries: counted,
                 in_a_row,
-                elapsed: started.elapsed(),
+                elapsed: started.map_or(Duration::ZERO, |started: Instant| started.elapsed()),
                 hint: error.retry_after,
             };
             match self
@@ -285,68 +295,74 @@ impl Lane {
                 .next(failure, random(call.seed, in_a_row))
             {
                 Some(wait) => self.unless_closing(sleep(wait)).await?,
-                None => {
-                    probe.ended(|breaker| breaker.gave_up(error.class, &error.message));
-                    return Err(error);
-                }
+                None => return Err(error),
             }
         }
     }
 
-    /// One try: a slot and a place in the windows are held while it lasts, and only then.
-    async fn attempt(&self, call: Call<'_>, probe: &mut Probe<'_>) -> Result<RawAnswer, Refusal> {
-        let slot = loop {
-            self.admitted(probe).await.map_err(Refusal::NotSent)?;
-            let slot = self
-                .unless_closing(self.slots.acquire())
-                .await
-                .and_then(|slot| slot.map_err(|_| closed()))
-                .map_err(Refusal::NotSent)?;
-            // While it waited for the slot, others may have found the lane down.
-            if probe.active || *self.breaker().state() == State::Closed {
-                break slot;
-            }
-        };
+    /// One try: a permit is held while it lasts, and only then.
+    async fn attempt(
+        &self,
+        call: Call<'_>,
+        asker: Asker<'_>,
+        tally: &mut Tally,
+        started: &mut Option<Instant>,
+    ) -> Result<RawAnswer, Refusal> {
         let bytes: usize = render(call.request)
             .iter()
             .map(|message| message.content.len())
             .sum();
-        let booking = self
-            .unless_closing(self.pace.start(
-                (bytes as u64).div_ceil(4),
-                u64::from(call.max_output_tokens),
-            ))
+        let bytes = bytes as u64;
+        let likely = self
+            .turnstile
+            .estimate(bytes, u64::from(call.max_output_tokens));
+        let reserved = self
+            .unless_closing(self.purse.reserve(likely))
             .await
-            .flatten()
+            .and_then(|reserved| reserved)
             .map_err(Refusal::NotSent)?;
+        let permit = self
+            .unless_closing(self.turnstile.enter(asker.flow, likely, asker.patient))
+            .await
+            .and_then(|permit| permit)
+            .map_err(Refusal::NotSent)?;
+        started.get_or_insert_with(Instant::now);
+        let call = Call {
+            accepted: &|| permit.accepted(),
+            ..call
+        };
         let result = self.provider.call(call).await;
-        drop(slot);
-        let used = match &result {
+        let usage = match &result {
             Ok(raw) => raw.usage,
             Err(error) => error.usage,
         };
-        self.pace.settle(
-            &booking,
-            used.input_tokens.saturating_add(used.output_tokens),
-        );
-        result.map_err(Refusal::Call)
-    }
-
-    async fn admitted(&self, probe: &mut Probe<'_>) -> Result<(), CallError> {
-        loop {
-            let changed = self.breaker_changed.notified();
-            let admission = if probe.active {
-                Admission::Go
-            } else {
-                self.breaker().admit()
+        let micros = reserved.settle(usage);
+        if result.is_ok() || usage != Usage::default() {
+            let again = tally.tries > 0 || is_repair(call.request);
+            self.observer.call_ended(Spent {
+                usage,
+                micros,
+                again,
+            });
+            tally.usage += usage;
+            tally.micros = match (tally.micros, micros) {
+                (None, micros) => micros,
+                (Some(sum), micros) => Some(sum.saturating_add(micros.unwrap_or(0))),
             };
-            match admission {
-                Admission::Go => {
-                    probe.active = probe.active || self.breaker().is_probing();
-                    return Ok(());
-                }
-                Admission::Wait => self.unless_closing(changed).await?,
-                Admission::Refused { class, cause } => return Err(CallError::new(class, cause)),
+        }
+        tally.tries += 1;
+        match result {
+            Ok(raw) => {
+                let used = Size {
+                    input: usage.input_tokens,
+                    output: usage.output_tokens,
+                };
+                permit.settle(bytes, &Outcome::Answered(used, &raw.observed));
+                Ok(raw)
+            }
+            Err(error) => {
+                permit.settle(bytes, &Outcome::Failed(&error));
+                Err(Refusal::Call(error))
             }
         }
     }
@@ -356,48 +372,49 @@ impl Lane {
         let mut closing = self.closing.clone();
         tokio::select! {
             biased;
-            _ = closing.wait_for(|closing| *closing) => Err(closed()),
+            _ = closing.wait_for(|closing| *closing) => {
+                Err(CallError::new(FailureClass::Transient, "the run is being stopped"))
+            }
             done = wait => Ok(done),
         }
     }
+}
 
-    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a component may see of an answer that is not empty.
+fn judged(raw: RawAnswer, usage: Usage) -> Answer {
+    let stop = match raw.finish {
+        Finish::ContentFilter => {
+            return Answer::ContentFiltered(format!(
+                "the answer was withheld ({})",
+                raw.finish_reason
+            ));
+        }
+        Finish::Length => StopReason::Length,
+        Finish::Stop => StopReason::Stop,
+    };
+    Answer::Completion(Completion {
+        text: raw.text,
+        stop,
+        finish_reason: raw.finish_reason,
+        usage,
+        model: raw.model,
+    })
+}
+
+/// Whether a question shows the model an answer of its own that would not do.
+fn is_repair(request: &CompletionRequest) -> bool {
+    request
+        .messages
+        .iter()
+        .any(|message| message.role == Role::Assistant)
 }
 
 /// Why a try brought nothing.
 enum Refusal {
-    /// Nothing was sent: the breaker is open, the lane closing, or the request too large.
+    /// Nothing was sent: the lane is down or closing, or the request does not fit a limit or the budget.
     NotSent(CallError),
     /// The call failed.
     Call(CallError),
-}
-
-fn closed() -> CallError {
-    CallError::new(FailureClass::Transient, "the run is being stopped")
-}
-
-/// Whether this call is the one that finds out for all. If it is dropped half way, another may.
-struct Probe<'a> {
-    lane: &'a Lane,
-    active: bool,
-}
-
-impl Probe<'_> {
-    fn ended(&mut self, change: impl FnOnce(&mut Breaker)) {
-        self.active = false;
-        change(&mut self.lane.breaker());
-        self.lane.breaker_changed.notify_waiters();
-    }
-}
-
-impl Drop for Probe<'_> {
-    fn drop(&mut self) {
-        if self.active {
-            self.ended(Breaker::abandoned);
-        }
-    }
 }
 
 /// A number in 0..1 that spreads callers and is the same in every run.

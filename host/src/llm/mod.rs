@@ -4,10 +4,11 @@
 pub mod error;
 pub mod gateway;
 pub mod lane;
-mod pace;
 pub mod prices;
 pub mod provider;
 pub mod providers;
+pub mod purse;
 pub mod render;
 pub mod request;
+mod turnstile;
 pub mod writer;

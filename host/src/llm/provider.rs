@@ -10,7 +10,7 @@ use super::request::{CompletionRequest, Usage};
 use crate::core::limit::Observed;
 
 /// One question, as a provider needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The question.
     pub request: &'a CompletionRequest,
@@ -24,6 +24,8 @@ pub struct Call<'a> {
     pub idle_timeout: Duration,
     /// A number that depends on the question alone.
     pub seed: u64,
+    /// To be told once the provider has accepted the call and an answer is on its way.
+    pub accepted: &'a (dyn Fn() + Sync),
 }
 
 /// Why the model stopped.

@@ -2,6 +2,7 @@
 //! transiently until a sweep gains nothing, and says how it all ended.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
@@ -57,6 +58,8 @@ pub struct RunSummary {
     pub stopped: Option<CallError>,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// Whether it has spent what it may.
+    pub budget_reached: bool,
 }
 
 /// The run could not go on.
@@ -94,9 +97,16 @@ pub(super) struct Context {
     pub interrupt: Interrupt,
     pub run: RunId,
     fatal: Mutex<Option<String>>,
+    spent_all: AtomicBool,
 }
 
 impl Context {
+    /// Ends the run in order because it has spent what it may.
+    pub fn spent_all(&self) {
+        self.spent_all.store(true, Ordering::Relaxed);
+        self.interrupt.throw();
+    }
+
     /// Ends the run in order because it cannot go on.
     pub fn give_up(&self, cause: String) {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,6 +150,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         interrupt: run.interrupt,
         run: number,
         fatal: Mutex::new(None),
+        spent_all: AtomicBool::new(false),
     });
     pass(&context, run.lease.clone(), run.window, Pass::First).await?;
     sweep(&context, &run.lease, run.window).await?;
@@ -152,11 +163,13 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     if let Some(cause) = fatal {
         return Err(RunError::Output { cause });
     }
-    let stopped = context.gateway.stopped();
+    let stopped = context.gateway.refusal();
+    let budget_reached = context.spent_all.load(Ordering::Relaxed);
     let summary = RunSummary {
         view: context.meter.view(),
-        interrupted: context.interrupt.is_thrown() && stopped.is_none(),
+        interrupted: context.interrupt.is_thrown() && stopped.is_none() && !budget_reached,
         stopped,
+        budget_reached,
     };
     context.store.end_run(number).await?;
     Ok(summary)
@@ -169,10 +182,12 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: usize) -> Result<(
         if before == 0 || context.interrupt.is_thrown() {
             return Ok(());
         }
+        if context.gateway.all_refused() {
+            return conclude(context);
+        }
         let tasks = if before == 1 { "task" } else { "tasks" };
         let note = format!("trying {before} {tasks} again that failed for what may have passed");
         context.meter.tell(Event::Note(note));
-        context.gateway.probe();
         let parked = context.store.parked(lease, context.run);
         pass(context, parked, window, Pass::Sweep).await?;
         if context.meter.view().parked_tasks >= before {
@@ -229,7 +244,7 @@ async fn pass(
                 });
             }
         }
-        if context.gateway.all_stopped() {
+        if context.gateway.all_refused() {
             context.interrupt.throw();
         }
     }

@@ -6,10 +6,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::core::class::FailureClass;
-use crate::core::statistics::{RecordEnd, Statistics, TaskEnd, View};
+use crate::core::statistics::{CallEnd, RecordEnd, Statistics, TaskEnd, View};
 use crate::llm::error::CallError;
-use crate::llm::lane::Observer;
-use crate::llm::request::Usage;
+use crate::llm::lane::{Observer, Spent};
 
 /// What a person watching would want to be told at once.
 #[derive(Clone, Debug)]
@@ -114,10 +113,15 @@ impl Meter {
 }
 
 impl Observer for Meter {
-    fn call_ended(&self, usage: Usage) {
+    fn call_ended(&self, spent: Spent) {
         let now = self.start.elapsed();
-        self.lock()
-            .call_ended(now, usage.input_tokens, usage.output_tokens);
+        let end = CallEnd {
+            input_tokens: spent.usage.input_tokens,
+            output_tokens: spent.usage.output_tokens,
+            micros: spent.micros,
+            again: spent.again,
+        };
+        self.lock().call_ended(now, end);
     }
 
     fn try_failed(&self, model: &str, error: &CallError) {

@@ -370,13 +370,17 @@ impl Attempt<'_> {
         let calls = questions.iter().map(|question| {
             context
                 .gateway
-                .answer(parameters, question.key, &question.request)
+                .answer(parameters, question.key, &question.request, &component.name)
         });
         let results = join_all(calls).await;
         let mut entries = Vec::with_capacity(questions.len());
         let mut told = Vec::with_capacity(questions.len());
         for (question, result) in questions.into_iter().zip(results) {
             let (completion, answer) = result.map_err(|error| match error {
+                GatewayError::Call(error) if error.class == FailureClass::Budget => {
+                    context.spent_all();
+                    Stop::Interrupted
+                }
                 GatewayError::Call(error) => Stop::Failed {
                     class: error.class,
                     cause: error.message,

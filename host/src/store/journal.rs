@@ -2,6 +2,7 @@
 //! what each task was told, in order.
 
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use super::checkpoint::TaskId;
 use super::{Store, StoreError, guard};
 use crate::core::digest::Digest;
+use crate::core::limit::Size;
 use crate::llm::request::{Answer, Completion, StopReason, Usage};
 
 /// Who answered, and how it was had.
@@ -16,10 +18,14 @@ use crate::llm::request::{Answer, Completion, StopReason, Usage};
 pub struct Provenance {
     /// Name of the provider.
     pub provider: String,
+    /// The lane that answered: `provider/model` as it was asked for.
+    pub lane: String,
     /// Model that answered.
     pub model: String,
     /// Tokens of all tries that were billed.
     pub usage: Usage,
+    /// Millionths of a dollar, where the price is known.
+    pub micros: Option<u64>,
     /// Tries, the last included.
     pub tries: u32,
 }
@@ -116,9 +122,9 @@ impl Store {
             .write(move |connection| {
                 connection
                     .prepare_cached(
-                        "INSERT INTO completion (key, kind, text, stop, finish_reason, model, provider,
-                            input_tokens, output_tokens, tries)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                        "INSERT INTO completion (key, kind, text, stop, finish_reason, model, provider, lane,
+                            input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_micros, tries)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                     )?
                     .execute(params![
                         key.as_bytes().as_slice(),
@@ -128,8 +134,12 @@ impl Store {
                         finish,
                         provenance.model,
                         provenance.provider,
+                        provenance.lane,
                         provenance.usage.input_tokens,
                         provenance.usage.output_tokens,
+                        provenance.usage.cached_tokens,
+                        provenance.usage.reasoning_tokens,
+                        provenance.micros,
                         provenance.tries,
                     ])?;
                 let _ = sender.send(connection.last_insert_rowid());
@@ -141,6 +151,51 @@ impl Store {
             self.inner
                 .writer
                 .error(&rusqlite::Error::QueryReturnedNoRows)
+        })
+    }
+
+    /// What a lane used within the last `span`, the oldest first: how long ago, and how many requests and
+    /// tokens. Calls of one second are one entry, and of failed calls nothing is known.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn used_recently(
+        &self,
+        lane: &str,
+        span: Duration,
+    ) -> Result<Vec<(Duration, u64, Size)>, StoreError> {
+        self.read(|reader| {
+            // The newest first, since ids grow with time: the scan ends where the span does.
+            let mut statement = reader.prepare(
+                "SELECT unixepoch('now') - unixepoch(obtained_at), input_tokens, output_tokens, lane = ?1
+                 FROM completion ORDER BY id DESC",
+            )?;
+            let mut rows = statement.query([lane])?;
+            let mut used: Vec<(Duration, u64, Size)> = Vec::new();
+            while let Some(row) = rows.next()? {
+                let seconds: i64 = row.get(0)?;
+                let ago = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                if ago > span {
+                    break;
+                }
+                if !row.get::<_, bool>(3)? {
+                    continue;
+                }
+                let size = Size {
+                    input: row.get(1)?,
+                    output: row.get(2)?,
+                };
+                match used.last_mut() {
+                    Some((known, requests, tokens)) if *known == ago => {
+                        *requests += 1;
+                        tokens.input += size.input;
+                        tokens.output += size.output;
+                    }
+                    _ => used.push((ago, 1, size)),
+                }
+            }
+            used.reverse();
+            Ok(used)
         })
     }
 
@@ -265,7 +320,9 @@ mod tests {
     fn provenance() -> Provenance {
         Provenance {
             provider: "offline".to_owned(),
+            lane: "offline".to_owned(),
             model: "m".to_owned(),
+            micros: None,
             usage: Usage::new(10, 5),
             tries: 1,
         }

@@ -82,8 +82,12 @@ CREATE TABLE completion (
     finish_reason TEXT,
     model         TEXT NOT NULL,
     provider      TEXT NOT NULL,
+    lane          TEXT NOT NULL,
     input_tokens  INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
+    cached_tokens    INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_micros   INTEGER,
     tries         INTEGER NOT NULL,
     obtained_at   TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT;

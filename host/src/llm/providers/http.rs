@@ -127,6 +127,7 @@ impl Http {
             let body = self.redact(&String::from_utf8_lossy(&body));
             return Err(from_response(status, &headers, &body, now));
         }
+        (call.accepted)();
         let kind = headers
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());

@@ -93,3 +93,27 @@ fn a_key_that_no_header_can_carry_is_refused_without_being_shown() {
     assert_eq!((name.as_str(), value.to_str().unwrap()), ("api-key", KEY));
     assert!(value.is_sensitive());
 }
+
+#[tokio::test]
+async fn a_call_counts_as_accepted_once_the_status_is_a_success() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let accepted = AtomicUsize::new(0);
+    let count = || {
+        accepted.fetch_add(1, Ordering::Relaxed);
+    };
+    let json = "application/json";
+    let answers = vec![http(401, json, "", "{}"), http(200, json, "", "{")];
+    let (url, server) = serve(answers).await;
+    let endpoint = endpoint("openai", &url, &ProviderConfig::default());
+    let openai = OpenAi::new(endpoint, manner("openai", &ModelConfig::default())).unwrap();
+    let request = question(ResponseFormat::Text);
+    for expected in [0, 1] {
+        let call = Call {
+            accepted: &count,
+            ..call(&request)
+        };
+        openai.call(call).await.unwrap_err();
+        assert_eq!(accepted.load(Ordering::Relaxed), expected);
+    }
+    server.await.unwrap();
+}
