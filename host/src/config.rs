@@ -13,6 +13,7 @@ use crate::core::class::FailureClass;
 use crate::core::limit::{Amount, Limit};
 use crate::dataset::DatasetConfig;
 use crate::llm::prices::Price;
+use crate::llm::providers::{Api, Dialect};
 
 /// Name of the file.
 pub const FILE_NAME: &str = "batchgen.toml";
@@ -296,28 +297,46 @@ impl Default for RetryConfig {
     }
 }
 
-/// `[provider.NAME]`: a server that speaks the chat completions API of OpenAI.
+/// `[provider.NAME]`: where a provider differs from the preset of its name, or of the one it names.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ProviderConfig {
+    /// Preset that it is like; the one of its own name where absent.
+    pub preset: Option<String>,
     /// Address up to and with `/v1`.
     pub base_url: Option<String>,
+    /// Whether it may be reached without encryption although it is not this machine.
+    pub allow_http: bool,
     /// Environment variable that holds the key; empty for a server without keys.
     pub api_key_env: Option<String>,
+    /// File that holds the key, in place of a variable.
+    pub api_key_file: Option<PathBuf>,
+    /// Header that carries the key; `authorization` carries it as a bearer token.
+    pub key_header: Option<String>,
+    /// The API that it speaks.
+    pub api: Option<Api>,
+    /// How its headers describe its limits.
+    pub limit_headers: Option<Dialect>,
     /// Whether answers are streamed.
     pub stream: Option<bool>,
+    /// Whether a stream is asked for its usage.
+    pub stream_usage: Option<bool>,
+    /// Name of the parameter for the output cap, of all its models.
+    pub max_tokens_parameter: Option<String>,
+    /// How its models are asked for JSON.
+    pub json: Option<JsonSupport>,
 }
 
-/// `[models."provider/model"]`: where a model's parameters differ.
+/// `[models."provider/model"]`: where a model's parameters differ from its provider's.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ModelConfig {
     /// Name of the parameter for the output cap.
-    pub max_tokens_parameter: String,
+    pub max_tokens_parameter: Option<String>,
     /// Whether the model takes a temperature.
     pub send_temperature: bool,
     /// How a JSON schema is asked for.
-    pub json: JsonSupport,
+    pub json: Option<JsonSupport>,
     /// What a million tokens cost, in place of the bundled price.
     pub price: Option<Price>,
     /// More fields of the request's body.
@@ -333,9 +352,9 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         ModelConfig {
-            max_tokens_parameter: "max_tokens".to_owned(),
+            max_tokens_parameter: None,
             send_temperature: true,
-            json: JsonSupport::Schema,
+            json: None,
             price: None,
             extra_body: Map::new(),
             limits: LimitsConfig::default(),
@@ -480,6 +499,9 @@ impl Config {
         anchor(&mut self.output.directory);
         anchor(&mut self.state.file);
         anchor(&mut self.plugins.directory);
+        for provider in self.provider.values_mut() {
+            provider.api_key_file.iter_mut().for_each(anchor);
+        }
         for component in self.component.values_mut() {
             component.prompts.values_mut().for_each(anchor);
         }
@@ -531,6 +553,32 @@ mod tests {
         assert_eq!(config.component.len(), 1);
         assert_eq!(config.provider.len(), 2);
         assert_eq!(config.models.len(), 1);
+    }
+
+    #[test]
+    fn a_key_file_counts_from_the_directory_of_the_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE_NAME);
+        fs::write(&file, "[provider.p]\napi-key-file = \"secrets/p.key\"\n").unwrap();
+        let config = Config::read(&file).unwrap();
+        let expected = directory.path().join("secrets/p.key");
+        assert_eq!(config.provider["p"].api_key_file.as_ref(), Some(&expected));
+    }
+
+    #[test]
+    fn what_a_provider_or_a_price_may_be_is_told() {
+        for (text, words) in [
+            ("[provider.p]\napi-key = \"sk-1\"\n", "api-key-env"),
+            ("[provider.p]\nlimit-headers = \"opnai\"\n", "`openai`"),
+            ("[provider.p]\njson = \"strict\"\n", "`schema`"),
+            (
+                "[models.\"p/m\"]\nprice = { input = -1.0, output = 2.0 }\n",
+                "million tokens",
+            ),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

@@ -1,29 +1,24 @@
-//! Makes the lanes of the models that are used. Keys are read from the environment here and nowhere
-//! else, and only for a model that flag or configuration names.
+//! Makes the lanes of the models that are used.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
+use super::providers;
 use super::settings::Settings;
 use crate::component::Component;
-use crate::config::{ProviderConfig, closest};
+use crate::config::closest;
 use crate::core::retry::RetryPolicy;
 use crate::llm::gateway::Chain;
 use crate::llm::lane::{Lane, LaneSettings};
 use crate::llm::prices;
 use crate::llm::provider::Provider;
-use crate::llm::providers::{offline, openai};
+use crate::llm::providers::offline;
 use crate::llm::purse::Purse;
 use crate::run::{Interrupt, Meter};
 use crate::store::Store;
-
-/// The provider that needs no configuration.
-const OPENAI: &str = "openai";
-const OPENAI_URL: &str = "https://api.openai.com/v1";
 
 /// What lanes are made from besides the settings.
 pub(super) struct Making<'a> {
@@ -139,64 +134,5 @@ fn provider(settings: &Settings, model: &str) -> anyhow::Result<Arc<dyn Provider
              openai/gpt-4o-mini, or `offline`"
         );
     };
-    let empty = ProviderConfig::default();
-    let configured = match config.provider.get(name) {
-        Some(configured) => configured,
-        None if name == OPENAI => &empty,
-        None => {
-            let known = config.provider.keys().map(String::as_str).chain([OPENAI]);
-            let known: Vec<&str> = known.collect();
-            bail!(
-                "there is no provider `{name}` for the model `{model}`\nhint: add [provider.{name}] with \
-                 base-url to batchgen.toml; known here: {}",
-                known.join(", ")
-            );
-        }
-    };
-    let endpoint = openai::Endpoint {
-        name: name.to_owned(),
-        base_url: base_url(name, configured)?,
-        key: key(name, configured)?,
-        stream: configured.stream.unwrap_or(true),
-    };
-    let parameters = config.models.get(model).cloned().unwrap_or_default();
-    Ok(Arc::new(openai::OpenAi::new(endpoint, parameters)?))
-}
-
-fn base_url(name: &str, configured: &ProviderConfig) -> anyhow::Result<String> {
-    let from_environment = env::var("OPENAI_BASE_URL")
-        .ok()
-        .filter(|url| name == OPENAI && !url.is_empty());
-    let url = from_environment
-        .or_else(|| configured.base_url.clone())
-        .or_else(|| (name == OPENAI).then(|| OPENAI_URL.to_owned()))
-        .ok_or_else(|| {
-            anyhow!("the provider `{name}` has no address\nhint: set base-url in [provider.{name}]")
-        })?;
-    match url::Url::parse(&url) {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.host().is_some() => {
-            Ok(url)
-        }
-        _ => Err(anyhow!(
-            "the address `{url}` of the provider `{name}` is not a web address\nhint: write it as in {OPENAI_URL}"
-        )),
-    }
-}
-
-fn key(name: &str, configured: &ProviderConfig) -> anyhow::Result<Option<String>> {
-    let variable = match (&configured.api_key_env, name) {
-        (Some(variable), _) => variable.as_str(),
-        (None, OPENAI) => "OPENAI_API_KEY",
-        (None, _) => return Ok(None),
-    };
-    if variable.is_empty() {
-        return Ok(None);
-    }
-    match env::var(variable) {
-        Ok(key) if !key.trim().is_empty() => Ok(Some(key.trim().to_owned())),
-        _ => Err(anyhow!(
-            "the provider `{name}` needs a key, and {variable} is not set\nhint: export {variable}=..., or use \
-             `--model offline`, which needs none"
-        )),
-    }
+    providers::connect(config, name, model)
 }

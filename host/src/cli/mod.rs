@@ -4,6 +4,7 @@
 mod exit;
 mod lanes;
 mod progress;
+mod providers;
 mod run;
 mod settings;
 mod summary;

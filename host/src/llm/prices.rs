@@ -121,28 +121,109 @@ fn bundled(model: &str) -> Option<Price> {
 
 /// `p/m` of `p/m-2024-07-18` and `p/m-20240718`.
 fn undated(model: &str) -> Option<&str> {
-    let start = model.find(|character: char| character == '-').map(|_| {
-        model.trim_end_matches(|character: char| character.is_ascii_digit() || character == '-')
-    })?;
-    let digits = model
-        .get(start.len()..)?
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .count();
-    // `gpt-4.1-mini-2025-04-14` ends in a date, `claude-opus-4-5-20251101` in a version and a date.
-    let date = ["-dddd-dd-dd", "-dddddddd"].into_iter().find(|form| {
-        model.len() > form.len()
-            && model
-                .bytes()
-                .rev()
-                .zip(form.bytes().rev())
-                .all(|(byte, form)| match form {
-                    b'd' => byte.is_ascii_digit(),
-                    _ => byte == b'-',
-                })
-    });
-    if digits < 8 {
-        return None;
+    ["-dddd-dd-dd", "-dddddddd"].into_iter().find_map(|form| {
+        let (name, date) = model.split_at_checked(model.len().checked_sub(form.len())?)?;
+        let matches = |(byte, form): (u8, u8)| match form {
+            b'd' => byte.is_ascii_digit(),
+            other => byte == other,
+        };
+        date.bytes().zip(form.bytes()).all(matches).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(model: &str) -> Option<Price> {
+        price(&BTreeMap::new(), model)
     }
-    model.get(..model.len() - date?.len())
+
+    #[test]
+    fn the_bundled_table_is_read() {
+        let table: Table = toml::from_str(include_str!("prices.toml")).unwrap();
+        assert_eq!(date(), table.date);
+        assert!(table.models.len() >= 24);
+        for (model, price) in &table.models {
+            let preset = model.split_once('/').map(|(provider, _)| provider).unwrap();
+            assert!(crate::llm::providers::preset(preset).is_some(), "{model}");
+            assert!(price.cached_input <= price.input, "{model}");
+            assert!(price.input <= price.output, "{model}");
+        }
+        assert!(include_str!("../../../docs/PROVIDERS.md").contains(date()));
+    }
+
+    #[test]
+    fn costs_are_rounded_up_and_never_overflow() {
+        let mini = known("openai/gpt-4o-mini").unwrap();
+        assert_eq!(mini.input, 150_000);
+        assert_eq!(mini.cost(&Usage::new(0, 0)), 0);
+        assert_eq!(mini.cost(&Usage::new(1, 0)), 1);
+        assert_eq!(mini.cost(&Usage::new(1_000_000, 1_000_000)), 750_000);
+        let cached = Usage {
+            cached_tokens: 1_000_000,
+            ..Usage::new(1_000_000, 0)
+        };
+        assert_eq!(mini.cost(&cached), 75_000);
+        let odd = Usage {
+            cached_tokens: 5,
+            ..Usage::new(1, 0)
+        };
+        assert_eq!(mini.cost(&odd), 1);
+        assert_eq!(
+            mini.cost(&Usage::new(u64::MAX, u64::MAX)),
+            13_835_058_055_282_163_712
+        );
+        let dear = Price {
+            output: u64::MAX,
+            ..Price::FREE
+        };
+        assert_eq!(dear.cost(&Usage::new(0, u64::MAX)), u64::MAX);
+    }
+
+    #[test]
+    fn unknown_is_not_free() {
+        assert_eq!(known("offline"), Some(Price::FREE));
+        assert_eq!(known("openai/no-such-model"), None);
+        assert_eq!(known("local/gpt-4o-mini"), None);
+        assert_eq!(known(""), None);
+    }
+
+    #[test]
+    fn a_dated_model_costs_what_it_costs_without_unless_known_better() {
+        assert_eq!(
+            known("openai/gpt-4o-mini-2024-07-18"),
+            known("openai/gpt-4o-mini")
+        );
+        assert_ne!(known("openai/gpt-4o-2024-05-13"), known("openai/gpt-4o"));
+        assert_eq!(
+            known("anthropic/claude-haiku-4-5-20251001"),
+            known("anthropic/claude-haiku-4-5")
+        );
+        assert_eq!(undated("2024-07-18"), None);
+        assert_eq!(undated("p/é-2024-07-18"), Some("p/é"));
+        assert_eq!(undated("p/ééééééé"), None);
+    }
+
+    #[test]
+    fn a_configured_price_counts_first() {
+        let read = |price: &str| toml::from_str::<ModelConfig>(&format!("price = {price}"));
+        let configured = read("{ input = 0.0375, cached-input = 0.01, output = 1 }").unwrap();
+        let expected = Price {
+            input: 37_500,
+            cached_input: 10_000,
+            output: 1_000_000,
+        };
+        let models = BTreeMap::from([("openai/gpt-4o-mini".to_owned(), configured)]);
+        assert_eq!(price(&models, "openai/gpt-4o-mini"), Some(expected));
+        let whole = read("{ input = 2.0, output = 3.0 }")
+            .unwrap()
+            .price
+            .unwrap();
+        assert_eq!(whole.cached_input, whole.input);
+        for wrong in ["-1.0", "nan", "inf", "1e9"] {
+            let error = read(&format!("{{ input = {wrong}, output = 1.0 }}")).unwrap_err();
+            assert!(error.to_string().contains("hint"), "{error}");
+        }
+    }
 }

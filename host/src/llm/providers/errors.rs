@@ -1,5 +1,6 @@
 //! Maps what a server or the network says to a failure class. The table is the one that the official
-//! SDKs use, except that quota is told apart from rate, which they retry in vain.
+//! SDKs use, except that quota is told apart from rate, which they retry in vain. It does not decide whether
+//! to try again: the class does.
 
 use std::time::Duration;
 
@@ -7,92 +8,139 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::times;
+use super::words;
 use crate::core::class::FailureClass;
 use crate::llm::error::CallError;
 
 /// Longest part of a server's words that is kept.
 const MESSAGE: usize = 500;
 
-/// An answer with an error status.
-pub(super) fn from_response(status: StatusCode, headers: &HeaderMap, body: &str) -> CallError {
-    let json: Value = serde_json::from_str(body).unwrap_or(Value::Null);
-    let error = json.get("error").unwrap_or(&json);
-    let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-    let code = match (text("code"), text("type")) {
-        ("", kind) => kind,
-        (code, _) => code,
-    };
-    let message = match (text("message"), error.as_str()) {
-        ("", Some(message)) => message,
-        ("", None) => body.trim(),
-        (message, _) => message,
-    };
-    let class = classify(status, code, text("type"), message);
-    let shown: String = message.chars().take(MESSAGE).collect();
-    let shown = if shown.is_empty() {
-        "no further word from the server".to_owned()
-    } else {
-        shown
-    };
-    CallError {
-        retry_after: if class.is_transient() {
-            retry_after(headers, error)
-        } else {
-            None
-        },
-        ..CallError::new(class, format!("HTTP {}: {shown}", status.as_u16()))
+/// What a server said, by the names that its kind of API gives to the parts.
+pub(super) struct Said {
+    /// `code`, `type`, `status` and the like, whichever are there.
+    pub codes: Vec<String>,
+    /// In words.
+    pub message: String,
+    /// Its own proposal of when to try again.
+    pub retry_after: Option<Duration>,
+    /// A quota of the day is used up.
+    pub daily: bool,
+}
+
+impl Said {
+    /// Reads an error body: OpenAI's, Anthropic's, Gemini's (in a list), FastAPI's `detail`, or mere text.
+    pub(super) fn read(body: &str) -> Said {
+        let json: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        let json = json.get(0).unwrap_or(&json);
+        let error = json.get("error").filter(|error| !error.is_null());
+        let error = error.unwrap_or(json);
+        let inner = error.get("innererror").unwrap_or(&Value::Null);
+        let codes = [
+            error.get("code"),
+            error.get("type"),
+            error.get("status"),
+            inner.get("code"),
+            // xAI's code stands beside its error.
+            json.get("code"),
+        ];
+        let codes = codes
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(ToOwned::to_owned)
+            .collect();
+        let text = |value: &Value| match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Value::Null | Value::String(_) => None,
+            other => Some(other.to_string()),
+        };
+        let message = [error.get("message"), json.get("detail"), Some(error)]
+            .into_iter()
+            .flatten()
+            .find_map(text)
+            .unwrap_or_else(|| body.trim().to_owned());
+        let details = || error.get("details").and_then(Value::as_array);
+        let delay = details().and_then(|details| {
+            let delay = details.iter().find_map(|detail| detail.get("retryDelay"))?;
+            times::span(delay.as_str()?)
+        });
+        let daily = details().is_some_and(|details| {
+            let violations = details.iter().filter_map(|detail| detail.get("violations"));
+            violations
+                .filter_map(Value::as_array)
+                .flatten()
+                .filter_map(|violation| violation.get("quotaId")?.as_str())
+                .any(|quota| quota.contains("PerDay"))
+        });
+        Said {
+            codes,
+            retry_after: delay.or_else(|| times::in_words(&message)),
+            message,
+            daily,
+        }
     }
 }
 
-fn classify(status: StatusCode, code: &str, kind: &str, message: &str) -> FailureClass {
-    const QUOTA: [&str; 4] = [
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "enforced_spend_limit_reached",
-        "billing_hard_limit_reached",
-    ];
-    let lower = message.to_ascii_lowercase();
-    if QUOTA.contains(&code) || QUOTA.contains(&kind) || lower.contains("credit balance is too low")
-    {
-        return FailureClass::Quota;
-    }
-    match status.as_u16() {
-        401 | 403 => FailureClass::Auth,
-        402 => FailureClass::Quota,
-        404 => FailureClass::NotFound,
-        413 => FailureClass::Context,
-        408 | 409 | 425 => FailureClass::Transient,
-        429 | 498 => FailureClass::RateLimit,
-        503 | 529 => FailureClass::Overloaded,
-        500.. => FailureClass::Transient,
-        _ if code == "context_length_exceeded" || lower.contains("maximum context length") => {
-            FailureClass::Context
-        }
-        _ if code == "content_filter" || code == "content_policy_violation" => {
-            FailureClass::ContentFilter
-        }
-        _ => FailureClass::BadRequest,
-    }
-}
-
-/// `retry-after-ms`, then `retry-after` in seconds or as a date, then Gemini's `retryDelay`.
-fn retry_after(headers: &HeaderMap, error: &Value) -> Option<Duration> {
+/// An answer with an error status. `now` is the time since 1970.
+pub(super) fn from_response(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &str,
+    now: Duration,
+) -> CallError {
+    let said = Said::read(body);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let seconds = |text: &str| text.trim().parse::<f64>().ok();
-    let found = header("retry-after-ms")
-        .and_then(seconds)
-        .map(|milliseconds| milliseconds / 1000.0)
-        .or_else(|| header("retry-after").and_then(seconds))
-        .or_else(|| {
-            error.get("details")?.as_array()?.iter().find_map(|detail| {
-                detail
-                    .get("retryDelay")?
-                    .as_str()?
-                    .strip_suffix('s')
-                    .and_then(seconds)
-            })
-        })?;
-    Duration::try_from_secs_f64(found).ok()
+    let mut class = words::classify(status.as_u16(), &said);
+    match header("x-should-retry") {
+        Some("false") if class.is_transient() => class = FailureClass::BadRequest,
+        // What costs nothing to know, and is true for every further try, stays final.
+        Some("true")
+            if status.is_client_error()
+                && matches!(
+                    class,
+                    FailureClass::BadRequest | FailureClass::NotFound | FailureClass::Auth
+                ) =>
+        {
+            class = FailureClass::Transient;
+        }
+        _ => {}
+    }
+    let shown: String = said.message.chars().take(MESSAGE).collect();
+    let shown = if shown.is_empty() {
+        "no further word from the server"
+    } else {
+        &shown
+    };
+    let hint = words::hint(class, &said)
+        .map(|hint| format!(" (hint: {hint})"))
+        .unwrap_or_default();
+    let milliseconds = || {
+        let milliseconds = header("retry-after-ms")?.trim().parse::<f64>().ok()?;
+        Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
+    };
+    let wait = milliseconds()
+        .or_else(|| times::until(header("retry-after")?, now))
+        .or(said.retry_after);
+    CallError {
+        retry_after: wait.filter(|_| class.is_transient()),
+        ..CallError::new(class, format!("HTTP {}: {shown}{hint}", status.as_u16()))
+    }
+}
+
+/// An error that a server reports in the midst of an answer, whose status was a success. A number in the
+/// code is the status that it would have had.
+pub(super) fn from_event(error: &Value) -> CallError {
+    let code = error.get("code").unwrap_or(&Value::Null);
+    let status = code
+        .as_u64()
+        .and_then(|code| u16::try_from(code).ok())
+        .or_else(|| code.as_str()?.parse().ok())
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .filter(|status| status.is_client_error() || status.is_server_error())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::json!({"error": error}).to_string();
+    from_response(status, &HeaderMap::new(), &body, Duration::ZERO)
 }
 
 /// An error of the network, or of the body while it arrived.
@@ -121,70 +169,80 @@ pub(super) fn from_network(error: &reqwest::Error) -> CallError {
 mod tests {
     use super::*;
 
-    fn class(status: u16, body: &str) -> FailureClass {
-        let status = StatusCode::from_u16(status).unwrap();
-        from_response(status, &HeaderMap::new(), body).class
-    }
+    const NOW: Duration = Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
 
-    #[test]
-    fn statuses_and_codes_become_classes() {
-        let error = |code: &str| format!(r#"{{"error": {{"message": "m", "code": "{code}"}}}}"#);
-        assert_eq!(
-            class(429, &error("rate_limit_exceeded")),
-            FailureClass::RateLimit
-        );
-        assert_eq!(
-            class(429, &error("insufficient_quota")),
-            FailureClass::Quota
-        );
-        assert_eq!(class(401, &error("invalid_api_key")), FailureClass::Auth);
-        assert_eq!(
-            class(404, &error("model_not_found")),
-            FailureClass::NotFound
-        );
-        assert_eq!(
-            class(400, &error("context_length_exceeded")),
-            FailureClass::Context
-        );
-        assert_eq!(
-            class(400, &error("content_filter")),
-            FailureClass::ContentFilter
-        );
-        assert_eq!(class(400, &error("invalid_type")), FailureClass::BadRequest);
-        assert_eq!(
-            class(
-                400,
-                r#"{"error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}"#
-            ),
-            FailureClass::Quota
-        );
-        assert_eq!(class(500, "<html>"), FailureClass::Transient);
-        assert_eq!(class(503, ""), FailureClass::Overloaded);
-        assert_eq!(class(529, ""), FailureClass::Overloaded);
-        assert_eq!(class(408, ""), FailureClass::Transient);
-        assert_eq!(class(409, ""), FailureClass::Transient);
+    fn refused(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> CallError {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        from_response(StatusCode::from_u16(status).unwrap(), &map, body, NOW)
     }
 
     #[test]
     fn hints_are_read_in_their_order() {
         let hint = |headers: &[(&'static str, &'static str)], body: &str| {
-            let mut map = HeaderMap::new();
-            for (name, value) in headers {
-                map.insert(*name, value.parse().unwrap());
-            }
-            from_response(StatusCode::TOO_MANY_REQUESTS, &map, body).retry_after
+            refused(429, headers, body)
+                .retry_after
+                .map(|wait| wait.as_secs_f64())
         };
-        assert_eq!(
-            hint(&[("retry-after", "2")], ""),
-            Some(Duration::from_secs(2))
-        );
-        assert_eq!(
-            hint(&[("retry-after", "2"), ("retry-after-ms", "150")], ""),
-            Some(Duration::from_millis(150))
-        );
-        let body = r#"{"error": {"details": [{"@type": "x"}, {"retryDelay": "52s"}]}}"#;
-        assert_eq!(hint(&[], body), Some(Duration::from_secs(52)));
+        let body = r#"{"error": {"message": "Please try again in 7s.",
+            "details": [{"@type": "x"}, {"retryDelay": "52s"}]}}"#;
+        let header = ("retry-after", "2");
+        let milliseconds = ("retry-after-ms", "150");
+        let date = ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT");
+        assert_eq!(hint(&[header, milliseconds], body), Some(0.15));
+        assert_eq!(hint(&[header], body), Some(2.0));
+        assert_eq!(hint(&[("retry-after", "1.5")], ""), Some(1.5));
+        assert_eq!(hint(&[date], body), Some(60.0));
+        assert_eq!(hint(&[], body), Some(52.0));
+        let words = r#"{"error": {"message": "Please try again in 6m0s."}}"#;
+        assert_eq!(hint(&[], words), Some(360.0));
         assert_eq!(hint(&[("retry-after", "-3")], ""), None);
         assert_eq!(hint(&[], ""), None);
+        assert_eq!(refused(400, &[header], "").retry_after, None);
+    }
+
+    #[test]
+    fn a_server_may_say_itself_whether_to_try_again() {
+        let class =
+            |status, said, body: &str| refused(status, &[("x-should-retry", said)], body).class;
+        assert_eq!(class(429, "false", ""), FailureClass::BadRequest);
+        assert_eq!(class(500, "false", ""), FailureClass::BadRequest);
+        assert_eq!(class(401, "false", ""), FailureClass::Auth);
+        assert_eq!(class(400, "true", ""), FailureClass::Transient);
+        assert_eq!(class(404, "true", ""), FailureClass::Transient);
+        assert_eq!(class(429, "true", ""), FailureClass::RateLimit);
+        let quota = r#"{"error": {"code": "insufficient_quota"}}"#;
+        assert_eq!(class(429, "true", quota), FailureClass::Quota);
+    }
+
+    #[test]
+    fn every_shape_of_body_gives_its_words() {
+        for (body, words) in [
+            (r#"{"error": {"message": "no", "code": "c"}}"#, "no"),
+            (r#"{"error": "no"}"#, "no"),
+            (r#"[{"error": {"code": 429, "message": "no"}}]"#, "no"),
+            (r#"{"object": "error", "message": "no", "code": 400}"#, "no"),
+            (r#"{"detail": "no"}"#, "no"),
+            (r#"{"detail":[{"msg":"no"}]}"#, r#"[{"msg":"no"}]"#),
+            ("no", "no"),
+            ("", "no further word from the server"),
+        ] {
+            let error = refused(400, &[], body);
+            assert_eq!(error.message, format!("HTTP 400: {words}"), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_stream_has_the_status_that_its_code_names() {
+        let class = |error: Value| from_event(&error).class;
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(class(json(r#"{"code": 429}"#)), FailureClass::RateLimit);
+        assert_eq!(class(json(r#"{"code": "402"}"#)), FailureClass::Quota);
+        assert_eq!(class(json(r#"{"code": 200}"#)), FailureClass::Transient);
+        let overloaded = json(r#"{"type": "overloaded_error", "message": "Overloaded"}"#);
+        assert_eq!(class(overloaded), FailureClass::Overloaded);
+        assert_eq!(class(json(r#""what""#)), FailureClass::Transient);
     }
 }

@@ -1,0 +1,47 @@
+//! What the bodies of questions have in common.
+
+use serde_json::{Map, Value};
+
+use crate::llm::provider::Call;
+use crate::llm::render::render;
+
+/// About how many tokens a question has, for servers that do not count.
+pub(super) fn estimate(call: Call<'_>) -> u64 {
+    let bytes: usize = render(call.request)
+        .iter()
+        .map(|message| message.content.len())
+        .sum();
+    (bytes as u64).div_ceil(4)
+}
+
+/// Lays configured fields over a body: an object in an object field by field, anything else in its place.
+pub(super) fn lay_over(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
+    for (name, value) in extra {
+        match (body.get_mut(name), value) {
+            (Some(Value::Object(inner)), Value::Object(more)) => lay_over(inner, more),
+            _ => {
+                body.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_are_laid_over_one_by_one() {
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let mut body = object(json!({"a": {"b": 1, "c": 2}, "d": [1]}));
+        lay_over(
+            &mut body,
+            &object(json!({"a": {"c": 3}, "d": [2], "e": null})),
+        );
+        assert_eq!(
+            Value::from(body),
+            json!({"a": {"b": 1, "c": 3}, "d": [2], "e": null})
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! What the APIs have in common over HTTP: the client, sending a question, and errors without the key. It follows
+//! no redirection and does not try again.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::Client;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use tokio::time::timeout;
+
+use super::arrival::{ANSWER, ERROR_BODY, Reader, read, silent, streamed};
+use super::endpoint::Endpoint;
+use super::errors::{from_network, from_response};
+use super::headers::{Dialect, observed};
+use super::key::Key;
+use crate::core::class::FailureClass;
+use crate::core::limit::Observed;
+use crate::llm::error::CallError;
+use crate::llm::provider::{Call, RawAnswer};
+
+/// A server that does not stream is given so much more time for each token asked for.
+const PER_TOKEN: Duration = Duration::from_millis(50);
+
+/// A connection to one provider.
+pub(super) struct Http {
+    client: Client,
+    url: String,
+    key: Option<Key>,
+    limits: Dialect,
+    stream: bool,
+}
+
+impl Http {
+    /// Prepares a client that posts to `path` below the endpoint's address.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        path: &str,
+        more: &[(&'static str, &'static str)],
+    ) -> Result<Http, CallError> {
+        let refused = |message: String| CallError::new(FailureClass::Auth, message);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in more {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        if let Some(key) = &endpoint.key {
+            let (name, value) = key_header(&endpoint.key_header, key).ok_or_else(|| {
+                refused(format!(
+                    "the key of `{}`, or the name of its header, has characters that it cannot have",
+                    endpoint.name
+                ))
+            })?;
+            headers.insert(name, value);
+        }
+        // Installed once for the process; a second call finds it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            // The lane retries, and counts what it does.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(usize::MAX)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| refused(from_network(&error).message))?;
+        Ok(Http {
+            client,
+            url: format!("{}/{path}", endpoint.base_url.trim_end_matches('/')),
+            key: endpoint.key.clone(),
+            limits: endpoint.limits,
+            stream: endpoint.stream,
+        })
+    }
+
+    /// Asks once, and lets `reader` read the answer.
+    pub(super) async fn ask(
+        &self,
+        body: String,
+        call: Call<'_>,
+        reader: impl Reader,
+    ) -> Result<RawAnswer, CallError> {
+        let mut limits = Vec::new();
+        let result = self.exchange(body, call, reader, &mut limits).await;
+        match result {
+            Ok(answer) => Ok(RawAnswer {
+                observed: limits,
+                ..answer
+            }),
+            Err(error) => Err(CallError {
+                message: self.redact(&error.message),
+                observed: limits,
+                ..error
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        body: String,
+        call: Call<'_>,
+        mut reader: impl Reader,
+        limits: &mut Vec<Observed>,
+    ) -> Result<RawAnswer, CallError> {
+        let idle = if self.stream {
+            call.idle_timeout
+        } else {
+            call.idle_timeout + PER_TOKEN.saturating_mul(call.max_output_tokens)
+        };
+        let request = self.client.post(&self.url).body(body);
+        let response = timeout(idle, request.send())
+            .await
+            .map_err(|_| silent(idle))?
+            .map_err(|error| from_network(&error))?;
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let headers = response.headers().clone();
+        *limits = observed(&headers, self.limits, now);
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(self.redirected(status.as_u16(), &headers));
+        }
+        if !status.is_success() {
+            let body = read(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
+                .await
+                .unwrap_or_default();
+            // Before it is shortened, or half a key could stay.
+            let body = self.redact(&String::from_utf8_lossy(&body));
+            return Err(from_response(status, &headers, &body, now));
+        }
+        (call.accepted)();
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+        let taken = match kind {
+            Some("text/event-stream") => {
+                streamed(response.bytes_stream(), call.idle_timeout, &mut reader).await
+            }
+            Some("application/json") => match read(response.bytes_stream(), ANSWER, idle).await {
+                Ok(body) => reader.whole(&body),
+                Err(error) => Err(error),
+            },
+            other => Err(CallError::new(
+                FailureClass::Transient,
+                format!(
+                    "the server answered with {}",
+                    other.unwrap_or("no content type")
+                ),
+            )),
+        };
+        let billed = reader.billed();
+        taken
+            .and_then(|()| reader.finish(call))
+            .map_err(|error| CallError {
+                usage: billed,
+                ..error
+            })
+    }
+
+    /// A redirection is not followed: the key would go to whom it is not for.
+    fn redirected(&self, status: u16, headers: &HeaderMap) -> CallError {
+        let place = headers
+            .get(LOCATION)
+            .and_then(|place| place.to_str().ok())
+            .and_then(|place| url::Url::parse(&self.url).ok()?.join(place).ok());
+        let host = place.as_ref().and_then(url::Url::host_str);
+        let message = format!(
+            "HTTP {status}: the server redirects to {}, which is not followed (hint: set base-url to where the \
+             API is)",
+            host.unwrap_or("nowhere")
+        );
+        CallError::new(FailureClass::BadRequest, message)
+    }
+
+    fn redact(&self, text: &str) -> String {
+        match &self.key {
+            Some(key) => key.redact(text),
+            None => text.to_owned(),
+        }
+    }
+}
+
+fn key_header(name: &str, key: &Key) -> Option<(HeaderName, HeaderValue)> {
+    let name: HeaderName = name.parse().ok()?;
+    let mut value = if name == AUTHORIZATION {
+        HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+    } else {
+        HeaderValue::from_str(key.expose())
+    }
+    .ok()?;
+    value.set_sensitive(true);
+    Some((name, value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Moments and spans as servers write them: seconds with or without fraction, milliseconds or seconds since
+//! 1970, Go durations, HTTP dates and RFC 3339. It has no clock; now is an argument.
+
+use std::time::{Duration, SystemTime};
+
+/// Seconds from here on are a moment since 1970 and no span: it is 2001, or thirty years from now.
+const EPOCH_SECONDS: f64 = 1e9;
+/// And from here on they are milliseconds.
+const EPOCH_MILLISECONDS: f64 = 1e11;
+
+/// How long from `now` (since 1970) until what `text` says. A moment that has passed is no time away.
+pub(super) fn until(text: &str, now: Duration) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        let seconds = if number >= EPOCH_MILLISECONDS {
+            (number / 1000.0 - now.as_secs_f64()).max(0.0)
+        } else if number >= EPOCH_SECONDS {
+            (number - now.as_secs_f64()).max(0.0)
+        } else {
+            number
+        };
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    span(text).or_else(|| {
+        let moment = httpdate::parse_http_date(text)
+            .ok()
+            .or_else(|| humantime::parse_rfc3339(text).ok())?;
+        let moment = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(moment.saturating_sub(now))
+    })
+}
+
+/// A Go duration: `12ms`, `1.2s`, `6m0s`, `-1s` being none.
+pub(super) fn span(text: &str) -> Option<Duration> {
+    // The crate knows `us` and not Go's sign for it.
+    humantime::parse_duration(&text.replace(['µ', 'μ'], "u")).ok()
+}
+
+/// A span in the words of a message: "Please try again in 6m0s.", "Please retry after 6 seconds."
+pub(super) fn in_words(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    ["try again in ", "retry in ", "retry after "]
+        .iter()
+        .find_map(|mark| {
+            let (_, rest) = lower.split_once(mark)?;
+            let mut words = rest.split_whitespace();
+            let clean = |word: &'_ str| word.trim_end_matches(['.', ',', ';', ')']).to_owned();
+            let first = clean(words.next()?);
+            if let Ok(seconds) = first.parse::<f64>() {
+                let unit = words.next().map(clean).unwrap_or_default();
+                let seconds = match unit.as_str() {
+                    "ms" | "milliseconds" => seconds / 1000.0,
+                    "m" | "min" | "minute" | "minutes" => seconds * 60.0,
+                    "h" | "hour" | "hours" => seconds * 3600.0,
+                    _ => seconds,
+                };
+                return Duration::try_from_secs_f64(seconds).ok();
+            }
+            span(&first)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+
+    #[test]
+    fn every_form_is_told_apart() {
+        let later = Duration::from_secs(1_800_000_000);
+        for (text, now, expected) in [
+            ("2", NOW, Some(2.0)),
+            ("0.5", NOW, Some(0.5)),
+            ("12ms", NOW, Some(0.012)),
+            ("6m0s", NOW, Some(360.0)),
+            ("7m12.5s", NOW, Some(432.5)),
+            ("1h2m3s", NOW, Some(3723.0)),
+            ("1800000030", later, Some(30.0)),
+            ("1800000030500", later, Some(30.5)),
+            ("1799999999", later, Some(0.0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", NOW, Some(60.0)),
+            ("Sun, 06 Nov 1994 08:40:37 GMT", NOW, Some(0.0)),
+            ("1994-11-06T08:49:47Z", NOW, Some(10.0)),
+            ("1994-11-06T08:49:47.500Z", NOW, Some(10.5)),
+            ("-1", NOW, None),
+            ("NaN", NOW, None),
+            ("inf", NOW, None),
+            ("soon", NOW, None),
+            ("", NOW, None),
+        ] {
+            let found = until(text, now).map(|span| span.as_secs_f64());
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_read() {
+        for (message, expected) in [
+            (
+                "Rate limit reached. Please try again in 1.2s. Visit https://x",
+                Some(1.2),
+            ),
+            ("Please try again in 6m0s.", Some(360.0)),
+            ("Please try again in 20ms.", Some(0.02)),
+            ("Please retry after 6 seconds.", Some(6.0)),
+            ("Please retry after 500 milliseconds", Some(0.5)),
+            ("Please retry in 52.25s.", Some(52.25)),
+            ("Try again in 2 minutes", Some(120.0)),
+            ("try again in a while", None),
+            ("try again later", None),
+        ] {
+            let found = in_words(message).map(|span| span.as_secs_f64());
+            assert_eq!(found, expected, "{message}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use super::*;
+
+fn class(status: u16, body: &str) -> FailureClass {
+    classify(status, &Said::read(body))
+}
+
+#[test]
+fn statuses() {
+    for (status, expected) in [
+        (400, BadRequest),
+        (401, Auth),
+        (402, Quota),
+        (403, Auth),
+        (404, NotFound),
+        (405, BadRequest),
+        (408, Transient),
+        (409, Transient),
+        (413, Context),
+        (422, BadRequest),
+        (425, Transient),
+        (429, RateLimit),
+        (498, RateLimit),
+        (500, Transient),
+        (502, Transient),
+        (503, Overloaded),
+        (504, Transient),
+        (520, Transient),
+        (529, Overloaded),
+    ] {
+        assert_eq!(class(status, ""), expected, "{status}");
+        assert_eq!(class(status, "<html>no</html>"), expected, "{status}");
+    }
+}
+
+#[test]
+fn codes_and_types() {
+    for (status, code, expected) in [
+        (429, "rate_limit_exceeded", RateLimit),
+        (429, "insufficient_quota", Quota),
+        (429, "credit_balance_exhausted", Quota),
+        (403, "enforced_spend_limit_reached", Quota),
+        (402, "billing_error", Quota),
+        (400, "budget_exceeded", Quota),
+        (401, "invalid_api_key", Auth),
+        (400, "context_length_exceeded", Context),
+        (400, "exceed_context_size_error", Context),
+        (413, "request_too_large", Context),
+        (400, "content_filter", ContentFilter),
+        (400, "content_policy_violation", ContentFilter),
+        (404, "model_not_found", NotFound),
+        (400, "model_decommissioned", NotFound),
+        (404, "DeploymentNotFound", NotFound),
+        (400, "invalid_type", BadRequest),
+        (422, "invalid_request_error", BadRequest),
+        (498, "capacity_exceeded", RateLimit),
+        // As Anthropic names them in a stream, where there is no status.
+        (500, "overloaded_error", Overloaded),
+        (500, "rate_limit_error", RateLimit),
+        (500, "api_error", Transient),
+        (500, "timeout_error", Transient),
+        (500, "authentication_error", Auth),
+        (500, "permission_error", Auth),
+        (500, "not_found_error", NotFound),
+        (500, "invalid_request_error", BadRequest),
+    ] {
+        let as_code = format!(r#"{{"error": {{"message": "m", "code": "{code}"}}}}"#);
+        let as_type =
+            format!(r#"{{"type": "error", "error": {{"type": "{code}", "message": "m"}}}}"#);
+        assert_eq!(class(status, &as_code), expected, "{status} {code}");
+        assert_eq!(class(status, &as_type), expected, "{status} {code}");
+    }
+}
+
+#[test]
+fn texts() {
+    for (status, text, expected) in [
+        (
+            400,
+            "Your credit balance is too low to access the Anthropic API.",
+            Quota,
+        ),
+        (402, "Insufficient Balance", Quota),
+        (
+            400,
+            "You have reached your specified API usage limits.",
+            Quota,
+        ),
+        (
+            429,
+            "Rate limit exceeded: free-models-per-day. Add 10 credits",
+            Quota,
+        ),
+        (
+            400,
+            "This model's maximum context length is 4096 tokens.",
+            Context,
+        ),
+        (
+            400,
+            "The decoder prompt (length 9000) is longer than the maximum model length of 4096.",
+            Context,
+        ),
+        (
+            400,
+            "the request exceeds the available context size (4096 tokens), try increasing it",
+            Context,
+        ),
+        (
+            500,
+            "the request exceeds the available context size",
+            Context,
+        ),
+        (
+            400,
+            "prompt too long; exceeded max context length by 4 tokens",
+            Context,
+        ),
+        (
+            400,
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            Context,
+        ),
+        (
+            400,
+            "input length and `max_tokens` exceed context limit: 1 + 2 > 2",
+            Context,
+        ),
+        (
+            400,
+            "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+            Context,
+        ),
+        (
+            429,
+            "Request too large for gpt-4o on tokens per min (TPM): Limit 3, Requested 4",
+            Context,
+        ),
+        (
+            400,
+            "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+            ContentFilter,
+        ),
+        (
+            400,
+            "Output blocked by content filtering policy",
+            ContentFilter,
+        ),
+        (400, "Content Exists Risk", ContentFilter),
+        (403, "Content violates usage guidelines.", ContentFilter),
+        (
+            403,
+            "The model requires moderation on Azure. Your input was flagged",
+            ContentFilter,
+        ),
+        (400, "API key not valid. Please pass a valid API key.", Auth),
+        (
+            400,
+            "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens",
+            BadRequest,
+        ),
+        (
+            429,
+            "You exceeded your current quota. Please retry in 52s.",
+            RateLimit,
+        ),
+    ] {
+        let body = serde_json::json!({"error": {"message": text}}).to_string();
+        assert_eq!(class(status, &body), expected, "{text}");
+    }
+}
+
+#[test]
+fn shapes_of_single_providers() {
+    let gemini = |quota: &str| {
+        serde_json::json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED",
+            "message": "You exceeded your current quota", "details": [
+                {"@type": "QuotaFailure", "violations": [{"quotaId": quota}]},
+                {"retryDelay": "52s"}]}}])
+        .to_string()
+    };
+    let minute = gemini("GenerateRequestsPerMinutePerProjectPerModel-FreeTier");
+    assert_eq!(class(429, &minute), RateLimit);
+    let day = gemini("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
+    assert_eq!(class(429, &day), Quota);
+    let azure =
+        r#"{"error": {"code": "x", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}"#;
+    assert_eq!(class(400, azure), ContentFilter);
+    let xai = r#"{"code": "Client specified an invalid argument", "error": "Incorrect API key provided"}"#;
+    assert_eq!(class(400, xai), Auth);
+    let vllm = r#"{"object": "error", "type": "NotFoundError", "message": "no", "code": 404}"#;
+    assert_eq!(class(404, vllm), NotFound);
+}
+
+#[test]
+fn a_refused_parameter_comes_with_the_key_that_helps() {
+    let hint = |text: &str| {
+        let body = serde_json::json!({"error": {"message": text}}).to_string();
+        hint(BadRequest, &Said::read(&body)).unwrap_or_default()
+    };
+    let text =
+        "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+    assert!(hint(text).contains("max-tokens-parameter"));
+    assert!(hint("'temperature' does not support 0.6").contains("send-temperature"));
+    assert!(hint("Invalid schema for response_format").contains("json"));
+    assert!(hint("stream_options: extra inputs").contains("stream-usage"));
+    assert_eq!(hint("The temperature of the laser is too long"), "");
+    assert_eq!(hint("no"), "");
+}
