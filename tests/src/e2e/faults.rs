@@ -229,7 +229,9 @@ fn told_the_limit_it_never_meets_it() {
 fn a_budget_ends_the_run_and_a_rerun_goes_on() {
     let simulator = failing(Vec::new());
     let scene = summaries(&simulator).with("BATCHGEN_CONCURRENCY", "4");
-    let ran = scene.run(&["--limit", "40", "--max-tokens", "3000"]).ended(4);
+    let ran = scene
+        .run(&["--limit", "40", "--max-tokens", "3000"])
+        .ended(4);
     let spent = simulator.totals().tokens;
     let spent = spent.input + spent.output;
     assert!((1000..=3000).contains(&spent), "{spent}");
@@ -239,7 +241,11 @@ fn a_budget_ends_the_run_and_a_rerun_goes_on() {
     assert_eq!((rest.complete(), rest.calls("calls")), (40, 40 - calls));
     // A price that nobody knows cannot be kept to.
     let ran = scene.host(&["run", "--max-cost", "1"]).ended(2);
-    assert!(ran.stderr.contains("price of `openai/sim` is not known"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("price of `openai/sim` is not known"),
+        "{}",
+        ran.stderr
+    );
     scene.configure("[models.\"openai/sim\"]\nprice = { input = 1.0, output = 2.0 }\n");
     let ran = scene.host(&["run", "--max-cost", "0.001"]).ended(4);
     assert!(ran.stdout.contains("cost $0.00"), "{}", ran.stdout);
