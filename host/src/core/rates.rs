@@ -177,12 +177,21 @@ impl Rates {
         Booking { size, reservations }
     }
 
-    /// Corrects a booking to what was used; `None` when the provider refused to count it at all.
-    pub fn settle(&mut self, booking: &Booking, used: Option<Size>) {
+    /// Corrects a booking to what was used.
+    pub fn settle(&mut self, booking: &Booking, used: Size) {
+        self.correct(booking, |guard| used.of(guard.amount));
+    }
+
+    /// Takes back a booking of which nothing was sent.
+    pub fn cancel(&mut self, booking: &Booking) {
+        self.correct(booking, |_| 0);
+    }
+
+    fn correct(&mut self, booking: &Booking, actual: impl Fn(&Guard) -> u64) {
         for (number, reservation) in &booking.reservations {
             let found = self.guards.iter_mut().find(|guard| guard.number == *number);
             if let Some(guard) = found {
-                let actual = used.map_or(0, |used| used.of(guard.amount));
+                let actual = actual(guard);
                 guard.window.settle(*reservation, actual);
             }
         }
@@ -215,6 +224,11 @@ impl Rates {
         tokens: bool,
     ) -> bool {
         self.outcome(false);
+        // Some providers count what they refuse, and what was told is never to be overrun. What is learned
+        // is what went through.
+        self.correct(booking, |guard| {
+            u64::from(guard.amount == Amount::Requests && guard.probe.is_none())
+        });
         for (amount, _, window) in &mut self.history {
             // It was not let through. Of what it was booked as, nothing counted.
             window.take_back(booking.size.of(*amount));

@@ -357,7 +357,7 @@ impl Inner {
             // It went away at this moment: as if it had never come.
             permit.settled = true;
             state.in_flight -= 1;
-            state.rates.settle(&permit.booking, None);
+            state.rates.cancel(&permit.booking);
             if probe {
                 state.breaker.abandoned(now);
             }
@@ -427,7 +427,7 @@ impl Permit {
         match outcome {
             Outcome::Answered(used, observed) => {
                 state.accepted = true;
-                state.rates.settle(&self.booking, Some(*used));
+                state.rates.settle(&self.booking, *used);
                 state.rates.passed();
                 state.estimate.observe(bytes, *used);
                 state.concurrency.passed();
@@ -441,11 +441,9 @@ impl Permit {
                     input: error.usage.input_tokens,
                     output: error.usage.output_tokens,
                 };
-                let limited = error.class == FailureClass::RateLimit;
-                state
-                    .rates
-                    .settle(&self.booking, (!limited).then_some(used));
-                if limited {
+                if error.class != FailureClass::RateLimit {
+                    state.rates.settle(&self.booking, used);
+                } else {
                     let tokens = error.message.to_ascii_lowercase().contains("token");
                     let hint = error.retry_after;
                     let follows = state.rates.refused(now, &self.booking, hint, tokens);

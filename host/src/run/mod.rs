@@ -11,6 +11,8 @@ mod output;
 mod process;
 mod record;
 mod replay;
+#[cfg(test)]
+mod simulation;
 mod survey;
 mod task;
 

@@ -77,6 +77,27 @@ impl Store {
         })
     }
 
+    /// Opens a state whose writes are done when they are asked for and never synced, for tests that hold the
+    /// clock.
+    #[cfg(test)]
+    pub fn open_inline(path: &Path) -> Result<Store, StoreError> {
+        let lock = lock::Lock::take(path)?;
+        let connection = schema::open(path)?;
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .expect("a setting");
+        let reader = Connection::open(path).expect("a second connection");
+        schema::prepare_once(&reader).expect("a setting");
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer: writer::Writer::inline(connection, path),
+                reader: Mutex::new(reader),
+                in_flight: Mutex::new(HashMap::new()),
+                _lock: lock,
+            }),
+        })
+    }
+
     /// Reads only; every read is one short query, so that the WAL can be cut.
     fn read<T>(
         &self,

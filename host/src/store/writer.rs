@@ -31,6 +31,9 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     file: PathBuf,
+    /// Where there is no thread: each write is its own group, and done when it is asked for.
+    #[cfg(test)]
+    inline: Option<Mutex<Connection>>,
 }
 
 impl Writer {
@@ -48,7 +51,20 @@ impl Writer {
             jobs: Some(jobs),
             thread: Mutex::new(Some(thread)),
             file: file.to_owned(),
+            #[cfg(test)]
+            inline: None,
         })
+    }
+
+    /// A writer without a thread, for tests that hold the clock: time must not pass while it writes.
+    #[cfg(test)]
+    pub fn inline(connection: Connection, file: &Path) -> Writer {
+        Writer {
+            jobs: None,
+            thread: Mutex::new(None),
+            file: file.to_owned(),
+            inline: Some(Mutex::new(connection)),
+        }
     }
 
     /// Writes, and returns when it is on disk.
@@ -93,6 +109,21 @@ impl Writer {
     }
 
     async fn send(&self, job: Job) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Some(connection) = &self.inline {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            match job {
+                Job::Write(change, acknowledge) => {
+                    commit(
+                        &mut connection,
+                        &mut vec![(change, acknowledge)],
+                        &self.file,
+                    );
+                }
+                Job::Exclusive(job) => job(&mut connection),
+            }
+            return Ok(());
+        }
         match &self.jobs {
             Some(jobs) => jobs.send(job).await.map_err(|_| self.gone()),
             None => Err(self.gone()),

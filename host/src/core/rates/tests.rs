@@ -68,12 +68,11 @@ fn saturate(rates: &mut Rates, provider: &mut Provider, from: u64, seconds: u64)
             };
             match outcome {
                 None => {
-                    rates.settle(&booking, Some(CALL));
+                    rates.settle(&booking, CALL);
                     rates.passed();
                     count.passed += 1;
                 }
                 Some(hint) => {
-                    rates.settle(&booking, None);
                     rates.refused(now, &booking, hint, false);
                     paused = paused.max(now + hint.unwrap_or_default());
                     count.refused += 1;
@@ -140,10 +139,9 @@ fn refusals_that_do_not_follow_the_rate_shrink_nothing() {
         assert_eq!(rates.earliest(now, CALL), Ok(now), "call {call}");
         let booking = rates.reserve(now, CALL);
         if call % 20 == 7 {
-            rates.settle(&booking, None);
             assert!(!rates.refused(now, &booking, None, false), "call {call}");
         } else {
-            rates.settle(&booking, Some(CALL));
+            rates.settle(&booking, CALL);
             rates.passed();
         }
     }
