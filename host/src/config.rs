@@ -439,6 +439,18 @@ pub enum ConfigError {
     },
 }
 
+/// The parser's words without what stands behind `=` in lines that name a key: someone may have written
+/// theirs where only its variable's name belongs.
+fn without_keys(cause: &str) -> String {
+    let line = |line: &str| match line.split_once('=') {
+        Some((name, _)) if name.contains('|') && name.to_ascii_lowercase().contains("key") => {
+            format!("{name}= …")
+        }
+        _ => line.to_owned(),
+    };
+    cause.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Suggests the key that was meant, from the parser's own words.
 fn hint(cause: &str) -> String {
     let quoted: Vec<&str> = cause
@@ -476,7 +488,7 @@ impl Config {
         })?;
         let mut config: Config = toml::from_str(&text).map_err(|error| ConfigError::Invalid {
             file: file.to_owned(),
-            cause: error.to_string(),
+            cause: without_keys(&error.to_string()),
         })?;
         config.anchor(file.parent().unwrap_or(Path::new("")));
         Ok(config)
@@ -593,6 +605,14 @@ mod tests {
             error.ends_with("hint: did you mean `max-output-tokens`?"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_key_that_was_written_into_the_file_is_not_shown() {
+        let error = read("[provider.openai]\napi-key = \"sk-secret\"\n").unwrap_err();
+        let error = error.to_string();
+        assert!(!error.contains("sk-secret"), "{error}");
+        assert!(error.contains("`api-key-env`"), "{error}");
     }
 
     #[test]

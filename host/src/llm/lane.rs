@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::error::CallError;
 use super::provider::{Call, Finish, Provider, RawAnswer};
@@ -331,7 +333,9 @@ impl Lane {
             accepted: &|| permit.accepted(),
             ..call
         };
-        let result = self.provider.call(call).await;
+        let span = self.span(call);
+        let result = self.provider.call(call).instrument(span.clone()).await;
+        note(&span, &result);
         let usage = match &result {
             Ok(raw) => raw.usage,
             Err(error) => error.usage,
@@ -367,6 +371,25 @@ impl Lane {
         }
     }
 
+    /// A call by the names of OpenTelemetry's conventions for generative AI. What is said is never in it.
+    fn span(&self, call: Call<'_>) -> Span {
+        tracing::debug_span!(
+            "chat",
+            otel.name = format_args!("chat {}", call.model),
+            otel.kind = "client",
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = self.provider.name(),
+            gen_ai.request.model = call.model,
+            gen_ai.request.max_tokens = call.max_output_tokens,
+            gen_ai.request.temperature = call.temperature,
+            gen_ai.response.model = Empty,
+            gen_ai.response.finish_reasons = Empty,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+            error.r#type = Empty,
+        )
+    }
+
     /// Waits for something, but not once the lane is closing.
     async fn unless_closing<T>(&self, wait: impl Future<Output = T>) -> Result<T, CallError> {
         let mut closing = self.closing.clone();
@@ -378,6 +401,22 @@ impl Lane {
             done = wait => Ok(done),
         }
     }
+}
+
+/// Adds to a call's span what became of it.
+fn note(span: &Span, result: &Result<RawAnswer, CallError>) {
+    match result {
+        Ok(raw) => {
+            span.record("gen_ai.response.model", raw.model.as_str());
+            span.record("gen_ai.response.finish_reasons", raw.finish_reason.as_str());
+            span.record("gen_ai.usage.input_tokens", raw.usage.input_tokens);
+            span.record("gen_ai.usage.output_tokens", raw.usage.output_tokens);
+        }
+        Err(error) => {
+            span.record("error.type", error.class.as_str());
+        }
+    }
+    span.in_scope(|| tracing::debug!("ended"));
 }
 
 /// What a component may see of an answer that is not empty.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::artifact;
 use super::executor::Context;
@@ -94,7 +95,13 @@ impl Task<'_> {
                     generation,
                     path,
                 };
-                attempt.run(reason, verdict, upstreams).await
+                let record = self.record.id.as_str();
+                let component = self.component.name.as_str();
+                let span = tracing::debug_span!("task", record, component, ?reason);
+                attempt
+                    .run(reason, verdict, upstreams)
+                    .instrument(span)
+                    .await
             }
         }
     }
@@ -303,7 +310,8 @@ impl Attempt<'_> {
         drop(given);
         let mut seen = 0;
         loop {
-            if context.interrupt.is_thrown() {
+            // Nothing new is begun, but what was paid for is made use of: nothing more can be asked anyway.
+            if spent.executions == 0 && context.interrupt.is_thrown() {
                 return Err(Stop::Interrupted);
             }
             if spent.executions >= component.limits.executions {
@@ -323,7 +331,8 @@ impl Attempt<'_> {
                 limits: component.limits,
             };
             let plugin = Arc::clone(&component.plugin);
-            let run = move || sandbox::execute(&plugin, execution);
+            let span = tracing::debug_span!("execution", number = spent.executions);
+            let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
             let (outcome, log) = context.pool.run(run).await.map_err(|lost| Stop::Failed {
                 class: FailureClass::Trap,
                 cause: lost.to_string(),
