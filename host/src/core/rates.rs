@@ -248,9 +248,8 @@ impl Rates {
                 guard.lower(now, used, in_burst);
             }
         }
-        if !follows && (hint.is_some() || (!in_burst && self.refusals_follow())) {
+        if !follows && self.refusals_follow() && (hint.is_some() || !in_burst) {
             follows = true;
-            let many = self.refusals_follow();
             let hinted = hint.map(|hint| SPANS.into_iter().find(|span| hint <= *span));
             let learned = self.guards.iter_mut().filter(|guard| guard.probe.is_some());
             let longest = learned.max_by_key(|guard| guard.span);
@@ -265,12 +264,11 @@ impl Rates {
                     match longer.filter(|_| used == 0) {
                         // Nothing went through for so long, and still it refuses.
                         Some(span) => self.learn(now, amount, span),
-                        None if many => {
+                        None => {
                             guard.lower(now, used, in_burst);
                             // It is judged anew by what comes of this.
                             self.outcomes.clear();
                         }
-                        None => {}
                     }
                 }
                 (None, span) => {

@@ -133,13 +133,19 @@ fn a_hidden_limit_is_found_kept_and_found_again() {
 
 #[test]
 fn refusals_that_do_not_follow_the_rate_shrink_nothing() {
+    for hint in [None, Some(at(200))] {
+        spurious(hint);
+    }
+}
+
+fn spurious(hint: Option<Duration>) {
     let mut rates = Rates::new(&[]);
     for call in 0..2000_u64 {
         let now = at(call * 10);
         assert_eq!(rates.earliest(now, CALL), Ok(now), "call {call}");
         let booking = rates.reserve(now, CALL);
         if call % 20 == 7 {
-            assert!(!rates.refused(now, &booking, None, false), "call {call}");
+            assert!(!rates.refused(now, &booking, hint, false), "call {call}");
         } else {
             rates.settle(&booking, CALL);
             rates.passed();
