@@ -24,7 +24,9 @@ const SPANS: [Duration; 3] = [
     Duration::from_secs(86_400),
 ];
 /// Outcomes that are remembered, to tell whether refusals follow the rate.
-const OUTCOMES: usize = 40;
+const OUTCOMES: usize = 20;
+/// Fewer than this tell nothing.
+const FEW: usize = 10;
 /// A guard is probed again so long after a refusal; twice as long after each further one.
 const PROBE_AFTER: Duration = Duration::from_secs(6);
 const PROBE_AT_LEAST_EVERY: Duration = Duration::from_secs(48);
@@ -330,10 +332,11 @@ impl Rates {
         self.outcomes.push_back(passed);
     }
 
-    /// Whether so many of the last calls were refused that it is no accident.
+    /// Whether so many of the last calls were refused that it is no accident: who is over a limit with calls
+    /// at once is refused most of them, and a server that stumbles refuses a few.
     fn refusals_follow(&self) -> bool {
         let refused = self.outcomes.iter().filter(|passed| !**passed).count();
-        refused >= 3 && refused * 5 >= self.outcomes.len()
+        self.outcomes.len() >= FEW && refused * 2 >= self.outcomes.len()
     }
 
     /// Takes what went through within `span` for the limit.
