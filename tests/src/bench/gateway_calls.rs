@@ -55,10 +55,14 @@ pub fn faults() -> anyhow::Result<Vec<Row>> {
         hosts.push(host);
         bares.push(bare);
         ratios.push(host / bare);
+        // So far from the goal, more runs would tell nothing more, and take minutes.
+        if host > 3.0 * bare {
+            break;
+        }
     }
     Ok(vec![
         Row::new(
-            "5 % 5xx, 5 % 429, 2 % resets, 1 % hangs: done of 2,000 calls, the worst of 3 runs",
+            "5 % 5xx, 5 % 429, 2 % resets, 1 % hangs: done of 2,000 calls, the worst run",
             done,
             "%",
             Goal::AtLeast(100.0),
