@@ -4,10 +4,14 @@
 
 mod bare;
 mod execution;
+mod gateway;
+mod gateway_calls;
+mod gateway_cpu;
 mod measure;
 mod offline;
 mod online;
 mod report;
+mod timeline;
 
 use anyhow::bail;
 
@@ -17,13 +21,21 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 6] = [
+const CASES: [(&str, Case); 14] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
     ("cpu", online::cpu_per_task),
     ("sloppy", online::sloppy_writer),
     ("in-flight", online::ten_thousand_in_flight),
+    ("gateway-second", gateway::second),
+    ("gateway-minute", gateway::minute),
+    ("gateway-hidden", gateway::hidden),
+    ("gateway-tokens", gateway::tokens),
+    ("gateway-faults", gateway_calls::faults),
+    ("gateway-latency", gateway_calls::latency),
+    ("gateway-cpu", gateway_cpu::cpu_per_call),
+    ("gateway-quota", gateway_calls::quota),
 ];
 
 /// Runs the cases whose names contain one of the filters, or all, and prints a row for each number.

@@ -12,16 +12,17 @@ use super::report::{Goal, Row, median};
 use crate::scene::{KEY, Scene, program, until};
 use crate::simulator::{Answers, Config, Latency, Simulator};
 
-/// A simulator that answers at once.
-fn simulator(config: Config) -> anyhow::Result<Simulator> {
+/// A simulator that knows the scene's key; it answers at once unless told otherwise.
+pub(super) fn simulator(config: Config) -> anyhow::Result<Simulator> {
     Ok(Simulator::start(Config {
         key: Some(KEY.to_owned()),
         ..config
     })?)
 }
 
-/// A scene whose dataset is JSON Lines of so many records, with the example component.
-fn many(records: u64, simulator: &Simulator) -> Scene {
+/// A scene whose dataset is JSON Lines of so many records, with the example component and `more` in its
+/// configuration.
+pub(super) fn many(records: u64, simulator: &Simulator, more: &str) -> Scene {
     let scene = Scene::new()
         .asking(simulator)
         .with_plugins("example-plugins");
@@ -34,8 +35,23 @@ fn many(records: u64, simulator: &Simulator) -> Scene {
         );
     }
     scene.write("things.jsonl", &rows);
-    scene.write("batchgen.toml", "[dataset]\npath = \"things.jsonl\"\n");
+    let configuration = format!("[dataset]\npath = \"things.jsonl\"\n{more}");
+    scene.write("batchgen.toml", &configuration);
     scene
+}
+
+/// The bare loop as a program of its own; a forgiving one goes on after a call that failed.
+pub(super) fn bare(simulator: &Simulator, calls: u64, at_once: u64, forgiving: bool) -> Command {
+    let mut command = Command::new(program("bench"));
+    command
+        .args(["--bare-loop", simulator.base_url()])
+        .args(["--calls", &calls.to_string()])
+        .args(["--at-once", &at_once.to_string()])
+        .args(forgiving.then_some("--ignore-failures"))
+        .env("OPENAI_API_KEY", KEY)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
 }
 
 /// From the start of the program to the arrival of its first request.
@@ -66,19 +82,12 @@ pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
         answers: Answers::Echo,
         ..Config::default()
     })?;
-    let scene = many(TASKS, &simulator).with("BATCHGEN_CONCURRENCY", "64");
+    let scene = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", "64");
     let measured = measure(scene.command(&["run", "--json"]))?;
     ensure!(measured.ran.code == Some(0), "tasks failed");
     let host = measured.cpu / TASKS as f64 * 1e6;
 
-    let mut command = Command::new(program("bench"));
-    command
-        .args(["--bare-loop", simulator.base_url()])
-        .args(["--calls", &TASKS.to_string(), "--at-once", "64"])
-        .env("OPENAI_API_KEY", KEY)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let bare = measure(command)?.cpu / TASKS as f64 * 1e6;
+    let bare = measure(bare(&simulator, TASKS, 64, false))?.cpu / TASKS as f64 * 1e6;
     Ok(vec![
         Row::new(
             "host CPU per task with one call, 10,000 tasks",
@@ -136,7 +145,7 @@ pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
         },
         ..Config::default()
     })?;
-    let scene = many(REQUESTS, &simulator)
+    let scene = many(REQUESTS, &simulator, "")
         .with("BATCHGEN_CONCURRENCY", &REQUESTS.to_string())
         .with("BATCHGEN_REQUESTS_PER_MINUTE", "100000000");
     let measured = measure(scene.command(&["run", "--json"]))?;
