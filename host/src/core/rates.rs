@@ -12,7 +12,7 @@ use super::window::{Reservation, Window};
 /// Calls arrive at the provider a little earlier or later than they left. A window that is longer by this
 /// share of its span, within bounds, holds its limit at the other end too.
 const MARGIN: u32 = 50;
-const LEAST_MARGIN: Duration = Duration::from_millis(25);
+const LEAST_MARGIN: Duration = Duration::from_millis(20);
 /// Of a limit that was learned: it was seen at the other end, and is probed anyway.
 const LEARNED_MARGIN: Duration = Duration::from_millis(10);
 const MOST_MARGIN: Duration = Duration::from_millis(1200);
@@ -341,10 +341,11 @@ impl Rates {
 
     /// Takes what went through within `span` for the limit.
     fn learn(&mut self, now: Duration, amount: Amount, span: Duration) {
+        // One that was told may be far too high.
         let known = self
             .guards
             .iter()
-            .any(|guard| guard.amount == amount && guard.span == span);
+            .any(|guard| guard.probe.is_some() && guard.amount == amount && guard.span == span);
         let history = self
             .history
             .iter_mut()

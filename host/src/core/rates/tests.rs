@@ -104,7 +104,8 @@ fn a_hidden_limit_is_found_kept_and_found_again() {
     for (seconds, most, then) in [(1, 50, 90), (1, 50, 30), (60, 900, 600), (60, 900, 1500)] {
         for hints in [true, false] {
             let case = format!("{most} then {then} in {seconds} s, hints {hints}");
-            let mut rates = Rates::new(&[]);
+            // What was told is far too high, and says nothing.
+            let mut rates = Rates::new(&[limit(Amount::Requests, 1, 1_000_000)]);
             let mut provider = Provider::new(most, seconds, hints);
             saturate(&mut rates, &mut provider, 0, 120);
             let count = saturate(&mut rates, &mut provider, 120_000, 120);
