@@ -40,6 +40,8 @@ pub struct Failure {
     pub in_a_row: u32,
     /// Time since the first try began.
     pub elapsed: Duration,
+    /// How long the try itself took.
+    pub took: Duration,
     /// How long the provider asked to wait.
     pub hint: Option<Duration>,
 }
@@ -53,9 +55,14 @@ impl RetryPolicy {
         if failure.class != FailureClass::RateLimit && failure.tries >= self.max_tries {
             return None;
         }
-        let wait = failure
-            .hint
-            .unwrap_or_else(|| self.back_off(failure.in_a_row, random));
+        let wait = failure.hint.unwrap_or_else(|| {
+            let wait = self.back_off(failure.in_a_row, random);
+            // What fell silent has been waited for already.
+            match failure.class {
+                FailureClass::Transient => wait.saturating_sub(failure.took),
+                _ => wait,
+            }
+        });
         (failure.elapsed.saturating_add(wait) <= self.max_elapsed).then_some(wait)
     }
 
@@ -78,6 +85,7 @@ mod tests {
             tries,
             in_a_row: tries,
             elapsed: Duration::ZERO,
+            took: Duration::ZERO,
             hint: None,
         }
     }
@@ -112,6 +120,16 @@ mod tests {
         assert_eq!(policy.next(limited, 0.0), Some(Duration::from_secs(20)));
         limited.elapsed = Duration::from_secs(290);
         assert_eq!(policy.next(limited, 0.0), None);
+    }
+
+    #[test]
+    fn what_was_waited_for_already_is_not_waited_for_again() {
+        let policy = RetryPolicy::default();
+        let mut silent = failure(FailureClass::Transient, 1);
+        silent.took = Duration::from_secs(30);
+        assert_eq!(policy.next(silent, 0.5), Some(Duration::ZERO));
+        silent.class = FailureClass::Overloaded;
+        assert!(policy.next(silent, 0.5) > Some(Duration::ZERO));
     }
 
     proptest! {

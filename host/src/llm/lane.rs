@@ -270,7 +270,10 @@ impl Lane {
         let mut started = None;
         let (mut counted, mut in_a_row) = (0, 0);
         loop {
-            let result = self.attempt(call, asker, tally, &mut started).await;
+            let mut began = None;
+            let result = self.attempt(call, asker, tally, &mut began).await;
+            let took = began.map_or(Duration::ZERO, |began: Instant| began.elapsed());
+            started = started.or(began);
             let error = match result {
                 Ok(raw) if !raw.text.trim().is_empty() || raw.finish == Finish::ContentFilter => {
                     return Ok(raw);
@@ -289,6 +292,7 @@ impl Lane {
                 tries: counted,
                 in_a_row,
                 elapsed: started.map_or(Duration::ZERO, |started: Instant| started.elapsed()),
+                took,
                 hint: error.retry_after,
             };
             match self
@@ -308,7 +312,7 @@ impl Lane {
         call: Call<'_>,
         asker: Asker<'_>,
         tally: &mut Tally,
-        started: &mut Option<Instant>,
+        began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
         let bytes: usize = render(call.request)
             .iter()
@@ -328,7 +332,7 @@ impl Lane {
             .await
             .and_then(|permit| permit)
             .map_err(Refusal::NotSent)?;
-        started.get_or_insert_with(Instant::now);
+        *began = Some(Instant::now());
         let call = Call {
             accepted: &|| permit.accepted(),
             ..call
