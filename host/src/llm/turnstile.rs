@@ -32,6 +32,8 @@ const PAST: Duration = Duration::from_secs(2 * 86_400);
 /// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
 /// leave together do not arrive together.
 const SPREAD: u32 = 50;
+/// Calls that are spread leave in groups, one in so long.
+const TOGETHER: Duration = Duration::from_millis(4);
 
 /// Tokio's clock, for governor.
 #[derive(Clone, Copy, Debug)]
@@ -151,8 +153,12 @@ impl Turnstile {
                 Quota::with_period(period).map(|quota| (period, quota))
             })
             .max_by_key(|(period, _)| *period);
-        let governor = spread.map(|(_, quota)| {
-            RateLimiter::direct_with_clock(quota.allow_burst(NonZeroU32::MIN), clock)
+        let governor = spread.map(|(period, quota)| {
+            // A timer is no finer than that, so as many go together.
+            let together = TOGETHER.as_nanos() / period.as_nanos().max(1);
+            let together = u32::try_from(together).ok().and_then(NonZeroU32::new);
+            let quota = quota.allow_burst(together.unwrap_or(NonZeroU32::MIN));
+            RateLimiter::direct_with_clock(quota, clock)
         });
         Turnstile {
             inner: Arc::new(Inner {

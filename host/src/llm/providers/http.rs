@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, Response};
 use tokio::time::timeout;
 
 use super::arrival::{ANSWER, ERROR_BODY, Reader, read, silent, streamed};
@@ -95,9 +95,9 @@ impl Http {
 
     async fn exchange(
         &self,
-        body: String,
+        mut body: String,
         call: Call<'_>,
-        mut reader: impl Reader,
+        reader: impl Reader,
         limits: &mut Vec<Observed>,
     ) -> Result<RawAnswer, CallError> {
         let idle = if self.stream {
@@ -105,11 +105,25 @@ impl Http {
         } else {
             call.idle_timeout + PER_TOKEN.saturating_mul(call.max_output_tokens)
         };
+        // It is kept for as long as the call lasts.
+        body.shrink_to_fit();
         let request = self.client.post(&self.url).body(body);
         let response = timeout(idle, request.send())
             .await
             .map_err(|_| silent(idle))?
             .map_err(|error| from_network(&error))?;
+        // Boxed, so that a call that waits for its answer takes no memory for the reading of it.
+        Box::pin(self.take(response, call, reader, idle, limits)).await
+    }
+
+    async fn take(
+        &self,
+        response: Response,
+        call: Call<'_>,
+        mut reader: impl Reader,
+        idle: Duration,
+        limits: &mut Vec<Observed>,
+    ) -> Result<RawAnswer, CallError> {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
