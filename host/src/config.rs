@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::core::class::FailureClass;
 pub use error::{ConfigError, closest};
 pub use limits::LimitsConfig;
 
+use crate::core::class::FailureClass;
 use crate::dataset::DatasetConfig;
 use crate::llm::prices::Price;
 use crate::llm::providers::{Api, Dialect};

@@ -89,7 +89,8 @@ struct State {
     /// Whether the provider ever accepted a call, or that is not asked for.
     accepted: bool,
     paused_until: Duration,
-    wait: Option<Wait>,
+    /// Why nobody is let through, and until when on the lane's clock.
+    held_up: Option<(String, Option<Duration>)>,
     timer: Option<(Duration, AbortHandle)>,
 }
 
@@ -174,7 +175,7 @@ impl Turnstile {
                     in_flight: 0,
                     accepted: !settings.first_alone,
                     paused_until: Duration::ZERO,
-                    wait: None,
+                    held_up: None,
                     timer: None,
                 }),
             }),
@@ -237,13 +238,12 @@ impl Turnstile {
             waiting: state.queue.len() as u64,
             uses,
             wait: state
-                .wait
+                .held_up
                 .clone()
                 .filter(|_| !state.queue.is_empty())
-                .map(|wait| Wait {
-                    // It was noted as a moment.
-                    left: wait.left.map(|until| until.saturating_sub(now)),
-                    ..wait
+                .map(|(reason, until)| Wait {
+                    reason,
+                    left: until.map(|until| until.saturating_sub(now)),
                 }),
             down,
         }
@@ -262,7 +262,7 @@ impl Inner {
     /// Lets through as many as may go now, and sees to it that the next is looked at in time.
     fn pump(self: &Arc<Self>, state: &mut State) {
         let now = self.now();
-        state.wait = None;
+        state.held_up = None;
         while let Some(waiter) = state.queue.peek() {
             if waiter.reply.is_closed() {
                 state.queue.pop();
@@ -277,10 +277,7 @@ impl Inner {
                     }
                 }
                 Next::Wait { reason, until } => {
-                    state.wait = Some(Wait {
-                        reason,
-                        left: until,
-                    });
+                    state.held_up = Some((reason, until));
                     if let Some(until) = until {
                         self.wake_at(state, until);
                     }
