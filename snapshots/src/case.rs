@@ -25,8 +25,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Loads what was built and what is bundled.
-    pub fn new() -> Bench {
+    /// Loads the plugins that were built into a folder of `target/`, and the bundled dataset.
+    pub fn new(folder: &str) -> Bench {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("in a workspace")
@@ -40,7 +40,7 @@ impl Bench {
             .map(|record| (record.id.clone(), record))
             .collect();
         let engine = engine::engine(&root.join("target/wasm-cache")).expect("an engine");
-        let (plugins, broken) = load::load_all(&engine, &root.join("target/plugins"))
+        let (plugins, broken) = load::load_all(&engine, &root.join("target").join(folder))
             .expect("plugins; `cargo xtask build-plugins` makes them");
         assert!(
             broken.is_empty(),

@@ -1,4 +1,4 @@
-//! Snapshots of every bundled plugin over a handful of records: its prompts, the answers it was told, and
+//! Snapshots of every bundled plugin and every example over a handful of records: its prompts, the answers it was told, and
 //! the artifact. Made by replay from `<plugin>/<record>.completions.json`, with no network; a question that
 //! was never recorded fails, or is recorded from the offline provider where `SNAPSHOTS_RECORD` is set.
 //!
@@ -25,7 +25,30 @@ mod tests {
 
     #[test]
     fn every_plugin_is_as_it_was_reviewed() {
-        let bench = Bench::new();
+        compare(&Bench::new("plugins"));
+    }
+
+    /// Whatever they are written in; one is missing where its language's tools are not installed.
+    #[test]
+    fn every_example_is_as_it_was_reviewed() {
+        compare(&Bench::new("example-plugins"));
+    }
+
+    /// They are the same component in three languages, so none can be told from another.
+    #[test]
+    fn the_language_of_a_component_cannot_be_seen() {
+        let bench = Bench::new("example-plugins");
+        for record in RECORDS {
+            let mut shown = bench.components().iter().map(|component| {
+                let told = bench.show(component, record);
+                told.replace(&component.name, "summary")
+            });
+            let first = shown.next().expect("an example");
+            shown.for_each(|other| assert_eq!(other, first));
+        }
+    }
+
+    fn compare(bench: &Bench) {
         let mut wrong = Vec::new();
         for component in bench.components() {
             for record in RECORDS {

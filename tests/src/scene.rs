@@ -96,6 +96,15 @@ impl Scene {
         scene
     }
 
+    /// With one plugin of those that were built, `folder/name`, and no other.
+    pub fn with_plugin(self, built: &str) -> Scene {
+        let plugins = self.path("plugin");
+        fs::create_dir(&plugins).expect("a folder");
+        let file = root().join("target").join(format!("{built}.wasm"));
+        std::os::unix::fs::symlink(&file, plugins.join("plugin.wasm")).expect("a link");
+        self.with("BATCHGEN_PLUGINS", &plugins.display().to_string())
+    }
+
     /// With all that was built into a folder of `target/`: `plugins`, `example-plugins`, `test-plugins`.
     pub fn with_plugins(self, folder: &str) -> Scene {
         let built = root().join("target").join(folder);

@@ -2,7 +2,7 @@
 //!
 //! Plugins are found, never listed. Each is built by its own cargo invocation: together, one plugin's dependencies
 //! would change the features, and so the bytes, of another. Paths of this machine are remapped, so that the bytes depend
-//! on source and toolchain alone.
+//! on source and toolchain alone. Plugins in other languages are built by `foreign`.
 
 use std::{
     collections::{BTreeSet, hash_map::DefaultHasher},
@@ -12,12 +12,13 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     component,
+    foreign::{self, Language},
     guest_toolchain::{self, GuestToolchain},
-    plugin_folder::{self, PluginFolder},
+    plugin_folder::{self, PluginFolder, Source},
     workspace::{self, Workspace},
 };
 
@@ -35,9 +36,12 @@ pub struct Args {
 /// See [`bundled`].
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if args.examples {
-        examples(workspace)?
+        let left_out = examples(workspace)?;
+        if !left_out.is_empty() {
+            return Ok(ExitCode::FAILURE);
+        }
     } else {
-        bundled(workspace)?
+        bundled(workspace)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,13 +56,15 @@ pub fn bundled(workspace: &Workspace) -> Result<()> {
         &workspace.root().join("plugins"),
         &workspace.plugins(),
     )
+    .map(drop)
 }
 
-/// Builds the example plugins into `target/example-plugins`.
+/// Builds the example plugins into `target/example-plugins`. Gives the names of those that were left out, and says
+/// why, because what their language needs is not installed.
 ///
 /// # Errors
 /// See [`bundled`].
-pub fn examples(workspace: &Workspace) -> Result<()> {
+pub fn examples(workspace: &Workspace) -> Result<Vec<String>> {
     build_all(
         workspace,
         &workspace.root().join("plugins/examples"),
@@ -76,18 +82,32 @@ pub fn of_tests(workspace: &Workspace) -> Result<()> {
         &workspace.root().join("tests/plugins"),
         &workspace.test_plugins(),
     )
+    .map(drop)
 }
 
-fn build_all(workspace: &Workspace, source: &Path, output: &Path) -> Result<()> {
-    let plugins = plugin_folder::find_all(workspace, source)?;
+fn build_all(workspace: &Workspace, source: &Path, output: &Path) -> Result<Vec<String>> {
+    let mut plugins = plugin_folder::find_all(workspace, source)?;
     let toolchain = GuestToolchain::prepare(workspace)?;
     fs::create_dir_all(output).with_context(|| format!("cannot make {}", output.display()))?;
+    let mut left_out = Vec::new();
+    plugins.retain(|plugin| {
+        let missing = Language::of(plugin).and_then(|language| language.missing(workspace));
+        if let Some(missing) = missing {
+            eprintln!(
+                "plugin `{}` is left out: {missing}",
+                workspace.shown(&plugin.folder)
+            );
+            left_out.push(plugin.name.clone());
+            return false;
+        }
+        true
+    });
     remove_others(workspace, &plugins, output)?;
     for plugin in &plugins {
         build(workspace, plugin, &toolchain, output)
             .with_context(|| format!("plugin `{}`", plugin.name))?;
     }
-    Ok(())
+    Ok(left_out)
 }
 
 fn build(
@@ -96,15 +116,63 @@ fn build(
     toolchain: &GuestToolchain,
     output: &Path,
 ) -> Result<()> {
+    let file = output.join(format!("{}.wasm", plugin.name));
+    let what = match (&plugin.source, Language::of(plugin)) {
+        (Source::Rust { package, library }, _) => {
+            build_rust(workspace, plugin, package, library, toolchain, &file)?
+        }
+        (_, Some(language)) => build_foreign(workspace, plugin, language, &file)?,
+        (_, None) => bail!("nothing builds its language"),
+    };
+    let size = fs::metadata(&file)?.len();
+    eprintln!(
+        "{:<40} {:>7.1} KiB  {what}",
+        workspace.shown(&file).to_string(),
+        size as f64 / 1024.0
+    );
+    Ok(())
+}
+
+fn build_foreign(
+    workspace: &Workspace,
+    plugin: &PluginFolder,
+    language: Language,
+    file: &Path,
+) -> Result<&'static str> {
+    let inputs = foreign::inputs(workspace, plugin, language)?;
+    let built = workspace
+        .guest_tools()
+        .join(format!("{}.wasm", plugin.name));
+    let stamp = Stamp::of(&built, &inputs, &plugin.embedded)?;
+    if stamp.is_current(file) {
+        return Ok("unchanged");
+    }
+    language.install(workspace)?;
+    language.componentize(workspace, plugin, &built)?;
+    let component = fs::read(&built)
+        .with_context(|| format!("the tool made no {}", workspace.shown(&built)))?;
+    write_atomically(file, &component::embed(component, &plugin.embedded))?;
+    stamp.save(file)?;
+    Ok("rebuilt")
+}
+
+fn build_rust(
+    workspace: &Workspace,
+    plugin: &PluginFolder,
+    package: &str,
+    library: &str,
+    toolchain: &GuestToolchain,
+    file: &Path,
+) -> Result<&'static str> {
     let built = workspace
         .cargo_target()
         .join(guest_toolchain::TARGET)
         .join(guest_toolchain::PROFILE)
-        .join(format!("{}.wasm", plugin.library));
+        .join(format!("{library}.wasm"));
     let mut cargo = workspace.cargo();
     toolchain
         .select(cargo.arg("build"))
-        .args(["--package", &plugin.package]);
+        .args(["--package", package]);
     // The first build takes a while and shows its progress; later ones have nothing to say unless they fail.
     if built.exists() {
         cargo.arg("--quiet");
@@ -117,24 +185,17 @@ fn build(
             workspace.shown(&built)
         )
     })?;
-    let file = output.join(format!("{}.wasm", plugin.name));
     let stamp = Stamp::of(&built, &module, &plugin.embedded)?;
-    let mut what = "unchanged";
-    if !stamp.is_current(&file) {
-        let bytes = component::encode(&module, &plugin.embedded)?;
-        if fs::read(&file).ok().as_ref() != Some(&bytes) {
-            write_atomically(&file, &bytes)?;
-            what = "rebuilt";
-        }
-        stamp.save(&file)?;
+    if stamp.is_current(file) {
+        return Ok("unchanged");
     }
-    let size = fs::metadata(&file)?.len();
-    eprintln!(
-        "{:<40} {:>6.1} KiB  {what}",
-        workspace.shown(&file).to_string(),
-        size as f64 / 1024.0
-    );
-    Ok(())
+    let bytes = component::encode(&module, &plugin.embedded)?;
+    let same = fs::read(file).ok().as_ref() == Some(&bytes);
+    if !same {
+        write_atomically(file, &bytes)?;
+    }
+    stamp.save(file)?;
+    Ok(if same { "unchanged" } else { "rebuilt" })
 }
 
 /// Removes what was built from plugins that are no more, so that the host does not run them.

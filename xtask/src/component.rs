@@ -1,4 +1,4 @@
-//! Turns a core module into the one file that is a plugin: a component with its manifest and prompts in it.
+//! Makes the one file that is a plugin: a component with its manifest and prompts in it.
 //!
 //! The same bytes in give the same bytes out. Does not read or write files.
 
@@ -16,7 +16,7 @@ const EXPORT: &str = "generate";
 /// # Errors
 /// When the module does not export what the contract says, or imports what the contract does not have.
 pub fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
-    let mut component = ComponentEncoder::default()
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|encoder| encoder.encode())
@@ -26,8 +26,13 @@ pub fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
         exports(&component)?,
         "it does not export `{EXPORT}`; does its lib.rs call the SDK's `export!` macro?"
     );
+    Ok(embed(component, manifest))
+}
+
+/// Embeds `manifest` in a component that was made in any language.
+pub fn embed(mut component: Vec<u8>, manifest: &str) -> Vec<u8> {
     append_custom_section(&mut component, SECTION, manifest.as_bytes());
-    Ok(component)
+    component
 }
 
 fn exports(component: &[u8]) -> Result<bool> {

@@ -6,6 +6,7 @@ mod bench;
 mod build_plugins;
 mod ci;
 mod component;
+mod foreign;
 mod guest_toolchain;
 mod new_plugin;
 mod plugin_folder;

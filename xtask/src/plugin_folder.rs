@@ -1,4 +1,4 @@
-//! A plugin's source: a folder with a `plugin.toml`, a cargo package and prompt files.
+//! A plugin's source: a folder with a `plugin.toml`, prompt files, and a cargo package or one file in another language.
 //!
 //! Reads only what the build needs. Whether a manifest makes sense is for the host to say, which alone knows what its
 //! keys mean.
@@ -16,14 +16,29 @@ use crate::workspace::Workspace;
 
 /// One plugin's source.
 pub struct PluginFolder {
+    /// Where it lies.
+    pub folder: PathBuf,
     /// Name of the plugin and of its folder.
     pub name: String,
-    /// Name of its cargo package.
-    pub package: String,
-    /// Name of its library, as in the names of the files that cargo makes.
-    pub library: String,
+    /// What it is written in.
+    pub source: Source,
     /// What the build embeds in the `.wasm`: manifest and prompts, as JSON in a fixed order.
     pub embedded: String,
+}
+
+/// What a plugin is written in.
+pub enum Source {
+    /// A cargo package.
+    Rust {
+        /// Its name.
+        package: String,
+        /// Name of its library, as in the names of the files that cargo makes.
+        library: String,
+    },
+    /// `component.py`.
+    Python,
+    /// `component.js`.
+    JavaScript,
 }
 
 /// The plugins in `parent`, by name: every folder in it that has a `plugin.toml`.
@@ -73,22 +88,40 @@ fn read(workspace: &Workspace, folder: &Path) -> Result<PluginFolder> {
         workspace.shown(&manifest_path)
     );
 
-    let cargo_path = folder.join("Cargo.toml");
-    let cargo = read_toml(workspace, &cargo_path)?;
-    let name_in = |table: &str| cargo.get(table)?.get("name")?.as_str();
-    let package = name_in("package")
-        .with_context(|| format!("{}: no [package] name", workspace.shown(&cargo_path)))?;
-    let library = name_in("lib").unwrap_or(package).replace('-', "_");
-
+    let source = source(workspace, folder)?;
     let manifest = to_json(&toml::Value::Table(manifest))
         .with_context(|| workspace.shown(&manifest_path).to_string())?;
     let prompts = read_prompts(workspace, &folder.join("prompts"))?;
     Ok(PluginFolder {
+        folder: folder.to_owned(),
         name,
-        package: package.to_owned(),
-        library,
+        source,
         embedded: json!({ "manifest": manifest, "prompts": prompts }).to_string(),
     })
+}
+
+fn source(workspace: &Workspace, folder: &Path) -> Result<Source> {
+    let cargo_path = folder.join("Cargo.toml");
+    if cargo_path.is_file() {
+        let cargo = read_toml(workspace, &cargo_path)?;
+        let name_in = |table: &str| cargo.get(table)?.get("name")?.as_str();
+        let package = name_in("package")
+            .with_context(|| format!("{}: no [package] name", workspace.shown(&cargo_path)))?;
+        return Ok(Source::Rust {
+            package: package.to_owned(),
+            library: name_in("lib").unwrap_or(package).replace('-', "_"),
+        });
+    }
+    if folder.join("component.py").is_file() {
+        return Ok(Source::Python);
+    }
+    if folder.join("component.js").is_file() {
+        return Ok(Source::JavaScript);
+    }
+    bail!(
+        "{}: it has no source; write a cargo package, a component.py or a component.js",
+        workspace.shown(folder)
+    )
 }
 
 fn read_toml(workspace: &Workspace, path: &Path) -> Result<toml::Table> {

@@ -28,16 +28,18 @@ pub fn command(workspace: &Workspace) -> Command {
     cargo
 }
 
-/// Builds what tests start or load: plugins, examples, the host and the programs of the end-to-end tests.
+/// Builds what tests start or load: plugins, examples, the host and the programs of the end-to-end tests. Gives the
+/// names of the examples that were left out.
 ///
 /// # Errors
 /// When something does not build.
-pub fn build_what_tests_need(workspace: &Workspace) -> Result<()> {
+pub fn build_what_tests_need(workspace: &Workspace) -> Result<Vec<String>> {
     build_plugins::bundled(workspace)?;
-    build_plugins::examples(workspace)?;
+    let left_out = build_plugins::examples(workspace)?;
     build_plugins::of_tests(workspace)?;
     run::build_host(workspace)?;
-    workspace::run(workspace.cargo().args(TEST_PROGRAMS))
+    workspace::run(workspace.cargo().args(TEST_PROGRAMS))?;
+    Ok(left_out)
 }
 
 /// This crate's own tests, in the profile that it is built in anyway.

@@ -56,12 +56,17 @@ impl References {
     }
 }
 
-/// Every reviewed snapshot of the checkout.
+/// Every reviewed snapshot of the checkout, but those of plugins that were left out.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn reviewed(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    find(workspace, ".snap")
+pub fn reviewed(workspace: &Workspace, left_out: &[String]) -> Result<Vec<PathBuf>> {
+    let mut files = find(workspace, ".snap")?;
+    for plugin in left_out {
+        let folder = workspace.snapshots(plugin);
+        files.retain(|file| !file.starts_with(&folder));
+    }
+    Ok(files)
 }
 
 /// Every snapshot that waits for a review.

@@ -40,15 +40,15 @@ pub const ALL: [&str; 5] = ["--release", "--package", "snapshots", "--package", 
 /// When something does not build, or a file cannot be read or written.
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let references = References::start(workspace)?;
-    runner::build_what_tests_need(workspace)?;
+    let left_out = runner::build_what_tests_need(workspace)?;
     if !make(workspace, &references, &ALL)? {
         eprintln!("error: a test failed for another reason than a snapshot; nothing was accepted");
         return Ok(ExitCode::FAILURE);
     }
     if args.accept {
-        accept_all(workspace, &references)?;
+        accept_all(workspace, &references, &left_out)?;
     } else {
-        review(workspace, &references)?;
+        review(workspace, &references, &left_out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -84,9 +84,9 @@ fn make(workspace: &Workspace, references: &References, selection: &[&str]) -> R
     Ok(workspace::status(&mut command)?.success())
 }
 
-fn review(workspace: &Workspace, references: &References) -> Result<()> {
+fn review(workspace: &Workspace, references: &References, left_out: &[String]) -> Result<()> {
     let pending = snapshot_files::pending(workspace)?;
-    let unreferenced = unreferenced(workspace, references)?;
+    let unreferenced = unreferenced(workspace, references, left_out)?;
     if pending.is_empty() && unreferenced.is_empty() {
         eprintln!("no snapshot changed");
         return Ok(());
@@ -111,8 +111,8 @@ fn review(workspace: &Workspace, references: &References) -> Result<()> {
     Ok(())
 }
 
-fn accept_all(workspace: &Workspace, references: &References) -> Result<()> {
-    for path in unreferenced(workspace, references)? {
+fn accept_all(workspace: &Workspace, references: &References, left_out: &[String]) -> Result<()> {
+    for path in unreferenced(workspace, references, left_out)? {
         remove(&path)?;
         eprintln!("removed {}", workspace.shown(&path));
     }
@@ -148,8 +148,12 @@ fn remove(snapshot: &Path) -> Result<()> {
 }
 
 /// A plugin that is no more leaves such snapshots behind.
-fn unreferenced(workspace: &Workspace, references: &References) -> Result<Vec<PathBuf>> {
-    references.unreferenced(&snapshot_files::reviewed(workspace)?)
+fn unreferenced(
+    workspace: &Workspace,
+    references: &References,
+    left_out: &[String],
+) -> Result<Vec<PathBuf>> {
+    references.unreferenced(&snapshot_files::reviewed(workspace, left_out)?)
 }
 
 /// Shows the difference as git does, in colour on a terminal. It ends with 1 where there is one.

@@ -67,6 +67,11 @@ impl Workspace {
         self.root.join("target/example-plugins")
     }
 
+    /// Where the tools of other languages are installed, and what they make on the way.
+    pub fn guest_tools(&self) -> PathBuf {
+        self.root.join("target/guest-tools")
+    }
+
     /// A program that was built in release.
     pub fn release(&self, name: &str) -> PathBuf {
         self.target

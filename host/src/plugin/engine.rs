@@ -5,11 +5,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::limits::TABLE_ELEMENTS;
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
-    PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::cache::{CacheError, CodeCache};
+use super::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
 /// How often a running guest is interrupted to have its CPU time looked at.
 pub(super) const TICK: Duration = Duration::from_millis(5);
@@ -27,14 +26,21 @@ pub enum EngineError {
     },
     /// The compilation cache cannot be used.
     #[error(
-        "cannot use the compilation cache {directory}: {cause}\nhint: make the directory writable or name another with BATCHGEN_CACHE_DIR"
+        "cannot use the compilation cache {directory}: {cause}\nhint: name a directory of your own with BATCHGEN_CACHE_DIR"
     )]
     Cache {
         /// Where it should be.
         directory: String,
         /// What went wrong.
-        cause: String,
+        cause: CacheError,
     },
+}
+
+/// Compiles and runs plugins.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) cache: CodeCache,
 }
 
 /// Makes the engine and its ticker. Compiled code is kept below `cache`.
@@ -42,38 +48,33 @@ pub enum EngineError {
 /// # Errors
 /// When the cache directory cannot be used or the machine is not supported.
 pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
-    let cache_error = |cause: String| EngineError::Cache {
-        directory: cache.display().to_string(),
-        cause,
-    };
-    std::fs::create_dir_all(cache).map_err(|error| cache_error(error.to_string()))?;
-    let directory = std::path::absolute(cache).map_err(|error| cache_error(error.to_string()))?;
-    let mut cache_config = CacheConfig::new();
-    cache_config.with_directory(directory);
-    let cache = Cache::new(cache_config).map_err(|error| cache_error(format!("{error:#}")))?;
-
     let mut config = Config::new();
-    config.cache(Some(cache));
     config.epoch_interruption(true);
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.wasm_component_model(true);
+    config.max_wasm_stack(STACK);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    let engine = Engine::new(&config).or_else(|error| {
+    let engine = wasmtime::Engine::new(&config).or_else(|error| {
         // A pool reserves address space, which the system may refuse; without one, instances cost more.
         tracing::warn!("no pool of instances: {error:#}");
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-        Engine::new(&config)
+        wasmtime::Engine::new(&config)
     });
-    let engine = engine.map_err(|error| EngineError::Engine {
+    let wasmtime = engine.map_err(|error| EngineError::Engine {
         cause: format!("{error:#}"),
     })?;
-    start_ticker(&engine)?;
-    Ok(engine)
+    let cache = CodeCache::open(cache, &wasmtime).map_err(|cause| EngineError::Cache {
+        directory: cache.display().to_string(),
+        cause,
+    })?;
+    start_ticker(&wasmtime)?;
+    Ok(Engine { wasmtime, cache })
 }
 
-/// Most instances that live at once: no more than there are threads that run them, with room for components
-/// that are made of several modules.
+/// The guest's stack of calls. A thread of the host has four times as much.
+const STACK: usize = 512 << 10;
+/// Most components that are alive at once: no more than there are threads that run them.
 const INSTANCES: u32 = 64;
 /// Memory that a slot keeps for its next instance, reset page by page: to unmap it would stop all threads
 /// of the process for a moment, and a fresh page costs a fault.
@@ -85,8 +86,12 @@ const WARM: u32 = 16;
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        // Most components have one memory and one or two tables; those of an interpreter have more.
         .total_core_instances(4 * INSTANCES)
-        .total_memories(INSTANCES)
+        .total_memories(2 * INSTANCES)
         .total_tables(4 * INSTANCES)
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP)
@@ -97,7 +102,7 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 /// Raises the epoch for as long as the engine lives.
-fn start_ticker(engine: &Engine) -> Result<(), EngineError> {
+fn start_ticker(engine: &wasmtime::Engine) -> Result<(), EngineError> {
     let engine = engine.weak();
     thread::Builder::new()
         .name("epoch".to_owned())

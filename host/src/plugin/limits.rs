@@ -41,23 +41,33 @@ impl Limits {
     }
 }
 
+/// Most core modules of one component that are alive at once: one from Python has some twenty.
+pub(super) const CORE_INSTANCES: u32 = 64;
+/// Most memories of one component.
+pub(super) const MEMORIES: u32 = 4;
+/// Most tables of one component.
+pub(super) const TABLES: u32 = 16;
+/// Most elements of all tables of one component: far beyond what its function table needs.
+pub(super) const TABLE_ELEMENTS: usize = 100_000;
+/// Most handles of resources of one component: it has no use for more than a few streams.
+pub(super) const HANDLES: usize = 1_000;
+
 /// Refuses growth beyond the memory limit and remembers that it did.
 #[derive(Debug)]
 pub(super) struct MemoryLimiter {
     limit: usize,
     total: usize,
+    elements: usize,
     /// Whether growth was refused.
     pub refused: bool,
 }
-
-/// Most elements of one table: far beyond what a component's function table needs.
-pub(super) const TABLE_ELEMENTS: usize = 100_000;
 
 impl MemoryLimiter {
     pub fn new(limit: usize) -> MemoryLimiter {
         MemoryLimiter {
             limit,
             total: 0,
+            elements: 0,
             refused: false,
         }
     }
@@ -82,22 +92,30 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+        let elements = self
+            .elements
+            .saturating_add(desired.saturating_sub(current));
+        if elements > TABLE_ELEMENTS {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.elements = elements;
+        Ok(true)
     }
 
     fn instances(&self) -> usize {
-        64
+        CORE_INSTANCES as usize
     }
 
     fn tables(&self) -> usize {
-        64
+        TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        16
+        MEMORIES as usize
     }
 }

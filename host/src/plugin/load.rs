@@ -5,18 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, Validator};
-use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::ComponentPre;
+use super::cache::Known;
+use super::engine::Engine;
+use super::inspect::{Contents, inspect};
 use super::manifest::{Package, SECTION};
 use super::sandbox::State;
+use super::wasi;
 use crate::core::digest::Digest;
 
 /// Largest plugin file: a Python guest with its interpreter has 18 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// What a component may import; anything else is refused by name.
+/// What a component may import, beside an empty WASI; anything else is refused by name.
 const CONTRACT: [&str; 3] = [
     "batchgen:component/types@0.1.0",
     "batchgen:component/llm@0.1.0",
@@ -75,7 +77,7 @@ pub struct Plugin {
     /// Where it came from.
     pub file: PathBuf,
     pub(super) pre: ComponentPre<State>,
-    pub(super) engine: Engine,
+    pub(super) engine: wasmtime::Engine,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -149,112 +151,105 @@ pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
         cause,
         hint: hint.to_owned(),
     };
-    let rebuild = "build it again with `cargo xtask build-plugins`";
-    let size = fs::metadata(file)
-        .map_err(|error| refused(error.to_string(), rebuild))?
-        .len();
-    if size > MAX_BYTES {
+    let metadata = fs::metadata(file).map_err(|error| refused(error.to_string(), REBUILD))?;
+    if metadata.len() > MAX_BYTES {
         return Err(refused(
-            format!("it has {size} bytes, and {MAX_BYTES} are allowed"),
+            format!(
+                "it has {} bytes, and {MAX_BYTES} are allowed",
+                metadata.len()
+            ),
             "strip debug information from it",
         ));
     }
-    let bytes = fs::read(file).map_err(|error| refused(error.to_string(), rebuild))?;
-    let contents = inspect(&bytes).map_err(|cause| refused(cause, rebuild))?;
-    let package = contents.package.ok_or_else(|| {
-        refused(
+    if let Some((digest, contents, component)) = engine.cache.find(&engine.wasmtime, &metadata) {
+        let package = accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
+        let pre = link(engine, &component, &contents.imports)
+            .map_err(|(cause, hint)| refused(cause, hint))?;
+        return Ok(plugin(engine, file, package, digest, pre));
+    }
+    let bytes = fs::read(file).map_err(|error| refused(error.to_string(), REBUILD))?;
+    let contents = inspect(&bytes).map_err(|cause| refused(cause, REBUILD))?;
+    let package = accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
+    let digest = Digest::of(&bytes);
+    let compile = || Component::new(&engine.wasmtime, &bytes);
+    let component = engine
+        .cache
+        .component(&engine.wasmtime, &digest, compile)
+        .map_err(|error| refused(format!("it does not compile: {error:#}"), REBUILD))?;
+    let pre = link(engine, &component, &contents.imports)
+        .map_err(|(cause, hint)| refused(cause, hint))?;
+    let known = Known {
+        digest: *digest.as_bytes(),
+        contents,
+    };
+    engine.cache.note(&metadata, &known);
+    Ok(plugin(engine, file, package, digest, pre))
+}
+
+const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
+
+/// What is wrong with a file, and what to do.
+type Fault = (String, &'static str);
+
+fn plugin(
+    engine: &Engine,
+    file: &Path,
+    package: Package,
+    digest: Digest,
+    pre: ComponentPre<State>,
+) -> Plugin {
+    Plugin {
+        package,
+        digest,
+        file: file.to_owned(),
+        pre,
+        engine: engine.wasmtime.clone(),
+    }
+}
+
+/// The manifest of a file that the host accepts.
+fn accepted(contents: &Contents) -> Result<Package, Fault> {
+    let package = contents.package.as_deref().ok_or_else(|| {
+        (
             format!("it has no `{SECTION}` section"),
             "a plugin carries its manifest; `cargo xtask build-plugins` adds it from plugin.toml",
         )
     })?;
-    let package: Package = serde_json::from_slice(&package).map_err(|error| {
-        refused(
-            format!("its manifest is not valid: {error}"),
-            "correct plugin.toml and build it again",
-        )
-    })?;
+    let correct = "correct plugin.toml and build it again";
+    let package: Package = serde_json::from_slice(package)
+        .map_err(|error| (format!("its manifest is not valid: {error}"), correct))?;
     if let Some(fault) = package.manifest.fault() {
-        return Err(refused(
-            format!("its manifest is not valid: {fault}"),
-            "correct plugin.toml and build it again",
-        ));
+        return Err((format!("its manifest is not valid: {fault}"), correct));
     }
-    if let Some(import) = contents
-        .imports
-        .iter()
-        .find(|import| !CONTRACT.contains(&import.as_str()))
-    {
-        return Err(refused(
+    let offered = |import: &str| CONTRACT.contains(&import) || wasi::offers(import);
+    match contents.imports.iter().find(|import| !offered(import)) {
+        None => Ok(package),
+        Some(import) => Err((
             format!("it imports `{import}`, which the contract does not offer"),
             "a component has no clock, files, network or environment; build it for \
              wasm32-unknown-unknown against wit/component.wit of this version",
-        ));
+        )),
     }
-    let component = Component::new(engine, &bytes)
-        .map_err(|error| refused(format!("it does not compile: {error:#}"), rebuild))?;
+}
+
+/// Gives the component what it imports: the contract, and an empty WASI where it asks for WASI.
+fn link(
+    engine: &Engine,
+    component: &Component,
+    imports: &[String],
+) -> Result<ComponentPre<State>, Fault> {
     let mismatch = |error: wasmtime::Error| {
-        refused(
+        (
             format!("it does not fit the contract: {error:#}"),
             "build it against wit/component.wit of this version",
         )
     };
-    let mut linker = Linker::new(engine);
-    super::bindings::Component::add_to_linker::<State, wasmtime::component::HasSelf<State>>(
-        &mut linker,
-        |state| state,
-    )
-    .map_err(mismatch)?;
-    let pre = linker.instantiate_pre(&component).map_err(mismatch)?;
-    let pre = ComponentPre::new(pre).map_err(mismatch)?;
-    Ok(Plugin {
-        package,
-        digest: Digest::of(&bytes),
-        file: file.to_owned(),
-        pre,
-        engine: engine.clone(),
-    })
-}
-
-struct Contents {
-    package: Option<Vec<u8>>,
-    imports: Vec<String>,
-}
-
-/// Validates the whole file, and reads what lies in its outermost component. Done before compiling,
-/// because a compiler given invalid bytes may panic.
-fn inspect(bytes: &[u8]) -> Result<Contents, String> {
-    if !Parser::is_component(bytes) {
-        return Err("it is not a WASM component".to_owned());
+    let mut linker = Linker::new(&engine.wasmtime);
+    super::bindings::Component::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
+        .map_err(mismatch)?;
+    if imports.iter().any(|import| wasi::offers(import)) {
+        wasi::add_to_linker(&mut linker, component).map_err(mismatch)?;
     }
-    Validator::new()
-        .validate_all(bytes)
-        .map_err(|error| format!("it is not valid WASM: {error}"))?;
-    let mut contents = Contents {
-        package: None,
-        imports: Vec::new(),
-    };
-    let mut depth = 0_u32;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| error.to_string())? {
-            Payload::Version {
-                encoding: Encoding::Component | Encoding::Module,
-                ..
-            } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
-                contents.package = Some(section.data().to_vec());
-            }
-            Payload::ComponentImportSection(imports) if depth == 1 => {
-                for import in imports {
-                    let import = import.map_err(|error| error.to_string())?;
-                    // A type brings nothing in: the world names those that its export uses.
-                    if !matches!(import.ty, ComponentTypeRef::Type(_)) {
-                        contents.imports.push(import.name.name.to_owned());
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(contents)
+    let pre = linker.instantiate_pre(component).map_err(mismatch)?;
+    ComponentPre::new(pre).map_err(mismatch)
 }

@@ -2,9 +2,12 @@
 //! Nothing here knows that a completion comes from afar, or how answers are kept.
 
 mod bindings;
+mod cache;
 pub mod engine;
+mod inspect;
 pub mod limits;
 pub mod load;
 pub mod manifest;
 pub mod pool;
 pub mod sandbox;
+mod wasi;

@@ -12,8 +12,9 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::batchgen::component::types::FailureKind;
 use super::bindings::batchgen::component::{llm, log, types};
-use super::limits::{Limits, MemoryLimiter};
+use super::limits::{HANDLES, Limits, MemoryLimiter};
 use super::load::Plugin;
+use super::wasi::WasiState;
 use crate::core::class::FailureClass;
 use crate::core::digest::{Digest, DigestBuilder};
 use crate::core::key::KeyContext;
@@ -99,6 +100,7 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> (Outcome, Vec<LogLine>)
     let mut store = Store::new(&plugin.engine, State::new(execution));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(hostcall_fuel(limits));
+    store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         // The thread's own clock: a guest that was preempted has not used its time.
@@ -112,7 +114,8 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> (Outcome, Vec<LogLine>)
         .pre
         .instantiate(&mut store)
         .and_then(|component| component.call_generate(&mut store, &input));
-    let state = store.into_data();
+    let mut state = store.into_data();
+    state.flush_streams();
     let outcome = match result {
         Ok(Ok(artifact)) if artifact.text.len() > limits.artifact => Outcome::Failed {
             class: FailureClass::Limit,
@@ -250,6 +253,7 @@ pub struct State {
     questions: Vec<Question>,
     log: Vec<LogLine>,
     log_bytes: usize,
+    pub(super) wasi: WasiState,
 }
 
 impl State {
@@ -262,7 +266,26 @@ impl State {
             questions: Vec::new(),
             log: Vec::new(),
             log_bytes: 0,
+            wasi: WasiState::default(),
         }
+    }
+
+    /// Keeps a line, unless the log is full. Its end counts too, or empty lines would be free.
+    pub(super) fn log_line(&mut self, level: tracing::Level, message: String) {
+        let limit = self.execution.limits.log;
+        if self.log_bytes >= limit {
+            return;
+        }
+        self.log_bytes = self.log_bytes.saturating_add(message.len() + 1);
+        let line = if self.log_bytes >= limit {
+            LogLine {
+                level: tracing::Level::WARN,
+                message: format!("log cut off at {limit} bytes"),
+            }
+        } else {
+            LogLine { level, message }
+        };
+        self.log.push(line);
     }
 
     /// The answer to one question, or the question noted as open.
@@ -343,25 +366,13 @@ impl llm::Host for State {
 
 impl log::Host for State {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        let limit = self.execution.limits.log;
-        if self.log_bytes >= limit {
-            return Ok(());
-        }
-        self.log_bytes = self.log_bytes.saturating_add(message.len());
-        if self.log_bytes >= limit {
-            self.log.push(LogLine {
-                level: tracing::Level::WARN,
-                message: format!("log cut off at {limit} bytes"),
-            });
-            return Ok(());
-        }
         let level = match level {
             log::Level::Debug => tracing::Level::DEBUG,
             log::Level::Info => tracing::Level::INFO,
             log::Level::Warn => tracing::Level::WARN,
             log::Level::Error => tracing::Level::ERROR,
         };
-        self.log.push(LogLine { level, message });
+        self.log_line(level, message);
         Ok(())
     }
 }

@@ -14,14 +14,53 @@ use host::plugin::{engine, load};
 use super::report::{Goal, Row, median};
 use crate::scene::root;
 
-const ROUNDS: usize = 20_000;
+/// A plugin, how often it is run, and what an execution (µs) and a load (ms) may take.
+const PLUGINS: [(&str, &str, usize, f64, f64); 3] = [
+    ("summary", "Rust", 20_000, 60.0, 2.0),
+    ("summary-javascript", "JavaScript", 500, 4_000.0, 15.0),
+    ("summary-python", "Python", 500, 6_000.0, 15.0),
+];
+/// How often a plugin is loaded.
+const LOADS: usize = 50;
 
-/// The example plugin, which asks one question.
+/// The example plugins, each of which asks one question.
 pub fn fresh_instance() -> anyhow::Result<Vec<Row>> {
     let target = root().join("target");
     let engine = engine::engine(&target.join("wasm-cache"))?;
-    let plugin = load::load(&engine, &target.join("example-plugins/summary.wasm"))?;
-    let question = match execute(&plugin, execution(&plugin, Vec::new())).0 {
+    let mut rows = Vec::new();
+    for (name, language, rounds, execution, load) in PLUGINS {
+        let file = target.join(format!("example-plugins/{name}.wasm"));
+        if !file.exists() {
+            // `cargo xtask bench` has said what is missing to build it.
+            continue;
+        }
+        let plugin = load::load(&engine, &file)?;
+        let mut loads = Vec::new();
+        for _ in 0..LOADS {
+            let start = Instant::now();
+            load::load(&engine, &file)?;
+            loads.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        let [suspended, ended] = executions(&plugin, rounds)?;
+        let row = |what: &str, measured, unit, goal| {
+            Row::new(
+                format!("{language}, {what}, median"),
+                measured,
+                unit,
+                Goal::AtMost(goal),
+            )
+        };
+        rows.extend([
+            row("one execution to a suspension", suspended, "µs", execution),
+            row("one execution to its end", ended, "µs", execution),
+            row("load, compiled before", median(loads), "ms", load),
+        ]);
+    }
+    Ok(rows)
+}
+
+fn executions(plugin: &Plugin, rounds: usize) -> anyhow::Result<[f64; 2]> {
+    let question = match execute(plugin, execution(plugin, Vec::new())).0 {
         Outcome::Suspended { questions } => questions.into_iter().next(),
         other => bail!("the example plugin did not ask: {other:?}"),
     };
@@ -36,35 +75,23 @@ pub fn fresh_instance() -> anyhow::Result<Vec<Row>> {
         }),
         request: None,
     };
-    let suspended = time(&plugin, &[], |outcome| {
+    let suspended = time(plugin, &[], rounds, |outcome| {
         matches!(outcome, Outcome::Suspended { .. })
     })?;
-    let ended = time(&plugin, &[answered], |outcome| {
+    let ended = time(plugin, &[answered], rounds, |outcome| {
         matches!(outcome, Outcome::Done { .. })
     })?;
-    Ok(vec![
-        Row::new(
-            "one execution to a suspension, median",
-            suspended,
-            "µs",
-            Goal::AtMost(100.0),
-        ),
-        Row::new(
-            "one execution to its end, median",
-            ended,
-            "µs",
-            Goal::AtMost(100.0),
-        ),
-    ])
+    Ok([suspended, ended])
 }
 
 fn time(
     plugin: &Plugin,
     answers: &[Answered],
+    rounds: usize,
     expected: fn(&Outcome) -> bool,
 ) -> anyhow::Result<f64> {
-    let mut times = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
         let execution = execution(plugin, answers.to_vec());
         let start = Instant::now();
         let (outcome, _) = execute(plugin, execution);

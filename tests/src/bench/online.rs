@@ -25,7 +25,7 @@ pub(super) fn simulator(config: Config) -> anyhow::Result<Simulator> {
 pub(super) fn many(records: u64, simulator: &Simulator, more: &str) -> Scene {
     let scene = Scene::new()
         .asking(simulator)
-        .with_plugins("example-plugins");
+        .with_plugin("example-plugins/summary");
     let mut rows = String::new();
     for number in 0..records {
         let _ = writeln!(

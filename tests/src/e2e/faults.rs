@@ -19,7 +19,7 @@ fn fault(kind: FaultKind, when: When) -> Vec<Fault> {
 /// The example plugin: any answer suits it, so only the provider can go wrong.
 fn summaries(simulator: &Simulator) -> Scene {
     Scene::new()
-        .with_plugins("example-plugins")
+        .with_plugin("example-plugins/summary")
         .asking(simulator)
 }
 

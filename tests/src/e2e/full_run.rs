@@ -148,7 +148,7 @@ fn a_dry_run_makes_nothing() {
 
 #[test]
 fn other_formats_give_the_same_run() {
-    let scene = Scene::new().with_plugins("example-plugins");
+    let scene = Scene::new().with_plugin("example-plugins/summary");
     let rows = [
         ("ruby", "Ruby", "gem"),
         ("opal", "Opal", "gem"),

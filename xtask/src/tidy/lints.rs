@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 
 use crate::{
     guest_toolchain::GuestToolchain,
-    plugin_folder, runner,
+    plugin_folder::{self, Source},
+    runner,
     workspace::{self, Workspace},
 };
 
@@ -45,7 +46,9 @@ pub fn check(workspace: &Workspace) -> Result<bool> {
     GuestToolchain::prepare(workspace)?.select(&mut guests);
     for folder in ["plugins", "plugins/examples"] {
         for plugin in plugin_folder::find_all(workspace, &workspace.root().join(folder))? {
-            guests.args(["--package", &plugin.package]);
+            if let Source::Rust { package, .. } = &plugin.source {
+                guests.args(["--package", package]);
+            }
         }
     }
     clean &= passes(guests.args(deny))?;

@@ -1,0 +1,54 @@
+//! What stands in a plugin file, read without running or compiling anything.
+
+use serde::{Deserialize, Serialize};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, Validator};
+
+use super::manifest::SECTION;
+
+/// What the host has to know of a file before it compiles it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Contents {
+    /// The manifest's section, as it stands there.
+    pub package: Option<Vec<u8>>,
+    /// Names of all that it imports, other than types.
+    pub imports: Vec<String>,
+}
+
+/// Validates the whole file, and reads what lies in its outermost component. Done before compiling, because a
+/// compiler given invalid bytes may panic.
+pub(super) fn inspect(bytes: &[u8]) -> Result<Contents, String> {
+    if !Parser::is_component(bytes) {
+        return Err("it is not a WASM component".to_owned());
+    }
+    Validator::new()
+        .validate_all(bytes)
+        .map_err(|error| format!("it is not valid WASM: {error}"))?;
+    let mut contents = Contents::default();
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| error.to_string())? {
+            Payload::Version {
+                encoding: Encoding::Component | Encoding::Module,
+                ..
+            } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
+                if contents.package.is_some() {
+                    return Err(format!("it has two `{SECTION}` sections"));
+                }
+                contents.package = Some(section.data().to_vec());
+            }
+            Payload::ComponentImportSection(imports) if depth == 1 => {
+                for import in imports {
+                    let import = import.map_err(|error| error.to_string())?;
+                    // A type brings nothing in: the world names those that its export uses.
+                    if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                        contents.imports.push(import.name.name.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(contents)
+}
