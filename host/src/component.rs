@@ -216,6 +216,18 @@ fn component(
         };
         return Err(wrong("options", error.to_string(), &hint));
     }
+    for (key, limits) in [
+        ("plugins.limits".to_owned(), &config.plugins.limits),
+        (format!("component.{name}.limits"), &settings.limits),
+    ] {
+        if let Some(cause) = limits.fault() {
+            return Err(ConfigError::Value {
+                key,
+                cause,
+                hint: "leave out what need not be limited further".to_owned(),
+            });
+        }
+    }
     let template = settings.output.as_ref().unwrap_or(&config.output.path);
     let output = OutputTemplate::new(template, name, &manifest.output.extension).map_err(|cause| {
         let key = match &settings.output {
@@ -266,7 +278,10 @@ fn component(
         prompts,
         output,
         media_type: manifest.output.media_type,
-        limits: Limits::new(&manifest.limits),
+        limits: Limits::new(
+            &manifest.limits,
+            &[&config.plugins.limits, &settings.limits],
+        ),
         recipe_digest: recipe.digest(),
         recipe,
         plugin,

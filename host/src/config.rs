@@ -18,6 +18,7 @@ use crate::core::class::FailureClass;
 use crate::dataset::DatasetConfig;
 use crate::llm::prices::Price;
 use crate::llm::providers::{Api, Dialect};
+use crate::plugin::manifest::LimitOverrides;
 
 /// Name of the file.
 pub const FILE_NAME: &str = "batchgen.toml";
@@ -115,12 +116,15 @@ impl Default for StateConfig {
 pub struct PluginsConfig {
     /// Directory of `*.wasm` files.
     pub directory: PathBuf,
+    /// The most that any component may use, whatever its manifest says.
+    pub limits: LimitOverrides,
 }
 
 impl Default for PluginsConfig {
     fn default() -> Self {
         PluginsConfig {
             directory: PathBuf::from("target/plugins"),
+            limits: LimitOverrides::default(),
         }
     }
 }
@@ -259,6 +263,8 @@ pub struct ComponentConfig {
     pub prompts: BTreeMap<String, PathBuf>,
     /// Path of the file below the output directory.
     pub output: Option<String>,
+    /// The most that it may use, whatever its manifest says.
+    pub limits: LimitOverrides,
 }
 
 impl Config {

@@ -48,6 +48,37 @@ mod tests {
         }
     }
 
+    /// Nothing but input and answers reaches a component: neither what ran before it nor what runs beside it.
+    #[test]
+    fn every_component_makes_the_same_bytes_under_load() {
+        for folder in ["plugins", "example-plugins"] {
+            let bench = Bench::new(folder);
+            let cases: Vec<_> = bench
+                .components()
+                .iter()
+                .flat_map(|component| RECORDS.map(|record| (component, record)))
+                .collect();
+            let alone: Vec<String> = cases
+                .iter()
+                .map(|(component, record)| bench.show(component, record))
+                .collect();
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let (bench, cases, alone) = (&bench, &cases, &alone);
+                    // Each in another order.
+                    scope.spawn(move || {
+                        for turn in 0..cases.len() {
+                            let place = (turn * 7 + thread * 3) % cases.len();
+                            let (component, record) = cases[place];
+                            let again = bench.show(component, record);
+                            assert_eq!(again, alone[place], "{}/{record}", component.name);
+                        }
+                    });
+                }
+            });
+        }
+    }
+
     fn compare(bench: &Bench) {
         let mut wrong = Vec::new();
         for component in bench.components() {

@@ -7,6 +7,7 @@ mod build_plugins;
 mod ci;
 mod component;
 mod foreign;
+mod fuzz;
 mod guest_toolchain;
 mod new_plugin;
 mod plugin_folder;
@@ -45,6 +46,7 @@ enum Task {
     NewPlugin(new_plugin::Args),
     Tidy(tidy::Args),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
     Ci(ci::Args),
 }
 
@@ -69,6 +71,7 @@ fn perform(task: Task) -> anyhow::Result<ExitCode> {
         Task::NewPlugin(args) => new_plugin::perform(&workspace, &args),
         Task::Tidy(args) => tidy::perform(&workspace, &args),
         Task::Bench(args) => bench::perform(&workspace, &args),
+        Task::Fuzz(args) => fuzz::perform(&workspace, &args),
         Task::Ci(args) => ci::perform(&workspace, &args),
     }
 }

@@ -42,7 +42,8 @@ impl Gateway {
         }
     }
 
-    /// The answer to a question, and its number in the journal. `flow` names those who share their turns.
+    /// The answer to a question, its number in the journal and what it cost just now, in micro-dollars: nothing where it
+    /// was there already or has no price. `flow` names those who share their turns.
     ///
     /// # Errors
     /// When every lane gave up, or the journal failed: nothing was answered then.
@@ -52,12 +53,12 @@ impl Gateway {
         key: Digest,
         request: &CompletionRequest,
         flow: &str,
-    ) -> Result<(i64, Answer), GatewayError> {
+    ) -> Result<(i64, Answer, u64), GatewayError> {
         loop {
             let claim = match self.store.begin(key)? {
                 Begin::Have(id, answer) => {
                     self.observer.journaled();
-                    return Ok((id, answer));
+                    return Ok((id, answer, 0));
                 }
                 Begin::Wait(mut asker) => {
                     // Woken when the asker has recorded the answer or given up: look again.
@@ -79,7 +80,7 @@ impl Gateway {
                 .store
                 .record(claim, &obtained.answer, &provenance)
                 .await?;
-            return Ok((id, obtained.answer));
+            return Ok((id, obtained.answer, obtained.micros.unwrap_or(0)));
         }
     }
 

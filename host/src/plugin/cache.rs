@@ -242,3 +242,91 @@ fn fault(metadata: &Metadata) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// An empty component.
+    const BYTES: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn permit(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Whether it had to be compiled.
+    fn compiles(cache: &CodeCache, engine: &wasmtime::Engine) -> bool {
+        let mut compiled = false;
+        let compile = || {
+            compiled = true;
+            Component::new(engine, BYTES)
+        };
+        cache
+            .component(engine, &Digest::of(BYTES), compile)
+            .unwrap();
+        compiled
+    }
+
+    #[test]
+    fn what_was_compiled_is_compiled_again_only_where_it_may_not_be_trusted() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let cache = CodeCache::open(directory.path(), &engine).unwrap();
+        assert!(compiles(&cache, &engine));
+        assert!(!compiles(&cache, &engine));
+        let file = cache.folder.join(code(&Digest::of(BYTES)));
+        permit(&file, 0o666);
+        assert!(compiles(&cache, &engine), "others could have written it");
+        fs::write(&file, "no code").unwrap();
+        assert!(compiles(&cache, &engine), "it is not whole");
+        let mut config = wasmtime::Config::new();
+        config.epoch_interruption(true);
+        let other = wasmtime::Engine::new(&config).unwrap();
+        let others = CodeCache::open(directory.path(), &other).unwrap();
+        assert!(compiles(&others, &other), "it is for other settings");
+        assert!(!compiles(&cache, &engine));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let root = CodeCache::open(directory.path(), &engine).unwrap().root;
+        assert_eq!(fs::metadata(&root).unwrap().mode() & 0o777, 0o700);
+        permit(&root, 0o777);
+        let error = CodeCache::open(directory.path(), &engine).unwrap_err();
+        assert!(error.to_string().contains("other users"), "{error}");
+        permit(&root, 0o700);
+        let elsewhere = directory.path().join("elsewhere");
+        fs::rename(&root, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &root).unwrap();
+        let error = CodeCache::open(directory.path(), &engine).unwrap_err();
+        assert!(error.to_string().contains("is not a folder"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_known_until_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let cache = CodeCache::open(&directory.path().join("cache"), &engine).unwrap();
+        let file = directory.path().join("plugin.wasm");
+        fs::write(&file, BYTES).unwrap();
+        let known = || Known {
+            digest: *Digest::of(BYTES).as_bytes(),
+            contents: Contents::default(),
+        };
+        compiles(&cache, &engine);
+        cache.note(&fs::metadata(&file).unwrap(), &known());
+        let find = || cache.find(&engine, &fs::metadata(&file).unwrap());
+        assert!(find().is_none(), "it changed just now and may again");
+        // Its own time of change cannot be set back, so the note is written as if it had rested.
+        let note = serde_json::to_vec(&known()).unwrap();
+        let metadata = fs::metadata(&file).unwrap();
+        cache.write(&stamp(&metadata), &note).unwrap();
+        assert!(find().is_some());
+        fs::write(&file, [BYTES, b"\0\x01\0"].concat()).unwrap();
+        assert!(find().is_none());
+    }
+}

@@ -13,10 +13,16 @@ pub struct Limits {
     pub memory: usize,
     /// CPU time of one execution: not wall time, so that load does not change an outcome.
     pub cpu: Duration,
+    /// CPU time of all executions of one task.
+    pub task_cpu: Duration,
     /// Executions of one task.
     pub executions: u32,
     /// Completions of one task.
     pub calls: u32,
+    /// Tokens of one task, in and out; beyond it nothing more is asked.
+    pub tokens: Option<u64>,
+    /// Cost of one task in micro-dollars; beyond it nothing more is asked.
+    pub cost: Option<u64>,
     /// Size of an artifact, bytes.
     pub artifact: usize,
     /// Size of one question, of all its parts, bytes.
@@ -26,17 +32,30 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The host's defaults with the manifest's wishes.
-    pub fn new(wishes: &LimitOverrides) -> Limits {
-        let mib = |value: u32| value as usize * 1024 * 1024;
+    /// What the manifest wishes, or the host's default where it is silent; no more than any of `ceilings`, which the
+    /// configuration sets, and no more than what one machine can give to many components.
+    pub fn new(wishes: &LimitOverrides, ceilings: &[&LimitOverrides]) -> Limits {
+        type Field = fn(&LimitOverrides) -> Option<u32>;
+        let least = |field: Field, default: u32, most: u32| {
+            let set = ceilings.iter().filter_map(|ceiling| field(ceiling)).min();
+            let wish = field(wishes).unwrap_or(default);
+            wish.min(set.unwrap_or(most)).min(most)
+        };
+        let bytes = |count: u32, unit: usize| (count as usize).saturating_mul(unit);
+        let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        let all = || ceilings.iter().copied().chain([wishes]);
+        let cost = all().filter_map(|limits| limits.cost).reduce(f64::min);
         Limits {
-            memory: mib(wishes.memory_mib.unwrap_or(64)),
-            cpu: Duration::from_millis(u64::from(wishes.cpu_ms.unwrap_or(1000))),
-            executions: wishes.executions.unwrap_or(32),
-            calls: wishes.calls.unwrap_or(64),
-            artifact: wishes.artifact_kib.unwrap_or(1024) as usize * 1024,
-            request: mib(1),
-            log: 64 * 1024,
+            memory: bytes(least(|limits| limits.memory_mib, 64, 1024), 1 << 20),
+            cpu: millis(least(|limits| limits.cpu_ms, 1_000, 60_000)),
+            task_cpu: millis(least(|limits| limits.task_cpu_ms, 10_000, 600_000)),
+            executions: least(|limits| limits.executions, 32, 10_000),
+            calls: least(|limits| limits.calls, 64, 100_000),
+            tokens: all().filter_map(|limits| limits.tokens).min(),
+            cost: cost.map(|dollars| (dollars * 1e6).round() as u64),
+            artifact: bytes(least(|limits| limits.artifact_kib, 1024, 64 << 10), 1 << 10),
+            request: 1 << 20,
+            log: bytes(least(|limits| limits.log_kib, 64, 1024), 1 << 10),
         }
     }
 }
@@ -58,8 +77,10 @@ pub(super) struct MemoryLimiter {
     limit: usize,
     total: usize,
     elements: usize,
-    /// Whether growth was refused.
+    /// Whether growth of a memory was refused.
     pub refused: bool,
+    /// Whether growth of a table was.
+    pub table_refused: bool,
 }
 
 impl MemoryLimiter {
@@ -69,6 +90,7 @@ impl MemoryLimiter {
             total: 0,
             elements: 0,
             refused: false,
+            table_refused: false,
         }
     }
 }
@@ -100,7 +122,7 @@ impl ResourceLimiter for MemoryLimiter {
             .elements
             .saturating_add(desired.saturating_sub(current));
         if elements > TABLE_ELEMENTS {
-            self.refused = true;
+            self.table_refused = true;
             return Ok(false);
         }
         self.elements = elements;
@@ -117,5 +139,34 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn memories(&self) -> usize {
         MEMORIES as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_of_manifest_and_configuration_counts() {
+        let limits = |memory, calls, tokens| LimitOverrides {
+            memory_mib: memory,
+            calls,
+            tokens,
+            ..LimitOverrides::default()
+        };
+        let wishes = limits(Some(200), Some(5), None);
+        let all = limits(Some(100), Some(50), Some(9_000));
+        let one = limits(None, None, Some(1_000));
+        let found = Limits::new(&wishes, &[&all, &one]);
+        assert_eq!(
+            (found.memory, found.calls, found.tokens),
+            (100 << 20, 5, Some(1_000))
+        );
+        let silent = LimitOverrides::default();
+        let found = Limits::new(&silent, &[&limits(Some(100), Some(50), None)]);
+        assert_eq!((found.memory, found.calls), (64 << 20, 50));
+        let greedy = limits(Some(u32::MAX), Some(u32::MAX), None);
+        let found = Limits::new(&greedy, &[&silent]);
+        assert_eq!((found.memory, found.calls), (1 << 30, 100_000));
     }
 }

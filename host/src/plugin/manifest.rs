@@ -128,21 +128,59 @@ pub enum MediaType {
     Json,
 }
 
-/// What the plugin asks to be allowed, instead of the host's defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a component may use. The manifest and the configuration each may say; the smaller number counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LimitOverrides {
     /// Linear memory, MiB.
     pub memory_mib: Option<u32>,
     /// CPU time of one execution, ms.
     pub cpu_ms: Option<u32>,
+    /// CPU time of all executions of one task, ms.
+    pub task_cpu_ms: Option<u32>,
     /// Executions of one task.
     pub executions: Option<u32>,
     /// Completions of one task.
     pub calls: Option<u32>,
+    /// Tokens, in and out, of one task: beyond it nothing more is asked.
+    pub tokens: Option<u64>,
+    /// US dollars of one task: beyond it nothing more is asked.
+    pub cost: Option<f64>,
     /// Size of the artifact, KiB.
     pub artifact_kib: Option<u32>,
+    /// Size of all log lines of one execution, KiB.
+    pub log_kib: Option<u32>,
 }
+
+impl LimitOverrides {
+    /// What no component could run with.
+    pub fn fault(&self) -> Option<String> {
+        let counts = [
+            ("memory-mib", self.memory_mib.map(u64::from)),
+            ("task-cpu-ms", self.task_cpu_ms.map(u64::from)),
+            ("executions", self.executions.map(u64::from)),
+            ("artifact-kib", self.artifact_kib.map(u64::from)),
+        ];
+        if let Some((key, _)) = counts.iter().find(|(_, value)| *value == Some(0)) {
+            return Some(format!("{key} must be at least 1"));
+        }
+        if self.cpu_ms.is_some_and(|ms| ms < LEAST_CPU_MS) {
+            return Some(format!(
+                "cpu-ms must be at least {LEAST_CPU_MS}: a running component is looked at every few milliseconds"
+            ));
+        }
+        if self
+            .cost
+            .is_some_and(|cost| !(cost.is_finite() && cost >= 0.0))
+        {
+            return Some("cost must be an amount of dollars".to_owned());
+        }
+        None
+    }
+}
+
+/// Twice as long as it takes until a running component is looked at.
+const LEAST_CPU_MS: u32 = 10;
 
 impl Manifest {
     /// The options' defaults.
@@ -191,6 +229,9 @@ impl Manifest {
                 "output extension `{}` must be letters and digits, without a dot",
                 self.output.extension
             ));
+        }
+        if let Some(fault) = self.limits.fault() {
+            return Some(fault);
         }
         if self.component.depends_on.contains(&self.plugin.name) {
             return Some("it depends on itself".to_owned());

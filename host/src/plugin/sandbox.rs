@@ -12,7 +12,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::batchgen::component::types::FailureKind;
 use super::bindings::batchgen::component::{llm, log, types};
-use super::limits::{HANDLES, Limits, MemoryLimiter};
+use super::limits::{HANDLES, Limits, MemoryLimiter, TABLE_ELEMENTS};
 use super::load::Plugin;
 use super::wasi::WasiState;
 use crate::core::class::FailureClass;
@@ -92,8 +92,19 @@ pub struct Execution {
     pub limits: Limits,
 }
 
-/// Runs a component once, on this thread. Returns the outcome and everything that it logged.
-pub fn execute(plugin: &Plugin, execution: Execution) -> (Outcome, Vec<LogLine>) {
+/// What one execution came to.
+#[derive(Debug)]
+pub struct Executed {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Everything that it logged.
+    pub log: Vec<LogLine>,
+    /// CPU time that it took.
+    pub cpu: Duration,
+}
+
+/// Runs a component once, on this thread.
+pub fn execute(plugin: &Plugin, execution: Execution) -> Executed {
     let limits = execution.limits;
     let input = Arc::clone(&execution.input);
     let started = thread_cpu_time();
@@ -105,7 +116,7 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> (Outcome, Vec<LogLine>)
     store.epoch_deadline_callback(move |_| {
         // The thread's own clock: a guest that was preempted has not used its time.
         if thread_cpu_time().saturating_sub(started) >= limits.cpu {
-            Err(wasmtime::Error::new(Stop::CpuLimit))
+            Err(wasmtime::Error::new(Stop::CpuLimit { limit: limits.cpu }))
         } else {
             Ok(UpdateDeadline::Continue(1))
         }
@@ -132,7 +143,11 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> (Outcome, Vec<LogLine>)
         Ok(Err(failure)) => reported(failure),
         Err(error) => stopped(&error, &state, limits),
     };
-    (outcome, state.log)
+    Executed {
+        outcome,
+        log: state.log,
+        cpu: thread_cpu_time().saturating_sub(started),
+    }
 }
 
 /// Most bytes that may cross the border at once: a question or an artifact, with room for its framing.
@@ -143,6 +158,9 @@ fn hostcall_fuel(limits: Limits) -> usize {
 /// What wasmtime says when more than that crosses it.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
+/// What wasmtime says when a component holds too many handles.
+const HANDLE_LIMIT: &str = "handle limit exceeded";
+
 fn reported(failure: types::Failure) -> Outcome {
     let class = match failure.kind {
         FailureKind::UnsuitableRecord => FailureClass::UnsuitableRecord,
@@ -150,11 +168,31 @@ fn reported(failure: types::Failure) -> Outcome {
         FailureKind::Refused => FailureClass::ContentFilter,
         FailureKind::ComponentFault => FailureClass::ComponentFault,
     };
+    let violations = failure.violations.iter().take(VIOLATIONS);
     Outcome::Failed {
         class,
-        cause: failure.message,
-        violations: failure.violations,
+        cause: shown(&failure.message),
+        violations: violations.map(|violation| shown(violation)).collect(),
     }
+}
+
+/// Most violations that are kept.
+const VIOLATIONS: usize = 20;
+/// Longest message of a component that is kept, characters.
+const MESSAGE: usize = 2_000;
+
+/// A component's words as they may be kept and shown: not endless, and without what a terminal would obey.
+fn shown(message: &str) -> String {
+    let plain = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    let mut text: String = message.chars().take(MESSAGE).map(plain).collect();
+    if message.chars().nth(MESSAGE).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// Sorts out why wasmtime came back with an error.
@@ -180,8 +218,21 @@ fn stopped(error: &wasmtime::Error, state: &State, limits: Limits) -> Outcome {
             format!("it wanted more than {mib} MiB of memory"),
         );
     }
-    // Wasmtime has no type for this error; a test with a hostile plugin notices if its words change.
-    if error.root_cause().to_string().contains(HOSTCALL_FUEL) {
+    if state.memory.table_refused {
+        return failed(
+            FailureClass::Limit,
+            format!("it wanted more than {TABLE_ELEMENTS} elements in its tables"),
+        );
+    }
+    // Wasmtime has no type for these errors; a test with a hostile plugin notices if their words change.
+    let root = error.root_cause().to_string();
+    if root.contains(HANDLE_LIMIT) {
+        return failed(
+            FailureClass::Limit,
+            format!("it held more than {HANDLES} handles of resources"),
+        );
+    }
+    if root.contains(HOSTCALL_FUEL) {
         return failed(
             FailureClass::Limit,
             format!(
@@ -196,7 +247,9 @@ fn stopped(error: &wasmtime::Error, state: &State, limits: Limits) -> Outcome {
     };
     // A Rust guest's panic is a bare trap; the SDK's hook logged message and place before it.
     let cause = match state.log.last() {
-        Some(line) if line.level == tracing::Level::ERROR => format!("{} ({place})", line.message),
+        Some(line) if line.level == tracing::Level::ERROR => {
+            format!("{} ({place})", shown(&line.message))
+        }
         _ => place,
     };
     failed(FailureClass::Trap, cause)
@@ -213,11 +266,13 @@ fn thread_cpu_time() -> Duration {
 
 /// Why the host stopped a guest.
 #[derive(Debug, thiserror::Error)]
-enum Stop {
+pub(super) enum Stop {
     #[error("it needs answers")]
     Suspended,
-    #[error("it used more CPU time than it may")]
-    CpuLimit,
+    #[error("it used more than {} ms of CPU time", limit.as_millis())]
+    CpuLimit { limit: Duration },
+    #[error("it wanted {count} random bytes at once, and {limit} are given")]
+    Random { count: u64, limit: u64 },
     #[error("it asked more than {limit} questions")]
     Calls { limit: u32 },
     #[error("a question has {size} bytes, and {limit} are allowed")]
@@ -229,16 +284,19 @@ enum Stop {
     #[error("its question is malformed: {cause}")]
     Malformed { cause: String },
     #[error(
-        "it is not deterministic: question {position} differs from the one asked before{difference}"
+        "it is not deterministic: its question {number} is not the one that was asked before{difference}"
     )]
-    Determinism { position: u32, difference: String },
+    Determinism { number: u32, difference: String },
 }
 
 impl Stop {
     fn class(&self) -> FailureClass {
         match self {
             Stop::Suspended | Stop::Determinism { .. } => FailureClass::Determinism,
-            Stop::CpuLimit | Stop::Calls { .. } | Stop::RequestSize { .. } => FailureClass::Limit,
+            Stop::CpuLimit { .. }
+            | Stop::Random { .. }
+            | Stop::Calls { .. }
+            | Stop::RequestSize { .. } => FailureClass::Limit,
             Stop::NoLlm | Stop::Malformed { .. } => FailureClass::ComponentFault,
         }
     }
@@ -320,7 +378,7 @@ impl State {
         match self.execution.answers.get(position as usize) {
             Some(answered) if answered.key == key => Ok(Some(answered.answer.clone())),
             Some(answered) => Err(Stop::Determinism {
-                position,
+                number: position + 1,
                 difference: difference(answered.request.as_deref(), &request),
             }),
             None => {
@@ -462,17 +520,34 @@ fn told(answer: Answer) -> Result<llm::Completion, llm::Error> {
     }
 }
 
-/// Where two questions part, for the person who has to find out why.
+/// Where two questions part, for the person who has to find out why. What another run asked is known by its hash
+/// alone.
 fn difference(before: Option<&CompletionRequest>, now: &CompletionRequest) -> String {
     let pretty = |request| serde_json::to_string_pretty(request).unwrap_or_default();
-    let Some(before) = before else {
-        return String::new();
+    let now = pretty(now);
+    let Some(before) = before.map(pretty) else {
+        return format!("\n  now: {}", around(&now, 0));
     };
-    let (before, now) = (pretty(before), pretty(now));
-    before
-        .lines()
-        .zip(now.lines())
-        .find(|(before, now)| before != now)
-        .map(|(before, now)| format!("\n  before: {}\n  now:    {}", before.trim(), now.trim()))
-        .unwrap_or_default()
+    let parted = before
+        .chars()
+        .zip(now.chars())
+        .position(|(before, now)| before != now);
+    let place = parted.unwrap_or_else(|| before.chars().count().min(now.chars().count()));
+    let (before, now) = (around(&before, place), around(&now, place));
+    format!("\n  before: {before}\n  now:    {now}")
+}
+
+/// Characters that are shown before and behind the place where questions part.
+const CONTEXT: usize = 60;
+
+fn around(text: &str, place: usize) -> String {
+    let start = place.saturating_sub(CONTEXT);
+    let mut shown: String = text.chars().skip(start).take(2 * CONTEXT).collect();
+    if start > 0 {
+        shown.insert(0, '…');
+    }
+    if text.chars().nth(start + 2 * CONTEXT).is_some() {
+        shown.push('…');
+    }
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -10,7 +10,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Result, StoreContextMut, bail};
 
-use super::sandbox::State;
+use super::sandbox::{State, Stop};
 
 /// The packages of WASI that are here; `http` and whatever comes after is refused when the plugin is loaded.
 const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -100,7 +100,7 @@ impl WasiState {
 
     fn random_bytes(&mut self, count: u64) -> Result<Vec<u8>> {
         if count > MOST {
-            bail!("it asked for {count} random bytes at once, and {MOST} are given");
+            return Err(wasmtime::Error::new(Stop::Random { count, limit: MOST }));
         }
         let words = (0..count.div_ceil(8)).flat_map(|_| self.random().to_le_bytes());
         Ok(words.take(usize::try_from(count)?).collect())

@@ -85,7 +85,7 @@ pub fn replay<E>(
             answers: answers.clone(),
             limits: component.limits,
         };
-        match sandbox::execute(&component.plugin, execution).0 {
+        match sandbox::execute(&component.plugin, execution).outcome {
             Outcome::Done { text } => {
                 break match artifact::fault(&text, component.media_type) {
                     None => Ok(text),

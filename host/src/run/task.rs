@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
@@ -24,7 +25,10 @@ use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::GatewayError;
 use crate::llm::request::{Answer, Usage};
-use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Outcome, Question, Upstream};
+use crate::plugin::limits::Limits;
+use crate::plugin::sandbox::{
+    self, Answered, Executed, Execution, LogLine, Outcome, Question, Upstream,
+};
 use crate::store::{Checkpoint, Seen, StoreError, TaskId};
 
 /// A file that dependents can use.
@@ -146,6 +150,8 @@ struct Spent {
     executions: u32,
     calls: u32,
     usage: Usage,
+    micros: u64,
+    cpu: Duration,
     model: Option<String>,
 }
 
@@ -156,6 +162,21 @@ impl Spent {
             self.usage += completion.usage;
             self.model = Some(completion.model.clone());
         }
+    }
+
+    /// Why nothing more may be asked, if so.
+    fn fault(&self, limits: &Limits) -> Option<String> {
+        let tokens = self.usage.input_tokens + self.usage.output_tokens;
+        if limits.tokens.is_some_and(|most| tokens >= most) {
+            return Some(format!(
+                "it has used {tokens} tokens, and wants to ask more"
+            ));
+        }
+        if limits.cost.is_some_and(|most| self.micros >= most) {
+            let dollars = self.micros as f64 / 1e6;
+            return Some(format!("it has cost ${dollars:.4}, and wants to ask more"));
+        }
+        None
     }
 }
 
@@ -328,20 +349,36 @@ impl Attempt<'_> {
                     ),
                 });
             }
+            let limits = component.limits;
+            let left = limits.task_cpu.saturating_sub(spent.cpu);
+            if left.is_zero() {
+                return Err(Stop::Failed {
+                    class: FailureClass::Limit,
+                    cause: format!(
+                        "its executions used more than {} ms of CPU time together",
+                        limits.task_cpu.as_millis()
+                    ),
+                });
+            }
             spent.executions += 1;
             let execution = Execution {
                 input: Arc::clone(&input),
                 context: keys.clone(),
                 answers: answers.clone(),
-                limits: component.limits,
+                limits: Limits {
+                    cpu: limits.cpu.min(left),
+                    ..limits
+                },
             };
             let plugin = Arc::clone(&component.plugin);
             let span = tracing::debug_span!("execution", number = spent.executions);
             let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
-            let (outcome, log) = context.pool.run(run).await.map_err(|lost| Stop::Failed {
-                class: FailureClass::Trap,
-                cause: lost.to_string(),
-            })?;
+            let Executed { outcome, log, cpu } =
+                context.pool.run(run).await.map_err(|lost| Stop::Failed {
+                    class: FailureClass::Trap,
+                    cause: lost.to_string(),
+                })?;
+            spent.cpu += cpu;
             print_new(&log, &mut seen, &component.name, &record.id);
             match outcome {
                 Outcome::Done { text } => {
@@ -364,7 +401,13 @@ impl Attempt<'_> {
                     });
                 }
                 Outcome::Suspended { questions } => {
-                    let told = self.ask(id, questions).await?;
+                    if let Some(cause) = spent.fault(&limits) {
+                        return Err(Stop::Failed {
+                            class: FailureClass::Limit,
+                            cause,
+                        });
+                    }
+                    let told = self.ask(id, questions, &mut spent.micros).await?;
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
                     answers.extend(told);
@@ -374,7 +417,12 @@ impl Attempt<'_> {
     }
 
     /// Gets the answers to all questions at once; those that came are kept if another fails.
-    async fn ask(&self, id: TaskId, questions: Vec<Question>) -> Result<Vec<Answered>, Stop> {
+    async fn ask(
+        &self,
+        id: TaskId,
+        questions: Vec<Question>,
+        micros: &mut u64,
+    ) -> Result<Vec<Answered>, Stop> {
         let Task {
             context, component, ..
         } = *self.task;
@@ -390,7 +438,7 @@ impl Attempt<'_> {
         let mut entries = Vec::with_capacity(questions.len());
         let mut told = Vec::with_capacity(questions.len());
         for (question, result) in questions.into_iter().zip(results) {
-            let (completion, answer) = result.map_err(|error| match error {
+            let (completion, answer, cost) = result.map_err(|error| match error {
                 GatewayError::Call(error) if error.class == FailureClass::Budget => {
                     context.spent_all();
                     Stop::Interrupted
@@ -401,6 +449,7 @@ impl Attempt<'_> {
                 },
                 GatewayError::Store(error) => Stop::Store(error),
             })?;
+            *micros += cost;
             entries.push((question.position, completion));
             let request = Some(question.request);
             told.push(Answered {

@@ -60,7 +60,7 @@ pub fn fresh_instance() -> anyhow::Result<Vec<Row>> {
 }
 
 fn executions(plugin: &Plugin, rounds: usize) -> anyhow::Result<[f64; 2]> {
-    let question = match execute(plugin, execution(plugin, Vec::new())).0 {
+    let question = match execute(plugin, execution(plugin, Vec::new())).outcome {
         Outcome::Suspended { questions } => questions.into_iter().next(),
         other => bail!("the example plugin did not ask: {other:?}"),
     };
@@ -94,7 +94,7 @@ fn time(
     for _ in 0..rounds {
         let execution = execution(plugin, answers.to_vec());
         let start = Instant::now();
-        let (outcome, _) = execute(plugin, execution);
+        let outcome = execute(plugin, execution).outcome;
         times.push(start.elapsed().as_secs_f64() * 1e6);
         if !expected(&outcome) {
             bail!("an execution ended otherwise: {outcome:?}");
@@ -136,6 +136,6 @@ fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
             generation: 0,
         })),
         answers,
-        limits: Limits::new(&package.manifest.limits),
+        limits: Limits::new(&package.manifest.limits, &[]),
     }
 }

@@ -1,6 +1,7 @@
 //! A component that misbehaves on one record costs that task, with a cause that a person understands.
 
 use crate::scene::Scene;
+use crate::simulator::{Config, Simulator};
 
 /// Runs it over three records, on one of which it misbehaves.
 fn misbehave(behaviour: &str) -> (Scene, String) {
@@ -28,6 +29,7 @@ fn misbehave(behaviour: &str) -> (Scene, String) {
 fn every_misbehaviour_ends_as_one_failed_task_with_its_cause() {
     let behaviours = [
         "panic",
+        "panic-later",
         "loop",
         "allocate",
         "recurse",
@@ -43,6 +45,32 @@ fn every_misbehaviour_ends_as_one_failed_task_with_its_cause() {
         .iter()
         .map(|behaviour| format!("{behaviour}: {}", misbehave(behaviour).1))
         .collect();
+    insta::assert_snapshot!(causes.join("\n"));
+}
+
+/// The configuration may allow less than the manifest, for one component or for all.
+#[test]
+fn what_the_configuration_allows_counts() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let mut causes = Vec::new();
+    for limits in [
+        "[component.hostile.limits]\ntokens = 1\n",
+        "[component.hostile.limits]\ncost = 0.001\n",
+        "[component.hostile.limits]\nexecutions = 2\n",
+        "[plugins.limits]\ncalls = 1\n",
+    ] {
+        let scene = Scene::new().with_plugins("test-plugins").asking(&simulator);
+        scene.configure(&format!(
+            "limits = {{ artifact-kib = 100 }}\n             [component.hostile.options]\nbehaviour = \"many-executions\"\n\
+             [models.\"openai/sim\"]\nprice = {{ input = 1000, output = 1000 }}\n{limits}"
+        ));
+        let ran = scene.host(&["run", "--record", "oak"]).ended(3);
+        let cause = ran
+            .stderr
+            .lines()
+            .find(|line| line.starts_with("oak hostile: "));
+        causes.push(cause.unwrap_or(&ran.stderr).to_owned());
+    }
     insta::assert_snapshot!(causes.join("\n"));
 }
 

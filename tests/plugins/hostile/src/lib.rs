@@ -38,6 +38,10 @@ impl Component for Hostile {
             "many-executions" => (0..6)
                 .map(|turn| ask(&format!("Question {turn}?")))
                 .collect(),
+            "panic-later" => {
+                ask("Anything?")?;
+                panic_for("panic-later")
+            }
             "broken-front-matter" => Ok("---\ntitle: [open\n---\n".to_owned()),
             "empty" => Ok("\n".to_owned()),
             "fail" => Err(Failure::unsuitable_record("this record does not suit it")),
