@@ -61,7 +61,7 @@ fn what_the_configuration_allows_counts() {
     ] {
         let scene = Scene::new().with_plugins("test-plugins").asking(&simulator);
         scene.configure(&format!(
-            "limits = {{ artifact-kib = 100 }}\n             [component.hostile.options]\nbehaviour = \"many-executions\"\n\
+            "[component.hostile.options]\nbehaviour = \"many-executions\"\n\
              [models.\"openai/sim\"]\nprice = {{ input = 1000, output = 1000 }}\n{limits}"
         ));
         let ran = scene.host(&["run", "--record", "oak"]).ended(3);
