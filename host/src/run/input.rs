@@ -1,4 +1,4 @@
-//! Builds what a component is given: the fields that its manifest asks for and no others.
+//! Builds what a component is given: the fields that it asks for and no others.
 
 use serde_json::{Map, Value};
 
@@ -7,6 +7,7 @@ use crate::config::SiteConfig;
 use crate::core::digest::Digest;
 use crate::core::fingerprint::Ingredients;
 use crate::dataset::{Dataset, Record};
+use crate::plugin::manifest::Fields;
 use crate::plugin::sandbox::{Input, Prompt, Site, Upstream};
 
 /// What one component may know of one record.
@@ -18,7 +19,7 @@ pub(super) struct Given {
 
 /// Picks the fields.
 pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -> Given {
-    let wanted = &component.plugin.package.manifest.input;
+    let wanted = &component.input;
     let empty = Map::new();
     let category = dataset.category_fields(&record.category).unwrap_or(&empty);
     Given {
@@ -28,7 +29,10 @@ pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -
     }
 }
 
-fn pick(fields: &Map<String, Value>, wanted: &[String]) -> Value {
+fn pick(fields: &Map<String, Value>, wanted: &Fields) -> Value {
+    let Fields::Named(wanted) = wanted else {
+        return Value::Object(fields.clone());
+    };
     let picked = wanted
         .iter()
         .filter_map(|name| fields.get(name).map(|value| (name.clone(), value.clone())));

@@ -8,7 +8,6 @@
 pub mod ask;
 pub mod bindings;
 mod component;
-pub mod derive;
 pub mod facts;
 mod failure;
 mod host;
