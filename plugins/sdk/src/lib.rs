@@ -5,6 +5,8 @@
 //! crate does no transport: limits, outages, retries and budgets are the host's, and no plugin sees
 //! them.
 
+#[cfg(any(test, target_arch = "wasm32"))]
+mod arena;
 pub mod ask;
 pub mod bindings;
 mod component;

@@ -8,3 +8,4 @@ mod hostile;
 mod incremental;
 mod interrupt;
 mod prompt;
+mod published;
