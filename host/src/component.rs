@@ -12,8 +12,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{ComponentConfig, Config, ConfigError, closest};
+use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;
+use crate::core::recipe::Recipe;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
 use crate::plugin::manifest::{InputFields, Manifest, MediaType};
@@ -52,6 +54,10 @@ pub struct Component {
     pub media_type: MediaType,
     /// What it may use.
     pub limits: Limits,
+    /// What all its tasks are made with.
+    pub recipe: Recipe,
+    /// The hash of that.
+    pub recipe_digest: Digest,
 }
 
 impl Component {
@@ -162,11 +168,38 @@ fn component(
                 .to_owned(),
         }
     })?;
+    let prompts = prompts::prompts(name, &plugin.package, settings, &input, &depends_on)?;
+    let recipe = Recipe {
+        plugin: manifest.plugin.name.clone(),
+        version: manifest.plugin.version.clone(),
+        code: plugin.digest,
+        site: [
+            &config.site.base_url,
+            &config.site.name,
+            &config.site.locale,
+        ]
+        .map(Clone::clone),
+        output: output.path("{id}", "{category}"),
+        options: options
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        prompts: prompts
+            .iter()
+            .map(|(name, text)| (name.clone(), Digest::of(text.as_bytes())))
+            .collect(),
+        parameters: parameters.clone(),
+        fields: input.record.names(),
+        category_fields: input.category.names(),
+        upstreams: depends_on.clone(),
+    };
     Ok(Component {
         name: name.to_owned(),
         enabled: settings.enabled.unwrap_or(manifest.component.enabled),
         priority: settings.priority.unwrap_or(manifest.component.priority),
-        prompts: prompts::prompts(name, &plugin.package, settings, &input, &depends_on)?,
+        prompts,
         depends_on,
         input,
         parameters,
@@ -174,6 +207,8 @@ fn component(
         output,
         media_type,
         limits: Limits::new(&manifest.limits),
+        recipe_digest: recipe.digest(),
+        recipe,
         plugin,
     })
 }

@@ -123,6 +123,14 @@ impl Default for Fields {
 }
 
 impl Fields {
+    /// Their names; `*` stands for all.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Fields::Named(names) => names.clone(),
+            Fields::All(AllFields::All) => vec!["*".to_owned()],
+        }
+    }
+
     /// Whether a field is among them.
     pub fn has(&self, name: &str) -> bool {
         match self {

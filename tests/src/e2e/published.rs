@@ -6,11 +6,22 @@ mod meta_tags;
 
 use std::collections::BTreeMap;
 
+use crate::scene::Scene;
 use saphyr::{LoadableYamlNode, Yaml};
 
 /// Fails the test unless every file of the bundled components can be read and is what it says it is.
 #[track_caller]
 pub fn check(files: &BTreeMap<String, String>) {
+    let faults = faults(files);
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+}
+
+fn faults(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut faults = Vec::new();
     for (path, text) in files {
         let component = path.split('/').next().unwrap_or_default();
@@ -36,12 +47,7 @@ pub fn check(files: &BTreeMap<String, String>) {
         };
         faults.extend(found.drain(..).map(|fault| format!("{path}: {fault}")));
     }
-    assert!(
-        faults.is_empty(),
-        "{} faults:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    faults
 }
 
 fn front_matter(text: &str) -> &str {
@@ -56,5 +62,80 @@ fn yaml(text: &str) -> Result<Yaml<'_>, String> {
     match documents.pop() {
         Some(mapping @ Yaml::Mapping(_)) if documents.is_empty() => Ok(mapping),
         _ => Err("it is no YAML mapping".to_owned()),
+    }
+}
+
+/// Each of these mistakes in a file that is good must be found.
+#[test]
+fn what_breaks_a_shape_is_found() {
+    let scene = Scene::new().with_plugins("plugins");
+    scene.run(&["--all", "--record", "oak"]).ended(0);
+    let files = scene.content();
+    assert_eq!(faults(&files), [""; 0]);
+    for (file, from, to, fault) in [
+        ("frontmatter", "headline: ", "headline: [", "no YAML"),
+        ("metatags", "og:type", "og:kind", "it has no og:type"),
+        (
+            "metatags",
+            "content: article",
+            "content: material",
+            "og:type may not be",
+        ),
+        (
+            "metatags",
+            "summary_large_image",
+            "large",
+            "twitter:card may not be",
+        ),
+        (
+            "metatags",
+            "canonical: \"https",
+            "canonical: \"http",
+            "canonical is not og:url",
+        ),
+        (
+            "metatags",
+            "content: en_US",
+            "content: english",
+            "og:locale may not be",
+        ),
+        (
+            "jsonld",
+            "\"Article\"",
+            "\"Artikel\"",
+            "`Artikel` is not used",
+        ),
+        (
+            "jsonld",
+            "\"headline\"",
+            "\"heading\"",
+            "Article has no property `heading`",
+        ),
+        (
+            "jsonld",
+            "\"datePublished\": \"2026-",
+            "\"datePublished\": \"26-",
+            "datePublished may not be",
+        ),
+        (
+            "jsonld",
+            "\"position\": 1",
+            "\"position\": \"first\"",
+            "position may not be",
+        ),
+        ("jsonld", "\n</script>", "", "no script element"),
+        ("propertiestable", "| --- |", "| -- ", "it has no table"),
+        ("table", "| Density |", "| |", "empty cell"),
+        ("bullets", "**", "** ", "`**` is no markup"),
+    ] {
+        let mut broken = files.clone();
+        let (path, text) = files
+            .iter()
+            .find(|(path, _)| path.starts_with(&format!("{file}/")))
+            .unwrap();
+        assert!(text.contains(from), "{path} has no {from}:\n{text}");
+        broken.insert(path.clone(), text.replacen(from, to, 1));
+        let found = faults(&broken).join("\n");
+        assert!(found.contains(fault), "{file}: {from} as {to}: {found}");
     }
 }
