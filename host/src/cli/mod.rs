@@ -2,6 +2,7 @@
 //! subcommand.
 
 mod args;
+mod execution;
 mod exit;
 mod lanes;
 mod progress;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::core::statistics::{CallCount, View, percent};
 use crate::llm::gateway::Gateway;
 use crate::llm::lane::LaneView;
-use crate::run::{Event, Meter, resident_memory};
+use crate::run::{Again, Event, Meter, resident_memory};
 
 /// How often the block is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -204,17 +204,21 @@ impl Shower {
                     }
                 }
             }
-            Event::TaskFailed { record, component, class, cause, parked } => {
+            Event::TaskFailed { record, component, class, cause, again } => {
                 if self.json {
                     emit(&json!({"event": "failure", "record": record, "component": component,
-                        "class": class.as_str(), "cause": cause, "tried_again": parked}));
+                        "class": class.as_str(), "cause": cause, "tried_again": again == Again::Soon, "failed_before": again == Again::Retry}));
                     return;
                 }
                 self.failures += 1;
                 if self.failures > SHOWN {
                     return;
                 }
-                let later = if parked { " (tried again at the end)" } else { "" };
+                let later = match again {
+                    Again::Soon => " (tried again at the end)",
+                    Again::Rerun => "",
+                    Again::Retry => " (as before, left as it is; `host retry` runs it again)",
+                };
                 self.display.print(&format!("{record} {component}: {class}: {cause}{later}"));
                 if self.failures == SHOWN {
                     self.display.print("more failures are counted, and no longer shown one by one");
@@ -222,7 +226,7 @@ impl Shower {
             }
             Event::Edited { path } => self.message(
                 "edited",
-                &format!("{path} is not as batchgen wrote it, and is kept; delete it to have it made again"),
+                &format!("{path} is not as batchgen wrote it, and is kept (`host accept` adopts it, --overwrite-edited replaces it)"),
             ),
             Event::Note(text) => self.message("note", &text),
         }
@@ -265,7 +269,7 @@ fn block(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> St
             count.component,
             count.made + count.kept + count.edited
         );
-        with_losses(text, count.failed + count.blocked, "failed")
+        with_losses(text, count.lost(), "failed")
     });
     lines.push(components.collect::<Vec<_>>().join("  "));
     lines.join("\n")

@@ -21,9 +21,13 @@ pub struct Ingredients<'a> {
     pub fields: &'a Map<String, Value>,
     /// The category's fields.
     pub category_fields: &'a Map<String, Value>,
-    /// Component and hash of the file of each upstream, in the order of the recipe.
-    pub upstreams: &'a [(&'a str, Digest)],
+    /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
+    /// to do without.
+    pub upstreams: &'a [(&'a str, Option<Digest>)],
 }
+
+/// Stands for an upstream that was left out. No file is taken for it: artifacts are text, and this is none.
+const LEFT_OUT: &[u8] = b"left out\xff";
 
 /// Bytes of the hash of each part that are kept.
 const KEPT: usize = 8;
@@ -62,7 +66,9 @@ impl Ingredients<'_> {
                 .iter()
                 .for_each(|name| add(Digest::of(text(name).as_bytes())));
         }
-        self.upstreams.iter().for_each(|(_, content)| add(*content));
+        self.upstreams.iter().for_each(|(_, content)| {
+            add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
+        });
         (builder.finish(), Parts(parts))
     }
 }
@@ -112,7 +118,7 @@ mod tests {
         identity: [&'static str; 3],
         fields: Map<String, Value>,
         category_fields: Map<String, Value>,
-        upstream: Digest,
+        upstream: Option<Digest>,
     }
 
     impl Given {
@@ -135,7 +141,7 @@ mod tests {
             identity: ["aluminum", "Aluminum", "metal"],
             fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
             category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
-            upstream: Digest::of(b"---"),
+            upstream: Some(Digest::of(b"---")),
         }
     }
 
@@ -146,7 +152,7 @@ mod tests {
     fn table_of_changes() {
         let before = given();
         let (print, parts) = before.print();
-        let edits: [Edit; 12] = [
+        let edits: [Edit; 13] = [
             (&[], |given| {
                 given.fields = map(json!({"formula": "Al", "colour": "grey", "density": 2.7}));
             }),
@@ -175,7 +181,10 @@ mod tests {
                 given.identity[2] = "alloy";
             }),
             (&["upstream changed: frontmatter"], |given| {
-                given.upstream = Digest::of(b"x");
+                given.upstream = Some(Digest::of(b"x"));
+            }),
+            (&["upstream changed: frontmatter"], |given| {
+                given.upstream = None;
             }),
             (
                 &["record changed: fields.density", "site changed"],

@@ -14,6 +14,7 @@ use super::output::Output;
 use super::record::{self, Pass};
 use crate::component::Component;
 use crate::config::SiteConfig;
+use crate::core::decision::Rules;
 use crate::core::statistics::View;
 use crate::dataset::Dataset;
 use crate::llm::error::CallError;
@@ -47,6 +48,10 @@ pub struct Run {
     pub interrupt: Interrupt,
     /// Records in work at once.
     pub window: usize,
+    /// Whether files that were edited by hand are replaced.
+    pub overwrite_edited: bool,
+    /// Whether a failed task runs only if a person chose it.
+    pub only_chosen: bool,
 }
 
 /// How a run ended.
@@ -156,7 +161,12 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             dataset: run.dataset,
             site: run.site,
             output_root: run.output_root,
-            clean,
+            store: run.store.clone(),
+            rules: Rules {
+                clean,
+                overwrite_edited: run.overwrite_edited,
+                only_chosen: run.only_chosen,
+            },
         },
         indexed: run.indexed,
         components: run.components,

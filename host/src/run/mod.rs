@@ -18,7 +18,7 @@ mod task;
 
 pub use executor::{Run, RunError, RunSummary, execute};
 pub use interrupt::Interrupt;
-pub use meter::{Event, Meter};
+pub use meter::{Again, Event, Meter};
 pub use process::{peak_memory, raise_open_files, resident_memory};
 pub use replay::{Replay, ReplayFailure, UpstreamText, replay};
 pub use survey::{Survey, survey};

@@ -1,7 +1,7 @@
 //! The checkpoint: how every task ended, and what it was made from. Written only after the output
 //! file is durable.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
@@ -51,6 +51,15 @@ pub struct FileStamp {
     pub inode: u64,
 }
 
+/// A file that a task wrote, at a path that is not its own any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Path below the output directory.
+    pub path: String,
+    /// Hash of the file's bytes, as it was written.
+    pub content: Digest,
+}
+
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -60,12 +69,14 @@ pub struct Checkpoint {
     pub record: String,
     /// Name of the component.
     pub component: String,
-    /// Done, failed or blocked.
+    /// Done, failed, blocked, skipped, or due to be run again.
     pub outcome: LastOutcome,
     /// Why it is not done, in words.
     pub cause: Option<String>,
     /// Whether it waits for a sweep of this run.
     pub parked: bool,
+    /// Times in a row that it failed with this class, from the same ingredients.
+    pub attempts: u32,
     /// Generation that its questions were asked in.
     pub generation: u32,
     /// What it was made from.
@@ -82,6 +93,9 @@ pub struct Checkpoint {
     pub file: Option<FileStamp>,
     /// Hash of the file's bytes.
     pub content: Option<Digest>,
+    /// A file that was written where the output lay before; noted when the checkpoint is written, and not read
+    /// back with it.
+    pub left: Option<LeftFile>,
     /// Model that answered, where one was asked.
     pub model: Option<String>,
     /// Executions of the component.
@@ -98,7 +112,27 @@ impl Checkpoint {
         Stored {
             outcome: self.outcome,
             fingerprint: self.fingerprint,
+            attempts: self.attempts,
+            calls: self.calls,
         }
+    }
+
+    /// Takes over the file of an earlier checkpoint: it stays what it is until another takes its place.
+    pub fn keep_file(mut self, before: Option<&Checkpoint>) -> Checkpoint {
+        match before {
+            Some(before) if before.path == self.path => {
+                self.file = before.file;
+                self.content = before.content;
+            }
+            Some(before) => {
+                self.left = before.content.map(|content| LeftFile {
+                    path: before.path.clone(),
+                    content,
+                });
+            }
+            None => {}
+        }
+        self
     }
 }
 
@@ -156,10 +190,24 @@ impl Store {
             let mut statement = reader.prepare_cached(
                 "SELECT id, record, component, outcome, class, cause, parked, generation, fingerprint,
                     path, size, mtime_ns, inode, content, model, executions, calls, input_tokens,
-                    output_tokens, recipe, seen, parts
+                    output_tokens, recipe, seen, parts, attempts
                  FROM task WHERE dataset = ?1 AND record = ?2",
             )?;
             statement.query_map(params![dataset, record], checkpoint)?.collect()
+        })
+    }
+
+    /// Hash of the file that a task wrote at a path which was not its own in between.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn left_file(&self, task: TaskId, path: &str) -> Result<Option<Digest>, StoreError> {
+        self.read(|reader| {
+            let content: Option<Vec<u8>> = reader
+                .prepare_cached("SELECT content FROM left_file WHERE task = ?1 AND path = ?2")?
+                .query_row(params![task.0, path], |row| row.get(0))
+                .optional()?;
+            Ok(content.and_then(|content| Digest::from_slice(&content)))
         })
     }
 
@@ -179,16 +227,23 @@ impl Store {
                 let mut statement = connection.prepare_cached(
                     "INSERT OR REPLACE INTO task (id, dataset, record, component, run, outcome, class,
                         cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
-                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts)
+                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts, attempts)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
                 )?;
                 for point in checkpoints {
                     let (outcome, class) = match point.outcome {
                         LastOutcome::Done => ("done", None),
                         LastOutcome::Failed(class) => ("failed", Some(class.as_str())),
                         LastOutcome::Blocked => ("blocked", None),
+                        LastOutcome::Skipped => ("skipped", None),
+                        LastOutcome::Due => ("due", None),
                     };
+                    if let Some(left) = &point.left {
+                        connection
+                            .prepare_cached("INSERT OR REPLACE INTO left_file VALUES (?1, ?2, ?3)")?
+                            .execute(params![point.task.0, left.path, left.content.as_bytes().as_slice()])?;
+                    }
                     statement.execute(params![
                         point.task.0,
                         dataset,
@@ -214,6 +269,7 @@ impl Store {
                         point.recipe.0,
                         point.seen.0.as_slice(),
                         point.parts.0,
+                        point.attempts,
                     ])?;
                 }
                 Ok(())
@@ -245,6 +301,8 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         outcome: match outcome.as_str() {
             "done" => LastOutcome::Done,
             "blocked" => LastOutcome::Blocked,
+            "skipped" => LastOutcome::Skipped,
+            "due" => LastOutcome::Due,
             _ => LastOutcome::Failed(
                 class
                     .and_then(|class| class.parse().ok())
@@ -258,6 +316,8 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         path: row.get(9)?,
         file,
         content: digest(13)?,
+        left: None,
+        attempts: row.get(22)?,
         model: row.get(14)?,
         executions: row.get(15)?,
         calls: row.get(16)?,
@@ -285,6 +345,7 @@ mod tests {
             outcome: LastOutcome::Failed(FailureClass::Overloaded),
             cause: Some("503".to_owned()),
             parked: true,
+            attempts: 2,
             generation: 2,
             fingerprint: Digest::of(b"f"),
             recipe: RecipeId(3),
@@ -297,15 +358,33 @@ mod tests {
                 inode: 9,
             }),
             content: Some(Digest::of(b"c")),
+            left: None,
             model: Some("m".to_owned()),
             executions: 3,
             calls: 2,
             usage: Usage::new(10, 5),
         };
         store.complete(1, run, vec![point.clone()]).await.unwrap();
-        assert_eq!(store.checkpoints(1, "iron").unwrap(), [point]);
+        assert_eq!(
+            store.checkpoints(1, "iron").unwrap(),
+            std::slice::from_ref(&point)
+        );
         assert!(store.checkpoints(2, "iron").unwrap().is_empty());
         let (_, clean) = store.begin_run().await.unwrap();
         assert!(!clean, "the first run never ended");
+        let moved = Checkpoint {
+            path: "other/iron.md".to_owned(),
+            file: None,
+            content: None,
+            ..point.clone()
+        };
+        let moved = moved.keep_file(Some(&point));
+        assert_eq!(moved.content, None);
+        store.complete(1, run, vec![moved]).await.unwrap();
+        assert_eq!(
+            store.left_file(point.task, "text/iron.md").unwrap(),
+            point.content
+        );
+        assert_eq!(store.left_file(point.task, "x.md").unwrap(), None);
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-pub use checkpoint::{Checkpoint, FileStamp, Seen, TaskId};
+pub use checkpoint::{Checkpoint, FileStamp, LeftFile, Seen, TaskId};
 pub use error::{IndexError, StoreError};
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};

@@ -62,6 +62,7 @@ CREATE TABLE task (
     class         TEXT,
     cause         TEXT,
     parked        INTEGER,
+    attempts      INTEGER NOT NULL,
     generation    INTEGER NOT NULL,
     fingerprint   BLOB NOT NULL,
     recipe        INTEGER NOT NULL,
@@ -81,6 +82,13 @@ CREATE TABLE task (
     UNIQUE (dataset, record, component)
 ) STRICT;
 CREATE INDEX task_parked ON task (parked) WHERE parked IS NOT NULL;
+CREATE INDEX task_failed ON task (dataset, outcome, class, component) WHERE outcome <> 'done';
+CREATE TABLE left_file (
+    task    INTEGER NOT NULL,
+    path    TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (task, path)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE completion (
     id            INTEGER PRIMARY KEY,
     key           BLOB NOT NULL UNIQUE,
