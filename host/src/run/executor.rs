@@ -162,6 +162,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             site: run.site,
             output_root: run.output_root,
             store: run.store.clone(),
+            indexed: run.indexed.id,
             rules: Rules {
                 clean,
                 overwrite_edited: run.overwrite_edited,

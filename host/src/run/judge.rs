@@ -23,6 +23,8 @@ pub(super) struct Judge {
     pub site: SiteConfig,
     pub output_root: PathBuf,
     pub store: Store,
+    /// Number of the dataset in the index.
+    pub indexed: i64,
     pub rules: Rules,
 }
 
@@ -113,7 +115,7 @@ impl Judge {
         let written = match point.and_then(|point| point.content) {
             // The output may have lain here before it lay elsewhere. A state that cannot be read says the
             // safe thing: that the file is somebody's.
-            None => checkpoint.and_then(|point| self.store.left_file(point.task, path).ok()?),
+            None => self.store.moved(self.indexed, path).ok().flatten(),
             written => written,
         };
         if content.is_some() && content == written {

@@ -65,6 +65,7 @@ pub fn survey(
         site,
         output_root,
         store: store.clone(),
+        indexed: indexed.id,
         rules: Rules {
             clean: store.last_run_was_clean()?,
             overwrite_edited: false,

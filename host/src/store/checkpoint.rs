@@ -197,15 +197,15 @@ impl Store {
         })
     }
 
-    /// Hash of the file that a task wrote at a path which was not its own in between.
+    /// Hash of the file that a task wrote at a path which was not its own any more then.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn left_file(&self, task: TaskId, path: &str) -> Result<Option<Digest>, StoreError> {
+    pub fn moved(&self, dataset: i64, path: &str) -> Result<Option<Digest>, StoreError> {
         self.read(|reader| {
             let content: Option<Vec<u8>> = reader
-                .prepare_cached("SELECT content FROM left_file WHERE task = ?1 AND path = ?2")?
-                .query_row(params![task.0, path], |row| row.get(0))
+                .prepare_cached("SELECT content FROM moved WHERE dataset = ?1 AND path = ?2")?
+                .query_row(params![dataset, path], |row| row.get(0))
                 .optional()?;
             Ok(content.and_then(|content| Digest::from_slice(&content)))
         })
@@ -241,8 +241,17 @@ impl Store {
                     };
                     if let Some(left) = &point.left {
                         connection
-                            .prepare_cached("INSERT OR REPLACE INTO left_file VALUES (?1, ?2, ?3)")?
-                            .execute(params![point.task.0, left.path, left.content.as_bytes().as_slice()])?;
+                            .prepare_cached(
+                                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content)
+                                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                            )?
+                            .execute(params![
+                                dataset,
+                                left.path,
+                                point.record,
+                                point.component,
+                                left.content.as_bytes().as_slice()
+                            ])?;
                     }
                     statement.execute(params![
                         point.task.0,
@@ -381,10 +390,7 @@ mod tests {
         let moved = moved.keep_file(Some(&point));
         assert_eq!(moved.content, None);
         store.complete(1, run, vec![moved]).await.unwrap();
-        assert_eq!(
-            store.left_file(point.task, "text/iron.md").unwrap(),
-            point.content
-        );
-        assert_eq!(store.left_file(point.task, "x.md").unwrap(), None);
+        assert_eq!(store.moved(1, "text/iron.md").unwrap(), point.content);
+        assert_eq!(store.moved(1, "x.md").unwrap(), None);
     }
 }

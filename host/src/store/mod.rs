@@ -8,16 +8,18 @@ mod error;
 mod index;
 mod journal;
 mod lock;
+mod migrate;
 mod recipes;
 mod runs;
 mod schema;
+mod wal;
 mod writer;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, Seen, TaskId};
@@ -41,7 +43,7 @@ struct Inner {
     reader: Mutex<Connection>,
     /// Questions that are being asked now, for others with the same key to wait on.
     in_flight: Mutex<HashMap<Digest, watch::Receiver<()>>>,
-    _lock: lock::Lock,
+    lock: lock::Lock,
 }
 
 impl Store {
@@ -62,19 +64,14 @@ impl Store {
         }
         let lock = lock::Lock::take(path)?;
         let connection = schema::open(path)?;
-        let reader = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .and_then(|reader| schema::prepare_once(&reader).map(|()| reader))
-        .map_err(|error| failed(error.to_string()))?;
+        let reader = schema::open_to_read(path)?;
         let writer = writer::Writer::start(connection, path)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 writer,
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                _lock: lock,
+                lock,
             }),
         })
     }
@@ -95,7 +92,7 @@ impl Store {
                 writer: writer::Writer::inline(connection, path),
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                _lock: lock,
+                lock,
             }),
         })
     }

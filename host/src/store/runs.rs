@@ -36,6 +36,9 @@ impl Store {
                 Ok((RunId(connection.last_insert_rowid()), open == 0))
             })
             .await?;
+        let in_order = self.inner.lock.is_in_order();
+        self.inner.lock.set_in_order(false);
+        let result = result.map(|(run, clean)| (run, clean && in_order));
         result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
     }
 
@@ -48,7 +51,7 @@ impl Store {
             reader.query_row(
                 "SELECT count(*) FROM run WHERE ended_at IS NULL",
                 [],
-                |row| Ok(row.get::<_, i64>(0)? == 0),
+                |row| Ok(row.get::<_, i64>(0)? == 0 && self.inner.lock.is_in_order()),
             )
         })
     }
@@ -67,6 +70,8 @@ impl Store {
                 )?;
                 Ok(())
             })
-            .await
+            .await?;
+        self.inner.lock.set_in_order(true);
+        Ok(())
     }
 }

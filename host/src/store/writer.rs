@@ -10,6 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::wal::Wal;
 
 /// Most writes of one transaction.
 const GROUP: usize = 1024;
@@ -102,10 +103,7 @@ impl Writer {
 
     /// An error of SQLite with the file's name.
     pub fn error(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::Failed {
-            file: self.file.clone(),
-            cause: error.to_string(),
-        }
+        StoreError::of(&self.file, error)
     }
 
     async fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -155,6 +153,7 @@ impl Drop for Writer {
 
 fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, file: &Path) {
     let mut group: Vec<(Change, Option<Acknowledge>)> = Vec::new();
+    let mut wal = Wal::of(file);
     while let Some(job) = jobs.blocking_recv() {
         let mut next = Some(job);
         while let Some(job) = next.take() {
@@ -168,10 +167,12 @@ fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, file: &Path) 
                 Job::Exclusive(job) => {
                     commit(&mut connection, &mut group, file);
                     job(&mut connection);
+                    wal.bound(&connection);
                 }
             }
         }
         commit(&mut connection, &mut group, file);
+        wal.bound(&connection);
     }
     // A closed state is one file; if this fails the next host finds the rest in the WAL.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -196,10 +197,7 @@ fn commit(
         transaction.commit()
     })();
     waiting.extend(group.drain(..).filter_map(|(_, acknowledge)| acknowledge));
-    let result = result.map_err(|error| StoreError::Failed {
-        file: file.to_owned(),
-        cause: error.to_string(),
-    });
+    let result = result.map_err(|error: rusqlite::Error| StoreError::of(file, &error));
     if let Err(error) = &result {
         tracing::error!("{error}");
     }
