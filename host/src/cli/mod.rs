@@ -4,10 +4,13 @@
 mod args;
 mod execution;
 mod exit;
+mod failures;
+mod file;
 mod lanes;
 mod progress;
 mod project;
 mod providers;
+mod retry;
 mod run;
 mod settings;
 mod summary;
@@ -30,6 +33,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Failures(failures::FailuresArgs),
+    Retry(retry::RetryArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -52,6 +57,8 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Failures(args) => failures::perform(&args, &display),
+        Command::Retry(args) => retry::perform(&args, &display),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -56,7 +56,7 @@ async fn start(
     components: Vec<Component>,
 ) -> Result<Exit, Failure> {
     let state = State::open(&project).await?;
-    let lease = state.select(&args.selection)?;
+    let lease = state.select(&args.selection.records())?;
     if args.dry_run {
         let surveys = run::survey(
             &state.store,

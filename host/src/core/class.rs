@@ -129,7 +129,7 @@ impl FailureClass {
     }
 
     /// Every class, in the order of the taxonomy.
-    pub fn all() -> impl Iterator<Item = FailureClass> {
+    pub fn all() -> impl Iterator<Item = FailureClass> + Clone {
         NAMES.iter().map(|(class, _)| *class)
     }
 }

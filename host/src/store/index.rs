@@ -55,6 +55,22 @@ pub struct Lease {
     left: u64,
 }
 
+impl Lease {
+    /// The same with one more condition on the record.
+    pub(super) fn narrowed(&self, condition: &str, values: Vec<Sql>) -> Lease {
+        let mut lease = self.clone();
+        lease.filter.push_str(condition);
+        lease.values.extend(values);
+        lease
+    }
+
+    /// A query for the ids of all its records, with its values.
+    pub(super) fn ids(&self) -> (String, Vec<Sql>) {
+        let sql = format!("SELECT id FROM record WHERE {}", self.filter);
+        (sql, self.values.clone())
+    }
+}
+
 const COLUMNS: &str = "id, category, offset, length, line, rank, ord, hash";
 
 impl Store {
@@ -76,6 +92,27 @@ impl Store {
         result.map_err(|error| match error {
             UpdateError::Dataset(error) => IndexError::Dataset(error),
             UpdateError::Sql(error) => IndexError::Store(self.inner.writer.error(&error)),
+        })
+    }
+
+    /// A dataset that was indexed before, as it was then; `None` if it never was.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn indexed(&self, source: &str) -> Result<Option<IndexedDataset>, StoreError> {
+        self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT id FROM dataset WHERE source = ?1",
+                    [source],
+                    |row| {
+                        Ok(IndexedDataset {
+                            id: row.get(0)?,
+                            source: source.to_owned(),
+                        })
+                    },
+                )
+                .optional()
         })
     }
 
@@ -144,12 +181,8 @@ impl Store {
 
     /// Narrows a selection to the records that have a task waiting for a sweep of this run.
     pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
-        let mut parked = lease.clone();
-        parked.filter.push_str(
-            " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)",
-        );
-        parked.values.push(Sql::Integer(run.0));
-        parked
+        let condition = " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)";
+        lease.narrowed(condition, vec![Sql::Integer(run.0)])
     }
 
     /// The next records of a selection, at most `count`; none when all were given out.

@@ -57,6 +57,17 @@ impl Writer {
         })
     }
 
+    /// No writer: for a state that is only read.
+    pub fn none(file: &Path) -> Writer {
+        Writer {
+            jobs: None,
+            thread: Mutex::new(None),
+            file: file.to_owned(),
+            #[cfg(test)]
+            inline: None,
+        }
+    }
+
     /// A writer without a thread, for tests that hold the clock: time must not pass while it writes.
     #[cfg(test)]
     pub fn inline(connection: Connection, file: &Path) -> Writer {
