@@ -8,12 +8,12 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::artifact;
 use super::executor::Context;
 use super::input::{self, Given};
 use super::judge::Verdict;
 use super::meter::{Again, Event};
 use super::output::Written;
+use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
 use crate::core::class::FailureClass;
 use crate::core::decision::{self, Decision, Kept, LastOutcome, Reason};
@@ -24,7 +24,7 @@ use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::GatewayError;
 use crate::llm::request::{Answer, Usage};
-use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Outcome, Question, Upstream};
+use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Question, Upstream};
 use crate::store::{Checkpoint, Seen, StoreError, TaskId};
 
 /// A file that dependents can use.
@@ -194,6 +194,13 @@ enum Stop {
     Store(StoreError),
 }
 
+impl From<TaskFailure> for Stop {
+    fn from(failure: TaskFailure) -> Self {
+        let TaskFailure { class, cause } = failure;
+        Stop::Failed { class, cause }
+    }
+}
+
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Stop::Store(error)
@@ -283,12 +290,7 @@ impl Attempt<'_> {
                         }
                     })?,
                 };
-                let json = artifact::as_json(&text, component.media_type);
-                Ok(Upstream {
-                    component: component.name.clone(),
-                    json: json.map(|json| json.to_string()),
-                    text,
-                })
+                Ok(input::upstream(component, text))
             })
             .collect()
     }
@@ -347,16 +349,7 @@ impl Attempt<'_> {
             if spent.executions == 0 && context.interrupt.is_thrown() {
                 return Err(Stop::Interrupted);
             }
-            if spent.executions >= component.limits.executions {
-                return Err(Stop::Failed {
-                    class: FailureClass::Limit,
-                    cause: format!(
-                        "it needs more than {} executions",
-                        component.limits.executions
-                    ),
-                });
-            }
-            spent.executions += 1;
+            step::count(&mut spent.executions, &component.limits)?;
             let execution = Execution {
                 input: Arc::clone(&input),
                 context: keys.clone(),
@@ -371,27 +364,10 @@ impl Attempt<'_> {
                 cause: lost.to_string(),
             })?;
             print_new(&log, &mut seen, &component.name, &record.id);
-            match outcome {
-                Outcome::Done { text } => {
-                    return match artifact::fault(&text, component.media_type) {
-                        None => Ok(text),
-                        Some(cause) => Err(Stop::Failed {
-                            class: FailureClass::RejectedArtifact,
-                            cause,
-                        }),
-                    };
-                }
-                Outcome::Failed {
-                    class,
-                    cause,
-                    violations,
-                } => {
-                    return Err(Stop::Failed {
-                        class,
-                        cause: artifact::with_violations(cause, &violations),
-                    });
-                }
-                Outcome::Suspended { questions } => {
+            match step::step(outcome, component.media_type) {
+                Step::Made(text) => return Ok(text),
+                Step::Failed(failure) => return Err(failure.into()),
+                Step::Asks(questions) => {
                     let told = self.ask(id, questions).await?;
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));

@@ -232,6 +232,23 @@ impl Store {
         Ok(rows.into_iter().map(|(record, _)| record).collect())
     }
 
+    /// One record by its id.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find_record(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<RecordRef>, StoreError> {
+        let selection = Selection {
+            records: vec![id.to_owned()],
+            ..Selection::default()
+        };
+        let mut lease = self.select(dataset, &selection)?;
+        Ok(self.lease(&mut lease, 1)?.pop())
+    }
+
     /// Names that were asked for and are not in the dataset: categories, then records.
     ///
     /// # Errors
