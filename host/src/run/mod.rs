@@ -15,6 +15,7 @@ mod replay;
 mod simulation;
 mod survey;
 mod task;
+mod untouched;
 
 pub use executor::{Run, RunError, RunSummary, execute};
 pub use interrupt::Interrupt;

@@ -21,6 +21,8 @@ PRAGMA foreign_keys = OFF;
 PRAGMA journal_size_limit = 33554432;
 ";
 
+/// What belongs to a task is kept in the order of its record, so that a run writes to few pages at a time:
+/// rows in the order of a hash would each dirty a page of their own.
 const TABLES: &str = "
 CREATE TABLE run (
     id         INTEGER PRIMARY KEY,
@@ -53,7 +55,6 @@ CREATE TABLE recipe (
     text   TEXT NOT NULL
 ) STRICT;
 CREATE TABLE task (
-    id            INTEGER PRIMARY KEY,
     dataset       INTEGER NOT NULL,
     record        TEXT NOT NULL,
     component     TEXT NOT NULL,
@@ -78,8 +79,8 @@ CREATE TABLE task (
     input_tokens  INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
     ended_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    UNIQUE (dataset, record, component)
-) STRICT;
+    PRIMARY KEY (dataset, record, component)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX task_parked ON task (parked) WHERE parked IS NOT NULL;
 CREATE TABLE completion (
     id            INTEGER PRIMARY KEY,
@@ -100,12 +101,14 @@ CREATE TABLE completion (
     obtained_at   TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT;
 CREATE TABLE transcript (
-    task        INTEGER NOT NULL,
+    dataset     INTEGER NOT NULL,
+    record      TEXT NOT NULL,
+    component   TEXT NOT NULL,
     fingerprint BLOB NOT NULL,
     generation  INTEGER NOT NULL,
     position    INTEGER NOT NULL,
     completion  INTEGER NOT NULL,
-    PRIMARY KEY (task, fingerprint, generation, position)
+    PRIMARY KEY (dataset, record, component, fingerprint, generation, position)
 ) STRICT, WITHOUT ROWID;
 ";
 
