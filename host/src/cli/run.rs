@@ -61,7 +61,6 @@ async fn start(
         let surveys = run::survey(
             &state.store,
             project.dataset,
-            &state.indexed,
             lease,
             &components,
             project.settings.config.site.clone(),

@@ -14,9 +14,7 @@ use crate::core::decision::{FileState, LastOutcome, Rules};
 use crate::core::digest::Digest;
 use crate::dataset::{Dataset, Record};
 use crate::llm::request::Usage;
-use crate::store::{
-    Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError, TaskId,
-};
+use crate::store::{Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError};
 
 /// Records that are leased at once.
 const BATCH: u64 = 256;
@@ -97,12 +95,10 @@ pub async fn accept(
             let Ok(record) = judge.dataset.read(reference.place) else {
                 continue;
             };
-            let points = acceptance
-                .store
-                .checkpoints(acceptance.indexed.id, &reference.id)?;
             let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
             for (component, wanted, recipe) in &components {
-                let before = points
+                let before = reference
+                    .checkpoints
                     .iter()
                     .find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
@@ -117,8 +113,7 @@ pub async fn accept(
                         path: &path,
                         before,
                     };
-                    let task = TaskId::new(&acceptance.indexed.source, &record.id, &component.name);
-                    let checkpoint = edited.adopt(task, &known);
+                    let checkpoint = edited.adopt(&known);
                     tell(EditedFile {
                         path: path.clone(),
                         record: record.id.clone(),
@@ -151,11 +146,7 @@ struct Edited<'a> {
 
 impl Edited<'_> {
     /// The checkpoint that it gets, or why it gets none.
-    fn adopt(
-        &self,
-        task: TaskId,
-        known: &[(&Component, Option<Digest>)],
-    ) -> Result<Checkpoint, String> {
+    fn adopt(&self, known: &[(&Component, Option<Digest>)]) -> Result<Checkpoint, String> {
         let file = self.judge.output_root.join(self.path);
         let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
         // Looked at first: a change while it is being read is then found by the next run.
@@ -175,7 +166,6 @@ impl Edited<'_> {
             .judge
             .fingerprint(self.component, self.record, &upstreams);
         let before = Checkpoint {
-            task,
             record: self.record.id.clone(),
             component: self.component.name.clone(),
             outcome: LastOutcome::Done,

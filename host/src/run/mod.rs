@@ -19,6 +19,7 @@ mod simulation;
 mod step;
 mod survey;
 mod task;
+mod untouched;
 
 pub use accept::{Acceptance, EditedFile, accept};
 pub use executor::{Run, RunError, RunSummary, execute};

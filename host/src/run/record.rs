@@ -16,7 +16,7 @@ use crate::core::digest::Digest;
 use crate::core::policy::FailurePolicy;
 use crate::core::statistics::{RecordEnd, TaskEnd};
 use crate::dataset::Record;
-use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError, TaskId};
+use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
 
 /// Which pass over the records this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,12 @@ pub(super) async fn perform(
     reference: RecordRef,
     pass: Pass,
 ) -> Result<(), StoreError> {
-    let checkpoints = context
-        .store
-        .checkpoints(context.indexed.id, &reference.id)?;
+    let checkpoints = &reference.checkpoints;
     let record = match context.judge.dataset.read(reference.place) {
         Ok(record) => record,
         Err(error) => {
             let cause = error.to_string();
-            let failed = unreadable(&context, &reference, &cause, &checkpoints, pass);
+            let failed = unreadable(&context, &reference, &cause, pass);
             // Boxed, so that what is rare takes no memory of the many tasks that wait.
             return Box::pin(failed).await;
         }
@@ -271,7 +269,6 @@ async fn not_begun(task: &Task<'_>, outcome: LastOutcome, loss: &Loss) -> Result
         _ => (TaskEnd::Blocked, "blocked by"),
     };
     let point = lost(
-        task.context,
         task.component,
         task.record,
         outcome,
@@ -291,7 +288,6 @@ async fn not_begun(task: &Task<'_>, outcome: LastOutcome, loss: &Loss) -> Result
 /// A checkpoint of a task that never ran. What the task was made from before is kept, so that nothing
 /// is forgotten.
 fn lost(
-    context: &Context,
     component: &Component,
     record: &Record,
     outcome: LastOutcome,
@@ -300,7 +296,6 @@ fn lost(
     checkpoint: Option<&Checkpoint>,
 ) -> Checkpoint {
     Checkpoint {
-        task: TaskId::new(&context.indexed.source, &record.id, &component.name),
         record: record.id.clone(),
         component: component.name.clone(),
         outcome,
@@ -336,7 +331,6 @@ async fn unreadable(
     context: &Context,
     reference: &RecordRef,
     cause: &str,
-    checkpoints: &[Checkpoint],
     pass: Pass,
 ) -> Result<(), StoreError> {
     let record = Record {
@@ -347,13 +341,13 @@ async fn unreadable(
     };
     let mut ends = Vec::new();
     for component in &context.components {
-        let checkpoint = checkpoints
+        let checkpoint = reference
+            .checkpoints
             .iter()
             .find(|point| point.component == component.name);
         let class = FailureClass::Record;
         let outcome = LastOutcome::Failed(class);
         let point = lost(
-            context,
             component,
             &record,
             outcome,

@@ -14,7 +14,7 @@ use crate::core::digest::Digest;
 use crate::dataset::{Dataset, Record};
 use crate::llm::request::{Answer, CompletionRequest};
 use crate::plugin::sandbox::{LogLine, Question};
-use crate::store::{Checkpoint, IndexedDataset, Store, StoreError};
+use crate::store::{Checkpoint, IndexedDataset, Store, StoreError, TaskId};
 
 /// How a task went, again.
 #[derive(Debug)]
@@ -114,9 +114,14 @@ pub fn recorded(
             Some(UpstreamText { component, text })
         })
         .collect();
+    let task = TaskId {
+        dataset: place.indexed.id,
+        record: record.id.clone(),
+        component: component.name.clone(),
+    };
     let transcript = judge
         .store
-        .transcript(point.task, point.fingerprint, point.generation)?;
+        .transcript(&task, point.fingerprint, point.generation)?;
     let mut told = Vec::new();
     let answer = |question: &Question| {
         let request = || Arc::clone(&question.request);

@@ -12,7 +12,7 @@ use crate::core::decision::{Decision, Kept, Rules};
 use crate::core::digest::Digest;
 use crate::core::policy::FailurePolicy;
 use crate::dataset::Dataset;
-use crate::store::{IndexedDataset, Lease, Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// Records that are leased at once.
 const BATCH: u64 = 256;
@@ -54,7 +54,6 @@ enum Known {
 pub fn survey(
     store: &Store,
     dataset: Arc<Dataset>,
-    indexed: &IndexedDataset,
     mut lease: Lease,
     components: &[Component],
     site: SiteConfig,
@@ -65,7 +64,7 @@ pub fn survey(
         site,
         output_root,
         store: store.clone(),
-        indexed: indexed.id,
+        indexed: lease.dataset(),
         rules: Rules {
             clean: store.last_run_was_clean()?,
             overwrite_edited: false,
@@ -85,7 +84,6 @@ pub fn survey(
             return Ok(surveys);
         }
         for reference in records {
-            let checkpoints = store.checkpoints(indexed.id, &reference.id)?;
             let Ok(record) = judge.dataset.read(reference.place) else {
                 surveys.iter_mut().for_each(|survey| survey.unreadable += 1);
                 continue;
@@ -118,7 +116,8 @@ pub fn survey(
                 upstreams.sort_by_key(|(name, _)| {
                     component.depends_on.iter().position(|known| known == name)
                 });
-                let checkpoint = checkpoints
+                let checkpoint = reference
+                    .checkpoints
                     .iter()
                     .find(|point| point.component == component.name);
                 let verdict = judge.judge(component, &record, checkpoint, &upstreams);

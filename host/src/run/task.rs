@@ -325,10 +325,10 @@ impl Attempt<'_> {
             })
         });
         let mut answers: Vec<Answered> = match keys {
-            None => Vec::new(),
-            Some(_) => context
+            // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
+            Some(_) if checkpoint.is_some() => context
                 .store
-                .transcript(id, self.fingerprint, self.generation)?
+                .transcript(&id, self.fingerprint, self.generation)?
                 .into_iter()
                 .map(|(key, answer)| Answered {
                     key,
@@ -336,6 +336,7 @@ impl Attempt<'_> {
                     request: None,
                 })
                 .collect(),
+            _ => Vec::new(),
         };
         answers
             .iter()
@@ -368,7 +369,7 @@ impl Attempt<'_> {
                 Step::Made(text) => return Ok(text),
                 Step::Failed(failure) => return Err(failure.into()),
                 Step::Asks(questions) => {
-                    let told = self.ask(id, questions).await?;
+                    let told = self.ask(id.clone(), questions).await?;
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
                     answers.extend(told);
@@ -421,11 +422,11 @@ impl Attempt<'_> {
     }
 
     fn id(&self) -> TaskId {
-        TaskId::new(
-            &self.task.context.indexed.source,
-            &self.task.record.id,
-            &self.task.component.name,
-        )
+        TaskId {
+            dataset: self.task.context.indexed.id,
+            record: self.task.record.id.clone(),
+            component: self.task.component.name.clone(),
+        }
     }
 
     fn checkpoint(
@@ -450,7 +451,6 @@ impl Attempt<'_> {
             (_, Some(point)) => point.attempts,
         };
         Checkpoint {
-            task: self.id(),
             record: self.task.record.id.clone(),
             component: self.task.component.name.clone(),
             outcome,

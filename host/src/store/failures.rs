@@ -54,7 +54,7 @@ pub struct FailureGroup {
 /// A task that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedTask {
-    id: i64,
+    dataset: i64,
     fingerprint: Vec<u8>,
     /// Id of the record.
     pub record: String,
@@ -169,7 +169,8 @@ impl Store {
         self.read(|reader| {
             let sql = format!(
                 "SELECT task.class, task.component, {SPENDING} {FROM}
-                 JOIN transcript ON transcript.task = task.id AND transcript.fingerprint = task.fingerprint
+                 JOIN transcript ON transcript.dataset = task.dataset AND transcript.record = task.record
+                    AND transcript.component = task.component AND transcript.fingerprint = task.fingerprint
                  JOIN completion ON completion.id = transcript.completion
                  WHERE {condition} GROUP BY task.class, task.component"
             );
@@ -237,20 +238,21 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<FailedTask>, StoreError> {
         let (condition, mut values) = filter.condition(dataset);
-        let place = after.map_or((String::new(), String::new(), i64::MIN), |task| {
-            (task.class.to_string(), task.component.clone(), task.id)
+        let place: (String, String, String) = after.map_or(Default::default(), |task| {
+            let class = task.class.to_string();
+            (class, task.component.clone(), task.record.clone())
         });
         values.extend([
             Sql::Text(place.0),
             Sql::Text(place.1),
-            Sql::Integer(place.2),
+            Sql::Text(place.2),
             Sql::Integer(i64::try_from(limit).unwrap_or(i64::MAX)),
         ]);
         self.read(|reader| {
             let sql = format!(
                 "SELECT {TASK} {FROM} WHERE {condition} AND task.outcome = 'failed'
-                    AND (class, component, task.id) > (?, ?, ?)
-                 ORDER BY class, component, task.id LIMIT ?"
+                    AND (class, component, task.record) > (?, ?, ?)
+                 ORDER BY class, component, task.record LIMIT ?"
             );
             reader
                 .prepare(&sql)?
@@ -267,18 +269,19 @@ impl Store {
         self.read(|reader| {
             let sql = format!(
                 "SELECT {SPENDING} FROM transcript JOIN completion ON completion.id = transcript.completion
-                 WHERE task = ?1 AND fingerprint = ?2"
+                 WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4"
             );
             let spent = reader
                 .prepare_cached(&sql)?
-                .query_row(params![task.id, task.fingerprint], |row| spending(row, 0))?;
+                .query_row(params![task.dataset, task.record, task.component, task.fingerprint], |row| spending(row, 0))?;
             let last = reader
                 .prepare_cached(
                     "SELECT completion.id, position, kind, model, text FROM transcript
                      JOIN completion ON completion.id = transcript.completion
-                     WHERE task = ?1 AND fingerprint = ?2 AND generation = ?3 ORDER BY position DESC LIMIT 1",
+                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4
+                        AND generation = ?5 ORDER BY position DESC LIMIT 1",
                 )?
-                .query_row(params![task.id, task.fingerprint, task.generation], |row| {
+                .query_row(params![task.dataset, task.record, task.component, task.fingerprint, task.generation], |row| {
                     Ok(LastAnswer {
                         completion: row.get(0)?,
                         position: row.get(1)?,
@@ -356,7 +359,8 @@ impl Store {
         filter.narrow(&mut condition, &mut values);
         let update = format!(
             "UPDATE task SET outcome = 'due', parked = NULL, generation = generation + {raise}
-             WHERE id IN (SELECT task.id {FROM} WHERE {condition} AND task.outcome IN ({outcomes}))"
+             WHERE (dataset, record, component) IN (SELECT task.dataset, task.record, task.component
+                {FROM} WHERE {condition} AND task.outcome IN ({outcomes}))"
         );
         let count = format!(
             "SELECT count(*) {FROM} WHERE {condition} AND task.outcome <> 'done' AND task.outcome = 'due'"
@@ -462,7 +466,7 @@ fn find<'a>(
 
 fn failed_task(row: &Row<'_>) -> rusqlite::Result<FailedTask> {
     Ok(FailedTask {
-        id: row.get(0)?,
+        dataset: row.get(0)?,
         fingerprint: row.get(1)?,
         record: row.get(2)?,
         category: row.get(3)?,

@@ -121,10 +121,61 @@ CREATE TABLE moved (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// How often a task failed like this, and a short way to those that are not done.
+/// What belongs to a task is kept in the order of its record, so that a run writes to few pages at a time: rows in
+/// the order of a hash would each dirty a page of their own. Besides, how often a task failed like this, and a
+/// short way to those that are not done.
 const VERSION_4: &str = "
-ALTER TABLE task ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE task RENAME TO old_task;
+ALTER TABLE transcript RENAME TO old_transcript;
+DROP INDEX task_parked;
+CREATE TABLE task (
+    dataset       INTEGER NOT NULL,
+    record        TEXT NOT NULL,
+    component     TEXT NOT NULL,
+    run           INTEGER NOT NULL,
+    outcome       TEXT NOT NULL,
+    class         TEXT,
+    cause         TEXT,
+    parked        INTEGER,
+    attempts      INTEGER NOT NULL,
+    generation    INTEGER NOT NULL,
+    fingerprint   BLOB NOT NULL,
+    recipe        INTEGER NOT NULL,
+    seen          BLOB NOT NULL,
+    parts         BLOB NOT NULL,
+    path          TEXT NOT NULL,
+    size          INTEGER,
+    mtime_ns      INTEGER,
+    inode         INTEGER,
+    content       BLOB,
+    model         TEXT,
+    executions    INTEGER NOT NULL,
+    calls         INTEGER NOT NULL,
+    input_tokens  INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    ended_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    PRIMARY KEY (dataset, record, component)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_parked ON task (parked) WHERE parked IS NOT NULL;
 CREATE INDEX task_failed ON task (dataset, outcome, class, component) WHERE outcome <> 'done';
+CREATE TABLE transcript (
+    dataset     INTEGER NOT NULL,
+    record      TEXT NOT NULL,
+    component   TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    generation  INTEGER NOT NULL,
+    position    INTEGER NOT NULL,
+    completion  INTEGER NOT NULL,
+    PRIMARY KEY (dataset, record, component, fingerprint, generation, position)
+) STRICT, WITHOUT ROWID;
+INSERT INTO task SELECT dataset, record, component, run, outcome, class, cause, parked, outcome = 'failed',
+    generation, fingerprint, recipe, seen, parts, path, size, mtime_ns, inode, content, model, executions,
+    calls, input_tokens, output_tokens, ended_at FROM old_task;
+INSERT INTO transcript SELECT dataset, record, component, old_transcript.fingerprint,
+    old_transcript.generation, position, completion
+    FROM old_transcript JOIN old_task ON old_task.id = old_transcript.task;
+DROP TABLE old_transcript;
+DROP TABLE old_task;
 ";
 
 /// Brings the tables up to date; makes them where there are none.
