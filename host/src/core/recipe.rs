@@ -29,7 +29,7 @@ pub struct Recipe {
     pub prompts: BTreeMap<String, Digest>,
     /// What questions are asked with; `None` for a component without LLM.
     pub parameters: Option<Parameters>,
-    /// Fields of the record that it is given.
+    /// Fields of the record that it is given; `*` stands for all.
     pub fields: Vec<String>,
     /// Fields of the category that it is given.
     pub category_fields: Vec<String>,

@@ -98,6 +98,11 @@ impl Input {
         }
     }
 
+    /// Every file that other components made of this record, in the order of `depends-on`.
+    pub fn upstreams(&self) -> impl Iterator<Item = Upstream<'_>> {
+        self.raw.upstreams.iter().map(|raw| Upstream { raw })
+    }
+
     /// The file that another component made of this record.
     ///
     /// # Errors
@@ -123,6 +128,11 @@ pub struct Upstream<'a> {
 }
 
 impl Upstream<'_> {
+    /// What made it.
+    pub fn component(&self) -> &str {
+        &self.raw.component
+    }
+
     /// The file, byte for byte.
     pub fn text(&self) -> &str {
         &self.raw.text

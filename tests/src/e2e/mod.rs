@@ -7,3 +7,5 @@ mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
+mod prompt;
+mod published;
