@@ -10,6 +10,9 @@ use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
 use super::key::Parameters;
 
+/// Stands for all fields where a recipe names those that are given.
+pub const ALL_FIELDS: &str = "*";
+
 /// What all tasks of one component are made with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
