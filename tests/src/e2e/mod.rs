@@ -2,8 +2,13 @@
 
 mod cli;
 mod crash;
+mod edits;
+mod export;
+mod failures;
 mod faults;
 mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
+mod policy;
+mod replay;
