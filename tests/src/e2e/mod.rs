@@ -2,6 +2,9 @@
 
 mod cli;
 mod crash;
+mod edits;
+mod export;
+mod failures;
 mod faults;
 mod full_run;
 mod hostile;
@@ -9,3 +12,5 @@ mod incremental;
 mod interrupt;
 mod prompt;
 mod published;
+mod policy;
+mod replay;
