@@ -61,7 +61,7 @@ pub(super) struct ProjectArgs {
 }
 
 /// Which components of which records.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {
     /// Every component, enabled or not

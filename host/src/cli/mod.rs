@@ -4,12 +4,14 @@
 mod args;
 mod exit;
 mod lanes;
+mod plan;
 mod progress;
 mod project;
 mod providers;
 mod run;
 mod settings;
 mod summary;
+mod why;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Why(why::WhyArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -51,6 +55,8 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Plan(args) => plan::perform(&args, &display),
+        Command::Why(args) => why::perform(&args, &display),
     };
     match result {
         Ok(exit) => exit.into(),

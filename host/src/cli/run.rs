@@ -15,7 +15,8 @@ use crate::component::Component;
 use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
-use crate::run::{self, Interrupt, Meter, Run, RunError};
+use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary};
+use crate::store::Lease;
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]
@@ -24,18 +25,15 @@ use crate::run::{self, Interrupt, Meter, Run, RunError};
     4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
 )]
 pub(super) struct RunArgs {
+    /// Print events and summary as JSON Lines
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     limits: LimitArgs,
-    /// Say what would be made, and make nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print events and summary as JSON Lines
-    #[arg(long)]
-    json: bool,
 }
 
 /// Records in work at once where no limit on requests says more.
@@ -46,7 +44,7 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
     let project = Project::open(&args.project, display)?.limited(&args.limits)?;
     let components = project.wanted(&args.selection)?;
     let broken = project.broken;
-    let exit = block_on(start(args, display, project, components))?;
+    let exit = block_on(start(args, display, &project, &components))?;
     // A plugin that could not be loaded is a component that is missing.
     Ok(if exit == Exit::Done && broken && args.selection.all {
         Exit::Partial
@@ -58,42 +56,51 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
 async fn start(
     args: &RunArgs,
     display: &Display,
-    project: Project,
-    components: Vec<Component>,
+    project: &Project,
+    components: &[Component],
 ) -> Result<Exit, Failure> {
-    let state = State::open(&project).await?;
+    let state = State::open(project).await?;
     let lease = state.select(&args.selection)?;
-    let State { store, indexed } = state;
-    let Project {
-        settings, dataset, ..
-    } = project;
-    let output_root = settings.config.output.directory.clone();
-    let site = settings.config.site.clone();
-    if args.dry_run {
-        let surveys = run::survey(
-            &store,
-            dataset,
-            &indexed,
-            lease,
-            &components,
-            site,
-            output_root,
-        )
-        .map_err(Failure::internal)?;
-        summary::print_survey(&surveys, args.json);
-        return Ok(Exit::Done);
-    }
+    let job = Job {
+        project,
+        components,
+        state: &state,
+        lease,
+        limits: &args.limits,
+        json: args.json,
+    };
+    let summary = go(job, display).await?;
+    let settings = &project.settings;
+    let output = &settings.config.output.directory;
+    summary::print(&summary, &settings.dataset.records, output, args.json);
+    Ok(exit(&summary))
+}
+
+/// A run that is to be made.
+pub(super) struct Job<'a> {
+    pub project: &'a Project,
+    pub components: &'a [Component],
+    pub state: &'a State,
+    pub lease: Lease,
+    pub limits: &'a LimitArgs,
+    pub json: bool,
+}
+
+/// Makes a run, and shows how it goes.
+pub(super) async fn go(job: Job<'_>, display: &Display) -> Result<RunSummary, Failure> {
+    let settings = &job.project.settings;
+    let store = &job.state.store;
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
-    let purse = Purse::new(settings.max_cost, args.limits.max_tokens);
+    let purse = Purse::new(settings.max_cost, job.limits.max_tokens);
     let making = lanes::Making {
-        store: &store,
+        store,
         purse: &purse,
         meter: &meter,
         interrupt: &interrupt,
     };
-    let chains = lanes::make(&settings, &components, &making).map_err(Failure::usage)?;
+    let chains = lanes::make(settings, job.components, &making).map_err(Failure::usage)?;
     let at_once = at_once(&chains);
     let window = window(at_once, display);
     let gateway = Arc::new(Gateway::new(
@@ -103,44 +110,46 @@ async fn start(
     ));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let run = Run {
-        dataset,
-        indexed,
-        lease,
-        components,
-        site,
-        output_root: output_root.clone(),
-        store,
+        dataset: Arc::clone(&job.project.dataset),
+        indexed: job.state.indexed.clone(),
+        lease: job.lease,
+        components: job.components.to_vec(),
+        site: settings.config.site.clone(),
+        output_root: settings.config.output.directory.clone(),
+        store: store.clone(),
         gateway: Arc::clone(&gateway),
         pool: Pool::new(threads).map_err(Failure::internal)?,
         meter: Arc::clone(&meter),
         interrupt: interrupt.clone(),
         window,
     };
-    let noun = settings.dataset.records.clone();
     let progress = Progress::start(
         display.clone(),
         meter,
         gateway,
         receiver,
-        noun.clone(),
-        args.json,
+        settings.dataset.records.clone(),
+        job.json,
     );
     watch_signals(&interrupt, display);
     let result = run::execute(run).await;
     progress.finish().await;
-    let summary = result.map_err(|error| match error {
+    result.map_err(|error| match error {
         RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
             Failure::internal(error)
         }
-    })?;
-    summary::print(&summary, &noun, &output_root, args.json);
-    Ok(match &summary.stopped {
+    })
+}
+
+/// The exit code of a run.
+pub(super) fn exit(summary: &RunSummary) -> Exit {
+    match &summary.stopped {
         Some(error) if error.class.stops_lane() => Exit::Provider,
         _ if summary.budget_reached => Exit::Budget,
         _ if summary.interrupted => Exit::Interrupted,
         _ if summary.view.complete < summary.view.records => Exit::Partial,
         _ => Exit::Done,
-    })
+    }
 }
 
 /// Requests that all lanes together may have under way, as far as that is limited.

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod error;
+mod experience;
 mod index;
 mod journal;
 mod lock;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 pub use checkpoint::{Checkpoint, FileStamp, Seen, TaskId};
 pub use error::{IndexError, StoreError};
+pub use experience::EndedAt;
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
 pub use recipes::RecipeId;
