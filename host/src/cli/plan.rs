@@ -12,7 +12,7 @@ use super::progress::{Display, count, dollars, emit};
 use super::project::{Project, State, block_on};
 use super::run::{self, Job};
 use crate::component::Component;
-use crate::core::forecast::{Basis, Forecast, Spread};
+use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::prices;
 use crate::run::{ComponentPlan, Plan, RunSummary, Surveyor};
 
@@ -275,11 +275,11 @@ fn notes(known: &[(&str, &Forecast)], unpriced: bool) -> String {
         );
     }
     for (name, row) in known {
-        let (looked_at, tasks) = row.looked_at;
-        if looked_at < tasks {
+        let LookedAt { tasks, of } = row.looked_at;
+        if tasks < of {
             let _ = writeln!(
                 text,
-                "{name}: from a sample of {looked_at} of {tasks} tasks, scaled"
+                "{name}: from a sample of {tasks} of {of} tasks, scaled"
             );
         }
     }

@@ -69,7 +69,8 @@ struct Last {
     run: Option<i64>,
     ended_at: Option<String>,
     generation: u32,
-    fingerprint: String,
+    /// Of what it was made from, if it ever was.
+    fingerprint: Option<String>,
     plugin_version: Option<String>,
     model: Option<String>,
     executions: u32,
@@ -235,7 +236,7 @@ impl Asked<'_> {
                     run: ended.as_ref().map(|ended| ended.run),
                     ended_at: ended.map(|ended| ended.time),
                     generation: point.generation,
-                    fingerprint: point.fingerprint.to_string(),
+                    fingerprint: before.as_ref().map(|_| point.fingerprint.to_string()),
                     plugin_version: before.map(|recipe| recipe.version),
                     model: point.model.clone(),
                     executions: point.executions,
@@ -439,12 +440,14 @@ fn render(report: &Report) -> String {
     let print = now
         .fingerprint
         .as_deref()
-        .map_or_else(|| "not known yet".to_owned(), first_ids);
-    let print = match &report.last {
-        Some(last) if first_ids(&last.fingerprint) != print => {
-            format!("{}, now {print}", first_ids(&last.fingerprint))
-        }
-        _ => print,
+        .map_or_else(|| "unknown until upstream is made".to_owned(), first_ids);
+    let before = report.last.as_ref().and_then(|last| {
+        let before = last.fingerprint.as_deref().map(first_ids)?;
+        (before != print).then_some(before)
+    });
+    let print = match before {
+        Some(before) => format!("{before}, now {print}"),
+        None => print,
     };
     line("fingerprint", &print);
     let generation = match &report.last {
@@ -454,7 +457,15 @@ fn render(report: &Report) -> String {
         _ => now.generation.to_string(),
     };
     line("generation", &generation);
-    line("plugin", &format!("{} {}", now.plugin, now.plugin_version));
+    let before = report
+        .last
+        .as_ref()
+        .and_then(|last| last.plugin_version.as_ref());
+    let version = match before.filter(|version| **version != now.plugin_version) {
+        Some(before) => format!("{before}, now {}", now.plugin_version),
+        None => now.plugin_version.clone(),
+    };
+    line("plugin", &format!("{} {version}", now.plugin));
     if let Some(model) = &now.model {
         line("model", model);
     }
@@ -480,6 +491,13 @@ fn render(report: &Report) -> String {
     text
 }
 
+fn number(count: u32, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
 fn ended(last: &Last) -> String {
     let class = last
         .class
@@ -501,8 +519,11 @@ fn ended(last: &Last) -> String {
         .map(|model| format!(", answered by {model}"))
         .unwrap_or_default();
     let took = format!(
-        "{} executions, {} calls, {} tokens in, {} out{model}",
-        last.executions, last.calls, last.input_tokens, last.output_tokens
+        "{}, {}, {} tokens in, {} out{model}",
+        number(last.executions, "execution"),
+        number(last.calls, "answer"),
+        last.input_tokens,
+        last.output_tokens
     );
     let cause = last
         .cause

@@ -91,8 +91,11 @@ impl Prompts {
     }
 
     /// Tasks looked at, and tasks in all.
-    pub fn looked_at(&self) -> (u64, u64) {
-        (self.kept.len() as u64, self.tasks)
+    pub fn looked_at(&self) -> LookedAt {
+        LookedAt {
+            tasks: self.kept.len() as u64,
+            of: self.tasks,
+        }
     }
 
     fn scale(&self) -> f64 {
@@ -171,8 +174,17 @@ pub struct Forecast {
     pub cost_micros: Option<u64>,
     /// The same of one task.
     pub cost_micros_per_task: Option<Spread>,
-    /// Tasks whose questions were looked at, of how many: fewer in a sample.
-    pub looked_at: (u64, u64),
+    /// Tasks whose questions were looked at: fewer than all in a sample.
+    pub looked_at: LookedAt,
+}
+
+/// Tasks whose questions were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LookedAt {
+    /// So many.
+    pub tasks: u64,
+    /// Of so many.
+    pub of: u64,
 }
 
 /// What answers and money are reckoned by.
@@ -362,7 +374,7 @@ mod tests {
                 output_tokens_per_task: Some(Spread::all(500)),
                 cost_micros: Some(10_200),
                 cost_micros_per_task: Some(Spread::all(5100)),
-                looked_at: (3, 3),
+                looked_at: LookedAt { tasks: 3, of: 3 },
             }
         );
     }
@@ -421,7 +433,7 @@ mod tests {
                     prompts.add(*hash, ASKS);
                 }
             }
-            let (looked_at, tasks) = prompts.looked_at();
+            let LookedAt { tasks: looked_at, of: tasks } = prompts.looked_at();
             prop_assert_eq!(tasks, hashes.len() as u64);
             prop_assert!(looked_at <= most as u64);
             if looked_at > 0 {

@@ -74,7 +74,7 @@ pub struct TaskOutlook {
     pub fingerprint: Option<Digest>,
     /// The generation that it would ask in.
     pub generation: u32,
-    /// Bytes of the prompts and data that it is given, without upstreams.
+    /// Bytes of the prompts and data that it is given, where upstreams are still to be made.
     pub given_bytes: u64,
     /// How far it came, where that was tried.
     pub probe: Option<Probe>,
@@ -98,7 +98,7 @@ pub struct Surveyor {
     judge: Judge,
     store: Store,
     indexed: IndexedDataset,
-    components: Vec<Component>,
+    components: Arc<[Component]>,
     recipes: HashMap<RecipeId, Option<Recipe>>,
 }
 
@@ -124,7 +124,7 @@ impl Surveyor {
             },
             store: store.clone(),
             indexed: indexed.clone(),
-            components: components.to_vec(),
+            components: components.into(),
             recipes: HashMap::new(),
         })
     }
@@ -135,8 +135,8 @@ impl Surveyor {
     }
 
     /// The components.
-    pub(super) fn components(&self) -> &[Component] {
-        &self.components
+    pub(super) fn components(&self) -> Arc<[Component]> {
+        Arc::clone(&self.components)
     }
 
     /// The recipe that a checkpoint's task was made by, if it is known.
@@ -162,7 +162,7 @@ impl Surveyor {
         mut probed: impl FnMut(usize, bool) -> bool,
     ) -> Result<Vec<TaskOutlook>, StoreError> {
         let mut checkpoints = self.store.checkpoints(self.indexed.id, &reference.id)?;
-        let components = self.components.clone();
+        let components = Arc::clone(&self.components);
         let record = self.judge.dataset.read(reference.place);
         let mut standings: Vec<Standing> = Vec::with_capacity(components.len());
         let mut outlooks = Vec::with_capacity(components.len());
@@ -240,7 +240,7 @@ impl Surveyor {
             file,
             fingerprint: open.is_empty().then_some(verdict.fingerprint),
             generation: decision::generation(stored, verdict.fingerprint),
-            given_bytes: given_bytes(component, &verdict),
+            given_bytes: 0,
             probe: None,
             checkpoint,
         };
@@ -280,7 +280,11 @@ impl Surveyor {
                 } else {
                     Outlook::Runs
                 };
-                if !open.is_empty() || !probed(true) {
+                if !open.is_empty() {
+                    outlook.given_bytes = given_bytes(component, &verdict);
+                    return Ok((outlook, Standing::Open));
+                }
+                if !probed(true) {
                     return Ok((outlook, Standing::Open));
                 }
                 let probe = self.probe(component, record, &verdict, upstreams, &outlook)?;

@@ -79,7 +79,7 @@ pub fn plan(
     mut lease: Lease,
     price: impl Fn(&str) -> Option<Price>,
 ) -> Result<Plan, StoreError> {
-    let components = surveyor.components().to_vec();
+    let components = surveyor.components();
     let mut collected: Vec<Collected> = components.iter().map(Collected::new).collect();
     let mut estimates: HashMap<String, Estimate> = HashMap::new();
     let mut records = 0;

@@ -7,3 +7,4 @@ mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
+mod plan;
