@@ -12,6 +12,7 @@ use crate::config::{ComponentConfig, Config, ConfigError, closest};
 use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;
+use crate::core::policy::FailurePolicy;
 use crate::core::recipe::Recipe;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
@@ -47,6 +48,8 @@ pub struct Component {
     pub media_type: MediaType,
     /// What it may use.
     pub limits: Limits,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
     /// What all its tasks are made with.
     pub recipe: Recipe,
     /// The hash of that.
@@ -273,6 +276,7 @@ fn component(
         output,
         media_type: manifest.output.media_type,
         limits: Limits::new(&manifest.limits),
+        on_failure: settings.on_failure,
         recipe_digest: recipe.digest(),
         recipe,
         plugin,

@@ -7,14 +7,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::progress::{Display, count, dollars, emit};
 use super::project::{Project, State, block_on};
-use super::run::{self, Job};
 use crate::component::Component;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::prices;
-use crate::run::{ComponentPlan, Plan, RunSummary, Surveyor};
+use crate::run::{ComponentPlan, Plan, Surveyor};
+use crate::store::Selection;
 
 /// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
 #[derive(Debug, Args)]
@@ -25,6 +26,9 @@ pub(super) struct PlanArgs {
     /// First run N records, spread over the categories, within the limits; then plan with what was seen
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pilot: Option<u64>,
+    /// Plan for `run --overwrite-edited`
+    #[arg(long)]
+    overwrite_edited: bool,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
@@ -47,22 +51,25 @@ async fn plan(
     components: &[Component],
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
-    let lease = state.select(&args.selection)?;
-    let pilot = match args.pilot {
-        None => None,
+    let selection = args.selection.records();
+    let lease = state.select(&selection)?;
+    let exit = match args.pilot {
+        None => Exit::Done,
         Some(records) => {
-            let mut sampled = args.selection.clone();
-            sampled.sample = Some(records);
-            sampled.limit = None;
-            let job = Job {
-                project,
-                components,
-                state: &state,
+            let sampled = Selection {
+                sample: Some(records),
+                limit: None,
+                ..selection
+            };
+            let wanted = Wanted {
                 lease: state.select(&sampled)?,
+                components: components.to_vec(),
                 limits: &args.limits,
+                overwrite_edited: args.overwrite_edited,
+                only_chosen: false,
                 json: args.json,
             };
-            Some(run::go(job, display).await?)
+            execute(project, &state, wanted, display).await?
         }
     };
     let config = &project.settings.config;
@@ -73,47 +80,34 @@ async fn plan(
         components,
         config.site.clone(),
         config.output.directory.clone(),
+        args.overwrite_edited,
     )
     .map_err(Failure::internal)?;
     let price = |model: &str| prices::price(&config.models, model);
-    let plan = crate::run::plan(&mut surveyor, state.indexed.id, lease, price)
-        .map_err(Failure::internal)?;
+    let plan = crate::run::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     if args.json {
-        let pilot = pilot.as_ref().map(|summary| &summary.view);
         emit(&json!({
             "event": "plan",
             "records": plan.records,
             "components": plan.components,
             "prices_of": prices::date(),
-            "pilot": pilot,
         }));
     } else {
-        let noun = &project.settings.dataset.records;
-        let text = render(&plan, noun, pilot.as_ref());
+        let space = if args.pilot.is_some() { "\n" } else { "" };
+        let text = render(&plan, &project.settings.dataset.records);
         // A closed standard output is no reason to fail.
-        let _ = write!(io::stdout(), "{text}");
+        let _ = write!(io::stdout(), "{space}{text}");
     }
-    Ok(
-        pilot.map_or(Exit::Done, |summary| match run::exit(&summary) {
-            Exit::Partial => Exit::Done,
-            other => other,
-        }),
-    )
+    // What failed in the pilot stands in the plan.
+    Ok(if exit == Exit::Partial {
+        Exit::Done
+    } else {
+        exit
+    })
 }
 
-fn render(plan: &Plan, noun: &str, pilot: Option<&RunSummary>) -> String {
+fn render(plan: &Plan, noun: &str) -> String {
     let mut text = String::new();
-    if let Some(summary) = pilot {
-        let view = &summary.view;
-        let (made, _, failed) = view.totals();
-        let _ = writeln!(
-            text,
-            "pilot: {} {noun}, {made} artifacts made, {failed} failed or blocked, {} calls, cost {}\n",
-            view.records,
-            view.calls.calls,
-            money(Some(view.calls.cost_micros)),
-        );
-    }
     let sum = |part: fn(&ComponentPlan) -> u64| plan.components.iter().map(part).sum::<u64>();
     let edited = sum(|row| row.edited);
     let kept = sum(|row| row.up_to_date) + edited;
@@ -140,13 +134,15 @@ fn render(plan: &Plan, noun: &str, pilot: Option<&RunSummary>) -> String {
 /// How the tasks stand. What is rare has a column only where there is any.
 fn states(components: &[ComponentPlan]) -> String {
     type Column = (&'static str, fn(&ComponentPlan) -> u64, bool);
-    let columns: [Column; 7] = [
+    let columns: [Column; 9] = [
         ("to make", |row| row.to_make, true),
         ("up to date", |row| row.up_to_date, true),
         ("edited", |row| row.edited, true),
         ("depends on upstream", |row| row.depends_on_upstream, true),
         ("of these fail", |row| row.fails, false),
+        ("stay failed", |row| row.stay_failed, false),
         ("blocked", |row| row.blocked, false),
+        ("skipped", |row| row.skipped, false),
         ("unreadable", |row| row.unreadable, false),
     ];
     let columns: Vec<Column> = columns

@@ -1,22 +1,13 @@
 //! `host run`: makes what is missing or out of date, and says how it went.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use clap::Args;
-use tokio::sync::mpsc;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
-use super::progress::{Display, Progress};
+use super::progress::Display;
 use super::project::{Project, State, block_on};
-use super::{lanes, summary};
 use crate::component::Component;
-use crate::llm::gateway::{Chain, Gateway};
-use crate::llm::purse::Purse;
-use crate::plugin::pool::Pool;
-use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary};
-use crate::store::Lease;
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]
@@ -25,6 +16,9 @@ use crate::store::Lease;
     4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
 )]
 pub(super) struct RunArgs {
+    /// Replace files that were edited by hand, instead of keeping them
+    #[arg(long)]
+    overwrite_edited: bool,
     /// Print events and summary as JSON Lines
     #[arg(long)]
     json: bool,
@@ -36,15 +30,12 @@ pub(super) struct RunArgs {
     limits: LimitArgs,
 }
 
-/// Records in work at once where no limit on requests says more.
-const WINDOW: usize = 128;
-
 /// Runs the subcommand.
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?.limited(&args.limits)?;
     let components = project.wanted(&args.selection)?;
     let broken = project.broken;
-    let exit = block_on(start(args, display, &project, &components))?;
+    let exit = block_on(start(args, display, project, components))?;
     // A plugin that could not be loaded is a component that is missing.
     Ok(if exit == Exit::Done && broken && args.selection.all {
         Exit::Partial
@@ -56,149 +47,18 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
 async fn start(
     args: &RunArgs,
     display: &Display,
-    project: &Project,
-    components: &[Component],
+    project: Project,
+    components: Vec<Component>,
 ) -> Result<Exit, Failure> {
-    let state = State::open(project).await?;
-    let lease = state.select(&args.selection)?;
-    let job = Job {
-        project,
-        components,
-        state: &state,
+    let state = State::open(&project).await?;
+    let lease = state.select(&args.selection.records())?;
+    let wanted = Wanted {
         lease,
+        components,
         limits: &args.limits,
+        overwrite_edited: args.overwrite_edited,
+        only_chosen: false,
         json: args.json,
     };
-    let summary = go(job, display).await?;
-    let settings = &project.settings;
-    let output = &settings.config.output.directory;
-    summary::print(&summary, &settings.dataset.records, output, args.json);
-    Ok(exit(&summary))
-}
-
-/// A run that is to be made.
-pub(super) struct Job<'a> {
-    pub project: &'a Project,
-    pub components: &'a [Component],
-    pub state: &'a State,
-    pub lease: Lease,
-    pub limits: &'a LimitArgs,
-    pub json: bool,
-}
-
-/// Makes a run, and shows how it goes.
-pub(super) async fn go(job: Job<'_>, display: &Display) -> Result<RunSummary, Failure> {
-    let settings = &job.project.settings;
-    let store = &job.state.store;
-    let (events, receiver) = mpsc::unbounded_channel();
-    let meter = Arc::new(Meter::new(events));
-    let interrupt = Interrupt::default();
-    let purse = Purse::new(settings.max_cost, job.limits.max_tokens);
-    let making = lanes::Making {
-        store,
-        purse: &purse,
-        meter: &meter,
-        interrupt: &interrupt,
-    };
-    let chains = lanes::make(settings, job.components, &making).map_err(Failure::usage)?;
-    let at_once = at_once(&chains);
-    let window = window(at_once, display);
-    let gateway = Arc::new(Gateway::new(
-        store.clone(),
-        chains,
-        Arc::clone(&meter) as Arc<_>,
-    ));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let run = Run {
-        dataset: Arc::clone(&job.project.dataset),
-        indexed: job.state.indexed.clone(),
-        lease: job.lease,
-        components: job.components.to_vec(),
-        site: settings.config.site.clone(),
-        output_root: settings.config.output.directory.clone(),
-        store: store.clone(),
-        gateway: Arc::clone(&gateway),
-        pool: Pool::new(threads).map_err(Failure::internal)?,
-        meter: Arc::clone(&meter),
-        interrupt: interrupt.clone(),
-        window,
-    };
-    let progress = Progress::start(
-        display.clone(),
-        meter,
-        gateway,
-        receiver,
-        settings.dataset.records.clone(),
-        job.json,
-    );
-    watch_signals(&interrupt, display);
-    let result = run::execute(run).await;
-    progress.finish().await;
-    result.map_err(|error| match error {
-        RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
-            Failure::internal(error)
-        }
-    })
-}
-
-/// The exit code of a run.
-pub(super) fn exit(summary: &RunSummary) -> Exit {
-    match &summary.stopped {
-        Some(error) if error.class.stops_lane() => Exit::Provider,
-        _ if summary.budget_reached => Exit::Budget,
-        _ if summary.interrupted => Exit::Interrupted,
-        _ if summary.view.complete < summary.view.records => Exit::Partial,
-        _ => Exit::Done,
-    }
-}
-
-/// Requests that all lanes together may have under way, as far as that is limited.
-fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
-    let lanes = chains.values().flat_map(|chain| &chain.lanes);
-    lanes
-        .map(|lane| lane.view().allowed)
-        .filter(|allowed| *allowed < u64::MAX)
-        .fold(0, u64::saturating_add)
-}
-
-/// Records in work at once: enough to keep every allowed request busy.
-fn window(at_once: u64, display: &Display) -> usize {
-    let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
-    let window = WINDOW.max(concurrency.saturating_add(concurrency / 4));
-    let files = at_once.saturating_add(256);
-    if let Some(limit) = run::raise_open_files(files) {
-        display.print(&format!(
-            "warning: {at_once} requests at once need about {files} open files, and the system allows {limit}\n\
-             hint: raise it with `ulimit -n {files}`, or lower --concurrency"
-        ));
-    }
-    window
-}
-
-/// The first signal drains, the second ends at once.
-fn watch_signals(interrupt: &Interrupt, display: &Display) {
-    let interrupt = interrupt.clone();
-    let display = display.clone();
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut keyboard), Ok(mut terminate)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) else {
-            return;
-        };
-        for round in 0.. {
-            tokio::select! {
-                _ = keyboard.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if round > 0 {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-            interrupt.throw();
-            display.print(
-                "stopping: answers that are under way are waited for and kept; once more to stop at once",
-            );
-        }
-    });
+    execute(&project, &state, wanted, display).await
 }

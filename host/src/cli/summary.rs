@@ -1,4 +1,4 @@
-//! What a run says at its end: on standard output, as a table or as JSON.
+//! What a run says at its end, and what a dry run would do: on standard output, as a table or as JSON.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -67,15 +67,27 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
         .max()
         .unwrap_or(0)
         .max(9);
+    let skipped = view.components.iter().any(|row| row.skipped > 0);
     let _ = writeln!(
         text,
-        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
-        "component", "made", "kept", "edited", "failed", "blocked"
+        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{}",
+        "component",
+        "made",
+        "kept",
+        "edited",
+        "failed",
+        "blocked",
+        if skipped { " skipped" } else { "" }
     );
     for row in &view.components {
+        let last = if skipped {
+            format!(" {:>7}", row.skipped)
+        } else {
+            String::new()
+        };
         let _ = writeln!(
             text,
-            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
+            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{last}",
             row.component, row.made, row.kept, row.edited, row.failed, row.blocked
         );
     }
@@ -109,7 +121,12 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
     let calls = &view.calls;
     let _ = writeln!(
         text,
-        "{made} artifacts made, {kept} kept, {failed} failed or blocked, in {} ({} {noun}/h)",
+        "{made} artifacts made, {kept} kept, {failed} failed{}, in {} ({} {noun}/h)",
+        if skipped {
+            ", blocked or skipped"
+        } else {
+            " or blocked"
+        },
         elapsed(view.elapsed_seconds),
         count(hourly(view)),
     );

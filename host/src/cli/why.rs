@@ -130,7 +130,7 @@ async fn why(
     selection: &SelectionArgs,
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
-    let mut lease = state.select(selection)?;
+    let mut lease = state.select(&selection.records())?;
     let records = state
         .store
         .lease(&mut lease, 1)
@@ -146,6 +146,7 @@ async fn why(
         components,
         config.site.clone(),
         config.output.directory.clone(),
+        false,
     )
     .map_err(Failure::internal)?;
     let tasks = surveyor
@@ -228,6 +229,8 @@ impl Asked<'_> {
                     LastOutcome::Done => ("done", None),
                     LastOutcome::Failed(class) => ("failed", Some(class.to_string())),
                     LastOutcome::Blocked => ("blocked", None),
+                    LastOutcome::Skipped => ("skipped", None),
+                    LastOutcome::Due => ("due", None),
                 };
                 Some(Last {
                     outcome,
@@ -249,7 +252,7 @@ impl Asked<'_> {
         let questions = task.probe.as_ref().map(|probe| Questions {
             open: match probe.end {
                 ProbeEnd::Asks { calls, .. } => calls,
-                ProbeEnd::Made { .. } | ProbeEnd::Fails { .. } => 0,
+                ProbeEnd::Made { .. } | ProbeEnd::Fails(_) => 0,
             },
             from_journal: probe.journaled,
         });
@@ -258,7 +261,7 @@ impl Asked<'_> {
             component: task.component.clone(),
             outlook: outlook(&task.outlook),
             reasons,
-            next_run: next_run(task, component),
+            next_run: next_run(task, component, self.id),
             last,
             now: Now {
                 generation: task.generation,
@@ -293,8 +296,12 @@ impl Asked<'_> {
     }
 
     fn ended(&self, component: &str) -> Result<Option<crate::store::EndedAt>, Failure> {
-        let task = TaskId::new(&self.state.indexed.source, self.id, component);
-        self.state.store.ended_at(task).map_err(Failure::internal)
+        let task = TaskId {
+            dataset: self.state.indexed.id,
+            record: self.id.to_owned(),
+            component: component.to_owned(),
+        };
+        self.state.store.ended_at(&task).map_err(Failure::internal)
     }
 
     /// What something of the record, its category or an upstream is now.
@@ -349,9 +356,11 @@ fn outlook(outlook: &Outlook) -> &'static str {
         Outlook::UpToDate => "up-to-date",
         Outlook::Edited => "edited",
         Outlook::Runs => "runs",
-        Outlook::Fails { .. } => "fails",
+        Outlook::Fails(_) => "fails",
+        Outlook::StaysFailed(_) => "stays-failed",
         Outlook::DependsOnUpstream => "depends-on-upstream",
         Outlook::Blocked { .. } => "blocked",
+        Outlook::Skipped { .. } => "skipped",
         Outlook::Unreadable { .. } => "unreadable",
     }
 }
@@ -365,7 +374,7 @@ fn file_state(state: FileState) -> &'static str {
 }
 
 /// What a plain `host run` does with the task.
-fn next_run(task: &TaskOutlook, component: &Component) -> String {
+fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
     match &task.outlook {
         Outlook::UpToDate => "leaves it as it is".to_owned(),
         Outlook::Edited => {
@@ -378,11 +387,17 @@ fn next_run(task: &TaskOutlook, component: &Component) -> String {
             }
             _ => "makes it".to_owned(),
         },
-        Outlook::Fails { class, cause } => format!("tries it, and it fails ({class}): {cause}"),
+        Outlook::Fails(failure) => format!("tries it, and it fails, {failure}"),
+        Outlook::StaysFailed(_) => format!(
+            "leaves it failed, since it would fail the same way again; `host retry --record {record} --component {}` \
+             tries it",
+            task.component
+        ),
         Outlook::DependsOnUpstream => {
             "makes it if what it depends on comes out different".to_owned()
         }
         Outlook::Blocked { by } => format!("cannot make it, since {by} fails"),
+        Outlook::Skipped { by } => format!("gives up the record, since {by} fails"),
         Outlook::Unreadable { cause } => format!("cannot read the record: {cause}"),
     }
 }
@@ -394,8 +409,8 @@ fn render(report: &Report) -> String {
         "runs" => "to be made",
         "fails" => "to be tried, and failing",
         "depends-on-upstream" => "depends on upstream",
-        "blocked" => "blocked",
-        _ => "unreadable",
+        "stays-failed" => "stays failed",
+        other => other,
     };
     let mut text = format!("{} of {}: {headline}\n", report.component, report.record);
     let mut line = |name: &str, value: &str| {

@@ -29,6 +29,12 @@ pub enum Cause {
     Failed(FailureClass),
     /// What it depends on failed before.
     Blocked,
+    /// Its record was given up before because of another component.
+    Skipped,
+    /// A person chose it to be run again.
+    Due,
+    /// Its file was edited by hand, and is to be replaced.
+    FileEdited,
     /// A run ended without notice, and its file is not what was noted.
     Unclear,
     /// It runs if this component's file comes out different.
@@ -44,6 +50,9 @@ impl Cause {
             Cause::FileMissing => "file missing",
             Cause::Failed(_) => "failed before",
             Cause::Blocked => "blocked before",
+            Cause::Skipped => "skipped before",
+            Cause::Due => "chosen to run again",
+            Cause::FileEdited => "file edited by hand",
             Cause::Unclear => "file unclear after a run that was killed",
             Cause::DependsOn(_) => "depends on upstream",
         }
@@ -55,7 +64,13 @@ impl Cause {
             Cause::Changed(change) => change.name(),
             Cause::Failed(class) => Some(class.to_string()),
             Cause::DependsOn(name) => Some(name.clone()),
-            Cause::New | Cause::FileMissing | Cause::Blocked | Cause::Unclear => None,
+            Cause::New
+            | Cause::FileMissing
+            | Cause::Blocked
+            | Cause::Skipped
+            | Cause::Due
+            | Cause::FileEdited
+            | Cause::Unclear => None,
         }
     }
 }
@@ -87,15 +102,31 @@ pub fn certain(changes: Vec<Change>, open: &[String]) -> Vec<Change> {
     changes.into_iter().filter(counts).collect()
 }
 
-/// The causes of a decision to run, by what is certain to have changed since the task was made; `missing` is
-/// whether its file is gone, and `open` are upstreams that are still to be made.
-pub fn causes(reason: Reason, changes: &[Change], missing: bool, open: &[String]) -> Vec<Cause> {
+/// The causes of a decision to run, by what is certain to have changed since the task was made. `missing` is
+/// whether its file is gone, `stays` whether it stays failed while nothing changes, and `open` are upstreams that
+/// are still to be made.
+pub fn causes(
+    reason: Reason,
+    changes: &[Change],
+    missing: bool,
+    stays: bool,
+    open: &[String],
+) -> Vec<Cause> {
     match reason {
         Reason::New => vec![Cause::New],
         Reason::FileMissing => vec![Cause::FileMissing],
         Reason::Unclear => vec![Cause::Unclear],
+        // But for what its upstream becomes, it would stay failed.
+        Reason::Failed(LastOutcome::Failed(_))
+            if stays && changes.is_empty() && !open.is_empty() =>
+        {
+            open.iter().cloned().map(Cause::DependsOn).collect()
+        }
         Reason::Failed(LastOutcome::Failed(class)) => vec![Cause::Failed(class)],
+        Reason::Failed(LastOutcome::Skipped) => vec![Cause::Skipped],
         Reason::Failed(_) => vec![Cause::Blocked],
+        Reason::Due => vec![Cause::Due],
+        Reason::FileEdited => vec![Cause::FileEdited],
         Reason::Changed if !changes.is_empty() => {
             changes.iter().cloned().map(Cause::Changed).collect()
         }
@@ -264,7 +295,7 @@ mod tests {
         let upstream = Change::Upstream("text".to_owned());
         let of = |changes, missing| {
             let changes = certain(changes, &open);
-            causes(Reason::Changed, &changes, missing, &open)
+            causes(Reason::Changed, &changes, missing, false, &open)
         };
         assert_eq!(
             of(vec![upstream.clone()], false),
@@ -275,10 +306,20 @@ mod tests {
             of(vec![upstream, Change::Site], false),
             [Cause::Changed(Change::Site)]
         );
+        let failed = Reason::Failed(LastOutcome::Failed(FailureClass::Trap));
+        assert_eq!(
+            causes(failed, &[], true, true, &open),
+            [Cause::DependsOn("text".to_owned())]
+        );
+        assert_eq!(
+            causes(failed, &[Change::Site], true, true, &open),
+            [Cause::Failed(FailureClass::Trap)]
+        );
         assert_eq!(
             causes(
                 Reason::Changed,
                 &certain(vec![Change::Unknown], &[]),
+                false,
                 false,
                 &[]
             ),

@@ -17,6 +17,7 @@ pub mod forecast;
 pub mod graph;
 pub mod key;
 pub mod limit;
+pub mod policy;
 pub mod rates;
 pub mod recipe;
 pub mod retry;

@@ -6,21 +6,21 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::artifact;
 use super::input;
 use super::judge::{Judge, Verdict};
 use super::probe::{Probe, ProbeEnd, probe};
+use super::step::TaskFailure;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::change::Change;
 use crate::core::class::FailureClass;
-use crate::core::decision::{self, Decision, FileState, Kept, LastOutcome, Reason};
+use crate::core::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
 use crate::core::digest::Digest;
 use crate::core::explain::{self, Cause};
 use crate::core::fingerprint;
+use crate::core::policy::FailurePolicy;
 use crate::core::recipe::Recipe;
 use crate::dataset::{Dataset, Record};
-use crate::plugin::sandbox::Upstream;
 use crate::store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
 
 /// What a run would do with a task.
@@ -33,17 +33,19 @@ pub enum Outlook {
     /// Run it.
     Runs,
     /// Run it, and it fails: it comes to that without a new answer.
-    Fails {
-        /// What kind.
-        class: FailureClass,
-        /// In words.
-        cause: String,
-    },
+    Fails(TaskFailure),
+    /// Leave it failed, since it would fail the same way again.
+    StaysFailed(TaskFailure),
     /// Run it if the file of something that it depends on comes out different.
     DependsOnUpstream,
-    /// Nothing, since what it depends on fails.
+    /// Nothing, since what it depends on has failed or fails.
     Blocked {
-        /// The component that fails.
+        /// The component that fails, with the class.
+        by: String,
+    },
+    /// Nothing, since its record is given up.
+    Skipped {
+        /// The component that fails, with the class.
         by: String,
     },
     /// Nothing, since its record cannot be read.
@@ -97,13 +99,12 @@ enum Standing {
 pub struct Surveyor {
     judge: Judge,
     store: Store,
-    indexed: IndexedDataset,
     components: Arc<[Component]>,
     recipes: HashMap<RecipeId, Option<Recipe>>,
 }
 
 impl Surveyor {
-    /// Over these components, each behind what it depends on.
+    /// Over these components, each behind what it depends on; `overwrite_edited` as for a run.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -114,16 +115,22 @@ impl Surveyor {
         components: &[Component],
         site: SiteConfig,
         output_root: PathBuf,
+        overwrite_edited: bool,
     ) -> Result<Surveyor, StoreError> {
         Ok(Surveyor {
             judge: Judge {
                 dataset,
                 site,
                 output_root,
-                clean: store.last_run_was_clean()?,
+                store: store.clone(),
+                indexed: indexed.id,
+                rules: Rules {
+                    clean: store.last_run_was_clean()?,
+                    overwrite_edited,
+                    only_chosen: false,
+                },
             },
             store: store.clone(),
-            indexed: indexed.clone(),
             components: components.into(),
             recipes: HashMap::new(),
         })
@@ -161,7 +168,7 @@ impl Surveyor {
         reference: &RecordRef,
         mut probed: impl FnMut(usize, bool) -> bool,
     ) -> Result<Vec<TaskOutlook>, StoreError> {
-        let mut checkpoints = self.store.checkpoints(self.indexed.id, &reference.id)?;
+        let mut checkpoints = reference.checkpoints.clone();
         let components = Arc::clone(&self.components);
         let record = self.judge.dataset.read(reference.place);
         let mut standings: Vec<Standing> = Vec::with_capacity(components.len());
@@ -178,15 +185,9 @@ impl Surveyor {
             let (outlook, standing) = match &record {
                 Err(error) => task.unreadable(reference, &error.to_string()),
                 Ok(record) => {
-                    let upstreams: Vec<(&Component, &Standing)> = component
-                        .depends_on
-                        .iter()
-                        .filter_map(|name| {
-                            let place = components.iter().position(|other| other.name == *name)?;
-                            Some((components.get(place)?, standings.get(place)?))
-                        })
-                        .collect();
-                    self.look(task, record, &upstreams, |runs| probed(place, runs))?
+                    let before: Vec<(&Component, &Standing)> =
+                        components.iter().zip(&standings).collect();
+                    self.look(task, record, &before, |runs| probed(place, runs))?
                 }
             };
             outlooks.push(outlook);
@@ -195,91 +196,78 @@ impl Surveyor {
         Ok(outlooks)
     }
 
+    /// Looks at one task; `before` are the components before it, and how they would stand.
     fn look(
         &mut self,
         task: Looking<'_>,
         record: &Record,
-        upstreams: &[(&Component, &Standing)],
+        before: &[(&Component, &Standing)],
         probed: impl FnOnce(bool) -> bool,
     ) -> Result<(TaskOutlook, Standing), StoreError> {
         let Looking {
             component,
             checkpoint,
         } = task;
-        let open: Vec<String> = upstreams
-            .iter()
-            .filter(|(_, standing)| !matches!(standing, Standing::Ready { .. }))
-            .map(|(upstream, _)| upstream.name.clone())
-            .collect();
-        // What is still to be made has no hash: any that it had before will do, to be told apart later.
-        let contents: Vec<(&str, Digest)> = upstreams
-            .iter()
-            .map(|(upstream, standing)| {
-                let content = match standing {
-                    Standing::Ready { content, .. } => *content,
-                    Standing::Open | Standing::Lost { .. } => Digest::of(b"still to be made"),
-                };
-                (upstream.name.as_str(), content)
-            })
-            .collect();
+        let Surroundings {
+            upstreams,
+            open,
+            held,
+        } = Surroundings::of(component, before);
+        let contents = contents(&upstreams);
         let verdict = self
             .judge
             .judge(component, record, checkpoint.as_ref(), &contents);
         let changes = self.changes(component, checkpoint.as_ref(), &verdict)?;
-        let changes = explain::certain(changes, &open);
         let stored = checkpoint
             .as_ref()
             .map(|point| (point.stored(), point.generation));
-        let file = file_state(&verdict);
         let mut outlook = TaskOutlook {
             component: component.name.clone(),
             outlook: Outlook::UpToDate,
             causes: Vec::new(),
-            changes,
+            changes: explain::certain(changes, &open),
             path: verdict.given.path.clone(),
-            file,
+            file: file_state(&verdict),
             fingerprint: open.is_empty().then_some(verdict.fingerprint),
             generation: decision::generation(stored, verdict.fingerprint),
             given_bytes: 0,
             probe: None,
             checkpoint,
         };
-        let lost = upstreams.iter().find_map(|(_, standing)| match standing {
-            Standing::Lost { by } => Some(by.clone()),
-            _ => None,
-        });
-        if let Some(by) = lost {
-            outlook.outlook = Outlook::Blocked { by: by.clone() };
-            return Ok((outlook, Standing::Lost { by }));
+        // What is needed and not to be had stops it; what gives up the record leaves what is there.
+        let runs = matches!(verdict.decision, Decision::Run(_));
+        if let Some(held) = held.filter(|held| held.needed || runs) {
+            let by = held.by;
+            let standing = Standing::Lost { by: by.clone() };
+            outlook.outlook = if held.gives_up {
+                Outlook::Skipped { by }
+            } else {
+                Outlook::Blocked { by }
+            };
+            return Ok((outlook, standing));
         }
-        let ready = |outlook: &TaskOutlook, content, text| Standing::Ready {
-            path: outlook.path.clone(),
-            content,
-            text,
-        };
-        match verdict.decision {
+        let standing = match verdict.decision {
             Decision::Keep(kept) => {
-                outlook.outlook = match kept {
-                    Kept::UpToDate => Outlook::UpToDate,
-                    Kept::Edited => Outlook::Edited,
-                };
-                if kept == Kept::UpToDate && probed(false) {
-                    outlook.probe =
-                        Some(self.probe(component, record, &verdict, upstreams, &outlook)?);
+                if kept == Kept::Edited {
+                    outlook.outlook = Outlook::Edited;
+                } else if probed(false) {
+                    let probe = self.probe(component, record, &verdict, &upstreams, &outlook)?;
+                    outlook.probe = Some(probe);
                 }
                 let content = verdict.content.unwrap_or(verdict.fingerprint);
-                let standing = ready(&outlook, content, None);
-                Ok((outlook, standing))
+                ready(&outlook, content, None)
+            }
+            Decision::StayFailed(class) => {
+                let before = outlook.checkpoint.as_ref();
+                let cause = before.and_then(|point| point.cause.clone());
+                outlook.outlook = Outlook::StaysFailed(TaskFailure {
+                    class,
+                    cause: cause.unwrap_or_default(),
+                });
+                lost(component, class)
             }
             Decision::Run(reason) => {
-                let missing = file == FileState::Missing;
-                outlook.causes = explain::causes(reason, &outlook.changes, missing, &open);
-                let depends = |cause: &Cause| matches!(cause, Cause::DependsOn(_));
-                outlook.outlook = if outlook.causes.iter().any(depends) {
-                    Outlook::DependsOnUpstream
-                } else {
-                    Outlook::Runs
-                };
+                outlook.run(reason, &open);
                 if !open.is_empty() {
                     outlook.given_bytes = given_bytes(component, &verdict);
                     return Ok((outlook, Standing::Open));
@@ -287,35 +275,13 @@ impl Surveyor {
                 if !probed(true) {
                     return Ok((outlook, Standing::Open));
                 }
-                let probe = self.probe(component, record, &verdict, upstreams, &outlook)?;
-                let standing = match &probe.end {
-                    ProbeEnd::Asks { .. } => Standing::Open,
-                    ProbeEnd::Fails { class, cause } => {
-                        outlook.outlook = Outlook::Fails {
-                            class: *class,
-                            cause: cause.clone(),
-                        };
-                        Standing::Lost {
-                            by: format!("{} ({class})", component.name),
-                        }
-                    }
-                    ProbeEnd::Made { text } => {
-                        let made = Digest::of(text.as_bytes());
-                        match verdict.content.filter(|found| *found != made) {
-                            Some(found) if reason == Reason::Unclear => {
-                                // Not a half-finished write of this text: a person's edit.
-                                outlook.outlook = Outlook::Edited;
-                                outlook.causes.clear();
-                                ready(&outlook, found, None)
-                            }
-                            _ => ready(&outlook, made, Some(Arc::clone(text))),
-                        }
-                    }
-                };
+                let probe = self.probe(component, record, &verdict, &upstreams, &outlook)?;
+                let standing = outlook.come_out(component, reason, &probe, verdict.content);
                 outlook.probe = Some(probe);
-                Ok((outlook, standing))
+                standing
             }
-        }
+        };
+        Ok((outlook, standing))
     }
 
     /// What changed since a task was made that was made once.
@@ -326,7 +292,7 @@ impl Surveyor {
         verdict: &Verdict,
     ) -> Result<Vec<Change>, StoreError> {
         let Some(point) = checkpoint.filter(|point| {
-            point.outcome != LastOutcome::Blocked && point.fingerprint != verdict.fingerprint
+            point.recipe != RecipeId::NONE && point.fingerprint != verdict.fingerprint
         }) else {
             return Ok(Vec::new());
         };
@@ -356,10 +322,10 @@ impl Surveyor {
                 None => match fs::read_to_string(self.judge.output_root.join(path)) {
                     Ok(text) => text,
                     Err(error) => {
-                        let end = ProbeEnd::Fails {
+                        let end = ProbeEnd::Fails(TaskFailure {
                             class: FailureClass::Output,
                             cause: format!("cannot read {path}: {error}"),
-                        };
+                        });
                         return Ok(Probe {
                             journaled: 0,
                             sizes: Vec::new(),
@@ -368,15 +334,142 @@ impl Surveyor {
                     }
                 },
             };
-            let json = artifact::as_json(&text, upstream.media_type);
-            texts.push(Upstream {
-                component: upstream.name.clone(),
-                json: json.map(|json| json.to_string()),
-                text,
-            });
+            texts.push(input::upstream(upstream, text));
         }
         let input = input::input(component, &self.judge.site, record, &verdict.given, texts);
         probe(&self.store, component, task.generation, input)
+    }
+}
+
+impl TaskOutlook {
+    /// It runs, or may.
+    fn run(&mut self, reason: Reason, open: &[String]) {
+        let stays = self.checkpoint.as_ref().is_some_and(|point| {
+            matches!(point.outcome, LastOutcome::Failed(class) if !point.stored().is_tried_again(class))
+        });
+        let missing = self.file == FileState::Missing;
+        self.causes = explain::causes(reason, &self.changes, missing, stays, open);
+        let depends = |cause: &Cause| matches!(cause, Cause::DependsOn(_));
+        self.outlook = if self.causes.iter().any(depends) {
+            Outlook::DependsOnUpstream
+        } else {
+            Outlook::Runs
+        };
+    }
+
+    /// It runs, and comes so far; `found` is the hash of the file that is there.
+    fn come_out(
+        &mut self,
+        component: &Component,
+        reason: Reason,
+        probe: &Probe,
+        found: Option<Digest>,
+    ) -> Standing {
+        match &probe.end {
+            ProbeEnd::Asks { .. } => Standing::Open,
+            ProbeEnd::Fails(failure) => {
+                self.outlook = Outlook::Fails(failure.clone());
+                lost(component, failure.class)
+            }
+            ProbeEnd::Made { text } => {
+                let made = Digest::of(text.as_bytes());
+                match found.filter(|found| *found != made) {
+                    Some(found) if reason == Reason::Unclear => {
+                        // Not a half-finished write of this text: a person's edit.
+                        self.outlook = Outlook::Edited;
+                        self.causes.clear();
+                        ready(self, found, None)
+                    }
+                    _ => ready(self, made, Some(Arc::clone(text))),
+                }
+            }
+        }
+    }
+}
+
+/// What the components before a task mean for it, as `run::record` has it.
+struct Surroundings<'a> {
+    /// What it is made from, in the order in which it declares them.
+    upstreams: Vec<(&'a Component, &'a Standing)>,
+    /// Those of which the file is still to be made.
+    open: Vec<String>,
+    /// What keeps it from being made.
+    held: Option<Held>,
+}
+
+/// A failure before a task, that it does not go on from.
+struct Held {
+    by: String,
+    /// Whether it is made from what failed.
+    needed: bool,
+    /// Whether the record is given up.
+    gives_up: bool,
+}
+
+impl<'a> Surroundings<'a> {
+    fn of(component: &Component, before: &[(&'a Component, &'a Standing)]) -> Surroundings<'a> {
+        let mut surroundings = Surroundings {
+            upstreams: Vec::new(),
+            open: Vec::new(),
+            held: None,
+        };
+        for (other, standing) in before {
+            let needed = component.depends_on.contains(&other.name);
+            let gives_up = other.on_failure == FailurePolicy::FailRecord;
+            match standing {
+                Standing::Lost { by } if other.on_failure != FailurePolicy::LeaveOut => {
+                    let first = match &surroundings.held {
+                        None => needed || gives_up,
+                        Some(held) => needed && !held.needed,
+                    };
+                    if first {
+                        surroundings.held = Some(Held {
+                            by: by.clone(),
+                            needed,
+                            gives_up,
+                        });
+                    }
+                }
+                Standing::Open if needed => surroundings.open.push(other.name.clone()),
+                Standing::Lost { .. } | Standing::Open | Standing::Ready { .. } => {}
+            }
+            if needed {
+                surroundings.upstreams.push((other, standing));
+            }
+        }
+        let names = &component.depends_on;
+        surroundings
+            .upstreams
+            .sort_by_key(|(other, _)| names.iter().position(|name| *name == other.name));
+        surroundings
+    }
+}
+
+/// Hashes of the files that a task is made from; `None` for what is left out. What is still to be made has
+/// none: any that no file has will do, to be told apart later.
+fn contents<'a>(upstreams: &[(&'a Component, &Standing)]) -> Vec<(&'a str, Option<Digest>)> {
+    let of = |standing: &Standing| match standing {
+        Standing::Ready { content, .. } => Some(*content),
+        Standing::Open => Some(Digest::of(b"still to be made\xff")),
+        Standing::Lost { .. } => None,
+    };
+    upstreams
+        .iter()
+        .map(|(other, standing)| (other.name.as_str(), of(standing)))
+        .collect()
+}
+
+fn ready(outlook: &TaskOutlook, content: Digest, text: Option<Arc<str>>) -> Standing {
+    Standing::Ready {
+        path: outlook.path.clone(),
+        content,
+        text,
+    }
+}
+
+fn lost(component: &Component, class: FailureClass) -> Standing {
+    Standing::Lost {
+        by: format!("{} ({class})", component.name),
     }
 }
 
@@ -413,7 +506,9 @@ impl Looking<'_> {
 /// What the decision saw of the file.
 fn file_state(verdict: &Verdict) -> FileState {
     match verdict.decision {
-        Decision::Keep(Kept::Edited) | Decision::Run(Reason::Unclear) => FileState::Edited,
+        Decision::Keep(Kept::Edited) | Decision::Run(Reason::Unclear | Reason::FileEdited) => {
+            FileState::Edited
+        }
         _ if verdict.content.is_none() => FileState::Missing,
         _ => FileState::Intact,
     }

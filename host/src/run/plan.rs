@@ -48,8 +48,12 @@ pub struct ComponentPlan {
     pub depends_on_upstream: u64,
     /// Of those that would run, fail without a new answer.
     pub fails: u64,
-    /// Would not run, since what they depend on fails.
+    /// Failed before, and would fail the same way again, so that they do not run.
+    pub stay_failed: u64,
+    /// Would not run, since what they depend on has failed or fails.
     pub blocked: u64,
+    /// Would not run, since their record is given up because of another component.
+    pub skipped: u64,
     /// Their record cannot be read.
     pub unreadable: u64,
     /// Why tasks would run, or may.
@@ -75,11 +79,11 @@ struct Collected {
 /// When the state cannot be read.
 pub fn plan(
     surveyor: &mut Surveyor,
-    dataset: i64,
     mut lease: Lease,
     price: impl Fn(&str) -> Option<Price>,
 ) -> Result<Plan, StoreError> {
     let components = surveyor.components();
+    let dataset = lease.dataset();
     let mut collected: Vec<Collected> = components.iter().map(Collected::new).collect();
     let mut estimates: HashMap<String, Estimate> = HashMap::new();
     let mut records = 0;
@@ -151,7 +155,9 @@ impl Collected {
                 edited: 0,
                 depends_on_upstream: 0,
                 fails: 0,
+                stay_failed: 0,
                 blocked: 0,
+                skipped: 0,
                 unreadable: 0,
                 reasons: Vec::new(),
                 model: parameters.map(|parameters| parameters.model.clone()),
@@ -178,12 +184,14 @@ impl Collected {
             Outlook::UpToDate => plan.up_to_date += 1,
             Outlook::Edited => plan.edited += 1,
             Outlook::Runs => plan.to_make += 1,
-            Outlook::Fails { .. } => {
+            Outlook::Fails(_) => {
                 plan.to_make += 1;
                 plan.fails += 1;
             }
             Outlook::DependsOnUpstream => plan.depends_on_upstream += 1,
+            Outlook::StaysFailed(_) => plan.stay_failed += 1,
             Outlook::Blocked { .. } => plan.blocked += 1,
+            Outlook::Skipped { .. } => plan.skipped += 1,
             Outlook::Unreadable { .. } => plan.unreadable += 1,
         }
         self.tally.add(&task.causes);
@@ -192,7 +200,7 @@ impl Collected {
             (_, Some(probe)) => {
                 let (calls, bytes) = match probe.end {
                     ProbeEnd::Asks { calls, bytes } => (calls, bytes),
-                    ProbeEnd::Made { .. } | ProbeEnd::Fails { .. } => (0, 0),
+                    ProbeEnd::Made { .. } | ProbeEnd::Fails(_) => (0, 0),
                 };
                 let prompt = Prompt {
                     calls,

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use super::artifact;
+use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
-use crate::core::class::FailureClass;
 use crate::core::key::KeyContext;
 use crate::llm::render;
 use crate::llm::request::Answer;
-use crate::plugin::sandbox::{self, Answered, Execution, Input, Outcome};
+use crate::plugin::sandbox::{self, Answered, Execution, Input};
 use crate::store::{Store, StoreError};
 
 /// How far a component came.
@@ -39,12 +38,7 @@ pub enum ProbeEnd {
         bytes: u64,
     },
     /// It fails without a new answer.
-    Fails {
-        /// What kind.
-        class: FailureClass,
-        /// In words.
-        cause: String,
-    },
+    Fails(TaskFailure),
 }
 
 /// Probes a component.
@@ -68,40 +62,20 @@ pub(super) fn probe(
     let mut sizes = Vec::new();
     let mut executions = 0;
     let end = loop {
-        if executions >= component.limits.executions {
-            let cause = format!(
-                "it needs more than {} executions",
-                component.limits.executions
-            );
-            let class = FailureClass::Limit;
-            break ProbeEnd::Fails { class, cause };
+        if let Err(failure) = step::count(&mut executions, &component.limits) {
+            break ProbeEnd::Fails(failure);
         }
-        executions += 1;
         let execution = Execution {
             input: Arc::clone(&input),
             context: context.clone(),
             answers: answers.clone(),
             limits: component.limits,
         };
-        let questions = match sandbox::execute(&component.plugin, execution).0 {
-            Outcome::Done { text } => {
-                break match artifact::fault(&text, component.media_type) {
-                    None => ProbeEnd::Made { text: text.into() },
-                    Some(cause) => ProbeEnd::Fails {
-                        class: FailureClass::RejectedArtifact,
-                        cause,
-                    },
-                };
-            }
-            Outcome::Failed {
-                class,
-                cause,
-                violations,
-            } => {
-                let cause = artifact::with_violations(cause, &violations);
-                break ProbeEnd::Fails { class, cause };
-            }
-            Outcome::Suspended { questions } => questions,
+        let outcome = sandbox::execute(&component.plugin, execution).0;
+        let questions = match step::step(outcome, component.media_type) {
+            Step::Made(text) => break ProbeEnd::Made { text: text.into() },
+            Step::Failed(failure) => break ProbeEnd::Fails(failure),
+            Step::Asks(questions) => questions,
         };
         let (mut open, mut open_bytes) = (0, 0);
         for question in questions {

@@ -27,12 +27,12 @@ impl Store {
         most: u64,
     ) -> Result<Vec<Took>, StoreError> {
         self.read(|reader| {
-            // Numbers of tasks are hashes, so the first of them are like all of them.
+            // By fingerprint, since a hash has nothing to do with what a task took.
             let mut statement = reader.prepare(
                 "SELECT calls, input_tokens, output_tokens FROM task
                  WHERE dataset = ?1 AND component = ?2 AND calls > 0 AND recipe IN
                     (SELECT id FROM recipe WHERE json_extract(text, '$.parameters.model') = ?3)
-                 ORDER BY id LIMIT ?4",
+                 ORDER BY fingerprint LIMIT ?4",
             )?;
             statement
                 .query_map(params![dataset, component, model, most], |row| {
@@ -50,12 +50,12 @@ impl Store {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn ended_at(&self, task: TaskId) -> Result<Option<EndedAt>, StoreError> {
+    pub fn ended_at(&self, task: &TaskId) -> Result<Option<EndedAt>, StoreError> {
         self.read(|reader| {
             reader
                 .query_row(
-                    "SELECT run, ended_at FROM task WHERE id = ?1",
-                    [task.0],
+                    "SELECT run, ended_at FROM task WHERE dataset = ?1 AND record = ?2 AND component = ?3",
+                    params![task.dataset, task.record, task.component],
                     |row| {
                         Ok(EndedAt {
                             run: row.get(0)?,
