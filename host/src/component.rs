@@ -142,18 +142,24 @@ fn component(
             hint: "use lower-case letters, digits and hyphens".to_owned(),
         });
     }
+    let model = model
+        .or(settings.model.as_deref())
+        .or(config.model.as_deref())
+        .unwrap_or(DEFAULT_MODEL);
+    let extra_body = config
+        .models
+        .get(model)
+        .map(|model| &model.extra_body)
+        .filter(|extra| !extra.is_empty());
     let parameters = manifest.llm.as_ref().map(|llm| Parameters {
-        model: model
-            .or(settings.model.as_deref())
-            .or(config.model.as_deref())
-            .unwrap_or(DEFAULT_MODEL)
-            .to_owned(),
+        model: model.to_owned(),
         temperature: settings
             .temperature
             .or(llm.temperature)
             .or(config.temperature)
             .unwrap_or(DEFAULT_TEMPERATURE),
         max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
+        extra_body: extra_body.cloned().map(Value::Object),
     });
     let (input, depends_on) = given(name, settings, manifest)?;
     let options = options::options(name, settings, manifest)?;

@@ -16,16 +16,16 @@ use crate::run::{Acceptance, accept};
     what its component promises."
 )]
 pub(super) struct AcceptArgs {
-    #[command(flatten)]
-    selection: SelectionArgs,
-    #[command(flatten)]
-    project: ProjectArgs,
     /// Say which files were edited, and adopt none
     #[arg(long)]
     dry_run: bool,
     /// Print JSON Lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
 }
 
 /// Runs the subcommand.

@@ -75,7 +75,7 @@ impl SelectionArgs {
 }
 
 /// Which components of which records.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {
     /// Every component, enabled or not

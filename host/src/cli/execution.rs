@@ -36,15 +36,13 @@ pub(super) struct Wanted<'a> {
 
 /// Runs it to its end, shows how it goes, and says how it went.
 pub(super) async fn execute(
-    project: Project,
-    state: State,
+    project: &Project,
+    state: &State,
     wanted: Wanted<'_>,
     display: &Display,
 ) -> Result<Exit, Failure> {
     let State { store, indexed } = state;
-    let Project {
-        settings, dataset, ..
-    } = project;
+    let settings = &project.settings;
     let Wanted {
         lease,
         components,
@@ -57,12 +55,12 @@ pub(super) async fn execute(
     let interrupt = Interrupt::default();
     let purse = Purse::new(settings.max_cost, limits.max_tokens);
     let making = lanes::Making {
-        store: &store,
+        store,
         purse: &purse,
         meter: &meter,
         interrupt: &interrupt,
     };
-    let chains = lanes::make(&settings, &components, &making).map_err(Failure::usage)?;
+    let chains = lanes::make(settings, &components, &making).map_err(Failure::usage)?;
     let window = window(at_once(&chains), display);
     let gateway = Arc::new(Gateway::new(
         store.clone(),
@@ -72,13 +70,13 @@ pub(super) async fn execute(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let output_root = settings.config.output.directory.clone();
     let run = Run {
-        dataset,
-        indexed,
+        dataset: Arc::clone(&project.dataset),
+        indexed: indexed.clone(),
         lease,
         components,
         site: settings.config.site.clone(),
         output_root: output_root.clone(),
-        store,
+        store: store.clone(),
         gateway: Arc::clone(&gateway),
         pool: Pool::new(threads).map_err(Failure::internal)?,
         meter: Arc::clone(&meter),

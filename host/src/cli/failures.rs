@@ -19,10 +19,6 @@ use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, Stor
 /// Say what failed and what to do about it: by class and component, or the newest one by one.
 #[derive(Debug, Args)]
 pub(super) struct FailuresArgs {
-    #[command(flatten)]
-    selection: FailureArgs,
-    #[command(flatten)]
-    project: ProjectArgs,
     /// List the N that failed last, one by one
     #[arg(long, value_name = "N")]
     newest: Option<u64>,
@@ -32,6 +28,10 @@ pub(super) struct FailuresArgs {
     /// Print JSON Lines
     #[arg(long, conflicts_with = "export")]
     json: bool,
+    #[command(flatten)]
+    selection: FailureArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
 }
 
 /// Tasks that are read at once.

@@ -9,6 +9,7 @@ mod export;
 mod failures;
 mod file;
 mod lanes;
+mod plan;
 mod progress;
 mod project;
 mod providers;
@@ -17,6 +18,7 @@ mod retry;
 mod run;
 mod settings;
 mod summary;
+mod why;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -36,6 +38,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Why(why::WhyArgs),
     Failures(failures::FailuresArgs),
     Retry(retry::RetryArgs),
     Accept(accept::AcceptArgs),
@@ -63,6 +67,8 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Plan(args) => plan::perform(&args, &display),
+        Command::Why(args) => why::perform(&args, &display),
         Command::Failures(args) => failures::perform(&args, &display),
         Command::Retry(args) => retry::perform(&args, &display),
         Command::Accept(args) => accept::perform(&args, &display),

@@ -20,18 +20,18 @@ use crate::component::Component;
     `host run`, or by `host retry` without --fresh.\nExit codes are those of `host run`."
 )]
 pub(super) struct RetryArgs {
-    #[command(flatten)]
-    selection: FailureArgs,
-    #[command(flatten)]
-    project: ProjectArgs,
-    #[command(flatten)]
-    limits: LimitArgs,
     /// Ask anew for every chosen task, also for those that are done; it takes a selection
     #[arg(long)]
     fresh: bool,
     /// Print events and summary as JSON Lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    selection: FailureArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// Runs the subcommand.
@@ -86,7 +86,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         only_chosen: true,
         json: args.json,
     };
-    execute(project, state, wanted, display).await
+    execute(&project, &state, wanted, display).await
 }
 
 /// Components that have due tasks, and those of the same records that depend on them.

@@ -7,9 +7,7 @@ use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::progress::Display;
 use super::project::{Project, State, block_on};
-use super::summary;
 use crate::component::Component;
-use crate::run;
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]
@@ -18,21 +16,18 @@ use crate::run;
     4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
 )]
 pub(super) struct RunArgs {
+    /// Replace files that were edited by hand, instead of keeping them
+    #[arg(long)]
+    overwrite_edited: bool,
+    /// Print events and summary as JSON Lines
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
     limits: LimitArgs,
-    /// Say what would be made, and make nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Replace files that were edited by hand, instead of keeping them
-    #[arg(long, conflicts_with = "dry_run")]
-    overwrite_edited: bool,
-    /// Print events and summary as JSON Lines
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs the subcommand.
@@ -57,19 +52,6 @@ async fn start(
 ) -> Result<Exit, Failure> {
     let state = State::open(&project).await?;
     let lease = state.select(&args.selection.records())?;
-    if args.dry_run {
-        let surveys = run::survey(
-            &state.store,
-            project.dataset,
-            lease,
-            &components,
-            project.settings.config.site.clone(),
-            project.settings.config.output.directory.clone(),
-        )
-        .map_err(Failure::internal)?;
-        summary::print_survey(&surveys, args.json);
-        return Ok(Exit::Done);
-    }
     let wanted = Wanted {
         lease,
         components,
@@ -78,5 +60,5 @@ async fn start(
         only_chosen: false,
         json: args.json,
     };
-    execute(project, state, wanted, display).await
+    execute(&project, &state, wanted, display).await
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::progress::{cost, count, dollars, duration, emit};
 use crate::core::statistics::View;
-use crate::run::{RunSummary, Survey, peak_memory};
+use crate::run::{RunSummary, peak_memory};
 
 /// Prints how a run ended.
 pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bool) {
@@ -176,43 +176,4 @@ fn hourly(view: &View) -> u64 {
     } else {
         0
     }
-}
-
-/// Prints what a dry run found.
-pub(super) fn print_survey(surveys: &[Survey], as_json: bool) {
-    if as_json {
-        emit(&json!({"event": "plan", "components": surveys}));
-        return;
-    }
-    let width = surveys
-        .iter()
-        .map(|survey| survey.component.len())
-        .max()
-        .unwrap_or(0)
-        .max(9);
-    let mut text = format!(
-        "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>12} {:>11}\n",
-        "component",
-        "to make",
-        "up to date",
-        "edited",
-        "depends on upstream",
-        "stay failed",
-        "unreadable"
-    );
-    for survey in surveys {
-        let _ = writeln!(
-            text,
-            "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>12} {:>11}",
-            survey.component,
-            survey.to_make,
-            survey.up_to_date,
-            survey.edited,
-            survey.depends_on_upstream,
-            survey.stay_failed,
-            survey.unreadable
-        );
-    }
-    text.push_str("dry run: nothing was made\n");
-    let _ = write!(io::stdout(), "{text}");
 }

@@ -13,7 +13,7 @@ use tracing::{Instrument, Span};
 use super::error::CallError;
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::purse::Purse;
-use super::render::render;
+use super::render;
 use super::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
 use super::turnstile::{Outcome, Settings, Turnstile};
 use crate::core::class::FailureClass;
@@ -314,11 +314,7 @@ impl Lane {
         tally: &mut Tally,
         began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
-        let bytes: usize = render(call.request)
-            .iter()
-            .map(|message| message.content.len())
-            .sum();
-        let bytes = bytes as u64;
+        let bytes = render::bytes(call.request);
         let likely = self
             .turnstile
             .estimate(bytes, u64::from(call.max_output_tokens));

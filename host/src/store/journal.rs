@@ -80,6 +80,14 @@ impl Store {
         }
     }
 
+    /// The answer to a question, if it is in the journal.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn answered(&self, key: Digest) -> Result<Option<Answer>, StoreError> {
+        Ok(self.lookup(key)?.map(|(_, answer)| answer))
+    }
+
     fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
         self.read(|reader| {
             reader

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod error;
+mod experience;
 mod failures;
 mod index;
 mod journal;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, Seen, TaskId};
 pub use error::{IndexError, StoreError};
+pub use experience::EndedAt;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
