@@ -136,6 +136,9 @@ pub(super) struct RunArgs {
 
 /// Records in work at once where no limit on requests says more.
 const WINDOW: usize = 128;
+/// Records beyond those that are asked for: they back off, are being written, or wait to take the place of a call
+/// that ends.
+const SPARE: usize = 512;
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
@@ -373,7 +376,8 @@ fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
 /// Records in work at once: enough to keep every allowed request busy.
 fn window(at_once: u64, display: &Display) -> usize {
     let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
-    let window = WINDOW.max(concurrency.saturating_add(concurrency / 4));
+    let spare = (concurrency / 4).max(concurrency.saturating_mul(3).min(SPARE));
+    let window = WINDOW.max(concurrency.saturating_add(spare));
     let files = at_once.saturating_add(256);
     if let Some(limit) = run::raise_open_files(files) {
         display.print(&format!(

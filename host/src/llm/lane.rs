@@ -269,6 +269,7 @@ impl Lane {
     ) -> Result<RawAnswer, CallError> {
         let mut started = None;
         let (mut counted, mut in_a_row) = (0, 0);
+        let mut before = None;
         loop {
             let mut began = None;
             let result = self.attempt(call, asker, tally, &mut began).await;
@@ -283,7 +284,13 @@ impl Lane {
                 Err(Refusal::Call(error)) => error,
             };
             self.observer.try_failed(&self.model, &error);
-            in_a_row += 1;
+            // Another kind of failure is another matter.
+            in_a_row = if before == Some(error.class) {
+                in_a_row + 1
+            } else {
+                1
+            };
+            before = Some(error.class);
             if error.class != FailureClass::RateLimit {
                 counted += 1;
             }
@@ -298,9 +305,14 @@ impl Lane {
             match self
                 .settings
                 .retry
-                .next(failure, random(call.seed, in_a_row))
+                .next(failure, random(call.seed, tally.tries))
             {
-                Some(wait) => self.unless_closing(sleep(wait)).await?,
+                Some(wait) => {
+                    if wait.is_zero() {
+                        before = None;
+                    }
+                    self.unless_closing(sleep(wait)).await?;
+                }
                 None => return Err(error),
             }
         }

@@ -431,7 +431,7 @@ impl Permit {
             Outcome::Answered(used, observed) => {
                 state.accepted = true;
                 state.rates.settle(&self.booking, *used);
-                state.rates.passed();
+                state.rates.passed(state.in_flight);
                 state.estimate.observe(bytes, *used);
                 state.concurrency.passed();
                 state.breaker.succeeded();
@@ -449,7 +449,10 @@ impl Permit {
                 } else {
                     let tokens = error.message.to_ascii_lowercase().contains("token");
                     let hint = error.retry_after;
-                    let follows = state.rates.refused(now, &self.booking, hint, tokens);
+                    let follows =
+                        state
+                            .rates
+                            .refused(now, &self.booking, hint, tokens, state.in_flight);
                     if follows && hint.is_none() {
                         state.concurrency.refused(now, state.in_flight);
                     }
