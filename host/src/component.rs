@@ -9,8 +9,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{ComponentConfig, Config, ConfigError, closest};
+use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;
+use crate::core::recipe::Recipe;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
 use crate::plugin::manifest::MediaType;
@@ -45,6 +47,10 @@ pub struct Component {
     pub media_type: MediaType,
     /// What it may use.
     pub limits: Limits,
+    /// What all its tasks are made with.
+    pub recipe: Recipe,
+    /// The hash of that.
+    pub recipe_digest: Digest,
 }
 
 impl Component {
@@ -223,6 +229,33 @@ fn component(
                 .to_owned(),
         }
     })?;
+    let prompts = prompts(name, &plugin, settings)?;
+    let recipe = Recipe {
+        plugin: manifest.plugin.name.clone(),
+        version: manifest.plugin.version.clone(),
+        code: plugin.digest,
+        site: [
+            &config.site.base_url,
+            &config.site.name,
+            &config.site.locale,
+        ]
+        .map(Clone::clone),
+        output: output.path("{id}", "{category}"),
+        options: options
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        prompts: prompts
+            .iter()
+            .map(|(name, text)| (name.clone(), Digest::of(text.as_bytes())))
+            .collect(),
+        parameters: parameters.clone(),
+        fields: manifest.input.record.clone(),
+        category_fields: manifest.input.category.clone(),
+        upstreams: manifest.component.depends_on.clone(),
+    };
     Ok(Component {
         name: name.to_owned(),
         enabled: settings.enabled.unwrap_or(manifest.component.enabled),
@@ -230,10 +263,12 @@ fn component(
         depends_on: manifest.component.depends_on.clone(),
         parameters,
         options,
-        prompts: prompts(name, &plugin, settings)?,
+        prompts,
         output,
         media_type: manifest.output.media_type,
         limits: Limits::new(&manifest.limits),
+        recipe_digest: recipe.digest(),
+        recipe,
         plugin,
     })
 }

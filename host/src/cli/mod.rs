@@ -1,9 +1,11 @@
 //! The command line: the only place that knows terminal, environment and exit codes. One file per
 //! subcommand.
 
+mod args;
 mod exit;
 mod lanes;
 mod progress;
+mod project;
 mod providers;
 mod run;
 mod settings;

@@ -1,27 +1,21 @@
 //! `host run`: makes what is missing or out of date, and says how it went.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::exit::{Exit, Failure};
 use super::progress::{Display, Progress};
-use super::settings::Settings;
-use super::{lanes, settings, summary};
-use crate::component::{self, Component};
-use crate::config::closest;
-use crate::core::graph;
-use crate::dataset::Dataset;
+use super::project::{Project, State, block_on};
+use super::{lanes, summary};
+use crate::component::Component;
 use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
-use crate::plugin::{engine, load};
 use crate::run::{self, Interrupt, Meter, Run, RunError};
-use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]
@@ -30,108 +24,18 @@ use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
     4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
 )]
 pub(super) struct RunArgs {
-    /// Run every component, enabled or not
-    #[arg(long)]
-    all: bool,
-    /// Run this component and what it depends on (repeatable)
-    #[arg(long, value_name = "NAME", conflicts_with = "all")]
-    component: Vec<String>,
-    /// Only records of this category (repeatable)
-    #[arg(long, value_name = "ID")]
-    category: Vec<String>,
-    /// Only this record (repeatable)
-    #[arg(long, value_name = "ID")]
-    record: Vec<String>,
-    /// At most N records
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-    /// N records, spread over the categories
-    #[arg(long, value_name = "N")]
-    sample: Option<u64>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Say what would be made, and make nothing
     #[arg(long)]
     dry_run: bool,
-    /// Model to ask, as provider/model; `offline` needs no key
-    #[arg(
-        long,
-        value_name = "MODEL",
-        env = "BATCHGEN_MODEL",
-        hide_env_values = true
-    )]
-    pub model: Option<String>,
-    /// Requests in any minute, for each model
-    #[arg(
-        long,
-        value_name = "N",
-        env = "BATCHGEN_REQUESTS_PER_MINUTE",
-        hide_env_values = true
-    )]
-    pub requests_per_minute: Option<u64>,
-    /// Tokens in any minute, for each model
-    #[arg(
-        long,
-        value_name = "N",
-        env = "BATCHGEN_TOKENS_PER_MINUTE",
-        hide_env_values = true
-    )]
-    pub tokens_per_minute: Option<u64>,
-    /// Requests at once, for each model
-    #[arg(
-        long,
-        value_name = "N",
-        env = "BATCHGEN_CONCURRENCY",
-        hide_env_values = true
-    )]
-    pub concurrency: Option<u64>,
-    /// Dollars that this run may cost; it then ends in order, and can be gone on with
-    #[arg(long, value_name = "USD", value_parser = settings::dollars)]
-    pub max_cost: Option<f64>,
-    /// Tokens, in and out, that this run may take
-    #[arg(long, value_name = "N")]
-    pub max_tokens: Option<u64>,
-    /// Dataset: .yaml, .json, .jsonl or .csv
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "BATCHGEN_DATA",
-        hide_env_values = true
-    )]
-    pub data: Option<PathBuf>,
-    /// Output directory
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "BATCHGEN_OUTPUT",
-        hide_env_values = true
-    )]
-    pub output: Option<PathBuf>,
-    /// State: index, journal and checkpoints
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "BATCHGEN_STATE",
-        hide_env_values = true
-    )]
-    pub state: Option<PathBuf>,
-    /// Directory of plugins
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "BATCHGEN_PLUGINS",
-        hide_env_values = true
-    )]
-    pub plugins: Option<PathBuf>,
-    /// Configuration, instead of the nearest batchgen.toml upwards
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "BATCHGEN_CONFIG",
-        hide_env_values = true
-    )]
-    pub config: Option<PathBuf>,
     /// Print events and summary as JSON Lines
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Records in work at once where no limit on requests says more.
@@ -142,28 +46,12 @@ const SPARE: usize = 512;
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
-    let settings = Settings::resolve(args).map_err(Failure::usage)?;
-    let dataset = Arc::new(Dataset::open(settings.dataset.clone()).map_err(Failure::usage)?);
-    let engine = engine::engine(&settings.cache).map_err(Failure::usage)?;
-    let (plugins, broken) =
-        load::load_all(&engine, &settings.config.plugins.directory).map_err(Failure::usage)?;
-    for error in &broken {
-        display.print(&format!("warning: {error}"));
-    }
-    let components = component::resolve(&plugins, &settings.config, args.model.as_deref())
-        .map_err(Failure::usage)?;
-    let components = wanted(components, args).map_err(Failure::usage)?;
-    let store = Store::open(&settings.config.state.file).map_err(Failure::internal)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::internal)?;
-    let result = runtime.block_on(start(args, display, settings, dataset, components, store));
-    // What a second Ctrl-C or an error left behind must not keep the program.
-    runtime.shutdown_background();
-    let exit = result?;
+    let project = Project::open(&args.project, display)?.limited(&args.limits)?;
+    let components = project.wanted(&args.selection)?;
+    let broken = project.broken;
+    let exit = block_on(start(args, display, project, components))?;
     // A plugin that could not be loaded is a component that is missing.
-    Ok(if exit == Exit::Done && !broken.is_empty() && args.all {
+    Ok(if exit == Exit::Done && broken && args.selection.all {
         Exit::Partial
     } else {
         exit
@@ -173,22 +61,15 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
 async fn start(
     args: &RunArgs,
     display: &Display,
-    settings: Settings,
-    dataset: Arc<Dataset>,
+    project: Project,
     components: Vec<Component>,
-    store: Store,
 ) -> Result<Exit, Failure> {
-    let source = source_name(&settings.config.state.file, &dataset.config().path);
-    let indexed =
-        store
-            .index(&source, Arc::clone(&dataset))
-            .await
-            .map_err(|error| match error {
-                IndexError::Dataset(error) => Failure::usage(error),
-                IndexError::Store(error) => Failure::internal(error),
-            })?;
-    let selection = selection(args);
-    let lease = select(&store, &indexed, &selection)?;
+    let state = State::open(&project).await?;
+    let lease = state.select(&args.selection)?;
+    let State { store, indexed } = state;
+    let Project {
+        settings, dataset, ..
+    } = project;
     let output_root = settings.config.output.directory.clone();
     let site = settings.config.site.clone();
     if args.dry_run {
@@ -208,7 +89,7 @@ async fn start(
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
-    let purse = Purse::new(settings.max_cost, args.max_tokens);
+    let purse = Purse::new(settings.max_cost, args.limits.max_tokens);
     let making = lanes::Making {
         store: &store,
         purse: &purse,
@@ -263,105 +144,6 @@ async fn start(
         _ if summary.view.complete < summary.view.records => Exit::Partial,
         _ => Exit::Done,
     })
-}
-
-/// Name that the state knows the dataset by: its path from the state's directory, so that a project can
-/// be moved as a whole and entered from anywhere.
-fn source_name(state: &Path, dataset: &Path) -> String {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (state, dataset) = (real(state), real(dataset));
-    let base: Vec<_> = state
-        .parent()
-        .map(|parent| parent.components().collect())
-        .unwrap_or_default();
-    let path: Vec<_> = dataset.components().collect();
-    let shared = base.iter().zip(&path).take_while(|(a, b)| a == b).count();
-    let up = base.iter().skip(shared).map(|_| "..".to_owned());
-    let down = path
-        .iter()
-        .skip(shared)
-        .map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
-}
-
-/// The components that are wanted, each behind what it depends on.
-fn wanted(components: Vec<Component>, args: &RunArgs) -> anyhow::Result<Vec<Component>> {
-    let nodes: Vec<graph::Node> = components.iter().map(Component::node).collect();
-    for name in &args.component {
-        if !nodes.iter().any(|node| node.name == *name) {
-            let names = || nodes.iter().map(|node| node.name.as_str());
-            let meant = closest(name, names())
-                .map(|meant| format!("did you mean `{meant}`? "))
-                .unwrap_or_default();
-            return Err(anyhow!(
-                "there is no component `{name}`\nhint: {meant}The components are: {}",
-                names().collect::<Vec<_>>().join(", ")
-            ));
-        }
-    }
-    let asked = components
-        .iter()
-        .filter(|component| {
-            args.all
-                || args.component.contains(&component.name)
-                || (args.component.is_empty() && component.enabled)
-        })
-        .map(|component| component.name.clone());
-    let wanted = graph::with_dependencies(&nodes, asked)?;
-    let nodes: Vec<graph::Node> = nodes
-        .into_iter()
-        .filter(|node| wanted.contains(&node.name))
-        .collect();
-    let order = graph::order(&nodes)?;
-    if order.is_empty() {
-        return Err(anyhow!(
-            "no component is enabled\nhint: run with --all, or name one with --component NAME"
-        ));
-    }
-    let mut components: Vec<Component> = components
-        .into_iter()
-        .filter(|component| wanted.contains(&component.name))
-        .collect();
-    components.sort_by_key(|component| order.iter().position(|name| *name == component.name));
-    Ok(components)
-}
-
-fn selection(args: &RunArgs) -> Selection {
-    Selection {
-        categories: args.category.clone(),
-        records: args.record.clone(),
-        limit: args.limit,
-        sample: args.sample,
-    }
-}
-
-/// Names that are not in the dataset are errors, with what was probably meant.
-fn select(
-    store: &Store,
-    dataset: &IndexedDataset,
-    selection: &Selection,
-) -> Result<Lease, Failure> {
-    let (categories, records) = store
-        .unknown(dataset, selection)
-        .map_err(Failure::internal)?;
-    for (what, unknown, of_categories) in [
-        ("category", categories.first(), true),
-        ("record", records.first(), false),
-    ] {
-        let Some(name) = unknown else { continue };
-        let names = store
-            .names(dataset, of_categories, 10_000)
-            .map_err(Failure::internal)?;
-        let hint = match closest(name, names.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if of_categories => format!("the categories are: {}", names.join(", ")),
-            None => "ids are those of the dataset, as `aluminum`".to_owned(),
-        };
-        return Err(Failure::usage(anyhow!(
-            "there is no {what} `{name}` in the dataset\nhint: {hint}"
-        )));
-    }
-    store.select(dataset, selection).map_err(Failure::internal)
 }
 
 /// Requests that all lanes together may have under way, as far as that is limited.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 
-use super::run::RunArgs;
+use super::args::{LimitArgs, ProjectArgs};
 use crate::config::{Config, LimitsConfig};
 use crate::dataset::DatasetConfig;
 
@@ -23,7 +23,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Reads the configuration and lays the flags over it.
-    pub fn resolve(args: &RunArgs) -> anyhow::Result<Settings> {
+    pub fn resolve(args: &ProjectArgs) -> anyhow::Result<Settings> {
         let file = match &args.config {
             Some(file) => Some(file.clone()),
             None => Config::find(&env::current_dir()?),
@@ -54,6 +54,18 @@ impl Settings {
         if let Some(plugins) = &args.plugins {
             config.plugins.directory.clone_from(plugins);
         }
+        check(&config)?;
+        Ok(Settings {
+            config,
+            dataset,
+            explicit: LimitsConfig::default(),
+            cache: cache_directory()?,
+            max_cost: None,
+        })
+    }
+
+    /// Lays limits over it that were asked for.
+    pub fn limit(&mut self, args: &LimitArgs) -> anyhow::Result<()> {
         let explicit = LimitsConfig {
             requests_per_minute: args.requests_per_minute,
             tokens_per_minute: args.tokens_per_minute,
@@ -63,14 +75,9 @@ impl Settings {
         if let Some(key) = explicit.zero() {
             return Err(zero(key));
         }
-        check(&config)?;
-        Ok(Settings {
-            config,
-            dataset,
-            explicit,
-            cache: cache_directory()?,
-            max_cost: args.max_cost.map(|dollars| (dollars * 1e6).round() as u64),
-        })
+        self.explicit = explicit;
+        self.max_cost = args.max_cost.map(|dollars| (dollars * 1e6).round() as u64);
+        Ok(())
     }
 }
 

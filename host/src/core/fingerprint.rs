@@ -1,146 +1,201 @@
 //! The fingerprint of a task: the hash of all that its artifact depends on. Equal fingerprint and
-//! intact file: nothing to do.
+//! intact file: nothing to do. Beside it, eight bytes of the hash of each part tell later which one changed.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
-use super::key::Parameters;
+use super::recipe::Recipe;
 
-/// All that an artifact depends on. Only the fields that the manifest asks for are given, so a
+/// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
 /// change to any other field changes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingredients<'a> {
-    /// Hash of the plugin's file.
-    pub plugin: Digest,
+    /// What all tasks of the component are made with.
+    pub recipe: &'a Recipe,
+    /// Its hash.
+    pub recipe_digest: Digest,
     /// Id, name and category of the record.
     pub identity: [&'a str; 3],
-    /// The record's fields that the manifest asks for.
-    pub fields: &'a Value,
-    /// The category's fields that the manifest asks for.
-    pub category_fields: &'a Value,
-    /// Base URL, name and locale of the site, and the output path.
-    pub site: [&'a str; 4],
-    /// The component's options.
-    pub options: &'a Value,
-    /// Name and text of each prompt.
-    pub prompts: &'a [(String, String)],
-    /// What questions are asked with; `None` for a component without LLM.
-    pub parameters: Option<&'a Parameters>,
-    /// Component and hash of the file of each upstream.
+    /// The record's fields.
+    pub fields: &'a Map<String, Value>,
+    /// The category's fields.
+    pub category_fields: &'a Map<String, Value>,
+    /// Component and hash of the file of each upstream, in the order of the recipe.
     pub upstreams: &'a [(&'a str, Digest)],
 }
 
+/// Bytes of the hash of each part that are kept.
+const KEPT: usize = 8;
+
+/// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
+/// order of the recipe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts(pub Vec<u8>);
+
 impl Ingredients<'_> {
-    /// The fingerprint.
-    pub fn fingerprint(&self) -> Digest {
-        let mut builder = DigestBuilder::new("batchgen fingerprint 1");
-        builder.bytes(self.plugin.as_bytes());
-        for part in self.identity.iter().chain(&self.site) {
-            builder.text(part);
+    /// The fingerprint and its parts.
+    pub fn fingerprint(&self) -> (Digest, Parts) {
+        let [id, name, category] = self.identity;
+        let mut builder = DigestBuilder::new("batchgen fingerprint 2");
+        builder.bytes(self.recipe_digest.as_bytes()).text(id);
+        let mut parts = Vec::with_capacity(
+            KEPT * (2 + self.recipe.fields.len() + self.recipe.category_fields.len()),
+        );
+        let mut add = |digest: Digest| {
+            builder.bytes(digest.as_bytes());
+            parts.extend(digest.seed().to_be_bytes());
+        };
+        add(Digest::of(name.as_bytes()));
+        add(Digest::of(category.as_bytes()));
+        for (names, fields) in [
+            (&self.recipe.fields, self.fields),
+            (&self.recipe.category_fields, self.category_fields),
+        ] {
+            // The order of keys within a field counts, since the component sees it.
+            let text = |name| {
+                fields
+                    .get(name)
+                    .map_or_else(String::new, ToString::to_string)
+            };
+            names
+                .iter()
+                .for_each(|name| add(Digest::of(text(name).as_bytes())));
         }
-        builder
-            .json(self.fields)
-            .json(self.category_fields)
-            .json(self.options);
-        builder.list(self.prompts.iter(), |builder, (name, text)| {
-            builder.text(name).text(text);
-        });
-        builder.optional(self.parameters, |builder, parameters| {
-            parameters.add_to(builder)
-        });
-        builder.list(self.upstreams.iter(), |builder, (component, content)| {
-            builder.text(component).bytes(content.as_bytes());
-        });
-        builder.finish()
+        self.upstreams.iter().for_each(|(_, content)| add(*content));
+        (builder.finish(), Parts(parts))
     }
+}
+
+/// Names what changed between two fingerprints, with the recipes that they were made with.
+pub fn changes(now: (&Recipe, &Parts), before: (&Recipe, &Parts)) -> Vec<Change> {
+    let mut changes = named(now.0, now.1)
+        .filter_map(|(change, part)| {
+            let old = named(before.0, before.1).find(|(known, _)| *known == change);
+            (old.is_some_and(|(_, old)| old != part)).then_some(change)
+        })
+        .collect::<Vec<_>>();
+    changes.extend(now.0.changes_since(before.0));
+    if changes.is_empty() {
+        changes.push(Change::Unknown);
+    }
+    changes
+}
+
+fn named<'a>(recipe: &'a Recipe, parts: &'a Parts) -> impl Iterator<Item = (Change, &'a [u8])> {
+    let names = [Change::Record("name"), Change::Record("category")]
+        .into_iter()
+        .chain(recipe.fields.iter().cloned().map(Change::Field))
+        .chain(
+            recipe
+                .category_fields
+                .iter()
+                .cloned()
+                .map(Change::CategoryField),
+        )
+        .chain(recipe.upstreams.iter().cloned().map(Change::Upstream));
+    names.zip(parts.0.chunks(KEPT))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::recipe::tests::recipe;
     use serde_json::json;
 
-    #[test]
-    fn every_ingredient_counts_and_the_order_of_fields_does_not() {
-        let fields = json!({"density": 2.7, "formula": "Al"});
-        let reordered = json!({"formula": "Al", "density": 2.7});
-        let other = json!({"density": 2.8, "formula": "Al"});
-        let empty = json!({});
-        let prompts = [("write".to_owned(), "Write.".to_owned())];
-        let parameters = Parameters {
-            model: "offline".to_owned(),
-            temperature: 0.6,
-            max_output_tokens: 100,
-        };
-        let base = Ingredients {
-            plugin: Digest::of(b"plugin"),
-            identity: ["aluminum", "Aluminum", "metal"],
-            fields: &fields,
-            category_fields: &empty,
-            site: [
-                "https://example.org",
-                "Example",
-                "en_US",
-                "text/aluminum.md",
-            ],
-            options: &empty,
-            prompts: &prompts,
-            parameters: Some(&parameters),
-            upstreams: &[("frontmatter", Digest::of(b"---"))],
-        };
-        let print = base.fingerprint();
-        assert_eq!(
-            print,
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    struct Given {
+        recipe: Recipe,
+        identity: [&'static str; 3],
+        fields: Map<String, Value>,
+        category_fields: Map<String, Value>,
+        upstream: Digest,
+    }
+
+    impl Given {
+        fn print(&self) -> (Digest, Parts) {
             Ingredients {
-                fields: &reordered,
-                ..base
+                recipe: &self.recipe,
+                recipe_digest: self.recipe.digest(),
+                identity: self.identity,
+                fields: &self.fields,
+                category_fields: &self.category_fields,
+                upstreams: &[("frontmatter", self.upstream)],
             }
             .fingerprint()
-        );
-        let changes = [
-            Ingredients {
-                plugin: Digest::of(b"other"),
-                ..base
-            },
-            Ingredients {
-                identity: ["aluminum", "Aluminium", "metal"],
-                ..base
-            },
-            Ingredients {
-                fields: &other,
-                ..base
-            },
-            Ingredients {
-                category_fields: &other,
-                ..base
-            },
-            Ingredients {
-                site: ["https://example.com", "Example", "en_US", "x"],
-                ..base
-            },
-            Ingredients {
-                options: &other,
-                ..base
-            },
-            Ingredients {
-                prompts: &[],
-                ..base
-            },
-            Ingredients {
-                parameters: None,
-                ..base
-            },
-            Ingredients {
-                upstreams: &[],
-                ..base
-            },
-            Ingredients {
-                upstreams: &[("frontmatter", Digest::of(b"x"))],
-                ..base
-            },
+        }
+    }
+
+    fn given() -> Given {
+        Given {
+            recipe: recipe(),
+            identity: ["aluminum", "Aluminum", "metal"],
+            fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
+            category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
+            upstream: Digest::of(b"---"),
+        }
+    }
+
+    type Edit = (&'static [&'static str], fn(&mut Given));
+
+    /// What each change must remake, and how it is named: the table of docs/FINGERPRINT.md.
+    #[test]
+    fn table_of_changes() {
+        let before = given();
+        let (print, parts) = before.print();
+        let edits: [Edit; 12] = [
+            (&[], |given| {
+                given.fields = map(json!({"formula": "Al", "colour": "grey", "density": 2.7}));
+            }),
+            (&[], |given| {
+                given.fields.insert("colour".to_owned(), json!("red"));
+            }),
+            (&[], |given| {
+                given.category_fields.insert("note".to_owned(), json!("y"));
+            }),
+            (&[], |given| given.recipe.version = "0.2.0".to_owned()),
+            (&["record changed: fields.density"], |given| {
+                given.fields.insert("density".to_owned(), json!(2.8));
+            }),
+            (&["record changed: fields.formula"], |given| {
+                given.fields.remove("formula");
+            }),
+            (&["category changed: fields.hazards"], |given| {
+                given
+                    .category_fields
+                    .insert("hazards".to_owned(), json!([]));
+            }),
+            (&["record changed: name"], |given| {
+                given.identity[1] = "Aluminium";
+            }),
+            (&["record changed: category"], |given| {
+                given.identity[2] = "alloy";
+            }),
+            (&["upstream changed: frontmatter"], |given| {
+                given.upstream = Digest::of(b"x");
+            }),
+            (
+                &["record changed: fields.density", "site changed"],
+                |given| {
+                    given.fields.insert("density".to_owned(), json!(null));
+                    given.recipe.site[0].push('x');
+                },
+            ),
+            (&["changed"], |given| given.identity[0] = "other"),
         ];
-        for (place, change) in changes.iter().enumerate() {
-            assert_ne!(print, change.fingerprint(), "change {place}");
+        for (place, (expected, edit)) in edits.into_iter().enumerate() {
+            let mut now = given();
+            edit(&mut now);
+            let (other, others) = now.print();
+            assert_eq!(other != print, !expected.is_empty(), "change {place}");
+            if !expected.is_empty() {
+                let said = changes((&now.recipe, &others), (&before.recipe, &parts));
+                let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+                assert_eq!(said, expected, "change {place}");
+            }
         }
     }
 }

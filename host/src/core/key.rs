@@ -1,12 +1,13 @@
 //! The key of a completion: the hash of the logical question. It leaves out what does not change
 //! the question: the lane that answers, the API key, streaming, the rendered body.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::digest::{Digest, DigestBuilder};
 
 /// Parameters of the model that a question goes to, as the configuration resolved them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
     /// `provider/model`.
     pub model: String,

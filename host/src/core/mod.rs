@@ -4,6 +4,7 @@
 
 pub mod breaker;
 pub mod budget;
+pub mod change;
 pub mod class;
 pub mod concurrency;
 pub mod decision;
@@ -15,6 +16,7 @@ pub mod graph;
 pub mod key;
 pub mod limit;
 pub mod rates;
+pub mod recipe;
 pub mod retry;
 pub mod statistics;
 pub mod window;

@@ -19,7 +19,7 @@ use crate::dataset::Dataset;
 use crate::llm::error::CallError;
 use crate::llm::gateway::Gateway;
 use crate::plugin::pool::Pool;
-use crate::store::{IndexedDataset, Lease, RunId, Store, StoreError};
+use crate::store::{IndexedDataset, Lease, RecipeId, RunId, Store, StoreError};
 
 /// Everything that a run needs, resolved.
 pub struct Run {
@@ -96,11 +96,21 @@ pub(super) struct Context {
     pub meter: Arc<Meter>,
     pub interrupt: Interrupt,
     pub run: RunId,
+    /// Recipe of each component, in their order.
+    recipes: Vec<RecipeId>,
     fatal: Mutex<Option<String>>,
     spent_all: AtomicBool,
 }
 
 impl Context {
+    /// Number of the recipe of a component.
+    pub fn recipe(&self, component: &Component) -> RecipeId {
+        let mut known = self.components.iter().zip(&self.recipes);
+        known
+            .find(|(other, _)| other.name == component.name)
+            .map_or(RecipeId::NONE, |(_, id)| *id)
+    }
+
     /// Ends the run in order because it has spent what it may.
     pub fn spent_all(&self) {
         self.spent_all.store(true, Ordering::Relaxed);
@@ -127,6 +137,14 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         .map(|component| component.name.clone())
         .collect();
     run.meter.expect(&names, &run.store.totals(&run.lease)?);
+    let mut recipes = Vec::with_capacity(run.components.len());
+    for component in &run.components {
+        let id = run
+            .store
+            .note_recipe(component.recipe_digest, &component.recipe)
+            .await?;
+        recipes.push(id);
+    }
     let output = Output::start(
         run.output_root.clone(),
         run.store.clone(),
@@ -149,6 +167,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         meter: run.meter,
         interrupt: run.interrupt,
         run: number,
+        recipes,
         fatal: Mutex::new(None),
         spent_all: AtomicBool::new(false),
     });

@@ -4,8 +4,6 @@ use serde_json::{Map, Value};
 
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::digest::Digest;
-use crate::core::fingerprint::Ingredients;
 use crate::dataset::{Dataset, Record};
 use crate::plugin::sandbox::{Input, Prompt, Site, Upstream};
 
@@ -33,28 +31,6 @@ fn pick(fields: &Map<String, Value>, wanted: &[String]) -> Value {
         .iter()
         .filter_map(|name| fields.get(name).map(|value| (name.clone(), value.clone())));
     Value::Object(picked.collect())
-}
-
-/// The fingerprint of the task.
-pub(super) fn fingerprint(
-    component: &Component,
-    site: &SiteConfig,
-    record: &Record,
-    given: &Given,
-    upstreams: &[(&str, Digest)],
-) -> Digest {
-    Ingredients {
-        plugin: component.plugin.digest,
-        identity: [&record.id, &record.name, &record.category],
-        fields: &given.fields,
-        category_fields: &given.category_fields,
-        site: [&site.base_url, &site.name, &site.locale, &given.path],
-        options: &component.options,
-        prompts: &component.prompts,
-        parameters: component.parameters.as_ref(),
-        upstreams,
-    }
-    .fingerprint()
 }
 
 /// The input as the contract has it.

@@ -5,12 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Map;
+
 use super::input::{self, Given};
 use super::output::stamp;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::{self, Decision, FileState};
 use crate::core::digest::Digest;
+use crate::core::fingerprint::{Ingredients, Parts};
 use crate::dataset::{Dataset, Record};
 use crate::store::Checkpoint;
 
@@ -27,6 +30,7 @@ pub(super) struct Judge {
 pub(super) struct Verdict {
     pub given: Given,
     pub fingerprint: Digest,
+    pub parts: Parts,
     pub decision: Decision,
     /// Hash of the file that is there.
     pub content: Option<Digest>,
@@ -42,16 +46,38 @@ impl Judge {
         upstreams: &[(&str, Digest)],
     ) -> Verdict {
         let given = input::given(component, &self.dataset, record);
-        let fingerprint = input::fingerprint(component, &self.site, record, &given, upstreams);
+        let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
         let (state, content) = self.on_disk(&given.path, checkpoint);
         let stored = checkpoint.map(Checkpoint::stored);
         let decision = decision::decide(stored, fingerprint, state, self.clean);
         Verdict {
             given,
             fingerprint,
+            parts,
             decision,
             content,
         }
+    }
+
+    fn fingerprint(
+        &self,
+        component: &Component,
+        record: &Record,
+        upstreams: &[(&str, Digest)],
+    ) -> (Digest, Parts) {
+        let none = Map::new();
+        Ingredients {
+            recipe: &component.recipe,
+            recipe_digest: component.recipe_digest,
+            identity: [&record.id, &record.name, &record.category],
+            fields: &record.fields,
+            category_fields: self
+                .dataset
+                .category_fields(&record.category)
+                .unwrap_or(&none),
+            upstreams,
+        }
+        .fingerprint()
     }
 
     /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those

@@ -15,7 +15,7 @@ use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
 use crate::core::statistics::{RecordEnd, TaskEnd};
 use crate::dataset::Record;
-use crate::store::{Checkpoint, RecordRef, StoreError, TaskId};
+use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError, TaskId};
 
 /// Which pass over the records this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub(super) async fn perform(
         }
     };
     let signals: Vec<SetOnce<Signal>> = context.components.iter().map(|_| SetOnce::new()).collect();
+    let seen = reference.seen;
     let runs = context
         .components
         .iter()
@@ -82,6 +83,7 @@ pub(super) async fn perform(
                 context: &context,
                 component,
                 record: &record,
+                seen,
                 checkpoint,
             };
             Box::pin(run_component(task, signal, &signals, pass))
@@ -256,6 +258,11 @@ fn lost(
         parked,
         generation: checkpoint.map_or(0, |point| point.generation),
         fingerprint: checkpoint.map_or_else(|| Digest::of(b""), |point| point.fingerprint),
+        recipe: checkpoint.map_or(RecipeId::NONE, |point| point.recipe),
+        seen: checkpoint.map(|point| point.seen).unwrap_or_default(),
+        parts: checkpoint
+            .map(|point| point.parts.clone())
+            .unwrap_or_default(),
         path: component.output.path(&record.id, &record.category),
         file: checkpoint.and_then(|point| point.file),
         content: checkpoint.and_then(|point| point.content),

@@ -18,13 +18,14 @@ use crate::component::Component;
 use crate::core::class::FailureClass;
 use crate::core::decision::{self, Decision, Kept, LastOutcome, Reason};
 use crate::core::digest::Digest;
+use crate::core::fingerprint::Parts;
 use crate::core::key::KeyContext;
 use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::GatewayError;
 use crate::llm::request::{Answer, Usage};
 use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Outcome, Question, Upstream};
-use crate::store::{Checkpoint, StoreError, TaskId};
+use crate::store::{Checkpoint, Seen, StoreError, TaskId};
 
 /// A file that dependents can use.
 #[derive(Clone, Debug)]
@@ -65,6 +66,7 @@ pub(super) struct Task<'a> {
     pub context: &'a Context,
     pub component: &'a Component,
     pub record: &'a Record,
+    pub seen: Seen,
     pub checkpoint: Option<&'a Checkpoint>,
 }
 
@@ -92,6 +94,7 @@ impl Task<'_> {
                 let attempt = Attempt {
                     task: self,
                     fingerprint,
+                    parts: verdict.parts.clone(),
                     generation,
                     path,
                 };
@@ -132,6 +135,7 @@ impl Task<'_> {
 struct Attempt<'a> {
     task: &'a Task<'a>,
     fingerprint: Digest,
+    parts: Parts,
     generation: u32,
     path: String,
 }
@@ -273,6 +277,7 @@ impl Attempt<'_> {
             component,
             record,
             checkpoint,
+            ..
         } = *self.task;
         let id = self.id();
         if checkpoint.is_some_and(|point| point.generation < self.generation) {
@@ -426,6 +431,7 @@ impl Attempt<'_> {
         parked: bool,
         spent: Spent,
     ) -> Checkpoint {
+        let before = self.task.checkpoint.filter(|point| point.path == self.path);
         Checkpoint {
             task: self.id(),
             record: self.task.record.id.clone(),
@@ -435,9 +441,13 @@ impl Attempt<'_> {
             parked,
             generation: self.generation,
             fingerprint: self.fingerprint,
+            recipe: self.task.context.recipe(self.task.component),
+            seen: self.task.seen,
+            parts: self.parts.clone(),
             path: self.path.clone(),
-            file: None,
-            content: None,
+            // The file that was written before stays what it is until another takes its place.
+            file: before.and_then(|point| point.file),
+            content: before.and_then(|point| point.content),
             model: spent.model,
             executions: spent.executions,
             calls: spent.calls,

@@ -3,11 +3,13 @@
 
 use rusqlite::{Row, params};
 
-use super::{RunId, Store, StoreError};
+use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
 use crate::core::decision::{LastOutcome, Stored};
 use crate::core::digest::{Digest, DigestBuilder};
+use crate::core::fingerprint::Parts;
 use crate::core::statistics::TaskEnd;
+use crate::dataset::RecordHash;
 use crate::llm::request::Usage;
 
 /// Number of a task: a hash of dataset, record and component, so that it needs no look-up.
@@ -20,6 +22,21 @@ impl TaskId {
         let mut builder = DigestBuilder::new("batchgen task 1");
         builder.text(dataset).text(record).text(component);
         TaskId(i64::from_be_bytes(builder.finish().seed().to_be_bytes()))
+    }
+}
+
+/// The first bytes of the hash of a record: enough to tell that it is still the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen([u8; 8]);
+
+impl Seen {
+    /// Of the hash of a record.
+    pub fn of(hash: &RecordHash) -> Seen {
+        let mut kept = [0; 8];
+        kept.iter_mut()
+            .zip(hash)
+            .for_each(|(kept, byte)| *kept = *byte);
+        Seen(kept)
     }
 }
 
@@ -53,6 +70,12 @@ pub struct Checkpoint {
     pub generation: u32,
     /// What it was made from.
     pub fingerprint: Digest,
+    /// What its component was made with.
+    pub recipe: RecipeId,
+    /// Hash of the whole record that it was made from.
+    pub seen: Seen,
+    /// Tell which part of the fingerprint changed.
+    pub parts: Parts,
     /// Output path below the output directory.
     pub path: String,
     /// The file as it was written.
@@ -133,7 +156,7 @@ impl Store {
             let mut statement = reader.prepare_cached(
                 "SELECT id, record, component, outcome, class, cause, parked, generation, fingerprint,
                     path, size, mtime_ns, inode, content, model, executions, calls, input_tokens,
-                    output_tokens
+                    output_tokens, recipe, seen, parts
                  FROM task WHERE dataset = ?1 AND record = ?2",
             )?;
             statement.query_map(params![dataset, record], checkpoint)?.collect()
@@ -156,9 +179,9 @@ impl Store {
                 let mut statement = connection.prepare_cached(
                     "INSERT OR REPLACE INTO task (id, dataset, record, component, run, outcome, class,
                         cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
-                        model, executions, calls, input_tokens, output_tokens)
+                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                        ?17, ?18, ?19, ?20, ?21)",
+                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
                 )?;
                 for point in checkpoints {
                     let (outcome, class) = match point.outcome {
@@ -188,6 +211,9 @@ impl Store {
                         point.calls,
                         point.usage.input_tokens,
                         point.usage.output_tokens,
+                        point.recipe.0,
+                        point.seen.0.as_slice(),
+                        point.parts.0,
                     ])?;
                 }
                 Ok(())
@@ -236,6 +262,9 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         executions: row.get(15)?,
         calls: row.get(16)?,
         usage: Usage::new(row.get(17)?, row.get(18)?),
+        recipe: RecipeId(row.get(19)?),
+        seen: Seen(row.get(20)?),
+        parts: Parts(row.get(21)?),
     })
 }
 
@@ -258,6 +287,9 @@ mod tests {
             parked: true,
             generation: 2,
             fingerprint: Digest::of(b"f"),
+            recipe: RecipeId(3),
+            seen: Seen::of(&[7; 32]),
+            parts: Parts(vec![1; 16]),
             path: "text/iron.md".to_owned(),
             file: Some(FileStamp {
                 size: 5,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter};
 
-use super::{IndexError, RunId, Store, StoreError};
-use crate::dataset::{Dataset, DatasetError, Place};
+use super::{IndexError, RunId, Seen, Store, StoreError};
+use crate::dataset::{Dataset, DatasetError, Place, RecordHash};
 
 /// A dataset that is in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct RecordRef {
     pub category: String,
     /// Where it lies in the dataset.
     pub place: Place,
+    /// Its hash, shortened.
+    pub seen: Seen,
 }
 
 /// Which records are wanted; empty lists want all.
@@ -53,7 +55,7 @@ pub struct Lease {
     left: u64,
 }
 
-const COLUMNS: &str = "id, category, offset, length, line, rank, ord";
+const COLUMNS: &str = "id, category, offset, length, line, rank, ord, hash";
 
 impl Store {
     /// Brings the index up to date; skipped when the file has not changed.
@@ -184,6 +186,7 @@ impl Store {
                         id: row.get(0)?,
                         category: row.get(1)?,
                         place,
+                        seen: Seen::of(&row.get::<_, RecordHash>(7)?),
                     };
                     Ok((record, (row.get(5)?, row.get(6)?)))
                 })?

@@ -8,6 +8,7 @@ mod error;
 mod index;
 mod journal;
 mod lock;
+mod recipes;
 mod runs;
 mod schema;
 mod writer;
@@ -19,10 +20,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-pub use checkpoint::{Checkpoint, FileStamp, TaskId};
+pub use checkpoint::{Checkpoint, FileStamp, Seen, TaskId};
 pub use error::{IndexError, StoreError};
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
+pub use recipes::RecipeId;
 pub use runs::RunId;
 
 use crate::core::digest::Digest;

@@ -47,6 +47,11 @@ CREATE TABLE record (
     UNIQUE (dataset, id)
 ) STRICT;
 CREATE INDEX record_order ON record (dataset, rank, ord);
+CREATE TABLE recipe (
+    id     INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    text   TEXT NOT NULL
+) STRICT;
 CREATE TABLE task (
     id            INTEGER PRIMARY KEY,
     dataset       INTEGER NOT NULL,
@@ -59,6 +64,9 @@ CREATE TABLE task (
     parked        INTEGER,
     generation    INTEGER NOT NULL,
     fingerprint   BLOB NOT NULL,
+    recipe        INTEGER NOT NULL,
+    seen          BLOB NOT NULL,
+    parts         BLOB NOT NULL,
     path          TEXT NOT NULL,
     size          INTEGER,
     mtime_ns      INTEGER,

@@ -1,0 +1,121 @@
+//! Flags that several subcommands share: where the project lies, what of it is wanted, and what may be used.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::settings;
+
+/// Where the project lies. What is absent comes from the configuration.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Project")]
+pub(super) struct ProjectArgs {
+    /// Dataset: .yaml, .json, .jsonl or .csv
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_DATA",
+        hide_env_values = true
+    )]
+    pub data: Option<PathBuf>,
+    /// Output directory
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_OUTPUT",
+        hide_env_values = true
+    )]
+    pub output: Option<PathBuf>,
+    /// State: index, journal and checkpoints
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_STATE",
+        hide_env_values = true
+    )]
+    pub state: Option<PathBuf>,
+    /// Directory of plugins
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_PLUGINS",
+        hide_env_values = true
+    )]
+    pub plugins: Option<PathBuf>,
+    /// Configuration, instead of the nearest batchgen.toml upwards
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+    /// Model to ask, as provider/model; `offline` needs no key
+    #[arg(
+        long,
+        value_name = "MODEL",
+        env = "BATCHGEN_MODEL",
+        hide_env_values = true
+    )]
+    pub model: Option<String>,
+}
+
+/// Which components of which records.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionArgs {
+    /// Every component, enabled or not
+    #[arg(long)]
+    pub all: bool,
+    /// This component and what it depends on (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub component: Vec<String>,
+    /// Only records of this category (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub category: Vec<String>,
+    /// Only this record (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub record: Vec<String>,
+    /// At most N records
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// N records, spread over the categories
+    #[arg(long, value_name = "N")]
+    pub sample: Option<u64>,
+}
+
+/// What may be used.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Requests in any minute, for each model
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BATCHGEN_REQUESTS_PER_MINUTE",
+        hide_env_values = true
+    )]
+    pub requests_per_minute: Option<u64>,
+    /// Tokens in any minute, for each model
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BATCHGEN_TOKENS_PER_MINUTE",
+        hide_env_values = true
+    )]
+    pub tokens_per_minute: Option<u64>,
+    /// Requests at once, for each model
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BATCHGEN_CONCURRENCY",
+        hide_env_values = true
+    )]
+    pub concurrency: Option<u64>,
+    /// Dollars that this run may cost; it then ends in order, and can be gone on with
+    #[arg(long, value_name = "USD", value_parser = settings::dollars)]
+    pub max_cost: Option<f64>,
+    /// Tokens, in and out, that this run may take
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u64>,
+}

@@ -1,0 +1,198 @@
+//! The project that a subcommand works on: configuration, dataset, plugins and components, and its state.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::exit::{Exit, Failure};
+use super::progress::Display;
+use super::settings::Settings;
+use crate::component::{self, Component};
+use crate::config::closest;
+use crate::core::graph;
+use crate::dataset::Dataset;
+use crate::plugin::{engine, load};
+use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
+
+/// A project without its state.
+pub(super) struct Project {
+    pub settings: Settings,
+    pub dataset: Arc<Dataset>,
+    /// Every component, enabled or not.
+    pub components: Vec<Component>,
+    /// Whether a plugin could not be loaded.
+    pub broken: bool,
+}
+
+impl Project {
+    /// Reads the configuration and loads the plugins; says which of these are broken, and goes on.
+    pub fn open(args: &ProjectArgs, display: &Display) -> Result<Project, Failure> {
+        let settings = Settings::resolve(args).map_err(Failure::usage)?;
+        let dataset = Arc::new(Dataset::open(settings.dataset.clone()).map_err(Failure::usage)?);
+        let engine = engine::engine(&settings.cache).map_err(Failure::usage)?;
+        let (plugins, broken) =
+            load::load_all(&engine, &settings.config.plugins.directory).map_err(Failure::usage)?;
+        for error in &broken {
+            display.print(&format!("warning: {error}"));
+        }
+        let components = component::resolve(&plugins, &settings.config, args.model.as_deref())
+            .map_err(Failure::usage)?;
+        Ok(Project {
+            settings,
+            dataset,
+            components,
+            broken: !broken.is_empty(),
+        })
+    }
+
+    /// Lays the limits over the configuration's.
+    pub fn limited(mut self, args: &LimitArgs) -> Result<Project, Failure> {
+        self.settings.limit(args).map_err(Failure::usage)?;
+        Ok(self)
+    }
+
+    /// The components that are wanted, each behind what it depends on.
+    pub fn wanted(&self, args: &SelectionArgs) -> Result<Vec<Component>, Failure> {
+        for name in &args.component {
+            self.component(name)?;
+        }
+        let asked = self
+            .components
+            .iter()
+            .filter(|component| {
+                args.all
+                    || args.component.contains(&component.name)
+                    || (args.component.is_empty() && component.enabled)
+            })
+            .map(|component| component.name.clone());
+        let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
+        let wanted = graph::with_dependencies(&nodes, asked).map_err(Failure::usage)?;
+        let nodes: Vec<graph::Node> = nodes
+            .into_iter()
+            .filter(|node| wanted.contains(&node.name))
+            .collect();
+        let order = graph::order(&nodes).map_err(Failure::usage)?;
+        if order.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "no component is enabled\nhint: run with --all, or name one with --component NAME"
+            )));
+        }
+        let mut components: Vec<Component> = self
+            .components
+            .iter()
+            .filter(|component| wanted.contains(&component.name))
+            .cloned()
+            .collect();
+        components.sort_by_key(|component| order.iter().position(|name| *name == component.name));
+        Ok(components)
+    }
+
+    /// The component of a name.
+    pub fn component(&self, name: &str) -> Result<&Component, Failure> {
+        let names = || {
+            self.components
+                .iter()
+                .map(|component| component.name.as_str())
+        };
+        self.components
+            .iter()
+            .find(|component| component.name == name)
+            .ok_or_else(|| {
+                let meant = closest(name, names())
+                    .map(|meant| format!("did you mean `{meant}`? "))
+                    .unwrap_or_default();
+                Failure::usage(anyhow!(
+                    "there is no component `{name}`\nhint: {meant}The components are: {}",
+                    names().collect::<Vec<_>>().join(", ")
+                ))
+            })
+    }
+}
+
+/// The project's state, with its dataset in the index.
+pub(super) struct State {
+    pub store: Store,
+    pub indexed: IndexedDataset,
+}
+
+impl State {
+    /// Opens the state, takes its lock and brings the index up to date.
+    pub async fn open(project: &Project) -> Result<State, Failure> {
+        let file = &project.settings.config.state.file;
+        let store = Store::open(file).map_err(Failure::internal)?;
+        let source = source_name(file, &project.dataset.config().path);
+        let indexed = store
+            .index(&source, Arc::clone(&project.dataset))
+            .await
+            .map_err(|error| match error {
+                IndexError::Dataset(error) => Failure::usage(error),
+                IndexError::Store(error) => Failure::internal(error),
+            })?;
+        Ok(State { store, indexed })
+    }
+
+    /// The records that are wanted. Names that are not in the dataset are errors, with what was probably meant.
+    pub fn select(&self, args: &SelectionArgs) -> Result<Lease, Failure> {
+        let State { store, indexed } = self;
+        let selection = Selection {
+            categories: args.category.clone(),
+            records: args.record.clone(),
+            limit: args.limit,
+            sample: args.sample,
+        };
+        let (categories, records) = store
+            .unknown(indexed, &selection)
+            .map_err(Failure::internal)?;
+        for (what, unknown, of_categories) in [
+            ("category", categories.first(), true),
+            ("record", records.first(), false),
+        ] {
+            let Some(name) = unknown else { continue };
+            let names = store
+                .names(indexed, of_categories, 10_000)
+                .map_err(Failure::internal)?;
+            let hint = match closest(name, names.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if of_categories => format!("the categories are: {}", names.join(", ")),
+                None => "ids are those of the dataset, as `aluminum`".to_owned(),
+            };
+            return Err(Failure::usage(anyhow!(
+                "there is no {what} `{name}` in the dataset\nhint: {hint}"
+            )));
+        }
+        store.select(indexed, &selection).map_err(Failure::internal)
+    }
+}
+
+/// Runs what is asynchronous of a subcommand.
+pub(super) fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::internal)?;
+    let result = runtime.block_on(work);
+    // What a second Ctrl-C or an error left behind must not keep the program.
+    runtime.shutdown_background();
+    result
+}
+
+/// Name that the state knows the dataset by: its path from the state's directory, so that a project can
+/// be moved as a whole and entered from anywhere.
+fn source_name(state: &Path, dataset: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (state, dataset) = (real(state), real(dataset));
+    let base: Vec<_> = state
+        .parent()
+        .map(|parent| parent.components().collect())
+        .unwrap_or_default();
+    let path: Vec<_> = dataset.components().collect();
+    let shared = base.iter().zip(&path).take_while(|(a, b)| a == b).count();
+    let up = base.iter().skip(shared).map(|_| "..".to_owned());
+    let down = path
+        .iter()
+        .skip(shared)
+        .map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
