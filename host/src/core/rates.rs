@@ -216,6 +216,19 @@ impl Rates {
         }
     }
 
+    /// Books calls that may have been under way when an earlier process ended, as far as there is room for them: it
+    /// kept to the same limits.
+    pub fn assume(&mut self, now: Duration, requests: u64, size: Size) {
+        for guard in &mut self.guards {
+            let amount = match guard.amount {
+                Amount::Requests => requests,
+                amount => size.of(amount).saturating_mul(requests),
+            };
+            let room = guard.window.limit().saturating_sub(guard.window.used(now));
+            guard.window.reserve(now, amount.min(room));
+        }
+    }
+
     /// A call was let through and answered, while so many others are under way.
     pub fn passed(&mut self, under_way: u64) {
         self.outcome(true, under_way);

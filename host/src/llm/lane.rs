@@ -171,6 +171,14 @@ impl Lane {
         self.turnstile.remember(ago, requests, tokens);
     }
 
+    /// Books as many calls of this size as may have been under way when an earlier process was killed: of those
+    /// nothing was recorded, and the provider counted them.
+    pub fn assume_under_way(&self, size: Size) {
+        if let Some(most) = self.settings.concurrency {
+            self.turnstile.assume(most, size);
+        }
+    }
+
     /// What it is doing.
     pub fn view(&self) -> LaneView {
         let view = self.turnstile.view();

@@ -214,6 +214,12 @@ impl Turnstile {
         self.inner.state().rates.remember(now, ago, requests, size);
     }
 
+    /// Books calls of this size that may have been under way when an earlier process ended.
+    pub fn assume(&self, requests: u64, size: Size) {
+        let now = self.inner.now();
+        self.inner.state().rates.assume(now, requests, size);
+    }
+
     /// Why no call can be made any more, if so.
     pub fn refusal(&self) -> Option<(FailureClass, String)> {
         let now = self.inner.now();

@@ -234,6 +234,15 @@ fn headers_set_a_limit_and_tell_what_others_used() {
 }
 
 #[test]
+fn what_may_have_been_under_way_counts_as_far_as_there_was_room() {
+    let mut rates = Rates::new(&[limit(Amount::Requests, 60, 10)]);
+    let now = Duration::from_secs(172_800);
+    rates.remember(now, Duration::from_secs(50), 6, Size::default());
+    rates.assume(now, 64, CALL);
+    assert_eq!(rates.uses(now)[0].used, 10);
+}
+
+#[test]
 fn what_was_used_before_counts() {
     let mut rates = Rates::new(&[limit(Amount::Requests, 60, 10)]);
     let now = Duration::from_secs(172_800);
