@@ -179,7 +179,7 @@ impl Shower {
         } else if since.elapsed() >= STILL {
             self.moved.2 = Instant::now();
             for lane in self.gateway.view() {
-                if lane.in_flight > 0 || lane.waiting > 0 {
+                if lane.in_flight + lane.waiting + lane.backing_off > 0 {
                     self.message("waiting", &lane_line(&lane));
                 }
             }
@@ -340,6 +340,10 @@ fn lane_line(lane: &LaneView) -> String {
             let _ = write!(text, ", {} left", duration(left.as_secs_f64().ceil()));
         }
     }
+    if let Some(next) = lane.next_try {
+        let next = duration(next.as_secs_f64().ceil());
+        let _ = write!(text, ", {} failed, tried again in {next}", lane.backing_off);
+    }
     text
 }
 
@@ -436,6 +440,8 @@ mod tests {
                 reason: "room within 30 requests per minute".to_owned(),
                 left: Some(Duration::from_millis(11_200)),
             }),
+            backing_off: 2,
+            next_try: Some(Duration::from_millis(400)),
             limits: vec![(30, 30, "requests/minute".to_owned())],
             down: None,
         }]

@@ -310,7 +310,7 @@ impl Rates {
         if follows && !in_burst {
             self.burst_until = now + BURST;
         }
-        follows
+        follows || (in_burst && self.refusals_follow(under_way))
     }
 
     /// Corrects the windows by what a response's headers said.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::back_off::BackOff;
 use super::error::CallError;
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::purse::Purse;
@@ -77,6 +78,10 @@ pub struct LaneView {
     pub waiting: u64,
     /// What the next one waits for.
     pub wait: Option<Wait>,
+    /// Requests that failed and are tried again later.
+    pub backing_off: u64,
+    /// When the first of them is.
+    pub next_try: Option<Duration>,
     /// Used amount, limit, and what it is in words, for each limit.
     pub limits: Vec<(u64, u64, String)>,
     /// Why nothing can be had, if so.
@@ -115,6 +120,7 @@ pub struct Lane {
     provider: Arc<dyn Provider>,
     settings: LaneSettings,
     turnstile: Turnstile,
+    back_off: BackOff,
     purse: Purse,
     observer: Arc<dyn Observer>,
     closing: watch::Receiver<bool>,
@@ -150,6 +156,7 @@ impl Lane {
             model,
             provider,
             settings,
+            back_off: BackOff::default(),
             purse,
             observer,
             closing,
@@ -182,12 +189,15 @@ impl Lane {
     /// What it is doing.
     pub fn view(&self) -> LaneView {
         let view = self.turnstile.view();
+        let (backing_off, next_try) = self.back_off.view();
         LaneView {
             model: self.model.clone(),
             in_flight: view.in_flight,
             allowed: view.allowed,
             waiting: view.waiting,
             wait: view.wait,
+            backing_off,
+            next_try,
             limits: view
                 .uses
                 .iter()
@@ -319,7 +329,7 @@ impl Lane {
                     if wait.is_zero() {
                         before = None;
                     }
-                    self.unless_closing(sleep(wait)).await?;
+                    self.unless_closing(self.back_off.sleep(wait)).await?;
                 }
                 None => return Err(error),
             }
