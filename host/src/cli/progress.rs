@@ -453,7 +453,7 @@ mod tests {
         ██████░░░░░░░░░░░░░░░░░░░░░░░░ 12/54 materials (22 %), 0:12 elapsed, eta 0:42
         success 92 %, components made 23, kept 0, failed 1, 2 to try again
         tokens 24.0k (2000/s), 3600 materials/h, memory 45 MB, $0.0079
-        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left
+        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left, 2 failed, tried again in 0:01
         metal 11/34 (1 incomplete)  wood 0/20
         frontmatter 12  text 11 (1 failed)
         ");
