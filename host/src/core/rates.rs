@@ -9,6 +9,11 @@ use std::time::Duration;
 use super::limit::{Amount, Limit, Observed, Size};
 use super::window::{Reservation, Window};
 
+/// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
+/// leave together do not arrive together.
+pub const SPREAD: u32 = 50;
+/// An answer may have come so long before a process was killed and not have reached the disk.
+const UNWRITTEN: Duration = Duration::from_millis(250);
 /// Calls arrive at the provider a little earlier or later than they left. A window that is longer by this
 /// share of its span, within bounds, holds its limit at the other end too.
 const MARGIN: u32 = 50;
@@ -216,16 +221,20 @@ impl Rates {
         }
     }
 
-    /// Books calls that may have been under way when an earlier process ended, as far as there is room for them: it
-    /// kept to the same limits.
+    /// Books calls that may have been under way when an earlier process was killed, and what may have been answered
+    /// and not written, up to a whole limit, since it kept to it. What is remembered stands apart: it is booked when
+    /// it was answered, and was sent before these.
     pub fn assume(&mut self, now: Duration, requests: u64, size: Size) {
         for guard in &mut self.guards {
             let amount = match guard.amount {
                 Amount::Requests => requests,
                 amount => size.of(amount).saturating_mul(requests),
             };
-            let room = guard.window.limit().saturating_sub(guard.window.used(now));
-            guard.window.reserve(now, amount.min(room));
+            let most = guard.window.limit();
+            let burst = (guard.span / SPREAD).as_secs_f64();
+            let unwritten = most as f64 * (UNWRITTEN.as_secs_f64() / burst).min(1.0);
+            let amount = amount.saturating_add(unwritten.ceil() as u64);
+            guard.window.reserve(now, amount.min(most));
         }
     }
 

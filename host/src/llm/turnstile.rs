@@ -25,13 +25,10 @@ use crate::core::concurrency::Concurrency;
 use crate::core::estimate::Estimate;
 use crate::core::fair::FairQueue;
 use crate::core::limit::{Amount, Limit, Observed, Size};
-use crate::core::rates::{Booking, Rates, TooLarge, Use};
+use crate::core::rates::{Booking, Rates, SPREAD, TooLarge, Use};
 
 /// The clock begins so much before the lane, so that what was used before can be booked.
 const PAST: Duration = Duration::from_secs(2 * 86_400);
-/// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
-/// leave together do not arrive together.
-const SPREAD: u32 = 50;
 /// Calls that are spread leave in groups, one in so long.
 const TOGETHER: Duration = Duration::from_millis(4);
 

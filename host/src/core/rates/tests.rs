@@ -234,12 +234,15 @@ fn headers_set_a_limit_and_tell_what_others_used() {
 }
 
 #[test]
-fn what_may_have_been_under_way_counts_as_far_as_there_was_room() {
+fn what_may_have_been_under_way_counts_up_to_the_limit() {
     let mut rates = Rates::new(&[limit(Amount::Requests, 60, 10)]);
     let now = Duration::from_secs(172_800);
     rates.remember(now, Duration::from_secs(50), 6, Size::default());
+    rates.assume(now, 4, CALL);
+    assert_eq!(rates.uses(now)[0].used, 6 + 4 + 3);
     rates.assume(now, 64, CALL);
-    assert_eq!(rates.uses(now)[0].used, 10);
+    assert_eq!(rates.uses(now)[0].used, 6 + 7 + 10);
+    assert!(rates.earliest(now, CALL).unwrap() > now + Duration::from_secs(60));
 }
 
 #[test]
