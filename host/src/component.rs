@@ -15,6 +15,7 @@ use crate::config::{ComponentConfig, Config, ConfigError, closest};
 use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;
+use crate::core::policy::FailurePolicy;
 use crate::core::recipe::Recipe;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
@@ -54,6 +55,8 @@ pub struct Component {
     pub media_type: MediaType,
     /// What it may use.
     pub limits: Limits,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
     /// What all its tasks are made with.
     pub recipe: Recipe,
     /// The hash of that.
@@ -139,18 +142,24 @@ fn component(
             hint: "use lower-case letters, digits and hyphens".to_owned(),
         });
     }
+    let model = model
+        .or(settings.model.as_deref())
+        .or(config.model.as_deref())
+        .unwrap_or(DEFAULT_MODEL);
+    let extra_body = config
+        .models
+        .get(model)
+        .map(|model| &model.extra_body)
+        .filter(|extra| !extra.is_empty());
     let parameters = manifest.llm.as_ref().map(|llm| Parameters {
-        model: model
-            .or(settings.model.as_deref())
-            .or(config.model.as_deref())
-            .unwrap_or(DEFAULT_MODEL)
-            .to_owned(),
+        model: model.to_owned(),
         temperature: settings
             .temperature
             .or(llm.temperature)
             .or(config.temperature)
             .unwrap_or(DEFAULT_TEMPERATURE),
         max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
+        extra_body: extra_body.cloned().map(Value::Object),
     });
     let (input, depends_on) = given(name, settings, manifest)?;
     let options = options::options(name, settings, manifest)?;
@@ -207,6 +216,7 @@ fn component(
         output,
         media_type,
         limits: Limits::new(&manifest.limits),
+        on_failure: settings.on_failure,
         recipe_digest: recipe.digest(),
         recipe,
         plugin,

@@ -15,6 +15,7 @@ pub use error::{ConfigError, closest};
 pub use limits::LimitsConfig;
 
 use crate::core::class::FailureClass;
+use crate::core::policy::FailurePolicy;
 use crate::dataset::DatasetConfig;
 use crate::llm::prices::Price;
 use crate::llm::providers::{Api, Dialect};
@@ -260,6 +261,8 @@ pub struct ComponentConfig {
     pub prompts: BTreeMap<String, PromptSource>,
     /// Path of the file below the output directory.
     pub output: Option<String>,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
     /// Fields that it is given, where its plugin leaves that to the configuration.
     pub input: Option<InputFields>,
     /// Components whose files it is given, where its plugin leaves that to the configuration.

@@ -153,6 +153,7 @@ impl Bench {
             site,
             record,
             &upstreams,
+            0,
             |question| recording.answer(&question.request),
         )
         .unwrap_or_else(|error| panic!("{error}"));

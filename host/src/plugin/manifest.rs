@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::core::recipe::ALL_FIELDS;
+
 /// Name of the custom section that the build adds: JSON of [`Package`].
 pub const SECTION: &str = "batchgen:plugin";
 
@@ -123,11 +125,11 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// Their names; `*` stands for all.
+    /// Their names; [`ALL_FIELDS`] stands for all.
     pub fn names(&self) -> Vec<String> {
         match self {
             Fields::Named(names) => names.clone(),
-            Fields::All(AllFields::All) => vec!["*".to_owned()],
+            Fields::All(AllFields::All) => vec![ALL_FIELDS.to_owned()],
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::artifact;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::dataset::{Dataset, Record};
@@ -35,6 +36,16 @@ fn pick(fields: &Map<String, Value>, wanted: &Fields) -> Value {
         .iter()
         .filter_map(|name| fields.get(name).map(|value| (name.clone(), value.clone())));
     Value::Object(picked.collect())
+}
+
+/// A file that the component depends on.
+pub(super) fn upstream(component: &Component, text: String) -> Upstream {
+    let json = artifact::as_json(&text, component.media_type);
+    Upstream {
+        component: component.name.clone(),
+        json: json.map(|json| json.to_string()),
+        text,
+    }
 }
 
 /// The input as the contract has it.

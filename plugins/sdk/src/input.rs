@@ -106,7 +106,8 @@ impl Input {
     /// The file that another component made of this record.
     ///
     /// # Errors
-    /// A component fault, if the manifest does not name it in `depends-on`.
+    /// A component fault, if the manifest does not name it in `depends-on`, or it failed and the configuration
+    /// says that its dependents are made without it: use `.ok()` where you can do without.
     pub fn upstream<'a>(&'a self, component: &str) -> Result<Upstream<'a>, Failure> {
         let found = self
             .raw
@@ -115,7 +116,7 @@ impl Input {
             .find(|upstream| upstream.component == component);
         found.map(|raw| Upstream { raw }).ok_or_else(|| {
             Failure::component_fault(format!(
-                "there is no upstream {component}; name it in depends-on of plugin.toml"
+                "there is no upstream {component}: name it in depends-on of plugin.toml, or do without where it was left out"
             ))
         })
     }

@@ -141,17 +141,6 @@ fn a_part_of_the_work_can_be_chosen() {
 }
 
 #[test]
-fn a_dry_run_makes_nothing() {
-    let scene = Scene::new();
-    let shown = scene
-        .host(&["run", "--dry-run", "--sample", "8"])
-        .ended(0)
-        .stdout;
-    insta::assert_snapshot!(shown);
-    assert!(!scene.path("content").exists());
-}
-
-#[test]
 fn other_formats_give_the_same_run() {
     let scene = Scene::new().with_plugins("example-plugins");
     let rows = [
