@@ -1,12 +1,19 @@
 //! The command line: the only place that knows terminal, environment and exit codes. One file per
 //! subcommand.
 
+mod accept;
 mod args;
+mod execution;
 mod exit;
+mod export;
+mod failures;
+mod file;
 mod lanes;
 mod progress;
 mod project;
 mod providers;
+mod replay;
+mod retry;
 mod run;
 mod settings;
 mod summary;
@@ -29,6 +36,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Failures(failures::FailuresArgs),
+    Retry(retry::RetryArgs),
+    Accept(accept::AcceptArgs),
+    Replay(replay::ReplayArgs),
+    Export(export::ExportArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -51,6 +63,11 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Failures(args) => failures::perform(&args, &display),
+        Command::Retry(args) => retry::perform(&args, &display),
+        Command::Accept(args) => accept::perform(&args, &display),
+        Command::Replay(args) => replay::perform(&args, &display),
+        Command::Export(args) => export::perform(&args, &display),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -67,15 +67,27 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
         .max()
         .unwrap_or(0)
         .max(9);
+    let skipped = view.components.iter().any(|row| row.skipped > 0);
     let _ = writeln!(
         text,
-        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
-        "component", "made", "kept", "edited", "failed", "blocked"
+        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{}",
+        "component",
+        "made",
+        "kept",
+        "edited",
+        "failed",
+        "blocked",
+        if skipped { " skipped" } else { "" }
     );
     for row in &view.components {
+        let last = if skipped {
+            format!(" {:>7}", row.skipped)
+        } else {
+            String::new()
+        };
         let _ = writeln!(
             text,
-            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
+            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{last}",
             row.component, row.made, row.kept, row.edited, row.failed, row.blocked
         );
     }
@@ -109,7 +121,12 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
     let calls = &view.calls;
     let _ = writeln!(
         text,
-        "{made} artifacts made, {kept} kept, {failed} failed or blocked, in {} ({} {noun}/h)",
+        "{made} artifacts made, {kept} kept, {failed} failed{}, in {} ({} {noun}/h)",
+        if skipped {
+            ", blocked or skipped"
+        } else {
+            " or blocked"
+        },
         elapsed(view.elapsed_seconds),
         count(hourly(view)),
     );
@@ -174,18 +191,25 @@ pub(super) fn print_survey(surveys: &[Survey], as_json: bool) {
         .unwrap_or(0)
         .max(9);
     let mut text = format!(
-        "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>11}\n",
-        "component", "to make", "up to date", "edited", "depends on upstream", "unreadable"
+        "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>12} {:>11}\n",
+        "component",
+        "to make",
+        "up to date",
+        "edited",
+        "depends on upstream",
+        "stay failed",
+        "unreadable"
     );
     for survey in surveys {
         let _ = writeln!(
             text,
-            "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>11}",
+            "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>12} {:>11}",
             survey.component,
             survey.to_make,
             survey.up_to_date,
             survey.edited,
             survey.depends_on_upstream,
+            survey.stay_failed,
             survey.unreadable
         );
     }

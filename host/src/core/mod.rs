@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod graph;
 pub mod key;
 pub mod limit;
+pub mod policy;
 pub mod rates;
 pub mod recipe;
 pub mod retry;

@@ -1,8 +1,10 @@
 //! The run: turns the decisions of `core` into effects. A bounded window of records is in work; within
 //! a record each component starts when what it depends on has ended; what fails costs only itself.
 
+mod accept;
 mod artifact;
 mod executor;
+mod export;
 mod input;
 mod interrupt;
 mod judge;
@@ -10,15 +12,22 @@ mod meter;
 mod output;
 mod process;
 mod record;
+mod recorded;
 mod replay;
 #[cfg(test)]
 mod simulation;
+mod step;
 mod survey;
 mod task;
+mod untouched;
 
+pub use accept::{Acceptance, EditedFile, accept};
 pub use executor::{Run, RunError, RunSummary, execute};
+pub use export::{ExportError, ExportRow, as_json, export};
 pub use interrupt::Interrupt;
-pub use meter::{Event, Meter};
+pub use meter::{Again, Event, Meter};
 pub use process::{peak_memory, raise_open_files, resident_memory};
-pub use replay::{Replay, ReplayFailure, UpstreamText, replay};
+pub use recorded::{Place, Recorded, RecordedEnd, recorded};
+pub use replay::{Replay, UpstreamText, replay};
+pub use step::TaskFailure;
 pub use survey::{Survey, survey};

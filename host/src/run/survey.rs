@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::judge::Judge;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::decision::{Decision, Kept};
+use crate::core::decision::{Decision, Kept, Rules};
 use crate::core::digest::Digest;
+use crate::core::policy::FailurePolicy;
 use crate::dataset::Dataset;
-use crate::store::{IndexedDataset, Lease, Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// Records that are leased at once.
 const BATCH: u64 = 256;
@@ -29,8 +30,21 @@ pub struct Survey {
     pub edited: u64,
     /// Known only when something that it depends on has been made.
     pub depends_on_upstream: u64,
+    /// Failed before, and would only fail the same way again; or cannot be made because of that.
+    pub stay_failed: u64,
     /// Their record cannot be read.
     pub unreadable: u64,
+}
+
+/// What is known of a component's file.
+#[derive(Clone, Copy)]
+enum Known {
+    /// Hash of the file that is there.
+    File(Digest),
+    /// It is still to be made.
+    Open,
+    /// There will be none.
+    Lost,
 }
 
 /// Judges every task of a selection.
@@ -40,7 +54,6 @@ pub struct Survey {
 pub fn survey(
     store: &Store,
     dataset: Arc<Dataset>,
-    indexed: &IndexedDataset,
     mut lease: Lease,
     components: &[Component],
     site: SiteConfig,
@@ -50,7 +63,13 @@ pub fn survey(
         dataset,
         site,
         output_root,
-        clean: store.last_run_was_clean()?,
+        store: store.clone(),
+        indexed: lease.dataset(),
+        rules: Rules {
+            clean: store.last_run_was_clean()?,
+            overwrite_edited: false,
+            only_chosen: false,
+        },
     };
     let mut surveys: Vec<Survey> = components
         .iter()
@@ -65,43 +84,61 @@ pub fn survey(
             return Ok(surveys);
         }
         for reference in records {
-            let checkpoints = store.checkpoints(indexed.id, &reference.id)?;
             let Ok(record) = judge.dataset.read(reference.place) else {
                 surveys.iter_mut().for_each(|survey| survey.unreadable += 1);
                 continue;
             };
-            // Hash of each component's file; none where it is still to be made.
-            let mut files: Vec<(&str, Option<Digest>)> = Vec::new();
+            let mut files: Vec<(&Component, Known)> = Vec::new();
             for (component, survey) in components.iter().zip(&mut surveys) {
-                let upstreams: Option<Vec<(&str, Digest)>> = component
-                    .depends_on
+                let known = files
                     .iter()
-                    .filter_map(|name| files.iter().find(|(known, _)| known == name))
-                    .map(|(name, content)| content.map(|content| (*name, content)))
+                    .filter(|(other, _)| component.depends_on.contains(&other.name));
+                let upstreams: Result<Vec<(&str, Option<Digest>)>, Known> = known
+                    .map(|(other, known)| match known {
+                        Known::File(content) => Ok((other.name.as_str(), Some(*content))),
+                        Known::Lost if other.on_failure == FailurePolicy::LeaveOut => {
+                            Ok((other.name.as_str(), None))
+                        }
+                        known => Err(*known),
+                    })
                     .collect();
-                let Some(upstreams) = upstreams else {
-                    survey.depends_on_upstream += 1;
-                    files.push((&component.name, None));
-                    continue;
+                let mut upstreams = match upstreams {
+                    Ok(upstreams) => upstreams,
+                    Err(known) => {
+                        match known {
+                            Known::Lost => survey.stay_failed += 1,
+                            Known::Open | Known::File(_) => survey.depends_on_upstream += 1,
+                        }
+                        files.push((component, known));
+                        continue;
+                    }
                 };
-                let checkpoint = checkpoints
+                upstreams.sort_by_key(|(name, _)| {
+                    component.depends_on.iter().position(|known| known == name)
+                });
+                let checkpoint = reference
+                    .checkpoints
                     .iter()
                     .find(|point| point.component == component.name);
                 let verdict = judge.judge(component, &record, checkpoint, &upstreams);
-                let content = match verdict.decision {
+                let known = match verdict.decision {
                     Decision::Run(_) => {
                         survey.to_make += 1;
-                        None
+                        Known::Open
+                    }
+                    Decision::StayFailed(_) => {
+                        survey.stay_failed += 1;
+                        Known::Lost
                     }
                     Decision::Keep(kept) => {
                         match kept {
                             Kept::UpToDate => survey.up_to_date += 1,
                             Kept::Edited => survey.edited += 1,
                         }
-                        Some(verdict.content.unwrap_or(verdict.fingerprint))
+                        Known::File(verdict.content.unwrap_or(verdict.fingerprint))
                     }
                 };
-                files.push((&component.name, content));
+                files.push((component, known));
             }
         }
     }

@@ -1,16 +1,19 @@
 //! One host per state: an advisory lock on a file beside it. The system releases it when the process
-//! ends, however it ends, so a lock cannot go stale.
+//! ends, however it ends, so a lock cannot go stale. What the file says while nobody holds it tells whether
+//! the last run ended in order, also where the state itself lost its last writes.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::StoreError;
 
 /// Held for as long as the state is open.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    in_order: AtomicBool,
 }
 
 impl Lock {
@@ -30,27 +33,50 @@ impl Lock {
             .truncate(false)
             .open(&name)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                // Who holds it is told as far as it can be read; the refusal does not depend on it.
-                let _ = file.read_to_string(&mut owner);
-                let owner = match owner.trim() {
-                    "" => "unknown process".to_owned(),
-                    owner => owner.to_owned(),
-                };
-                return Err(StoreError::Locked {
-                    file: path.to_owned(),
-                    owner,
-                });
-            }
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
             Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        let mut owner = String::new();
+        // What cannot be read is told as far as it can be; whether the lock is taken does not depend on it.
+        let _ = file.read_to_string(&mut owner);
+        let owner = owner.trim();
+        if !locked {
+            return Err(StoreError::Locked {
+                file: path.to_owned(),
+                owner: if owner.is_empty() {
+                    "its process is not known".to_owned()
+                } else {
+                    owner.to_owned()
+                },
+            });
         }
+        let in_order = AtomicBool::new(owner.is_empty());
         file.set_len(0).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        writeln!(file, "process {}", std::process::id()).map_err(failed)?;
-        Ok(Lock { _file: file })
+        let (name, process) = (env!("CARGO_PKG_NAME"), std::process::id());
+        writeln!(file, "{name}, process {process}").map_err(failed)?;
+        Ok(Lock { file, in_order })
+    }
+
+    /// Whether everything that was written is accounted for.
+    pub fn is_in_order(&self) -> bool {
+        self.in_order.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a run has begun, or has ended in order.
+    pub fn set_in_order(&self, in_order: bool) {
+        self.in_order.store(in_order, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Lock {
+    /// The name of the holder stays only where something is still to be looked at.
+    fn drop(&mut self) {
+        if self.is_in_order() {
+            let _ = self.file.set_len(0);
+        }
     }
 }
 
@@ -63,14 +89,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         let first = Lock::take(&path).unwrap();
-        let error = Lock::take(&path).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("process {}", std::process::id())),
-            "{error}"
-        );
+        let error = Lock::take(&path).unwrap_err().to_string();
+        let holder = format!("(host, process {})", std::process::id());
+        assert!(error.contains(&holder), "{error}");
         drop(first);
         assert!(Lock::take(&path).is_ok());
+    }
+
+    #[test]
+    fn it_remembers_an_end_that_was_not_in_order_until_a_run_ended_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let take = || Lock::take(&path).unwrap();
+        assert!(take().is_in_order());
+        take().set_in_order(false);
+        assert!(!take().is_in_order());
+        assert!(!take().is_in_order(), "looking is no run");
+        take().set_in_order(true);
+        assert!(take().is_in_order());
     }
 }

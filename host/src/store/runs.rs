@@ -9,6 +9,9 @@ use super::{Store, StoreError};
 pub struct RunId(pub(super) i64);
 
 impl RunId {
+    /// Of what a person did, and no run.
+    pub const NONE: RunId = RunId(0);
+
     /// The number that `task.run` refers to.
     pub fn number(self) -> i64 {
         self.0
@@ -38,6 +41,9 @@ impl Store {
                 Ok((RunId(connection.last_insert_rowid()), open == 0))
             })
             .await?;
+        let in_order = self.is_in_order();
+        self.set_in_order(false);
+        let result = result.map(|(run, clean)| (run, clean && in_order));
         result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
     }
 
@@ -50,7 +56,7 @@ impl Store {
             reader.query_row(
                 "SELECT count(*) FROM run WHERE ended_at IS NULL",
                 [],
-                |row| Ok(row.get::<_, i64>(0)? == 0),
+                |row| Ok(row.get::<_, i64>(0)? == 0 && self.is_in_order()),
             )
         })
     }
@@ -86,6 +92,8 @@ impl Store {
                 )?;
                 Ok(())
             })
-            .await
+            .await?;
+        self.set_in_order(true);
+        Ok(())
     }
 }

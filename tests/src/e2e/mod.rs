@@ -2,8 +2,15 @@
 
 mod cli;
 mod crash;
+mod edits;
+mod export;
+mod failures;
 mod faults;
 mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
+mod policy;
+mod prompt;
+mod published;
+mod replay;
