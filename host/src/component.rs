@@ -80,7 +80,7 @@ impl OutputTemplate {
             else {
                 return Err("a `{` is not closed".to_owned());
             };
-            if !["component", "category", "id", "extension"].contains(&name) {
+            if !["component", "category", "shard", "id", "extension"].contains(&name) {
                 return Err(format!("`{{{name}}}` is not known"));
             }
             rest = after;
@@ -103,13 +103,24 @@ impl OutputTemplate {
         })
     }
 
-    /// The path of one record's file, with `/`.
+    /// The path of one record's file, with `/`. `{shard}` is the first two hexadecimal digits of the SHA-256 of
+    /// the id: it spreads files evenly over 256 folders, and a record's stays the same for ever.
     pub fn path(&self, id: &str, category: &str) -> String {
+        let path = self.pattern();
+        let path = if path.contains("{shard}") {
+            let shard = Digest::of(id.as_bytes()).seed() >> 56;
+            path.replace("{shard}", &format!("{shard:02x}"))
+        } else {
+            path
+        };
+        path.replace("{category}", category).replace("{id}", id)
+    }
+
+    /// The path with all that depends on the record still open.
+    fn pattern(&self) -> String {
         self.template
             .replace("{component}", &self.component)
             .replace("{extension}", &self.extension)
-            .replace("{category}", category)
-            .replace("{id}", id)
     }
 }
 
@@ -225,7 +236,7 @@ fn component(
         ConfigError::Value {
             key,
             cause: format!("`{template}`: {cause}"),
-            hint: "use {component}, {category}, {id} and {extension}, as in `{component}/{id}.{extension}`"
+            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
                 .to_owned(),
         }
     })?;
@@ -240,7 +251,7 @@ fn component(
             &config.site.locale,
         ]
         .map(Clone::clone),
-        output: output.path("{id}", "{category}"),
+        output: output.pattern(),
         options: options
             .as_object()
             .cloned()
@@ -334,8 +345,19 @@ mod tests {
             template.path("oak", "wood"),
             "text/wood/oak-laser-cleaning.md"
         );
+        // As `printf oak | sha256sum` says.
+        let template = make("{component}/{shard}/{id}.{extension}").unwrap();
+        assert_eq!(template.path("oak", "wood"), "text/df/oak.md");
+        let mut files = [0; 256];
+        for number in 0..100_000 {
+            let path = template.path(&format!("record-{number}"), "c");
+            let shard = path.split('/').nth(1).unwrap();
+            files[usize::from_str_radix(shard, 16).unwrap()] += 1;
+        }
+        assert!(files.iter().all(|count| (250..550).contains(count)));
         for bad in [
             "{component}.md",
+            "{component}/{shard}.md",
             "../{id}",
             "/{id}",
             "a//{id}",

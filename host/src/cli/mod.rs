@@ -2,6 +2,7 @@
 //! subcommand.
 
 mod args;
+mod clean;
 mod exit;
 mod lanes;
 mod progress;
@@ -9,6 +10,7 @@ mod project;
 mod providers;
 mod run;
 mod settings;
+mod store;
 mod summary;
 
 use std::io::IsTerminal;
@@ -29,6 +31,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Clean(clean::CleanArgs),
+    Store(store::StoreArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -51,6 +55,8 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Clean(args) => clean::perform(&args, &display),
+        Command::Store(args) => store::perform(&args, &display),
     };
     match result {
         Ok(exit) => exit.into(),

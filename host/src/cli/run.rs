@@ -64,6 +64,13 @@ async fn start(
     let state = State::open(&project).await?;
     let lease = state.select(&args.selection)?;
     let State { store, indexed } = state;
+    let known = project.known_components();
+    let (state, dataset_id) = (store.clone(), indexed.id);
+    let leftovers = || {
+        state
+            .count_leftovers(dataset_id, known.as_deref())
+            .map_err(Failure::internal)
+    };
     let Project {
         settings, dataset, ..
     } = project;
@@ -80,7 +87,7 @@ async fn start(
             output_root,
         )
         .map_err(Failure::internal)?;
-        summary::print_survey(&surveys, args.json);
+        summary::print_survey(&surveys, &leftovers()?, args.json);
         return Ok(Exit::Done);
     }
     let (events, receiver) = mpsc::unbounded_channel();
@@ -133,7 +140,7 @@ async fn start(
             Failure::internal(error)
         }
     })?;
-    summary::print(&summary, &noun, &output_root, args.json);
+    summary::print(&summary, &noun, &output_root, &leftovers()?, args.json);
     Ok(match &summary.stopped {
         Some(error) if error.class.stops_lane() => Exit::Provider,
         _ if summary.budget_reached => Exit::Budget,

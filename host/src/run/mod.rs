@@ -2,6 +2,7 @@
 //! a record each component starts when what it depends on has ended; what fails costs only itself.
 
 mod artifact;
+mod clean;
 mod executor;
 mod input;
 mod interrupt;
@@ -16,6 +17,7 @@ mod simulation;
 mod survey;
 mod task;
 
+pub use clean::{Standing, remove, standing};
 pub use executor::{Run, RunError, RunSummary, execute};
 pub use interrupt::Interrupt;
 pub use meter::{Event, Meter};

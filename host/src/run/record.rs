@@ -249,6 +249,8 @@ fn lost(
     parked: bool,
     checkpoint: Option<&Checkpoint>,
 ) -> Checkpoint {
+    let path = component.output.path(&record.id, &record.category);
+    let written = checkpoint.filter(|point| point.path == path);
     Checkpoint {
         task: TaskId::new(&context.indexed.source, &record.id, &component.name),
         record: record.id.clone(),
@@ -263,9 +265,9 @@ fn lost(
         parts: checkpoint
             .map(|point| point.parts.clone())
             .unwrap_or_default(),
-        path: component.output.path(&record.id, &record.category),
-        file: checkpoint.and_then(|point| point.file),
-        content: checkpoint.and_then(|point| point.content),
+        path,
+        file: written.and_then(|point| point.file),
+        content: written.and_then(|point| point.content),
         model: None,
         executions: 0,
         calls: 0,

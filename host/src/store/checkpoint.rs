@@ -183,7 +183,17 @@ impl Store {
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
                         ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
                 )?;
+                // A file at a path that is left is no longer made, and remembered to be removed on request.
+                let mut left = connection.prepare_cached(
+                    "INSERT OR REPLACE INTO moved
+                     SELECT dataset, path, record, component, content FROM task
+                     WHERE id = ?1 AND path <> ?2 AND content IS NOT NULL",
+                )?;
+                let mut taken = connection
+                    .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?;
                 for point in checkpoints {
+                    left.execute(params![point.task.0, point.path])?;
+                    taken.execute(params![dataset, point.path])?;
                     let (outcome, class) = match point.outcome {
                         LastOutcome::Done => ("done", None),
                         LastOutcome::Failed(class) => ("failed", Some(class.as_str())),

@@ -5,13 +5,22 @@
 
 mod checkpoint;
 mod error;
+mod export;
 mod index;
 mod journal;
+mod leftovers;
 mod lock;
 mod migrate;
+mod prune;
 mod recipes;
+mod recover;
 mod runs;
 mod schema;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod view;
 mod wal;
 mod writer;
 
@@ -24,10 +33,17 @@ use tokio::sync::watch;
 
 pub use checkpoint::{Checkpoint, FileStamp, Seen, TaskId};
 pub use error::{IndexError, StoreError};
+pub use export::Exported;
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
+pub use leftovers::{Leftover, LeftoverCount, Why};
+pub use prune::{Pruned, Pruning, prune};
 pub use recipes::RecipeId;
+pub use recover::{Saved, recover};
 pub use runs::RunId;
+pub use stats::{Spending, Stats, TableSize};
+pub use verify::{Broken, Report};
+pub use view::View;
 
 use crate::core::digest::Digest;
 

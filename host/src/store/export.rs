@@ -1,0 +1,116 @@
+//! Rows of a state as JSON, for people and other programs. Bytes are written in hexadecimal.
+
+use rusqlite::types::{Value as Sql, ValueRef};
+use rusqlite::{Row, params_from_iter};
+use serde_json::{Map, Value};
+
+use super::{StoreError, View};
+
+/// Rows that are read together: each read is short, so that the WAL can be cut meanwhile.
+const BATCH: usize = 1000;
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// Every answer that was paid for.
+    Completions,
+    /// Which answers each task was told, in order.
+    Transcripts,
+    /// How each task ended.
+    Tasks,
+}
+
+impl Exported {
+    /// The rows behind a key, and how many columns the key has: the first ones.
+    fn query(self) -> (&'static str, Vec<Sql>) {
+        let first = Sql::Integer(i64::MIN);
+        match self {
+            Exported::Completions => (
+                "SELECT * FROM completion WHERE id > ?1 ORDER BY id LIMIT ?2",
+                vec![first],
+            ),
+            Exported::Tasks => (
+                "SELECT task.id, source, task.* FROM task LEFT JOIN dataset ON dataset.id = task.dataset
+                 WHERE task.id > ?1 ORDER BY task.id LIMIT ?2",
+                vec![first],
+            ),
+            Exported::Transcripts => (
+                "SELECT transcript.task, transcript.fingerprint, transcript.generation, position, record,
+                    component, completion,
+                    transcript.fingerprint = task.fingerprint AND transcript.generation = task.generation AS current
+                 FROM transcript LEFT JOIN task ON task.id = transcript.task
+                 WHERE (transcript.task, transcript.fingerprint, transcript.generation, position) > (?1, ?2, ?3, ?4)
+                 ORDER BY transcript.task, transcript.fingerprint, transcript.generation, position LIMIT ?5",
+                vec![first, Sql::Blob(Vec::new()), Sql::Integer(0), Sql::Integer(0)],
+            ),
+        }
+    }
+}
+
+impl View {
+    /// Gives each row as an object, until `sink` has had enough and says `false`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn export(
+        &self,
+        what: Exported,
+        mut sink: impl FnMut(Value) -> bool,
+    ) -> Result<(), StoreError> {
+        let (sql, mut after) = what.query();
+        loop {
+            let mut rows = 0;
+            let batch = self
+                .batch(sql, &mut after, &mut rows)
+                .map_err(|error| self.error(&error))?;
+            if !batch.into_iter().all(&mut sink) || rows < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    fn batch(
+        &self,
+        sql: &str,
+        after: &mut [Sql],
+        count: &mut usize,
+    ) -> rusqlite::Result<Vec<Value>> {
+        let mut statement = self.reader.prepare_cached(sql)?;
+        let names: Vec<String> = statement
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let limit = Sql::Integer(BATCH as i64);
+        let values: Vec<Sql> = after.iter().cloned().chain([limit]).collect();
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut batch = Vec::new();
+        while let Some(row) = rows.next()? {
+            for (place, key) in after.iter_mut().enumerate() {
+                *key = row.get(place)?;
+            }
+            batch.push(object(row, &names)?);
+        }
+        *count = batch.len();
+        Ok(batch)
+    }
+}
+
+fn object(row: &Row<'_>, names: &[String]) -> rusqlite::Result<Value> {
+    let mut object = Map::new();
+    for (place, name) in names.iter().enumerate() {
+        let value = match row.get_ref(place)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => number.into(),
+            ValueRef::Real(number) => number.into(),
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+            ValueRef::Blob(bytes) => bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into(),
+        };
+        object.insert(name.clone(), value);
+    }
+    Ok(Value::Object(object))
+}
