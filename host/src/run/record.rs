@@ -14,7 +14,7 @@ use crate::core::class::FailureClass;
 use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
 use crate::core::statistics::{RecordEnd, TaskEnd};
-use crate::dataset::Record;
+use crate::dataset::{DatasetError, Record};
 use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError, TaskId};
 
 /// Which pass over the records this is.
@@ -60,7 +60,19 @@ pub(super) async fn perform(
     let checkpoints = context
         .store
         .checkpoints(context.indexed.id, &reference.id)?;
-    let record = match context.judge.dataset.read(reference.place) {
+    let dataset = &context.judge.dataset;
+    let read = dataset.read(reference.place).and_then(|record| {
+        // A file that was changed in place may have another record there.
+        if record.id == reference.id {
+            Ok(record)
+        } else {
+            Err(DatasetError::Changed {
+                file: dataset.config().path.clone(),
+                line: reference.place.line,
+            })
+        }
+    });
+    let record = match read {
         Ok(record) => record,
         Err(error) => {
             let cause = error.to_string();

@@ -23,6 +23,9 @@ pub struct Saved {
     pub error: Option<String>,
 }
 
+/// Most rows of a page, about.
+const ROWS: i64 = 16;
+
 /// Tables whose rows are found by a number, and those that are found by their key.
 const TABLES: [&str; 8] = [
     "completion",
@@ -192,10 +195,10 @@ fn by_number(
             Err(Err(error)) => Err(error),
         }
     };
-    // Stretches that are narrower than the space between two rows hold none, most likely.
-    let count = extent(damaged, table).max(1);
-    let mut stretches = vec![(i64::MIN, i64::MAX)];
-    let mut narrowest = None;
+    let Extent { first, last, rows } = extent(damaged, table);
+    // A stretch that is narrower than the space between two rows holds none, most likely.
+    let narrowest = width(first, last) / (2 * rows.max(1));
+    let mut stretches = vec![(first, last)];
     while let Some((from, to)) = stretches.pop() {
         let (first, error) = match range(from, to, false)? {
             Read::Whole => continue,
@@ -205,8 +208,7 @@ fn by_number(
             Read::Whole => continue,
             Read::Until(last, _) => last.map_or(to, |last| last.saturating_sub(1)),
         };
-        let width = u64::try_from(i128::from(end) - i128::from(first)).unwrap_or(u64::MAX);
-        let narrowest = *narrowest.get_or_insert(width / (2 * count));
+        let width = width(first, end);
         if width <= narrowest || width == 0 || !is_damage(&error) {
             gaps.note(&error);
             continue;
@@ -218,12 +220,48 @@ fn by_number(
     Ok(())
 }
 
-/// At least as many rows as the table has: what an index knows, or a bound from the size of the file.
-fn extent(damaged: &Connection, table: &str) -> u64 {
-    let number = |sql: &str| damaged.query_row(sql, [], |row| row.get::<_, u64>(0));
-    number(&format!("SELECT count(*) FROM {table}"))
-        .or_else(|_| number("SELECT page_count * 16 FROM pragma_page_count"))
-        .unwrap_or(1 << 20)
+fn width(first: i64, last: i64) -> u64 {
+    u64::try_from(i128::from(last) - i128::from(first)).unwrap_or(0)
+}
+
+/// Between which numbers a table's rows lie, and about how many there are.
+struct Extent {
+    first: i64,
+    last: i64,
+    rows: u64,
+}
+
+/// What the index of a table's key knows about its rows; else a guess from the size of the file.
+fn extent(damaged: &Connection, table: &str) -> Extent {
+    let sql = format!(
+        "SELECT min(rowid), max(rowid), count(*) FROM {table} INDEXED BY sqlite_autoindex_{table}_1"
+    );
+    let known = damaged.query_row(&sql, [], |row| {
+        Ok(Extent {
+            first: row.get(0)?,
+            last: row.get(1)?,
+            rows: row.get(2)?,
+        })
+    });
+    let number = |sql: &str| damaged.query_row(sql, [], |row| row.get::<_, i64>(0));
+    known.unwrap_or_else(|_| {
+        let pages = number("PRAGMA page_count").unwrap_or(1 << 16);
+        let rows = pages.saturating_mul(ROWS);
+        if table == "task" {
+            // Its numbers are hashes.
+            let (first, last) = (i64::MIN, i64::MAX);
+            let rows = rows.unsigned_abs();
+            return Extent { first, last, rows };
+        }
+        let told = number("SELECT max(completion) FROM transcript").unwrap_or(0);
+        let last = rows.max(told);
+        let rows = last.unsigned_abs();
+        Extent {
+            first: 1,
+            last,
+            rows,
+        }
+    })
 }
 
 /// Reads a table that has no numbers from both ends.

@@ -1,9 +1,13 @@
 //! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
 
+mod clean;
 mod cli;
 mod crash;
 mod faults;
+mod full_disk;
 mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
+mod large;
+mod power;
