@@ -105,7 +105,7 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                 }
             }
             store
-                .forget(indexed.id, &indexed.source, gone)
+                .forget(indexed.id, gone)
                 .await
                 .map_err(Failure::internal)?;
         }

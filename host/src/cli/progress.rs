@@ -21,6 +21,8 @@ use crate::run::{Event, Meter, resident_memory};
 const REDRAW: Duration = Duration::from_millis(200);
 /// Away from a terminal, one line for so many records.
 const EVERY: u64 = 10;
+/// And no more often than this: what is fast need not be told of record by record.
+const APART: Duration = Duration::from_millis(500);
 /// When nothing has moved for so long, it is said what is waited for.
 const STILL: Duration = Duration::from_secs(30);
 /// Failures that are shown one by one; the summary counts them all.
@@ -81,6 +83,8 @@ struct Shower {
     bar: Option<ProgressBar>,
     ended: u64,
     failures: u64,
+    /// When a line of progress was printed last.
+    said: Option<Instant>,
     /// Calls and records when something last moved, and when that was.
     moved: (u64, u64, Instant),
 }
@@ -113,6 +117,7 @@ impl Progress {
             bar,
             ended: 0,
             failures: 0,
+            said: None,
             moved: (0, 0, Instant::now()),
         };
         Progress {
@@ -190,7 +195,11 @@ impl Shower {
         match event {
             Event::RecordEnded => {
                 self.ended += 1;
-                if self.bar.is_none() && self.ended.is_multiple_of(EVERY) {
+                if self.bar.is_none()
+                    && self.ended.is_multiple_of(EVERY)
+                    && self.said.is_none_or(|said| said.elapsed() >= APART)
+                {
+                    self.said = Some(Instant::now());
                     let view = self.meter.view();
                     // A rerun with nothing to do says so once, at its end.
                     if matches!(view.totals(), (0, _, 0)) {

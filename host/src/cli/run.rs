@@ -77,16 +77,8 @@ async fn start(
     let output_root = settings.config.output.directory.clone();
     let site = settings.config.site.clone();
     if args.dry_run {
-        let surveys = run::survey(
-            &store,
-            dataset,
-            &indexed,
-            lease,
-            &components,
-            site,
-            output_root,
-        )
-        .map_err(Failure::internal)?;
+        let surveys = run::survey(&store, dataset, lease, &components, site, output_root)
+            .map_err(Failure::internal)?;
         summary::print_survey(&surveys, &leftovers()?, args.json);
         return Ok(Exit::Done);
     }

@@ -27,6 +27,8 @@ pub struct Ingredients<'a> {
 
 /// Bytes of the hash of each part that are kept.
 const KEPT: usize = 8;
+/// Parts of the record's identity: name and category. Its id never changes.
+const IDENTITY: usize = 2;
 
 /// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
 /// order of the recipe.
@@ -40,7 +42,7 @@ impl Ingredients<'_> {
         let mut builder = DigestBuilder::new("batchgen fingerprint 2");
         builder.bytes(self.recipe_digest.as_bytes()).text(id);
         let mut parts = Vec::with_capacity(
-            KEPT * (2 + self.recipe.fields.len() + self.recipe.category_fields.len()),
+            KEPT * (IDENTITY + self.recipe.fields.len() + self.recipe.category_fields.len()),
         );
         let mut add = |digest: Digest| {
             builder.bytes(digest.as_bytes());
@@ -52,19 +54,40 @@ impl Ingredients<'_> {
             (&self.recipe.fields, self.fields),
             (&self.recipe.category_fields, self.category_fields),
         ] {
-            // The order of keys within a field counts, since the component sees it.
-            let text = |name| {
-                fields
-                    .get(name)
-                    .map_or_else(String::new, ToString::to_string)
-            };
-            names
-                .iter()
-                .for_each(|name| add(Digest::of(text(name).as_bytes())));
+            names.iter().for_each(|name| add(field(fields, name)));
         }
         self.upstreams.iter().for_each(|(_, content)| add(*content));
         (builder.finish(), Parts(parts))
     }
+}
+
+impl Parts {
+    /// Whether all but the record is as it was: `self` was made by `recipe`, which is still the same, from
+    /// these category fields and upstream files. Then, if the record is the same too, so is the fingerprint.
+    pub fn surrounded_by(
+        &self,
+        recipe: &Recipe,
+        category_fields: &Map<String, Value>,
+        upstreams: impl Iterator<Item = Digest>,
+    ) -> bool {
+        let of_category = recipe
+            .category_fields
+            .iter()
+            .map(|name| field(category_fields, name));
+        let now = of_category
+            .chain(upstreams)
+            .map(|digest| digest.seed().to_be_bytes());
+        let before = self.0.chunks(KEPT).skip(IDENTITY + recipe.fields.len());
+        before.eq(now)
+    }
+}
+
+/// The hash of a field. The order of keys within it counts, since the component sees it.
+fn field(fields: &Map<String, Value>, name: &str) -> Digest {
+    let text = fields
+        .get(name)
+        .map_or_else(String::new, ToString::to_string);
+    Digest::of(text.as_bytes())
 }
 
 /// Names what changed between two fingerprints, with the recipes that they were made with.
@@ -192,6 +215,11 @@ mod tests {
             let (other, others) = now.print();
             assert_eq!(other != print, !expected.is_empty(), "change {place}");
             if !expected.is_empty() {
+                assert!(
+                    parts.0 != others.0
+                        || now.recipe != before.recipe
+                        || now.identity[0] != before.identity[0]
+                );
                 let said = changes((&now.recipe, &others), (&before.recipe, &parts));
                 let said: Vec<String> = said.iter().map(ToString::to_string).collect();
                 assert_eq!(said, expected, "change {place}");

@@ -58,6 +58,8 @@ pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.wasm_component_model(true);
+    // Every suspension is a trap, and nobody reads where in the guest it was.
+    config.wasm_backtrace_max_frames(None);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     let engine = Engine::new(&config).or_else(|error| {
         // A pool reserves address space, which the system may refuse; without one, instances cost more.

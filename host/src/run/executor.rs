@@ -12,6 +12,7 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
+use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::statistics::View;
@@ -237,6 +238,8 @@ async fn pass(
             let next = match leased.next() {
                 Some(record) => record,
                 None => {
+                    // Many records may go by without a wait: others get their turn, and Ctrl-C is seen.
+                    tokio::task::yield_now().await;
                     leased = context.store.lease(&mut lease, window as u64)?.into_iter();
                     match leased.next() {
                         Some(record) => record,
@@ -247,6 +250,9 @@ async fn pass(
                     }
                 }
             };
+            if pass == Pass::First && untouched::keep(context, &next) {
+                continue;
+            }
             working.spawn(record::perform(Arc::clone(context), next, pass));
         }
         match working.join_next().await {

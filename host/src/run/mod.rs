@@ -16,6 +16,7 @@ mod replay;
 mod simulation;
 mod survey;
 mod task;
+mod untouched;
 
 pub use clean::{Standing, remove, standing};
 pub use executor::{Run, RunError, RunSummary, execute};

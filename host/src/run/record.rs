@@ -15,7 +15,7 @@ use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
 use crate::core::statistics::{RecordEnd, TaskEnd};
 use crate::dataset::{DatasetError, Record};
-use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError, TaskId};
+use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
 
 /// Which pass over the records this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +57,7 @@ pub(super) async fn perform(
     reference: RecordRef,
     pass: Pass,
 ) -> Result<(), StoreError> {
-    let checkpoints = context
-        .store
-        .checkpoints(context.indexed.id, &reference.id)?;
+    let checkpoints = &reference.checkpoints;
     let dataset = &context.judge.dataset;
     let read = dataset.read(reference.place).and_then(|record| {
         // A file that was changed in place may have another record there.
@@ -76,7 +74,7 @@ pub(super) async fn perform(
         Ok(record) => record,
         Err(error) => {
             let cause = error.to_string();
-            let failed = unreadable(&context, &reference, &cause, &checkpoints, pass);
+            let failed = unreadable(&context, &reference, &cause, pass);
             // Boxed, so that what is rare takes no memory of the many tasks that wait.
             return Box::pin(failed).await;
         }
@@ -233,7 +231,6 @@ async fn blocked(task: &Task<'_>, by: &str, parked: bool) -> Result<End, StoreEr
     let outcome = LastOutcome::Blocked;
     let cause = format!("blocked by {by}");
     let point = lost(
-        task.context,
         task.component,
         task.record,
         outcome,
@@ -253,7 +250,6 @@ async fn blocked(task: &Task<'_>, by: &str, parked: bool) -> Result<End, StoreEr
 /// A checkpoint of a task that never ran. What the task was made from before is kept, so that nothing
 /// is forgotten.
 fn lost(
-    context: &Context,
     component: &Component,
     record: &Record,
     outcome: LastOutcome,
@@ -264,7 +260,6 @@ fn lost(
     let path = component.output.path(&record.id, &record.category);
     let written = checkpoint.filter(|point| point.path == path);
     Checkpoint {
-        task: TaskId::new(&context.indexed.source, &record.id, &component.name),
         record: record.id.clone(),
         component: component.name.clone(),
         outcome,
@@ -292,7 +287,6 @@ async fn unreadable(
     context: &Context,
     reference: &RecordRef,
     cause: &str,
-    checkpoints: &[Checkpoint],
     pass: Pass,
 ) -> Result<(), StoreError> {
     let record = Record {
@@ -303,13 +297,13 @@ async fn unreadable(
     };
     let mut ends = Vec::new();
     for component in &context.components {
-        let checkpoint = checkpoints
+        let checkpoint = reference
+            .checkpoints
             .iter()
             .find(|point| point.component == component.name);
         let class = FailureClass::Record;
         let outcome = LastOutcome::Failed(class);
         let point = lost(
-            context,
             component,
             &record,
             outcome,

@@ -11,7 +11,7 @@ use crate::config::SiteConfig;
 use crate::core::decision::{Decision, Kept};
 use crate::core::digest::Digest;
 use crate::dataset::Dataset;
-use crate::store::{IndexedDataset, Lease, Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// Records that are leased at once.
 const BATCH: u64 = 256;
@@ -40,7 +40,6 @@ pub struct Survey {
 pub fn survey(
     store: &Store,
     dataset: Arc<Dataset>,
-    indexed: &IndexedDataset,
     mut lease: Lease,
     components: &[Component],
     site: SiteConfig,
@@ -65,7 +64,6 @@ pub fn survey(
             return Ok(surveys);
         }
         for reference in records {
-            let checkpoints = store.checkpoints(indexed.id, &reference.id)?;
             let Ok(record) = judge.dataset.read(reference.place) else {
                 surveys.iter_mut().for_each(|survey| survey.unreadable += 1);
                 continue;
@@ -84,7 +82,8 @@ pub fn survey(
                     files.push((&component.name, None));
                     continue;
                 };
-                let checkpoint = checkpoints
+                let checkpoint = reference
+                    .checkpoints
                     .iter()
                     .find(|point| point.component == component.name);
                 let verdict = judge.judge(component, &record, checkpoint, &upstreams);

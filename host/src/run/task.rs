@@ -309,10 +309,10 @@ impl Attempt<'_> {
             })
         });
         let mut answers: Vec<Answered> = match keys {
-            None => Vec::new(),
-            Some(_) => context
+            // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
+            Some(_) if checkpoint.is_some() => context
                 .store
-                .transcript(id, self.fingerprint, self.generation)?
+                .transcript(&id, self.fingerprint, self.generation)?
                 .into_iter()
                 .map(|(key, answer)| Answered {
                     key,
@@ -320,6 +320,7 @@ impl Attempt<'_> {
                     request: None,
                 })
                 .collect(),
+            _ => Vec::new(),
         };
         answers
             .iter()
@@ -378,7 +379,7 @@ impl Attempt<'_> {
                     });
                 }
                 Outcome::Suspended { questions } => {
-                    let told = self.ask(id, questions).await?;
+                    let told = self.ask(id.clone(), questions).await?;
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
                     answers.extend(told);
@@ -431,11 +432,11 @@ impl Attempt<'_> {
     }
 
     fn id(&self) -> TaskId {
-        TaskId::new(
-            &self.task.context.indexed.source,
-            &self.task.record.id,
-            &self.task.component.name,
-        )
+        TaskId {
+            dataset: self.task.context.indexed.id,
+            record: self.task.record.id.clone(),
+            component: self.task.component.name.clone(),
+        }
     }
 
     fn checkpoint(
@@ -447,7 +448,6 @@ impl Attempt<'_> {
     ) -> Checkpoint {
         let before = self.task.checkpoint.filter(|point| point.path == self.path);
         Checkpoint {
-            task: self.id(),
             record: self.task.record.id.clone(),
             component: self.task.component.name.clone(),
             outcome,

@@ -1,28 +1,26 @@
 //! The checkpoint: how every task ended, and what it was made from. Written only after the output
 //! file is durable.
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
 use crate::core::decision::{LastOutcome, Stored};
-use crate::core::digest::{Digest, DigestBuilder};
+use crate::core::digest::Digest;
 use crate::core::fingerprint::Parts;
 use crate::core::statistics::TaskEnd;
 use crate::dataset::RecordHash;
 use crate::llm::request::Usage;
 
-/// Number of a task: a hash of dataset, record and component, so that it needs no look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TaskId(pub(super) i64);
-
-impl TaskId {
-    /// The number of a task. The table's unique key finds out should two ever collide.
-    pub fn new(dataset: &str, record: &str, component: &str) -> TaskId {
-        let mut builder = DigestBuilder::new("batchgen task 1");
-        builder.text(dataset).text(record).text(component);
-        TaskId(i64::from_be_bytes(builder.finish().seed().to_be_bytes()))
-    }
+/// One component on one record of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskId {
+    /// Number of the dataset.
+    pub dataset: i64,
+    /// Id of the record.
+    pub record: String,
+    /// Name of the component.
+    pub component: String,
 }
 
 /// The first bytes of the hash of a record: enough to tell that it is still the same.
@@ -54,8 +52,6 @@ pub struct FileStamp {
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// Number of the task.
-    pub task: TaskId,
     /// Id of the record.
     pub record: String,
     /// Name of the component.
@@ -152,15 +148,7 @@ impl Store {
     /// # Errors
     /// When the state cannot be read.
     pub fn checkpoints(&self, dataset: i64, record: &str) -> Result<Vec<Checkpoint>, StoreError> {
-        self.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT id, record, component, outcome, class, cause, parked, generation, fingerprint,
-                    path, size, mtime_ns, inode, content, model, executions, calls, input_tokens,
-                    output_tokens, recipe, seen, parts
-                 FROM task WHERE dataset = ?1 AND record = ?2",
-            )?;
-            statement.query_map(params![dataset, record], checkpoint)?.collect()
-        })
+        self.read(|reader| checkpoints_of(reader, dataset, &[record]))
     }
 
     /// Writes checkpoints in one transaction; returns when they are on disk.
@@ -177,22 +165,23 @@ impl Store {
             .writer
             .write(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO task (id, dataset, record, component, run, outcome, class,
+                    "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class,
                         cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
                         model, executions, calls, input_tokens, output_tokens, recipe, seen, parts)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+                        ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
                 )?;
                 // A file at a path that is left is no longer made, and remembered to be removed on request.
                 let mut left = connection.prepare_cached(
                     "INSERT OR REPLACE INTO moved
                      SELECT dataset, path, record, component, content FROM task
-                     WHERE id = ?1 AND path <> ?2 AND content IS NOT NULL",
+                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND path <> ?4
+                        AND content IS NOT NULL",
                 )?;
                 let mut taken = connection
                     .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?;
                 for point in checkpoints {
-                    left.execute(params![point.task.0, point.path])?;
+                    left.execute(params![dataset, point.record, point.component, point.path])?;
                     taken.execute(params![dataset, point.path])?;
                     let (outcome, class) = match point.outcome {
                         LastOutcome::Done => ("done", None),
@@ -200,7 +189,6 @@ impl Store {
                         LastOutcome::Blocked => ("blocked", None),
                     };
                     statement.execute(params![
-                        point.task.0,
                         dataset,
                         point.record,
                         point.component,
@@ -232,15 +220,33 @@ impl Store {
     }
 }
 
+/// The checkpoints of some records.
+pub(super) fn checkpoints_of(
+    reader: &Connection,
+    dataset: i64,
+    records: &[&str],
+) -> rusqlite::Result<Vec<Checkpoint>> {
+    let mut statement = reader.prepare_cached(
+        "SELECT record, component, outcome, class, cause, parked, generation, fingerprint, path, size,
+            mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
+            seen, parts
+         FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2))",
+    )?;
+    let records = serde_json::json!(records).to_string();
+    statement
+        .query_map(params![dataset, records], checkpoint)?
+        .collect()
+}
+
 fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
-    let outcome: String = row.get(3)?;
-    let class: Option<String> = row.get(4)?;
+    let outcome: String = row.get(2)?;
+    let class: Option<String> = row.get(3)?;
     let digest = |column| -> rusqlite::Result<Option<Digest>> {
         Ok(row
             .get::<_, Option<Vec<u8>>>(column)?
             .and_then(|bytes| Digest::from_slice(&bytes)))
     };
-    let file = match (row.get(10)?, row.get(11)?, row.get(12)?) {
+    let file = match (row.get(9)?, row.get(10)?, row.get(11)?) {
         (Some(size), Some(mtime_ns), Some(inode)) => Some(FileStamp {
             size,
             mtime_ns,
@@ -249,9 +255,8 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         _ => None,
     };
     Ok(Checkpoint {
-        task: TaskId(row.get(0)?),
-        record: row.get(1)?,
-        component: row.get(2)?,
+        record: row.get(0)?,
+        component: row.get(1)?,
         outcome: match outcome.as_str() {
             "done" => LastOutcome::Done,
             "blocked" => LastOutcome::Blocked,
@@ -261,20 +266,20 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
                     .unwrap_or(FailureClass::Transient),
             ),
         },
-        cause: row.get(5)?,
-        parked: row.get::<_, Option<i64>>(6)?.is_some(),
-        generation: row.get(7)?,
-        fingerprint: digest(8)?.unwrap_or_else(|| Digest::of(b"")),
-        path: row.get(9)?,
+        cause: row.get(4)?,
+        parked: row.get::<_, Option<i64>>(5)?.is_some(),
+        generation: row.get(6)?,
+        fingerprint: digest(7)?.unwrap_or_else(|| Digest::of(b"")),
+        path: row.get(8)?,
         file,
-        content: digest(13)?,
-        model: row.get(14)?,
-        executions: row.get(15)?,
-        calls: row.get(16)?,
-        usage: Usage::new(row.get(17)?, row.get(18)?),
-        recipe: RecipeId(row.get(19)?),
-        seen: Seen(row.get(20)?),
-        parts: Parts(row.get(21)?),
+        content: digest(12)?,
+        model: row.get(13)?,
+        executions: row.get(14)?,
+        calls: row.get(15)?,
+        usage: Usage::new(row.get(16)?, row.get(17)?),
+        recipe: RecipeId(row.get(18)?),
+        seen: Seen(row.get(19)?),
+        parts: Parts(row.get(20)?),
     })
 }
 
@@ -289,7 +294,6 @@ mod tests {
         let (run, clean) = store.begin_run().await.unwrap();
         assert!(clean);
         let point = Checkpoint {
-            task: TaskId::new("data", "iron", "text"),
             record: "iron".to_owned(),
             component: "text".to_owned(),
             outcome: LastOutcome::Failed(FailureClass::Overloaded),

@@ -21,27 +21,33 @@ pub enum Exported {
 }
 
 impl Exported {
-    /// The rows behind a key, and how many columns the key has: the first ones.
+    /// The rows behind a key, and the first key. The columns of the key come first.
     fn query(self) -> (&'static str, Vec<Sql>) {
-        let first = Sql::Integer(i64::MIN);
+        let (number, text) = (Sql::Integer(i64::MIN), Sql::Text(String::new()));
         match self {
             Exported::Completions => (
                 "SELECT * FROM completion WHERE id > ?1 ORDER BY id LIMIT ?2",
-                vec![first],
+                vec![number],
             ),
             Exported::Tasks => (
-                "SELECT task.id, source, task.* FROM task LEFT JOIN dataset ON dataset.id = task.dataset
-                 WHERE task.id > ?1 ORDER BY task.id LIMIT ?2",
-                vec![first],
+                "SELECT task.dataset, record, component, source, task.*
+                 FROM task LEFT JOIN dataset ON dataset.id = task.dataset
+                 WHERE (task.dataset, record, component) > (?1, ?2, ?3)
+                 ORDER BY task.dataset, record, component LIMIT ?4",
+                vec![number, text.clone(), text],
             ),
             Exported::Transcripts => (
-                "SELECT transcript.task, transcript.fingerprint, transcript.generation, position, record,
-                    component, completion,
-                    transcript.fingerprint = task.fingerprint AND transcript.generation = task.generation AS current
-                 FROM transcript LEFT JOIN task ON task.id = transcript.task
-                 WHERE (transcript.task, transcript.fingerprint, transcript.generation, position) > (?1, ?2, ?3, ?4)
-                 ORDER BY transcript.task, transcript.fingerprint, transcript.generation, position LIMIT ?5",
-                vec![first, Sql::Blob(Vec::new()), Sql::Integer(0), Sql::Integer(0)],
+                "SELECT * FROM transcript
+                 WHERE (dataset, record, component, fingerprint, generation, position) > (?1, ?2, ?3, ?4, ?5, ?6)
+                 ORDER BY dataset, record, component, fingerprint, generation, position LIMIT ?7",
+                vec![
+                    number.clone(),
+                    text.clone(),
+                    text,
+                    Sql::Blob(Vec::new()),
+                    number.clone(),
+                    number,
+                ],
             ),
         }
     }

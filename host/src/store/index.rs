@@ -1,12 +1,14 @@
 //! The index of a dataset: where each record lies, so that records are read by place and never all at
 //! once. It also finds duplicates and gives totals, selections and the order of work.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter};
 
-use super::{IndexError, RunId, Seen, Store, StoreError};
+use super::checkpoint::checkpoints_of;
+use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
 use crate::dataset::{Dataset, DatasetError, Place, RecordHash};
 
 /// A dataset that is in the index.
@@ -19,7 +21,7 @@ pub struct IndexedDataset {
 }
 
 /// One record of the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordRef {
     /// Id of the record.
     pub id: String,
@@ -29,6 +31,8 @@ pub struct RecordRef {
     pub place: Place,
     /// Its hash, shortened.
     pub seen: Seen,
+    /// How its tasks ended when they were last seen.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// Which records are wanted; empty lists want all.
@@ -47,6 +51,7 @@ pub struct Selection {
 /// Work that is given out record by record, in order.
 #[derive(Clone, Debug)]
 pub struct Lease {
+    dataset: i64,
     /// Which index leads to the records.
     index: &'static str,
     filter: String,
@@ -134,6 +139,7 @@ impl Store {
         let few = !selection.records.is_empty() || selection.sample.is_some();
         let index = if few { "" } else { "INDEXED BY record_order" };
         Ok(Lease {
+            dataset: dataset.id,
             index,
             filter,
             values,
@@ -152,13 +158,13 @@ impl Store {
         parked
     }
 
-    /// The next records of a selection, at most `count`; none when all were given out.
+    /// The next records of a selection, at most `count`, with their checkpoints; none when all were given out.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn lease(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
         let count = count.min(lease.left);
-        let rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
+        let mut rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM record {} WHERE {} AND (rank, ord) > (?, ?)
                  ORDER BY rank, ord LIMIT ?",
@@ -187,11 +193,21 @@ impl Store {
                         category: row.get(1)?,
                         place,
                         seen: Seen::of(&row.get::<_, RecordHash>(7)?),
+                        checkpoints: Vec::new(),
                     };
                     Ok((record, (row.get(5)?, row.get(6)?)))
                 })?
                 .collect()
         })?;
+        let ids: Vec<&str> = rows.iter().map(|(record, _)| record.id.as_str()).collect();
+        let points = self.read(|reader| checkpoints_of(reader, lease.dataset, &ids))?;
+        let mut places: HashMap<String, Vec<Checkpoint>> = HashMap::with_capacity(rows.len());
+        for point in points {
+            places.entry(point.record.clone()).or_default().push(point);
+        }
+        for (record, _) in &mut rows {
+            record.checkpoints = places.remove(&record.id).unwrap_or_default();
+        }
         if let Some((_, last)) = rows.last() {
             lease.last = *last;
         }

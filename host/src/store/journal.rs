@@ -205,7 +205,7 @@ impl Store {
     /// When the state cannot be read.
     pub fn transcript(
         &self,
-        task: TaskId,
+        task: &TaskId,
         fingerprint: Digest,
         generation: u32,
     ) -> Result<Vec<(Digest, Answer)>, StoreError> {
@@ -228,11 +228,13 @@ impl Store {
             .writer
             .write_later(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?;
                 for (position, completion) in entries {
                     statement.execute(params![
-                        task.0,
+                        task.dataset,
+                        task.record,
+                        task.component,
                         fingerprint.as_bytes().as_slice(),
                         generation,
                         position,
@@ -247,17 +249,20 @@ impl Store {
 
 fn transcript(
     reader: &Connection,
-    task: TaskId,
+    task: &TaskId,
     fingerprint: Digest,
     generation: u32,
 ) -> rusqlite::Result<Vec<(Digest, Answer)>> {
     let mut statement = reader.prepare_cached(
         "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, key, position
          FROM transcript JOIN completion ON completion.id = transcript.completion
-         WHERE task = ?1 AND fingerprint = ?2 AND generation = ?3 ORDER BY position",
+         WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND generation = ?5
+         ORDER BY position",
     )?;
     let mut rows = statement.query(params![
-        task.0,
+        task.dataset,
+        task.record,
+        task.component,
         fingerprint.as_bytes().as_slice(),
         generation
     ])?;
@@ -317,6 +322,14 @@ mod tests {
         })
     }
 
+    fn task() -> TaskId {
+        TaskId {
+            dataset: 1,
+            record: "iron".to_owned(),
+            component: "text".to_owned(),
+        }
+    }
+
     fn provenance() -> Provenance {
         Provenance {
             provider: "offline".to_owned(),
@@ -348,19 +361,17 @@ mod tests {
                 panic!("recorded")
             };
             assert_eq!((found, &text), (id, &answer));
-            let task = TaskId::new("data", "iron", "text");
             store
-                .append_transcript(task, key, 0, vec![(0, id)])
+                .append_transcript(task(), key, 0, vec![(0, id)])
                 .await
                 .unwrap();
         }
         let store = Store::open(&path).unwrap();
-        let task = TaskId::new("data", "iron", "text");
         assert_eq!(
-            store.transcript(task, key, 0).unwrap(),
+            store.transcript(&task(), key, 0).unwrap(),
             [(key, completion("because"))]
         );
-        assert!(store.transcript(task, key, 1).unwrap().is_empty());
+        assert!(store.transcript(&task(), key, 1).unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 
 use rusqlite::{Row, params};
 
-use super::{Store, StoreError, TaskId};
+use super::{Store, StoreError};
 use crate::core::digest::Digest;
 
 /// Why a file is left over.
@@ -133,13 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub async fn forget(
-        &self,
-        dataset: i64,
-        source: &str,
-        gone: Vec<Leftover>,
-    ) -> Result<(), StoreError> {
-        let source = source.to_owned();
+    pub async fn forget(&self, dataset: i64, gone: Vec<Leftover>) -> Result<(), StoreError> {
         self.inner
             .writer
             .write(move |connection| {
@@ -150,12 +144,15 @@ impl Store {
                             .execute(params![dataset, leftover.path])?;
                         continue;
                     }
-                    let task = TaskId::new(&source, &leftover.record, &leftover.component);
-                    for sql in [
-                        "DELETE FROM transcript WHERE task = ?1",
-                        "DELETE FROM task WHERE id = ?1",
-                    ] {
-                        connection.prepare_cached(sql)?.execute([task.0])?;
+                    for table in ["transcript", "task"] {
+                        let sql = format!(
+                            "DELETE FROM {table} WHERE dataset = ?1 AND record = ?2 AND component = ?3"
+                        );
+                        connection.prepare_cached(&sql)?.execute(params![
+                            dataset,
+                            leftover.record,
+                            leftover.component
+                        ])?;
                     }
                 }
                 Ok(())

@@ -65,8 +65,9 @@ pub fn prune(path: &Path, pruning: Pruning) -> Result<Pruned, StoreError> {
 /// A transcript is superseded once its task was done by another one, after it.
 const SUPERSEDED: &str = "
 CREATE TEMP TABLE superseded AS
-SELECT transcript.task, transcript.fingerprint, transcript.generation, position, completion
-FROM task JOIN transcript ON transcript.task = task.id
+SELECT transcript.dataset, transcript.record, transcript.component, transcript.fingerprint,
+    transcript.generation, position, completion
+FROM task JOIN transcript USING (dataset, record, component)
     LEFT JOIN completion ON completion.id = completion
 WHERE outcome = 'done'
     AND (transcript.fingerprint <> task.fingerprint OR transcript.generation <> task.generation)
@@ -83,8 +84,8 @@ fn delete(connection: &mut Connection, pruning: Pruning) -> rusqlite::Result<Pru
     transaction.execute(SUPERSEDED, [&before])?;
     let count = |rows: usize| rows as u64;
     let transcripts = count(transaction.execute(
-        "DELETE FROM transcript WHERE (task, fingerprint, generation, position) IN
-            (SELECT task, fingerprint, generation, position FROM superseded)",
+        "DELETE FROM transcript WHERE (dataset, record, component, fingerprint, generation, position) IN
+            (SELECT dataset, record, component, fingerprint, generation, position FROM superseded)",
         [],
     )?);
     let mut completions = count(transaction.execute(

@@ -29,13 +29,13 @@ const ROWS: i64 = 16;
 /// Tables whose rows are found by a number, and those that are found by their key.
 const TABLES: [&str; 8] = [
     "completion",
-    "transcript",
-    "task",
     "run",
     "dataset",
     "recipe",
-    "moved",
     "record",
+    "task",
+    "transcript",
+    "moved",
 ];
 
 /// Reads the state at `old` and writes a new one at `new`. The old one is not changed.
@@ -110,11 +110,13 @@ fn copy(
             _ => Ok(()),
         };
         let mut gaps = Gaps::default();
-        let has_rowid = !matches!(table, "transcript" | "moved");
-        if has_rowid {
-            by_number(damaged, table, &columns, &mut put, &mut gaps)?;
+        if let Some(key) = key(table) {
+            let whole = by_order(damaged, table, key, &columns, &mut put, &mut gaps)?;
+            if !whole && table != "moved" {
+                by_record(damaged, &transaction, table, &columns, &mut put)?;
+            }
         } else {
-            by_order(damaged, table, &columns, &mut put, &mut gaps)?;
+            by_number(damaged, table, &columns, &mut put, &mut gaps)?;
         }
         saved.gaps = gaps.count;
         saved.error = gaps.error;
@@ -174,30 +176,25 @@ fn by_number(
     let mut range = |from: i64, to: i64, backwards: bool| -> rusqlite::Result<Read> {
         let order = if backwards { "DESC" } else { "ASC" };
         let sql = format!(
-            "SELECT rowid, {list} FROM {table} NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid {order}"
+            "SELECT {list}, rowid FROM {table} NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid {order}"
         );
         let mut last = None;
-        let mut read = || -> Result<(), Result<rusqlite::Error, rusqlite::Error>> {
-            let mut statement = damaged.prepare_cached(&sql).map_err(Ok)?;
-            let mut rows = statement.query([from, to]).map_err(Ok)?;
-            while let Some(row) = rows.next().map_err(Ok)? {
-                let number: i64 = row.get(0).map_err(Ok)?;
-                let values: rusqlite::Result<Vec<Sql>> =
-                    (1..=columns.len()).map(|place| row.get(place)).collect();
-                put(values.map_err(Ok)?).map_err(Err)?;
+        let mut put = |mut row: Vec<Sql>| {
+            if let Some(Sql::Integer(number)) = row.pop() {
                 last = Some(number);
             }
-            Ok(())
+            put(row)
         };
-        match read() {
-            Ok(()) => Ok(Read::Whole),
-            Err(Ok(error)) => Ok(Read::Until(last, error)),
-            Err(Err(error)) => Err(error),
-        }
+        let values = [Sql::Integer(from), Sql::Integer(to)];
+        let error = rows(damaged, &sql, &values, columns.len() + 1, &mut put)?;
+        Ok(match error {
+            None => Read::Whole,
+            Some(error) => Read::Until(last, error),
+        })
     };
-    let Extent { first, last, rows } = extent(damaged, table);
+    let Extent { first, last, count } = extent(damaged, table);
     // A stretch that is narrower than the space between two rows holds none, most likely.
-    let narrowest = width(first, last) / (2 * rows.max(1));
+    let narrowest = width(first, last) / (2 * count.max(1));
     let mut stretches = vec![(first, last)];
     while let Some((from, to)) = stretches.pop() {
         let (first, error) = match range(from, to, false)? {
@@ -228,7 +225,7 @@ fn width(first: i64, last: i64) -> u64 {
 struct Extent {
     first: i64,
     last: i64,
-    rows: u64,
+    count: u64,
 }
 
 /// What the index of a table's key knows about its rows; else a guess from the size of the file.
@@ -240,63 +237,113 @@ fn extent(damaged: &Connection, table: &str) -> Extent {
         Ok(Extent {
             first: row.get(0)?,
             last: row.get(1)?,
-            rows: row.get(2)?,
+            count: row.get(2)?,
         })
     });
     let number = |sql: &str| damaged.query_row(sql, [], |row| row.get::<_, i64>(0));
     known.unwrap_or_else(|_| {
         let pages = number("PRAGMA page_count").unwrap_or(1 << 16);
         let rows = pages.saturating_mul(ROWS);
-        if table == "task" {
-            // Its numbers are hashes.
-            let (first, last) = (i64::MIN, i64::MAX);
-            let rows = rows.unsigned_abs();
-            return Extent { first, last, rows };
-        }
         let told = number("SELECT max(completion) FROM transcript").unwrap_or(0);
         let last = rows.max(told);
-        let rows = last.unsigned_abs();
         Extent {
             first: 1,
             last,
-            rows,
+            count: last.unsigned_abs(),
         }
     })
 }
 
-/// Reads a table that has no numbers from both ends.
+/// The key of a table whose rows have no numbers.
+fn key(table: &str) -> Option<&'static [&'static str]> {
+    match table {
+        "task" => Some(&["dataset", "record", "component"]),
+        "transcript" => Some(&[
+            "dataset",
+            "record",
+            "component",
+            "fingerprint",
+            "generation",
+            "position",
+        ]),
+        "moved" => Some(&["dataset", "path"]),
+        _ => None,
+    }
+}
+
+/// Reads a table from both ends. Whether that was all of it.
 fn by_order(
     damaged: &Connection,
     table: &str,
+    key: &[&str],
     columns: &[String],
     put: &mut Put<'_>,
     gaps: &mut Gaps,
+) -> rusqlite::Result<bool> {
+    let list = columns.join(", ");
+    for direction in ["", " DESC"] {
+        let order: Vec<String> = key.iter().map(|key| format!("{key}{direction}")).collect();
+        let sql = format!("SELECT {list} FROM {table} ORDER BY {}", order.join(", "));
+        match rows(damaged, &sql, &[], columns.len(), put)? {
+            None => return Ok(true),
+            Some(error) if direction.is_empty() => gaps.note(&error),
+            Some(_) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Reads what belongs to each record that was saved: so what lies between two damaged pages is found.
+fn by_record(
+    damaged: &Connection,
+    saved: &Connection,
+    table: &str,
+    columns: &[String],
+    put: &mut Put<'_>,
 ) -> rusqlite::Result<()> {
     let list = columns.join(", ");
-    let order = match table {
-        "moved" => ["dataset, path", "dataset DESC, path DESC"],
-        _ => [
-            "task, fingerprint, generation, position",
-            "task DESC, fingerprint DESC, generation DESC, position DESC",
-        ],
-    };
-    for order in order {
-        let sql = format!("SELECT {list} FROM {table} ORDER BY {order}");
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = damaged.prepare(&sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let values: rusqlite::Result<Vec<Sql>> =
-                    (0..columns.len()).map(|place| row.get(place)).collect();
-                put(values?)?;
+    let mut records = saved.prepare("SELECT dataset, id FROM record")?;
+    let mut records = records.query([])?;
+    while let Some(record) = records.next()? {
+        let key: [Sql; 2] = [record.get(0)?, record.get(1)?];
+        for direction in ["", " DESC"] {
+            let sql = format!(
+                "SELECT {list} FROM {table} WHERE dataset = ?1 AND record = ?2 ORDER BY component{direction}"
+            );
+            if rows(damaged, &sql, &key, columns.len(), put)?.is_none() {
+                break;
             }
-            Ok(())
-        };
-        match read() {
-            Ok(()) => return Ok(()),
-            Err(error) if is_full(&error) => return Err(error),
-            Err(error) => gaps.note(&error),
         }
     }
     Ok(())
+}
+
+/// Reads rows up to an error of the damaged file, and gives it. An error of the new state ends it all.
+fn rows(
+    damaged: &Connection,
+    sql: &str,
+    values: &[Sql],
+    columns: usize,
+    put: &mut Put<'_>,
+) -> rusqlite::Result<Option<rusqlite::Error>> {
+    let mut statement = match damaged.prepare_cached(sql) {
+        Ok(statement) => statement,
+        Err(error) => return Ok(Some(error)),
+    };
+    let mut rows = match statement.query(params_from_iter(values)) {
+        Ok(rows) => rows,
+        Err(error) => return Ok(Some(error)),
+    };
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(None),
+            Err(error) => return Ok(Some(error)),
+        };
+        let values: rusqlite::Result<Vec<Sql>> = (0..columns).map(|place| row.get(place)).collect();
+        match values {
+            Ok(values) => put(values)?,
+            Err(error) => return Ok(Some(error)),
+        }
+    }
 }

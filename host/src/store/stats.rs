@@ -95,11 +95,9 @@ fn stats(reader: &Connection, file_bytes: u64, wal_bytes: u64) -> rusqlite::Resu
         components: spending(
             reader,
             &format!(
-                "SELECT coalesce(component, '(no task)'), {SUMS} FROM
-                    (SELECT completion.*, (SELECT component FROM task WHERE task.id = told.task) AS component
-                     FROM completion LEFT JOIN
-                        (SELECT completion, min(task) AS task FROM transcript GROUP BY completion) AS told
-                     ON told.completion = completion.id)
+                "SELECT coalesce(component, '(no task)'), {SUMS} FROM completion LEFT JOIN
+                    (SELECT completion, min(component) AS component FROM transcript GROUP BY completion) AS told
+                 ON told.completion = completion.id
                  GROUP BY 1 ORDER BY 1"
             ),
         )?,

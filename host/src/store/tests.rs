@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::{Exported, Pruned, Pruning, TaskId, View, prune, recover, schema};
+use super::{Exported, Pruned, Pruning, View, prune, recover, schema};
 use crate::core::digest::Digest;
 
 const SOURCE: &str = "../records.jsonl";
@@ -31,18 +31,24 @@ fn state(folder: &Path, count: u32) -> PathBuf {
         .unwrap();
     for number in 0..count {
         let record = format!("r{number}");
-        let task = TaskId::new(SOURCE, &record, "text").0;
+        connection
+            .execute(
+                "INSERT INTO record VALUES (1, ?1, 'c', 0, ?2, 0, 1, 1, zeroblob(32), 1)",
+                params![record, number],
+            )
+            .unwrap();
         for position in 0..2 {
             let id = 2 * number + position + 1;
             complete(&connection, id, "2026-01-01T10:00:00.000Z");
-            tell(&connection, task, &[1; 32], position, id);
+            tell(&connection, &record, &[1; 32], position, id);
         }
         connection
             .execute(
-                "INSERT INTO task (id, dataset, record, component, run, outcome, generation, fingerprint, recipe,
-                    path, size, content, executions, calls, input_tokens, output_tokens, ended_at)
-                 VALUES (?1, 1, ?2, 'text', 1, 'done', 0, ?3, 1, ?4, 4, ?5, 1, 2, 20, 10, '2026-01-01T11:00:00.000Z')",
-                params![task, record, [1_u8; 32], format!("text/{record}.md"), Digest::of(record.as_bytes()).as_bytes()],
+                "INSERT INTO task (dataset, record, component, run, outcome, generation, fingerprint, recipe,
+                    path, size, content, executions, calls, input_tokens, output_tokens, ended_at, seen, parts)
+                 VALUES (1, ?1, 'text', 1, 'done', 0, ?2, 1, ?3, 4, ?4, 1, 2, 20, 10, '2026-01-01T11:00:00.000Z',
+                    zeroblob(8), x'')",
+                params![record, [1_u8; 32], format!("text/{record}.md"), Digest::of(record.as_bytes()).as_bytes()],
             )
             .unwrap();
     }
@@ -61,11 +67,11 @@ fn complete(connection: &Connection, id: u32, at: &str) {
         .unwrap();
 }
 
-fn tell(connection: &Connection, task: i64, fingerprint: &[u8], position: u32, completion: u32) {
+fn tell(connection: &Connection, record: &str, fingerprint: &[u8], position: u32, completion: u32) {
     connection
         .execute(
-            "INSERT INTO transcript VALUES (?1, ?2, 0, ?3, ?4)",
-            params![task, fingerprint, position, completion],
+            "INSERT INTO transcript VALUES (1, ?1, 'text', ?2, 0, ?3, ?4)",
+            params![record, fingerprint, position, completion],
         )
         .unwrap();
 }
@@ -124,23 +130,22 @@ fn pruning_takes_what_was_superseded_and_nothing_that_can_be_of_use() {
     let folder = tempfile::tempdir().unwrap();
     let path = state(folder.path(), 10);
     let connection = Connection::open(&path).unwrap();
-    let task = |record| TaskId::new(SOURCE, record, "text").0;
     let before = "2026-01-01T09:00:00.000Z";
     let after = "2026-01-01T12:00:00.000Z";
     // Told before the task was done from something else; one of them is shared with a task of today.
     complete(&connection, 100, before);
     complete(&connection, 101, before);
-    tell(&connection, task("r0"), &[2; 32], 0, 100);
-    tell(&connection, task("r0"), &[2; 32], 1, 101);
-    tell(&connection, task("r1"), &[1; 32], 2, 101);
+    tell(&connection, "r0", &[2; 32], 0, 100);
+    tell(&connection, "r0", &[2; 32], 1, 101);
+    tell(&connection, "r1", &[1; 32], 2, 101);
     // Told after it was done, by a run that was cut off; and by a task that has not ended yet.
     complete(&connection, 102, after);
-    tell(&connection, task("r0"), &[3; 32], 0, 102);
+    tell(&connection, "r0", &[3; 32], 0, 102);
     complete(&connection, 103, before);
-    tell(&connection, task("new"), &[1; 32], 0, 103);
+    tell(&connection, "new", &[1; 32], 0, 103);
     // Of a task that failed: its next try finds them.
     complete(&connection, 104, before);
-    tell(&connection, task("r2"), &[2; 32], 0, 104);
+    tell(&connection, "r2", &[2; 32], 0, 104);
     connection
         .execute(
             "UPDATE task SET outcome = 'failed', class = 'transient' WHERE record = 'r2'",
@@ -212,7 +217,7 @@ fn pruning_gives_back_room() {
 }
 
 /// What breaks a law, and how it is named.
-const BREAKS: [(&str, &str); 12] = [
+const BREAKS: [(&str, &str); 11] = [
     (
         "DELETE FROM completion WHERE id = 1",
         "a transcript names a completion that is not there",
@@ -250,15 +255,11 @@ const BREAKS: [(&str, &str); 12] = [
         "a task was made by a recipe that is not there",
     ),
     (
-        "UPDATE task SET record = 'x' WHERE record = 'r1'",
-        "a task has the number of another",
-    ),
-    (
         "UPDATE task SET outcome = 'failed', class = 'bad luck' WHERE record = 'r1'",
         "a task has an unknown class of failure",
     ),
     (
-        "INSERT INTO record VALUES (1, 'r1', 'c', 0, 0, 0, 1, 1, x'00', 1)",
+        "UPDATE record SET hash = x'00' WHERE id = 'r1'",
         "a record has a malformed hash or is of no dataset",
     ),
 ];
@@ -414,9 +415,15 @@ fn damage_is_named_and_costs_what_lies_on_the_damaged_pages() {
     let saved = recover(&path, &new).unwrap();
     for (table, expected) in expected {
         let saved = saved.iter().find(|saved| saved.table == table).unwrap();
-        assert_eq!(saved.rows as usize, expected, "{saved:?}");
         assert!(saved.gaps > 0 && saved.error.is_some());
-        assert_eq!(rows(&new, table), expected);
+        assert_eq!(rows(&new, table), saved.rows as usize);
+        // Rows of a table without numbers lie on inner pages, too, and cannot be had without those below.
+        let beside = if table == "task" { 8 } else { 0 };
+        let saved = saved.rows as usize;
+        assert!(
+            (expected - beside..=expected).contains(&saved),
+            "{table}: {saved} of {expected}"
+        );
     }
     assert!(
         saved

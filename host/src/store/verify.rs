@@ -8,7 +8,6 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use super::checkpoint::TaskId;
 use super::{StoreError, View};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
@@ -55,14 +54,15 @@ const RUN: &str = "`host run` asks for what is missing when the task is next mad
 const LAWS: [(&str, &str, &str); 9] = [
     (
         "a transcript names a completion that is not there",
-        "SELECT 'task ' || task || ', position ' || position FROM transcript
+        "SELECT record || ' ' || component || ', position ' || position FROM transcript
          WHERE NOT EXISTS (SELECT 1 FROM completion WHERE completion.id = completion)",
         RUN,
     ),
     (
         "a done task was told more than its transcript holds",
         "SELECT record || ' ' || component FROM task WHERE outcome = 'done' AND calls >
-            (SELECT count(*) FROM transcript WHERE transcript.task = task.id
+            (SELECT count(*) FROM transcript WHERE transcript.dataset = task.dataset
+                AND transcript.record = task.record AND transcript.component = task.component
                 AND transcript.fingerprint = task.fingerprint AND transcript.generation = task.generation)",
         RUN,
     ),
@@ -199,29 +199,23 @@ impl View {
         Ok(())
     }
 
-    /// Laws that SQL does not know: numbers of tasks, classes, and files.
+    /// Laws that SQL does not know: classes, and files.
     fn tasks(
         &self,
         output_root: Option<&Path>,
         findings: &mut Findings,
         report: &mut Report,
     ) -> rusqlite::Result<()> {
-        let mut after = i64::MIN;
+        let mut after = (i64::MIN, String::new(), String::new());
         loop {
-            let rows = batch(&self.reader, after)?;
+            let rows = batch(&self.reader, &after)?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
-            after = last.id;
+            after = (last.dataset, last.record.clone(), last.component.clone());
             for row in rows {
                 report.tasks += 1;
                 let place = format!("{} {}", row.record, row.component);
-                if let Some(source) = &row.source
-                    && TaskId::new(source, &row.record, &row.component).0 != row.id
-                {
-                    let what = "a task has the number of another";
-                    findings.add(what, RECOVER, true, place.clone());
-                }
                 if let Some(class) = &row.class
                     && class.parse::<FailureClass>().is_err()
                 {
@@ -246,8 +240,13 @@ impl View {
     fn has_changed(&self, row: &TaskRow) -> rusqlite::Result<bool> {
         let now: Option<Option<Vec<u8>>> = self
             .reader
-            .prepare_cached("SELECT content FROM task WHERE id = ?1 AND path = ?2")?
-            .query_row(params![row.id, row.path], |row| row.get(0))
+            .prepare_cached(
+                "SELECT content FROM task WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND path = ?4",
+            )?
+            .query_row(
+                params![row.dataset, row.record, row.component, row.path],
+                |row| row.get(0),
+            )
             .optional()?;
         Ok(now.flatten() != row.content)
     }
@@ -266,8 +265,7 @@ fn fault(root: &Path, row: &TaskRow) -> Option<(&'static str, &'static str)> {
 }
 
 struct TaskRow {
-    id: i64,
-    source: Option<String>,
+    dataset: i64,
     record: String,
     component: String,
     outcome: String,
@@ -276,23 +274,22 @@ struct TaskRow {
     content: Option<Vec<u8>>,
 }
 
-fn batch(reader: &Connection, after: i64) -> rusqlite::Result<Vec<TaskRow>> {
+fn batch(reader: &Connection, after: &(i64, String, String)) -> rusqlite::Result<Vec<TaskRow>> {
     reader
         .prepare_cached(
-            "SELECT task.id, source, record, component, outcome, class, path, content
-             FROM task LEFT JOIN dataset ON dataset.id = task.dataset
-             WHERE task.id > ?1 ORDER BY task.id LIMIT ?2",
+            "SELECT dataset, record, component, outcome, class, path, content FROM task
+             WHERE (dataset, record, component) > (?1, ?2, ?3)
+             ORDER BY dataset, record, component LIMIT ?4",
         )?
-        .query_map([after, BATCH], |row| {
+        .query_map(params![after.0, after.1, after.2, BATCH], |row| {
             Ok(TaskRow {
-                id: row.get(0)?,
-                source: row.get(1)?,
-                record: row.get(2)?,
-                component: row.get(3)?,
-                outcome: row.get(4)?,
-                class: row.get(5)?,
-                path: row.get(6)?,
-                content: row.get(7)?,
+                dataset: row.get(0)?,
+                record: row.get(1)?,
+                component: row.get(2)?,
+                outcome: row.get(3)?,
+                class: row.get(4)?,
+                path: row.get(5)?,
+                content: row.get(6)?,
             })
         })?
         .collect()
