@@ -73,7 +73,7 @@ fn files_of_a_deleted_record_are_told_and_removed_on_request_only() {
     assert!(said.contains(expected), "{said}");
     let listed = scene.host(&["clean"]).ended(0).stdout;
     assert!(
-        listed.contains("1 kept, edited by hand; 9 kept\n"),
+        listed.contains("9 kept; 1 kept, edited by hand\n"),
         "{listed}"
     );
     let moved = scene

@@ -82,13 +82,13 @@ fn undisturbed() -> Undisturbed {
 }
 
 /// Prompts that were answered to the end.
-fn answered(ledger: &Ledger) -> BTreeSet<&str> {
+pub(super) fn answered(ledger: &Ledger) -> BTreeSet<&str> {
     let calls = ledger.calls.iter().filter(|call| call.complete);
     calls.map(|call| call.prompt.as_str()).collect()
 }
 
 /// Prompts that were billed, answered to the end or not.
-fn billed(ledger: &Ledger) -> BTreeSet<&str> {
+pub(super) fn billed(ledger: &Ledger) -> BTreeSet<&str> {
     ledger
         .calls
         .iter()

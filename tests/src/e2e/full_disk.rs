@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::crash::{answered, billed};
 use crate::scene::{KEY, Ran, Scene, program};
 use crate::simulator::{Config, Simulator};
 
@@ -14,12 +15,6 @@ fn simulator() -> Simulator {
         ..Config::default()
     })
     .unwrap()
-}
-
-/// Calls that were answered to the end.
-fn answered(simulator: &Simulator) -> u64 {
-    let ledger = simulator.ledger();
-    ledger.calls.iter().filter(|call| call.complete).count() as u64
 }
 
 /// A file system of its own that is soon full; only root may have one.
@@ -93,60 +88,62 @@ fn of_the_output() {
 
 #[test]
 fn of_the_state() {
-    let simulator = simulator();
     let scene = Scene::new();
     let Some(small) = Small::mount(&scene, 1 << 20) else {
         return;
     };
-    let state = small.0.join("state.db").display().to_string();
-    let scene = scene
-        .asking(&simulator)
-        .with("BATCHGEN_CONCURRENCY", "4")
-        .with("BATCHGEN_STATE", &state);
-    let ran = scene.run(&METAL).ended(1);
-    assert!(
-        ran.stderr.contains("make room and run again"),
-        "{}",
-        ran.stderr
-    );
-    let journaled = scene.journal_of("small/state.db");
+    let state = "small/state.db";
+    let scene = scene.with("BATCHGEN_STATE", state);
+    goes_on(scene, state, |scene| {
+        let ran = scene.run(&METAL).ended(1);
+        assert!(
+            ran.stderr.contains("make room and run again"),
+            "{}",
+            ran.stderr
+        );
+        || small.grow()
+    });
+}
+
+/// Where nobody may mount anything: files that may not grow stand for a disk that is full.
+#[test]
+fn of_a_file_that_may_not_grow() {
+    goes_on(Scene::new(), ".batchgen/state.db", |scene| {
+        let script = "trap '' XFSZ; ulimit -f 3000; exec \"$0\" run --category metal";
+        let host = program("host").display().to_string();
+        let output = scene
+            .command_of(Path::new("/bin/sh"), &["-c", script, &host])
+            .output()
+            .unwrap();
+        let ran = Ran::from(output).ended(1);
+        assert!(ran.stderr.contains("state.db failed"), "{}", ran.stderr);
+        || ()
+    });
+}
+
+/// A run that fails for its state, and one that goes on with more room. `fail` gives what makes room.
+fn goes_on<M: FnOnce()>(scene: Scene, state: &str, fail: impl FnOnce(&Scene) -> M) {
+    let first = simulator();
+    let scene = scene.asking(&first).with("BATCHGEN_CONCURRENCY", "4");
+    let make_room = fail(&scene);
+    let first = first.shutdown();
+    let journaled = scene.journal_of(state);
     assert!(!journaled.is_empty());
-    small.grow();
-    let before = answered(&simulator);
+    make_room();
+    let second = simulator();
+    let scene = scene.asking(&second).with("BATCHGEN_CONCURRENCY", "4");
     let summary = scene.run(&METAL).ended(0).summary();
     assert_eq!((summary.complete(), summary.count("edited")), (34, 0));
-    let after = scene.journal_of("small/state.db");
+    let after = scene.journal_of(state);
     assert!(
         journaled
             .iter()
             .all(|(key, text)| after.get(key) == Some(text))
     );
     // What had just arrived could not be kept; nothing else is asked again.
+    let (second, answers) = (second.shutdown(), answered(&first));
     assert_eq!(
-        simulator.totals().billed_again,
-        before - journaled.len() as u64
+        billed(&second).intersection(&answers).count(),
+        answers.len() - journaled.len()
     );
-}
-
-/// Where nobody may mount anything: files that may not grow stand for a disk that is full.
-#[test]
-fn of_a_file_that_may_not_grow() {
-    let simulator = simulator();
-    let scene = Scene::new()
-        .asking(&simulator)
-        .with("BATCHGEN_CONCURRENCY", "4");
-    let script = "trap '' XFSZ; ulimit -f 512; exec \"$0\" run --category metal";
-    let host = program("host").display().to_string();
-    let output = scene
-        .command_of(Path::new("/bin/sh"), &["-c", script, &host])
-        .output()
-        .unwrap();
-    let ran = Ran::from(output).ended(1);
-    assert!(ran.stderr.contains("state.db failed"), "{}", ran.stderr);
-    let journaled = scene.journal().len() as u64;
-    assert!(journaled > 0);
-    let before = answered(&simulator);
-    let summary = scene.run(&METAL).ended(0).summary();
-    assert_eq!((summary.complete(), summary.count("edited")), (34, 0));
-    assert_eq!(simulator.totals().billed_again, before - journaled);
 }

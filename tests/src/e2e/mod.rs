@@ -11,3 +11,4 @@ mod incremental;
 mod interrupt;
 mod large;
 mod power;
+mod store;
