@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, closest};
+use crate::core::class::FailureClass;
 use crate::dataset::DatasetConfig;
 
 /// The configuration with the flags laid over it.
@@ -97,6 +98,18 @@ pub(super) fn dollars(text: &str) -> Result<f64, String> {
     } else {
         Err("it must be more than 0".to_owned())
     }
+}
+
+/// Reads the name of a class of failures.
+pub(super) fn class(text: &str) -> Result<FailureClass, String> {
+    text.parse().map_err(|error| {
+        let names = FailureClass::all().map(FailureClass::as_str);
+        let meant = closest(text, names.clone())
+            .map(|meant| format!("did you mean `{meant}`? "))
+            .unwrap_or_default();
+        let names: Vec<&str> = names.collect();
+        format!("{error}; {meant}the classes are: {}", names.join(", "))
+    })
 }
 
 /// Values that no run can work with.

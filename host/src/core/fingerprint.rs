@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
-use super::recipe::Recipe;
+use super::recipe::{ALL_FIELDS, Recipe};
 
 /// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
 /// change to any other field changes nothing.
@@ -21,9 +21,13 @@ pub struct Ingredients<'a> {
     pub fields: &'a Map<String, Value>,
     /// The category's fields.
     pub category_fields: &'a Map<String, Value>,
-    /// Component and hash of the file of each upstream, in the order of the recipe.
-    pub upstreams: &'a [(&'a str, Digest)],
+    /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
+    /// to do without.
+    pub upstreams: &'a [(&'a str, Option<Digest>)],
 }
+
+/// Stands for an upstream that was left out. No file is taken for it: artifacts are text, and this is none.
+const LEFT_OUT: &[u8] = b"left out\xff";
 
 /// Bytes of the hash of each part that are kept.
 const KEPT: usize = 8;
@@ -56,7 +60,9 @@ impl Ingredients<'_> {
         ] {
             names.iter().for_each(|name| add(field(fields, name)));
         }
-        self.upstreams.iter().for_each(|(_, content)| add(*content));
+        self.upstreams.iter().for_each(|(_, content)| {
+            add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
+        });
         (builder.finish(), Parts(parts))
     }
 }
@@ -84,9 +90,13 @@ impl Parts {
 
 /// The hash of a field. The order of keys within it counts, since the component sees it.
 fn field(fields: &Map<String, Value>, name: &str) -> Digest {
-    let text = fields
-        .get(name)
-        .map_or_else(String::new, ToString::to_string);
+    let text = if name == ALL_FIELDS {
+        serde_json::to_string(fields).unwrap_or_default()
+    } else {
+        fields
+            .get(name)
+            .map_or_else(String::new, ToString::to_string)
+    };
     Digest::of(text.as_bytes())
 }
 
@@ -135,7 +145,7 @@ mod tests {
         identity: [&'static str; 3],
         fields: Map<String, Value>,
         category_fields: Map<String, Value>,
-        upstream: Digest,
+        upstream: Option<Digest>,
     }
 
     impl Given {
@@ -158,18 +168,27 @@ mod tests {
             identity: ["aluminum", "Aluminum", "metal"],
             fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
             category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
-            upstream: Digest::of(b"---"),
+            upstream: Some(Digest::of(b"---")),
         }
     }
 
     type Edit = (&'static [&'static str], fn(&mut Given));
+
+    #[test]
+    fn who_is_given_all_fields_sees_each_change() {
+        let mut given = given();
+        given.recipe.fields = vec![ALL_FIELDS.to_owned()];
+        let (before, _) = given.print();
+        given.fields.insert("colour".to_owned(), json!("red"));
+        assert_ne!(given.print().0, before);
+    }
 
     /// What each change must remake, and how it is named: the table of docs/FINGERPRINT.md.
     #[test]
     fn table_of_changes() {
         let before = given();
         let (print, parts) = before.print();
-        let edits: [Edit; 12] = [
+        let edits: [Edit; 13] = [
             (&[], |given| {
                 given.fields = map(json!({"formula": "Al", "colour": "grey", "density": 2.7}));
             }),
@@ -198,7 +217,10 @@ mod tests {
                 given.identity[2] = "alloy";
             }),
             (&["upstream changed: frontmatter"], |given| {
-                given.upstream = Digest::of(b"x");
+                given.upstream = Some(Digest::of(b"x"));
+            }),
+            (&["upstream changed: frontmatter"], |given| {
+                given.upstream = None;
             }),
             (
                 &["record changed: fields.density", "site changed"],

@@ -15,6 +15,7 @@ use super::record::{self, Pass};
 use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
+use crate::core::decision::Rules;
 use crate::core::statistics::View;
 use crate::dataset::Dataset;
 use crate::llm::error::CallError;
@@ -48,6 +49,10 @@ pub struct Run {
     pub interrupt: Interrupt,
     /// Records in work at once.
     pub window: usize,
+    /// Whether files that were edited by hand are replaced.
+    pub overwrite_edited: bool,
+    /// Whether a failed task runs only if a person chose it.
+    pub only_chosen: bool,
 }
 
 /// How a run ended.
@@ -157,7 +162,13 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             dataset: run.dataset,
             site: run.site,
             output_root: run.output_root,
-            clean,
+            store: run.store.clone(),
+            indexed: run.indexed.id,
+            rules: Rules {
+                clean,
+                overwrite_edited: run.overwrite_edited,
+                only_chosen: run.only_chosen,
+            },
         },
         indexed: run.indexed,
         components: run.components,

@@ -16,7 +16,7 @@ use crate::store::{Checkpoint, RecordRef};
 /// counted as kept.
 pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
     // After an unclean end files are held against their hashes.
-    if !context.judge.clean {
+    if !context.judge.rules.clean {
         return false;
     }
     let all = context

@@ -1,7 +1,7 @@
 //! The checkpoint: how every task ended, and what it was made from. Written only after the output
 //! file is durable.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
@@ -49,6 +49,15 @@ pub struct FileStamp {
     pub inode: u64,
 }
 
+/// A file that a task wrote, at a path that is not its own any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Path below the output directory.
+    pub path: String,
+    /// Hash of the file's bytes, as it was written.
+    pub content: Digest,
+}
+
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -56,12 +65,14 @@ pub struct Checkpoint {
     pub record: String,
     /// Name of the component.
     pub component: String,
-    /// Done, failed or blocked.
+    /// Done, failed, blocked, skipped, or due to be run again.
     pub outcome: LastOutcome,
     /// Why it is not done, in words.
     pub cause: Option<String>,
     /// Whether it waits for a sweep of this run.
     pub parked: bool,
+    /// Times in a row that it failed with this class, from the same ingredients.
+    pub attempts: u32,
     /// Generation that its questions were asked in.
     pub generation: u32,
     /// What it was made from.
@@ -78,6 +89,9 @@ pub struct Checkpoint {
     pub file: Option<FileStamp>,
     /// Hash of the file's bytes.
     pub content: Option<Digest>,
+    /// A file that was written where the output lay before; noted when the checkpoint is written, and not read
+    /// back with it.
+    pub left: Option<LeftFile>,
     /// Model that answered, where one was asked.
     pub model: Option<String>,
     /// Executions of the component.
@@ -94,7 +108,27 @@ impl Checkpoint {
         Stored {
             outcome: self.outcome,
             fingerprint: self.fingerprint,
+            attempts: self.attempts,
+            calls: self.calls,
         }
+    }
+
+    /// Takes over the file of an earlier checkpoint: it stays what it is until another takes its place.
+    pub fn keep_file(mut self, before: Option<&Checkpoint>) -> Checkpoint {
+        match before {
+            Some(before) if before.path == self.path => {
+                self.file = before.file;
+                self.content = before.content;
+            }
+            Some(before) => {
+                self.left = before.content.map(|content| LeftFile {
+                    path: before.path.clone(),
+                    content,
+                });
+            }
+            None => {}
+        }
+        self
     }
 }
 
@@ -151,6 +185,20 @@ impl Store {
         self.read(|reader| checkpoints_of(reader, dataset, &[record]))
     }
 
+    /// Hash of the file that a task wrote at a path which was not its own any more then.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn moved(&self, dataset: i64, path: &str) -> Result<Option<Digest>, StoreError> {
+        self.read(|reader| {
+            let content: Option<Vec<u8>> = reader
+                .prepare_cached("SELECT content FROM moved WHERE dataset = ?1 AND path = ?2")?
+                .query_row(params![dataset, path], |row| row.get(0))
+                .optional()?;
+            Ok(content.and_then(|content| Digest::from_slice(&content)))
+        })
+    }
+
     /// Writes checkpoints in one transaction; returns when they are on disk.
     ///
     /// # Errors
@@ -167,27 +215,38 @@ impl Store {
                 let mut statement = connection.prepare_cached(
                     "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class,
                         cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
-                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts)
+                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts, attempts)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                        ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
                 )?;
-                // A file at a path that is left is no longer made, and remembered to be removed on request.
-                let mut left = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO moved
-                     SELECT dataset, path, record, component, content FROM task
-                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND path <> ?4
-                        AND content IS NOT NULL",
-                )?;
+                // Who writes to a path again leaves nothing there.
                 let mut taken = connection
                     .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?;
                 for point in checkpoints {
-                    left.execute(params![dataset, point.record, point.component, point.path])?;
-                    taken.execute(params![dataset, point.path])?;
+                    if point.content.is_some() {
+                        taken.execute(params![dataset, point.path])?;
+                    }
                     let (outcome, class) = match point.outcome {
                         LastOutcome::Done => ("done", None),
                         LastOutcome::Failed(class) => ("failed", Some(class.as_str())),
                         LastOutcome::Blocked => ("blocked", None),
+                        LastOutcome::Skipped => ("skipped", None),
+                        LastOutcome::Due => ("due", None),
                     };
+                    if let Some(left) = &point.left {
+                        connection
+                            .prepare_cached(
+                                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content)
+                                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                            )?
+                            .execute(params![
+                                dataset,
+                                left.path,
+                                point.record,
+                                point.component,
+                                left.content.as_bytes().as_slice()
+                            ])?;
+                    }
                     statement.execute(params![
                         dataset,
                         point.record,
@@ -212,6 +271,7 @@ impl Store {
                         point.recipe.0,
                         point.seen.0.as_slice(),
                         point.parts.0,
+                        point.attempts,
                     ])?;
                 }
                 Ok(())
@@ -229,7 +289,7 @@ pub(super) fn checkpoints_of(
     let mut statement = reader.prepare_cached(
         "SELECT record, component, outcome, class, cause, parked, generation, fingerprint, path, size,
             mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
-            seen, parts
+            seen, parts, attempts
          FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2))",
     )?;
     let records = serde_json::json!(records).to_string();
@@ -260,6 +320,8 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         outcome: match outcome.as_str() {
             "done" => LastOutcome::Done,
             "blocked" => LastOutcome::Blocked,
+            "skipped" => LastOutcome::Skipped,
+            "due" => LastOutcome::Due,
             _ => LastOutcome::Failed(
                 class
                     .and_then(|class| class.parse().ok())
@@ -273,6 +335,7 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         path: row.get(8)?,
         file,
         content: digest(12)?,
+        left: None,
         model: row.get(13)?,
         executions: row.get(14)?,
         calls: row.get(15)?,
@@ -280,6 +343,7 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         recipe: RecipeId(row.get(18)?),
         seen: Seen(row.get(19)?),
         parts: Parts(row.get(20)?),
+        attempts: row.get(21)?,
     })
 }
 
@@ -299,6 +363,7 @@ mod tests {
             outcome: LastOutcome::Failed(FailureClass::Overloaded),
             cause: Some("503".to_owned()),
             parked: true,
+            attempts: 2,
             generation: 2,
             fingerprint: Digest::of(b"f"),
             recipe: RecipeId(3),
@@ -311,15 +376,30 @@ mod tests {
                 inode: 9,
             }),
             content: Some(Digest::of(b"c")),
+            left: None,
             model: Some("m".to_owned()),
             executions: 3,
             calls: 2,
             usage: Usage::new(10, 5),
         };
         store.complete(1, run, vec![point.clone()]).await.unwrap();
-        assert_eq!(store.checkpoints(1, "iron").unwrap(), [point]);
+        assert_eq!(
+            store.checkpoints(1, "iron").unwrap(),
+            std::slice::from_ref(&point)
+        );
         assert!(store.checkpoints(2, "iron").unwrap().is_empty());
         let (_, clean) = store.begin_run().await.unwrap();
         assert!(!clean, "the first run never ended");
+        let moved = Checkpoint {
+            path: "other/iron.md".to_owned(),
+            file: None,
+            content: None,
+            ..point.clone()
+        };
+        let moved = moved.keep_file(Some(&point));
+        assert_eq!(moved.content, None);
+        store.complete(1, run, vec![moved]).await.unwrap();
+        assert_eq!(store.moved(1, "text/iron.md").unwrap(), point.content);
+        assert_eq!(store.moved(1, "x.md").unwrap(), None);
     }
 }

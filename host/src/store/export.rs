@@ -1,10 +1,10 @@
 //! Rows of a state as JSON, for people and other programs. Bytes are written in hexadecimal.
 
 use rusqlite::types::{Value as Sql, ValueRef};
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use serde_json::{Map, Value};
 
-use super::{StoreError, View};
+use super::{Store, StoreError};
 
 /// Rows that are read together: each read is short, so that the WAL can be cut meanwhile.
 const BATCH: usize = 1000;
@@ -53,7 +53,7 @@ impl Exported {
     }
 }
 
-impl View {
+impl Store {
     /// Gives each row as an object, until `sink` has had enough and says `false`.
     ///
     /// # Errors
@@ -65,41 +65,33 @@ impl View {
     ) -> Result<(), StoreError> {
         let (sql, mut after) = what.query();
         loop {
-            let mut rows = 0;
-            let batch = self
-                .batch(sql, &mut after, &mut rows)
-                .map_err(|error| self.error(&error))?;
-            if !batch.into_iter().all(&mut sink) || rows < BATCH {
+            let batch = self.read(|reader| batch(reader, sql, &mut after))?;
+            let last = batch.len() < BATCH;
+            if !batch.into_iter().all(&mut sink) || last {
                 return Ok(());
             }
         }
     }
+}
 
-    fn batch(
-        &self,
-        sql: &str,
-        after: &mut [Sql],
-        count: &mut usize,
-    ) -> rusqlite::Result<Vec<Value>> {
-        let mut statement = self.reader.prepare_cached(sql)?;
-        let names: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        let limit = Sql::Integer(BATCH as i64);
-        let values: Vec<Sql> = after.iter().cloned().chain([limit]).collect();
-        let mut rows = statement.query(params_from_iter(values))?;
-        let mut batch = Vec::new();
-        while let Some(row) = rows.next()? {
-            for (place, key) in after.iter_mut().enumerate() {
-                *key = row.get(place)?;
-            }
-            batch.push(object(row, &names)?);
+fn batch(reader: &Connection, sql: &str, after: &mut [Sql]) -> rusqlite::Result<Vec<Value>> {
+    let mut statement = reader.prepare_cached(sql)?;
+    let names: Vec<String> = statement
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let limit = Sql::Integer(BATCH as i64);
+    let values: Vec<Sql> = after.iter().cloned().chain([limit]).collect();
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut batch = Vec::new();
+    while let Some(row) = rows.next()? {
+        for (place, key) in after.iter_mut().enumerate() {
+            *key = row.get(place)?;
         }
-        *count = batch.len();
-        Ok(batch)
+        batch.push(object(row, &names)?);
     }
+    Ok(batch)
 }
 
 fn object(row: &Row<'_>, names: &[String]) -> rusqlite::Result<Value> {

@@ -60,6 +60,27 @@ pub struct Lease {
     left: u64,
 }
 
+impl Lease {
+    /// Number of the dataset.
+    pub fn dataset(&self) -> i64 {
+        self.dataset
+    }
+
+    /// The same with one more condition on the record.
+    pub(super) fn narrowed(&self, condition: &str, values: Vec<Sql>) -> Lease {
+        let mut lease = self.clone();
+        lease.filter.push_str(condition);
+        lease.values.extend(values);
+        lease
+    }
+
+    /// A query for the ids of all its records, with its values.
+    pub(super) fn ids(&self) -> (String, Vec<Sql>) {
+        let sql = format!("SELECT id FROM record WHERE {}", self.filter);
+        (sql, self.values.clone())
+    }
+}
+
 const COLUMNS: &str = "id, category, offset, length, line, rank, ord, hash";
 
 impl Store {
@@ -81,6 +102,27 @@ impl Store {
         result.map_err(|error| match error {
             UpdateError::Dataset(error) => IndexError::Dataset(error),
             UpdateError::Sql(error) => IndexError::Store(self.inner.writer.error(&error)),
+        })
+    }
+
+    /// A dataset that was indexed before, as it was then; `None` if it never was.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn indexed(&self, source: &str) -> Result<Option<IndexedDataset>, StoreError> {
+        self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT id FROM dataset WHERE source = ?1",
+                    [source],
+                    |row| {
+                        Ok(IndexedDataset {
+                            id: row.get(0)?,
+                            source: source.to_owned(),
+                        })
+                    },
+                )
+                .optional()
         })
     }
 
@@ -150,12 +192,8 @@ impl Store {
 
     /// Narrows a selection to the records that have a task waiting for a sweep of this run.
     pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
-        let mut parked = lease.clone();
-        parked.filter.push_str(
-            " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)",
-        );
-        parked.values.push(Sql::Integer(run.0));
-        parked
+        let condition = " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)";
+        lease.narrowed(condition, vec![Sql::Integer(run.0)])
     }
 
     /// The next records of a selection, at most `count`, with their checkpoints; none when all were given out.
@@ -213,6 +251,23 @@ impl Store {
         }
         lease.left = lease.left.saturating_sub(rows.len() as u64);
         Ok(rows.into_iter().map(|(record, _)| record).collect())
+    }
+
+    /// One record by its id.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find_record(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<RecordRef>, StoreError> {
+        let selection = Selection {
+            records: vec![id.to_owned()],
+            ..Selection::default()
+        };
+        let mut lease = self.select(dataset, &selection)?;
+        Ok(self.lease(&mut lease, 1)?.pop())
     }
 
     /// Names that were asked for and are not in the dataset: categories, then records.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The step at place N leads from version N to version N + 1.
-const STEPS: [&str; 2] = [VERSION_1, VERSION_2];
+const STEPS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// Version of the tables that this host works with.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -98,16 +98,36 @@ CREATE TABLE transcript (
 
 /// What a task was made by, and a hash of each part: so that a change can be named. Tasks from before know
 /// neither, and are made again from the answers in the journal.
-///
-/// What belongs to a task is now kept in the order of its record, so that a run writes to few pages at a time:
-/// rows in the order of a hash would each dirty a page of their own. What a task was told that has not ended
-/// yet is found again by its keys.
-///
-/// `moved` holds files that a task wrote before its path changed.
 const VERSION_2: &str = "
+CREATE TABLE recipe (
+    id     INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    text   TEXT NOT NULL
+) STRICT;
+ALTER TABLE task ADD COLUMN recipe INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN seen BLOB NOT NULL DEFAULT x'0000000000000000';
+ALTER TABLE task ADD COLUMN parts BLOB NOT NULL DEFAULT x'';
+";
+
+/// Files that a task wrote before its path changed.
+const VERSION_3: &str = "
+CREATE TABLE moved (
+    dataset   INTEGER NOT NULL,
+    path      TEXT NOT NULL,
+    record    TEXT NOT NULL,
+    component TEXT NOT NULL,
+    content   BLOB NOT NULL,
+    PRIMARY KEY (dataset, path)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What belongs to a task is kept in the order of its record, so that a run writes to few pages at a time: rows in
+/// the order of a hash would each dirty a page of their own. Besides, how often a task failed like this, and a
+/// short way to those that are not done.
+const VERSION_4: &str = "
+ALTER TABLE task RENAME TO old_task;
+ALTER TABLE transcript RENAME TO old_transcript;
 DROP INDEX task_parked;
-ALTER TABLE task RENAME TO task_1;
-ALTER TABLE transcript RENAME TO transcript_1;
 CREATE TABLE task (
     dataset       INTEGER NOT NULL,
     record        TEXT NOT NULL,
@@ -117,6 +137,7 @@ CREATE TABLE task (
     class         TEXT,
     cause         TEXT,
     parked        INTEGER,
+    attempts      INTEGER NOT NULL,
     generation    INTEGER NOT NULL,
     fingerprint   BLOB NOT NULL,
     recipe        INTEGER NOT NULL,
@@ -135,11 +156,8 @@ CREATE TABLE task (
     ended_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     PRIMARY KEY (dataset, record, component)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO task (dataset, record, component, run, outcome, class, cause, parked, generation, fingerprint, path, size,
-    mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, ended_at, recipe, seen, parts)
-SELECT dataset, record, component, run, outcome, class, cause, parked, generation, fingerprint, path, size,
-    mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, ended_at, 0, zeroblob(8), x'' FROM task_1;
 CREATE INDEX task_parked ON task (parked) WHERE parked IS NOT NULL;
+CREATE INDEX task_failed ON task (dataset, outcome, class, component) WHERE outcome <> 'done';
 CREATE TABLE transcript (
     dataset     INTEGER NOT NULL,
     record      TEXT NOT NULL,
@@ -150,24 +168,14 @@ CREATE TABLE transcript (
     completion  INTEGER NOT NULL,
     PRIMARY KEY (dataset, record, component, fingerprint, generation, position)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO transcript
-SELECT dataset, record, component, transcript_1.fingerprint, transcript_1.generation, position, completion
-FROM transcript_1 JOIN task_1 ON task_1.id = transcript_1.task;
-DROP TABLE task_1;
-DROP TABLE transcript_1;
-CREATE TABLE recipe (
-    id     INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
-    text   TEXT NOT NULL
-) STRICT;
-CREATE TABLE moved (
-    dataset   INTEGER NOT NULL,
-    path      TEXT NOT NULL,
-    record    TEXT NOT NULL,
-    component TEXT NOT NULL,
-    content   BLOB NOT NULL,
-    PRIMARY KEY (dataset, path)
-) STRICT, WITHOUT ROWID;
+INSERT INTO task SELECT dataset, record, component, run, outcome, class, cause, parked, outcome = 'failed',
+    generation, fingerprint, recipe, seen, parts, path, size, mtime_ns, inode, content, model, executions,
+    calls, input_tokens, output_tokens, ended_at FROM old_task;
+INSERT INTO transcript SELECT dataset, record, component, old_transcript.fingerprint,
+    old_transcript.generation, position, completion
+    FROM old_transcript JOIN old_task ON old_task.id = old_transcript.task;
+DROP TABLE old_transcript;
+DROP TABLE old_task;
 ";
 
 /// Brings the tables up to date; makes them where there are none.
@@ -212,7 +220,7 @@ mod tests {
     use super::*;
     use crate::core::decision::LastOutcome;
     use crate::core::digest::Digest;
-    use crate::store::{Begin, RecipeId, Store, TaskId};
+    use crate::store::{Begin, RecipeId, Store};
 
     /// A state as the host of version 1 left it: tables and a few rows.
     const KEPT: &str = include_str!("version_1.sql");
@@ -235,14 +243,6 @@ mod tests {
             );
             let key = Digest::from_slice(&[0xab; 32]).unwrap();
             assert!(matches!(store.begin(key).unwrap(), Begin::Have(7, _)));
-            let (dataset, record, component) = (1, "oak".to_owned(), "text".to_owned());
-            let task = TaskId {
-                dataset,
-                record,
-                component,
-            };
-            let told = store.transcript(&task, point.fingerprint, 0).unwrap();
-            assert_eq!(told.first().map(|(key, _)| *key), Some(key));
         }
         let connection = Connection::open(&path).unwrap();
         assert_eq!(version(&connection).unwrap(), VERSION);
@@ -262,7 +262,7 @@ mod tests {
         connection.execute_batch(KEPT).unwrap();
         // In the way of the last statement of the next step.
         connection
-            .execute_batch("CREATE TABLE moved (path TEXT)")
+            .execute_batch("ALTER TABLE task ADD COLUMN parts INTEGER")
             .unwrap();
         let before = tables(&connection);
         migrate(&mut connection, &path).unwrap_err();

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use super::wal::Wal;
-use super::{StoreError, View};
+use super::{Store, StoreError};
 
 /// What a state holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,15 +58,16 @@ pub struct Spending {
 const SUMS: &str = "count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
     coalesce(sum(cost_micros), 0), count(*) - count(cost_micros)";
 
-impl View {
+impl Store {
     /// Counts everything. It reads the whole file.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn stats(&self) -> Result<Stats, StoreError> {
-        let file_bytes = std::fs::metadata(&self.file).map_or(0, |metadata| metadata.len());
-        let wal_bytes = Wal::of(&self.file).size();
-        stats(&self.reader, file_bytes, wal_bytes).map_err(|error| self.error(&error))
+        let file = self.inner.writer.file();
+        let file_bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        let wal_bytes = Wal::of(file).size();
+        self.read(|reader| stats(reader, file_bytes, wal_bytes))
     }
 }
 

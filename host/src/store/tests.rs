@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::{Exported, Pruned, Pruning, View, prune, recover, schema};
+use super::{Exported, Pruned, Pruning, Store, prune, recover, schema};
 use crate::core::digest::Digest;
 
 const SOURCE: &str = "../records.jsonl";
@@ -45,9 +45,9 @@ fn state(folder: &Path, count: u32) -> PathBuf {
         connection
             .execute(
                 "INSERT INTO task (dataset, record, component, run, outcome, generation, fingerprint, recipe,
-                    path, size, content, executions, calls, input_tokens, output_tokens, ended_at, seen, parts)
+                    path, size, content, executions, calls, input_tokens, output_tokens, ended_at, seen, parts, attempts)
                  VALUES (1, ?1, 'text', 1, 'done', 0, ?2, 1, ?3, 4, ?4, 1, 2, 20, 10, '2026-01-01T11:00:00.000Z',
-                    zeroblob(8), x'')",
+                    zeroblob(8), x'', 0)",
                 params![record, [1_u8; 32], format!("text/{record}.md"), Digest::of(record.as_bytes()).as_bytes()],
             )
             .unwrap();
@@ -94,7 +94,7 @@ fn stats_add_up() {
         1000,
         "2026-01-02T10:00:00.000Z",
     );
-    let stats = View::open(&path).unwrap().stats().unwrap();
+    let stats = Store::open_reading(&path).unwrap().stats().unwrap();
     let told: Vec<(&str, u64, u64)> = [&stats.lanes, &stats.components, &stats.days]
         .into_iter()
         .flatten()
@@ -186,7 +186,7 @@ fn pruning_takes_what_was_superseded_and_nothing_that_can_be_of_use() {
             .iter()
             .eq(all.iter().filter(|id| ![100, 105].contains(*id)))
     );
-    let report = View::open(&path).unwrap().verify(None).unwrap();
+    let report = Store::open_reading(&path).unwrap().verify(None).unwrap();
     assert!(report.broken.is_empty(), "{report:?}");
 }
 
@@ -268,13 +268,13 @@ const BREAKS: [(&str, &str); 11] = [
 fn every_law_is_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let path = state(folder.path(), 3);
-    let report = View::open(&path).unwrap().verify(None).unwrap();
+    let report = Store::open_reading(&path).unwrap().verify(None).unwrap();
     assert_eq!((report.tasks, report.broken.len()), (3, 0), "{report:?}");
     let original = std::fs::read(&path).unwrap();
     for (sql, law) in BREAKS {
         std::fs::write(&path, &original).unwrap();
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        let report = View::open(&path).unwrap().verify(None).unwrap();
+        let report = Store::open_reading(&path).unwrap().verify(None).unwrap();
         let broken: Vec<(&str, bool, u64)> = report
             .broken
             .iter()
@@ -291,7 +291,7 @@ fn files_are_held_against_their_checkpoints() {
     std::fs::create_dir(folder.path().join("text")).unwrap();
     std::fs::write(folder.path().join("text/r0.md"), "r0").unwrap();
     std::fs::write(folder.path().join("text/r1.md"), "edited").unwrap();
-    let report = View::open(&path)
+    let report = Store::open_reading(&path)
         .unwrap()
         .verify(Some(folder.path()))
         .unwrap();
@@ -327,7 +327,7 @@ fn files_are_held_against_their_checkpoints() {
 fn everything_is_exported_in_parts_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = state(folder.path(), 1100);
-    let view = View::open(&path).unwrap();
+    let view = Store::open_reading(&path).unwrap();
     for (what, expected) in [
         (Exported::Completions, 2200),
         (Exported::Transcripts, 2200),
@@ -397,7 +397,7 @@ fn damage_is_named_and_costs_what_lies_on_the_damaged_pages() {
     damaged.iter().for_each(|page| damage(&path, *page));
     let before = std::fs::read(&path).unwrap();
 
-    let report = View::open(&path).unwrap().verify(None).unwrap();
+    let report = Store::open_reading(&path).unwrap().verify(None).unwrap();
     let found = report
         .broken
         .iter()
@@ -435,7 +435,7 @@ fn damage_is_named_and_costs_what_lies_on_the_damaged_pages() {
         before,
         "the old file is not changed"
     );
-    let report = View::open(&new).unwrap().verify(None).unwrap();
+    let report = Store::open_reading(&new).unwrap().verify(None).unwrap();
     assert!(
         report
             .broken
@@ -455,6 +455,6 @@ fn a_healthy_state_is_recovered_whole() {
     let saved = recover(&path, &new).unwrap();
     assert!(saved.iter().all(|table| table.gaps == 0), "{saved:?}");
     assert_eq!(ids(&new), ids(&path));
-    let report = View::open(&new).unwrap().verify(None).unwrap();
+    let report = Store::open_reading(&new).unwrap().verify(None).unwrap();
     assert!(report.broken.is_empty(), "{report:?}");
 }

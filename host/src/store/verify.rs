@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use super::{StoreError, View};
+use super::{Store, StoreError};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
 
@@ -82,7 +82,8 @@ const LAWS: [(&str, &str, &str); 9] = [
     (
         "a task has an unknown outcome",
         "SELECT record || ' ' || component || ': ' || outcome FROM task
-         WHERE outcome NOT IN ('done', 'failed', 'blocked') OR (outcome = 'failed') <> (class IS NOT NULL)",
+         WHERE outcome NOT IN ('done', 'failed', 'blocked', 'skipped', 'due')
+            OR (outcome = 'failed' AND class IS NULL) OR (outcome = 'done' AND class IS NOT NULL)",
         RECOVER,
     ),
     (
@@ -132,12 +133,22 @@ impl Findings {
     }
 }
 
-impl View {
+impl Store {
     /// Looks at everything. Files are read below `output_root`, unless it is `None`.
     ///
     /// # Errors
     /// Only when nothing at all can be read: damage is a finding.
     pub fn verify(&self, output_root: Option<&Path>) -> Result<Report, StoreError> {
+        self.read(|reader| Ok(Look { reader }.at_all(output_root)))
+    }
+}
+
+struct Look<'a> {
+    reader: &'a Connection,
+}
+
+impl Look<'_> {
+    fn at_all(&self, output_root: Option<&Path>) -> Report {
         let mut findings = Findings::default();
         let damage = "the file is damaged";
         if let Err(error) = self.integrity(&mut findings) {
@@ -153,7 +164,7 @@ impl View {
             findings.add(damage, RECOVER, true, format!("table task: {error}"));
         }
         report.broken = findings.broken.into_values().collect();
-        Ok(report)
+        report
     }
 
     fn integrity(&self, findings: &mut Findings) -> rusqlite::Result<()> {
@@ -208,7 +219,7 @@ impl View {
     ) -> rusqlite::Result<()> {
         let mut after = (i64::MIN, String::new(), String::new());
         loop {
-            let rows = batch(&self.reader, &after)?;
+            let rows = batch(self.reader, &after)?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };

@@ -93,7 +93,7 @@ mod tests {
         let path = directory.path().join("state.db");
         let mut connection = schema::open(&path).unwrap();
         connection
-            .execute_batch("PRAGMA synchronous = OFF; CREATE TABLE note (text BLOB)")
+            .execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 1000000; CREATE TABLE note (text BLOB)")
             .unwrap();
         let mut wal = Wal::of(&path);
         (wal.limit, wal.next) = (SMALL, SMALL);

@@ -62,6 +62,17 @@ impl Writer {
         })
     }
 
+    /// No writer: for a state that is only read.
+    pub fn none(file: &Path) -> Writer {
+        Writer {
+            jobs: None,
+            thread: Mutex::new(None),
+            file: file.to_owned(),
+            #[cfg(test)]
+            inline: None,
+        }
+    }
+
     /// A writer without a thread, for tests that hold the clock: time must not pass while it writes.
     #[cfg(test)]
     pub fn inline(connection: Connection, file: &Path) -> Writer {
@@ -104,6 +115,11 @@ impl Writer {
         });
         self.send(Job::Exclusive(job)).await?;
         receiver.await.map_err(|_| self.gone())
+    }
+
+    /// The file of the state.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// An error of SQLite with the file's name.

@@ -65,7 +65,7 @@ fn files_of_a_deleted_record_are_told_and_removed_on_request_only() {
     let ran = scene.run(&GLASS).ended(0);
     assert_eq!(leftovers(&ran), r#"{"deleted":{"files":10,"records":2}}"#);
     let said = scene
-        .host(&["run", "--category", "glass", "--dry-run"])
+        .host(&["plan", "--category", "glass"])
         .ended(0)
         .stdout;
     let expected = "10 files of 2 records that are no longer in the dataset: \

@@ -10,7 +10,7 @@ use super::super::args::StateArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::progress::Display;
 use super::{failure, places};
-use crate::store::{Exported, View};
+use crate::store::{Exported, Store};
 
 /// Write answers, transcripts or tasks as JSON Lines.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ enum What {
 /// Runs the subcommand.
 pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
-    let view = View::open(&file).map_err(failure)?;
+    let store = Store::open_reading(&file).map_err(failure)?;
     let cannot = |error: io::Error| {
         let to = args.to.as_ref().map_or_else(
             || "standard output".to_owned(),
@@ -58,12 +58,13 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     };
     let mut rows: u64 = 0;
     let mut written = Ok(());
-    view.export(what, |row| {
-        rows += 1;
-        written = writeln!(target, "{row}");
-        written.is_ok()
-    })
-    .map_err(failure)?;
+    store
+        .export(what, |row| {
+            rows += 1;
+            written = writeln!(target, "{row}");
+            written.is_ok()
+        })
+        .map_err(failure)?;
     match written.and_then(|()| target.flush()) {
         // Whoever reads has had enough, as `head` has.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),

@@ -10,7 +10,7 @@ use super::super::args::StateArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::progress::{count, dollars, emit};
 use super::{failure, places};
-use crate::store::{Spending, Stats, View};
+use crate::store::{Spending, Stats, Store};
 
 /// Show sizes and rows, and what was spent by lane, component and day.
 #[derive(Debug, Args)]
@@ -25,8 +25,8 @@ pub(super) struct StatsArgs {
 /// Runs the subcommand.
 pub(super) fn perform(args: &StatsArgs) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
-    let stats = View::open(&file)
-        .and_then(|view| view.stats())
+    let stats = Store::open_reading(&file)
+        .and_then(|store| store.stats())
         .map_err(failure)?;
     if args.json {
         emit(&json!(stats));

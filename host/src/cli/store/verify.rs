@@ -9,7 +9,7 @@ use super::super::args::StateArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::progress::emit;
 use super::{failure, places};
-use crate::store::{Report, View};
+use crate::store::{Report, Store};
 
 /// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
 #[derive(Debug, Args)]
@@ -32,8 +32,8 @@ pub(super) struct VerifyArgs {
 pub(super) fn perform(args: &VerifyArgs) -> Result<Exit, Failure> {
     let (file, output) = places(&args.state)?;
     let output = (!args.no_files).then_some(output.as_path());
-    let report = View::open(&file)
-        .and_then(|view| view.verify(output))
+    let report = Store::open_reading(&file)
+        .and_then(|store| store.verify(output))
         .map_err(failure)?;
     if args.json {
         emit(&json!(report));
