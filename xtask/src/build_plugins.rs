@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     component,
@@ -130,9 +130,15 @@ fn build(
     }
     let size = fs::metadata(&file)?.len();
     eprintln!(
-        "{:<40} {:>6.1} KiB  {what}",
+        "{:<40} {:>6.1} kB  {what}",
         workspace.shown(&file).to_string(),
-        size as f64 / 1024.0
+        size as f64 / 1000.0
+    );
+    ensure!(
+        size <= plugin.max_size_kb * 1000,
+        "it has {size} bytes, and {} kB are allowed; which dependency is it? If it must be, say \
+         `[package.metadata.batchgen] max-size-kb` in its Cargo.toml, and why",
+        plugin.max_size_kb
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ mod bench;
 mod build_plugins;
 mod ci;
 mod component;
+mod function_names;
 mod guest_toolchain;
 mod new_plugin;
 mod plugin_folder;

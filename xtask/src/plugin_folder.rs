@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 
 use crate::workspace::Workspace;
 
+/// Largest plugin, kB of 1000 bytes, unless its `Cargo.toml` says `[package.metadata.batchgen] max-size-kb`.
+const MAX_SIZE_KB: u64 = 400;
+
 /// One plugin's source.
 pub struct PluginFolder {
     /// Name of the plugin and of its folder.
@@ -22,6 +25,8 @@ pub struct PluginFolder {
     pub package: String,
     /// Name of its library, as in the names of the files that cargo makes.
     pub library: String,
+    /// Largest file that it may become, kB of 1000 bytes.
+    pub max_size_kb: u64,
     /// What the build embeds in the `.wasm`: manifest and prompts, as JSON in a fixed order.
     pub embedded: String,
 }
@@ -78,6 +83,12 @@ fn read(workspace: &Workspace, folder: &Path) -> Result<PluginFolder> {
     let name_in = |table: &str| cargo.get(table)?.get("name")?.as_str();
     let package = name_in("package")
         .with_context(|| format!("{}: no [package] name", workspace.shown(&cargo_path)))?;
+    let max_size_kb = cargo
+        .get("package")
+        .and_then(|package| package.get("metadata")?.get("batchgen")?.get("max-size-kb"))
+        .and_then(toml::Value::as_integer)
+        .and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(MAX_SIZE_KB);
     let library = name_in("lib").unwrap_or(package).replace('-', "_");
 
     let manifest = to_json(&toml::Value::Table(manifest))
@@ -87,6 +98,7 @@ fn read(workspace: &Workspace, folder: &Path) -> Result<PluginFolder> {
         name,
         package: package.to_owned(),
         library,
+        max_size_kb,
         embedded: json!({ "manifest": manifest, "prompts": prompts }).to_string(),
     })
 }

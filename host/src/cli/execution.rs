@@ -20,6 +20,9 @@ use crate::store::Lease;
 
 /// Records in work at once where no limit on requests says more.
 const WINDOW: usize = 128;
+/// Records beyond those that are asked for: they back off, are being written, or wait to take the place of a call
+/// that ends.
+const SPARE: usize = 512;
 
 /// What is to be run, and how.
 pub(super) struct Wanted<'a> {
@@ -124,7 +127,8 @@ fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
 /// Records in work at once: enough to keep every allowed request busy.
 fn window(at_once: u64, display: &Display) -> usize {
     let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
-    let window = WINDOW.max(concurrency.saturating_add(concurrency / 4));
+    let spare = (concurrency / 4).max(concurrency.saturating_mul(3).min(SPARE));
+    let window = WINDOW.max(concurrency.saturating_add(spare));
     let files = at_once.saturating_add(256);
     if let Some(limit) = run::raise_open_files(files) {
         display.print(&format!(

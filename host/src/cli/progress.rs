@@ -184,7 +184,7 @@ impl Shower {
         } else if since.elapsed() >= STILL {
             self.moved.2 = Instant::now();
             for lane in self.gateway.view() {
-                if lane.in_flight > 0 || lane.waiting > 0 {
+                if lane.in_flight + lane.waiting + lane.backing_off > 0 {
                     self.message("waiting", &lane_line(&lane));
                 }
             }
@@ -353,6 +353,10 @@ fn lane_line(lane: &LaneView) -> String {
             let _ = write!(text, ", {} left", duration(left.as_secs_f64().ceil()));
         }
     }
+    if let Some(next) = lane.next_try {
+        let next = duration(next.as_secs_f64().ceil());
+        let _ = write!(text, ", {} failed, tried again in {next}", lane.backing_off);
+    }
     text
 }
 
@@ -449,6 +453,8 @@ mod tests {
                 reason: "room within 30 requests per minute".to_owned(),
                 left: Some(Duration::from_millis(11_200)),
             }),
+            backing_off: 2,
+            next_try: Some(Duration::from_millis(400)),
             limits: vec![(30, 30, "requests/minute".to_owned())],
             down: None,
         }]
@@ -460,7 +466,7 @@ mod tests {
         ██████░░░░░░░░░░░░░░░░░░░░░░░░ 12/54 materials (22 %), 0:12 elapsed, eta 0:42
         success 92 %, components made 23, kept 0, failed 1, 2 to try again
         tokens 24.0k (2000/s), 3600 materials/h, memory 45 MB, $0.0079
-        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left
+        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left, 2 failed, tried again in 0:01
         metal 11/34 (1 incomplete)  wood 0/20
         frontmatter 12  text 11 (1 failed)
         ");

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
-use super::recipe::Recipe;
+use super::recipe::{ALL_FIELDS, Recipe};
 
 /// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
 /// change to any other field changes nothing.
@@ -90,9 +90,13 @@ impl Parts {
 
 /// The hash of a field. The order of keys within it counts, since the component sees it.
 fn field(fields: &Map<String, Value>, name: &str) -> Digest {
-    let text = fields
-        .get(name)
-        .map_or_else(String::new, ToString::to_string);
+    let text = if name == ALL_FIELDS {
+        serde_json::to_string(fields).unwrap_or_default()
+    } else {
+        fields
+            .get(name)
+            .map_or_else(String::new, ToString::to_string)
+    };
     Digest::of(text.as_bytes())
 }
 
@@ -169,6 +173,15 @@ mod tests {
     }
 
     type Edit = (&'static [&'static str], fn(&mut Given));
+
+    #[test]
+    fn who_is_given_all_fields_sees_each_change() {
+        let mut given = given();
+        given.recipe.fields = vec![ALL_FIELDS.to_owned()];
+        let (before, _) = given.print();
+        given.fields.insert("colour".to_owned(), json!("red"));
+        assert_ne!(given.print().0, before);
+    }
 
     /// What each change must remake, and how it is named: the table of docs/FINGERPRINT.md.
     #[test]

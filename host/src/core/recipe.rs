@@ -10,6 +10,9 @@ use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
 use super::key::Parameters;
 
+/// Stands for all fields where a recipe names those that are given.
+pub const ALL_FIELDS: &str = "*";
+
 /// What all tasks of one component are made with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -29,7 +32,7 @@ pub struct Recipe {
     pub prompts: BTreeMap<String, Digest>,
     /// What questions are asked with; `None` for a component without LLM.
     pub parameters: Option<Parameters>,
-    /// Fields of the record that it is given.
+    /// Fields of the record that it is given; `*` stands for all.
     pub fields: Vec<String>,
     /// Fields of the category that it is given.
     pub category_fields: Vec<String>,

@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// What a lane used within the last `span`, the oldest first: how long ago, and how many requests and
-    /// tokens. Calls of one second are one entry, and of failed calls nothing is known.
+    /// tokens. Calls of about the same moment are one entry, at the latest of them; of failed calls nothing is known.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -175,14 +175,14 @@ impl Store {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
             let mut statement = reader.prepare(
-                "SELECT unixepoch('now') - unixepoch(obtained_at), input_tokens, output_tokens, lane = ?1
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), input_tokens, output_tokens,
+                        lane = ?1
                  FROM completion ORDER BY id DESC",
             )?;
             let mut rows = statement.query([lane])?;
             let mut used: Vec<(Duration, u64, Size)> = Vec::new();
             while let Some(row) = rows.next()? {
-                let seconds: i64 = row.get(0)?;
-                let ago = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                let ago = whole(row.get(0)?);
                 if ago > span {
                     break;
                 }
@@ -253,6 +253,12 @@ impl Store {
             })
             .await
     }
+}
+
+/// Seconds ago, rounded down: finely where a window may be short.
+fn whole(seconds: f64) -> Duration {
+    let grain = if seconds < 60.0 { 0.01 } else { 1.0 };
+    Duration::try_from_secs_f64((seconds / grain).floor() * grain).unwrap_or_default()
 }
 
 fn transcript(

@@ -1,5 +1,7 @@
 //! Runs: when each began and how it ended. A run without an end was killed.
 
+use std::time::Duration;
+
 use super::{Store, StoreError};
 
 /// Number of a run.
@@ -57,6 +59,23 @@ impl Store {
                 |row| Ok(row.get::<_, i64>(0)? == 0 && self.is_in_order()),
             )
         })
+    }
+
+    /// How long ago a run that did not end in order was last heard of, if there is one.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn crashed_ago(&self) -> Result<Option<Duration>, StoreError> {
+        let seconds = self.read(|reader| {
+            reader.query_row(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(max(max(started_at),
+                     coalesce((SELECT obtained_at FROM completion ORDER BY id DESC LIMIT 1), '')), 'subsec')
+                 FROM run WHERE ended_at IS NULL",
+                [],
+                |row| row.get::<_, Option<f64>>(0),
+            )
+        })?;
+        Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
     }
 
     /// Notes that a run ended in order: everything it wrote is accounted for.

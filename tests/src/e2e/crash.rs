@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::scene::{KEY, Scene, until};
-use crate::simulator::{Config, Latency, Simulator};
+use crate::simulator::{Answers, Config, Latency, Limit, Limits, Measure, Simulator};
 
 const ROUNDS: u64 = 20;
 
@@ -64,6 +64,46 @@ fn a_killed_run_goes_on_and_pays_for_no_journaled_completion_twice() {
             0,
             "round {round}"
         );
+    }
+}
+
+/// The limit is told for a second and watched in less, so that a slow machine makes no difference.
+#[test]
+fn a_killed_run_does_not_overrun_a_limit_when_it_goes_on() {
+    const LIMIT: u64 = 20;
+    // Calls are killed when they are under way, and when they are in the journal.
+    for (latency, at_once) in [(200, 64), (0, 4)] {
+        let watched = Limit::new(Measure::Requests, LIMIT, Duration::from_millis(700));
+        let simulator = Simulator::start(Config {
+            key: Some(KEY.to_owned()),
+            answers: Answers::Echo,
+            limits: Limits::of([watched.observed()]),
+            latency: Latency {
+                first_token: Duration::ZERO,
+                answer: Duration::from_millis(latency),
+            },
+            ..Config::default()
+        })
+        .unwrap();
+        let scene = Scene::new()
+            .with_plugins("example-plugins")
+            .asking(&simulator)
+            .with("BATCHGEN_CONCURRENCY", &at_once.to_string());
+        scene.configure(&format!("[limits]\nrequests-per-second = {LIMIT}\n"));
+        let arguments = ["--limit", "70"];
+        let mut child = scene.start(&arguments);
+        until("the second window to be full", || {
+            simulator.totals().requests >= 2 * LIMIT
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        scene.run(&arguments).ended(0);
+        for window in simulator.windows() {
+            assert!(
+                window.most <= LIMIT,
+                "{latency} ms, {at_once} at once: {window:?}"
+            );
+        }
     }
 }
 

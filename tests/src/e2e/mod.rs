@@ -2,9 +2,16 @@
 
 mod cli;
 mod crash;
+mod edits;
+mod export;
+mod failures;
 mod faults;
 mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
 mod plan;
+mod policy;
+mod prompt;
+mod published;
+mod replay;
