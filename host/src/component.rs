@@ -1,9 +1,12 @@
 //! Components: configured uses of plugins. Resolved once, from manifest and configuration, so that a
 //! run meets no option that may be absent.
 
+mod options;
+mod output;
+mod prompts;
+mod template;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,10 +15,13 @@ use crate::config::{ComponentConfig, Config, ConfigError, closest};
 use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;
+use crate::core::policy::FailurePolicy;
 use crate::core::recipe::Recipe;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
-use crate::plugin::manifest::MediaType;
+use crate::plugin::manifest::{InputFields, Manifest, MediaType};
+
+pub use output::OutputTemplate;
 
 /// Temperature of a batch where nothing else is said.
 pub const DEFAULT_TEMPERATURE: f64 = 0.6;
@@ -35,6 +41,8 @@ pub struct Component {
     pub priority: i64,
     /// Components whose files it reads.
     pub depends_on: Vec<String>,
+    /// Fields that it is given.
+    pub input: InputFields,
     /// What its questions are asked with; `None` where its manifest needs no LLM.
     pub parameters: Option<Parameters>,
     /// Its options: the manifest's defaults with the configuration's laid over them.
@@ -47,6 +55,8 @@ pub struct Component {
     pub media_type: MediaType,
     /// What it may use.
     pub limits: Limits,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
     /// What all its tasks are made with.
     pub recipe: Recipe,
     /// The hash of that.
@@ -61,55 +71,6 @@ impl Component {
             priority: self.priority,
             depends_on: self.depends_on.clone(),
         }
-    }
-}
-
-/// Path of a component's files below the output directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputTemplate {
-    template: String,
-    component: String,
-    extension: String,
-}
-
-impl OutputTemplate {
-    fn new(template: &str, component: &str, extension: &str) -> Result<OutputTemplate, String> {
-        let mut rest = template;
-        while let Some(start) = rest.find('{') {
-            let Some((name, after)) = rest.get(start + 1..).and_then(|tail| tail.split_once('}'))
-            else {
-                return Err("a `{` is not closed".to_owned());
-            };
-            if !["component", "category", "id", "extension"].contains(&name) {
-                return Err(format!("`{{{name}}}` is not known"));
-            }
-            rest = after;
-        }
-        if !template.contains("{id}") {
-            return Err("it has no `{id}`, so all records would share one file".to_owned());
-        }
-        let parts = template.split('/');
-        if template.contains('\\')
-            || parts
-                .into_iter()
-                .any(|part| matches!(part, "" | "." | ".."))
-        {
-            return Err("it must stay below the output directory".to_owned());
-        }
-        Ok(OutputTemplate {
-            template: template.to_owned(),
-            component: component.to_owned(),
-            extension: extension.to_owned(),
-        })
-    }
-
-    /// The path of one record's file, with `/`.
-    pub fn path(&self, id: &str, category: &str) -> String {
-        self.template
-            .replace("{component}", &self.component)
-            .replace("{extension}", &self.extension)
-            .replace("{category}", category)
-            .replace("{id}", id)
     }
 }
 
@@ -151,7 +112,7 @@ pub fn resolve(
     }
     for plugin in plugins {
         let name = &plugin.package.manifest.plugin.name;
-        if !used.contains(name) {
+        if !used.contains(name) && !plugin.package.manifest.component.configured {
             let settings = ComponentConfig::default();
             components.push(component(
                 name,
@@ -174,11 +135,6 @@ fn component(
     model: Option<&str>,
 ) -> Result<Component, ConfigError> {
     let manifest = &plugin.package.manifest;
-    let wrong = |key: &str, cause: String, hint: &str| ConfigError::Value {
-        key: format!("component.{name}.{key}"),
-        cause,
-        hint: hint.to_owned(),
-    };
     if !crate::dataset::is_safe_id(name) {
         return Err(ConfigError::Value {
             key: format!("component.{name}"),
@@ -186,36 +142,28 @@ fn component(
             hint: "use lower-case letters, digits and hyphens".to_owned(),
         });
     }
+    let model = model
+        .or(settings.model.as_deref())
+        .or(config.model.as_deref())
+        .unwrap_or(DEFAULT_MODEL);
+    let extra_body = config
+        .models
+        .get(model)
+        .map(|model| &model.extra_body)
+        .filter(|extra| !extra.is_empty());
     let parameters = manifest.llm.as_ref().map(|llm| Parameters {
-        model: model
-            .or(settings.model.as_deref())
-            .or(config.model.as_deref())
-            .unwrap_or(DEFAULT_MODEL)
-            .to_owned(),
+        model: model.to_owned(),
         temperature: settings
             .temperature
             .or(llm.temperature)
             .or(config.temperature)
             .unwrap_or(DEFAULT_TEMPERATURE),
         max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
+        extra_body: extra_body.cloned().map(Value::Object),
     });
-    let mut options = manifest.default_options();
-    options.extend(settings.options.clone());
-    let options = Value::Object(options);
-    if let Ok(validator) = jsonschema::validator_for(&manifest.options_schema())
-        && let Err(error) = validator.validate(&options)
-    {
-        let known: Vec<&str> = manifest.options.keys().map(String::as_str).collect();
-        let hint = match known.as_slice() {
-            [] => format!("the plugin `{}` has no options", manifest.plugin.name),
-            known => format!(
-                "the options of `{}` are: {}",
-                manifest.plugin.name,
-                known.join(", ")
-            ),
-        };
-        return Err(wrong("options", error.to_string(), &hint));
-    }
+    let (input, depends_on) = given(name, settings, manifest)?;
+    let options = options::options(name, settings, manifest)?;
+    let (media_type, extension) = file_type(manifest, &options);
     for (key, limits) in [
         ("plugins.limits".to_owned(), &config.plugins.limits),
         (format!("component.{name}.limits"), &settings.limits),
@@ -229,7 +177,7 @@ fn component(
         }
     }
     let template = settings.output.as_ref().unwrap_or(&config.output.path);
-    let output = OutputTemplate::new(template, name, &manifest.output.extension).map_err(|cause| {
+    let output = OutputTemplate::new(template, name, extension).map_err(|cause| {
         let key = match &settings.output {
             Some(_) => format!("component.{name}.output"),
             None => "output.path".to_owned(),
@@ -237,11 +185,11 @@ fn component(
         ConfigError::Value {
             key,
             cause: format!("`{template}`: {cause}"),
-            hint: "use {component}, {category}, {id} and {extension}, as in `{component}/{id}.{extension}`"
+            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
                 .to_owned(),
         }
     })?;
-    let prompts = prompts(name, &plugin, settings)?;
+    let prompts = prompts::prompts(name, &plugin.package, settings, &input, &depends_on)?;
     let recipe = Recipe {
         plugin: manifest.plugin.name.clone(),
         version: manifest.plugin.version.clone(),
@@ -252,7 +200,7 @@ fn component(
             &config.site.locale,
         ]
         .map(Clone::clone),
-        output: output.path("{id}", "{category}"),
+        output: output.pattern(),
         options: options
             .as_object()
             .cloned()
@@ -264,58 +212,73 @@ fn component(
             .map(|(name, text)| (name.clone(), Digest::of(text.as_bytes())))
             .collect(),
         parameters: parameters.clone(),
-        fields: manifest.input.record.clone(),
-        category_fields: manifest.input.category.clone(),
-        upstreams: manifest.component.depends_on.clone(),
+        fields: input.record.names(),
+        category_fields: input.category.names(),
+        upstreams: depends_on.clone(),
     };
     Ok(Component {
         name: name.to_owned(),
         enabled: settings.enabled.unwrap_or(manifest.component.enabled),
         priority: settings.priority.unwrap_or(manifest.component.priority),
-        depends_on: manifest.component.depends_on.clone(),
+        prompts,
+        depends_on,
+        input,
         parameters,
         options,
-        prompts,
         output,
-        media_type: manifest.output.media_type,
+        media_type,
         limits: Limits::new(
             &manifest.limits,
             &[&config.plugins.limits, &settings.limits],
         ),
+        on_failure: settings.on_failure,
         recipe_digest: recipe.digest(),
         recipe,
         plugin,
     })
 }
 
-/// The plugin's prompts, with the configuration's files in their place.
-fn prompts(
+/// What it is given: as its plugin says, or as the configuration does where the plugin leaves it to that.
+fn given(
     name: &str,
-    plugin: &Plugin,
     settings: &ComponentConfig,
-) -> Result<Vec<(String, String)>, ConfigError> {
-    let mut prompts = plugin.package.prompts.clone();
-    for (prompt, file) in &settings.prompts {
-        let key = format!("component.{name}.prompts.{prompt}");
-        let Some(text) = prompts.get_mut(prompt) else {
-            let known: Vec<String> = prompts.keys().cloned().collect();
-            return Err(ConfigError::Value {
-                key,
-                cause: format!("the plugin has no prompt `{prompt}`"),
-                hint: format!("its prompts are: {}", known.join(", ")),
-            });
-        };
-        *text = read_prompt(key, file)?;
+    manifest: &Manifest,
+) -> Result<(InputFields, Vec<String>), ConfigError> {
+    let fixed = |key: &str| ConfigError::Value {
+        key: format!("component.{name}.{key}"),
+        cause: format!("the plugin `{}` says this itself", manifest.plugin.name),
+        hint: "remove it; its plugin.toml has what counts".to_owned(),
+    };
+    if manifest.component.configured {
+        let input = settings.input.as_ref().unwrap_or(&manifest.input);
+        let depends_on = settings.depends_on.as_ref();
+        let depends_on = depends_on.unwrap_or(&manifest.component.depends_on);
+        return Ok((input.clone(), depends_on.clone()));
     }
-    Ok(prompts.into_iter().collect())
+    if settings.input.is_some() {
+        return Err(fixed("input"));
+    }
+    if settings.depends_on.is_some() {
+        return Err(fixed("depends-on"));
+    }
+    Ok((
+        manifest.input.clone(),
+        manifest.component.depends_on.clone(),
+    ))
 }
 
-fn read_prompt(key: String, file: &PathBuf) -> Result<String, ConfigError> {
-    fs::read_to_string(file).map_err(|error| ConfigError::Value {
-        key,
-        cause: format!("cannot read {}: {error}", file.display()),
-        hint: "paths count from the configuration's directory".to_owned(),
-    })
+/// Media type and extension of its files: the manifest's, or those that an option chooses.
+fn file_type<'a>(manifest: &'a Manifest, options: &Value) -> (MediaType, &'a str) {
+    let chosen = manifest
+        .output
+        .media_type_option
+        .as_ref()
+        .and_then(|option| options.get(option))
+        .and_then(|value| serde_json::from_value::<MediaType>(value.clone()).ok());
+    match chosen {
+        Some(media_type) => (media_type, media_type.extension()),
+        None => (manifest.output.media_type, &manifest.output.extension),
+    }
 }
 
 fn distinct_outputs(components: &[Component]) -> Result<(), ConfigError> {
@@ -335,30 +298,4 @@ fn distinct_outputs(components: &[Component]) -> Result<(), ConfigError> {
         paths.push((path, &component.name));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_output_path_names_the_record_and_stays_below() {
-        let make = |template| OutputTemplate::new(template, "text", "md");
-        let template = make("{component}/{category}/{id}-laser-cleaning.{extension}").unwrap();
-        assert_eq!(
-            template.path("oak", "wood"),
-            "text/wood/oak-laser-cleaning.md"
-        );
-        for bad in [
-            "{component}.md",
-            "../{id}",
-            "/{id}",
-            "a//{id}",
-            "{id}/{colour}",
-            "{id",
-            "a\\{id}",
-        ] {
-            assert!(make(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -15,10 +15,11 @@ pub use error::{ConfigError, closest};
 pub use limits::LimitsConfig;
 
 use crate::core::class::FailureClass;
+use crate::core::policy::FailurePolicy;
 use crate::dataset::DatasetConfig;
 use crate::llm::prices::Price;
 use crate::llm::providers::{Api, Dialect};
-use crate::plugin::manifest::LimitOverrides;
+use crate::plugin::manifest::{InputFields, LimitOverrides};
 
 /// Name of the file.
 pub const FILE_NAME: &str = "batchgen.toml";
@@ -81,7 +82,7 @@ impl Default for SiteConfig {
 pub struct OutputConfig {
     /// The output directory.
     pub directory: PathBuf,
-    /// Path of a file below it, with `{component}`, `{category}`, `{id}` and `{extension}`.
+    /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`.
     pub path: String,
 }
 
@@ -259,12 +260,39 @@ pub struct ComponentConfig {
     pub max_output_tokens: Option<u32>,
     /// Options, as the plugin's manifest documents them.
     pub options: Map<String, Value>,
-    /// Files that take the place of the plugin's prompts.
-    pub prompts: BTreeMap<String, PathBuf>,
+    /// What takes the place of the plugin's prompts.
+    pub prompts: BTreeMap<String, PromptSource>,
     /// Path of the file below the output directory.
     pub output: Option<String>,
     /// The most that it may use, whatever its manifest says.
     pub limits: LimitOverrides,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
+    /// Fields that it is given, where its plugin leaves that to the configuration.
+    pub input: Option<InputFields>,
+    /// Components whose files it is given, where its plugin leaves that to the configuration.
+    pub depends_on: Option<Vec<String>>,
+}
+
+/// Where a prompt comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected the path of a file, or { text = \"...\" }"
+)]
+pub enum PromptSource {
+    /// A file.
+    File(PathBuf),
+    /// The configuration itself.
+    Inline(InlinePrompt),
+}
+
+/// `{ text = "..." }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InlinePrompt {
+    /// The prompt.
+    pub text: String,
 }
 
 impl Config {
@@ -306,7 +334,11 @@ impl Config {
             provider.api_key_file.iter_mut().for_each(anchor);
         }
         for component in self.component.values_mut() {
-            component.prompts.values_mut().for_each(anchor);
+            for prompt in component.prompts.values_mut() {
+                if let PromptSource::File(file) = prompt {
+                    anchor(file);
+                }
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! One plugin on one record, replayed and written down for review.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::component::{Component, resolve};
-use host::config::{Config, FILE_NAME};
+use host::config::{ComponentConfig, Config, FILE_NAME};
 use host::core::graph::order;
 use host::dataset::{Dataset, Record};
 use host::llm::render::render;
@@ -14,6 +15,20 @@ use host::plugin::{engine, load};
 use host::run::{Replay, UpstreamText, replay};
 
 use crate::recording::Recording;
+
+/// Components in `plugins/*/examples.toml`, of plugins that make none by themselves.
+fn examples(plugins: &Path) -> BTreeMap<String, ComponentConfig> {
+    let folders = fs::read_dir(plugins).expect("plugins");
+    folders
+        .map(|folder| folder.expect("a folder").path().join("examples.toml"))
+        .filter(|file| file.is_file())
+        .flat_map(|file| {
+            Config::read(&file)
+                .unwrap_or_else(|error| panic!("{error}"))
+                .component
+        })
+        .collect()
+}
 
 /// Dataset and components of the repository.
 pub struct Bench {
@@ -31,7 +46,9 @@ impl Bench {
             .parent()
             .expect("in a workspace")
             .to_owned();
-        let config = Config::read(&root.join(FILE_NAME)).expect("the repository's configuration");
+        let mut config =
+            Config::read(&root.join(FILE_NAME)).expect("the repository's configuration");
+        config.component.extend(examples(&root.join("plugins")));
         let dataset = config.dataset.clone().expect("the bundled dataset");
         let dataset = Dataset::open(dataset).expect("the bundled dataset");
         let records = dataset
@@ -136,6 +153,7 @@ impl Bench {
             site,
             record,
             &upstreams,
+            0,
             |question| recording.answer(&question.request),
         )
         .unwrap_or_else(|error| panic!("{error}"));

@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     component,
@@ -118,18 +118,28 @@ fn build(
 ) -> Result<()> {
     let file = output.join(format!("{}.wasm", plugin.name));
     let what = match (&plugin.source, Language::of(plugin)) {
-        (Source::Rust { package, library }, _) => {
-            build_rust(workspace, plugin, package, library, toolchain, &file)?
-        }
+        (
+            Source::Rust {
+                package, library, ..
+            },
+            _,
+        ) => build_rust(workspace, plugin, package, library, toolchain, &file)?,
         (_, Some(language)) => build_foreign(workspace, plugin, language, &file)?,
         (_, None) => bail!("nothing builds its language"),
     };
     let size = fs::metadata(&file)?.len();
     eprintln!(
-        "{:<40} {:>7.1} KiB  {what}",
+        "{:<46} {:>8.1} kB  {what}",
         workspace.shown(&file).to_string(),
-        size as f64 / 1024.0
+        size as f64 / 1000.0
     );
+    if let Source::Rust { max_size_kb, .. } = plugin.source {
+        ensure!(
+            size <= max_size_kb * 1000,
+            "it has {size} bytes, and {max_size_kb} kB are allowed; which dependency is it? If it must be, say \
+             `[package.metadata.batchgen] max-size-kb` in its Cargo.toml, and why"
+        );
+    }
     Ok(())
 }
 
@@ -189,6 +199,12 @@ fn build_rust(
             workspace.shown(&built)
         )
     })?;
+    if let Some(folder) = toolchain.shown_in(&module) {
+        bail!(
+            "it holds the path {}, so that its bytes are others elsewhere; does a macro write a file's path into it?",
+            folder.display()
+        );
+    }
     let stamp = Stamp::of(&built, &module, &plugin.embedded)?;
     if stamp.is_current(file) {
         return Ok("unchanged");

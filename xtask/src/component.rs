@@ -3,6 +3,8 @@
 //! The same bytes in give the same bytes out. Does not read or write files.
 
 use anyhow::{Context, Result, ensure};
+
+use crate::function_names;
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// The custom section that holds manifest and prompts as JSON.
@@ -18,7 +20,7 @@ const EXPORT: &str = "generate";
 pub fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
     let component = ComponentEncoder::default()
         .validate(true)
-        .module(module)
+        .module(&function_names::shorten(module)?)
         .and_then(|encoder| encoder.encode())
         .context("it cannot be made a component; does it import more than the contract has?")?;
     // A module that says nothing of the contract encodes well, to a component that is good for nothing.
@@ -49,7 +51,7 @@ fn exports(component: &[u8]) -> Result<bool> {
 }
 
 /// Appends a custom section: id 0, size, name with its length, content. It is legal at the end of any binary.
-fn append_custom_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
+pub(crate) fn append_custom_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
     let mut body = Vec::with_capacity(name.len() + content.len() + 5);
     push_length(&mut body, name.len());
     body.extend_from_slice(name.as_bytes());
@@ -60,7 +62,7 @@ fn append_custom_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
 }
 
 /// Unsigned LEB128: seven bits a byte, the lowest first.
-fn push_length(bytes: &mut Vec<u8>, mut length: usize) {
+pub(crate) fn push_length(bytes: &mut Vec<u8>, mut length: usize) {
     loop {
         let low = u8::try_from(length & 0x7f).unwrap_or(0x7f);
         length >>= 7;

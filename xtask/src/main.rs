@@ -7,6 +7,7 @@ mod build_plugins;
 mod ci;
 mod component;
 mod foreign;
+mod function_names;
 mod fuzz;
 mod guest_toolchain;
 mod new_plugin;

@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 
 use crate::workspace::Workspace;
 
+/// Largest plugin in Rust, kB of 1000 bytes, unless its `Cargo.toml` says `[package.metadata.batchgen] max-size-kb`.
+const MAX_SIZE_KB: u64 = 400;
+
 /// One plugin's source.
 pub struct PluginFolder {
     /// Where it lies.
@@ -34,10 +37,12 @@ pub enum Source {
         package: String,
         /// Name of its library, as in the names of the files that cargo makes.
         library: String,
+        /// Largest file that it may become, kB of 1000 bytes.
+        max_size_kb: u64,
     },
-    /// `component.py`.
+    /// `component.py`: with an interpreter, of whatever size that is.
     Python,
-    /// `component.js`.
+    /// `component.js`, likewise.
     JavaScript,
 }
 
@@ -107,9 +112,15 @@ fn source(workspace: &Workspace, folder: &Path) -> Result<Source> {
         let name_in = |table: &str| cargo.get(table)?.get("name")?.as_str();
         let package = name_in("package")
             .with_context(|| format!("{}: no [package] name", workspace.shown(&cargo_path)))?;
+        let max_size_kb = cargo
+            .get("package")
+            .and_then(|package| package.get("metadata")?.get("batchgen")?.get("max-size-kb"))
+            .and_then(toml::Value::as_integer)
+            .and_then(|size| u64::try_from(size).ok());
         return Ok(Source::Rust {
             package: package.to_owned(),
             library: name_in("lib").unwrap_or(package).replace('-', "_"),
+            max_size_kb: max_size_kb.unwrap_or(MAX_SIZE_KB),
         });
     }
     if folder.join("component.py").is_file() {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::settings;
+use crate::core::class::FailureClass;
+use crate::store::{FailureFilter, Selection};
 
 /// Where the project lies. What is absent comes from the configuration.
 #[derive(Debug, Args)]
@@ -60,8 +62,50 @@ pub(super) struct ProjectArgs {
     pub model: Option<String>,
 }
 
-/// Which components of which records.
+impl SelectionArgs {
+    /// The records that are named.
+    pub fn records(&self) -> Selection {
+        Selection {
+            categories: self.category.clone(),
+            records: self.record.clone(),
+            limit: self.limit,
+            sample: self.sample,
+        }
+    }
+}
+
+/// Where state and output lie, for what needs nothing else. What is absent comes from the configuration.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Project")]
+pub(super) struct StateArgs {
+    /// State: index, journal and checkpoints
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_STATE",
+        hide_env_values = true
+    )]
+    pub state: Option<PathBuf>,
+    /// Output directory
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_OUTPUT",
+        hide_env_values = true
+    )]
+    pub output: Option<PathBuf>,
+    /// Configuration, instead of the nearest batchgen.toml upwards
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+}
+
+/// Which components of which records.
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {
     /// Every component, enabled or not
@@ -82,6 +126,45 @@ pub(super) struct SelectionArgs {
     /// N records, spread over the categories
     #[arg(long, value_name = "N")]
     pub sample: Option<u64>,
+}
+
+/// Which failed tasks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct FailureArgs {
+    /// Only those that failed with this class (repeatable)
+    #[arg(long, value_name = "CLASS", value_parser = settings::class)]
+    pub class: Vec<FailureClass>,
+    /// Only this component (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub component: Vec<String>,
+    /// Only records of this category (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub category: Vec<String>,
+    /// Only this record (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub record: Vec<String>,
+}
+
+impl FailureArgs {
+    /// As the state is asked.
+    pub fn filter(&self) -> FailureFilter {
+        FailureFilter {
+            classes: self.class.clone(),
+            components: self.component.clone(),
+            categories: self.category.clone(),
+            records: self.record.clone(),
+        }
+    }
+
+    /// The records that are named.
+    pub fn records(&self) -> Selection {
+        Selection {
+            categories: self.category.clone(),
+            records: self.record.clone(),
+            ..Selection::default()
+        }
+    }
 }
 
 /// What may be used.

@@ -10,6 +10,7 @@ use super::providers;
 use super::settings::Settings;
 use crate::component::Component;
 use crate::config::closest;
+use crate::core::limit::Size;
 use crate::core::retry::RetryPolicy;
 use crate::llm::gateway::Chain;
 use crate::llm::lane::{Lane, LaneSettings};
@@ -101,6 +102,7 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
         first_alone: real,
     };
     let longest = lane_settings.limits.iter().map(|limit| limit.span).max();
+    let idle_timeout = lane_settings.idle_timeout;
     let lane = Lane::new(
         model.to_owned(),
         provider,
@@ -110,8 +112,20 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
         making.interrupt.subscribe(),
     );
     if let Some(span) = longest {
+        let (mut calls, mut taken) = (0_u64, Size::default());
         for (ago, requests, tokens) in making.store.used_recently(model, span)? {
             lane.remember(ago, requests, tokens);
+            calls += requests;
+            taken.input += tokens.input;
+            taken.output += tokens.output;
+        }
+        let crashed = making.store.crashed_ago()?;
+        if crashed.is_some_and(|ago| ago <= span + idle_timeout) {
+            let mean = |tokens: u64| tokens.div_ceil(calls.max(1));
+            lane.assume_under_way(Size {
+                input: mean(taken.input),
+                output: mean(taken.output),
+            });
         }
     }
     Ok(lane)

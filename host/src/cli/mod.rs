@@ -1,15 +1,26 @@
 //! The command line: the only place that knows terminal, environment and exit codes. One file per
 //! subcommand.
 
+mod accept;
 mod args;
+mod clean;
+mod execution;
 mod exit;
+mod export;
+mod failures;
+mod file;
 mod lanes;
+mod plan;
 mod progress;
 mod project;
 mod providers;
+mod replay;
+mod retry;
 mod run;
 mod settings;
+mod store;
 mod summary;
+mod why;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -29,6 +40,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Clean(clean::CleanArgs),
+    Store(store::StoreArgs),
+    Plan(plan::PlanArgs),
+    Why(why::WhyArgs),
+    Failures(failures::FailuresArgs),
+    Retry(retry::RetryArgs),
+    Accept(accept::AcceptArgs),
+    Replay(replay::ReplayArgs),
+    Export(export::ExportArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -51,6 +71,15 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Clean(args) => clean::perform(&args, &display),
+        Command::Store(args) => store::perform(&args, &display),
+        Command::Plan(args) => plan::perform(&args, &display),
+        Command::Why(args) => why::perform(&args, &display),
+        Command::Failures(args) => failures::perform(&args, &display),
+        Command::Retry(args) => retry::perform(&args, &display),
+        Command::Accept(args) => accept::perform(&args, &display),
+        Command::Replay(args) => replay::perform(&args, &display),
+        Command::Export(args) => export::perform(&args, &display),
     };
     match result {
         Ok(exit) => exit.into(),

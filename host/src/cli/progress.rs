@@ -15,12 +15,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::core::statistics::{CallCount, View, percent};
 use crate::llm::gateway::Gateway;
 use crate::llm::lane::LaneView;
-use crate::run::{Event, Meter, resident_memory};
+use crate::run::{Again, Event, Meter, resident_memory};
 
 /// How often the block is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
 /// Away from a terminal, one line for so many records.
 const EVERY: u64 = 10;
+/// And no more often than this: what is fast need not be told of record by record.
+const APART: Duration = Duration::from_millis(500);
 /// When nothing has moved for so long, it is said what is waited for.
 const STILL: Duration = Duration::from_secs(30);
 /// Failures that are shown one by one; the summary counts them all.
@@ -81,6 +83,8 @@ struct Shower {
     bar: Option<ProgressBar>,
     ended: u64,
     failures: u64,
+    /// When a line of progress was printed last.
+    said: Option<Instant>,
     /// Calls and records when something last moved, and when that was.
     moved: (u64, u64, Instant),
 }
@@ -113,6 +117,7 @@ impl Progress {
             bar,
             ended: 0,
             failures: 0,
+            said: None,
             moved: (0, 0, Instant::now()),
         };
         Progress {
@@ -179,7 +184,7 @@ impl Shower {
         } else if since.elapsed() >= STILL {
             self.moved.2 = Instant::now();
             for lane in self.gateway.view() {
-                if lane.in_flight > 0 || lane.waiting > 0 {
+                if lane.in_flight + lane.waiting + lane.backing_off > 0 {
                     self.message("waiting", &lane_line(&lane));
                 }
             }
@@ -190,7 +195,11 @@ impl Shower {
         match event {
             Event::RecordEnded => {
                 self.ended += 1;
-                if self.bar.is_none() && self.ended.is_multiple_of(EVERY) {
+                if self.bar.is_none()
+                    && self.ended.is_multiple_of(EVERY)
+                    && self.said.is_none_or(|said| said.elapsed() >= APART)
+                {
+                    self.said = Some(Instant::now());
                     let view = self.meter.view();
                     // A rerun with nothing to do says so once, at its end.
                     if matches!(view.totals(), (0, _, 0)) {
@@ -204,17 +213,21 @@ impl Shower {
                     }
                 }
             }
-            Event::TaskFailed { record, component, class, cause, parked } => {
+            Event::TaskFailed { record, component, class, cause, again } => {
                 if self.json {
                     emit(&json!({"event": "failure", "record": record, "component": component,
-                        "class": class.as_str(), "cause": cause, "tried_again": parked}));
+                        "class": class.as_str(), "cause": cause, "tried_again": again == Again::Soon, "failed_before": again == Again::Retry}));
                     return;
                 }
                 self.failures += 1;
                 if self.failures > SHOWN {
                     return;
                 }
-                let later = if parked { " (tried again at the end)" } else { "" };
+                let later = match again {
+                    Again::Soon => " (tried again at the end)",
+                    Again::Rerun => "",
+                    Again::Retry => " (as before, left as it is; `host retry` runs it again)",
+                };
                 self.display.print(&format!("{record} {component}: {class}: {cause}{later}"));
                 if self.failures == SHOWN {
                     self.display.print("more failures are counted, and no longer shown one by one");
@@ -222,7 +235,7 @@ impl Shower {
             }
             Event::Edited { path } => self.message(
                 "edited",
-                &format!("{path} is not as batchgen wrote it, and is kept; delete it to have it made again"),
+                &format!("{path} is not as batchgen wrote it, and is kept (`host accept` adopts it, --overwrite-edited replaces it)"),
             ),
             Event::Note(text) => self.message("note", &text),
         }
@@ -265,7 +278,7 @@ fn block(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> St
             count.component,
             count.made + count.kept + count.edited
         );
-        with_losses(text, count.failed + count.blocked, "failed")
+        with_losses(text, count.lost(), "failed")
     });
     lines.push(components.collect::<Vec<_>>().join("  "));
     lines.join("\n")
@@ -339,6 +352,10 @@ fn lane_line(lane: &LaneView) -> String {
         if let Some(left) = wait.left {
             let _ = write!(text, ", {} left", duration(left.as_secs_f64().ceil()));
         }
+    }
+    if let Some(next) = lane.next_try {
+        let next = duration(next.as_secs_f64().ceil());
+        let _ = write!(text, ", {} failed, tried again in {next}", lane.backing_off);
     }
     text
 }
@@ -436,6 +453,8 @@ mod tests {
                 reason: "room within 30 requests per minute".to_owned(),
                 left: Some(Duration::from_millis(11_200)),
             }),
+            backing_off: 2,
+            next_try: Some(Duration::from_millis(400)),
             limits: vec![(30, 30, "requests/minute".to_owned())],
             down: None,
         }]
@@ -447,7 +466,7 @@ mod tests {
         ██████░░░░░░░░░░░░░░░░░░░░░░░░ 12/54 materials (22 %), 0:12 elapsed, eta 0:42
         success 92 %, components made 23, kept 0, failed 1, 2 to try again
         tokens 24.0k (2000/s), 3600 materials/h, memory 45 MB, $0.0079
-        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left
+        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left, 2 failed, tried again in 0:01
         metal 11/34 (1 incomplete)  wood 0/20
         frontmatter 12  text 11 (1 failed)
         ");

@@ -14,7 +14,7 @@ use crate::config::closest;
 use crate::core::graph;
 use crate::dataset::Dataset;
 use crate::plugin::{engine, load};
-use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
+use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store, StoreError};
 
 /// A project without its state.
 pub(super) struct Project {
@@ -67,6 +67,20 @@ impl Project {
                     || (args.component.is_empty() && component.enabled)
             })
             .map(|component| component.name.clone());
+        let components = self.with_dependencies(asked)?;
+        if components.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "no component is enabled\nhint: run with --all, or name one with --component NAME"
+            )));
+        }
+        Ok(components)
+    }
+
+    /// Components and what they depend on, each behind what it depends on.
+    pub fn with_dependencies(
+        &self,
+        asked: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<Component>, Failure> {
         let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
         let wanted = graph::with_dependencies(&nodes, asked).map_err(Failure::usage)?;
         let nodes: Vec<graph::Node> = nodes
@@ -74,11 +88,6 @@ impl Project {
             .filter(|node| wanted.contains(&node.name))
             .collect();
         let order = graph::order(&nodes).map_err(Failure::usage)?;
-        if order.is_empty() {
-            return Err(Failure::usage(anyhow!(
-                "no component is enabled\nhint: run with --all, or name one with --component NAME"
-            )));
-        }
         let mut components: Vec<Component> = self
             .components
             .iter()
@@ -87,6 +96,15 @@ impl Project {
             .collect();
         components.sort_by_key(|component| order.iter().position(|name| *name == component.name));
         Ok(components)
+    }
+
+    /// Names of all components; `None` where a plugin could not be loaded, so that some may be missing.
+    pub fn known_components(&self) -> Option<Vec<String>> {
+        let names = self
+            .components
+            .iter()
+            .map(|component| component.name.clone());
+        (!self.broken).then(|| names.collect())
     }
 
     /// The component of a name.
@@ -133,17 +151,31 @@ impl State {
         Ok(State { store, indexed })
     }
 
+    /// Opens the state to read it, without its lock: the index is as the last run left it.
+    pub fn read(project: &Project) -> Result<State, Failure> {
+        let file = &project.settings.config.state.file;
+        let store = Store::open_reading(file).map_err(|error| match error {
+            StoreError::Open { .. } | StoreError::Outdated { .. } | StoreError::Version { .. } => {
+                Failure::usage(error)
+            }
+            error => Failure::internal(error),
+        })?;
+        let source = source_name(file, &project.dataset.config().path);
+        let indexed = store.indexed(&source).map_err(Failure::internal)?;
+        let indexed = indexed.ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "the state {} knows nothing of this dataset yet\nhint: `host run` makes its first artifacts",
+                file.display()
+            ))
+        })?;
+        Ok(State { store, indexed })
+    }
+
     /// The records that are wanted. Names that are not in the dataset are errors, with what was probably meant.
-    pub fn select(&self, args: &SelectionArgs) -> Result<Lease, Failure> {
+    pub fn select(&self, selection: &Selection) -> Result<Lease, Failure> {
         let State { store, indexed } = self;
-        let selection = Selection {
-            categories: args.category.clone(),
-            records: args.record.clone(),
-            limit: args.limit,
-            sample: args.sample,
-        };
         let (categories, records) = store
-            .unknown(indexed, &selection)
+            .unknown(indexed, selection)
             .map_err(Failure::internal)?;
         for (what, unknown, of_categories) in [
             ("category", categories.first(), true),
@@ -162,7 +194,7 @@ impl State {
                 "there is no {what} `{name}` in the dataset\nhint: {hint}"
             )));
         }
-        store.select(indexed, &selection).map_err(Failure::internal)
+        store.select(indexed, selection).map_err(Failure::internal)
     }
 }
 

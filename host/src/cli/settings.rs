@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, closest};
+use crate::core::class::FailureClass;
 use crate::dataset::DatasetConfig;
 
 /// The configuration with the flags laid over it.
@@ -24,14 +25,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Reads the configuration and lays the flags over it.
     pub fn resolve(args: &ProjectArgs) -> anyhow::Result<Settings> {
-        let file = match &args.config {
-            Some(file) => Some(file.clone()),
-            None => Config::find(&env::current_dir()?),
-        };
-        let mut config = match file {
-            Some(file) => Config::read(&relative(&file))?,
-            None => Config::default(),
-        };
+        let mut config = configuration(args.config.as_deref())?;
         let dataset = match (config.dataset.take(), &args.data) {
             (Some(mut dataset), Some(path)) => {
                 dataset.path.clone_from(path);
@@ -81,6 +75,18 @@ impl Settings {
     }
 }
 
+/// The configuration: of this file, or of the nearest one upwards.
+pub(super) fn configuration(file: Option<&Path>) -> anyhow::Result<Config> {
+    let file = match file {
+        Some(file) => Some(file.to_owned()),
+        None => Config::find(&env::current_dir()?),
+    };
+    Ok(match file {
+        Some(file) => Config::read(&relative(&file))?,
+        None => Config::default(),
+    })
+}
+
 /// Reads an amount of dollars.
 pub(super) fn dollars(text: &str) -> Result<f64, String> {
     let amount: f64 = text
@@ -92,6 +98,18 @@ pub(super) fn dollars(text: &str) -> Result<f64, String> {
     } else {
         Err("it must be more than 0".to_owned())
     }
+}
+
+/// Reads the name of a class of failures.
+pub(super) fn class(text: &str) -> Result<FailureClass, String> {
+    text.parse().map_err(|error| {
+        let names = FailureClass::all().map(FailureClass::as_str);
+        let meant = closest(text, names.clone())
+            .map(|meant| format!("did you mean `{meant}`? "))
+            .unwrap_or_default();
+        let names: Vec<&str> = names.collect();
+        format!("{error}; {meant}the classes are: {}", names.join(", "))
+    })
 }
 
 /// Values that no run can work with.

@@ -6,12 +6,20 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::clean;
 use super::progress::{cost, count, dollars, duration, emit};
 use crate::core::statistics::View;
-use crate::run::{RunSummary, Survey, peak_memory};
+use crate::run::{RunSummary, peak_memory};
+use crate::store::LeftoverCount;
 
 /// Prints how a run ended.
-pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bool) {
+pub(super) fn print(
+    summary: &RunSummary,
+    noun: &str,
+    output: &Path,
+    leftovers: &[LeftoverCount],
+    as_json: bool,
+) {
     let memory = peak_memory();
     if as_json {
         emit(&json!({
@@ -20,11 +28,12 @@ pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bo
             "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
             "interrupted": summary.interrupted,
             "budget_reached": summary.budget_reached,
+            "leftovers": clean::counts(leftovers),
             "peak_memory_bytes": memory,
         }));
         return;
     }
-    let text = render(&summary.view, noun, output, memory);
+    let text = render(&summary.view, noun, output, memory) + &clean::notice(leftovers);
     let end = if summary.budget_reached {
         "stopped: the run has spent what it may; run again with more to go on\n".to_owned()
     } else if let Some(error) = &summary.stopped {
@@ -67,15 +76,27 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
         .max()
         .unwrap_or(0)
         .max(9);
+    let skipped = view.components.iter().any(|row| row.skipped > 0);
     let _ = writeln!(
         text,
-        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
-        "component", "made", "kept", "edited", "failed", "blocked"
+        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{}",
+        "component",
+        "made",
+        "kept",
+        "edited",
+        "failed",
+        "blocked",
+        if skipped { " skipped" } else { "" }
     );
     for row in &view.components {
+        let last = if skipped {
+            format!(" {:>7}", row.skipped)
+        } else {
+            String::new()
+        };
         let _ = writeln!(
             text,
-            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}",
+            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{last}",
             row.component, row.made, row.kept, row.edited, row.failed, row.blocked
         );
     }
@@ -109,7 +130,12 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
     let calls = &view.calls;
     let _ = writeln!(
         text,
-        "{made} artifacts made, {kept} kept, {failed} failed or blocked, in {} ({} {noun}/h)",
+        "{made} artifacts made, {kept} kept, {failed} failed{}, in {} ({} {noun}/h)",
+        if skipped {
+            ", blocked or skipped"
+        } else {
+            " or blocked"
+        },
         elapsed(view.elapsed_seconds),
         count(hourly(view)),
     );
@@ -159,36 +185,4 @@ fn hourly(view: &View) -> u64 {
     } else {
         0
     }
-}
-
-/// Prints what a dry run found.
-pub(super) fn print_survey(surveys: &[Survey], as_json: bool) {
-    if as_json {
-        emit(&json!({"event": "plan", "components": surveys}));
-        return;
-    }
-    let width = surveys
-        .iter()
-        .map(|survey| survey.component.len())
-        .max()
-        .unwrap_or(0)
-        .max(9);
-    let mut text = format!(
-        "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>11}\n",
-        "component", "to make", "up to date", "edited", "depends on upstream", "unreadable"
-    );
-    for survey in surveys {
-        let _ = writeln!(
-            text,
-            "{:width$}  {:>8} {:>11} {:>7} {:>20} {:>11}",
-            survey.component,
-            survey.to_make,
-            survey.up_to_date,
-            survey.edited,
-            survey.depends_on_upstream,
-            survey.unreadable
-        );
-    }
-    text.push_str("dry run: nothing was made\n");
-    let _ = write!(io::stdout(), "{text}");
 }

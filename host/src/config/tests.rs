@@ -40,7 +40,7 @@ fn what_the_repository_documents_is_accepted() {
         .map(|line| key(line).unwrap_or_else(|| line.to_owned()))
         .collect();
     let config = read(&uncommented.join("\n")).unwrap();
-    assert_eq!(config.component.len(), 1);
+    assert_eq!(config.component.len(), 2);
     assert_eq!(config.provider.len(), 2);
     assert_eq!(config.models.len(), 1);
 }

@@ -45,23 +45,50 @@ pub enum Change {
     Unknown,
 }
 
+impl Change {
+    /// What changes that differ only in a name have in common.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Change::Record(_) | Change::Field(_) => "record changed",
+            Change::CategoryField(_) => "category changed",
+            Change::Prompt(_) => "prompt changed",
+            Change::Option(_) => "option changed",
+            Change::Model { .. } => "model changed",
+            Change::Parameters => "model parameters changed",
+            Change::Plugin { .. } => "plugin changed",
+            Change::Site => "site changed",
+            Change::Output => "output path changed",
+            Change::Given => "given data changed",
+            Change::Upstream(_) => "upstream changed",
+            Change::Unknown => "changed",
+        }
+    }
+
+    /// The name of what changed, where there may be many of the kind.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Change::Record(what) => Some((*what).to_owned()),
+            Change::Field(name) | Change::CategoryField(name) => Some(format!("fields.{name}")),
+            Change::Prompt(name) | Change::Option(name) | Change::Upstream(name) => {
+                Some(name.clone())
+            }
+            Change::Model { from, to } => Some(format!("{from} to {to}")),
+            Change::Plugin { from, to } if from != to => Some(format!("{from} to {to}")),
+            Change::Plugin { .. }
+            | Change::Parameters
+            | Change::Site
+            | Change::Output
+            | Change::Given
+            | Change::Unknown => None,
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Change::Record(what) => write!(f, "record changed: {what}"),
-            Change::Field(name) => write!(f, "record changed: fields.{name}"),
-            Change::CategoryField(name) => write!(f, "category changed: fields.{name}"),
-            Change::Prompt(name) => write!(f, "prompt changed: {name}"),
-            Change::Option(name) => write!(f, "option changed: {name}"),
-            Change::Model { from, to } => write!(f, "model changed: {from} to {to}"),
-            Change::Parameters => f.write_str("model parameters changed"),
-            Change::Plugin { from, to } if from == to => f.write_str("plugin changed"),
-            Change::Plugin { from, to } => write!(f, "plugin changed: {from} to {to}"),
-            Change::Site => f.write_str("site changed"),
-            Change::Output => f.write_str("output path changed"),
-            Change::Given => f.write_str("given data changed"),
-            Change::Upstream(name) => write!(f, "upstream changed: {name}"),
-            Change::Unknown => f.write_str("changed"),
+        match self.name() {
+            Some(name) => write!(f, "{}: {name}", self.kind()),
+            None => f.write_str(self.kind()),
         }
     }
 }

@@ -98,6 +98,57 @@ impl FailureClass {
     }
 }
 
+impl FailureClass {
+    /// What a plain rerun does with a task that failed so, while nothing that it is made from has changed.
+    pub fn rerun(self) -> Rerun {
+        match self {
+            Self::ContentFilter | Self::InvalidOutput | Self::RejectedArtifact => Rerun::AsksAnew,
+            Self::UnsuitableRecord
+            | Self::ComponentFault
+            | Self::Trap
+            | Self::Limit
+            | Self::Determinism => Rerun::LeavesIt,
+            Self::RateLimit
+            | Self::Overloaded
+            | Self::Transient
+            | Self::Quota
+            | Self::Auth
+            | Self::NotFound
+            | Self::Context
+            | Self::BadRequest
+            | Self::Budget
+            | Self::Record
+            | Self::Output => Rerun::TriesAgain,
+        }
+    }
+
+    /// Whether asking again means asking anew (a new generation), when a person wants the task run again:
+    /// where answers are at fault, and where they do not fit the questions.
+    pub fn is_asked_anew(self) -> bool {
+        self.is_answer_at_fault() || self == Self::Determinism
+    }
+
+    /// Every class, in the order of the taxonomy.
+    pub fn all() -> impl Iterator<Item = FailureClass> + Clone {
+        NAMES.iter().map(|(class, _)| *class)
+    }
+}
+
+/// What a plain rerun does with a failed task. A component is deterministic: with the same answers it fails the
+/// same way, so only what lies outside of it is a reason to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rerun {
+    /// Tries again: what was wrong may have passed. Answers that it has are not paid for again.
+    TriesAgain,
+    /// Asks anew, in a new generation, until it has failed so [`MOST_ATTEMPTS`] times.
+    AsksAnew,
+    /// Leaves it failed, and spends nothing on it.
+    LeavesIt,
+}
+
+/// So often a task is tried by plain runs while its answers are at fault: each time is paid for.
+pub const MOST_ATTEMPTS: u32 = 3;
+
 impl<'de> serde::Deserialize<'de> for FailureClass {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
@@ -147,6 +198,20 @@ mod tests {
             assert_eq!(name.parse::<FailureClass>().unwrap(), class);
         }
         assert!("nonsense".parse::<FailureClass>().is_err());
+    }
+
+    #[test]
+    fn a_plain_rerun_pays_only_where_answers_are_at_fault() {
+        for class in FailureClass::all() {
+            assert_eq!(
+                class.rerun() == Rerun::AsksAnew,
+                class.is_answer_at_fault(),
+                "{class}"
+            );
+            if class.is_transient() || class.stops_lane() {
+                assert_eq!(class.rerun(), Rerun::TriesAgain, "{class}");
+            }
+        }
     }
 
     #[test]

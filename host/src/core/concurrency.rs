@@ -1,6 +1,6 @@
 //! How many calls a lane has at once: the configured number, less when the provider refuses more. A burst of
-//! refusals shrinks it once; clean rounds grow it, fast at first and by one near the level at which it was
-//! cut. It does not know what a call is.
+//! refusals shrinks it once, to what was let through; clean rounds grow it, fast at first and by one near the level
+//! at which it was cut. It does not know what a call is.
 
 use std::time::Duration;
 
@@ -52,9 +52,11 @@ impl Concurrency {
         }
     }
 
-    /// A refusal that follows the load: `under_way` calls were let through and not refused.
+    /// A refusal that follows the load: `under_way` calls were let through and not refused, as far as is known. What
+    /// a burst refuses is not replaced, so that it leaves what the provider takes.
     pub fn refused(&mut self, now: Duration, under_way: u64) {
         if now < self.burst_until {
+            self.now = self.now.min(under_way.max(1));
             return;
         }
         self.burst_until = now + BURST;
@@ -76,6 +78,9 @@ mod tests {
         concurrency.refused(at(0), 40);
         concurrency.refused(at(10), 40);
         assert_eq!(concurrency.allowed(), 30);
+        let mut full = Concurrency::new(64);
+        (0..58).for_each(|refused| full.refused(at(refused), 63 - refused));
+        assert_eq!(full.allowed(), 6, "what was let through");
         (0..30).for_each(|_| concurrency.passed());
         assert_eq!(
             concurrency.allowed(),

@@ -1,7 +1,7 @@
 //! Whether a task must run: the one rule behind resume, incremental rebuild and "retry what failed".
 //! It is asked when the task's upstreams are final, since its fingerprint is unknown before.
 
-use super::class::FailureClass;
+use super::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use super::digest::Digest;
 
 /// How a task ended when it was last seen.
@@ -13,6 +13,10 @@ pub enum LastOutcome {
     Failed(FailureClass),
     /// Something that it depends on failed.
     Blocked,
+    /// Its record was given up because of another component.
+    Skipped,
+    /// A person chose it to be run again.
+    Due,
 }
 
 /// The output file, held against the checkpoint.
@@ -33,6 +37,8 @@ pub enum Decision {
     Run(Reason),
     /// Leave the file as it is.
     Keep(Kept),
+    /// Leave it failed: it would only fail the same way again.
+    StayFailed(FailureClass),
 }
 
 /// Why a task runs.
@@ -46,6 +52,10 @@ pub enum Reason {
     FileMissing,
     /// It failed before, or what it depends on did.
     Failed(LastOutcome),
+    /// A person chose it to be run again.
+    Due,
+    /// Its file was edited by hand, and is to be replaced.
+    FileEdited,
     /// The last run ended without notice, and the file is not as the checkpoint says: make the
     /// artifact again to tell a half-finished write from an edit.
     Unclear,
@@ -67,17 +77,45 @@ pub struct Stored {
     pub outcome: LastOutcome,
     /// What it was made from.
     pub fingerprint: Digest,
+    /// Times in a row that it failed like this.
+    pub attempts: u32,
+    /// Answers that it was told.
+    pub calls: u32,
 }
 
-/// Decides. `clean` is whether the last run ended in order.
+impl Stored {
+    /// Whether a plain run tries a task again that failed with this class, from the same ingredients.
+    pub fn is_tried_again(self, class: FailureClass) -> bool {
+        match class.rerun() {
+            Rerun::TriesAgain => true,
+            // Where nothing was asked, no answer can be at fault.
+            Rerun::AsksAnew => self.calls > 0 && self.attempts < MOST_ATTEMPTS,
+            Rerun::LeavesIt => false,
+        }
+    }
+}
+
+/// What decisions of one run have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether the last run ended in order.
+    pub clean: bool,
+    /// Whether files that were edited by hand are replaced.
+    pub overwrite_edited: bool,
+    /// Whether a failed task runs only if a person chose it.
+    pub only_chosen: bool,
+}
+
+/// Decides.
 pub fn decide(
     stored: Option<Stored>,
     fingerprint: Digest,
     file: FileState,
-    clean: bool,
+    rules: Rules,
 ) -> Decision {
     match (stored, file) {
-        (_, FileState::Edited) if clean => Decision::Keep(Kept::Edited),
+        (_, FileState::Edited) if rules.overwrite_edited => Decision::Run(Reason::FileEdited),
+        (_, FileState::Edited) if rules.clean => Decision::Keep(Kept::Edited),
         (_, FileState::Edited) => Decision::Run(Reason::Unclear),
         (None, _) => Decision::Run(Reason::New),
         (Some(stored), file) => match stored.outcome {
@@ -86,6 +124,13 @@ pub fn decide(
             }
             LastOutcome::Done if file == FileState::Missing => Decision::Run(Reason::FileMissing),
             LastOutcome::Done => Decision::Keep(Kept::UpToDate),
+            LastOutcome::Due => Decision::Run(Reason::Due),
+            LastOutcome::Failed(class)
+                if rules.only_chosen
+                    || stored.fingerprint == fingerprint && !stored.is_tried_again(class) =>
+            {
+                Decision::StayFailed(class)
+            }
             failed => Decision::Run(Reason::Failed(failed)),
         },
     }
@@ -98,6 +143,7 @@ pub fn generation(stored: Option<(Stored, u32)>, fingerprint: Digest) -> u32 {
             Stored {
                 outcome: LastOutcome::Failed(class),
                 fingerprint: before,
+                ..
             },
             generation,
         )) if class.is_answer_at_fault() && before == fingerprint => generation.saturating_add(1),
@@ -111,11 +157,18 @@ mod tests {
     use super::*;
 
     const A: fn() -> Digest = || Digest::of(b"a");
+    const PLAIN: Rules = Rules {
+        clean: true,
+        overwrite_edited: false,
+        only_chosen: false,
+    };
 
     fn stored(outcome: LastOutcome) -> Option<Stored> {
         Some(Stored {
             outcome,
             fingerprint: A(),
+            attempts: 1,
+            calls: 1,
         })
     }
 
@@ -125,7 +178,9 @@ mod tests {
         use FileState::{Edited, Intact, Missing};
         let b = Digest::of(b"b");
         let done = stored(LastOutcome::Done);
+        let due = stored(LastOutcome::Due);
         let failed = LastOutcome::Failed(FailureClass::Transient);
+        let again = |outcome| Run(Reason::Failed(outcome));
         let cases = [
             (None, A(), Missing, true, Run(Reason::New)),
             (None, A(), Edited, true, Keep(Kept::Edited)),
@@ -138,30 +193,66 @@ mod tests {
             (done, b, Edited, true, Keep(Kept::Edited)),
             (done, A(), Edited, true, Keep(Kept::Edited)),
             (done, A(), Edited, false, Run(Reason::Unclear)),
-            (
-                stored(failed),
-                A(),
-                Missing,
-                true,
-                Run(Reason::Failed(failed)),
-            ),
-            (
-                stored(failed),
-                A(),
-                Intact,
-                true,
-                Run(Reason::Failed(failed)),
-            ),
+            (stored(failed), A(), Missing, true, again(failed)),
+            (stored(failed), A(), Intact, true, again(failed)),
             (
                 stored(LastOutcome::Blocked),
                 A(),
                 Missing,
                 true,
-                Run(Reason::Failed(LastOutcome::Blocked)),
+                again(LastOutcome::Blocked),
             ),
+            (
+                stored(LastOutcome::Skipped),
+                A(),
+                Missing,
+                true,
+                again(LastOutcome::Skipped),
+            ),
+            (due, A(), Intact, true, Run(Reason::Due)),
+            (due, A(), Edited, true, Keep(Kept::Edited)),
         ];
         for (place, (stored, print, file, clean, expected)) in cases.into_iter().enumerate() {
-            assert_eq!(decide(stored, print, file, clean), expected, "case {place}");
+            let rules = Rules { clean, ..PLAIN };
+            assert_eq!(decide(stored, print, file, rules), expected, "case {place}");
+        }
+        let rules = Rules {
+            overwrite_edited: true,
+            ..PLAIN
+        };
+        assert_eq!(decide(done, A(), Edited, rules), Run(Reason::FileEdited));
+    }
+
+    /// The table of docs/FAILURES.md.
+    #[test]
+    fn a_plain_run_tries_again_what_may_end_otherwise() {
+        let decide = |class, attempts, calls, print, rules| {
+            let stored = Stored {
+                outcome: LastOutcome::Failed(class),
+                fingerprint: A(),
+                attempts,
+                calls,
+            };
+            decide(Some(stored), print, FileState::Missing, rules)
+        };
+        let chosen = Rules {
+            only_chosen: true,
+            ..PLAIN
+        };
+        for class in FailureClass::all() {
+            let again = Decision::Run(Reason::Failed(LastOutcome::Failed(class)));
+            let stay = Decision::StayFailed(class);
+            let (first, last, unasked) = match class.rerun() {
+                Rerun::TriesAgain => (again, again, again),
+                Rerun::AsksAnew => (again, stay, stay),
+                Rerun::LeavesIt => (stay, stay, stay),
+            };
+            assert_eq!(decide(class, 1, 1, A(), PLAIN), first, "{class}");
+            assert_eq!(decide(class, MOST_ATTEMPTS, 1, A(), PLAIN), last, "{class}");
+            assert_eq!(decide(class, 1, 0, A(), PLAIN), unasked, "{class}");
+            let other = Digest::of(b"b");
+            assert_eq!(decide(class, 9, 0, other, PLAIN), again, "{class}");
+            assert_eq!(decide(class, 1, 1, other, chosen), stay, "{class}");
         }
     }
 
@@ -170,6 +261,8 @@ mod tests {
         let failed = |class| Stored {
             outcome: LastOutcome::Failed(class),
             fingerprint: A(),
+            attempts: 1,
+            calls: 1,
         };
         assert_eq!(generation(None, A()), 0);
         assert_eq!(

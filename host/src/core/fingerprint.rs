@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
-use super::recipe::Recipe;
+use super::recipe::{ALL_FIELDS, Recipe};
 
 /// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
 /// change to any other field changes nothing.
@@ -21,12 +21,18 @@ pub struct Ingredients<'a> {
     pub fields: &'a Map<String, Value>,
     /// The category's fields.
     pub category_fields: &'a Map<String, Value>,
-    /// Component and hash of the file of each upstream, in the order of the recipe.
-    pub upstreams: &'a [(&'a str, Digest)],
+    /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
+    /// to do without.
+    pub upstreams: &'a [(&'a str, Option<Digest>)],
 }
+
+/// Stands for an upstream that was left out. No file is taken for it: artifacts are text, and this is none.
+const LEFT_OUT: &[u8] = b"left out\xff";
 
 /// Bytes of the hash of each part that are kept.
 const KEPT: usize = 8;
+/// Parts of the record's identity: name and category. Its id never changes.
+const IDENTITY: usize = 2;
 
 /// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
 /// order of the recipe.
@@ -40,7 +46,7 @@ impl Ingredients<'_> {
         let mut builder = DigestBuilder::new("batchgen fingerprint 2");
         builder.bytes(self.recipe_digest.as_bytes()).text(id);
         let mut parts = Vec::with_capacity(
-            KEPT * (2 + self.recipe.fields.len() + self.recipe.category_fields.len()),
+            KEPT * (IDENTITY + self.recipe.fields.len() + self.recipe.category_fields.len()),
         );
         let mut add = |digest: Digest| {
             builder.bytes(digest.as_bytes());
@@ -52,19 +58,46 @@ impl Ingredients<'_> {
             (&self.recipe.fields, self.fields),
             (&self.recipe.category_fields, self.category_fields),
         ] {
-            // The order of keys within a field counts, since the component sees it.
-            let text = |name| {
-                fields
-                    .get(name)
-                    .map_or_else(String::new, ToString::to_string)
-            };
-            names
-                .iter()
-                .for_each(|name| add(Digest::of(text(name).as_bytes())));
+            names.iter().for_each(|name| add(field(fields, name)));
         }
-        self.upstreams.iter().for_each(|(_, content)| add(*content));
+        self.upstreams.iter().for_each(|(_, content)| {
+            add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
+        });
         (builder.finish(), Parts(parts))
     }
+}
+
+impl Parts {
+    /// Whether all but the record is as it was: `self` was made by `recipe`, which is still the same, from
+    /// these category fields and upstream files. Then, if the record is the same too, so is the fingerprint.
+    pub fn surrounded_by(
+        &self,
+        recipe: &Recipe,
+        category_fields: &Map<String, Value>,
+        upstreams: impl Iterator<Item = Digest>,
+    ) -> bool {
+        let of_category = recipe
+            .category_fields
+            .iter()
+            .map(|name| field(category_fields, name));
+        let now = of_category
+            .chain(upstreams)
+            .map(|digest| digest.seed().to_be_bytes());
+        let before = self.0.chunks(KEPT).skip(IDENTITY + recipe.fields.len());
+        before.eq(now)
+    }
+}
+
+/// The hash of a field. The order of keys within it counts, since the component sees it.
+fn field(fields: &Map<String, Value>, name: &str) -> Digest {
+    let text = if name == ALL_FIELDS {
+        serde_json::to_string(fields).unwrap_or_default()
+    } else {
+        fields
+            .get(name)
+            .map_or_else(String::new, ToString::to_string)
+    };
+    Digest::of(text.as_bytes())
 }
 
 /// Names what changed between two fingerprints, with the recipes that they were made with.
@@ -112,7 +145,7 @@ mod tests {
         identity: [&'static str; 3],
         fields: Map<String, Value>,
         category_fields: Map<String, Value>,
-        upstream: Digest,
+        upstream: Option<Digest>,
     }
 
     impl Given {
@@ -135,18 +168,27 @@ mod tests {
             identity: ["aluminum", "Aluminum", "metal"],
             fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
             category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
-            upstream: Digest::of(b"---"),
+            upstream: Some(Digest::of(b"---")),
         }
     }
 
     type Edit = (&'static [&'static str], fn(&mut Given));
+
+    #[test]
+    fn who_is_given_all_fields_sees_each_change() {
+        let mut given = given();
+        given.recipe.fields = vec![ALL_FIELDS.to_owned()];
+        let (before, _) = given.print();
+        given.fields.insert("colour".to_owned(), json!("red"));
+        assert_ne!(given.print().0, before);
+    }
 
     /// What each change must remake, and how it is named: the table of docs/FINGERPRINT.md.
     #[test]
     fn table_of_changes() {
         let before = given();
         let (print, parts) = before.print();
-        let edits: [Edit; 12] = [
+        let edits: [Edit; 13] = [
             (&[], |given| {
                 given.fields = map(json!({"formula": "Al", "colour": "grey", "density": 2.7}));
             }),
@@ -175,7 +217,10 @@ mod tests {
                 given.identity[2] = "alloy";
             }),
             (&["upstream changed: frontmatter"], |given| {
-                given.upstream = Digest::of(b"x");
+                given.upstream = Some(Digest::of(b"x"));
+            }),
+            (&["upstream changed: frontmatter"], |given| {
+                given.upstream = None;
             }),
             (
                 &["record changed: fields.density", "site changed"],
@@ -192,6 +237,11 @@ mod tests {
             let (other, others) = now.print();
             assert_eq!(other != print, !expected.is_empty(), "change {place}");
             if !expected.is_empty() {
+                assert!(
+                    parts.0 != others.0
+                        || now.recipe != before.recipe
+                        || now.identity[0] != before.identity[0]
+                );
                 let said = changes((&now.recipe, &others), (&before.recipe, &parts));
                 let said: Vec<String> = said.iter().map(ToString::to_string).collect();
                 assert_eq!(said, expected, "change {place}");

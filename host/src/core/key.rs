@@ -15,15 +15,21 @@ pub struct Parameters {
     pub temperature: f64,
     /// Most tokens that an answer may have.
     pub max_output_tokens: u32,
+    /// More fields of the request's body, an object; `None` where none are configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_body: Option<Value>,
 }
 
 impl Parameters {
-    /// Adds the parameters to a hash.
+    /// Adds the parameters to a hash. Without more fields of the body, nothing is added for them.
     pub fn add_to(&self, builder: &mut DigestBuilder) {
         builder
             .text(&self.model)
             .text(&self.temperature.to_string())
             .number(u64::from(self.max_output_tokens));
+        if let Some(extra) = &self.extra_body {
+            builder.json(extra);
+        }
     }
 }
 
@@ -62,6 +68,7 @@ mod tests {
                 model: "openai/gpt-4o-mini".to_owned(),
                 temperature: 0.6,
                 max_output_tokens: 500,
+                extra_body: None,
             },
             generation: 0,
         };
@@ -76,6 +83,14 @@ mod tests {
         let mut changed = context.clone();
         changed.parameters.temperature = 0.7;
         assert_ne!(key, changed.key(&request, 0));
+        let mut changed = context.clone();
+        changed.parameters.extra_body = Some(json!({"seed": 7, "top_p": 1}));
+        let extra = changed.key(&request, 0);
+        assert_ne!(key, extra);
+        changed.parameters.extra_body = Some(json!({"top_p": 1, "seed": 7}));
+        assert_eq!(extra, changed.key(&request, 0), "the order is no change");
+        changed.parameters.extra_body = Some(json!({"top_p": 1, "seed": 8}));
+        assert_ne!(extra, changed.key(&request, 0));
         let mut changed = context;
         changed.parameters.model = "openai/gpt-4o".to_owned();
         assert_ne!(key, changed.key(&request, 0));

@@ -9,6 +9,11 @@ use std::time::Duration;
 use super::limit::{Amount, Limit, Observed, Size};
 use super::window::{Reservation, Window};
 
+/// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
+/// leave together do not arrive together.
+pub const SPREAD: u32 = 50;
+/// An answer may have come so long before a process was killed and not have reached the disk.
+const UNWRITTEN: Duration = Duration::from_millis(250);
 /// Calls arrive at the provider a little earlier or later than they left. A window that is longer by this
 /// share of its span, within bounds, holds its limit at the other end too.
 const MARGIN: u32 = 50;
@@ -23,7 +28,8 @@ const SPANS: [Duration; 3] = [
     Duration::from_secs(60),
     Duration::from_secs(86_400),
 ];
-/// Outcomes that are remembered, to tell whether refusals follow the rate.
+/// Outcomes that are remembered, to tell whether refusals follow the rate; twice the calls that are under way
+/// where that is more.
 const OUTCOMES: usize = 20;
 /// Fewer than this tell nothing.
 const FEW: usize = 10;
@@ -34,6 +40,8 @@ const PROBE_AT_LEAST_EVERY: Duration = Duration::from_secs(48);
 const PROBE_SETTLES: Duration = Duration::from_secs(1);
 /// Refusals within so long of the first belong to one burst.
 const BURST: Duration = Duration::from_secs(1);
+/// A learned limit that was lowered so often for a few refusals among many answers, without a probe between, is none.
+const IN_VAIN: u32 = 5;
 
 /// A call that was let through; to be settled with what it used.
 #[derive(Clone, Debug)]
@@ -89,6 +97,8 @@ struct Probe {
     next: Duration,
     interval: Duration,
     step: u64,
+    /// Times that it was lowered for few refusals since it was last raised.
+    in_vain: u32,
 }
 
 impl Rates {
@@ -211,21 +221,39 @@ impl Rates {
         }
     }
 
-    /// A call was let through and answered.
-    pub fn passed(&mut self) {
-        self.outcome(true);
+    /// Books calls that may have been under way when an earlier process was killed, and what may have been answered
+    /// and not written, up to a whole limit, since it kept to it. What is remembered stands apart: it is booked when
+    /// it was answered, and was sent before these.
+    pub fn assume(&mut self, now: Duration, requests: u64, size: Size) {
+        for guard in &mut self.guards {
+            let amount = match guard.amount {
+                Amount::Requests => requests,
+                amount => size.of(amount).saturating_mul(requests),
+            };
+            let most = guard.window.limit();
+            let burst = (guard.span / SPREAD).as_secs_f64();
+            let unwritten = most as f64 * (UNWRITTEN.as_secs_f64() / burst).min(1.0);
+            let amount = amount.saturating_add(unwritten.ceil() as u64);
+            guard.window.reserve(now, amount.min(most));
+        }
     }
 
-    /// The provider refused a call for its rate. `hint` is how long it asked to wait. Returns whether the
-    /// refusals follow the rate, so that fewer calls at once would help too.
+    /// A call was let through and answered, while so many others are under way.
+    pub fn passed(&mut self, under_way: u64) {
+        self.outcome(true, under_way);
+    }
+
+    /// The provider refused a call for its rate, while so many others are under way. `hint` is how long it asked
+    /// to wait. Returns whether the refusals follow the rate, so that fewer calls at once would help too.
     pub fn refused(
         &mut self,
         now: Duration,
         booking: &Booking,
         hint: Option<Duration>,
         tokens: bool,
+        under_way: u64,
     ) -> bool {
-        self.outcome(false);
+        self.outcome(false, under_way);
         // Some providers count what they refuse, and what was told is never to be overrun. What is learned
         // is what went through.
         self.correct(booking, |guard| {
@@ -241,16 +269,25 @@ impl Rates {
             Amount::Requests
         };
         let in_burst = now < self.burst_until;
+        let few = self.refused_lately() * 4 < self.outcomes.len();
         let mut follows = false;
         for guard in self.guards.iter_mut().filter(|guard| guard.probe.is_some()) {
             let used = guard.window.used(now);
             // A guard that is far from full has nothing to do with the refusal.
             if used.saturating_mul(20) >= guard.window.limit().saturating_mul(19) {
                 follows = true;
-                guard.lower(now, used, in_burst);
+                guard.lower(now, used, in_burst, few);
             }
         }
-        if !follows && self.refusals_follow() && (hint.is_some() || !in_burst) {
+        let in_vain =
+            |guard: &Guard| matches!(&guard.probe, Some(probe) if probe.in_vain > IN_VAIN);
+        if self.guards.iter().any(in_vain) {
+            // An accident taught it: the refusals do not follow it.
+            self.guards.retain(|guard| !in_vain(guard));
+            self.outcomes.clear();
+            return false;
+        }
+        if !follows && self.refusals_follow(under_way) && (hint.is_some() || !in_burst) {
             follows = true;
             let hinted = hint.map(|hint| SPANS.into_iter().find(|span| hint <= *span));
             let learned = self.guards.iter_mut().filter(|guard| guard.probe.is_some());
@@ -267,7 +304,7 @@ impl Rates {
                         // Nothing went through for so long, and still it refuses.
                         Some(span) => self.learn(now, amount, span),
                         None => {
-                            guard.lower(now, used, in_burst);
+                            guard.lower(now, used, in_burst, few);
                             // It is judged anew by what comes of this.
                             self.outcomes.clear();
                         }
@@ -282,7 +319,7 @@ impl Rates {
         if follows && !in_burst {
             self.burst_until = now + BURST;
         }
-        follows
+        follows || (in_burst && self.refusals_follow(under_way))
     }
 
     /// Corrects the windows by what a response's headers said.
@@ -325,18 +362,25 @@ impl Rates {
             .collect()
     }
 
-    fn outcome(&mut self, passed: bool) {
-        if self.outcomes.len() == OUTCOMES {
+    fn outcome(&mut self, passed: bool, under_way: u64) {
+        let under_way = usize::try_from(under_way).unwrap_or(usize::MAX);
+        while self.outcomes.len() >= OUTCOMES.max(under_way.saturating_mul(2)) {
             self.outcomes.pop_front();
         }
         self.outcomes.push_back(passed);
     }
 
     /// Whether so many of the last calls were refused that it is no accident: who is over a limit with calls
-    /// at once is refused most of them, and a server that stumbles refuses a few.
-    fn refusals_follow(&self) -> bool {
-        let refused = self.outcomes.iter().filter(|passed| !**passed).count();
-        self.outcomes.len() >= FEW && refused * 2 >= self.outcomes.len()
+    /// at once is refused most of them, and a server that stumbles refuses a few. Calls under way count as let
+    /// through, since a refusal comes sooner than an answer.
+    fn refusals_follow(&self, under_way: u64) -> bool {
+        let all = (self.outcomes.len() as u64).saturating_add(under_way);
+        self.outcomes.len() >= FEW && self.refused_lately() as u64 * 2 >= all
+    }
+
+    /// How many of the last outcomes were refusals.
+    fn refused_lately(&self) -> usize {
+        self.outcomes.iter().filter(|passed| !**passed).count()
     }
 
     /// Takes what went through within `span` for the limit.
@@ -358,6 +402,7 @@ impl Rates {
             next: now + PROBE_AFTER,
             interval: PROBE_AFTER,
             step: 1,
+            in_vain: 0,
         };
         self.guard(amount, span, most, Some(probe));
         // The window begins full: what it learned from is what it holds.
@@ -389,6 +434,7 @@ impl Guard {
         self.window.set_limit(limit.saturating_add(probe.step));
         probe.step = probe.step.saturating_mul(2).min((limit / 4).max(1));
         probe.next = now + PROBE_SETTLES;
+        probe.in_vain = 0;
         if probe.step > (limit / 16).max(8) {
             // There is much more room than was thought.
             probe.interval = PROBE_AFTER;
@@ -396,8 +442,8 @@ impl Guard {
         now
     }
 
-    /// The provider refused while this guard was full.
-    fn lower(&mut self, now: Duration, used: u64, in_burst: bool) {
+    /// The provider refused while this guard was full; `few` if it refuses few of many.
+    fn lower(&mut self, now: Duration, used: u64, in_burst: bool, few: bool) {
         let limit = self.window.limit();
         let Some(probe) = &mut self.probe else { return };
         if in_burst {
@@ -413,6 +459,7 @@ impl Guard {
         self.window
             .set_limit(limit.min(used).saturating_sub(back).max(1));
         probe.step = 1;
+        probe.in_vain += u32::from(few);
         probe.next = now + probe.interval;
         probe.interval = (probe.interval * 2).min(PROBE_AT_LEAST_EVERY);
     }

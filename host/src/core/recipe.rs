@@ -10,6 +10,9 @@ use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
 use super::key::Parameters;
 
+/// Stands for all fields where a recipe names those that are given.
+pub const ALL_FIELDS: &str = "*";
+
 /// What all tasks of one component are made with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -21,7 +24,7 @@ pub struct Recipe {
     pub code: Digest,
     /// Base URL, name and locale of the site.
     pub site: [String; 3],
-    /// Path of a file below the output directory, with `{id}` and `{category}`.
+    /// Path of a file below the output directory, with `{id}`, `{shard}` and `{category}`.
     pub output: String,
     /// The component's options.
     pub options: BTreeMap<String, Value>,
@@ -29,7 +32,7 @@ pub struct Recipe {
     pub prompts: BTreeMap<String, Digest>,
     /// What questions are asked with; `None` for a component without LLM.
     pub parameters: Option<Parameters>,
-    /// Fields of the record that it is given.
+    /// Fields of the record that it is given; `*` stands for all.
     pub fields: Vec<String>,
     /// Fields of the category that it is given.
     pub category_fields: Vec<String>,
@@ -129,6 +132,7 @@ pub(crate) mod tests {
                 model: "offline".to_owned(),
                 temperature: 0.6,
                 max_output_tokens: 100,
+                extra_body: None,
             }),
             fields: vec!["density".to_owned(), "formula".to_owned()],
             category_fields: vec!["hazards".to_owned()],
@@ -141,7 +145,7 @@ pub(crate) mod tests {
     #[test]
     fn every_part_counts_and_is_named() {
         let before = recipe();
-        let edits: [Edit; 11] = [
+        let edits: [Edit; 12] = [
             ("plugin changed", |recipe| recipe.code = Digest::of(b"x")),
             ("site changed", |recipe| recipe.site[2].push('x')),
             ("output path changed", |recipe| recipe.output.push('x')),
@@ -164,6 +168,11 @@ pub(crate) mod tests {
             }),
             ("model parameters changed", |recipe| {
                 recipe.parameters = None;
+            }),
+            ("model parameters changed", |recipe| {
+                if let Some(parameters) = &mut recipe.parameters {
+                    parameters.extra_body = Some(json!({"seed": 7}));
+                }
             }),
             ("given data changed", |recipe| {
                 recipe.fields.pop();

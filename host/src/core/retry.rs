@@ -12,7 +12,8 @@ pub struct RetryPolicy {
     pub max_tries: u32,
     /// No try starts later than this after the first.
     pub max_elapsed: Duration,
-    /// Back-off after the first failure; it doubles from there.
+    /// Back-off after the first failure; it doubles from there. A server that is overloaded gets four times as long:
+    /// other failures hit single calls, and those of all calls open the breaker.
     pub base: Duration,
     /// Longest back-off.
     pub cap: Duration,
@@ -23,7 +24,7 @@ impl Default for RetryPolicy {
         RetryPolicy {
             max_tries: 3,
             max_elapsed: Duration::from_secs(300),
-            base: Duration::from_millis(500),
+            base: Duration::from_millis(125),
             cap: Duration::from_secs(8),
         }
     }
@@ -36,7 +37,7 @@ pub struct Failure {
     pub class: FailureClass,
     /// Tries so far that count: an answer of "rate limit" does not.
     pub tries: u32,
-    /// Failures in a row, those of the rate limit included: what the back-off grows with.
+    /// Failures in a row of its class, since the last that was waited for already: what the back-off grows with.
     pub in_a_row: u32,
     /// Time since the first try began.
     pub elapsed: Duration,
@@ -56,7 +57,7 @@ impl RetryPolicy {
             return None;
         }
         let wait = failure.hint.unwrap_or_else(|| {
-            let wait = self.back_off(failure.in_a_row, random);
+            let wait = self.back_off(failure.class, failure.in_a_row, random);
             // What fell silent has been waited for already.
             match failure.class {
                 FailureClass::Transient => wait.saturating_sub(failure.took),
@@ -66,10 +67,14 @@ impl RetryPolicy {
         (failure.elapsed.saturating_add(wait) <= self.max_elapsed).then_some(wait)
     }
 
-    /// Doubling from `base` to `cap`, shortened by up to a quarter so that callers spread.
-    fn back_off(&self, in_a_row: u32, random: f64) -> Duration {
+    /// Doubling from the base to `cap`, shortened by up to a quarter so that callers spread.
+    fn back_off(&self, class: FailureClass, in_a_row: u32, random: f64) -> Duration {
         let doublings = in_a_row.saturating_sub(1).min(20);
-        let full = self.base.saturating_mul(1 << doublings).min(self.cap);
+        let base = match class {
+            FailureClass::Overloaded => self.base.saturating_mul(4),
+            _ => self.base,
+        };
+        let full = base.saturating_mul(1 << doublings).min(self.cap);
         full.mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0))
     }
 }
@@ -136,10 +141,12 @@ mod tests {
         #[test]
         fn back_off_grows_to_its_cap(in_a_row in 1u32..100, random in 0.0f64..1.0) {
             let policy = RetryPolicy::default();
-            let wait = policy.back_off(in_a_row, random);
+            let class = FailureClass::Transient;
+            let wait = policy.back_off(class, in_a_row, random);
             prop_assert!(wait <= policy.cap);
             prop_assert!(wait >= policy.base.mul_f64(0.75));
-            prop_assert!(policy.back_off(in_a_row + 1, random) >= wait);
+            prop_assert!(policy.back_off(class, in_a_row + 1, random) >= wait);
+            prop_assert!(policy.back_off(FailureClass::Overloaded, in_a_row, random) >= wait);
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum TaskEnd {
     Failed,
     /// Something that it depends on failed.
     Blocked,
+    /// Its record was given up because of another component.
+    Skipped,
 }
 
 /// How a record stands after a pass.
@@ -50,6 +52,15 @@ pub struct ComponentCount {
     pub failed: u64,
     /// Tasks that could not start because a dependency failed.
     pub blocked: u64,
+    /// Tasks that were not begun because their record was given up.
+    pub skipped: u64,
+}
+
+impl ComponentCount {
+    /// Tasks without an artifact: failed, blocked or skipped.
+    pub fn lost(&self) -> u64 {
+        self.failed + self.blocked + self.skipped
+    }
 }
 
 /// Counts by category.
@@ -142,7 +153,7 @@ pub struct View {
 }
 
 impl View {
-    /// Sums over components: made, kept (edited included), failed and blocked together.
+    /// Sums over components: made, kept (edited included), failed, blocked and skipped together.
     pub fn totals(&self) -> (u64, u64, u64) {
         self.components
             .iter()
@@ -150,7 +161,7 @@ impl View {
                 (
                     made + count.made,
                     kept + count.kept + count.edited,
-                    failed + count.failed + count.blocked,
+                    failed + count.lost(),
                 )
             })
     }
@@ -197,6 +208,7 @@ impl Statistics {
             TaskEnd::Edited => count.edited += 1,
             TaskEnd::Failed => count.failed += 1,
             TaskEnd::Blocked => count.blocked += 1,
+            TaskEnd::Skipped => count.skipped += 1,
         }
     }
 

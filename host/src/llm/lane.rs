@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::back_off::BackOff;
 use super::error::CallError;
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::purse::Purse;
-use super::render::render;
+use super::render;
 use super::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
 use super::turnstile::{Outcome, Settings, Turnstile};
 use crate::core::class::FailureClass;
@@ -77,6 +78,10 @@ pub struct LaneView {
     pub waiting: u64,
     /// What the next one waits for.
     pub wait: Option<Wait>,
+    /// Requests that failed and are tried again later.
+    pub backing_off: u64,
+    /// When the first of them is.
+    pub next_try: Option<Duration>,
     /// Used amount, limit, and what it is in words, for each limit.
     pub limits: Vec<(u64, u64, String)>,
     /// Why nothing can be had, if so.
@@ -115,6 +120,7 @@ pub struct Lane {
     provider: Arc<dyn Provider>,
     settings: LaneSettings,
     turnstile: Turnstile,
+    back_off: BackOff,
     purse: Purse,
     observer: Arc<dyn Observer>,
     closing: watch::Receiver<bool>,
@@ -150,6 +156,7 @@ impl Lane {
             model,
             provider,
             settings,
+            back_off: BackOff::default(),
             purse,
             observer,
             closing,
@@ -171,15 +178,26 @@ impl Lane {
         self.turnstile.remember(ago, requests, tokens);
     }
 
+    /// Books as many calls of this size as may have been under way when an earlier process was killed: of those
+    /// nothing was recorded, and the provider counted them.
+    pub fn assume_under_way(&self, size: Size) {
+        if let Some(most) = self.settings.concurrency {
+            self.turnstile.assume(most, size);
+        }
+    }
+
     /// What it is doing.
     pub fn view(&self) -> LaneView {
         let view = self.turnstile.view();
+        let (backing_off, next_try) = self.back_off.view();
         LaneView {
             model: self.model.clone(),
             in_flight: view.in_flight,
             allowed: view.allowed,
             waiting: view.waiting,
             wait: view.wait,
+            backing_off,
+            next_try,
             limits: view
                 .uses
                 .iter()
@@ -269,6 +287,7 @@ impl Lane {
     ) -> Result<RawAnswer, CallError> {
         let mut started = None;
         let (mut counted, mut in_a_row) = (0, 0);
+        let mut before = None;
         loop {
             let mut began = None;
             let result = self.attempt(call, asker, tally, &mut began).await;
@@ -283,7 +302,13 @@ impl Lane {
                 Err(Refusal::Call(error)) => error,
             };
             self.observer.try_failed(&self.model, &error);
-            in_a_row += 1;
+            // Another kind of failure is another matter.
+            in_a_row = if before == Some(error.class) {
+                in_a_row + 1
+            } else {
+                1
+            };
+            before = Some(error.class);
             if error.class != FailureClass::RateLimit {
                 counted += 1;
             }
@@ -298,9 +323,14 @@ impl Lane {
             match self
                 .settings
                 .retry
-                .next(failure, random(call.seed, in_a_row))
+                .next(failure, random(call.seed, tally.tries))
             {
-                Some(wait) => self.unless_closing(sleep(wait)).await?,
+                Some(wait) => {
+                    if wait.is_zero() {
+                        before = None;
+                    }
+                    self.unless_closing(self.back_off.sleep(wait)).await?;
+                }
                 None => return Err(error),
             }
         }
@@ -314,11 +344,7 @@ impl Lane {
         tally: &mut Tally,
         began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
-        let bytes: usize = render(call.request)
-            .iter()
-            .map(|message| message.content.len())
-            .sum();
-        let bytes = bytes as u64;
+        let bytes = render::bytes(call.request);
         let likely = self
             .turnstile
             .estimate(bytes, u64::from(call.max_output_tokens));

@@ -1,6 +1,7 @@
 //! Everything between a component's question and a durable answer: lanes with limits, retries and a
 //! breaker, and the providers behind them. Nothing here knows that a component exists.
 
+mod back_off;
 pub mod error;
 pub mod gateway;
 pub mod lane;

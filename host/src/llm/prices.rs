@@ -1,6 +1,6 @@
 //! What models cost. Prices are configured in dollars per million tokens and counted in whole micro-dollars,
 //! rounded up, so that sums neither drift nor fall short. A model without a price has an unknown one, which is
-//! not nothing; what a prompt cache takes to be written, and discounts, are left out.
+//! not nothing; discounts are left out.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -16,6 +16,9 @@ const MILLION: u64 = 1_000_000;
 /// The most that a million tokens may cost, in dollars; more is a slip of the pen.
 const DEAREST: f64 = 1e6;
 
+/// What writing to a prompt cache costs, over input, where nothing else is configured: Anthropic's surcharge.
+const CACHE_WRITE: f64 = 1.25;
+
 /// Micro-dollars for a million tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Dollars")]
@@ -24,6 +27,8 @@ pub struct Price {
     pub input: u64,
     /// Of the part of questions that was in the provider's prompt cache.
     pub cached_input: u64,
+    /// Of the part of questions that was written to it, where the provider bills that apart.
+    pub cache_write: u64,
     /// Of answers.
     pub output: u64,
 }
@@ -33,15 +38,19 @@ impl Price {
     pub const FREE: Price = Price {
         input: 0,
         cached_input: 0,
+        cache_write: 0,
         output: 0,
     };
 
     /// The cost of tokens in micro-dollars, rounded up.
     pub fn cost(&self, usage: &Usage) -> u64 {
         let cached = usage.cached_tokens.min(usage.input_tokens);
+        let fresh = usage.input_tokens - cached;
+        let written = usage.cache_write_tokens.min(fresh);
         let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
         let parts = [
-            part(usage.input_tokens - cached, self.input),
+            part(fresh - written, self.input),
+            part(written, self.cache_write),
             part(cached, self.cached_input),
             part(usage.output_tokens, self.output),
         ];
@@ -56,6 +65,7 @@ impl Price {
 struct Dollars {
     input: f64,
     cached_input: Option<f64>,
+    cache_write: Option<f64>,
     output: f64,
 }
 
@@ -80,6 +90,7 @@ impl TryFrom<Dollars> for Price {
         Ok(Price {
             input: micro(dollars.input)?,
             cached_input: micro(dollars.cached_input.unwrap_or(dollars.input))?,
+            cache_write: micro(dollars.cache_write.unwrap_or(dollars.input * CACHE_WRITE))?,
             output: micro(dollars.output)?,
         })
     }
@@ -165,6 +176,13 @@ mod tests {
             ..Usage::new(1_000_000, 0)
         };
         assert_eq!(mini.cost(&cached), 75_000);
+        let haiku = known("anthropic/claude-haiku-4-5").unwrap();
+        let written = Usage {
+            cached_tokens: 100_000,
+            cache_write_tokens: 500_000,
+            ..Usage::new(1_000_000, 0)
+        };
+        assert_eq!(haiku.cost(&written), 400_000 + 625_000 + 10_000);
         let odd = Usage {
             cached_tokens: 5,
             ..Usage::new(1, 0)
@@ -212,6 +230,7 @@ mod tests {
         let expected = Price {
             input: 37_500,
             cached_input: 10_000,
+            cache_write: 46_875,
             output: 1_000_000,
         };
         let models = BTreeMap::from([("openai/gpt-4o-mini".to_owned(), configured)]);

@@ -54,6 +54,13 @@ pub fn render(request: &CompletionRequest) -> Vec<Message> {
     messages
 }
 
+/// Bytes of the messages to send: what tokens are reckoned from.
+pub fn bytes(request: &CompletionRequest) -> u64 {
+    let messages = render(request);
+    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+    bytes as u64
+}
+
 /// The rules in words, a line each.
 fn requirements(request: &CompletionRequest) -> Vec<String> {
     let mut lines = Vec::new();

@@ -25,13 +25,10 @@ use crate::core::concurrency::Concurrency;
 use crate::core::estimate::Estimate;
 use crate::core::fair::FairQueue;
 use crate::core::limit::{Amount, Limit, Observed, Size};
-use crate::core::rates::{Booking, Rates, TooLarge, Use};
+use crate::core::rates::{Booking, Rates, SPREAD, TooLarge, Use};
 
 /// The clock begins so much before the lane, so that what was used before can be booked.
 const PAST: Duration = Duration::from_secs(2 * 86_400);
-/// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
-/// leave together do not arrive together.
-const SPREAD: u32 = 50;
 /// Calls that are spread leave in groups, one in so long.
 const TOGETHER: Duration = Duration::from_millis(4);
 
@@ -212,6 +209,12 @@ impl Turnstile {
     pub fn remember(&self, ago: Duration, requests: u64, size: Size) {
         let now = self.inner.now();
         self.inner.state().rates.remember(now, ago, requests, size);
+    }
+
+    /// Books calls of this size that may have been under way when an earlier process ended.
+    pub fn assume(&self, requests: u64, size: Size) {
+        let now = self.inner.now();
+        self.inner.state().rates.assume(now, requests, size);
     }
 
     /// Why no call can be made any more, if so.
@@ -431,7 +434,7 @@ impl Permit {
             Outcome::Answered(used, observed) => {
                 state.accepted = true;
                 state.rates.settle(&self.booking, *used);
-                state.rates.passed();
+                state.rates.passed(state.in_flight);
                 state.estimate.observe(bytes, *used);
                 state.concurrency.passed();
                 state.breaker.succeeded();
@@ -449,7 +452,10 @@ impl Permit {
                 } else {
                     let tokens = error.message.to_ascii_lowercase().contains("token");
                     let hint = error.retry_after;
-                    let follows = state.rates.refused(now, &self.booking, hint, tokens);
+                    let follows =
+                        state
+                            .rates
+                            .refused(now, &self.booking, hint, tokens, state.in_flight);
                     if follows && hint.is_none() {
                         state.concurrency.refused(now, state.in_flight);
                     }

@@ -54,6 +54,8 @@ pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
     config.relaxed_simd_deterministic(true);
     config.wasm_component_model(true);
     config.max_wasm_stack(STACK);
+    // Every suspension is a trap, and nobody reads where in the guest it was.
+    config.wasm_backtrace_max_frames(None);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     let engine = wasmtime::Engine::new(&config).or_else(|error| {
         // A pool reserves address space, which the system may refuse; without one, instances cost more.

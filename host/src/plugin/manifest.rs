@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::core::recipe::ALL_FIELDS;
+
 /// Name of the custom section that the build adds: JSON of [`Package`].
 pub const SECTION: &str = "batchgen:plugin";
 
@@ -39,9 +41,15 @@ pub struct Manifest {
     /// What it may use; the host's defaults where absent.
     #[serde(default)]
     pub limits: LimitOverrides,
+    /// Prompts that have more to be said of than their text.
+    #[serde(default)]
+    pub prompts: BTreeMap<String, PromptDefaults>,
     /// JSON Schema of each option, with its `default`.
     #[serde(default)]
     pub options: BTreeMap<String, Map<String, Value>>,
+    /// Keywords of JSON Schema that all options together must obey.
+    #[serde(default)]
+    pub all_options: Map<String, Value>,
 }
 
 /// What a plugin is.
@@ -66,11 +74,15 @@ pub struct ComponentDefaults {
     pub priority: i64,
     /// Components whose files it reads.
     pub depends_on: Vec<String>,
+    /// Whether the configuration makes its components, and says what each is given and depends on: by
+    /// itself it makes none.
+    pub configured: bool,
 }
 
 impl Default for ComponentDefaults {
     fn default() -> Self {
         ComponentDefaults {
+            configured: false,
             enabled: false,
             priority: 100,
             depends_on: Vec::new(),
@@ -83,9 +95,59 @@ impl Default for ComponentDefaults {
 #[serde(deny_unknown_fields, default)]
 pub struct InputFields {
     /// Fields of the record.
-    pub record: Vec<String>,
+    pub record: Fields,
     /// Fields of the category.
-    pub category: Vec<String>,
+    pub category: Fields,
+}
+
+/// Which fields: a list of names, or `"all"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a list of fields, or \"all\"")]
+pub enum Fields {
+    /// These.
+    Named(Vec<String>),
+    /// Whatever there is.
+    All(AllFields),
+}
+
+/// The word for all fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AllFields {
+    /// `"all"`.
+    All,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Fields::Named(Vec::new())
+    }
+}
+
+impl Fields {
+    /// Their names; [`ALL_FIELDS`] stands for all.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Fields::Named(names) => names.clone(),
+            Fields::All(AllFields::All) => vec![ALL_FIELDS.to_owned()],
+        }
+    }
+
+    /// Whether a field is among them.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Fields::Named(names) => names.iter().any(|known| known == name),
+            Fields::All(AllFields::All) => true,
+        }
+    }
+}
+
+/// What is to be said of a prompt. One without a file of its own must come from the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptDefaults {
+    /// Whether it is a template over `record`, `category`, `upstream` and `site`, which is checked before it is used.
+    pub template: bool,
 }
 
 /// How it uses a model.
@@ -106,6 +168,8 @@ pub struct OutputDefaults {
     pub extension: String,
     /// Media type of the file.
     pub media_type: MediaType,
+    /// Option that holds another media type, whose usual extension counts then.
+    pub media_type_option: Option<String>,
 }
 
 /// Media types that the host can check before it publishes.
@@ -126,6 +190,19 @@ pub enum MediaType {
     /// JSON.
     #[serde(rename = "application/json")]
     Json,
+}
+
+impl MediaType {
+    /// Its usual ending of a file's name, without a dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            MediaType::Markdown => "md",
+            MediaType::Plain => "txt",
+            MediaType::Html => "html",
+            MediaType::Yaml => "yaml",
+            MediaType::Json => "json",
+        }
+    }
 }
 
 /// What a component may use. The manifest and the configuration each may say; the smaller number counts.
@@ -197,11 +274,11 @@ impl Manifest {
 
     /// The JSON Schema of all options together.
     pub fn options_schema(&self) -> Value {
-        serde_json::json!({
-            "type": "object",
-            "properties": self.options,
-            "additionalProperties": false,
-        })
+        let mut schema = self.all_options.clone();
+        schema.insert("type".to_owned(), Value::from("object"));
+        schema.insert("properties".to_owned(), serde_json::json!(self.options));
+        schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+        Value::Object(schema)
     }
 
     /// What is wrong with the manifest, beyond its shape.
@@ -242,6 +319,13 @@ impl Manifest {
             .is_some_and(|llm| llm.max_output_tokens == 0)
         {
             return Some("max-output-tokens must be at least 1".to_owned());
+        }
+        if let Some(option) = &self.output.media_type_option
+            && !self.options.contains_key(option)
+        {
+            return Some(format!(
+                "media-type-option names `{option}`, which is no option of it"
+            ));
         }
         jsonschema::validator_for(&self.options_schema())
             .err()

@@ -1,8 +1,8 @@
 //! Threads that run sandboxed code, as many as there are cores. Instances live only here, so their
 //! number does not depend on how many tasks wait. The pool does not know what it runs.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -10,10 +10,61 @@ use tokio::sync::oneshot;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A handle on the threads; they end when the last handle is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pool {
     /// Without it, jobs run where they are asked for.
-    jobs: Option<Sender<Job>>,
+    queue: Option<Arc<Handle>>,
+}
+
+/// The last one of these to go ends the threads.
+struct Handle(Arc<Queue>);
+
+/// Jobs that wait for a thread. A thread that is busy takes its next one without being woken.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    ended: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) {
+        self.lock().jobs.push_back(job);
+        self.arrived.notify_one();
+    }
+
+    /// The next job; `None` when there will be no more.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                return Some(job);
+            }
+            if state.ended {
+                return None;
+            }
+            state = self
+                .arrived
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.arrived.notify_all();
+    }
 }
 
 /// The thread that should run the job is gone.
@@ -29,21 +80,22 @@ impl Pool {
     /// # Errors
     /// When the system refuses a thread.
     pub fn new(threads: usize) -> std::io::Result<Pool> {
-        let (jobs, receiver) = channel::<Job>();
-        let receiver = Arc::new(Mutex::new(receiver));
+        let handle = Handle(Arc::default());
         for number in 0..threads.max(1) {
-            let receiver = Arc::clone(&receiver);
+            let queue = Arc::clone(&handle.0);
             thread::Builder::new()
                 .name(format!("sandbox-{number}"))
-                .spawn(move || work(&receiver))?;
+                .spawn(move || work(&queue))?;
         }
-        Ok(Pool { jobs: Some(jobs) })
+        Ok(Pool {
+            queue: Some(Arc::new(handle)),
+        })
     }
 
     /// A pool without threads, for tests that hold the clock: time must not pass while a job runs.
     #[cfg(test)]
     pub fn inline() -> Pool {
-        Pool { jobs: None }
+        Pool { queue: None }
     }
 
     /// Runs a job on one of the threads.
@@ -54,7 +106,7 @@ impl Pool {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Lost> {
-        let Some(jobs) = &self.jobs else {
+        let Some(queue) = &self.queue else {
             return Ok(job());
         };
         let (result, receiver) = oneshot::channel();
@@ -62,18 +114,13 @@ impl Pool {
             // The asker may have gone: then nobody wants the result.
             let _ = result.send(job());
         });
-        jobs.send(job).map_err(|_| Lost)?;
+        queue.0.push(job);
         receiver.await.map_err(|_| Lost)
     }
 }
 
-fn work(receiver: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = receiver
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .recv();
-        let Ok(job) = job else { return };
+fn work(queue: &Queue) {
+    while let Some(job) = queue.next() {
         // A defect in the host's part of an execution must cost one task, not the thread.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }

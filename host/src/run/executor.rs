@@ -12,8 +12,10 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
+use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
+use crate::core::decision::Rules;
 use crate::core::statistics::View;
 use crate::dataset::Dataset;
 use crate::llm::error::CallError;
@@ -47,6 +49,10 @@ pub struct Run {
     pub interrupt: Interrupt,
     /// Records in work at once.
     pub window: usize,
+    /// Whether files that were edited by hand are replaced.
+    pub overwrite_edited: bool,
+    /// Whether a failed task runs only if a person chose it.
+    pub only_chosen: bool,
 }
 
 /// How a run ended.
@@ -156,7 +162,13 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             dataset: run.dataset,
             site: run.site,
             output_root: run.output_root,
-            clean,
+            store: run.store.clone(),
+            indexed: run.indexed.id,
+            rules: Rules {
+                clean,
+                overwrite_edited: run.overwrite_edited,
+                only_chosen: run.only_chosen,
+            },
         },
         indexed: run.indexed,
         components: run.components,
@@ -237,6 +249,8 @@ async fn pass(
             let next = match leased.next() {
                 Some(record) => record,
                 None => {
+                    // Many records may go by without a wait: others get their turn, and Ctrl-C is seen.
+                    tokio::task::yield_now().await;
                     leased = context.store.lease(&mut lease, window as u64)?.into_iter();
                     match leased.next() {
                         Some(record) => record,
@@ -247,6 +261,9 @@ async fn pass(
                     }
                 }
             };
+            if pass == Pass::First && untouched::keep(context, &next) {
+                continue;
+            }
             working.spawn(record::perform(Arc::clone(context), next, pass));
         }
         match working.join_next().await {

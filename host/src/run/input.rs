@@ -1,10 +1,12 @@
-//! Builds what a component is given: the fields that its manifest asks for and no others.
+//! Builds what a component is given: the fields that it asks for and no others.
 
 use serde_json::{Map, Value};
 
+use super::artifact;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::dataset::{Dataset, Record};
+use crate::plugin::manifest::Fields;
 use crate::plugin::sandbox::{Input, Prompt, Site, Upstream};
 
 /// What one component may know of one record.
@@ -16,7 +18,7 @@ pub(super) struct Given {
 
 /// Picks the fields.
 pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -> Given {
-    let wanted = &component.plugin.package.manifest.input;
+    let wanted = &component.input;
     let empty = Map::new();
     let category = dataset.category_fields(&record.category).unwrap_or(&empty);
     Given {
@@ -26,11 +28,24 @@ pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -
     }
 }
 
-fn pick(fields: &Map<String, Value>, wanted: &[String]) -> Value {
+fn pick(fields: &Map<String, Value>, wanted: &Fields) -> Value {
+    let Fields::Named(wanted) = wanted else {
+        return Value::Object(fields.clone());
+    };
     let picked = wanted
         .iter()
         .filter_map(|name| fields.get(name).map(|value| (name.clone(), value.clone())));
     Value::Object(picked.collect())
+}
+
+/// A file that the component depends on.
+pub(super) fn upstream(component: &Component, text: String) -> Upstream {
+    let json = artifact::as_json(&text, component.media_type);
+    Upstream {
+        component: component.name.clone(),
+        json: json.map(|json| json.to_string()),
+        text,
+    }
 }
 
 /// The input as the contract has it.

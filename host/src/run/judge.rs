@@ -11,19 +11,21 @@ use super::input::{self, Given};
 use super::output::stamp;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::decision::{self, Decision, FileState};
+use crate::core::decision::{self, Decision, FileState, LastOutcome, Rules};
 use crate::core::digest::Digest;
 use crate::core::fingerprint::{Ingredients, Parts};
 use crate::dataset::{Dataset, Record};
-use crate::store::Checkpoint;
+use crate::store::{Checkpoint, Store};
 
 /// What judging takes.
 pub(super) struct Judge {
     pub dataset: Arc<Dataset>,
     pub site: SiteConfig,
     pub output_root: PathBuf,
-    /// Whether the run before this one ended in order.
-    pub clean: bool,
+    pub store: Store,
+    /// Number of the dataset in the index.
+    pub indexed: i64,
+    pub rules: Rules,
 }
 
 /// What is to be done with a task, and what it would be made from.
@@ -37,19 +39,19 @@ pub(super) struct Verdict {
 }
 
 impl Judge {
-    /// Judges a task whose upstreams are known by the hashes of their files.
+    /// Judges a task whose upstreams are known by the hashes of their files; `None` for one that is left out.
     pub fn judge(
         &self,
         component: &Component,
         record: &Record,
         checkpoint: Option<&Checkpoint>,
-        upstreams: &[(&str, Digest)],
+        upstreams: &[(&str, Option<Digest>)],
     ) -> Verdict {
         let given = input::given(component, &self.dataset, record);
         let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
         let (state, content) = self.on_disk(&given.path, checkpoint);
         let stored = checkpoint.map(Checkpoint::stored);
-        let decision = decision::decide(stored, fingerprint, state, self.clean);
+        let decision = decision::decide(stored, fingerprint, state, self.rules);
         Verdict {
             given,
             fingerprint,
@@ -59,11 +61,22 @@ impl Judge {
         }
     }
 
-    fn fingerprint(
+    /// Hash of the file that dependents of a task can use as it is: one that was made, or edited by hand.
+    pub fn usable(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Option<Digest> {
+        let made = checkpoint.is_some_and(|point| point.outcome == LastOutcome::Done);
+        match self.on_disk(path, checkpoint) {
+            (FileState::Edited, content) => content,
+            (FileState::Intact, content) if made => content,
+            (FileState::Intact | FileState::Missing, _) => None,
+        }
+    }
+
+    /// The fingerprint of a task, and its parts.
+    pub fn fingerprint(
         &self,
         component: &Component,
         record: &Record,
-        upstreams: &[(&str, Digest)],
+        upstreams: &[(&str, Option<Digest>)],
     ) -> (Digest, Parts) {
         let none = Map::new();
         Ingredients {
@@ -82,20 +95,29 @@ impl Judge {
 
     /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those
     /// differ or the last run ended without notice.
-    fn on_disk(&self, path: &str, checkpoint: Option<&Checkpoint>) -> (FileState, Option<Digest>) {
+    pub fn on_disk(
+        &self,
+        path: &str,
+        checkpoint: Option<&Checkpoint>,
+    ) -> (FileState, Option<Digest>) {
         let file = self.output_root.join(path);
         let Ok(metadata) = fs::metadata(&file) else {
             return (FileState::Missing, None);
         };
         let point = checkpoint.filter(|point| point.path == path);
-        if self.clean
+        if self.rules.clean
             && let Some(point) = point
             && point.file == Some(stamp(&metadata))
         {
             return (FileState::Intact, point.content);
         }
         let content = fs::read(&file).ok().map(|bytes| Digest::of(&bytes));
-        let written = point.and_then(|point| point.content);
+        let written = match point.and_then(|point| point.content) {
+            // The output may have lain here before it lay elsewhere. A state that cannot be read says the
+            // safe thing: that the file is somebody's.
+            None => self.store.moved(self.indexed, path).ok().flatten(),
+            written => written,
+        };
         if content.is_some() && content == written {
             (FileState::Intact, content)
         } else {

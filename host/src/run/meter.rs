@@ -23,8 +23,8 @@ pub enum Event {
         class: FailureClass,
         /// In words.
         cause: String,
-        /// Whether it is tried again at the end of the run.
-        parked: bool,
+        /// What tries it again.
+        again: Again,
     },
     /// A file was found edited and is kept.
     Edited {
@@ -35,6 +35,17 @@ pub enum Event {
     RecordEnded,
     /// Something about the run as a whole.
     Note(String),
+}
+
+/// What tries a failed task again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// This run, at its end.
+    Soon,
+    /// The next run, where its class lets it.
+    Rerun,
+    /// A person: it failed before, and was left as it is.
+    Retry,
 }
 
 /// Counts, and tells.

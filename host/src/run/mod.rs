@@ -1,24 +1,39 @@
 //! The run: turns the decisions of `core` into effects. A bounded window of records is in work; within
 //! a record each component starts when what it depends on has ended; what fails costs only itself.
 
+mod accept;
 mod artifact;
+mod clean;
 mod executor;
+mod export;
 mod input;
 mod interrupt;
 mod judge;
 mod meter;
+mod outlook;
 mod output;
+mod plan;
+mod probe;
 mod process;
 mod record;
+mod recorded;
 mod replay;
 #[cfg(test)]
 mod simulation;
-mod survey;
+mod step;
 mod task;
+mod untouched;
 
+pub use accept::{Acceptance, EditedFile, accept};
+pub use clean::{Standing, remove, standing};
 pub use executor::{Run, RunError, RunSummary, execute};
+pub use export::{ExportError, ExportRow, as_json, export};
 pub use interrupt::Interrupt;
-pub use meter::{Event, Meter};
+pub use meter::{Again, Event, Meter};
+pub use outlook::{Outlook, Surveyor, TaskOutlook};
+pub use plan::{ComponentPlan, Plan, plan};
+pub use probe::{Probe, ProbeEnd};
 pub use process::{peak_memory, raise_open_files, resident_memory};
-pub use replay::{Replay, ReplayFailure, UpstreamText, replay};
-pub use survey::{Survey, survey};
+pub use recorded::{Place, Recorded, RecordedEnd, recorded};
+pub use replay::{Replay, UpstreamText, replay};
+pub use step::TaskFailure;

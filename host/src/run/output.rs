@@ -7,8 +7,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use crate::core::digest::Digest;
 use crate::store::{Checkpoint, FileStamp, RunId, Store};
@@ -19,6 +21,12 @@ const GROUP: usize = 256;
 const SYNC_ALL: usize = 32;
 /// Most files that may wait; more make their makers wait.
 const QUEUE: usize = 1024;
+/// Most directories that are remembered to be there.
+const KNOWN: usize = 1024;
+/// After a group of more than so many, the next is given time to gather.
+const BUSY: usize = 4;
+/// That time.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// How a write ended.
 pub(super) type Written = Result<(), WriteError>;
@@ -81,11 +89,29 @@ async fn work(
     run: RunId,
 ) {
     let mut group = Vec::with_capacity(GROUP);
+    let mut last = 0;
+    let mut known = BTreeSet::new();
     while jobs.recv_many(&mut group, GROUP).await > 0 {
+        if last > BUSY && group.len() < last {
+            sleep(GATHER).await;
+            while group.len() < GROUP
+                && let Ok(job) = jobs.try_recv()
+            {
+                group.push(job);
+            }
+        }
+        last = group.len();
         let batch: Vec<Job> = std::mem::take(&mut group);
         let root = root.clone();
-        let written = tokio::task::spawn_blocking(move || write_group(&root, batch)).await;
-        let Ok(written) = written else { continue };
+        let writing = tokio::task::spawn_blocking(move || {
+            let written = write_group(&root, batch, &mut known);
+            (written, known)
+        });
+        let Ok((written, directories)) = writing.await else {
+            known = BTreeSet::new();
+            continue;
+        };
+        known = directories;
         let mut done = Vec::new();
         let mut checkpoints = Vec::new();
         for (job, result) in written {
@@ -113,12 +139,13 @@ async fn work(
 }
 
 /// Writes, syncs, renames, syncs the directories: in this order, for all files together.
-fn write_group(root: &Path, jobs: Vec<Job>) -> Vec<(Job, Written)> {
+/// `known` are directories that are there.
+fn write_group(root: &Path, jobs: Vec<Job>, known: &mut BTreeSet<PathBuf>) -> Vec<(Job, Written)> {
     let mut staged = Vec::with_capacity(jobs.len());
     for job in jobs {
         let file = match &job.text {
             None => Ok(None),
-            Some(text) => stage(root, &job.checkpoint.path, text).map(Some),
+            Some(text) => stage(root, &job.checkpoint.path, text, known).map(Some),
         };
         staged.push((job, file));
     }
@@ -142,6 +169,9 @@ fn write_group(root: &Path, jobs: Vec<Job>) -> Vec<(Job, Written)> {
         results.push((job, result));
     }
     // A rename is durable once its directory is.
+    if synced_all && directories.len() > 1 && sync_all(root).is_ok() {
+        directories.clear();
+    }
     let failed: Vec<WriteError> = directories
         .iter()
         .filter_map(|directory| {
@@ -172,18 +202,20 @@ struct Staged {
 }
 
 /// Writes the text beside its place.
-fn stage(root: &Path, path: &str, text: &str) -> Result<Staged, WriteError> {
+fn stage(
+    root: &Path,
+    path: &str,
+    text: &str,
+    known: &mut BTreeSet<PathBuf>,
+) -> Result<Staged, WriteError> {
     let target = root.join(path);
     let name = target
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let temporary = target.with_file_name(format!(".{name}.tmp"));
-    let write = || {
-        if let Some(directory) = target.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        let mut file = File::create(&temporary)?;
+    let mut write = || {
+        let mut file = create(&temporary, known)?;
         file.write_all(text.as_bytes())?;
         Ok(file)
     };
@@ -199,6 +231,23 @@ fn stage(root: &Path, path: &str, text: &str) -> Result<Staged, WriteError> {
             Err(write_error(&target, &error))
         }
     }
+}
+
+/// Creates the file, and its directory where there is none yet, or none any more.
+fn create(file: &Path, known: &mut BTreeSet<PathBuf>) -> io::Result<File> {
+    let directory = file.parent().unwrap_or(file);
+    if known.contains(directory) {
+        match File::create(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return result,
+        }
+    }
+    fs::create_dir_all(directory)?;
+    if known.len() >= KNOWN {
+        known.clear();
+    }
+    known.insert(directory.to_owned());
+    File::create(file)
 }
 
 impl Staged {

@@ -7,15 +7,16 @@ use futures_util::future::join_all;
 use tokio::sync::SetOnce;
 
 use super::executor::Context;
-use super::meter::Event;
+use super::meter::{Again, Event};
 use super::task::{Ended, Ready, Task, UpstreamFile};
 use crate::component::Component;
 use crate::core::class::FailureClass;
 use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
+use crate::core::policy::FailurePolicy;
 use crate::core::statistics::{RecordEnd, TaskEnd};
-use crate::dataset::Record;
-use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError, TaskId};
+use crate::dataset::{DatasetError, Record};
+use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
 
 /// Which pass over the records this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +31,16 @@ pub(super) enum Pass {
 #[derive(Clone, Debug)]
 enum Signal {
     Ready(Ready),
-    /// Failed or blocked; who began it, and whether a sweep tries again.
-    Lost {
-        by: String,
-        parked: bool,
-    },
+    /// There is no file.
+    Lost(Loss),
     Interrupted,
+}
+
+/// Why there is no file: who began it, and whether a sweep tries again.
+#[derive(Clone, Debug)]
+struct Loss {
+    by: String,
+    parked: bool,
 }
 
 /// How one component of the record ended in this pass.
@@ -57,14 +62,24 @@ pub(super) async fn perform(
     reference: RecordRef,
     pass: Pass,
 ) -> Result<(), StoreError> {
-    let checkpoints = context
-        .store
-        .checkpoints(context.indexed.id, &reference.id)?;
-    let record = match context.judge.dataset.read(reference.place) {
+    let checkpoints = &reference.checkpoints;
+    let dataset = &context.judge.dataset;
+    let read = dataset.read(reference.place).and_then(|record| {
+        // A file that was changed in place may have another record there.
+        if record.id == reference.id {
+            Ok(record)
+        } else {
+            Err(DatasetError::Changed {
+                file: dataset.config().path.clone(),
+                line: reference.place.line,
+            })
+        }
+    });
+    let record = match read {
         Ok(record) => record,
         Err(error) => {
             let cause = error.to_string();
-            let failed = unreadable(&context, &reference, &cause, &checkpoints, pass);
+            let failed = unreadable(&context, &reference, &cause, pass);
             // Boxed, so that what is rare takes no memory of the many tasks that wait.
             return Box::pin(failed).await;
         }
@@ -108,46 +123,71 @@ async fn run_component(
         // Set once, by this function only.
         let _ = signal.set(said);
     };
-    if pass == Pass::Sweep
-        && let Some(point) = task.checkpoint.filter(|point| !point.parked)
-    {
-        let done = point.outcome == LastOutcome::Done;
-        tell(if done {
-            Signal::Ready(before(point))
-        } else {
-            Signal::Lost {
-                by: task.component.name.clone(),
-                parked: false,
-            }
-        });
+    if pass == Pass::Sweep && !task.checkpoint.is_some_and(|point| point.parked) {
+        let there = before(&task);
+        let done = there.is_some();
+        tell(there.map_or_else(
+            || {
+                Signal::Lost(Loss {
+                    by: task.component.name.clone(),
+                    parked: false,
+                })
+            },
+            Signal::Ready,
+        ));
         return Ok(End::Before(done));
     }
     let mut upstreams = Vec::with_capacity(task.component.depends_on.len());
-    for name in &task.component.depends_on {
-        let found = context
-            .components
-            .iter()
-            .zip(signals)
-            .find(|(other, _)| other.name == *name);
-        let Some((component, upstream)) = found else {
+    let mut held_back = None;
+    for (component, upstream) in context.components.iter().zip(signals) {
+        if component.name == task.component.name {
+            break;
+        }
+        let needed = task.component.depends_on.contains(&component.name);
+        let gives_up = component.on_failure == FailurePolicy::FailRecord;
+        if !needed && !gives_up {
             continue;
-        };
+        }
         match upstream.wait().await.clone() {
-            Signal::Ready(ready) => upstreams.push(UpstreamFile { component, ready }),
+            Signal::Ready(ready) if needed => upstreams.push(UpstreamFile {
+                component,
+                ready: Some(ready),
+            }),
+            Signal::Ready(_) => {}
             Signal::Interrupted => {
                 tell(Signal::Interrupted);
                 return Ok(End::Interrupted);
             }
-            Signal::Lost { by, parked } => {
-                tell(Signal::Lost {
-                    by: by.clone(),
-                    parked,
+            Signal::Lost(loss)
+                if component.on_failure == FailurePolicy::LeaveOut && !loss.parked =>
+            {
+                upstreams.push(UpstreamFile {
+                    component,
+                    ready: None,
                 });
-                return Box::pin(blocked(&task, &by, parked)).await;
+            }
+            Signal::Lost(loss) => {
+                let outcome = if gives_up && !loss.parked {
+                    LastOutcome::Skipped
+                } else {
+                    LastOutcome::Blocked
+                };
+                if needed {
+                    tell(Signal::Lost(loss.clone()));
+                    return Box::pin(not_begun(&task, outcome, &loss)).await;
+                }
+                held_back.get_or_insert((outcome, loss));
             }
         }
     }
-    let ended = match task.perform(upstreams).await {
+    // In the order in which the component declares them: that of its fingerprint's parts.
+    upstreams.sort_by_key(|upstream| {
+        let names = &task.component.depends_on;
+        names
+            .iter()
+            .position(|name| *name == upstream.component.name)
+    });
+    let ended = match task.perform(upstreams, held_back.is_some()).await {
         Ok(ended) => ended,
         Err(error) => {
             // Dependents must not wait for ever while the run is being given up.
@@ -160,16 +200,27 @@ async fn run_component(
             tell(Signal::Interrupted);
             Ok(End::Interrupted)
         }
+        Ended::HeldBack => {
+            // Only what is held back ends so.
+            let Some((outcome, loss)) = held_back else {
+                tell(Signal::Interrupted);
+                return Ok(End::Interrupted);
+            };
+            tell(Signal::Lost(loss.clone()));
+            Box::pin(not_begun(&task, outcome, &loss)).await
+        }
         Ended::Failed {
             class,
             parked,
             written,
         } => {
-            tell(Signal::Lost {
+            tell(Signal::Lost(Loss {
                 by: format!("{} ({class})", task.component.name),
                 parked,
-            });
-            durable(context, written.await);
+            }));
+            if let Some(written) = written {
+                durable(context, written.await);
+            }
             Ok(if parked {
                 End::Parked
             } else {
@@ -209,39 +260,46 @@ fn durable(
     false
 }
 
-fn before(point: &Checkpoint) -> Ready {
-    Ready {
-        path: point.path.clone(),
-        content: point.content.unwrap_or(point.fingerprint),
+/// The file of a task that an earlier pass decided, as it lies there now.
+fn before(task: &Task<'_>) -> Option<Ready> {
+    let path = task
+        .component
+        .output
+        .path(&task.record.id, &task.record.category);
+    let content = task.context.judge.usable(&path, task.checkpoint)?;
+    Some(Ready {
+        path,
+        content,
         text: None,
-    }
+    })
 }
 
-async fn blocked(task: &Task<'_>, by: &str, parked: bool) -> Result<End, StoreError> {
-    let outcome = LastOutcome::Blocked;
-    let cause = format!("blocked by {by}");
+/// Ends a task that cannot begin: blocked, or skipped with its record.
+async fn not_begun(task: &Task<'_>, outcome: LastOutcome, loss: &Loss) -> Result<End, StoreError> {
+    let (end, word) = match outcome {
+        LastOutcome::Skipped => (TaskEnd::Skipped, "skipped because of"),
+        _ => (TaskEnd::Blocked, "blocked by"),
+    };
     let point = lost(
-        task.context,
         task.component,
         task.record,
         outcome,
-        cause,
-        parked,
+        format!("{word} {}", loss.by),
+        loss.parked,
         task.checkpoint,
     );
     let written = task.context.output.write(None, point).await;
     durable(task.context, written.await);
-    Ok(if parked {
+    Ok(if loss.parked {
         End::Parked
     } else {
-        End::Final(TaskEnd::Blocked)
+        End::Final(end)
     })
 }
 
 /// A checkpoint of a task that never ran. What the task was made from before is kept, so that nothing
 /// is forgotten.
 fn lost(
-    context: &Context,
     component: &Component,
     record: &Record,
     outcome: LastOutcome,
@@ -250,12 +308,17 @@ fn lost(
     checkpoint: Option<&Checkpoint>,
 ) -> Checkpoint {
     Checkpoint {
-        task: TaskId::new(&context.indexed.source, &record.id, &component.name),
         record: record.id.clone(),
         component: component.name.clone(),
         outcome,
         cause: Some(cause),
         parked,
+        attempts: match outcome {
+            LastOutcome::Failed(_) => checkpoint
+                .map_or(0, |point| point.attempts)
+                .saturating_add(1),
+            _ => 0,
+        },
         generation: checkpoint.map_or(0, |point| point.generation),
         fingerprint: checkpoint.map_or_else(|| Digest::of(b""), |point| point.fingerprint),
         recipe: checkpoint.map_or(RecipeId::NONE, |point| point.recipe),
@@ -264,13 +327,15 @@ fn lost(
             .map(|point| point.parts.clone())
             .unwrap_or_default(),
         path: component.output.path(&record.id, &record.category),
-        file: checkpoint.and_then(|point| point.file),
-        content: checkpoint.and_then(|point| point.content),
+        file: None,
+        content: None,
+        left: None,
         model: None,
         executions: 0,
         calls: 0,
         usage: crate::llm::request::Usage::default(),
     }
+    .keep_file(checkpoint)
 }
 
 /// A record that cannot be read fails all its components, and no other record.
@@ -278,7 +343,6 @@ async fn unreadable(
     context: &Context,
     reference: &RecordRef,
     cause: &str,
-    checkpoints: &[Checkpoint],
     pass: Pass,
 ) -> Result<(), StoreError> {
     let record = Record {
@@ -289,13 +353,13 @@ async fn unreadable(
     };
     let mut ends = Vec::new();
     for component in &context.components {
-        let checkpoint = checkpoints
+        let checkpoint = reference
+            .checkpoints
             .iter()
             .find(|point| point.component == component.name);
         let class = FailureClass::Record;
         let outcome = LastOutcome::Failed(class);
         let point = lost(
-            context,
             component,
             &record,
             outcome,
@@ -310,7 +374,7 @@ async fn unreadable(
             component: component.name.clone(),
             class,
             cause: cause.to_owned(),
-            parked: false,
+            again: Again::Rerun,
         });
         ends.push(End::Final(TaskEnd::Failed));
     }

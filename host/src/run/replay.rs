@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
-use super::artifact;
 use super::input;
+use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::class::FailureClass;
 use crate::core::key::KeyContext;
 use crate::dataset::{Dataset, Record};
 use crate::llm::request::{Answer, CompletionRequest};
-use crate::plugin::sandbox::{self, Answered, Execution, Outcome, Question, Upstream};
+use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Question};
 
 /// A file that the component depends on.
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +31,13 @@ pub struct Replay {
     /// Path of the file below the output directory.
     pub path: String,
     /// The artifact, checked as before publication.
-    pub artifact: Result<String, ReplayFailure>,
+    pub artifact: Result<String, TaskFailure>,
+    /// What the component logged.
+    pub log: Vec<LogLine>,
 }
 
-/// Why there is no artifact.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{class}: {cause}")]
-pub struct ReplayFailure {
-    /// What kind.
-    pub class: FailureClass,
-    /// In words.
-    pub cause: String,
-}
-
-/// Replays a component on a record. `answer` is asked for every question, once.
+/// Replays a component on a record, with the questions of a generation. `answer` is asked for every question,
+/// once.
 ///
 /// # Errors
 /// Those of `answer`, unchanged.
@@ -55,55 +47,41 @@ pub fn replay<E>(
     site: &SiteConfig,
     record: &Record,
     upstreams: &[UpstreamText<'_>],
+    generation: u32,
     mut answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
     let given = input::given(component, dataset, record);
     let path = given.path.clone();
     let upstreams = upstreams
         .iter()
-        .map(|upstream| Upstream {
-            component: upstream.component.name.clone(),
-            text: upstream.text.to_owned(),
-            json: artifact::as_json(upstream.text, upstream.component.media_type)
-                .map(|json| json.to_string()),
-        })
+        .map(|upstream| input::upstream(upstream.component, upstream.text.to_owned()))
         .collect();
     let input = Arc::new(input::input(component, site, record, &given, upstreams));
     let context = component.parameters.as_ref().map(|parameters| {
         Arc::new(KeyContext {
             parameters: parameters.clone(),
-            generation: 0,
+            generation,
         })
     });
     let mut answers: Vec<Answered> = Vec::new();
     let mut executions = 0;
+    let mut log = Vec::new();
     let artifact = loop {
-        executions += 1;
+        if let Err(failure) = step::count(&mut executions, &component.limits) {
+            break Err(failure);
+        }
         let execution = Execution {
             input: Arc::clone(&input),
             context: context.clone(),
             answers: answers.clone(),
             limits: component.limits,
         };
-        match sandbox::execute(&component.plugin, execution).outcome {
-            Outcome::Done { text } => {
-                break match artifact::fault(&text, component.media_type) {
-                    None => Ok(text),
-                    Some(cause) => Err(ReplayFailure {
-                        class: FailureClass::RejectedArtifact,
-                        cause,
-                    }),
-                };
-            }
-            Outcome::Failed {
-                class,
-                cause,
-                violations,
-            } => {
-                let cause = artifact::with_violations(cause, &violations);
-                break Err(ReplayFailure { class, cause });
-            }
-            Outcome::Suspended { questions } => {
+        let executed = sandbox::execute(&component.plugin, execution);
+        log = executed.log;
+        match step::step(executed.outcome, component.media_type) {
+            Step::Made(text) => break Ok(text),
+            Step::Failed(failure) => break Err(failure),
+            Step::Asks(questions) => {
                 for question in questions {
                     let answer = answer(&question)?;
                     let request = Some(question.request);
@@ -125,5 +103,6 @@ pub fn replay<E>(
         executions,
         path,
         artifact,
+        log,
     })
 }

@@ -204,6 +204,8 @@ impl World {
             meter,
             interrupt,
             window: 5,
+            overwrite_edited: false,
+            only_chosen: false,
         }
     }
 

@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::artifact;
 use super::executor::Context;
 use super::input::{self, Given};
 use super::judge::Verdict;
-use super::meter::Event;
+use super::meter::{Again, Event};
 use super::output::Written;
+use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
 use crate::core::class::FailureClass;
 use crate::core::decision::{self, Decision, Kept, LastOutcome, Reason};
@@ -26,9 +26,7 @@ use crate::dataset::Record;
 use crate::llm::error::GatewayError;
 use crate::llm::request::{Answer, Usage};
 use crate::plugin::limits::Limits;
-use crate::plugin::sandbox::{
-    self, Answered, Executed, Execution, LogLine, Outcome, Question, Upstream,
-};
+use crate::plugin::sandbox::{self, Answered, Executed, Execution, LogLine, Question, Upstream};
 use crate::store::{Checkpoint, Seen, StoreError, TaskId};
 
 /// A file that dependents can use.
@@ -49,12 +47,14 @@ pub(super) enum Ended {
         end: TaskEnd,
         written: Option<oneshot::Receiver<Written>>,
     },
-    /// It failed; `parked` if a sweep tries again.
+    /// It failed; `parked` if a sweep tries again. Nothing is written of one that stays failed.
     Failed {
         class: FailureClass,
         parked: bool,
-        written: oneshot::Receiver<Written>,
+        written: Option<oneshot::Receiver<Written>>,
     },
+    /// It would have to be made, and is held back.
+    HeldBack,
     /// The run is being stopped.
     Interrupted,
 }
@@ -62,7 +62,8 @@ pub(super) enum Ended {
 /// What a task depends on, ready to be used.
 pub(super) struct UpstreamFile<'a> {
     pub component: &'a Component,
-    pub ready: Ready,
+    /// `None` where the task has to do without.
+    pub ready: Option<Ready>,
 }
 
 /// A task before it is decided.
@@ -75,11 +76,18 @@ pub(super) struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Decides and, if need be, runs.
-    pub async fn perform(&self, upstreams: Vec<UpstreamFile<'_>>) -> Result<Ended, StoreError> {
-        let contents: Vec<(&str, Digest)> = upstreams
+    /// Decides and, if need be and nothing holds it back, runs.
+    pub async fn perform(
+        &self,
+        upstreams: Vec<UpstreamFile<'_>>,
+        held_back: bool,
+    ) -> Result<Ended, StoreError> {
+        let contents: Vec<(&str, Option<Digest>)> = upstreams
             .iter()
-            .map(|upstream| (upstream.component.name.as_str(), upstream.ready.content))
+            .map(|upstream| {
+                let content = upstream.ready.as_ref().map(|ready| ready.content);
+                (upstream.component.name.as_str(), content)
+            })
             .collect();
         let judge = &self.context.judge;
         let verdict = judge.judge(self.component, self.record, self.checkpoint, &contents);
@@ -88,6 +96,8 @@ impl Task<'_> {
                 let content = verdict.content.unwrap_or(verdict.fingerprint);
                 Ok(self.keep(kept, verdict.given.path, content))
             }
+            Decision::StayFailed(class) => Ok(self.stay_failed(class)),
+            Decision::Run(_) if held_back => Ok(Ended::HeldBack),
             Decision::Run(reason) => {
                 let stored = self
                     .checkpoint
@@ -110,6 +120,22 @@ impl Task<'_> {
                     .instrument(span)
                     .await
             }
+        }
+    }
+
+    fn stay_failed(&self, class: FailureClass) -> Ended {
+        let cause = self.checkpoint.and_then(|point| point.cause.clone());
+        self.context.meter.tell(Event::TaskFailed {
+            record: self.record.id.clone(),
+            component: self.component.name.clone(),
+            class,
+            cause: cause.unwrap_or_default(),
+            again: Again::Retry,
+        });
+        Ended::Failed {
+            class,
+            parked: false,
+            written: None,
         }
     }
 
@@ -187,6 +213,13 @@ enum Stop {
     Store(StoreError),
 }
 
+impl From<TaskFailure> for Stop {
+    fn from(failure: TaskFailure) -> Self {
+        let TaskFailure { class, cause } = failure;
+        Stop::Failed { class, cause }
+    }
+}
+
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Stop::Store(error)
@@ -214,6 +247,7 @@ impl Attempt<'_> {
                 if let Some(found) = content
                     && reason == Reason::Unclear
                     && found != made
+                    && !self.is_half_written(&text)
                 {
                     // Not a half-finished write of this text: a person's edit.
                     return Ok(self.task.keep(Kept::Edited, self.path.clone(), found));
@@ -244,7 +278,7 @@ impl Attempt<'_> {
                     component: self.task.component.name.clone(),
                     class,
                     cause: cause.clone(),
-                    parked,
+                    again: if parked { Again::Soon } else { Again::Rerun },
                 });
                 let outcome = LastOutcome::Failed(class);
                 let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
@@ -252,7 +286,7 @@ impl Attempt<'_> {
                 Ok(Ended::Failed {
                     class,
                     parked,
-                    written,
+                    written: Some(written),
                 })
             }
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
@@ -260,28 +294,36 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
+    fn is_half_written(&self, text: &str) -> bool {
+        let file = self.task.context.judge.output_root.join(&self.path);
+        fs::read(file).is_ok_and(|bytes| {
+            let written = bytes.iter().rposition(|byte| *byte != 0);
+            let written = written.map_or(0, |last| last + 1);
+            bytes.len() <= text.len()
+                && bytes
+                    .get(..written)
+                    .is_some_and(|bytes| text.as_bytes().starts_with(bytes))
+        })
+    }
+
     /// Reads what is no longer at hand. There is one truth, the file.
     fn upstream_texts(&self, upstreams: Vec<UpstreamFile<'_>>) -> Result<Vec<Upstream>, Stop> {
         let root = &self.task.context.judge.output_root;
         upstreams
             .into_iter()
-            .map(|upstream| {
-                let text =
-                    match upstream.ready.text {
-                        Some(text) => text.to_string(),
-                        None => fs::read_to_string(root.join(&upstream.ready.path)).map_err(
-                            |error| Stop::Failed {
-                                class: FailureClass::Output,
-                                cause: format!("cannot read {}: {error}", upstream.ready.path),
-                            },
-                        )?,
-                    };
-                let json = artifact::as_json(&text, upstream.component.media_type);
-                Ok(Upstream {
-                    component: upstream.component.name.clone(),
-                    json: json.map(|json| json.to_string()),
-                    text,
-                })
+            .filter_map(|upstream| Some((upstream.component, upstream.ready?)))
+            .map(|(component, ready)| {
+                let text = match ready.text {
+                    Some(text) => text.to_string(),
+                    None => fs::read_to_string(root.join(&ready.path)).map_err(|error| {
+                        Stop::Failed {
+                            class: FailureClass::Output,
+                            cause: format!("cannot read {}: {error}", ready.path),
+                        }
+                    })?,
+                };
+                Ok(input::upstream(component, text))
             })
             .collect()
     }
@@ -302,10 +344,10 @@ impl Attempt<'_> {
         } = *self.task;
         let id = self.id();
         if checkpoint.is_some_and(|point| point.generation < self.generation) {
-            // Durable before anything is asked, or a crash would ask in the old generation again.
-            let outcome = checkpoint.map_or(LastOutcome::Blocked, |point| point.outcome);
+            // Durable before anything is asked, or a crash would ask in the old generation again; and due,
+            // or the run after the crash would raise it once more.
             let cause = checkpoint.and_then(|point| point.cause.clone());
-            let raised = self.checkpoint(outcome, cause, false, Spent::default());
+            let raised = self.checkpoint(LastOutcome::Due, cause, false, Spent::default());
             let store = &context.store;
             Box::pin(store.complete(context.indexed.id, context.run, vec![raised])).await?;
         }
@@ -316,10 +358,10 @@ impl Attempt<'_> {
             })
         });
         let mut answers: Vec<Answered> = match keys {
-            None => Vec::new(),
-            Some(_) => context
+            // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
+            Some(_) if checkpoint.is_some() => context
                 .store
-                .transcript(id, self.fingerprint, self.generation)?
+                .transcript(&id, self.fingerprint, self.generation)?
                 .into_iter()
                 .map(|(key, answer)| Answered {
                     key,
@@ -327,6 +369,7 @@ impl Attempt<'_> {
                     request: None,
                 })
                 .collect(),
+            _ => Vec::new(),
         };
         answers
             .iter()
@@ -340,15 +383,7 @@ impl Attempt<'_> {
             if spent.executions == 0 && context.interrupt.is_thrown() {
                 return Err(Stop::Interrupted);
             }
-            if spent.executions >= component.limits.executions {
-                return Err(Stop::Failed {
-                    class: FailureClass::Limit,
-                    cause: format!(
-                        "it needs more than {} executions",
-                        component.limits.executions
-                    ),
-                });
-            }
+            step::count(&mut spent.executions, &component.limits)?;
             let limits = component.limits;
             let left = limits.task_cpu.saturating_sub(spent.cpu);
             if left.is_zero() {
@@ -360,7 +395,6 @@ impl Attempt<'_> {
                     ),
                 });
             }
-            spent.executions += 1;
             let execution = Execution {
                 input: Arc::clone(&input),
                 context: keys.clone(),
@@ -380,34 +414,17 @@ impl Attempt<'_> {
                 })?;
             spent.cpu += cpu;
             print_new(&log, &mut seen, &component.name, &record.id);
-            match outcome {
-                Outcome::Done { text } => {
-                    return match artifact::fault(&text, component.media_type) {
-                        None => Ok(text),
-                        Some(cause) => Err(Stop::Failed {
-                            class: FailureClass::RejectedArtifact,
-                            cause,
-                        }),
-                    };
-                }
-                Outcome::Failed {
-                    class,
-                    cause,
-                    violations,
-                } => {
-                    return Err(Stop::Failed {
-                        class,
-                        cause: artifact::with_violations(cause, &violations),
-                    });
-                }
-                Outcome::Suspended { questions } => {
+            match step::step(outcome, component.media_type) {
+                Step::Made(text) => return Ok(text),
+                Step::Failed(failure) => return Err(failure.into()),
+                Step::Asks(questions) => {
                     if let Some(cause) = spent.fault(&limits) {
                         return Err(Stop::Failed {
                             class: FailureClass::Limit,
                             cause,
                         });
                     }
-                    let told = self.ask(id, questions, &mut spent.micros).await?;
+                    let told = self.ask(id.clone(), questions, &mut spent.micros).await?;
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
                     answers.extend(told);
@@ -466,11 +483,11 @@ impl Attempt<'_> {
     }
 
     fn id(&self) -> TaskId {
-        TaskId::new(
-            &self.task.context.indexed.source,
-            &self.task.record.id,
-            &self.task.component.name,
-        )
+        TaskId {
+            dataset: self.task.context.indexed.id,
+            record: self.task.record.id.clone(),
+            component: self.task.component.name.clone(),
+        }
     }
 
     fn checkpoint(
@@ -480,28 +497,45 @@ impl Attempt<'_> {
         parked: bool,
         spent: Spent,
     ) -> Checkpoint {
-        let before = self.task.checkpoint.filter(|point| point.path == self.path);
+        let before = self.task.checkpoint;
+        let attempts = match (outcome, before) {
+            (LastOutcome::Done, _) | (_, None) => 0,
+            (LastOutcome::Failed(class), Some(point)) => {
+                let same = matches!(point.outcome, LastOutcome::Due)
+                    || point.outcome == LastOutcome::Failed(class);
+                if same && point.fingerprint == self.fingerprint {
+                    point.attempts
+                } else {
+                    0
+                }
+            }
+            (_, Some(point)) => point.attempts,
+        };
         Checkpoint {
-            task: self.id(),
             record: self.task.record.id.clone(),
             component: self.task.component.name.clone(),
             outcome,
             cause,
             parked,
+            attempts: match outcome {
+                LastOutcome::Failed(_) => attempts.saturating_add(1),
+                _ => attempts,
+            },
             generation: self.generation,
             fingerprint: self.fingerprint,
             recipe: self.task.context.recipe(self.task.component),
             seen: self.task.seen,
             parts: self.parts.clone(),
             path: self.path.clone(),
-            // The file that was written before stays what it is until another takes its place.
-            file: before.and_then(|point| point.file),
-            content: before.and_then(|point| point.content),
+            file: None,
+            content: None,
+            left: None,
             model: spent.model,
             executions: spent.executions,
             calls: spent.calls,
             usage: spent.usage,
         }
+        .keep_file(before)
     }
 }
 

@@ -1,28 +1,26 @@
 //! The checkpoint: how every task ended, and what it was made from. Written only after the output
 //! file is durable.
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
 use crate::core::decision::{LastOutcome, Stored};
-use crate::core::digest::{Digest, DigestBuilder};
+use crate::core::digest::Digest;
 use crate::core::fingerprint::Parts;
 use crate::core::statistics::TaskEnd;
 use crate::dataset::RecordHash;
 use crate::llm::request::Usage;
 
-/// Number of a task: a hash of dataset, record and component, so that it needs no look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TaskId(pub(super) i64);
-
-impl TaskId {
-    /// The number of a task. The table's unique key finds out should two ever collide.
-    pub fn new(dataset: &str, record: &str, component: &str) -> TaskId {
-        let mut builder = DigestBuilder::new("batchgen task 1");
-        builder.text(dataset).text(record).text(component);
-        TaskId(i64::from_be_bytes(builder.finish().seed().to_be_bytes()))
-    }
+/// One component on one record of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskId {
+    /// Number of the dataset.
+    pub dataset: i64,
+    /// Id of the record.
+    pub record: String,
+    /// Name of the component.
+    pub component: String,
 }
 
 /// The first bytes of the hash of a record: enough to tell that it is still the same.
@@ -51,21 +49,30 @@ pub struct FileStamp {
     pub inode: u64,
 }
 
+/// A file that a task wrote, at a path that is not its own any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Path below the output directory.
+    pub path: String,
+    /// Hash of the file's bytes, as it was written.
+    pub content: Digest,
+}
+
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// Number of the task.
-    pub task: TaskId,
     /// Id of the record.
     pub record: String,
     /// Name of the component.
     pub component: String,
-    /// Done, failed or blocked.
+    /// Done, failed, blocked, skipped, or due to be run again.
     pub outcome: LastOutcome,
     /// Why it is not done, in words.
     pub cause: Option<String>,
     /// Whether it waits for a sweep of this run.
     pub parked: bool,
+    /// Times in a row that it failed with this class, from the same ingredients.
+    pub attempts: u32,
     /// Generation that its questions were asked in.
     pub generation: u32,
     /// What it was made from.
@@ -82,6 +89,9 @@ pub struct Checkpoint {
     pub file: Option<FileStamp>,
     /// Hash of the file's bytes.
     pub content: Option<Digest>,
+    /// A file that was written where the output lay before; noted when the checkpoint is written, and not read
+    /// back with it.
+    pub left: Option<LeftFile>,
     /// Model that answered, where one was asked.
     pub model: Option<String>,
     /// Executions of the component.
@@ -98,7 +108,27 @@ impl Checkpoint {
         Stored {
             outcome: self.outcome,
             fingerprint: self.fingerprint,
+            attempts: self.attempts,
+            calls: self.calls,
         }
+    }
+
+    /// Takes over the file of an earlier checkpoint: it stays what it is until another takes its place.
+    pub fn keep_file(mut self, before: Option<&Checkpoint>) -> Checkpoint {
+        match before {
+            Some(before) if before.path == self.path => {
+                self.file = before.file;
+                self.content = before.content;
+            }
+            Some(before) => {
+                self.left = before.content.map(|content| LeftFile {
+                    path: before.path.clone(),
+                    content,
+                });
+            }
+            None => {}
+        }
+        self
     }
 }
 
@@ -152,14 +182,20 @@ impl Store {
     /// # Errors
     /// When the state cannot be read.
     pub fn checkpoints(&self, dataset: i64, record: &str) -> Result<Vec<Checkpoint>, StoreError> {
+        self.read(|reader| checkpoints_of(reader, dataset, &[record]))
+    }
+
+    /// Hash of the file that a task wrote at a path which was not its own any more then.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn moved(&self, dataset: i64, path: &str) -> Result<Option<Digest>, StoreError> {
         self.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT id, record, component, outcome, class, cause, parked, generation, fingerprint,
-                    path, size, mtime_ns, inode, content, model, executions, calls, input_tokens,
-                    output_tokens, recipe, seen, parts
-                 FROM task WHERE dataset = ?1 AND record = ?2",
-            )?;
-            statement.query_map(params![dataset, record], checkpoint)?.collect()
+            let content: Option<Vec<u8>> = reader
+                .prepare_cached("SELECT content FROM moved WHERE dataset = ?1 AND path = ?2")?
+                .query_row(params![dataset, path], |row| row.get(0))
+                .optional()?;
+            Ok(content.and_then(|content| Digest::from_slice(&content)))
         })
     }
 
@@ -177,20 +213,41 @@ impl Store {
             .writer
             .write(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO task (id, dataset, record, component, run, outcome, class,
+                    "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class,
                         cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
-                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts)
+                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts, attempts)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
                         ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
                 )?;
+                // Who writes to a path again leaves nothing there.
+                let mut taken = connection
+                    .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?;
                 for point in checkpoints {
+                    if point.content.is_some() {
+                        taken.execute(params![dataset, point.path])?;
+                    }
                     let (outcome, class) = match point.outcome {
                         LastOutcome::Done => ("done", None),
                         LastOutcome::Failed(class) => ("failed", Some(class.as_str())),
                         LastOutcome::Blocked => ("blocked", None),
+                        LastOutcome::Skipped => ("skipped", None),
+                        LastOutcome::Due => ("due", None),
                     };
+                    if let Some(left) = &point.left {
+                        connection
+                            .prepare_cached(
+                                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content)
+                                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                            )?
+                            .execute(params![
+                                dataset,
+                                left.path,
+                                point.record,
+                                point.component,
+                                left.content.as_bytes().as_slice()
+                            ])?;
+                    }
                     statement.execute(params![
-                        point.task.0,
                         dataset,
                         point.record,
                         point.component,
@@ -214,6 +271,7 @@ impl Store {
                         point.recipe.0,
                         point.seen.0.as_slice(),
                         point.parts.0,
+                        point.attempts,
                     ])?;
                 }
                 Ok(())
@@ -222,15 +280,33 @@ impl Store {
     }
 }
 
+/// The checkpoints of some records.
+pub(super) fn checkpoints_of(
+    reader: &Connection,
+    dataset: i64,
+    records: &[&str],
+) -> rusqlite::Result<Vec<Checkpoint>> {
+    let mut statement = reader.prepare_cached(
+        "SELECT record, component, outcome, class, cause, parked, generation, fingerprint, path, size,
+            mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
+            seen, parts, attempts
+         FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2))",
+    )?;
+    let records = serde_json::json!(records).to_string();
+    statement
+        .query_map(params![dataset, records], checkpoint)?
+        .collect()
+}
+
 fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
-    let outcome: String = row.get(3)?;
-    let class: Option<String> = row.get(4)?;
+    let outcome: String = row.get(2)?;
+    let class: Option<String> = row.get(3)?;
     let digest = |column| -> rusqlite::Result<Option<Digest>> {
         Ok(row
             .get::<_, Option<Vec<u8>>>(column)?
             .and_then(|bytes| Digest::from_slice(&bytes)))
     };
-    let file = match (row.get(10)?, row.get(11)?, row.get(12)?) {
+    let file = match (row.get(9)?, row.get(10)?, row.get(11)?) {
         (Some(size), Some(mtime_ns), Some(inode)) => Some(FileStamp {
             size,
             mtime_ns,
@@ -239,32 +315,35 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         _ => None,
     };
     Ok(Checkpoint {
-        task: TaskId(row.get(0)?),
-        record: row.get(1)?,
-        component: row.get(2)?,
+        record: row.get(0)?,
+        component: row.get(1)?,
         outcome: match outcome.as_str() {
             "done" => LastOutcome::Done,
             "blocked" => LastOutcome::Blocked,
+            "skipped" => LastOutcome::Skipped,
+            "due" => LastOutcome::Due,
             _ => LastOutcome::Failed(
                 class
                     .and_then(|class| class.parse().ok())
                     .unwrap_or(FailureClass::Transient),
             ),
         },
-        cause: row.get(5)?,
-        parked: row.get::<_, Option<i64>>(6)?.is_some(),
-        generation: row.get(7)?,
-        fingerprint: digest(8)?.unwrap_or_else(|| Digest::of(b"")),
-        path: row.get(9)?,
+        cause: row.get(4)?,
+        parked: row.get::<_, Option<i64>>(5)?.is_some(),
+        generation: row.get(6)?,
+        fingerprint: digest(7)?.unwrap_or_else(|| Digest::of(b"")),
+        path: row.get(8)?,
         file,
-        content: digest(13)?,
-        model: row.get(14)?,
-        executions: row.get(15)?,
-        calls: row.get(16)?,
-        usage: Usage::new(row.get(17)?, row.get(18)?),
-        recipe: RecipeId(row.get(19)?),
-        seen: Seen(row.get(20)?),
-        parts: Parts(row.get(21)?),
+        content: digest(12)?,
+        left: None,
+        model: row.get(13)?,
+        executions: row.get(14)?,
+        calls: row.get(15)?,
+        usage: Usage::new(row.get(16)?, row.get(17)?),
+        recipe: RecipeId(row.get(18)?),
+        seen: Seen(row.get(19)?),
+        parts: Parts(row.get(20)?),
+        attempts: row.get(21)?,
     })
 }
 
@@ -279,12 +358,12 @@ mod tests {
         let (run, clean) = store.begin_run().await.unwrap();
         assert!(clean);
         let point = Checkpoint {
-            task: TaskId::new("data", "iron", "text"),
             record: "iron".to_owned(),
             component: "text".to_owned(),
             outcome: LastOutcome::Failed(FailureClass::Overloaded),
             cause: Some("503".to_owned()),
             parked: true,
+            attempts: 2,
             generation: 2,
             fingerprint: Digest::of(b"f"),
             recipe: RecipeId(3),
@@ -297,15 +376,30 @@ mod tests {
                 inode: 9,
             }),
             content: Some(Digest::of(b"c")),
+            left: None,
             model: Some("m".to_owned()),
             executions: 3,
             calls: 2,
             usage: Usage::new(10, 5),
         };
         store.complete(1, run, vec![point.clone()]).await.unwrap();
-        assert_eq!(store.checkpoints(1, "iron").unwrap(), [point]);
+        assert_eq!(
+            store.checkpoints(1, "iron").unwrap(),
+            std::slice::from_ref(&point)
+        );
         assert!(store.checkpoints(2, "iron").unwrap().is_empty());
         let (_, clean) = store.begin_run().await.unwrap();
         assert!(!clean, "the first run never ended");
+        let moved = Checkpoint {
+            path: "other/iron.md".to_owned(),
+            file: None,
+            content: None,
+            ..point.clone()
+        };
+        let moved = moved.keep_file(Some(&point));
+        assert_eq!(moved.content, None);
+        store.complete(1, run, vec![moved]).await.unwrap();
+        assert_eq!(store.moved(1, "text/iron.md").unwrap(), point.content);
+        assert_eq!(store.moved(1, "x.md").unwrap(), None);
     }
 }

@@ -1,6 +1,8 @@
 //! What can go wrong with the state.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
 
 use crate::dataset::DatasetError;
 
@@ -33,6 +35,24 @@ pub enum StoreError {
         /// Who holds it.
         owner: String,
     },
+    /// It is not to be brought up to date by one who only reads.
+    #[error("the state {} has version {found}, and this host works with {known}\nhint: `host run` brings it up to date", file.display())]
+    Outdated {
+        /// The file.
+        file: PathBuf,
+        /// Version of the file.
+        found: i64,
+        /// Version of the host.
+        known: i64,
+    },
+    /// Its bytes are not what was written.
+    #[error("the state {} is damaged: {cause}\nhint: `host store verify` says what is damaged; `host store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
     /// Reading or writing failed.
     #[error("the state {} failed: {cause}\nhint: {}", file.display(), hint(cause))]
     Failed {
@@ -41,6 +61,36 @@ pub enum StoreError {
         /// Why.
         cause: String,
     },
+}
+
+impl StoreError {
+    /// What SQLite says about a file that is in use.
+    pub(super) fn of(file: &Path, error: &rusqlite::Error) -> StoreError {
+        let (file, cause) = (file.to_owned(), error.to_string());
+        if is_damage(error) {
+            StoreError::Damaged { file, cause }
+        } else {
+            StoreError::Failed { file, cause }
+        }
+    }
+
+    /// What SQLite says about a file that is being opened.
+    pub(super) fn opening(file: &Path, error: &rusqlite::Error) -> StoreError {
+        let (file, cause) = (file.to_owned(), error.to_string());
+        if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) {
+            StoreError::Damaged { file, cause }
+        } else {
+            StoreError::Open { file, cause }
+        }
+    }
+}
+
+/// Whether an error means that the file's bytes are not what was written.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 fn hint(cause: &str) -> &'static str {

@@ -1,12 +1,14 @@
 //! The index of a dataset: where each record lies, so that records are read by place and never all at
 //! once. It also finds duplicates and gives totals, selections and the order of work.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter};
 
-use super::{IndexError, RunId, Seen, Store, StoreError};
+use super::checkpoint::checkpoints_of;
+use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
 use crate::dataset::{Dataset, DatasetError, Place, RecordHash};
 
 /// A dataset that is in the index.
@@ -19,7 +21,7 @@ pub struct IndexedDataset {
 }
 
 /// One record of the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordRef {
     /// Id of the record.
     pub id: String,
@@ -29,6 +31,8 @@ pub struct RecordRef {
     pub place: Place,
     /// Its hash, shortened.
     pub seen: Seen,
+    /// How its tasks ended when they were last seen.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// Which records are wanted; empty lists want all.
@@ -47,12 +51,34 @@ pub struct Selection {
 /// Work that is given out record by record, in order.
 #[derive(Clone, Debug)]
 pub struct Lease {
+    dataset: i64,
     /// Which index leads to the records.
     index: &'static str,
     filter: String,
     values: Vec<Sql>,
     last: (i64, i64),
     left: u64,
+}
+
+impl Lease {
+    /// Number of the dataset.
+    pub fn dataset(&self) -> i64 {
+        self.dataset
+    }
+
+    /// The same with one more condition on the record.
+    pub(super) fn narrowed(&self, condition: &str, values: Vec<Sql>) -> Lease {
+        let mut lease = self.clone();
+        lease.filter.push_str(condition);
+        lease.values.extend(values);
+        lease
+    }
+
+    /// A query for the ids of all its records, with its values.
+    pub(super) fn ids(&self) -> (String, Vec<Sql>) {
+        let sql = format!("SELECT id FROM record WHERE {}", self.filter);
+        (sql, self.values.clone())
+    }
 }
 
 const COLUMNS: &str = "id, category, offset, length, line, rank, ord, hash";
@@ -76,6 +102,27 @@ impl Store {
         result.map_err(|error| match error {
             UpdateError::Dataset(error) => IndexError::Dataset(error),
             UpdateError::Sql(error) => IndexError::Store(self.inner.writer.error(&error)),
+        })
+    }
+
+    /// A dataset that was indexed before, as it was then; `None` if it never was.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn indexed(&self, source: &str) -> Result<Option<IndexedDataset>, StoreError> {
+        self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT id FROM dataset WHERE source = ?1",
+                    [source],
+                    |row| {
+                        Ok(IndexedDataset {
+                            id: row.get(0)?,
+                            source: source.to_owned(),
+                        })
+                    },
+                )
+                .optional()
         })
     }
 
@@ -134,6 +181,7 @@ impl Store {
         let few = !selection.records.is_empty() || selection.sample.is_some();
         let index = if few { "" } else { "INDEXED BY record_order" };
         Ok(Lease {
+            dataset: dataset.id,
             index,
             filter,
             values,
@@ -144,21 +192,17 @@ impl Store {
 
     /// Narrows a selection to the records that have a task waiting for a sweep of this run.
     pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
-        let mut parked = lease.clone();
-        parked.filter.push_str(
-            " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)",
-        );
-        parked.values.push(Sql::Integer(run.0));
-        parked
+        let condition = " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)";
+        lease.narrowed(condition, vec![Sql::Integer(run.0)])
     }
 
-    /// The next records of a selection, at most `count`; none when all were given out.
+    /// The next records of a selection, at most `count`, with their checkpoints; none when all were given out.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn lease(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
         let count = count.min(lease.left);
-        let rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
+        let mut rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM record {} WHERE {} AND (rank, ord) > (?, ?)
                  ORDER BY rank, ord LIMIT ?",
@@ -187,16 +231,43 @@ impl Store {
                         category: row.get(1)?,
                         place,
                         seen: Seen::of(&row.get::<_, RecordHash>(7)?),
+                        checkpoints: Vec::new(),
                     };
                     Ok((record, (row.get(5)?, row.get(6)?)))
                 })?
                 .collect()
         })?;
+        let ids: Vec<&str> = rows.iter().map(|(record, _)| record.id.as_str()).collect();
+        let points = self.read(|reader| checkpoints_of(reader, lease.dataset, &ids))?;
+        let mut places: HashMap<String, Vec<Checkpoint>> = HashMap::with_capacity(rows.len());
+        for point in points {
+            places.entry(point.record.clone()).or_default().push(point);
+        }
+        for (record, _) in &mut rows {
+            record.checkpoints = places.remove(&record.id).unwrap_or_default();
+        }
         if let Some((_, last)) = rows.last() {
             lease.last = *last;
         }
         lease.left = lease.left.saturating_sub(rows.len() as u64);
         Ok(rows.into_iter().map(|(record, _)| record).collect())
+    }
+
+    /// One record by its id.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find_record(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<RecordRef>, StoreError> {
+        let selection = Selection {
+            records: vec![id.to_owned()],
+            ..Selection::default()
+        };
+        let mut lease = self.select(dataset, &selection)?;
+        Ok(self.lease(&mut lease, 1)?.pop())
     }
 
     /// Names that were asked for and are not in the dataset: categories, then records.

@@ -80,6 +80,14 @@ impl Store {
         }
     }
 
+    /// The answer to a question, if it is in the journal.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn answered(&self, key: Digest) -> Result<Option<Answer>, StoreError> {
+        Ok(self.lookup(key)?.map(|(_, answer)| answer))
+    }
+
     fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
         self.read(|reader| {
             reader
@@ -155,7 +163,7 @@ impl Store {
     }
 
     /// What a lane used within the last `span`, the oldest first: how long ago, and how many requests and
-    /// tokens. Calls of one second are one entry, and of failed calls nothing is known.
+    /// tokens. Calls of about the same moment are one entry, at the latest of them; of failed calls nothing is known.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -167,14 +175,14 @@ impl Store {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
             let mut statement = reader.prepare(
-                "SELECT unixepoch('now') - unixepoch(obtained_at), input_tokens, output_tokens, lane = ?1
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), input_tokens, output_tokens,
+                        lane = ?1
                  FROM completion ORDER BY id DESC",
             )?;
             let mut rows = statement.query([lane])?;
             let mut used: Vec<(Duration, u64, Size)> = Vec::new();
             while let Some(row) = rows.next()? {
-                let seconds: i64 = row.get(0)?;
-                let ago = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                let ago = whole(row.get(0)?);
                 if ago > span {
                     break;
                 }
@@ -205,7 +213,7 @@ impl Store {
     /// When the state cannot be read.
     pub fn transcript(
         &self,
-        task: TaskId,
+        task: &TaskId,
         fingerprint: Digest,
         generation: u32,
     ) -> Result<Vec<(Digest, Answer)>, StoreError> {
@@ -228,11 +236,13 @@ impl Store {
             .writer
             .write_later(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?;
                 for (position, completion) in entries {
                     statement.execute(params![
-                        task.0,
+                        task.dataset,
+                        task.record,
+                        task.component,
                         fingerprint.as_bytes().as_slice(),
                         generation,
                         position,
@@ -245,19 +255,28 @@ impl Store {
     }
 }
 
+/// Seconds ago, rounded down: finely where a window may be short.
+fn whole(seconds: f64) -> Duration {
+    let grain = if seconds < 60.0 { 0.01 } else { 1.0 };
+    Duration::try_from_secs_f64((seconds / grain).floor() * grain).unwrap_or_default()
+}
+
 fn transcript(
     reader: &Connection,
-    task: TaskId,
+    task: &TaskId,
     fingerprint: Digest,
     generation: u32,
 ) -> rusqlite::Result<Vec<(Digest, Answer)>> {
     let mut statement = reader.prepare_cached(
         "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, key, position
          FROM transcript JOIN completion ON completion.id = transcript.completion
-         WHERE task = ?1 AND fingerprint = ?2 AND generation = ?3 ORDER BY position",
+         WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND generation = ?5
+         ORDER BY position",
     )?;
     let mut rows = statement.query(params![
-        task.0,
+        task.dataset,
+        task.record,
+        task.component,
         fingerprint.as_bytes().as_slice(),
         generation
     ])?;
@@ -317,6 +336,14 @@ mod tests {
         })
     }
 
+    fn task() -> TaskId {
+        TaskId {
+            dataset: 1,
+            record: "iron".to_owned(),
+            component: "text".to_owned(),
+        }
+    }
+
     fn provenance() -> Provenance {
         Provenance {
             provider: "offline".to_owned(),
@@ -348,19 +375,17 @@ mod tests {
                 panic!("recorded")
             };
             assert_eq!((found, &text), (id, &answer));
-            let task = TaskId::new("data", "iron", "text");
             store
-                .append_transcript(task, key, 0, vec![(0, id)])
+                .append_transcript(task(), key, 0, vec![(0, id)])
                 .await
                 .unwrap();
         }
         let store = Store::open(&path).unwrap();
-        let task = TaskId::new("data", "iron", "text");
         assert_eq!(
-            store.transcript(task, key, 0).unwrap(),
+            store.transcript(&task(), key, 0).unwrap(),
             [(key, completion("because"))]
         );
-        assert!(store.transcript(task, key, 1).unwrap().is_empty());
+        assert!(store.transcript(&task(), key, 1).unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -1,16 +1,22 @@
 //! One host per state: an advisory lock on a file beside it. The system releases it when the process
-//! ends, however it ends, so a lock cannot go stale.
+//! ends, however it ends, so a lock cannot go stale. What the file says while nobody holds it tells whether
+//! the last run ended in order, also where the state itself lost its last writes: it is empty, or says so.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::StoreError;
+
+/// Stands behind the holder's name once its run has ended in order.
+const IN_ORDER: &str = ", in order";
 
 /// Held for as long as the state is open.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    in_order: AtomicBool,
 }
 
 impl Lock {
@@ -30,27 +36,59 @@ impl Lock {
             .truncate(false)
             .open(&name)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                // Who holds it is told as far as it can be read; the refusal does not depend on it.
-                let _ = file.read_to_string(&mut owner);
-                let owner = match owner.trim() {
-                    "" => "unknown process".to_owned(),
-                    owner => owner.to_owned(),
-                };
-                return Err(StoreError::Locked {
-                    file: path.to_owned(),
-                    owner,
-                });
-            }
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
             Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        let mut owner = String::new();
+        // What cannot be read is told as far as it can be; whether the lock is taken does not depend on it.
+        let _ = file.read_to_string(&mut owner);
+        let owner = owner.trim();
+        if !locked {
+            return Err(StoreError::Locked {
+                file: path.to_owned(),
+                owner: match owner.trim_end_matches(IN_ORDER) {
+                    "" => "its process is not known".to_owned(),
+                    owner => owner.to_owned(),
+                },
+            });
         }
-        file.set_len(0).map_err(failed)?;
-        file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        writeln!(file, "process {}", std::process::id()).map_err(failed)?;
-        Ok(Lock { _file: file })
+        let in_order = AtomicBool::new(owner.is_empty() || owner.ends_with(IN_ORDER));
+        let lock = Lock { file, in_order };
+        lock.write("").map_err(failed)?;
+        Ok(lock)
+    }
+
+    /// Writes the holder's name.
+    fn write(&self, state: &str) -> std::io::Result<()> {
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        let (name, process) = (env!("CARGO_PKG_NAME"), std::process::id());
+        writeln!(file, "{name}, process {process}{state}")
+    }
+
+    /// Whether everything that was written is accounted for.
+    pub fn is_in_order(&self) -> bool {
+        self.in_order.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a run has begun, or has ended in order. It is in the file at once, since the process may end
+    /// before all that holds the state is dropped.
+    pub fn set_in_order(&self, in_order: bool) {
+        self.in_order.store(in_order, Ordering::Relaxed);
+        // What cannot be written leaves the safe thing: that something is to be looked at.
+        let _ = self.write(if in_order { IN_ORDER } else { "" });
+    }
+}
+
+impl Drop for Lock {
+    /// The name of the holder stays only where something is still to be looked at.
+    fn drop(&mut self) {
+        if self.is_in_order() {
+            let _ = self.file.set_len(0);
+        }
     }
 }
 
@@ -63,14 +101,31 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         let first = Lock::take(&path).unwrap();
-        let error = Lock::take(&path).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("process {}", std::process::id())),
-            "{error}"
-        );
+        let error = Lock::take(&path).unwrap_err().to_string();
+        let holder = format!("(host, process {})", std::process::id());
+        assert!(error.contains(&holder), "{error}");
         drop(first);
         assert!(Lock::take(&path).is_ok());
+    }
+
+    #[test]
+    fn it_remembers_an_end_that_was_not_in_order_until_a_run_ended_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let take = || Lock::take(&path).unwrap();
+        assert!(take().is_in_order());
+        take().set_in_order(false);
+        assert!(!take().is_in_order());
+        assert!(!take().is_in_order(), "looking is no run");
+        take().set_in_order(true);
+        assert!(take().is_in_order());
+        // Also where the process ends before the lock is dropped.
+        let held = take();
+        held.set_in_order(false);
+        held.set_in_order(true);
+        let said = std::fs::read(directory.path().join("state.db.lock")).unwrap();
+        drop(held);
+        std::fs::write(directory.path().join("state.db.lock"), said).unwrap();
+        assert!(take().is_in_order());
     }
 }

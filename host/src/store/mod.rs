@@ -5,27 +5,48 @@
 
 mod checkpoint;
 mod error;
+mod experience;
+mod export;
+mod failures;
 mod index;
 mod journal;
+mod leftovers;
 mod lock;
+mod migrate;
+mod prune;
 mod recipes;
+mod recover;
 mod runs;
 mod schema;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod wal;
 mod writer;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use checkpoint::{Checkpoint, FileStamp, Seen, TaskId};
+pub use checkpoint::{Checkpoint, FileStamp, LeftFile, Seen, TaskId};
 pub use error::{IndexError, StoreError};
+pub use experience::EndedAt;
+pub use export::Exported;
+pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
+pub use leftovers::{Leftover, LeftoverCount, Why};
+pub use prune::{Pruned, Pruning, prune};
 pub use recipes::RecipeId;
+pub use recover::{Saved, recover};
 pub use runs::RunId;
+pub use stats::{Spending, Stats, TableSize};
+pub use verify::{Broken, Report};
 
 use crate::core::digest::Digest;
 
@@ -41,7 +62,8 @@ struct Inner {
     reader: Mutex<Connection>,
     /// Questions that are being asked now, for others with the same key to wait on.
     in_flight: Mutex<HashMap<Digest, watch::Receiver<()>>>,
-    _lock: lock::Lock,
+    /// None where the state is only read.
+    lock: Option<lock::Lock>,
 }
 
 impl Store {
@@ -62,19 +84,43 @@ impl Store {
         }
         let lock = lock::Lock::take(path)?;
         let connection = schema::open(path)?;
-        let reader = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .and_then(|reader| schema::prepare_once(&reader).map(|()| reader))
-        .map_err(|error| failed(error.to_string()))?;
+        let reader = schema::open_to_read(path)?;
         let writer = writer::Writer::start(connection, path)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 writer,
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                _lock: lock,
+                lock: Some(lock),
+            }),
+        })
+    }
+
+    /// Opens a state to read it, without its lock: also while a host runs. Whatever would write fails.
+    ///
+    /// # Errors
+    /// When there is none, or it is not of this version.
+    pub fn open_reading(path: &Path) -> Result<Store, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Open {
+                file: path.to_owned(),
+                cause: "there is no such file, so nothing was run yet".to_owned(),
+            });
+        }
+        let reader = schema::open_to_read(path)?;
+        let found = migrate::version(&reader).map_err(|error| StoreError::opening(path, &error))?;
+        let (file, known) = (path.to_owned(), migrate::VERSION);
+        match found.cmp(&known) {
+            Ordering::Greater => return Err(StoreError::Version { file, found, known }),
+            Ordering::Less => return Err(StoreError::Outdated { file, found, known }),
+            Ordering::Equal => {}
+        }
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer: writer::Writer::none(path),
+                reader: Mutex::new(reader),
+                in_flight: Mutex::new(HashMap::new()),
+                lock: None,
             }),
         })
     }
@@ -95,9 +141,23 @@ impl Store {
                 writer: writer::Writer::inline(connection, path),
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                _lock: lock,
+                lock: Some(lock),
             }),
         })
+    }
+
+    /// Whether everything that was written is accounted for; one who only reads cannot know.
+    fn is_in_order(&self) -> bool {
+        self.inner
+            .lock
+            .as_ref()
+            .is_some_and(lock::Lock::is_in_order)
+    }
+
+    fn set_in_order(&self, in_order: bool) {
+        if let Some(lock) = &self.inner.lock {
+            lock.set_in_order(in_order);
+        }
     }
 
     /// Reads only; every read is one short query, so that the WAL can be cut.

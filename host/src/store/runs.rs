@@ -1,5 +1,7 @@
 //! Runs: when each began and how it ended. A run without an end was killed.
 
+use std::time::Duration;
+
 use super::{Store, StoreError};
 
 /// Number of a run.
@@ -7,6 +9,9 @@ use super::{Store, StoreError};
 pub struct RunId(pub(super) i64);
 
 impl RunId {
+    /// Of what a person did, and no run.
+    pub const NONE: RunId = RunId(0);
+
     /// The number that `task.run` refers to.
     pub fn number(self) -> i64 {
         self.0
@@ -36,6 +41,9 @@ impl Store {
                 Ok((RunId(connection.last_insert_rowid()), open == 0))
             })
             .await?;
+        let in_order = self.is_in_order();
+        self.set_in_order(false);
+        let result = result.map(|(run, clean)| (run, clean && in_order));
         result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
     }
 
@@ -48,9 +56,26 @@ impl Store {
             reader.query_row(
                 "SELECT count(*) FROM run WHERE ended_at IS NULL",
                 [],
-                |row| Ok(row.get::<_, i64>(0)? == 0),
+                |row| Ok(row.get::<_, i64>(0)? == 0 && self.is_in_order()),
             )
         })
+    }
+
+    /// How long ago a run that did not end in order was last heard of, if there is one.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn crashed_ago(&self) -> Result<Option<Duration>, StoreError> {
+        let seconds = self.read(|reader| {
+            reader.query_row(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(max(max(started_at),
+                     coalesce((SELECT obtained_at FROM completion ORDER BY id DESC LIMIT 1), '')), 'subsec')
+                 FROM run WHERE ended_at IS NULL",
+                [],
+                |row| row.get::<_, Option<f64>>(0),
+            )
+        })?;
+        Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
     }
 
     /// Notes that a run ended in order: everything it wrote is accounted for.
@@ -67,6 +92,8 @@ impl Store {
                 )?;
                 Ok(())
             })
-            .await
+            .await?;
+        self.set_in_order(true);
+        Ok(())
     }
 }

@@ -5,16 +5,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::wal::Wal;
 
 /// Most writes of one transaction.
 const GROUP: usize = 1024;
 /// Most writes that may wait; more make their askers wait.
 const QUEUE: usize = 8192;
+/// After a group of more than so many, the next is given time to gather.
+const BUSY: usize = 4;
+/// That time. Where many write at once, it costs nobody much, and saves most of the syncs.
+const GATHER: Duration = Duration::from_millis(2);
 
 type Change = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 type Acknowledge = oneshot::Sender<Result<(), StoreError>>;
@@ -54,6 +60,17 @@ impl Writer {
             #[cfg(test)]
             inline: None,
         })
+    }
+
+    /// No writer: for a state that is only read.
+    pub fn none(file: &Path) -> Writer {
+        Writer {
+            jobs: None,
+            thread: Mutex::new(None),
+            file: file.to_owned(),
+            #[cfg(test)]
+            inline: None,
+        }
     }
 
     /// A writer without a thread, for tests that hold the clock: time must not pass while it writes.
@@ -100,12 +117,14 @@ impl Writer {
         receiver.await.map_err(|_| self.gone())
     }
 
+    /// The file of the state.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// An error of SQLite with the file's name.
     pub fn error(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::Failed {
-            file: self.file.clone(),
-            cause: error.to_string(),
-        }
+        StoreError::of(&self.file, error)
     }
 
     async fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -155,12 +174,19 @@ impl Drop for Writer {
 
 fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, file: &Path) {
     let mut group: Vec<(Change, Option<Acknowledge>)> = Vec::new();
+    let mut wal = Wal::of(file);
+    let mut last = 0;
     while let Some(job) = jobs.blocking_recv() {
+        if last > BUSY {
+            thread::sleep(GATHER);
+        }
+        last = 0;
         let mut next = Some(job);
         while let Some(job) = next.take() {
             match job {
                 Job::Write(change, acknowledge) => {
                     group.push((change, acknowledge));
+                    last += 1;
                     if group.len() < GROUP {
                         next = jobs.try_recv().ok();
                     }
@@ -168,10 +194,12 @@ fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, file: &Path) 
                 Job::Exclusive(job) => {
                     commit(&mut connection, &mut group, file);
                     job(&mut connection);
+                    wal.bound(&mut connection);
                 }
             }
         }
         commit(&mut connection, &mut group, file);
+        wal.bound(&mut connection);
     }
     // A closed state is one file; if this fails the next host finds the rest in the WAL.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -196,10 +224,7 @@ fn commit(
         transaction.commit()
     })();
     waiting.extend(group.drain(..).filter_map(|(_, acknowledge)| acknowledge));
-    let result = result.map_err(|error| StoreError::Failed {
-        file: file.to_owned(),
-        cause: error.to_string(),
-    });
+    let result = result.map_err(|error: rusqlite::Error| StoreError::of(file, &error));
     if let Err(error) = &result {
         tracing::error!("{error}");
     }

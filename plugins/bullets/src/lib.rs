@@ -1,7 +1,6 @@
 //! Four to six points on cleaning the material, a line `• **Label**: sentence` each. The model writes
 //! labels and sentences; numbers in them are the record's.
 
-use schemars::JsonSchema;
 use sdk::material::{Category, Material};
 use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json, facts};
 use sdk::{markdown, mend, rules};
@@ -16,21 +15,21 @@ const AVERAGE: std::ops::RangeInclusive<usize> = 30..=150;
 /// Most words of a label.
 const LABEL_WORDS: usize = 4;
 
+/// The JSON Schema of [`Answer`].
+const SCHEMA: &str = include_str!("answer.json");
+
 /// What is asked for.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 struct Answer {
     /// Contaminants and whatever else matters, the most telling first.
-    #[schemars(length(min = 4, max = 6))]
     points: Vec<Point>,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 struct Point {
     /// One to three words, no two points alike.
-    #[schemars(length(min = 3, max = 30))]
     label: String,
     /// One whole sentence of 10 to 20 words.
-    #[schemars(length(min = 30, max = 180))]
     sentence: String,
 }
 
@@ -49,7 +48,7 @@ impl Component for Bullets {
             )));
         }
         let instructions = input.prompt("write")?.fill(&[])?;
-        let request = JsonRequest::new::<Answer>(instructions, Value::Object(facts));
+        let request = JsonRequest::new(instructions, Value::Object(facts), SCHEMA)?;
         let answer: Answer =
             complete_json(&request, |answer: &Answer| check(input, &mended(answer)))?;
         Ok(mended(&answer).iter().map(render).collect())

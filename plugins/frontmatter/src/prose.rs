@@ -1,6 +1,5 @@
 //! What the model writes, and what makes it acceptable.
 
-use schemars::JsonSchema;
 use sdk::material::{Application, Category, Material};
 use sdk::{Failure, Input, JsonRequest, Value, complete_json, facts, json, markdown};
 use serde::Deserialize;
@@ -13,20 +12,19 @@ const FEWEST: usize = 2;
 /// Keywords of a finished page.
 const KEYWORDS: std::ops::RangeInclusive<usize> = 8..=12;
 
+/// The JSON Schema of [`Answer`].
+const SCHEMA: &str = include_str!("answer.json");
+
 /// What is asked for.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 struct Answer {
     /// One line without a full stop.
-    #[schemars(length(min = 20, max = 100))]
     headline: String,
     /// One or two whole sentences for search results.
-    #[schemars(length(min = 120, max = 170))]
     description: String,
     /// Lower-case search phrases, no two alike.
-    #[schemars(length(min = 8, max = 10), inner(length(min = 3, max = 50)))]
     keywords: Vec<String>,
     /// One whole sentence for each of the facts' applications, in their order.
-    #[schemars(inner(length(min = 60, max = 220)))]
     applications: Vec<String>,
 }
 
@@ -56,11 +54,10 @@ pub(crate) fn ask(
         facts.insert("outcomes".to_owned(), json!(outcomes));
     }
     let instructions = input.prompt("write")?.fill(&[])?;
-    let mut request = JsonRequest::new::<Answer>(instructions, Value::Object(facts));
+    let mut request = JsonRequest::new(instructions, Value::Object(facts), SCHEMA)?;
     let count = json!(applications.len());
     request.constrain("/properties/applications", "minItems", count.clone())?;
     request.constrain("/properties/applications", "maxItems", count)?;
-    request.constrain("/properties/keywords", "uniqueItems", json!(true))?;
     let answer: Answer = complete_json(&request, |answer: &Answer| check(input, answer))?;
     let with_detail = applications.iter().zip(&answer.applications).map(|(application, detail)| {
         let detail = sentence(&application.industry, detail);

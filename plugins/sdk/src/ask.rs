@@ -5,12 +5,11 @@
 //! failure. An answer that was cut off is never accepted. Transport, limits and outages are the
 //! host's.
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bindings::batchgen::component::llm;
-use crate::{Failure, Rules, derive, host, mend, numbers, rules, schema};
+use crate::{Failure, Rules, host, mend, numbers, rules, schema};
 
 /// How often an answer goes back with its violations.
 const REPAIRS: usize = 2;
@@ -35,7 +34,7 @@ pub struct JsonRequest {
     pub instructions: String,
     /// JSON object: what is known of the record.
     pub facts: Value,
-    /// What the answer must obey; [`JsonRequest::new`] derives it from the type.
+    /// What the answer must obey.
     pub schema: Value,
     /// Whether every number in the answer's strings must be one of the facts'.
     pub numbers_from_facts: bool,
@@ -54,15 +53,22 @@ impl TextRequest {
 }
 
 impl JsonRequest {
-    /// A question whose answer is a `T`, with numbers from the facts only.
-    pub fn new<T: JsonSchema>(instructions: String, facts: Value) -> Self {
-        let schema = derive::schema_of::<T>();
-        JsonRequest {
+    /// A question whose answer obeys a JSON Schema, with numbers from the facts only.
+    ///
+    /// Providers ask that every object is closed and every property required; one that may be absent
+    /// is one that may be `null`.
+    ///
+    /// # Errors
+    /// A component fault, if the schema is not JSON.
+    pub fn new(instructions: String, facts: Value, schema: &str) -> Result<Self, Failure> {
+        let schema = serde_json::from_str(schema)
+            .map_err(|why| Failure::component_fault(format!("the JSON Schema: {why}")))?;
+        Ok(JsonRequest {
             instructions,
             facts,
             schema,
             numbers_from_facts: true,
-        }
+        })
     }
 
     /// Sets a keyword of the part of the schema that a JSON pointer names, such as `enum` at

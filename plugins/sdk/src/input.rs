@@ -98,10 +98,16 @@ impl Input {
         }
     }
 
+    /// Every file that other components made of this record, in the order of `depends-on`.
+    pub fn upstreams(&self) -> impl Iterator<Item = Upstream<'_>> {
+        self.raw.upstreams.iter().map(|raw| Upstream { raw })
+    }
+
     /// The file that another component made of this record.
     ///
     /// # Errors
-    /// A component fault, if the manifest does not name it in `depends-on`.
+    /// A component fault, if the manifest does not name it in `depends-on`, or it failed and the configuration
+    /// says that its dependents are made without it: use `.ok()` where you can do without.
     pub fn upstream<'a>(&'a self, component: &str) -> Result<Upstream<'a>, Failure> {
         let found = self
             .raw
@@ -110,7 +116,7 @@ impl Input {
             .find(|upstream| upstream.component == component);
         found.map(|raw| Upstream { raw }).ok_or_else(|| {
             Failure::component_fault(format!(
-                "there is no upstream {component}; name it in depends-on of plugin.toml"
+                "there is no upstream {component}: name it in depends-on of plugin.toml, or do without where it was left out"
             ))
         })
     }
@@ -123,6 +129,11 @@ pub struct Upstream<'a> {
 }
 
 impl Upstream<'_> {
+    /// What made it.
+    pub fn component(&self) -> &str {
+        &self.raw.component
+    }
+
     /// The file, byte for byte.
     pub fn text(&self) -> &str {
         &self.raw.text

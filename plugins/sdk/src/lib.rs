@@ -5,10 +5,11 @@
 //! crate does no transport: limits, outages, retries and budgets are the host's, and no plugin sees
 //! them.
 
+#[cfg(any(test, target_arch = "wasm32"))]
+mod arena;
 pub mod ask;
 pub mod bindings;
 mod component;
-pub mod derive;
 pub mod facts;
 mod failure;
 mod host;

@@ -1,4 +1,4 @@
-//! Validates an answer against the part of JSON Schema that [`crate::derive`] emits.
+//! Validates an answer against a part of JSON Schema.
 //!
 //! A keyword outside that part is a component fault, never silently true. Lengths of strings are
 //! counted in characters. Messages name the place and say what must be, so that they can be shown

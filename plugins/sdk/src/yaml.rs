@@ -15,10 +15,20 @@ pub fn front_matter(fields: &Map<String, Value>) -> String {
     out
 }
 
+/// The value as a document of its own.
+pub fn document(fields: &Map<String, Value>) -> String {
+    if fields.is_empty() {
+        return "{}\n".to_owned();
+    }
+    let mut out = String::new();
+    mapping(&mut out, fields, 0);
+    out
+}
+
 fn mapping(out: &mut String, fields: &Map<String, Value>, depth: usize) {
     for (index, (key, value)) in fields.iter().enumerate() {
         // The first line of a mapping in a list stands behind the list's dash.
-        if index > 0 || out.ends_with('\n') {
+        if index > 0 || out.is_empty() || out.ends_with('\n') {
             indent(out, depth);
         }
         scalar_text(out, key);

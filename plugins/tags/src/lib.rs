@@ -3,7 +3,6 @@
 
 mod candidates;
 
-use schemars::JsonSchema;
 use sdk::material::{Category, Material};
 use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json, facts, json};
 use serde::Deserialize;
@@ -14,7 +13,10 @@ const FIXED: [&str; 4] = ["laser", "cleaning", "ablation", "non-contact"];
 /// How many the model chooses.
 const CHOSEN: usize = 3;
 
-#[derive(Deserialize, JsonSchema)]
+/// The JSON Schema of [`Choice`].
+const SCHEMA: &str = include_str!("answer.json");
+
+#[derive(Deserialize)]
 struct Choice {
     /// The three most telling tags, each once.
     tags: Vec<String>,
@@ -45,10 +47,9 @@ fn choose(
     }
     let facts = facts::facts(input, material, &Category::default());
     let instructions = input.prompt("write")?.fill(&[])?;
-    let mut request = JsonRequest::new::<Choice>(instructions, Value::Object(facts));
+    let mut request = JsonRequest::new(instructions, Value::Object(facts), SCHEMA)?;
     request.constrain("/properties/tags", "minItems", json!(CHOSEN))?;
     request.constrain("/properties/tags", "maxItems", json!(CHOSEN))?;
-    request.constrain("/properties/tags", "uniqueItems", json!(true))?;
     request.constrain("/properties/tags/items", "enum", json!(candidates))?;
     // The schema admits nothing but candidates, so digits in them are no claims.
     request.numbers_from_facts = false;

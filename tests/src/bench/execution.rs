@@ -132,6 +132,7 @@ fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
                 model: "bench".to_owned(),
                 temperature: 0.6,
                 max_output_tokens: 400,
+                extra_body: None,
             },
             generation: 0,
         })),

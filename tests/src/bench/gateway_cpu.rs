@@ -89,6 +89,7 @@ fn drive() -> anyhow::Result<f64> {
                     model: MODEL.to_owned(),
                     temperature: 0.6,
                     max_output_tokens: 400,
+                    extra_body: None,
                 };
                 let request = question();
                 loop {

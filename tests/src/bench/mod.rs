@@ -11,6 +11,7 @@ mod measure;
 mod offline;
 mod online;
 mod report;
+mod scale;
 mod timeline;
 
 use anyhow::bail;
@@ -21,13 +22,15 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 14] = [
+const CASES: [(&str, Case); 16] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
     ("cpu", online::cpu_per_task),
     ("sloppy", online::sloppy_writer),
     ("in-flight", online::ten_thousand_in_flight),
+    ("scale", scale::million),
+    ("state", scale::state),
     ("gateway-second", gateway::second),
     ("gateway-minute", gateway::minute),
     ("gateway-hidden", gateway::hidden),

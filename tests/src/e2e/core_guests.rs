@@ -325,6 +325,7 @@ fn run(engine: &engine::Engine, guest: &CoreGuest, folder: &std::path::Path) -> 
         model: "offline".to_owned(),
         temperature: 0.6,
         max_output_tokens: tokens,
+        extra_body: None,
     };
     let context = manifest.llm.as_ref().map(|llm| {
         Arc::new(KeyContext {

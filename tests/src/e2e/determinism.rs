@@ -41,6 +41,7 @@ fn asked_before(before: impl FnOnce(&CompletionRequest) -> Option<CompletionRequ
         model: "offline".to_owned(),
         temperature: 0.6,
         max_output_tokens: 400,
+        extra_body: None,
     };
     let context = Arc::new(KeyContext {
         parameters,

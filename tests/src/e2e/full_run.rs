@@ -1,5 +1,6 @@
 //! The main job: all components over all 109 materials.
 
+use super::published;
 use crate::scene::{KEY, Scene};
 use crate::simulator::{Answers, Config, Simulator};
 
@@ -13,7 +14,9 @@ fn all_components_over_all_materials_offline() {
     let summary = ran.summary();
     assert_eq!((summary.complete(), summary.records()), (109, 109));
     assert!(summary.count("made") >= 109 * DEFAULT);
-    assert_eq!(scene.content().len() as u64, summary.count("made"));
+    let content = scene.content();
+    assert_eq!(content.len() as u64, summary.count("made"));
+    published::check(&content);
     for path in [
         "frontmatter/oak-laser-cleaning.md",
         "tags/silicon-laser-cleaning.txt",
@@ -97,7 +100,9 @@ fn a_sloppy_writer_is_mended_and_repaired() {
         "{calls} calls for {written} artifacts"
     );
     assert_eq!(simulator.ledger().billed_again(), 0);
-    for (path, text) in scene.content() {
+    let content = scene.content();
+    published::check(&content);
+    for (path, text) in content {
         assert!(
             !text.contains("```") && !text.contains("Certainly"),
             "{path}:\n{text}"
@@ -133,17 +138,6 @@ fn a_part_of_the_work_can_be_chosen() {
         .ended(0)
         .summary();
     assert_eq!(summary.made(), ["frontmatter", "text"]);
-}
-
-#[test]
-fn a_dry_run_makes_nothing() {
-    let scene = Scene::new();
-    let shown = scene
-        .host(&["run", "--dry-run", "--sample", "8"])
-        .ended(0)
-        .stdout;
-    insta::assert_snapshot!(shown);
-    assert!(!scene.path("content").exists());
 }
 
 #[test]

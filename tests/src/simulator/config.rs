@@ -18,6 +18,8 @@ pub enum Answers {
     Sloppy,
     /// One short fixed text.
     Echo,
+    /// One fixed text of 2 KB.
+    Long,
 }
 
 /// How long an answer takes.

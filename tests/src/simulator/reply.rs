@@ -15,6 +15,8 @@ use super::provider::{End, Plan};
 use super::{prompt, sloppy};
 
 const ECHO: &str = "This is a simulated answer.";
+/// 64 bytes.
+const LONG: &str = "This sentence of a simulated answer has sixty-four bytes in all.";
 const JSON: &str = "application/json";
 const HTML: &str = "<!doctype html><html><body><h1>Please wait</h1></body></html>";
 /// How often a queued call gives a sign of life, if nothing else is said.
@@ -189,6 +191,7 @@ impl Model {
         let request = || prompt::read(chat.messages.clone(), format.clone());
         match self.answers {
             Answers::Echo => ECHO.to_owned(),
+            Answers::Long => LONG.repeat(32),
             Answers::Good => writer::write(&request(), seed),
             Answers::Sloppy => {
                 let good = writer::write(&request(), seed);

@@ -69,11 +69,12 @@ fn saturate(rates: &mut Rates, provider: &mut Provider, from: u64, seconds: u64)
             match outcome {
                 None => {
                     rates.settle(&booking, CALL);
-                    rates.passed();
+                    rates.passed(under_way.len() as u64);
                     count.passed += 1;
                 }
                 Some(hint) => {
-                    rates.refused(now, &booking, hint, false);
+                    let others = under_way.len() as u64;
+                    rates.refused(now, &booking, hint, false, others);
                     paused = paused.max(now + hint.unwrap_or_default());
                     count.refused += 1;
                 }
@@ -146,12 +147,58 @@ fn spurious(hint: Option<Duration>) {
         assert_eq!(rates.earliest(now, CALL), Ok(now), "call {call}");
         let booking = rates.reserve(now, CALL);
         if call % 20 == 7 {
-            assert!(!rates.refused(now, &booking, hint, false), "call {call}");
+            assert!(!rates.refused(now, &booking, hint, false, 0), "call {call}");
         } else {
             rates.settle(&booking, CALL);
-            rates.passed();
+            rates.passed(0);
         }
     }
+}
+
+#[test]
+fn refusals_that_come_sooner_than_answers_are_no_limit() {
+    let mut rates = Rates::new(&[]);
+    let now = at(1000);
+    let mut bookings: Vec<Booking> = (0..200).map(|_| rates.reserve(now, CALL)).collect();
+    for booking in bookings.drain(..20) {
+        assert!(!rates.refused(now, &booking, None, false, 180));
+    }
+    assert!(rates.uses(now).is_empty());
+    // When nearly all of them are refused, it is one.
+    let follows = (0..170)
+        .zip(&bookings)
+        .map(|(ended, booking)| rates.refused(now, booking, None, false, 180 - ended));
+    assert!(follows.fold(false, |any, follows| any | follows));
+    assert!(rates.uses(now)[0].learned);
+}
+
+#[test]
+fn a_limit_that_was_learned_by_accident_is_forgotten() {
+    let mut rates = Rates::new(&[]);
+    for call in 0..120 {
+        let booking = rates.reserve(at(call), CALL);
+        if call < 100 {
+            rates.passed(0);
+        } else {
+            rates.refused(at(call), &booking, None, false, 0);
+        }
+    }
+    assert!(rates.uses(at(120))[0].learned);
+    // One in twenty is refused, whatever the rate.
+    let mut call = 0_u64;
+    for tick in 120..60_000 {
+        while rates.earliest(at(tick), CALL) == Ok(at(tick)) && !rates.uses(at(tick)).is_empty() {
+            let booking = rates.reserve(at(tick), CALL);
+            call += 1;
+            if call.is_multiple_of(20) {
+                rates.refused(at(tick), &booking, None, false, 0);
+            } else {
+                rates.settle(&booking, CALL);
+                rates.passed(0);
+            }
+        }
+    }
+    assert!(rates.uses(at(60_000)).is_empty());
 }
 
 #[test]
@@ -184,6 +231,18 @@ fn headers_set_a_limit_and_tell_what_others_used() {
     let mut told = Rates::new(&[limit(Amount::Requests, 60, 5)]);
     told.observe(now, &said);
     assert_eq!(told.uses(now)[0].limit.most, 5);
+}
+
+#[test]
+fn what_may_have_been_under_way_counts_up_to_the_limit() {
+    let mut rates = Rates::new(&[limit(Amount::Requests, 60, 10)]);
+    let now = Duration::from_secs(172_800);
+    rates.remember(now, Duration::from_secs(50), 6, Size::default());
+    rates.assume(now, 4, CALL);
+    assert_eq!(rates.uses(now)[0].used, 6 + 4 + 3);
+    rates.assume(now, 64, CALL);
+    assert_eq!(rates.uses(now)[0].used, 6 + 7 + 10);
+    assert!(rates.earliest(now, CALL).unwrap() > now + Duration::from_secs(60));
 }
 
 #[test]

@@ -172,13 +172,11 @@ impl Counts {
     /// Anthropic's `input_tokens` are only those that the cache has nothing to do with.
     fn usage(&self) -> Usage {
         let cached = self.cache_read_input_tokens.unwrap_or(0);
-        let input = [
-            self.input_tokens.unwrap_or(0),
-            self.cache_creation_input_tokens.unwrap_or(0),
-            cached,
-        ];
+        let written = self.cache_creation_input_tokens.unwrap_or(0);
+        let input = [self.input_tokens.unwrap_or(0), written, cached];
         Usage {
             cached_tokens: cached,
+            cache_write_tokens: written,
             ..Usage::new(
                 input.into_iter().fold(0, u64::saturating_add),
                 self.output_tokens.unwrap_or(0),

@@ -3,15 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::llm::provider::Call;
-use crate::llm::render::render;
+use crate::llm::render;
 
 /// About how many tokens a question has, for servers that do not count.
 pub(super) fn estimate(call: Call<'_>) -> u64 {
-    let bytes: usize = render(call.request)
-        .iter()
-        .map(|message| message.content.len())
-        .sum();
-    (bytes as u64).div_ceil(4)
+    render::bytes(call.request).div_ceil(4)
 }
 
 /// Lays configured fields over a body: an object in an object field by field, anything else in its place.

@@ -157,6 +157,7 @@ impl TokenCounts {
             input_tokens: self.prompt_tokens,
             output_tokens: self.completion_tokens.max(rest),
             cached_tokens: cached.or(self.prompt_cache_hit_tokens).unwrap_or(0),
+            cache_write_tokens: 0,
             reasoning_tokens: thought.unwrap_or(unsaid),
         }
     }

@@ -5,9 +5,8 @@ use super::*;
 use crate::FailureKind;
 use crate::testing::{Answer, Role, with_answers};
 
-#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+#[derive(Debug, Deserialize, PartialEq)]
 struct Title {
-    #[schemars(length(max = 10))]
     title: String,
 }
 
@@ -26,7 +25,13 @@ fn text_request() -> TextRequest {
 }
 
 fn json_request() -> JsonRequest {
-    JsonRequest::new::<Title>("Write.".to_owned(), json!({"name": "Tin"}))
+    JsonRequest::new(
+        "Write.".to_owned(),
+        json!({"name": "Tin"}),
+        r#"{"type": "object", "properties": {"title": {"type": "string", "maxLength": 10}},
+            "required": ["title"], "additionalProperties": false}"#,
+    )
+    .unwrap()
 }
 
 fn ask_json(answers: Vec<Answer>) -> (Result<Title, Failure>, Vec<llm::CompletionRequest>) {

@@ -63,6 +63,7 @@ async fn a_stream_is_put_together() {
     assert_eq!(answer.model, "claude-x");
     let expected = Usage {
         cached_tokens: 2000,
+        cache_write_tokens: 100,
         ..Usage::new(2110, 15)
     };
     assert_eq!(answer.usage, expected);

@@ -1,0 +1,104 @@
+//! `host accept`: adopts files that were edited by hand as the artifacts of their tasks.
+
+use clap::Args;
+use serde_json::json;
+
+use super::args::{ProjectArgs, SelectionArgs};
+use super::exit::{Exit, Failure};
+use super::progress::{Display, emit};
+use super::project::{Project, State, block_on};
+use crate::run::{Acceptance, accept};
+
+/// Adopt files that were edited by hand: they count as up to date until something that they are made from changes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
+    what its component promises."
+)]
+pub(super) struct AcceptArgs {
+    /// Say which files were edited, and adopt none
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON Lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &AcceptArgs, display: &Display) -> Result<Exit, Failure> {
+    let project = Project::open(&args.project, display)?;
+    block_on(start(args, display, project))
+}
+
+async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
+    let named = &args.selection.component;
+    let components = project
+        .wanted(&args.selection)?
+        .into_iter()
+        .map(|component| {
+            let wanted = named.is_empty() || named.contains(&component.name);
+            (component, wanted)
+        })
+        .collect();
+    let State { store, indexed } = State::open(&project).await?;
+    if !store.last_run_was_clean().map_err(Failure::internal)? {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "the last run was killed, so a file may be its own last write and no edit\n\
+             hint: `host run` finds out which; then accept"
+        )));
+    }
+    let state = State { store, indexed };
+    let lease = state.select(&args.selection.records())?;
+    let State { store, indexed } = state;
+    let acceptance = Acceptance {
+        dataset: project.dataset,
+        indexed,
+        lease,
+        components,
+        site: project.settings.config.site.clone(),
+        output_root: project.settings.config.output.directory.clone(),
+        store,
+        dry_run: args.dry_run,
+    };
+    let (mut adopted, mut refused) = (0_u64, 0_u64);
+    accept(acceptance, |file| {
+        match &file.fault {
+            None => adopted += 1,
+            Some(_) => refused += 1,
+        }
+        if args.json {
+            emit(
+                &json!({"event": "edited", "path": file.path, "record": file.record,
+                "component": file.component, "accepted": file.fault.is_none() && !args.dry_run,
+                "fault": file.fault}),
+            );
+        } else {
+            display.print(&match file.fault {
+                None => file.path,
+                Some(fault) => format!("{} is refused: {fault}", file.path),
+            });
+        }
+    })
+    .await
+    .map_err(Failure::internal)?;
+    if !args.json {
+        let files = if adopted == 1 { "file" } else { "files" };
+        let what = if args.dry_run {
+            "would be accepted"
+        } else {
+            "accepted"
+        };
+        display.print(&format!(
+            "{adopted} edited {files} {what}, {refused} refused"
+        ));
+    }
+    Ok(if refused > 0 {
+        Exit::Partial
+    } else {
+        Exit::Done
+    })
+}

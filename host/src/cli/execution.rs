@@ -1,0 +1,178 @@
+//! The part that `host run` and `host retry` share: lanes, progress, signals, the run itself, its summary and
+//! its exit code.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::args::LimitArgs;
+use super::exit::{Exit, Failure};
+use super::progress::{Display, Progress};
+use super::project::{Project, State};
+use super::{lanes, summary};
+use crate::component::Component;
+use crate::llm::gateway::{Chain, Gateway};
+use crate::llm::purse::Purse;
+use crate::plugin::pool::Pool;
+use crate::run::{self, Interrupt, Meter, Run, RunError};
+use crate::store::{Lease, LeftoverCount};
+
+/// Records in work at once where no limit on requests says more.
+const WINDOW: usize = 128;
+/// Records beyond those that are asked for: they back off, are being written, or wait to take the place of a call
+/// that ends.
+const SPARE: usize = 512;
+
+/// What is to be run, and how.
+pub(super) struct Wanted<'a> {
+    pub lease: Lease,
+    /// Each behind what it depends on.
+    pub components: Vec<Component>,
+    pub limits: &'a LimitArgs,
+    /// Whether files that were edited by hand are replaced.
+    pub overwrite_edited: bool,
+    /// Whether a failed task runs only if it was chosen.
+    pub only_chosen: bool,
+    pub json: bool,
+}
+
+/// Runs it to its end, shows how it goes, and says how it went.
+pub(super) async fn execute(
+    project: &Project,
+    state: &State,
+    wanted: Wanted<'_>,
+    display: &Display,
+) -> Result<Exit, Failure> {
+    let State { store, indexed } = state;
+    let settings = &project.settings;
+    let Wanted {
+        lease,
+        components,
+        limits,
+        json,
+        ..
+    } = wanted;
+    let (events, receiver) = mpsc::unbounded_channel();
+    let meter = Arc::new(Meter::new(events));
+    let interrupt = Interrupt::default();
+    let purse = Purse::new(settings.max_cost, limits.max_tokens);
+    let making = lanes::Making {
+        store,
+        purse: &purse,
+        meter: &meter,
+        interrupt: &interrupt,
+    };
+    let chains = lanes::make(settings, &components, &making).map_err(Failure::usage)?;
+    let window = window(at_once(&chains), display);
+    let gateway = Arc::new(Gateway::new(
+        store.clone(),
+        chains,
+        Arc::clone(&meter) as Arc<_>,
+    ));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let output_root = settings.config.output.directory.clone();
+    let run = Run {
+        dataset: Arc::clone(&project.dataset),
+        indexed: indexed.clone(),
+        lease,
+        components,
+        site: settings.config.site.clone(),
+        output_root: output_root.clone(),
+        store: store.clone(),
+        gateway: Arc::clone(&gateway),
+        pool: Pool::new(threads).map_err(Failure::internal)?,
+        meter: Arc::clone(&meter),
+        interrupt: interrupt.clone(),
+        window,
+        overwrite_edited: wanted.overwrite_edited,
+        only_chosen: wanted.only_chosen,
+    };
+    let noun = settings.dataset.records.clone();
+    let progress = Progress::start(
+        display.clone(),
+        meter,
+        gateway,
+        receiver,
+        noun.clone(),
+        json,
+    );
+    watch_signals(&interrupt, display);
+    let result = run::execute(run).await;
+    progress.finish().await;
+    let summary = result.map_err(|error| match error {
+        RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
+            Failure::internal(error)
+        }
+    })?;
+    let leftovers = leftovers(project, state)?;
+    summary::print(&summary, &noun, &output_root, &leftovers, json);
+    Ok(match &summary.stopped {
+        Some(error) if error.class.stops_lane() => Exit::Provider,
+        _ if summary.budget_reached => Exit::Budget,
+        _ if summary.interrupted => Exit::Interrupted,
+        _ if summary.view.complete < summary.view.records => Exit::Partial,
+        _ => Exit::Done,
+    })
+}
+
+/// Counts files that no task makes any more.
+pub(super) fn leftovers(project: &Project, state: &State) -> Result<Vec<LeftoverCount>, Failure> {
+    let components = project.known_components();
+    state
+        .store
+        .count_leftovers(state.indexed.id, components.as_deref())
+        .map_err(Failure::internal)
+}
+
+/// Requests that all lanes together may have under way, as far as that is limited.
+fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
+    let lanes = chains.values().flat_map(|chain| &chain.lanes);
+    lanes
+        .map(|lane| lane.view().allowed)
+        .filter(|allowed| *allowed < u64::MAX)
+        .fold(0, u64::saturating_add)
+}
+
+/// Records in work at once: enough to keep every allowed request busy.
+fn window(at_once: u64, display: &Display) -> usize {
+    let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
+    let spare = (concurrency / 4).max(concurrency.saturating_mul(3).min(SPARE));
+    let window = WINDOW.max(concurrency.saturating_add(spare));
+    let files = at_once.saturating_add(256);
+    if let Some(limit) = run::raise_open_files(files) {
+        display.print(&format!(
+            "warning: {at_once} requests at once need about {files} open files, and the system allows {limit}\n\
+             hint: raise it with `ulimit -n {files}`, or lower --concurrency"
+        ));
+    }
+    window
+}
+
+/// The first signal drains, the second ends at once.
+fn watch_signals(interrupt: &Interrupt, display: &Display) {
+    let interrupt = interrupt.clone();
+    let display = display.clone();
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut keyboard), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            return;
+        };
+        for round in 0.. {
+            tokio::select! {
+                _ = keyboard.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if round > 0 {
+                std::process::exit(i32::from(Exit::Interrupted as u8));
+            }
+            interrupt.throw();
+            display.print(
+                "stopping: answers that are under way are waited for and kept; once more to stop at once",
+            );
+        }
+    });
+}

@@ -1,0 +1,298 @@
+//! `host failures`: what failed, why, what to do about it, and what a plain rerun would do. It reads the state
+//! without its lock, so it works while a host runs.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::args::{FailureArgs, ProjectArgs};
+use super::exit::{Exit, Failure};
+use super::file::Writing;
+use super::progress::{Display, count, dollars, emit};
+use super::project::{Project, State};
+use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
+use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
+
+/// Say what failed and what to do about it: by class and component, or the newest one by one.
+#[derive(Debug, Args)]
+pub(super) struct FailuresArgs {
+    /// List the N that failed last, one by one
+    #[arg(long, value_name = "N")]
+    newest: Option<u64>,
+    /// Write all of them to a file, as JSON Lines with cost and last answer; `-` is standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "newest")]
+    export: Option<PathBuf>,
+    /// Print JSON Lines
+    #[arg(long, conflicts_with = "export")]
+    json: bool,
+    #[command(flatten)]
+    selection: FailureArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Tasks that are read at once.
+const BATCH: u64 = 256;
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Failure> {
+    let project = Project::open(&args.project, display)?;
+    for name in &args.selection.component {
+        project.component(name)?;
+    }
+    let state = State::read(&project)?;
+    // For the error, where a name is not known.
+    state.select(&args.selection.records())?;
+    let filter = args.selection.filter();
+    if let Some(file) = &args.export {
+        let written = export(&state, &filter, file)?;
+        if file != Path::new("-") {
+            display.print(&format!("{written} failed tasks are in {}", file.display()));
+        }
+        return Ok(Exit::Done);
+    }
+    let text = match args.newest {
+        Some(limit) => newest(&state, &filter, limit, args.json).map_err(Failure::internal)?,
+        None => grouped(&state, &filter, args.json).map_err(Failure::internal)?,
+    };
+    // A closed standard output is no reason to fail.
+    let _ = write!(io::stdout(), "{text}");
+    Ok(Exit::Done)
+}
+
+/// What a person does about a class.
+fn advice(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::RateLimit => "run again later, or with lower limits",
+        FailureClass::Overloaded | FailureClass::Transient => "run again when the provider is well",
+        FailureClass::Quota => "add credit or raise the quota, then run again",
+        FailureClass::Auth => "check the key, then run again",
+        FailureClass::NotFound => "check the name of the model, then run again",
+        FailureClass::Context => "use a model with a longer context, or shorten the record",
+        FailureClass::BadRequest => "check the model's parameters and its provider's configuration",
+        FailureClass::ContentFilter => "reword the prompt or the record, or add a fallback model",
+        FailureClass::Budget => "run again with a larger budget",
+        FailureClass::InvalidOutput => {
+            "look at the answers with `host replay`; mend prompt or rules, or use a better model"
+        }
+        FailureClass::UnsuitableRecord => "add what the record lacks",
+        FailureClass::ComponentFault => "mend the component's options, prompts or code",
+        FailureClass::Trap => "mend the plugin's code; `host replay` shows its log",
+        FailureClass::Limit => "raise [limits] in plugin.toml, or mend the plugin",
+        FailureClass::Determinism => {
+            "mend the plugin, which asks other questions when it is run again"
+        }
+        FailureClass::RejectedArtifact => {
+            "mend the component, whose file is not what its manifest promises"
+        }
+        FailureClass::Record => "mend the record in the dataset",
+        FailureClass::Output => "make room or mend permissions, then run again",
+    }
+}
+
+/// What a plain rerun does with tasks of which it tries some again.
+fn rerun(group: &FailureGroup) -> String {
+    match group.class.rerun() {
+        Rerun::TriesAgain => "`host run` tries again".to_owned(),
+        Rerun::LeavesIt => {
+            "`host run` leaves it until something changes; `host retry` runs it again".to_owned()
+        }
+        Rerun::AsksAnew if group.tried_again == group.tasks => {
+            format!("`host run` asks anew, up to {MOST_ATTEMPTS} times in all")
+        }
+        Rerun::AsksAnew if group.tried_again == 0 => {
+            "`host run` leaves it now; `host retry` asks anew".to_owned()
+        }
+        Rerun::AsksAnew => format!(
+            "`host run` asks anew for {}, and leaves {}; `host retry` asks anew for all",
+            group.tried_again,
+            group.tasks - group.tried_again
+        ),
+    }
+}
+
+fn grouped(state: &State, filter: &FailureFilter, as_json: bool) -> Result<String, StoreError> {
+    let State { store, indexed } = state;
+    let groups = store.failure_groups(indexed.id, filter)?;
+    let others = store.not_begun(indexed.id, filter)?;
+    if as_json {
+        emit(&json!({
+            "event": "failures",
+            "groups": groups.iter().map(group_json).collect::<Vec<_>>(),
+            "blocked": others.blocked,
+            "skipped": others.skipped,
+            "due": others.due,
+        }));
+        return Ok(String::new());
+    }
+    Ok(render(&groups, others))
+}
+
+fn group_json(group: &FailureGroup) -> Value {
+    let causes = group.causes.iter();
+    json!({
+        "class": group.class.as_str(),
+        "component": group.component,
+        "tasks": group.tasks,
+        "rerun_tries_again": group.tried_again,
+        "causes": causes.map(|(cause, tasks)| json!({"cause": cause, "tasks": tasks})).collect::<Vec<_>>(),
+        "more_causes": group.more_causes,
+        "advice": advice(group.class),
+        "calls": group.spent.calls,
+        "input_tokens": group.spent.usage.input_tokens,
+        "output_tokens": group.spent.usage.output_tokens,
+        "cost_micros": group.spent.micros,
+    })
+}
+
+fn render(groups: &[FailureGroup], others: NotBegun) -> String {
+    let mut text = String::new();
+    for group in groups {
+        let tasks = if group.tasks == 1 { "task" } else { "tasks" };
+        let _ = writeln!(
+            text,
+            "{}  {}: {} {tasks}{}",
+            group.class,
+            group.component,
+            group.tasks,
+            spent(&group.spent)
+        );
+        for (cause, tasks) in &group.causes {
+            let _ = writeln!(text, "    {tasks} x {cause}");
+        }
+        if group.more_causes > 0 {
+            let _ = writeln!(
+                text,
+                "    and {} other causes (--newest N)",
+                group.more_causes
+            );
+        }
+        let _ = writeln!(text, "    {}\n    {}", advice(group.class), rerun(group));
+    }
+    let failed: u64 = groups.iter().map(|group| group.tasks).sum();
+    let mut parts = vec![format!("{failed} failed")];
+    for (number, word) in [
+        (others.blocked, "blocked by these"),
+        (others.skipped, "skipped because of these"),
+        (
+            others.due,
+            "chosen by `host retry` and not run yet (`host run` goes on)",
+        ),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    }
+    let _ = writeln!(text, "{}", parts.join(", "));
+    text
+}
+
+/// `, 3 calls, 1234 tokens, $0.0012`, as far as there is anything to say.
+fn spent(cost: &Cost) -> String {
+    if cost.calls == 0 {
+        return String::new();
+    }
+    let calls = if cost.calls == 1 { "call" } else { "calls" };
+    let tokens = count(cost.usage.input_tokens + cost.usage.output_tokens);
+    let mut text = format!(", {} {calls}, {tokens} tokens", cost.calls);
+    if cost.micros > 0 {
+        let _ = write!(text, ", {}", dollars(cost.micros));
+    }
+    text
+}
+
+fn newest(
+    state: &State,
+    filter: &FailureFilter,
+    limit: u64,
+    as_json: bool,
+) -> Result<String, StoreError> {
+    let State { store, indexed } = state;
+    let mut text = String::new();
+    for task in store.newest_failures(indexed.id, filter, limit)? {
+        if as_json {
+            emit(&row(state, &task)?);
+            continue;
+        }
+        let (cost, _) = store.evidence(&task)?;
+        let attempts = if task.attempts == 1 {
+            "attempt"
+        } else {
+            "attempts"
+        };
+        let _ = writeln!(
+            text,
+            "{} {}: {}: {}\n    {} {attempts}{}, {}{}",
+            task.record,
+            task.component,
+            task.class,
+            task.cause,
+            task.attempts,
+            spent(&cost),
+            task.ended_at,
+            if task.parked {
+                ", tried again at the end of the run"
+            } else {
+                ""
+            }
+        );
+    }
+    if text.is_empty() && !as_json {
+        text.push_str("nothing failed\n");
+    }
+    Ok(text)
+}
+
+/// A line of the dead-letter file. Prompts are not stored; `host replay` makes them again.
+fn row(state: &State, task: &FailedTask) -> Result<Value, StoreError> {
+    let (cost, last) = state.store.evidence(task)?;
+    Ok(json!({
+        "record": task.record,
+        "category": task.category,
+        "component": task.component,
+        "class": task.class.as_str(),
+        "cause": task.cause,
+        "attempts": task.attempts,
+        "executions": task.executions,
+        "calls": cost.calls,
+        "input_tokens": cost.usage.input_tokens,
+        "output_tokens": cost.usage.output_tokens,
+        "cost_micros": cost.micros,
+        "generation": task.generation,
+        "failed_at": task.ended_at,
+        "last_answer": last.map(|last| json!({
+            "completion": last.completion,
+            "position": last.position,
+            "kind": last.kind,
+            "model": last.model,
+            "text": last.text,
+        })),
+        "prompts": format!("host replay {} {} --prompts", task.record, task.component),
+    }))
+}
+
+fn export(state: &State, filter: &FailureFilter, file: &Path) -> Result<u64, Failure> {
+    let State { store, indexed } = state;
+    let mut out = Writing::begin(Some(file)).map_err(Failure::usage)?;
+    let mut written = 0;
+    let mut last: Option<FailedTask> = None;
+    loop {
+        let tasks = store
+            .failures(indexed.id, filter, last.as_ref(), BATCH)
+            .map_err(Failure::internal)?;
+        for task in &tasks {
+            let row = row(state, task).map_err(Failure::internal)?;
+            writeln!(out, "{row}").map_err(Failure::internal)?;
+            written += 1;
+        }
+        match tasks.into_iter().next_back() {
+            Some(task) => last = Some(task),
+            None => break,
+        }
+    }
+    out.publish().map_err(Failure::internal)?;
+    Ok(written)
+}

@@ -1,0 +1,118 @@
+//! `host retry`: runs chosen failed tasks again. The choice is durable before anything runs, so that a retry
+//! that is killed is gone on with by the next `host run` or `host retry`.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use serde_json::json;
+
+use super::args::{FailureArgs, LimitArgs, ProjectArgs};
+use super::execution::{Wanted, execute};
+use super::exit::{Exit, Failure};
+use super::progress::{Display, emit};
+use super::project::{Project, State, block_on};
+use crate::component::Component;
+
+/// Run failed tasks again: all of them, or those that are chosen, and what waits for them.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Where an answer was at fault, it is asked for anew. A retry that was interrupted is gone on with by \
+    `host run`, or by `host retry` without --fresh.\nExit codes are those of `host run`."
+)]
+pub(super) struct RetryArgs {
+    /// Ask anew for every chosen task, also for those that are done; it takes a selection
+    #[arg(long)]
+    fresh: bool,
+    /// Print events and summary as JSON Lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: FailureArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &RetryArgs, display: &Display) -> Result<Exit, Failure> {
+    let chosen = &args.selection;
+    let named = [&chosen.component, &chosen.category, &chosen.record];
+    if args.fresh && chosen.class.is_empty() && named.iter().all(|names| names.is_empty()) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--fresh alone would pay for everything again\nhint: choose with --record, --component, --category or --class"
+        )));
+    }
+    let project = Project::open(&args.project, display)?.limited(&args.limits)?;
+    for name in &chosen.component {
+        project.component(name)?;
+    }
+    block_on(start(args, display, project))
+}
+
+async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
+    let state = State::open(&project).await?;
+    let lease = state.select(&args.selection.records())?;
+    let State { store, indexed } = &state;
+    let due = store
+        .choose(indexed.id, &args.selection.filter(), args.fresh)
+        .await
+        .map_err(Failure::internal)?;
+    if args.json {
+        emit(&json!({"event": "chosen", "tasks": due}));
+    } else if due == 0 {
+        display.print("no failed task is chosen, so nothing runs again");
+    } else {
+        let tasks = if due == 1 { "task runs" } else { "tasks run" };
+        display.print(&format!("{due} {tasks} again"));
+    }
+    if due == 0 {
+        return Ok(Exit::Done);
+    }
+    let lease = store.due(&lease, &args.selection.component);
+    let known = store
+        .components_of(indexed, &lease)
+        .map_err(Failure::internal)?;
+    let components = project.with_dependencies(concerned(
+        &project.components,
+        &known,
+        &args.selection.component,
+    ))?;
+    let wanted = Wanted {
+        lease,
+        components,
+        limits: &args.limits,
+        overwrite_edited: false,
+        only_chosen: true,
+        json: args.json,
+    };
+    execute(&project, &state, wanted, display).await
+}
+
+/// Components that have due tasks, and those of the same records that depend on them.
+fn concerned(
+    components: &[Component],
+    known: &[(String, bool)],
+    chosen: &[String],
+) -> BTreeSet<String> {
+    let mut concerned: BTreeSet<String> = known
+        .iter()
+        .filter(|(name, due)| *due && (chosen.is_empty() || chosen.contains(name)))
+        .map(|(name, _)| name.clone())
+        .collect();
+    loop {
+        let before = concerned.len();
+        for component in components {
+            let waits = component
+                .depends_on
+                .iter()
+                .any(|name| concerned.contains(name));
+            if waits && known.iter().any(|(name, _)| *name == component.name) {
+                concerned.insert(component.name.clone());
+            }
+        }
+        if concerned.len() == before {
+            return concerned;
+        }
+    }
+}

@@ -1,0 +1,549 @@
+//! `host why`: why one task would run or stay as it is, and all that is known of it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::args::{ProjectArgs, SelectionArgs};
+use super::exit::{Exit, Failure};
+use super::progress::{Display, emit};
+use super::project::{Project, State, block_on};
+use crate::component::Component;
+use crate::core::change::Change;
+use crate::core::decision::{FileState, LastOutcome};
+use crate::core::explain;
+use crate::dataset::Record;
+use crate::run::{Outlook, ProbeEnd, Surveyor, TaskOutlook};
+use crate::store::TaskId;
+
+/// Longest value that is shown.
+const SHOWN: usize = 80;
+
+/// Say why one component of one record would run or stay as it is, and all that is known of it.
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// Id of the record
+    record: String,
+    /// Name of the component
+    component: String,
+    /// Print it as JSON (docs/PLAN.md)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// All that is known of a task.
+#[derive(Debug, Serialize)]
+struct Report {
+    record: String,
+    component: String,
+    outlook: &'static str,
+    reasons: Vec<Detail>,
+    /// What a plain `host run` does with it.
+    next_run: String,
+    last: Option<Last>,
+    now: Now,
+    file: FileReport,
+    depends_on: Vec<UpstreamReport>,
+    questions: Option<Questions>,
+}
+
+/// A reason, with what it leads from and to, where that is known.
+#[derive(Debug, Serialize)]
+struct Detail {
+    reason: String,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// How it ended last.
+#[derive(Debug, Serialize)]
+struct Last {
+    outcome: &'static str,
+    class: Option<String>,
+    cause: Option<String>,
+    run: Option<i64>,
+    ended_at: Option<String>,
+    generation: u32,
+    /// Of what it was made from, if it ever was.
+    fingerprint: Option<String>,
+    plugin_version: Option<String>,
+    model: Option<String>,
+    executions: u32,
+    calls: u32,
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+/// What it would be made from now.
+#[derive(Debug, Serialize)]
+struct Now {
+    generation: u32,
+    fingerprint: Option<String>,
+    plugin: String,
+    plugin_version: String,
+    model: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FileReport {
+    path: String,
+    state: &'static str,
+}
+
+/// What it depends on.
+#[derive(Debug, Serialize)]
+struct UpstreamReport {
+    component: String,
+    path: String,
+    outlook: &'static str,
+    reasons: Vec<String>,
+}
+
+/// How far it comes without asking.
+#[derive(Debug, Serialize)]
+struct Questions {
+    open: u64,
+    from_journal: u64,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &WhyArgs, display: &Display) -> Result<Exit, Failure> {
+    let project = Project::open(&args.project, display)?;
+    let selection = SelectionArgs {
+        component: vec![args.component.clone()],
+        record: vec![args.record.clone()],
+        ..SelectionArgs::default()
+    };
+    let components = project.wanted(&selection)?;
+    block_on(why(args, &project, &components, &selection))
+}
+
+async fn why(
+    args: &WhyArgs,
+    project: &Project,
+    components: &[Component],
+    selection: &SelectionArgs,
+) -> Result<Exit, Failure> {
+    let state = State::open(project).await?;
+    let mut lease = state.select(&selection.records())?;
+    let records = state
+        .store
+        .lease(&mut lease, 1)
+        .map_err(Failure::internal)?;
+    let Some(reference) = records.first() else {
+        return Ok(Exit::Done);
+    };
+    let config = &project.settings.config;
+    let mut surveyor = Surveyor::new(
+        &state.store,
+        project.dataset.clone(),
+        &state.indexed,
+        components,
+        config.site.clone(),
+        config.output.directory.clone(),
+        false,
+    )
+    .map_err(Failure::internal)?;
+    let tasks = surveyor
+        .record(reference, |_, runs| runs)
+        .map_err(Failure::internal)?;
+    let asked = Asked {
+        project,
+        state: &state,
+        record: project.dataset.read(reference.place).ok(),
+        id: &reference.id,
+        tasks: &tasks,
+    };
+    let found = components
+        .iter()
+        .zip(&tasks)
+        .find(|(component, _)| component.name == args.component);
+    if let Some((component, task)) = found {
+        let report = asked.report(&mut surveyor, component, task)?;
+        if args.json {
+            emit(&json!({"event": "why", "task": report}));
+        } else {
+            // A closed standard output is no reason to fail.
+            let _ = write!(io::stdout(), "{}", render(&report));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+struct Asked<'a> {
+    project: &'a Project,
+    state: &'a State,
+    record: Option<Record>,
+    id: &'a str,
+    tasks: &'a [TaskOutlook],
+}
+
+impl Asked<'_> {
+    fn report(
+        &self,
+        surveyor: &mut Surveyor,
+        component: &Component,
+        task: &TaskOutlook,
+    ) -> Result<Report, Failure> {
+        let before = match &task.checkpoint {
+            None => None,
+            Some(point) => surveyor
+                .recipe(point.recipe)
+                .map_err(Failure::internal)?
+                .cloned(),
+        };
+        let mut reasons: Vec<Detail> = Vec::new();
+        let changed = |cause: &explain::Cause| matches!(cause, explain::Cause::Changed(_));
+        for cause in task.causes.iter().filter(|cause| !changed(cause)) {
+            reasons.push(Detail {
+                reason: cause.to_string(),
+                from: None,
+                to: None,
+            });
+        }
+        for change in &task.changes {
+            let (from, to) = match &before {
+                Some(before) => explain::sides(change, &component.recipe, before),
+                None => (None, None),
+            };
+            let to = match to {
+                Some(to) => Some(to),
+                None => self.value(change)?,
+            };
+            reasons.push(Detail {
+                reason: change.to_string(),
+                from: from.map(short),
+                to: to.map(short),
+            });
+        }
+        let last = match &task.checkpoint {
+            None => None,
+            Some(point) => {
+                let ended = self.ended(&task.component)?;
+                let (outcome, class) = match point.outcome {
+                    LastOutcome::Done => ("done", None),
+                    LastOutcome::Failed(class) => ("failed", Some(class.to_string())),
+                    LastOutcome::Blocked => ("blocked", None),
+                    LastOutcome::Skipped => ("skipped", None),
+                    LastOutcome::Due => ("due", None),
+                };
+                Some(Last {
+                    outcome,
+                    class,
+                    cause: point.cause.clone(),
+                    run: ended.as_ref().map(|ended| ended.run),
+                    ended_at: ended.map(|ended| ended.time),
+                    generation: point.generation,
+                    fingerprint: before.as_ref().map(|_| point.fingerprint.to_string()),
+                    plugin_version: before.map(|recipe| recipe.version),
+                    model: point.model.clone(),
+                    executions: point.executions,
+                    calls: point.calls,
+                    input_tokens: point.usage.input_tokens,
+                    output_tokens: point.usage.output_tokens,
+                })
+            }
+        };
+        let questions = task.probe.as_ref().map(|probe| Questions {
+            open: match probe.end {
+                ProbeEnd::Asks { calls, .. } => calls,
+                ProbeEnd::Made { .. } | ProbeEnd::Fails(_) => 0,
+            },
+            from_journal: probe.journaled,
+        });
+        Ok(Report {
+            record: self.id.to_owned(),
+            component: task.component.clone(),
+            outlook: outlook(&task.outlook),
+            reasons,
+            next_run: next_run(task, component, self.id),
+            last,
+            now: Now {
+                generation: task.generation,
+                fingerprint: task.fingerprint.map(|print| print.to_string()),
+                plugin: component.recipe.plugin.clone(),
+                plugin_version: component.recipe.version.clone(),
+                model: component
+                    .parameters
+                    .as_ref()
+                    .map(|parameters| parameters.model.clone()),
+            },
+            file: FileReport {
+                path: task.path.clone(),
+                state: file_state(task.file),
+            },
+            depends_on: self.upstreams(component),
+            questions: questions.filter(|_| component.parameters.is_some()),
+        })
+    }
+
+    fn upstreams(&self, component: &Component) -> Vec<UpstreamReport> {
+        let tasks = self.tasks.iter();
+        tasks
+            .filter(|task| component.depends_on.contains(&task.component))
+            .map(|task| UpstreamReport {
+                component: task.component.clone(),
+                path: task.path.clone(),
+                outlook: outlook(&task.outlook),
+                reasons: task.causes.iter().map(ToString::to_string).collect(),
+            })
+            .collect()
+    }
+
+    fn ended(&self, component: &str) -> Result<Option<crate::store::EndedAt>, Failure> {
+        let task = TaskId {
+            dataset: self.state.indexed.id,
+            record: self.id.to_owned(),
+            component: component.to_owned(),
+        };
+        self.state.store.ended_at(&task).map_err(Failure::internal)
+    }
+
+    /// What something of the record, its category or an upstream is now.
+    fn value(&self, change: &Change) -> Result<Option<String>, Failure> {
+        let Some(record) = &self.record else {
+            return Ok(None);
+        };
+        Ok(match change {
+            Change::Record("name") => Some(record.name.clone()),
+            Change::Record(_) => Some(record.category.clone()),
+            Change::Field(name) => Some(
+                record
+                    .fields
+                    .get(name)
+                    .map_or_else(|| "absent".to_owned(), ToString::to_string),
+            ),
+            Change::CategoryField(name) => Some(
+                self.project
+                    .dataset
+                    .category_fields(&record.category)
+                    .and_then(|fields| fields.get(name))
+                    .map_or_else(|| "absent".to_owned(), ToString::to_string),
+            ),
+            Change::Upstream(name) => {
+                let mut tasks = self.tasks.iter();
+                match tasks.find(|task| task.component == *name) {
+                    Some(task) if task.outlook == Outlook::Edited => {
+                        Some(format!("{}, edited by hand", task.path))
+                    }
+                    Some(task) if task.outlook == Outlook::UpToDate => self
+                        .ended(name)?
+                        .map(|ended| format!("{}, made by run {}", task.path, ended.run)),
+                    Some(task) => Some(format!("{}, to be made again", task.path)),
+                    None => None,
+                }
+            }
+            _ => None,
+        })
+    }
+}
+
+fn short(text: String) -> String {
+    if text.chars().count() <= SHOWN {
+        return text;
+    }
+    let cut: String = text.chars().take(SHOWN).collect();
+    format!("{cut}…")
+}
+
+fn outlook(outlook: &Outlook) -> &'static str {
+    match outlook {
+        Outlook::UpToDate => "up-to-date",
+        Outlook::Edited => "edited",
+        Outlook::Runs => "runs",
+        Outlook::Fails(_) => "fails",
+        Outlook::StaysFailed(_) => "stays-failed",
+        Outlook::DependsOnUpstream => "depends-on-upstream",
+        Outlook::Blocked { .. } => "blocked",
+        Outlook::Skipped { .. } => "skipped",
+        Outlook::Unreadable { .. } => "unreadable",
+    }
+}
+
+fn file_state(state: FileState) -> &'static str {
+    match state {
+        FileState::Intact => "intact",
+        FileState::Missing => "missing",
+        FileState::Edited => "edited",
+    }
+}
+
+/// What a plain `host run` does with the task.
+fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
+    match &task.outlook {
+        Outlook::UpToDate => "leaves it as it is".to_owned(),
+        Outlook::Edited => {
+            "leaves the file as it was edited; what depends on it sees the edit".to_owned()
+        }
+        Outlook::Runs => match task.probe.as_ref().map(|probe| &probe.end) {
+            Some(ProbeEnd::Asks { .. }) => "makes it, and asks for what is not answered".to_owned(),
+            Some(_) if component.parameters.is_some() => {
+                "makes it from answers that the journal has".to_owned()
+            }
+            _ => "makes it".to_owned(),
+        },
+        Outlook::Fails(failure) => format!("tries it, and it fails, {failure}"),
+        Outlook::StaysFailed(_) => format!(
+            "leaves it failed, since it would fail the same way again; `host retry --record {record} --component {}` \
+             tries it",
+            task.component
+        ),
+        Outlook::DependsOnUpstream => {
+            "makes it if what it depends on comes out different".to_owned()
+        }
+        Outlook::Blocked { by } => format!("cannot make it, since {by} fails"),
+        Outlook::Skipped { by } => format!("gives up the record, since {by} fails"),
+        Outlook::Unreadable { cause } => format!("cannot read the record: {cause}"),
+    }
+}
+
+fn render(report: &Report) -> String {
+    let headline = match report.outlook {
+        "up-to-date" => "up to date",
+        "edited" => "edited by hand, and kept",
+        "runs" => "to be made",
+        "fails" => "to be tried, and failing",
+        "depends-on-upstream" => "depends on upstream",
+        "stays-failed" => "stays failed",
+        other => other,
+    };
+    let mut text = format!("{} of {}: {headline}\n", report.component, report.record);
+    let mut line = |name: &str, value: &str| {
+        for (place, part) in value.lines().enumerate() {
+            let name = if place == 0 { name } else { "" };
+            let _ = writeln!(text, "  {name:<11} {part}");
+        }
+    };
+    let first_ids = |hash: &str| hash.chars().take(12).collect::<String>();
+    let reasons: Vec<String> = report
+        .reasons
+        .iter()
+        .map(|detail| match (&detail.from, &detail.to) {
+            // A change of model or version says both sides by itself.
+            (Some(from), Some(to)) if !detail.reason.contains(from) => {
+                format!("{}, from {from} to {to}", detail.reason)
+            }
+            (None, Some(to)) => format!("{}, now {to}", detail.reason),
+            (Some(from), None) => format!("{}, before {from}", detail.reason),
+            _ => detail.reason.clone(),
+        })
+        .collect();
+    let why = match (report.outlook, reasons.is_empty()) {
+        (_, false) => reasons.join("\n"),
+        ("up-to-date", true) => "nothing that it is made from changed".to_owned(),
+        ("edited", true) => "the file is not what was written".to_owned(),
+        (_, true) => report.next_run.clone(),
+    };
+    line("why", &why);
+    line("next run", &report.next_run);
+    match &report.last {
+        None => line("last", "it never ran"),
+        Some(last) => line("last", &ended(last)),
+    }
+    let state = match report.file.state {
+        "intact" => "as it was written",
+        "missing" => "not there",
+        _ => "not as it was written",
+    };
+    line("file", &format!("{}, {state}", report.file.path));
+    let now = &report.now;
+    let print = now
+        .fingerprint
+        .as_deref()
+        .map_or_else(|| "unknown until upstream is made".to_owned(), first_ids);
+    let before = report.last.as_ref().and_then(|last| {
+        let before = last.fingerprint.as_deref().map(first_ids)?;
+        (before != print).then_some(before)
+    });
+    let print = match before {
+        Some(before) => format!("{before}, now {print}"),
+        None => print,
+    };
+    line("fingerprint", &print);
+    let generation = match &report.last {
+        Some(last) if last.generation != now.generation => {
+            format!("{}, now {}", last.generation, now.generation)
+        }
+        _ => now.generation.to_string(),
+    };
+    line("generation", &generation);
+    let before = report
+        .last
+        .as_ref()
+        .and_then(|last| last.plugin_version.as_ref());
+    let version = match before.filter(|version| **version != now.plugin_version) {
+        Some(before) => format!("{before}, now {}", now.plugin_version),
+        None => now.plugin_version.clone(),
+    };
+    line("plugin", &format!("{} {version}", now.plugin));
+    if let Some(model) = &now.model {
+        line("model", model);
+    }
+    for upstream in &report.depends_on {
+        let reasons = if upstream.reasons.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", upstream.reasons.join(", "))
+        };
+        let stands = upstream.outlook.replace('-', " ");
+        line(
+            "depends on",
+            &format!("{}: {stands}{reasons}", upstream.component),
+        );
+    }
+    if let Some(questions) = &report.questions {
+        let text = format!(
+            "{} to ask, {} answered by the journal",
+            questions.open, questions.from_journal
+        );
+        line("questions", &text);
+    }
+    text
+}
+
+fn number(count: u32, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+fn ended(last: &Last) -> String {
+    let class = last
+        .class
+        .as_ref()
+        .map(|class| format!(" ({class})"))
+        .unwrap_or_default();
+    let run = last
+        .run
+        .map(|run| format!(" in run {run}"))
+        .unwrap_or_default();
+    let time = last
+        .ended_at
+        .as_ref()
+        .map(|time| format!(", {time}"))
+        .unwrap_or_default();
+    let model = last
+        .model
+        .as_ref()
+        .map(|model| format!(", answered by {model}"))
+        .unwrap_or_default();
+    let took = format!(
+        "{}, {}, {} tokens in, {} out{model}",
+        number(last.executions, "execution"),
+        number(last.calls, "answer"),
+        last.input_tokens,
+        last.output_tokens
+    );
+    let cause = last
+        .cause
+        .as_ref()
+        .map(|cause| format!("\n{cause}"))
+        .unwrap_or_default();
+    format!("{}{class}{run}{time}: {took}{cause}", last.outcome)
+}

@@ -1,0 +1,64 @@
+//! The options of a component: the manifest's defaults with the configuration's laid over them, held to the
+//! schema in the manifest.
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+use crate::config::{ComponentConfig, ConfigError};
+use crate::plugin::manifest::Manifest;
+
+/// The options of one component.
+///
+/// # Errors
+/// An option that is not known or not what its schema says, by its place.
+pub(super) fn options(
+    name: &str,
+    settings: &ComponentConfig,
+    manifest: &Manifest,
+) -> Result<Value, ConfigError> {
+    let mut options = manifest.default_options();
+    options.extend(settings.options.clone());
+    let options = Value::Object(options);
+    // A manifest's schemas were checked when it was loaded.
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .with_format("regex", |text: &str| regex_lite::Regex::new(text).is_ok())
+        .build(&manifest.options_schema());
+    if let Ok(validator) = validator
+        && let Err(error) = validator.validate(&options)
+    {
+        return Err(ConfigError::Value {
+            key: format!("component.{name}.options{}", place(&error)),
+            cause: cause(&error),
+            hint: hint(manifest),
+        });
+    }
+    Ok(options)
+}
+
+/// Keys that lead to the value, each behind a dot.
+fn place(error: &ValidationError<'_>) -> String {
+    error.instance_path().as_str().replace('/', ".")
+}
+
+fn cause(error: &ValidationError<'_>) -> String {
+    // The validator says that it is no regular expression, and not why.
+    let why = match (error.kind(), error.instance().as_str()) {
+        (ValidationErrorKind::Format { .. }, Some(text)) => regex_lite::Regex::new(text).err(),
+        _ => None,
+    };
+    match why {
+        Some(why) => format!("{error}: {why}"),
+        None => error.to_string(),
+    }
+}
+
+fn hint(manifest: &Manifest) -> String {
+    let plugin = &manifest.plugin.name;
+    let known: Vec<&str> = manifest.options.keys().map(String::as_str).collect();
+    match known.as_slice() {
+        [] => format!("the plugin `{plugin}` has no options"),
+        known => format!("the options of `{plugin}` are: {}", known.join(", ")),
+    }
+}

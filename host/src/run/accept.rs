@@ -1,0 +1,196 @@
+//! Adopts files that were edited by hand: each becomes the artifact of its task, made from what there is now,
+//! and counts as up to date until an ingredient changes. It changes checkpoints and no file.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::artifact;
+use super::judge::Judge;
+use super::output::stamp;
+use crate::component::Component;
+use crate::config::SiteConfig;
+use crate::core::decision::{FileState, LastOutcome, Rules};
+use crate::core::digest::Digest;
+use crate::dataset::{Dataset, Record};
+use crate::llm::request::Usage;
+use crate::store::{Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError};
+
+/// Records that are leased at once.
+const BATCH: u64 = 256;
+
+/// What is to be looked at.
+pub struct Acceptance {
+    /// The records.
+    pub dataset: Arc<Dataset>,
+    /// Their index.
+    pub indexed: IndexedDataset,
+    /// The records that are wanted.
+    pub lease: Lease,
+    /// Components, each behind what it depends on, and whether files of it are wanted.
+    pub components: Vec<(Component, bool)>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
+    /// Where files are.
+    pub output_root: PathBuf,
+    /// Durable state.
+    pub store: Store,
+    /// Whether files are only looked at.
+    pub dry_run: bool,
+}
+
+/// A file that was edited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditedFile {
+    /// Path below the output directory.
+    pub path: String,
+    /// Id of the record.
+    pub record: String,
+    /// Name of the component.
+    pub component: String,
+    /// Why it is not adopted; `None` if it is.
+    pub fault: Option<String>,
+}
+
+/// Adopts what was edited, and tells of every such file.
+///
+/// # Errors
+/// When the state cannot be read or written. What was told by then is adopted, or is by the next time.
+pub async fn accept(
+    mut acceptance: Acceptance,
+    mut tell: impl FnMut(EditedFile),
+) -> Result<(), StoreError> {
+    let mut components = Vec::with_capacity(acceptance.components.len());
+    for (component, wanted) in acceptance.components {
+        let recipe = if acceptance.dry_run {
+            RecipeId::NONE
+        } else {
+            let store = &acceptance.store;
+            store
+                .note_recipe(component.recipe_digest, &component.recipe)
+                .await?
+        };
+        components.push((component, wanted, recipe));
+    }
+    let judge = Judge {
+        dataset: acceptance.dataset,
+        site: acceptance.site,
+        output_root: acceptance.output_root,
+        store: acceptance.store.clone(),
+        indexed: acceptance.indexed.id,
+        rules: Rules {
+            clean: true,
+            overwrite_edited: false,
+            only_chosen: false,
+        },
+    };
+    loop {
+        let records = acceptance.store.lease(&mut acceptance.lease, BATCH)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut adopted = Vec::new();
+        for reference in records {
+            // A record that cannot be read is told of by the next run.
+            let Ok(record) = judge.dataset.read(reference.place) else {
+                continue;
+            };
+            let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
+            for (component, wanted, recipe) in &components {
+                let before = reference
+                    .checkpoints
+                    .iter()
+                    .find(|point| point.component == component.name);
+                let path = component.output.path(&record.id, &record.category);
+                let (state, content) = judge.on_disk(&path, before);
+                if *wanted && state == FileState::Edited {
+                    let edited = Edited {
+                        judge: &judge,
+                        component,
+                        recipe: *recipe,
+                        record: &record,
+                        seen: reference.seen,
+                        path: &path,
+                        before,
+                    };
+                    let checkpoint = edited.adopt(&known);
+                    tell(EditedFile {
+                        path: path.clone(),
+                        record: record.id.clone(),
+                        component: component.name.clone(),
+                        fault: checkpoint.as_ref().err().cloned(),
+                    });
+                    adopted.extend(checkpoint);
+                }
+                known.push((component, content));
+            }
+        }
+        if !acceptance.dry_run && !adopted.is_empty() {
+            acceptance
+                .store
+                .complete(acceptance.indexed.id, RunId::NONE, adopted)
+                .await?;
+        }
+    }
+}
+
+struct Edited<'a> {
+    judge: &'a Judge,
+    component: &'a Component,
+    recipe: RecipeId,
+    record: &'a Record,
+    seen: Seen,
+    path: &'a str,
+    before: Option<&'a Checkpoint>,
+}
+
+impl Edited<'_> {
+    /// The checkpoint that it gets, or why it gets none.
+    fn adopt(&self, known: &[(&Component, Option<Digest>)]) -> Result<Checkpoint, String> {
+        let file = self.judge.output_root.join(self.path);
+        let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
+        // Looked at first: a change while it is being read is then found by the next run.
+        let metadata = fs::metadata(&file).map_err(cannot)?;
+        let text = fs::read_to_string(&file).map_err(cannot)?;
+        if let Some(fault) = artifact::fault(&text, self.component.media_type) {
+            return Err(fault);
+        }
+        let upstreams: Vec<(&str, Option<Digest>)> = self
+            .component
+            .depends_on
+            .iter()
+            .filter_map(|name| known.iter().find(|(other, _)| other.name == *name))
+            .map(|(other, content)| (other.name.as_str(), *content))
+            .collect();
+        let (fingerprint, parts) = self
+            .judge
+            .fingerprint(self.component, self.record, &upstreams);
+        let before = Checkpoint {
+            record: self.record.id.clone(),
+            component: self.component.name.clone(),
+            outcome: LastOutcome::Done,
+            cause: None,
+            parked: false,
+            attempts: 0,
+            generation: self.before.map_or(0, |point| point.generation),
+            fingerprint,
+            recipe: self.recipe,
+            seen: self.seen,
+            parts,
+            path: self.path.to_owned(),
+            file: None,
+            content: None,
+            left: None,
+            model: None,
+            executions: 0,
+            calls: 0,
+            usage: Usage::default(),
+        }
+        .keep_file(self.before);
+        Ok(Checkpoint {
+            file: Some(stamp(&metadata)),
+            content: Some(Digest::of(text.as_bytes())),
+            ..before
+        })
+    }
+}

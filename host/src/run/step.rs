@@ -1,0 +1,61 @@
+//! What one execution of a component means for its task: the one place that says so, for a run and a replay alike.
+
+use super::artifact;
+use crate::core::class::FailureClass;
+use crate::plugin::limits::Limits;
+use crate::plugin::manifest::MediaType;
+use crate::plugin::sandbox::{Outcome, Question};
+
+/// Why there is no artifact.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{class}: {cause}")]
+pub struct TaskFailure {
+    /// What kind.
+    pub class: FailureClass,
+    /// In words.
+    pub cause: String,
+}
+
+/// How a task stands after an execution.
+pub(super) enum Step {
+    /// Its artifact, checked.
+    Made(String),
+    /// It needs answers.
+    Asks(Vec<Question>),
+    /// It failed.
+    Failed(TaskFailure),
+}
+
+/// Judges an execution.
+pub(super) fn step(outcome: Outcome, media_type: MediaType) -> Step {
+    match outcome {
+        Outcome::Done { text } => match artifact::fault(&text, media_type) {
+            None => Step::Made(text),
+            Some(cause) => Step::Failed(TaskFailure {
+                class: FailureClass::RejectedArtifact,
+                cause,
+            }),
+        },
+        Outcome::Failed {
+            class,
+            cause,
+            violations,
+        } => Step::Failed(TaskFailure {
+            class,
+            cause: artifact::with_violations(cause, &violations),
+        }),
+        Outcome::Suspended { questions } => Step::Asks(questions),
+    }
+}
+
+/// Counts one more execution, or says that there may be no more.
+pub(super) fn count(executions: &mut u32, limits: &Limits) -> Result<(), TaskFailure> {
+    if *executions >= limits.executions {
+        return Err(TaskFailure {
+            class: FailureClass::Limit,
+            cause: format!("it needs more than {} executions", limits.executions),
+        });
+    }
+    *executions += 1;
+    Ok(())
+}

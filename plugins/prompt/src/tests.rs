@@ -1,0 +1,237 @@
+use sdk::json;
+use sdk::testing::{self, CompletionRequest};
+
+use super::*;
+
+fn run(
+    template: &str,
+    options: Value,
+    answers: &[&str],
+) -> (Result<String, Failure>, Vec<CompletionRequest>) {
+    let mut all = json!({
+        "media-type": "text/markdown", "numbers-from-facts": true, "whole-sentences": false,
+    });
+    for (key, value) in options.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    let mut input = testing::input("tin", "Tin", "metal");
+    input.fields =
+        json!({"melting_point_c": 232, "uses": ["cans", "solder"], "formula": null}).to_string();
+    input.category_fields = json!({"name": "Metals"}).to_string();
+    input.options = all.to_string();
+    input.prompts = vec![testing::prompt("write", template)];
+    let page = json!({"title": "Tin Laser Cleaning"});
+    input.upstreams = vec![testing::upstream("frontmatter", "---\n", Some(&page))];
+    testing::generate::<Prompt>(input, answers)
+}
+
+fn asked_for(template: &str) -> String {
+    let (_, asked) = run(template, json!({}), &["Tin."]);
+    asked[0].messages[0].content.clone()
+}
+
+#[test]
+fn a_template_sees_all_that_the_component_is_given() {
+    let filled = asked_for(
+        "{{ record.id }}, {{ record.name }}, {{ record.category }}; {{ record.uses | join('+') }}; \
+         {{ category.id }} {{ category.name }}; {{ upstream.frontmatter.data.title }}; {{ site.name }}\
+         {% if record.formula %}!{% endif %}{% for use in record.uses %} {{ loop.index }}{% endfor %}",
+    );
+    assert_eq!(
+        filled,
+        "tin, Tin, metal; cans+solder; metal Metals; Tin Laser Cleaning; Example 1 2"
+    );
+}
+
+#[test]
+fn the_model_is_told_the_same_as_facts() {
+    let (text, asked) = run("Write.", json!({}), &["Tin melts at 232 °C."]);
+    assert_eq!(text.unwrap(), "Tin melts at 232 °C.\n");
+    let facts: Value = serde_json_of(&asked[0].facts);
+    assert_eq!(facts["melting_point_c"], 232);
+    assert_eq!(facts["of the category"]["name"], "Metals");
+    assert_eq!(facts["frontmatter"]["title"], "Tin Laser Cleaning");
+    assert!(facts.get("formula").is_none());
+}
+
+fn serde_json_of(text: &str) -> Value {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_value_that_is_absent_is_a_failure_with_its_line() {
+    let failure = run("A\n{{ record.formula }}", json!({}), &[])
+        .0
+        .unwrap_err();
+    assert!(
+        failure.message.contains(
+            "prompts.write: line 2: a value is put in that tin has not ({{ record.formula }})"
+        ),
+        "{}",
+        failure.message
+    );
+    let failure = run("{{ record.name | shout }}", json!({}), &[])
+        .0
+        .unwrap_err();
+    assert!(
+        failure.message.contains("line 1: filter shout is unknown"),
+        "{}",
+        failure.message
+    );
+}
+
+#[test]
+fn rules_are_told_checked_and_repaired() {
+    for (options, bad, good, violation) in [
+        (
+            json!({"max-words": 2}),
+            "Tin is soft.",
+            "Tin.",
+            "3 words, must have at most 2",
+        ),
+        (
+            json!({"min-lines": 2}),
+            "Tin.",
+            "Tin.\nSoft.",
+            "1 lines, must have at least 2",
+        ),
+        (
+            json!({"max-characters": 5}),
+            "Tin is.",
+            "Tin.",
+            "7 characters, must have at most 5",
+        ),
+        (
+            json!({"min-characters": 9, "max-characters": 20}),
+            "Tin.",
+            "Tin is soft.",
+            "must have 9 to 20",
+        ),
+        (
+            json!({"required-words": ["{{ record.name }}"]}),
+            "Soft.",
+            "Tin.",
+            "must use \"Tin\"",
+        ),
+        (
+            json!({"must-match": ["^Tin"]}),
+            "Soft tin.",
+            "Tin.",
+            "`^Tin` must be found",
+        ),
+        (
+            json!({"must-not-match": ["(?i)very\\s+\\w+"]}),
+            "Very soft.",
+            "Soft.",
+            "must not have \"Very soft\"",
+        ),
+        (
+            json!({"whole-sentences": true}),
+            "Tin and",
+            "Tin.",
+            "whole sentence",
+        ),
+        (
+            json!({}),
+            "It melts at 99 °C.",
+            "It melts at 232 °C.",
+            "not in the facts: 99",
+        ),
+        (
+            json!({"headings": ["Uses"]}),
+            "Tin.",
+            "## Uses\n\nTin.",
+            "\"## Uses\" is missing",
+        ),
+    ] {
+        let (text, asked) = run("Write.", options, &[bad, good]);
+        assert_eq!(text.unwrap(), format!("{good}\n"));
+        let repair = &asked[1].messages[3].content;
+        assert!(repair.contains(violation), "{violation}: {repair}");
+    }
+    let (_, asked) = run(
+        "Write.",
+        json!({"must-match": ["^T"], "max-characters": 9}),
+        &["Tin."],
+    );
+    let told = &asked[0].messages[0].content;
+    assert!(
+        told.contains("`^T` must be found") && told.contains("At most 9 characters"),
+        "{told}"
+    );
+}
+
+fn schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["title"],
+        "properties": {
+            "title": {"type": "string", "maxLength": 20},
+            "uses": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+        },
+    })
+}
+
+#[test]
+fn an_object_becomes_json_yaml_or_front_matter() {
+    let answer = r#"{"title": "Tin: soft", "uses": [{"name": "cans"}]}"#;
+    for (media_type, file) in [
+        (
+            "application/json",
+            "{\n  \"title\": \"Tin: soft\",\n  \"uses\": [\n    {\n      \"name\": \"cans\"\n    }\n  ]\n}\n",
+        ),
+        (
+            "application/yaml",
+            "title: \"Tin: soft\"\nuses:\n  - name: cans\n",
+        ),
+        (
+            "text/markdown",
+            "---\ntitle: \"Tin: soft\"\nuses:\n  - name: cans\n---\n",
+        ),
+    ] {
+        let (text, asked) = run(
+            "Write.",
+            json!({"media-type": media_type, "schema": schema()}),
+            &[answer],
+        );
+        let text = text.unwrap();
+        assert_eq!(text, file);
+        let read: Value = match media_type {
+            "application/yaml" => serde_saphyr::from_str(&text).unwrap(),
+            "application/json" => serde_json_of(&text),
+            _ => serde_saphyr::from_str(text.trim_matches('-').trim_matches(['\n', '-'])).unwrap(),
+        };
+        assert_eq!(read, serde_json_of(answer));
+        let testing::ResponseFormat::JsonSchema(schema) = &asked[0].response_format else {
+            panic!("no schema");
+        };
+        assert_eq!(
+            schema.matches("\"additionalProperties\":false").count(),
+            2,
+            "{schema}"
+        );
+    }
+}
+
+#[test]
+fn rules_count_for_the_texts_of_an_object() {
+    let options = json!({"schema": schema(), "required-words": ["soft"], "must-not-match": ["solid"], "max-words": 3});
+    let (text, asked) = run(
+        "Write.",
+        options,
+        &[
+            r#"{"title": "Tin is a solid 99"}"#,
+            r#"{"title": "A title that is far too long"}"#,
+            r#"{"title": "Soft tin"}"#,
+        ],
+    );
+    assert_eq!(text.unwrap(), "---\ntitle: Soft tin\n---\n");
+    let repair = |index: usize| asked[index].messages[3].content.clone();
+    assert!(repair(1).contains("99"), "{}", repair(1));
+    assert!(repair(2).contains("characters"), "{}", repair(2));
+    assert!(
+        asked[0].messages[0]
+            .content
+            .contains("At most 3 words in all its texts")
+    );
+}

@@ -1,0 +1,177 @@
+//! A file that a person edited is kept until they say otherwise; a file that batchgen wrote is never taken for one.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use crate::scene::{Scene, root};
+use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
+
+const OAK: [&str; 2] = ["--record", "oak"];
+const FRONT: &str = "content/frontmatter/oak-laser-cleaning.md";
+const TAGS: &str = "content/tags/oak-laser-cleaning.txt";
+
+fn done() -> Scene {
+    let scene = Scene::new();
+    scene.run(&OAK).ended(0);
+    scene
+}
+
+fn run(scene: &Scene) -> (u64, u64, u64) {
+    let summary = scene.run(&OAK).summary();
+    (
+        summary.count("made"),
+        summary.count("kept"),
+        summary.count("edited"),
+    )
+}
+
+#[test]
+fn an_accepted_edit_is_up_to_date_until_an_ingredient_changes() {
+    let scene = done();
+    scene.replace(FRONT, "title: ", "note: checked by hand\ntitle: ");
+    let looked = scene.host(&["accept", "--dry-run"]).ended(0);
+    assert!(
+        looked.stderr.contains("1 edited file would be accepted"),
+        "{}",
+        looked.stderr
+    );
+    let accepted = scene.host(&["accept"]).ended(0);
+    assert!(
+        accepted
+            .stderr
+            .contains("frontmatter/oak-laser-cleaning.md\n1 edited file accepted, 0 refused"),
+        "{}",
+        accepted.stderr
+    );
+    assert_eq!(run(&scene), (2, 3, 0), "its dependents are made from it");
+    assert_eq!(run(&scene), (0, 5, 0));
+    assert!(scene.read(FRONT).contains("checked by hand"));
+    scene.replace(
+        "materials.yaml",
+        "- id: oak\n  name: Oak",
+        "- id: oak\n  name: Old oak",
+    );
+    assert_eq!(run(&scene).0, 5);
+    assert!(!scene.read(FRONT).contains("checked by hand"));
+}
+
+#[test]
+fn only_what_was_chosen_and_is_as_promised_is_accepted() {
+    let scene = done();
+    scene.replace(FRONT, "title: ", "title: [");
+    let text = "content/text/oak-laser-cleaning.md";
+    scene.replace(text, "# ", "# My ");
+    let ran = scene.host(&["accept", "--component", "text"]).ended(0);
+    assert!(
+        ran.stderr.contains("1 edited file accepted"),
+        "{}",
+        ran.stderr
+    );
+    let ran = scene.host(&["accept", "--json"]).ended(3);
+    let events = ran.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["accepted"], false);
+    assert!(
+        events[0]["fault"]
+            .as_str()
+            .unwrap()
+            .contains("front matter"),
+        "{}",
+        events[0]
+    );
+}
+
+#[test]
+fn files_of_another_state_are_kept_and_can_be_accepted() {
+    let scene = done();
+    fs::remove_dir_all(scene.path(".batchgen")).unwrap();
+    assert_eq!(run(&scene), (0, 0, 5));
+    scene.host(&["accept", "--record", "oak"]).ended(0);
+    assert_eq!(run(&scene), (0, 5, 0));
+}
+
+#[test]
+fn edits_are_replaced_on_request_without_a_call() {
+    let scene = done();
+    let before = scene.content();
+    scene.replace(FRONT, "title: ", "note: checked by hand\ntitle: ");
+    assert_eq!(run(&scene).2, 1);
+    let summary = scene
+        .run(&[&OAK[..], &["--overwrite-edited"]].concat())
+        .ended(0)
+        .summary();
+    assert_eq!((summary.count("edited"), summary.calls("calls")), (0, 0));
+    assert_eq!(scene.content(), before);
+    assert_eq!(run(&scene), (0, 5, 0));
+}
+
+/// Done; then its prompt changed and it failed; then it was mended.
+#[test]
+fn a_file_from_before_a_failure_is_replaced() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let scene = Scene::new().asking(&simulator);
+    scene.run(&OAK).ended(0);
+    let before = scene.read(TAGS);
+    let prompt = fs::read_to_string(root().join("plugins/tags/prompts/write.md")).unwrap();
+    scene.write("tags.md", &format!("{prompt}\nPrefer industries.\n"));
+    scene.configure("[component.tags]\nprompts = { write = \"tags.md\" }\n");
+    simulator.set_faults(vec![Fault {
+        kind: FaultKind::Unprocessable,
+        when: When::Probability(1.0),
+    }]);
+    let summary = scene.run(&OAK).ended(3).summary();
+    assert_eq!(
+        (summary.of("tags", "failed"), summary.count("edited")),
+        (1, 0)
+    );
+    assert_eq!(scene.read(TAGS), before, "it stays until there is another");
+    simulator.set_faults(Vec::new());
+    let summary = scene.run(&OAK).ended(0).summary();
+    assert_eq!(
+        (summary.made(), summary.count("edited")),
+        (vec!["tags".to_owned()], 0)
+    );
+    // It failed again and was mended by going back: nothing is asked, and nothing is taken for an edit.
+    scene.configure("");
+    let summary = scene.run(&OAK).ended(0).summary();
+    assert_eq!(
+        (
+            summary.count("made"),
+            summary.calls("calls"),
+            summary.count("edited")
+        ),
+        (1, 0, 0)
+    );
+    assert_eq!(scene.read(TAGS), before);
+}
+
+#[test]
+fn a_path_that_was_left_and_is_taken_again_holds_no_edit() {
+    let scene = done();
+    let elsewhere = "[component.tags]\noutput = \"elsewhere/{id}.txt\"\n";
+    scene.configure(elsewhere);
+    assert_eq!(run(&scene), (1, 4, 0));
+    scene.configure("");
+    assert_eq!(run(&scene), (1, 4, 0));
+    // Nor one that was edited while it was left.
+    scene.configure(elsewhere);
+    assert_eq!(run(&scene), (1, 4, 0));
+    scene.write(TAGS, "- by hand\n");
+    scene.configure("");
+    assert_eq!(run(&scene), (0, 4, 1));
+}
+
+#[test]
+fn bytes_count_and_not_times_or_inodes() {
+    let scene = done();
+    // As a backup that is restored, or a copy of the project.
+    for (path, text) in scene.content() {
+        let path = scene.path("content").join(path);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, text).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000))
+            .unwrap();
+    }
+    assert_eq!(run(&scene), (0, 5, 0));
+}

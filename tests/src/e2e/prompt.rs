@@ -1,0 +1,179 @@
+//! Components that are written by configuration alone.
+
+use crate::scene::Scene;
+
+/// A scene with all plugins and one text component, which is all that runs.
+const NOTICE: &str = r#"
+[component.notice]
+plugin = "prompt"
+input = { record = ["contaminants"] }
+prompts = { write = { text = "Write a notice on {{ record.name }}: {{ record.contaminants | join(', ') }}." } }
+options = { min-words = 20, max-words = 60, required-words = ["{{ record.name }}"], whole-sentences = true }
+"#;
+
+fn scene() -> Scene {
+    Scene::new().with_plugins("plugins")
+}
+
+#[test]
+fn a_component_written_by_configuration_alone_works_the_first_time() {
+    let scene = scene();
+    scene.configure(NOTICE);
+    let summary = scene.run(&["--component", "notice"]).ended(0).summary();
+    assert_eq!((summary.complete(), summary.records()), (109, 109));
+    let text = scene.read("content/notice/oak-laser-cleaning.md");
+    let words = text.split_whitespace().count();
+    assert!(text.contains("Oak") && (20..=60).contains(&words), "{text}");
+}
+
+#[test]
+fn several_of_them_depend_on_others_and_on_each_other() {
+    let scene = scene();
+    scene.write(
+        "prompts/card.md",
+        "Summarize:\n{{ upstream.notice.text }}\nUnder the title {{ upstream.frontmatter.data.title }}.",
+    );
+    scene.configure(&format!(
+        r#"{NOTICE}
+[component.card]
+plugin = "prompt"
+depends-on = ["frontmatter", "notice"]
+output = "cards/{{category}}/{{id}}.{{extension}}"
+prompts = {{ write = "prompts/card.md" }}
+[component.card.options]
+media-type = "application/json"
+[component.card.options.schema]
+type = "object"
+required = ["summary"]
+properties.summary = {{ type = "string", minLength = 20, maxLength = 200 }}
+[component.report]
+plugin = "prompt"
+depends-on = ["card"]
+prompts = {{ write = {{ text = "Report on {{{{ upstream.card.data.summary }}}}" }} }}
+options = {{ media-type = "text/plain", max-words = 40 }}
+"#
+    ));
+    let arguments = ["--component", "report", "--sample", "8"];
+    let summary = scene.run(&arguments).ended(0).summary();
+    assert_eq!(summary.made(), ["frontmatter", "notice", "card", "report"]);
+    assert_eq!((summary.complete(), summary.of("report", "made")), (8, 8));
+    for (path, text) in scene.content() {
+        if path.starts_with("cards/") {
+            let card: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert!(card["summary"].is_string(), "{text}");
+        }
+    }
+    let again = scene.run(&arguments).ended(0).summary();
+    assert_eq!(again.count("made"), 0);
+}
+
+/// Only what a component asks for is what its artifacts are made from.
+#[test]
+fn a_field_that_it_does_not_ask_for_makes_nothing_again() {
+    let scene = scene();
+    let all = NOTICE
+        .replace("component.notice", "component.whole")
+        .replace("[\"contaminants\"]", "\"all\"");
+    scene.configure(&format!("{NOTICE}{all}"));
+    let run = |component: &str| {
+        let arguments = ["--record", "oak", "--component", component];
+        scene.run(&arguments).ended(0).summary().count("made")
+    };
+    assert_eq!((run("notice"), run("whole")), (1, 1));
+    scene.replace(
+        "materials.yaml",
+        "name: Oak\n",
+        "name: Oak\n  colour: brown\n",
+    );
+    assert_eq!((run("notice"), run("whole")), (0, 1));
+    scene.replace("batchgen.toml", "Write a notice", "Write a short notice");
+    assert_eq!((run("notice"), run("whole")), (1, 0));
+}
+
+#[test]
+fn the_plugin_makes_no_component_by_itself() {
+    let summary = scene()
+        .run(&["--all", "--record", "oak"])
+        .ended(0)
+        .summary();
+    assert!(!summary.made().contains(&"prompt".to_owned()));
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_runs() {
+    let scene = scene();
+    scene.write("prompts/open.md", "Line one\n{{ record.name }\n");
+    let with = |text: &str, more: &str| {
+        format!(
+            "[component.a]\nplugin = \"prompt\"\nprompts = {{ write = {{ text = \"{text}\" }} }}\n{more}"
+        )
+    };
+    let cases = [
+        "[component.a]\nplugin = \"prompt\"\n".to_owned(),
+        "[component.a]\nplugin = \"prompt\"\nprompts = { write = \"prompts/open.md\" }\n"
+            .to_owned(),
+        "[component.a]\nplugin = \"prompt\"\nprompts = { write = { txt = \"x\" } }\n".to_owned(),
+        with("{% if record.name %}", ""),
+        with("{{ recrod.name }}", ""),
+        with("{{ record.laser }}", ""),
+        with("{{ upstream.text.text }}", "depends-on = [\"table\"]\n"),
+        with("x", "depends-on = [\"tabel\"]\n"),
+        with("x", "input = { record = \"everything\" }\n"),
+        with("x", "options = { max-words = \"few\" }\n"),
+        with("x", "options = { must-match = [\"ok\", \"(open\"] }\n"),
+        with("x", "options = { media-type = \"text/csv\" }\n"),
+        with("x", "options = { media-type = \"application/json\" }\n"),
+        with(
+            "x",
+            "options = { media-type = \"text/plain\", schema = { type = \"object\", properties = {} } }\n",
+        ),
+        with(
+            "x",
+            "options.schema = { type = \"object\", properties.a = { type = \"text\" } }\n",
+        ),
+        with(
+            "x",
+            "options.schema = { type = \"object\", properties.a.oneOf = [] }\n",
+        ),
+        "[component.text]\ninput = { record = [\"laser\"] }\n".to_owned(),
+        "[component.text]\ndepends-on = [\"table\"]\n".to_owned(),
+    ];
+    let folder = scene.path("").display().to_string();
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|case| {
+            scene.configure(case);
+            let ran = scene.host(&["run"]).ended(2);
+            format!("{case}--\n{}", ran.stderr.replace(&folder, ""))
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// What only a record can show fails that record, by place.
+#[test]
+fn a_template_that_a_record_does_not_fit_fails_that_record() {
+    let scene = scene();
+    scene.configure(
+        "[component.a]\nplugin = \"prompt\"\ninput = { record = [\"formula\"] }\n\
+         prompts = { write = { text = \"Write on\\n{{ record.formula }}\" } }\n",
+    );
+    let ran = scene
+        .run(&[
+            "--component",
+            "a",
+            "--record",
+            "oak",
+            "--record",
+            "aluminum",
+        ])
+        .ended(3);
+    assert_eq!(ran.failures(), ["oak a unsuitable-record"]);
+    assert_eq!(ran.summary().count("made"), 1);
+    assert!(
+        ran.stdout
+            .contains("prompts.write: line 2: a value is put in that oak has not"),
+        "{}",
+        ran.stdout
+    );
+}
