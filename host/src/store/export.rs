@@ -78,7 +78,6 @@ fn batch(reader: &Connection, sql: &str, after: &mut [Sql]) -> rusqlite::Result<
     let mut statement = reader.prepare_cached(sql)?;
     let names: Vec<String> = statement
         .column_names()
-        .into_iter()
         .map(str::to_owned)
         .collect();
     let limit = Sql::Integer(BATCH as i64);

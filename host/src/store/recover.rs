@@ -51,7 +51,7 @@ pub fn recover(old: &Path, new: &Path) -> Result<Vec<Saved>, StoreError> {
     }
     let damaged = schema::open_to_read(old)?;
     let found = migrate::version(&damaged).map_err(|error| StoreError::opening(old, &error))?;
-    if found > migrate::VERSION || found < 1 {
+    if !(1..=migrate::VERSION).contains(&found) {
         return Err(StoreError::Version {
             file: old.to_owned(),
             found,
