@@ -1,6 +1,6 @@
 //! One host per state: an advisory lock on a file beside it. The system releases it when the process
 //! ends, however it ends, so a lock cannot go stale. What the file says while nobody holds it tells whether
-//! the last run ended in order, also where the state itself lost its last writes.
+//! the last run ended in order, also where the state itself lost its last writes: it is empty, or says so.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::StoreError;
+
+/// Stands behind the holder's name once its run has ended in order.
+const IN_ORDER: &str = ", in order";
 
 /// Held for as long as the state is open.
 #[derive(Debug)]
@@ -45,19 +48,25 @@ impl Lock {
         if !locked {
             return Err(StoreError::Locked {
                 file: path.to_owned(),
-                owner: if owner.is_empty() {
-                    "its process is not known".to_owned()
-                } else {
-                    owner.to_owned()
+                owner: match owner.trim_end_matches(IN_ORDER) {
+                    "" => "its process is not known".to_owned(),
+                    owner => owner.to_owned(),
                 },
             });
         }
-        let in_order = AtomicBool::new(owner.is_empty());
-        file.set_len(0).map_err(failed)?;
-        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let in_order = AtomicBool::new(owner.is_empty() || owner.ends_with(IN_ORDER));
+        let lock = Lock { file, in_order };
+        lock.write("").map_err(failed)?;
+        Ok(lock)
+    }
+
+    /// Writes the holder's name.
+    fn write(&self, state: &str) -> std::io::Result<()> {
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
         let (name, process) = (env!("CARGO_PKG_NAME"), std::process::id());
-        writeln!(file, "{name}, process {process}").map_err(failed)?;
-        Ok(Lock { file, in_order })
+        writeln!(file, "{name}, process {process}{state}")
     }
 
     /// Whether everything that was written is accounted for.
@@ -65,9 +74,12 @@ impl Lock {
         self.in_order.load(Ordering::Relaxed)
     }
 
-    /// Notes that a run has begun, or has ended in order.
+    /// Notes that a run has begun, or has ended in order. It is in the file at once, since the process may end
+    /// before all that holds the state is dropped.
     pub fn set_in_order(&self, in_order: bool) {
         self.in_order.store(in_order, Ordering::Relaxed);
+        // What cannot be written leaves the safe thing: that something is to be looked at.
+        let _ = self.write(if in_order { IN_ORDER } else { "" });
     }
 }
 
@@ -106,6 +118,14 @@ mod tests {
         assert!(!take().is_in_order());
         assert!(!take().is_in_order(), "looking is no run");
         take().set_in_order(true);
+        assert!(take().is_in_order());
+        // Also where the process ends before the lock is dropped.
+        let held = take();
+        held.set_in_order(false);
+        held.set_in_order(true);
+        let said = std::fs::read(directory.path().join("state.db.lock")).unwrap();
+        drop(held);
+        std::fs::write(directory.path().join("state.db.lock"), said).unwrap();
         assert!(take().is_in_order());
     }
 }
