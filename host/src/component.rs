@@ -173,7 +173,7 @@ fn component(
         ConfigError::Value {
             key,
             cause: format!("`{template}`: {cause}"),
-            hint: "use {component}, {category}, {id} and {extension}, as in `{component}/{id}.{extension}`"
+            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
                 .to_owned(),
         }
     })?;
@@ -188,7 +188,7 @@ fn component(
             &config.site.locale,
         ]
         .map(Clone::clone),
-        output: output.path("{id}", "{category}"),
+        output: output.pattern(),
         options: options
             .as_object()
             .cloned()

@@ -82,7 +82,7 @@ impl Default for SiteConfig {
 pub struct OutputConfig {
     /// The output directory.
     pub directory: PathBuf,
-    /// Path of a file below it, with `{component}`, `{category}`, `{id}` and `{extension}`.
+    /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`.
     pub path: String,
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -179,7 +180,12 @@ impl Scene {
 
     /// The host with these arguments, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("host"));
+        self.command_of(&program("host"), arguments)
+    }
+
+    /// A program as the host would be started, not yet started.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .current_dir(self.folder.path())
             .env_clear()
@@ -211,11 +217,33 @@ impl Scene {
 
     /// Reads the state.
     pub fn query(&self, sql: &str) -> u64 {
-        let connection =
-            rusqlite::Connection::open(self.path(".batchgen/state.db")).expect("the state opens");
+        let connection = self.state(".batchgen/state.db");
         connection
             .query_row(sql, [], |row| row.get(0))
             .expect("the query works")
+    }
+
+    /// Key and text of every completion in the journal.
+    pub fn journal(&self) -> BTreeMap<Vec<u8>, String> {
+        self.journal_of(".batchgen/state.db")
+    }
+
+    /// The same of a state that lies elsewhere in the folder; nothing where there is no state yet.
+    pub fn journal_of(&self, relative: &str) -> BTreeMap<Vec<u8>, String> {
+        let connection = self.state(relative);
+        let Ok(mut statement) = connection.prepare("SELECT key, text FROM completion") else {
+            return BTreeMap::new();
+        };
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.expect("the query works")
+            .collect::<Result<_, _>>()
+            .expect("keys and texts")
+    }
+
+    /// For reading only: a state that was left behind by a kill stays as it is.
+    fn state(&self, relative: &str) -> Connection {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Connection::open_with_flags(self.path(relative), flags).expect("the state opens")
     }
 }
 

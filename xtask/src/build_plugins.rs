@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     component,
@@ -117,6 +117,12 @@ fn build(
             workspace.shown(&built)
         )
     })?;
+    if let Some(folder) = toolchain.shown_in(&module) {
+        bail!(
+            "it holds the path {}, so that its bytes are others elsewhere; does a macro write a file's path into it?",
+            folder.display()
+        );
+    }
     let file = output.join(format!("{}.wasm", plugin.name));
     let stamp = Stamp::of(&built, &module, &plugin.embedded)?;
     let mut what = "unchanged";

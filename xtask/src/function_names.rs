@@ -169,6 +169,6 @@ mod tests {
         let mut expected = before;
         append_custom_section(&mut expected, "name", b"\x01\x0d\x01\x07\x0afmt::write");
         assert_eq!(shorten(&module).unwrap(), expected);
-        assert!(shorten(&module[..20]).is_err());
+        assert!(shorten(&module[..21]).is_err());
     }
 }

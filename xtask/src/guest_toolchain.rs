@@ -1,6 +1,10 @@
 //! The Rust that guests are built with: its target, and flags that keep this machine out of the bytes.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,6 +19,8 @@ pub const PROFILE: &str = "guest";
 /// A toolchain that has the guests' target.
 pub struct GuestToolchain {
     flags: String,
+    /// Folders of this machine, which must not show in what is built.
+    hidden: Vec<PathBuf>,
 }
 
 impl GuestToolchain {
@@ -45,8 +51,29 @@ impl GuestToolchain {
         if !PathBuf::from(libraries).is_dir() {
             add_target(workspace)?;
         }
-        let flags = flags(workspace, sysroot.into(), commit.unwrap_or("unknown"))?;
-        Ok(Self { flags })
+        let cargo_home = cargo_home()?;
+        let flags = flags(
+            workspace,
+            &cargo_home,
+            sysroot.as_ref(),
+            commit.unwrap_or("unknown"),
+        );
+        let hidden = vec![workspace.root().to_owned(), cargo_home, sysroot.into()];
+        Ok(Self { flags, hidden })
+    }
+
+    /// A folder of this machine that shows in what was built. The same source gives other bytes elsewhere, then.
+    pub fn shown_in(&self, module: &[u8]) -> Option<&Path> {
+        let shows = |folder: &Path| {
+            let folder = folder.as_os_str().as_encoded_bytes();
+            module
+                .windows(folder.len().max(1))
+                .any(|window| window == folder)
+        };
+        self.hidden
+            .iter()
+            .map(PathBuf::as_path)
+            .find(|folder| shows(folder))
     }
 
     /// Makes a cargo command build for the guests' target, in their profile and with their flags.
@@ -72,22 +99,25 @@ fn add_target(workspace: &Workspace) -> Result<()> {
 
 /// rustc's flags as cargo takes them: separated by 0x1f, since paths may hold spaces. Of two that match, rustc takes the
 /// later one.
-fn flags(workspace: &Workspace, sysroot: PathBuf, commit: &str) -> Result<String> {
-    let cargo_home = match env::var_os("CARGO_HOME") {
-        Some(folder) => PathBuf::from(folder),
-        None => env::home_dir()
-            .context("no home folder is known; set CARGO_HOME")?
-            .join(".cargo"),
-    };
+fn flags(workspace: &Workspace, cargo_home: &Path, sysroot: &Path, commit: &str) -> String {
     // Where the source of the standard library is installed, rustc shows it by its path; elsewhere by this one.
     let std_source = sysroot.join("lib/rustlib/src/rust");
     let std_shown = format!("/rustc/{commit}");
-    Ok([
+    [
         (workspace.root(), "/batchgen"),
-        (&cargo_home, "/cargo"),
-        (&sysroot, "/rust"),
+        (cargo_home, "/cargo"),
+        (sysroot, "/rust"),
         (&std_source, &std_shown),
     ]
     .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
-    .join("\x1f"))
+    .join("\x1f")
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    match env::var_os("CARGO_HOME") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Ok(env::home_dir()
+            .context("no home folder is known; set CARGO_HOME")?
+            .join(".cargo")),
+    }
 }

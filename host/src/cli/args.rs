@@ -74,6 +74,36 @@ impl SelectionArgs {
     }
 }
 
+/// Where state and output lie, for what needs nothing else. What is absent comes from the configuration.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Project")]
+pub(super) struct StateArgs {
+    /// State: index, journal and checkpoints
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_STATE",
+        hide_env_values = true
+    )]
+    pub state: Option<PathBuf>,
+    /// Output directory
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_OUTPUT",
+        hide_env_values = true
+    )]
+    pub output: Option<PathBuf>,
+    /// Configuration, instead of the nearest batchgen.toml upwards
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+}
+
 /// Which components of which records.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]

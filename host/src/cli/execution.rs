@@ -16,7 +16,7 @@ use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
 use crate::run::{self, Interrupt, Meter, Run, RunError};
-use crate::store::Lease;
+use crate::store::{Lease, LeftoverCount};
 
 /// Records in work at once where no limit on requests says more.
 const WINDOW: usize = 128;
@@ -105,7 +105,8 @@ pub(super) async fn execute(
             Failure::internal(error)
         }
     })?;
-    summary::print(&summary, &noun, &output_root, json);
+    let leftovers = leftovers(project, state)?;
+    summary::print(&summary, &noun, &output_root, &leftovers, json);
     Ok(match &summary.stopped {
         Some(error) if error.class.stops_lane() => Exit::Provider,
         _ if summary.budget_reached => Exit::Budget,
@@ -113,6 +114,15 @@ pub(super) async fn execute(
         _ if summary.view.complete < summary.view.records => Exit::Partial,
         _ => Exit::Done,
     })
+}
+
+/// Counts files that no task makes any more.
+pub(super) fn leftovers(project: &Project, state: &State) -> Result<Vec<LeftoverCount>, Failure> {
+    let components = project.known_components();
+    state
+        .store
+        .count_leftovers(state.indexed.id, components.as_deref())
+        .map_err(Failure::internal)
 }
 
 /// Requests that all lanes together may have under way, as far as that is limited.

@@ -3,6 +3,7 @@
 
 mod accept;
 mod args;
+mod clean;
 mod execution;
 mod exit;
 mod export;
@@ -17,6 +18,7 @@ mod replay;
 mod retry;
 mod run;
 mod settings;
+mod store;
 mod summary;
 mod why;
 
@@ -38,6 +40,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Clean(clean::CleanArgs),
+    Store(store::StoreArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Failures(failures::FailuresArgs),
@@ -67,6 +71,8 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Clean(args) => clean::perform(&args, &display),
+        Command::Store(args) => store::perform(&args, &display),
         Command::Plan(args) => plan::perform(&args, &display),
         Command::Why(args) => why::perform(&args, &display),
         Command::Failures(args) => failures::perform(&args, &display),

@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
-use super::execution::{Wanted, execute};
+use super::clean;
+use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
 use super::progress::{Display, count, dollars, emit};
 use super::project::{Project, State, block_on};
@@ -85,18 +86,21 @@ async fn plan(
     .map_err(Failure::internal)?;
     let price = |model: &str| prices::price(&config.models, model);
     let plan = crate::run::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
+    let leftovers = leftovers(project, &state)?;
     if args.json {
         emit(&json!({
             "event": "plan",
             "records": plan.records,
             "components": plan.components,
             "prices_of": prices::date(),
+            "leftovers": clean::counts(&leftovers),
         }));
     } else {
         let space = if args.pilot.is_some() { "\n" } else { "" };
         let text = render(&plan, &project.settings.dataset.records);
         // A closed standard output is no reason to fail.
-        let _ = write!(io::stdout(), "{space}{text}");
+        let left = clean::notice(&leftovers);
+        let _ = write!(io::stdout(), "{space}{text}{left}");
     }
     // What failed in the pilot stands in the plan.
     Ok(if exit == Exit::Partial {

@@ -98,6 +98,15 @@ impl Project {
         Ok(components)
     }
 
+    /// Names of all components; `None` where a plugin could not be loaded, so that some may be missing.
+    pub fn known_components(&self) -> Option<Vec<String>> {
+        let names = self
+            .components
+            .iter()
+            .map(|component| component.name.clone());
+        (!self.broken).then(|| names.collect())
+    }
+
     /// The component of a name.
     pub fn component(&self, name: &str) -> Result<&Component, Failure> {
         let names = || {

@@ -25,14 +25,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Reads the configuration and lays the flags over it.
     pub fn resolve(args: &ProjectArgs) -> anyhow::Result<Settings> {
-        let file = match &args.config {
-            Some(file) => Some(file.clone()),
-            None => Config::find(&env::current_dir()?),
-        };
-        let mut config = match file {
-            Some(file) => Config::read(&relative(&file))?,
-            None => Config::default(),
-        };
+        let mut config = configuration(args.config.as_deref())?;
         let dataset = match (config.dataset.take(), &args.data) {
             (Some(mut dataset), Some(path)) => {
                 dataset.path.clone_from(path);
@@ -80,6 +73,18 @@ impl Settings {
         self.max_cost = args.max_cost.map(|dollars| (dollars * 1e6).round() as u64);
         Ok(())
     }
+}
+
+/// The configuration: of this file, or of the nearest one upwards.
+pub(super) fn configuration(file: Option<&Path>) -> anyhow::Result<Config> {
+    let file = match file {
+        Some(file) => Some(file.to_owned()),
+        None => Config::find(&env::current_dir()?),
+    };
+    Ok(match file {
+        Some(file) => Config::read(&relative(&file))?,
+        None => Config::default(),
+    })
 }
 
 /// Reads an amount of dollars.

@@ -6,12 +6,20 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::clean;
 use super::progress::{cost, count, dollars, duration, emit};
 use crate::core::statistics::View;
 use crate::run::{RunSummary, peak_memory};
+use crate::store::LeftoverCount;
 
 /// Prints how a run ended.
-pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bool) {
+pub(super) fn print(
+    summary: &RunSummary,
+    noun: &str,
+    output: &Path,
+    leftovers: &[LeftoverCount],
+    as_json: bool,
+) {
     let memory = peak_memory();
     if as_json {
         emit(&json!({
@@ -20,11 +28,12 @@ pub(super) fn print(summary: &RunSummary, noun: &str, output: &Path, as_json: bo
             "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
             "interrupted": summary.interrupted,
             "budget_reached": summary.budget_reached,
+            "leftovers": clean::counts(leftovers),
             "peak_memory_bytes": memory,
         }));
         return;
     }
-    let text = render(&summary.view, noun, output, memory);
+    let text = render(&summary.view, noun, output, memory) + &clean::notice(leftovers);
     let end = if summary.budget_reached {
         "stopped: the run has spent what it may; run again with more to go on\n".to_owned()
     } else if let Some(error) = &summary.stopped {

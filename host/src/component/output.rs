@@ -1,5 +1,7 @@
 //! Where the files of a component go.
 
+use crate::core::digest::Digest;
+
 /// Path of a component's files below the output directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputTemplate {
@@ -24,7 +26,7 @@ impl OutputTemplate {
             else {
                 return Err("a `{` is not closed".to_owned());
             };
-            if !["component", "category", "id", "extension"].contains(&name) {
+            if !["component", "category", "shard", "id", "extension"].contains(&name) {
                 return Err(format!("`{{{name}}}` is not known"));
             }
             rest = after;
@@ -47,13 +49,24 @@ impl OutputTemplate {
         })
     }
 
-    /// The path of one record's file, with `/`.
+    /// The path of one record's file, with `/`. `{shard}` is the first two hexadecimal digits of the SHA-256 of
+    /// the id: it spreads files evenly over 256 folders, and a record's stays the same for ever.
     pub fn path(&self, id: &str, category: &str) -> String {
+        let path = self.pattern();
+        let path = if path.contains("{shard}") {
+            let shard = Digest::of(id.as_bytes()).seed() >> 56;
+            path.replace("{shard}", &format!("{shard:02x}"))
+        } else {
+            path
+        };
+        path.replace("{category}", category).replace("{id}", id)
+    }
+
+    /// The path with all that depends on the record still open.
+    pub(super) fn pattern(&self) -> String {
         self.template
             .replace("{component}", &self.component)
             .replace("{extension}", &self.extension)
-            .replace("{category}", category)
-            .replace("{id}", id)
     }
 }
 
@@ -69,8 +82,19 @@ mod tests {
             template.path("oak", "wood"),
             "text/wood/oak-laser-cleaning.md"
         );
+        // As `printf oak | sha256sum` says.
+        let template = make("{component}/{shard}/{id}.{extension}").unwrap();
+        assert_eq!(template.path("oak", "wood"), "text/df/oak.md");
+        let mut files = [0; 256];
+        for number in 0..100_000 {
+            let path = template.path(&format!("record-{number}"), "c");
+            let shard = path.split('/').nth(1).unwrap();
+            files[usize::from_str_radix(shard, 16).unwrap()] += 1;
+        }
+        assert!(files.iter().all(|count| (250..550).contains(count)));
         for bad in [
             "{component}.md",
+            "{component}/{shard}.md",
             "../{id}",
             "/{id}",
             "a//{id}",

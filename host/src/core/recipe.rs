@@ -24,7 +24,7 @@ pub struct Recipe {
     pub code: Digest,
     /// Base URL, name and locale of the site.
     pub site: [String; 3],
-    /// Path of a file below the output directory, with `{id}` and `{category}`.
+    /// Path of a file below the output directory, with `{id}`, `{shard}` and `{category}`.
     pub output: String,
     /// The component's options.
     pub options: BTreeMap<String, Value>,

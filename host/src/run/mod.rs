@@ -3,6 +3,7 @@
 
 mod accept;
 mod artifact;
+mod clean;
 mod executor;
 mod export;
 mod input;
@@ -24,6 +25,7 @@ mod task;
 mod untouched;
 
 pub use accept::{Acceptance, EditedFile, accept};
+pub use clean::{Standing, remove, standing};
 pub use executor::{Run, RunError, RunSummary, execute};
 pub use export::{ExportError, ExportRow, as_json, export};
 pub use interrupt::Interrupt;

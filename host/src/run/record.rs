@@ -15,7 +15,7 @@ use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
 use crate::core::policy::FailurePolicy;
 use crate::core::statistics::{RecordEnd, TaskEnd};
-use crate::dataset::Record;
+use crate::dataset::{DatasetError, Record};
 use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
 
 /// Which pass over the records this is.
@@ -63,7 +63,19 @@ pub(super) async fn perform(
     pass: Pass,
 ) -> Result<(), StoreError> {
     let checkpoints = &reference.checkpoints;
-    let record = match context.judge.dataset.read(reference.place) {
+    let dataset = &context.judge.dataset;
+    let read = dataset.read(reference.place).and_then(|record| {
+        // A file that was changed in place may have another record there.
+        if record.id == reference.id {
+            Ok(record)
+        } else {
+            Err(DatasetError::Changed {
+                file: dataset.config().path.clone(),
+                line: reference.place.line,
+            })
+        }
+    });
+    let record = match read {
         Ok(record) => record,
         Err(error) => {
             let cause = error.to_string();

@@ -219,7 +219,13 @@ impl Store {
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
                         ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
                 )?;
+                // Who writes to a path again leaves nothing there.
+                let mut taken = connection
+                    .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?;
                 for point in checkpoints {
+                    if point.content.is_some() {
+                        taken.execute(params![dataset, point.path])?;
+                    }
                     let (outcome, class) = match point.outcome {
                         LastOutcome::Done => ("done", None),
                         LastOutcome::Failed(class) => ("failed", Some(class.as_str())),

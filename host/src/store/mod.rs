@@ -6,14 +6,22 @@
 mod checkpoint;
 mod error;
 mod experience;
+mod export;
 mod failures;
 mod index;
 mod journal;
+mod leftovers;
 mod lock;
 mod migrate;
+mod prune;
 mod recipes;
+mod recover;
 mod runs;
 mod schema;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod verify;
 mod wal;
 mod writer;
 
@@ -28,11 +36,17 @@ use tokio::sync::watch;
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, Seen, TaskId};
 pub use error::{IndexError, StoreError};
 pub use experience::EndedAt;
+pub use export::Exported;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use index::{IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
+pub use leftovers::{Leftover, LeftoverCount, Why};
+pub use prune::{Pruned, Pruning, prune};
 pub use recipes::RecipeId;
+pub use recover::{Saved, recover};
 pub use runs::RunId;
+pub use stats::{Spending, Stats, TableSize};
+pub use verify::{Broken, Report};
 
 use crate::core::digest::Digest;
 

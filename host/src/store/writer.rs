@@ -117,6 +117,11 @@ impl Writer {
         receiver.await.map_err(|_| self.gone())
     }
 
+    /// The file of the state.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// An error of SQLite with the file's name.
     pub fn error(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::of(&self.file, error)
@@ -189,12 +194,12 @@ fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, file: &Path) 
                 Job::Exclusive(job) => {
                     commit(&mut connection, &mut group, file);
                     job(&mut connection);
-                    wal.bound(&connection);
+                    wal.bound(&mut connection);
                 }
             }
         }
         commit(&mut connection, &mut group, file);
-        wal.bound(&connection);
+        wal.bound(&mut connection);
     }
     // A closed state is one file; if this fails the next host finds the rest in the WAL.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");

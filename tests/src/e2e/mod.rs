@@ -1,17 +1,22 @@
 //! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
 
+mod clean;
 mod cli;
 mod crash;
 mod edits;
 mod export;
 mod failures;
 mod faults;
+mod full_disk;
 mod full_run;
 mod hostile;
 mod incremental;
 mod interrupt;
+mod large;
 mod plan;
 mod policy;
+mod power;
 mod prompt;
 mod published;
 mod replay;
+mod store;

@@ -1,0 +1,196 @@
+//! `host clean`: lists files that no task makes any more, and removes them on request.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use super::args::ProjectArgs;
+use super::exit::{Exit, Failure};
+use super::progress::{Display, emit};
+use super::project::{Project, State, block_on};
+use crate::run::{Standing, remove, standing};
+use crate::store::{Leftover, LeftoverCount, Why};
+
+/// List files that no task makes any more; remove them only where a flag says so.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A file that was edited by hand is listed and kept, unless --force is given. Answers that were paid \
+    for stay in the journal. Exit codes: 0 done, 1 a file could not be removed, 2 usage or configuration."
+)]
+pub(super) struct CleanArgs {
+    /// Remove files of records that are no longer in the dataset
+    #[arg(long)]
+    deleted: bool,
+    /// Remove files of components that are no longer in the project
+    #[arg(long)]
+    dropped: bool,
+    /// Remove files at paths that their component no longer writes to
+    #[arg(long)]
+    moved: bool,
+    /// Remove files that were edited by hand, too
+    #[arg(long)]
+    force: bool,
+    /// Print a line of JSON for each file
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Files that are looked at together.
+const BATCH: u64 = 1000;
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &CleanArgs, display: &Display) -> Result<Exit, Failure> {
+    let project = Project::open(&args.project, display)?;
+    block_on(clean(args, display, project))
+}
+
+async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
+    let State { store, indexed } = State::open(&project).await?;
+    let root = &project.settings.config.output.directory;
+    let names = project.known_components();
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (why, removes) in [
+        (Why::Deleted, args.deleted),
+        (Why::Dropped, args.dropped),
+        (Why::Moved, args.moved),
+    ] {
+        let mut after = (String::new(), String::new());
+        loop {
+            let batch = store
+                .leftovers(
+                    indexed.id,
+                    why,
+                    names.as_deref(),
+                    (&after.0, &after.1),
+                    BATCH,
+                )
+                .map_err(Failure::internal)?;
+            let Some(last) = batch.last() else { break };
+            after = match why {
+                Why::Moved => (last.path.clone(), String::new()),
+                Why::Deleted | Why::Dropped => (last.record.clone(), last.component.clone()),
+            };
+            let mut gone = Vec::new();
+            for leftover in batch {
+                let found = standing(root, &project.components, &leftover);
+                let wanted = match &found {
+                    Ok(Standing::Intact) => removes,
+                    Ok(Standing::Edited) => removes && args.force,
+                    _ => false,
+                };
+                let done = match found {
+                    Ok(_) if wanted => remove(root, &leftover).map(|()| "removed"),
+                    Ok(Standing::Intact) => Ok("kept"),
+                    Ok(Standing::Edited) => Ok("kept, edited by hand"),
+                    Ok(Standing::Gone) => Ok("gone"),
+                    Ok(Standing::InUse) => continue,
+                    Ok(Standing::Outside) => Ok("kept, outside the output directory"),
+                    Err(error) => Err(error),
+                };
+                let done = done.unwrap_or_else(|error| {
+                    display.print(&format!(
+                        "error: cannot remove {}: {error}\nhint: check who may write to its directory",
+                        root.join(&leftover.path).display()
+                    ));
+                    "failed"
+                });
+                *counts.entry(done).or_default() += 1;
+                tell(&leftover, done, args.json);
+                if removes && matches!(done, "removed" | "gone") {
+                    gone.push(leftover);
+                }
+            }
+            store
+                .forget(indexed.id, gone)
+                .await
+                .map_err(Failure::internal)?;
+        }
+    }
+    if !args.json {
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|(done, count)| format!("{count} {done}"))
+            .collect();
+        let text = if parts.is_empty() {
+            "no file is left over".to_owned()
+        } else if args.deleted || args.dropped || args.moved {
+            parts.join("; ")
+        } else {
+            format!(
+                "{}\nnothing was removed: --deleted, --dropped and --moved do that",
+                parts.join("; ")
+            )
+        };
+        // A closed standard output is no reason to fail.
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+    Ok(if counts.contains_key("failed") {
+        Exit::Internal
+    } else {
+        Exit::Done
+    })
+}
+
+fn tell(leftover: &Leftover, done: &str, as_json: bool) {
+    if as_json {
+        emit(&json!({
+            "path": leftover.path,
+            "record": leftover.record,
+            "component": leftover.component,
+            "why": word(leftover.why),
+            "done": done,
+        }));
+    } else {
+        let _ = writeln!(
+            io::stdout(),
+            "{:8} {} ({done})",
+            word(leftover.why),
+            leftover.path
+        );
+    }
+}
+
+/// The cause in a word: the name of the flag that removes its files.
+fn word(why: Why) -> &'static str {
+    match why {
+        Why::Deleted => "deleted",
+        Why::Dropped => "dropped",
+        Why::Moved => "moved",
+    }
+}
+
+/// What a run or a dry run says about files that are left over.
+pub(super) fn notice(counts: &[LeftoverCount]) -> String {
+    counts
+        .iter()
+        .map(|count| {
+            let of = match count.why {
+                Why::Deleted => "that are no longer in the dataset",
+                Why::Dropped => "by components that are no longer in the project",
+                Why::Moved => "at paths that are no longer written to",
+            };
+            let flag = word(count.why);
+            let files = plural(count.files, "file");
+            let records = plural(count.records, "record");
+            format!("{files} of {records} {of}: `host clean` lists them, `host clean --{flag}` removes them\n")
+        })
+        .collect()
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
+/// The same as JSON.
+pub(super) fn counts(counts: &[LeftoverCount]) -> serde_json::Value {
+    let entry = |count: &LeftoverCount| {
+        let numbers = json!({"files": count.files, "records": count.records});
+        (word(count.why).to_owned(), numbers)
+    };
+    serde_json::Value::Object(counts.iter().map(entry).collect())
+}

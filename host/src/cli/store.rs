@@ -1,0 +1,62 @@
+//! `host store`: looks after the state. Everything but `prune` also works while a host runs.
+
+mod export;
+mod prune;
+mod recover;
+mod stats;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::args::StateArgs;
+use super::exit::{Exit, Failure};
+use super::progress::Display;
+use super::settings;
+use crate::store::StoreError;
+
+/// Look after the state: journal, transcripts and checkpoints.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Stats(stats::StatsArgs),
+    Prune(prune::PruneArgs),
+    Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
+    Recover(recover::RecoverArgs),
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &StoreArgs, display: &Display) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::Stats(args) => stats::perform(args),
+        Command::Prune(args) => prune::perform(args),
+        Command::Verify(args) => verify::perform(args),
+        Command::Export(args) => export::perform(args, display),
+        Command::Recover(args) => recover::perform(args),
+    }
+}
+
+/// Where state and output of the project are.
+fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
+    let config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
+    let state = args.state.clone().unwrap_or(config.state.file);
+    let output = args.output.clone().unwrap_or(config.output.directory);
+    Ok((state, output))
+}
+
+/// A state that is not there or of another version is the user's to mend; the rest is the machine's.
+fn failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::Open { .. } | StoreError::Outdated { .. } | StoreError::Version { .. } => {
+            Failure::usage(error)
+        }
+        error => Failure::internal(error),
+    }
+}

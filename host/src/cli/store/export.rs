@@ -1,0 +1,77 @@
+//! `host store export`: rows of the state as JSON Lines.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::super::args::StateArgs;
+use super::super::exit::{Exit, Failure};
+use super::super::progress::Display;
+use super::{failure, places};
+use crate::store::{Exported, Store};
+
+/// Write answers, transcripts or tasks as JSON Lines.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// What to write
+    #[arg(value_enum)]
+    what: What,
+    /// File to write to, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Every answer that was paid for
+    Completions,
+    /// Which answers each task was told, in order
+    Transcripts,
+    /// How each task ended
+    Tasks,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Failure> {
+    let (file, _) = places(&args.state)?;
+    let store = Store::open_reading(&file).map_err(failure)?;
+    let cannot = |error: io::Error| {
+        let to = args.to.as_ref().map_or_else(
+            || "standard output".to_owned(),
+            |to| to.display().to_string(),
+        );
+        Failure::internal(anyhow::anyhow!("cannot write to {to}: {error}"))
+    };
+    let target: Box<dyn Write> = match &args.to {
+        Some(to) => Box::new(File::create(to).map_err(cannot)?),
+        None => Box::new(io::stdout().lock()),
+    };
+    let mut target = BufWriter::new(target);
+    let what = match args.what {
+        What::Completions => Exported::Completions,
+        What::Transcripts => Exported::Transcripts,
+        What::Tasks => Exported::Tasks,
+    };
+    let mut rows: u64 = 0;
+    let mut written = Ok(());
+    store
+        .export(what, |row| {
+            rows += 1;
+            written = writeln!(target, "{row}");
+            written.is_ok()
+        })
+        .map_err(failure)?;
+    match written.and_then(|()| target.flush()) {
+        // Whoever reads has had enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
+        written => written.map_err(cannot)?,
+    }
+    if args.to.is_some() {
+        display.print(&format!("{rows} rows"));
+    }
+    Ok(Exit::Done)
+}

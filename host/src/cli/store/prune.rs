@@ -1,0 +1,70 @@
+//! `host store prune`: removes what no task refers to any more.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::args::StateArgs;
+use super::super::exit::{Exit, Failure};
+use super::super::progress::emit;
+use super::stats::bytes;
+use super::{failure, places};
+use crate::store::{Pruning, prune};
+
+/// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What the current version of a task was told stays, and so does what a task that is not done could \
+    still use. The file is then written anew without gaps, which takes as much room on the disk as it has."
+)]
+pub(super) struct PruneArgs {
+    /// Only answers that are older, as in 30d or 12h. Younger than a day they count for the limits of a day
+    #[arg(long, value_name = "AGE", default_value = "1d", value_parser = humantime::parse_duration)]
+    older_than: Duration,
+    /// Also answers that no task was told: of runs that were cut off, of deleted records. A task that asks the same would find them
+    #[arg(long)]
+    unreferenced: bool,
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
+    let (file, _) = places(&args.state)?;
+    if !file.exists() {
+        let _ = writeln!(io::stdout(), "there is no state {}", file.display());
+        return Ok(Exit::Done);
+    }
+    let pruning = Pruning {
+        older_than: args.older_than,
+        unreferenced: args.unreferenced,
+        dry_run: args.dry_run,
+    };
+    let pruned = prune(&file, pruning).map_err(failure)?;
+    if args.json {
+        emit(&json!(pruned));
+        return Ok(Exit::Done);
+    }
+    let verb = if args.dry_run { "would go" } else { "removed" };
+    let _ = writeln!(
+        io::stdout(),
+        "{verb}: {} completions, {} entries of transcripts, {} recipes, {} runs",
+        pruned.completions,
+        pruned.transcripts,
+        pruned.recipes,
+        pruned.runs
+    );
+    if !args.dry_run {
+        let (before, after) = (bytes(pruned.bytes_before), bytes(pruned.bytes_after));
+        let _ = writeln!(io::stdout(), "the file had {before} and has {after}");
+    }
+    Ok(Exit::Done)
+}

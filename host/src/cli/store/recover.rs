@@ -1,0 +1,48 @@
+//! `host store recover`: saves what can be read of a damaged state into a new one.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::super::exit::{Exit, Failure};
+use super::failure;
+use crate::store::recover;
+
+/// Save what can be read of a damaged state into a new file. The old file is not changed.
+#[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// The damaged state
+    old: PathBuf,
+    /// Where the new state goes; it must not exist
+    new: PathBuf,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &RecoverArgs) -> Result<Exit, Failure> {
+    let saved = recover(&args.old, &args.new).map_err(failure)?;
+    let mut text = format!(
+        "{:12} {:>10} {:>22}\n",
+        "table", "rows", "unreadable stretches"
+    );
+    for table in &saved {
+        text.push_str(&format!(
+            "{:12} {:>10} {:>22}  {}\n",
+            table.table,
+            table.rows,
+            table.gaps,
+            table.error.as_deref().unwrap_or_default()
+        ));
+    }
+    let new = args.new.display();
+    text.push_str(&format!(
+        "hint: try it with `host run --state {new}`; what is lost is asked or made again\n"
+    ));
+    // A closed standard output is no reason to fail.
+    let _ = write!(io::stdout(), "{text}");
+    Ok(if saved.iter().all(|table| table.gaps == 0) {
+        Exit::Done
+    } else {
+        Exit::Partial
+    })
+}

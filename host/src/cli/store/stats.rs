@@ -1,0 +1,97 @@
+//! `host store stats`: what the state holds, and what was spent.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::args::StateArgs;
+use super::super::exit::{Exit, Failure};
+use super::super::progress::{count, dollars, emit};
+use super::{failure, places};
+use crate::store::{Spending, Stats, Store};
+
+/// Show sizes and rows, and what was spent by lane, component and day.
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &StatsArgs) -> Result<Exit, Failure> {
+    let (file, _) = places(&args.state)?;
+    let stats = Store::open_reading(&file)
+        .and_then(|store| store.stats())
+        .map_err(failure)?;
+    if args.json {
+        emit(&json!(stats));
+    } else {
+        // A closed standard output is no reason to fail.
+        let _ = write!(io::stdout(), "{}", render(&stats));
+    }
+    Ok(Exit::Done)
+}
+
+fn render(stats: &Stats) -> String {
+    let mut text = format!(
+        "file {}, of it free {}; WAL {}\n",
+        bytes(stats.file_bytes),
+        bytes(stats.free_bytes),
+        bytes(stats.wal_bytes)
+    );
+    if let Some(each) = stats.bytes_per_completion {
+        let _ = writeln!(text, "{each} bytes for each completion");
+    }
+    let _ = writeln!(text, "\n{:24} {:>12} {:>12}", "table", "rows", "bytes");
+    for table in &stats.tables {
+        let size = bytes(table.bytes);
+        let _ = writeln!(text, "{:24} {:>12} {size:>12}", table.table, table.rows);
+    }
+    for (what, rows) in [
+        ("lane", &stats.lanes),
+        ("component", &stats.components),
+        ("day", &stats.days),
+    ] {
+        let _ = writeln!(
+            text,
+            "\n{what:24} {:>12} {:>12} {:>12} {:>12}",
+            "completions", "tokens in", "out", "cost"
+        );
+        for row in rows {
+            let _ = writeln!(
+                text,
+                "{:24} {:>12} {:>12} {:>12} {:>12}",
+                row.name,
+                row.completions,
+                count(row.input_tokens),
+                count(row.output_tokens),
+                cost(row)
+            );
+        }
+    }
+    text
+}
+
+fn cost(spending: &Spending) -> String {
+    if spending.unpriced == spending.completions {
+        "not known".to_owned()
+    } else if spending.unpriced > 0 {
+        format!("> {}", dollars(spending.cost_micros))
+    } else {
+        dollars(spending.cost_micros)
+    }
+}
+
+/// Bytes for people.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,79 @@
+//! `host store verify`: holds the state against its laws, and says what to do.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::args::StateArgs;
+use super::super::exit::{Exit, Failure};
+use super::super::progress::emit;
+use super::{failure, places};
+use crate::store::{Report, Store};
+
+/// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all is well, 1 the state is damaged, 2 usage or configuration, 3 only output files \
+    are missing or different."
+)]
+pub(super) struct VerifyArgs {
+    /// Look at the state only, and read no output file
+    #[arg(long)]
+    no_files: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &VerifyArgs) -> Result<Exit, Failure> {
+    let (file, output) = places(&args.state)?;
+    let output = (!args.no_files).then_some(output.as_path());
+    let report = Store::open_reading(&file)
+        .and_then(|store| store.verify(output))
+        .map_err(failure)?;
+    if args.json {
+        emit(&json!(report));
+    } else {
+        // A closed standard output is no reason to fail.
+        let _ = write!(
+            io::stdout(),
+            "{}",
+            render(&report, &file.display().to_string())
+        );
+    }
+    Ok(if report.broken.iter().any(|broken| broken.in_state) {
+        Exit::Internal
+    } else if report.broken.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partial
+    })
+}
+
+fn render(report: &Report, file: &str) -> String {
+    let mut text = String::new();
+    for broken in &report.broken {
+        let count = broken.count;
+        text.push_str(&format!("{}: {count} times\n", broken.what));
+        for place in &broken.places {
+            text.push_str(&format!("    {place}\n"));
+        }
+        let more = count - broken.places.len() as u64;
+        if more > 0 {
+            text.push_str(&format!("    and {more} more\n"));
+        }
+        text.push_str(&format!("  hint: {}\n", broken.remedy));
+    }
+    let (tasks, files) = (report.tasks, report.files);
+    let end = if report.broken.is_empty() {
+        "all is well"
+    } else {
+        "not all is well"
+    };
+    text.push_str(&format!("{file}: {tasks} tasks and {files} files: {end}\n"));
+    text
+}

@@ -1,0 +1,159 @@
+//! `host store` over the state of a real run.
+
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+
+use serde_json::Value;
+
+use crate::scene::{Scene, root};
+
+const GLASS: [&str; 2] = ["--category", "glass"];
+
+fn done() -> Scene {
+    let scene = Scene::new();
+    scene.run(&GLASS).ended(0);
+    scene
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_numbers_are_those_of_the_run() {
+    let scene = done();
+    let said = scene.host(&["store", "stats", "--json"]).ended(0).stdout;
+    let stats = &lines(&said)[0];
+    let completions = scene.query("SELECT count(*) FROM completion");
+    assert_eq!(stats["lanes"][0]["completions"], completions);
+    let components = stats["components"].as_array().unwrap();
+    let sum: u64 = components
+        .iter()
+        .map(|row| row["completions"].as_u64().unwrap())
+        .sum();
+    assert_eq!(sum, completions);
+    let shown = scene.host(&["store", "stats"]).ended(0).stdout;
+    for word in [
+        "WAL",
+        "bytes for each completion",
+        "transcript",
+        "offline",
+        "frontmatter",
+    ] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    for (what, table) in [
+        ("completions", "completion"),
+        ("transcripts", "transcript"),
+        ("tasks", "task"),
+    ] {
+        let rows = lines(&scene.host(&["store", "export", what]).ended(0).stdout);
+        let count = scene.query(&format!("SELECT count(*) FROM {table}"));
+        assert_eq!(rows.len() as u64, count, "{what}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_files_is_told_and_mended_by_a_run() {
+    let scene = done();
+    let said = scene.host(&["store", "verify"]).ended(0).stdout;
+    assert!(
+        said.ends_with("40 tasks and 40 files: all is well\n"),
+        "{said}"
+    );
+    let (gone, edited) = (
+        "text/quartz-glass-laser-cleaning.md",
+        "tags/quartz-glass-laser-cleaning.txt",
+    );
+    fs::remove_file(scene.path(&format!("content/{gone}"))).unwrap();
+    scene.write(&format!("content/{edited}"), "edited");
+    let said = scene.host(&["store", "verify"]).ended(3).stdout;
+    assert!(said.contains(gone) && said.contains(edited), "{said}");
+    scene.host(&["store", "verify", "--no-files"]).ended(0);
+    fs::remove_file(scene.path(&format!("content/{edited}"))).unwrap();
+    scene.run(&GLASS).ended(0);
+    scene.host(&["store", "verify"]).ended(0);
+}
+
+#[test]
+fn answers_to_an_old_prompt_can_be_pruned_and_nothing_is_asked_again() {
+    let scene = done();
+    let prompt = fs::read_to_string(root().join("plugins/tags/prompts/write.md")).unwrap();
+    scene.write("tags.md", &format!("{prompt}\nPrefer industries.\n"));
+    scene.configure("[component.tags]\nprompts = { write = \"tags.md\" }\n");
+    let new = scene.run(&GLASS).ended(0).summary().calls("calls");
+    assert!(new >= 8);
+    let prune = |flags: &[&str]| {
+        let arguments = [&["store", "prune", "--json"], flags].concat();
+        let said = scene.host(&arguments).ended(0).stdout;
+        lines(&said)[0]["completions"].as_u64().unwrap()
+    };
+    assert_eq!(prune(&[]), 0, "they count for the limits of a day");
+    let before = scene.query("SELECT count(*) FROM completion");
+    let old = prune(&["--older-than", "0s", "--dry-run"]);
+    assert!(old >= 8, "{old}");
+    assert_eq!(scene.query("SELECT count(*) FROM completion"), before);
+    assert_eq!(prune(&["--older-than", "0s"]), old);
+    assert_eq!(scene.query("SELECT count(*) FROM completion"), before - old);
+    scene.host(&["store", "verify"]).ended(0);
+    let again = scene.run(&GLASS).ended(0).summary();
+    assert_eq!((again.count("made"), again.calls("calls")), (0, 0));
+}
+
+#[test]
+fn a_damaged_state_is_told_and_what_can_be_read_goes_on() {
+    let scene = done();
+    let all = scene.journal();
+    let leaf = scene.query(
+        "SELECT pageno FROM dbstat WHERE name = 'completion' AND pagetype = 'leaf' ORDER BY pageno LIMIT 1",
+    );
+    let path = scene.path(".batchgen/state.db");
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start((leaf - 1) * 16384)).unwrap();
+    file.write_all(&[0x5a; 16384]).unwrap();
+    drop(file);
+    let said = scene.host(&["store", "verify"]).ended(1).stdout;
+    assert!(
+        said.contains("the file is damaged") && said.contains("table completion"),
+        "{said}"
+    );
+    // Asking for everything anew, the run meets the damage and names it.
+    fs::remove_dir_all(scene.path("content")).unwrap();
+    let ran = scene.run(&GLASS).ended(1);
+    assert!(
+        ran.stderr.contains("state.db is damaged") && ran.stderr.contains("host store recover"),
+        "{}",
+        ran.stderr
+    );
+    let state = ".batchgen/state.db";
+    scene
+        .host(&["store", "recover", state, ".batchgen/new.db"])
+        .ended(3);
+    let saved = scene.journal_of(".batchgen/new.db");
+    assert!(!saved.is_empty() && saved.len() < all.len());
+    assert!(saved.iter().all(|(key, text)| all.get(key) == Some(text)));
+    let scene = scene.with("BATCHGEN_STATE", ".batchgen/new.db");
+    let summary = scene.run(&GLASS).ended(0).summary();
+    assert_eq!(
+        (summary.complete(), summary.calls("calls")),
+        (8, (all.len() - saved.len()) as u64)
+    );
+    scene.host(&["store", "verify"]).ended(0);
+}
+
+#[test]
+fn a_state_that_is_not_there_or_not_known_is_named() {
+    let scene = Scene::new();
+    for command in ["stats", "verify"] {
+        let ran = scene.host(&["store", command]).ended(2);
+        assert!(ran.stderr.contains("nothing was run yet"), "{}", ran.stderr);
+    }
+    scene.run(&["--record", "oak"]).ended(0);
+    let state = rusqlite::Connection::open(scene.path(".batchgen/state.db")).unwrap();
+    state.execute_batch("PRAGMA user_version = 99").unwrap();
+    let ran = scene.host(&["store", "stats"]).ended(2);
+    assert!(ran.stderr.contains("version 99"), "{}", ran.stderr);
+}
