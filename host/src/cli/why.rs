@@ -15,6 +15,7 @@ use crate::component::Component;
 use crate::core::change::Change;
 use crate::core::decision::{FileState, LastOutcome};
 use crate::core::explain;
+use crate::core::recipe::ALL_FIELDS;
 use crate::dataset::Record;
 use crate::run::{Outlook, ProbeEnd, Surveyor, TaskOutlook};
 use crate::store::TaskId;
@@ -310,6 +311,8 @@ impl Asked<'_> {
             return Ok(None);
         };
         Ok(match change {
+            // All fields are too many to show.
+            Change::Field(name) | Change::CategoryField(name) if name == ALL_FIELDS => None,
             Change::Record("name") => Some(record.name.clone()),
             Change::Record(_) => Some(record.category.clone()),
             Change::Field(name) => Some(

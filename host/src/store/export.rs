@@ -76,11 +76,7 @@ impl Store {
 
 fn batch(reader: &Connection, sql: &str, after: &mut [Sql]) -> rusqlite::Result<Vec<Value>> {
     let mut statement = reader.prepare_cached(sql)?;
-    let names: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let limit = Sql::Integer(BATCH as i64);
     let values: Vec<Sql> = after.iter().cloned().chain([limit]).collect();
     let mut rows = statement.query(params_from_iter(values))?;

@@ -110,7 +110,7 @@ pub struct NotBegun {
 const CAUSES: usize = 3;
 
 const TASK: &str =
-    "task.id, task.fingerprint, task.record, record.category, component, class, cause, attempts,
+    "task.dataset, task.fingerprint, task.record, record.category, component, class, cause, attempts,
     executions, calls, generation, parked IS NOT NULL, ended_at";
 
 /// Of records that are still in the dataset.

@@ -51,7 +51,7 @@ pub fn recover(old: &Path, new: &Path) -> Result<Vec<Saved>, StoreError> {
     }
     let damaged = schema::open_to_read(old)?;
     let found = migrate::version(&damaged).map_err(|error| StoreError::opening(old, &error))?;
-    if found > migrate::VERSION || found < 1 {
+    if !(1..=migrate::VERSION).contains(&found) {
         return Err(StoreError::Version {
             file: old.to_owned(),
             found,
@@ -63,9 +63,14 @@ pub fn recover(old: &Path, new: &Path) -> Result<Vec<Saved>, StoreError> {
     for table in TABLES {
         saved.push(copy(&damaged, &mut fresh, table).map_err(|error| StoreError::of(new, &error))?);
     }
-    // The dataset is read anew: some records may be lost, and the file has them all.
+    // What an entry refers to may be lost, and its number be given to another answer. The dataset is read anew:
+    // some records may be lost, and the file has them all.
     fresh
-        .execute_batch("UPDATE dataset SET stamp = ''; PRAGMA wal_checkpoint(TRUNCATE);")
+        .execute_batch(
+            "DELETE FROM transcript WHERE completion NOT IN (SELECT id FROM completion);
+             UPDATE dataset SET stamp = '';
+             PRAGMA wal_checkpoint(TRUNCATE);",
+        )
         .map_err(|error| StoreError::of(new, &error))?;
     Ok(saved)
 }

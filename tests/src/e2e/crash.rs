@@ -199,7 +199,7 @@ fn round(seed: u64, calm: &Undisturbed) {
         answers.len() - kept.len(),
         "seed {seed}: exactly what was answered and not journaled is billed again"
     );
-    if seed % 5 == 0 {
+    if seed.is_multiple_of(5) {
         let ran = scene.run(&ARGUMENTS).ended(0).summary();
         assert_eq!(
             (ran.count("made"), ran.calls("calls")),

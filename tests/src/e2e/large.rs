@@ -47,9 +47,9 @@ const FORMATS: [(&str, &str, Write1); 6] = [
         )
     }),
     ("list.yaml", "", |to, number, text| {
-        write!(
+        writeln!(
             to,
-            "- {{id: r{number}, name: R, category: c, note: {text}}}\n"
+            "- {{id: r{number}, name: R, category: c, note: {text}}}"
         )
     }),
 ];

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use super::policy;
 use crate::scene::{KEY, Scene, root};
 use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
 
@@ -414,6 +415,40 @@ fn what_failed_before_is_told_with_its_class() {
         ]
         .join("\n")
     );
+}
+
+#[test]
+fn what_a_failure_means_is_known_before() {
+    let arguments = [&policy::RECORDS[..], &["--component", "other"]].concat();
+    for policy in ["hold-dependents", "leave-out", "fail-record"] {
+        let scene = Scene::new().with_plugins("test-plugins");
+        policy::configure(&scene, &format!("on-failure = \"{policy}\"\n"), "oak");
+        // First it fails, then it stays failed.
+        for round in ["first", "second"] {
+            let plan = planned(&scene, &arguments);
+            let summary = scene.run(&arguments).ended(3).summary();
+            for (component, row) in plan {
+                let said = |key: &str| row[key].as_u64().unwrap();
+                let expected = [
+                    said("to_make") - said("fails"),
+                    said("fails") + said("stay_failed"),
+                    said("up_to_date"),
+                    said("blocked"),
+                    said("skipped"),
+                    0,
+                ];
+                let did = ["made", "failed", "kept", "blocked", "skipped"]
+                    .map(|key| summary.of(&component, key));
+                let did = [&did[..], &[said("depends_on_upstream")]].concat();
+                assert_eq!(expected[..], did[..], "{policy}, {round}: {component}");
+            }
+        }
+        let told = why(&scene, "oak", "hostile");
+        assert!(
+            told.contains("host retry --record oak --component hostile"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

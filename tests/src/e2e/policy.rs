@@ -2,7 +2,7 @@
 
 use crate::scene::{Ran, Scene};
 
-const RECORDS: [&str; 6] = [
+pub(super) const RECORDS: [&str; 6] = [
     "--component",
     "dependent",
     "--record",
@@ -11,7 +11,7 @@ const RECORDS: [&str; 6] = [
     "iron",
 ];
 
-fn configure(scene: &Scene, policy: &str, record: &str) {
+pub(super) fn configure(scene: &Scene, policy: &str, record: &str) {
     scene.configure(&format!(
         "[component.hostile]\n{policy}options = {{ behaviour = \"fail\", record = \"{record}\" }}\n\
          [component.other]\nplugin = \"hostile\"\npriority = 90\noptions = {{ record = \"nobody\" }}\n"
