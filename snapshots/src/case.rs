@@ -40,15 +40,15 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Loads the plugins that were built into a folder of `target/`, and the bundled dataset.
-    pub fn new(folder: &str) -> Bench {
+    /// Loads the plugins of the folder `source` that were built into a folder of `target/`, and the bundled dataset.
+    pub fn new(source: &str, built: &str) -> Bench {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("in a workspace")
             .to_owned();
         let mut config =
             Config::read(&root.join(FILE_NAME)).expect("the repository's configuration");
-        config.component.extend(examples(&root.join("plugins")));
+        config.component.extend(examples(&root.join(source)));
         let dataset = config.dataset.clone().expect("the bundled dataset");
         let dataset = Dataset::open(dataset).expect("the bundled dataset");
         let records = dataset
@@ -57,7 +57,7 @@ impl Bench {
             .map(|record| (record.id.clone(), record))
             .collect();
         let engine = engine::engine(&root.join("target/wasm-cache")).expect("an engine");
-        let (plugins, broken) = load::load_all(&engine, &root.join("target").join(folder))
+        let (plugins, broken) = load::load_all(&engine, &root.join("target").join(built))
             .expect("plugins; `cargo xtask build-plugins` makes them");
         assert!(
             broken.is_empty(),

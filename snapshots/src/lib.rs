@@ -23,21 +23,29 @@ mod tests {
         "silicon",
     ];
 
+    /// Where the sources of plugins are, and where below `target/` they were built to.
+    const BUNDLED: (&str, &str) = ("plugins", "plugins");
+    const EXAMPLES: (&str, &str) = ("plugins/examples", "example-plugins");
+
+    fn bench((source, built): (&str, &str)) -> Bench {
+        Bench::new(source, built)
+    }
+
     #[test]
     fn every_plugin_is_as_it_was_reviewed() {
-        compare(&Bench::new("plugins"));
+        compare(&bench(BUNDLED));
     }
 
     /// Whatever they are written in; one is missing where its language's tools are not installed.
     #[test]
     fn every_example_is_as_it_was_reviewed() {
-        compare(&Bench::new("example-plugins"));
+        compare(&bench(EXAMPLES));
     }
 
     /// They are the same component in three languages, so none can be told from another.
     #[test]
     fn the_language_of_a_component_cannot_be_seen() {
-        let bench = Bench::new("example-plugins");
+        let bench = bench(EXAMPLES);
         for record in RECORDS {
             let mut shown = bench.components().iter().map(|component| {
                 let told = bench.show(component, record);
@@ -51,8 +59,8 @@ mod tests {
     /// Nothing but input and answers reaches a component: neither what ran before it nor what runs beside it.
     #[test]
     fn every_component_makes_the_same_bytes_under_load() {
-        for folder in ["plugins", "example-plugins"] {
-            let bench = Bench::new(folder);
+        for plugins in [BUNDLED, EXAMPLES] {
+            let bench = bench(plugins);
             let cases: Vec<_> = bench
                 .components()
                 .iter()

@@ -1,6 +1,7 @@
 //! Reads what a server sends, whole or as a stream of events: with an idle timeout, and no more than may be. It
 //! knows no API: a [`Reader`] makes sense of what arrives.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource};
@@ -84,13 +85,45 @@ fn watched<B>(
     })
 }
 
+/// The chunks without the byte order mark that a stream may begin with: the parser of events panics at one.
+fn unmarked<B: AsRef<[u8]>>(
+    chunks: impl Stream<Item = Result<B, CallError>>,
+) -> impl Stream<Item = Result<Vec<u8>, CallError>> {
+    let mut start = Some(Vec::new());
+    chunks.map(move |chunk| {
+        let chunk = chunk?;
+        let Some(mut head) = start.take() else {
+            return Ok(chunk.as_ref().to_vec());
+        };
+        head.extend_from_slice(chunk.as_ref());
+        if head.len() < MARK.len() && MARK.starts_with(&head) {
+            start = Some(head);
+            return Ok(Vec::new());
+        }
+        Ok(head.strip_prefix(MARK).unwrap_or(&head).to_vec())
+    })
+}
+
+/// U+FEFF in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Gives the events of a stream to `reader`.
 pub(super) async fn streamed<B: AsRef<[u8]>>(
     chunks: impl Stream<Item = Result<B, reqwest::Error>>,
     idle: Duration,
     reader: &mut impl Reader,
 ) -> Result<(), CallError> {
-    let mut events = Box::pin(watched(chunks, idle).eventsource());
+    // Bytes since the last event: one that never ends must not be kept without end.
+    let pending = AtomicUsize::new(0);
+    let chunks = unmarked(watched(chunks, idle)).map(|chunk| {
+        let chunk = chunk?;
+        let before = pending.fetch_add(chunk.len(), Ordering::Relaxed);
+        if before.saturating_add(chunk.len()) > ANSWER {
+            return Err(too_long(ANSWER));
+        }
+        Ok(chunk)
+    });
+    let mut events = Box::pin(chunks.eventsource());
     let wait = QUEUE.saturating_add(idle);
     let mut last_part = Instant::now();
     while let Some(event) = timeout_at(last_part + wait, events.next())
@@ -101,6 +134,7 @@ pub(super) async fn streamed<B: AsRef<[u8]>>(
             EventStreamError::Transport(error) => error,
             other => CallError::new(FailureClass::Transient, format!("broken stream: {other}")),
         })?;
+        pending.store(0, Ordering::Relaxed);
         match reader.event(&event.data)? {
             Step::Alive => {}
             Step::Part => last_part = Instant::now(),

@@ -100,3 +100,27 @@ async fn a_whole_answer_may_be_kept_waiting_but_not_for_ever() {
     let error = read(100, 100).await.unwrap_err();
     assert_eq!(error.message, "signs of life and no answer for 630 s");
 }
+
+async fn at_once(chunks: Vec<Vec<u8>>) -> (Log, Result<(), CallError>) {
+    let mut log = Log::default();
+    let chunks = stream::iter(chunks.into_iter().map(Ok));
+    let result = streamed(chunks, Duration::from_secs(30), &mut log).await;
+    (log, result)
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_not_part_of_the_stream() {
+    let marked = b"\xef\xbb\xbfdata: say\n\ndata: end\n\n";
+    for cut in 0..5 {
+        let (start, rest) = marked.split_at(cut);
+        let (log, result) = at_once(vec![start.to_vec(), rest.to_vec()]).await;
+        result.unwrap();
+        assert_eq!(log.0, ["say", "end"], "cut at {cut}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_end_is_not_kept() {
+    let (_, result) = at_once(vec![vec![b'a'; ANSWER / 2]; 3]).await;
+    assert!(result.unwrap_err().message.contains("bytes"));
+}
