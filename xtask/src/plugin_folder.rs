@@ -25,6 +25,8 @@ pub struct PluginFolder {
     pub name: String,
     /// What it is written in.
     pub source: Source,
+    /// Components whose output is reviewed: those of its `examples.toml`, or the one of its own name.
+    pub reviewed: Vec<String>,
     /// What the build embeds in the `.wasm`: manifest and prompts, as JSON in a fixed order.
     pub embedded: String,
 }
@@ -97,10 +99,19 @@ fn read(workspace: &Workspace, folder: &Path) -> Result<PluginFolder> {
     let manifest = to_json(&toml::Value::Table(manifest))
         .with_context(|| workspace.shown(&manifest_path).to_string())?;
     let prompts = read_prompts(workspace, &folder.join("prompts"))?;
+    let examples = folder.join("examples.toml");
+    let reviewed = if examples.is_file() {
+        let examples = read_toml(workspace, &examples)?;
+        let components = examples.get("component").and_then(toml::Value::as_table);
+        components.map_or_else(Vec::new, |components| components.keys().cloned().collect())
+    } else {
+        vec![name.clone()]
+    };
     Ok(PluginFolder {
         folder: folder.to_owned(),
         name,
         source,
+        reviewed,
         embedded: json!({ "manifest": manifest, "prompts": prompts }).to_string(),
     })
 }

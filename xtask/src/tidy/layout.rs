@@ -25,10 +25,12 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Fault>> {
         }
     }
     for plugin in plugin_folder::find_all(workspace, &plugins)? {
-        let folder = workspace.snapshots(&plugin.name);
-        if !has_snapshot(&folder) {
-            let message = "the plugin has no reviewed snapshot; run `cargo xtask snapshots` and commit what you accept";
-            faults.push(fault(workspace, &folder, message));
+        for component in &plugin.reviewed {
+            let folder = workspace.snapshots(component);
+            if !has_snapshot(&folder) {
+                let message = "the component has no reviewed snapshot; run `cargo xtask snapshots` and commit what you accept";
+                faults.push(fault(workspace, &folder, message));
+            }
         }
     }
     Ok(faults)
