@@ -338,7 +338,7 @@ impl Attempt<'_> {
                 generation: self.generation,
             })
         });
-        let mut answers: Vec<Answered> = match keys {
+        let transcript: Vec<Answered> = match keys {
             // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
             Some(_) if checkpoint.is_some() => context
                 .store
@@ -352,9 +352,8 @@ impl Attempt<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        answers
-            .iter()
-            .for_each(|answered| spent.told(&answered.answer));
+        let mut known = transcript.into_iter();
+        let mut answers: Vec<Answered> = Vec::new();
         let site = &context.judge.site;
         let input = Arc::new(input::input(component, site, record, &given, upstreams));
         drop(given);
@@ -382,8 +381,14 @@ impl Attempt<'_> {
             match step::step(outcome, component.media_type) {
                 Step::Made(text) => return Ok(text),
                 Step::Failed(failure) => return Err(failure.into()),
-                Step::Asks(questions) => {
-                    let told = self.ask(id.clone(), questions).await?;
+                Step::Asks(mut questions) => {
+                    // Answers of before are told one execution after the other, too: so a task that goes on
+                    // takes as many executions as one that was never interrupted, and keeps the same limit.
+                    let mut told: Vec<Answered> = known.by_ref().take(questions.len()).collect();
+                    questions.drain(..told.len());
+                    if !questions.is_empty() {
+                        told.extend(self.ask(id.clone(), questions).await?);
+                    }
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
                     answers.extend(told);
