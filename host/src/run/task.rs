@@ -228,7 +228,7 @@ impl Attempt<'_> {
                 if let Some(found) = content
                     && reason == Reason::Unclear
                     && found != made
-                    && !self.is_half_written(&text)
+                    && !context.judge.is_half_written(&self.path, &text)
                 {
                     // Not a half-finished write of this text: a person's edit.
                     return Ok(self.task.keep(Kept::Edited, self.path.clone(), found));
@@ -273,19 +273,6 @@ impl Attempt<'_> {
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
             Err(Stop::Store(error)) => Err(error),
         }
-    }
-
-    /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
-    fn is_half_written(&self, text: &str) -> bool {
-        let file = self.task.context.judge.output_root.join(&self.path);
-        fs::read(file).is_ok_and(|bytes| {
-            let written = bytes.iter().rposition(|byte| *byte != 0);
-            let written = written.map_or(0, |last| last + 1);
-            bytes.len() <= text.len()
-                && bytes
-                    .get(..written)
-                    .is_some_and(|bytes| text.as_bytes().starts_with(bytes))
-        })
     }
 
     /// Reads what is no longer at hand. There is one truth, the file.
