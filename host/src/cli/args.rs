@@ -20,22 +20,8 @@ pub(super) struct ProjectArgs {
         hide_env_values = true
     )]
     pub data: Option<PathBuf>,
-    /// Output directory
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "BATCHGEN_OUTPUT",
-        hide_env_values = true
-    )]
-    pub output: Option<PathBuf>,
-    /// State: index, journal and checkpoints
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "BATCHGEN_STATE",
-        hide_env_values = true
-    )]
-    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: StateArgs,
     /// Directory of plugins
     #[arg(
         long,
@@ -44,14 +30,6 @@ pub(super) struct ProjectArgs {
         hide_env_values = true
     )]
     pub plugins: Option<PathBuf>,
-    /// Configuration, instead of the nearest batchgen.toml upwards
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "BATCHGEN_CONFIG",
-        hide_env_values = true
-    )]
-    pub config: Option<PathBuf>,
     /// Model to ask, as provider/model; `offline` needs no key
     #[arg(
         long,
@@ -60,18 +38,6 @@ pub(super) struct ProjectArgs {
         hide_env_values = true
     )]
     pub model: Option<String>,
-}
-
-impl SelectionArgs {
-    /// The records that are named.
-    pub fn records(&self) -> Selection {
-        Selection {
-            categories: self.category.clone(),
-            records: self.record.clone(),
-            limit: self.limit,
-            sample: self.sample,
-        }
-    }
 }
 
 /// Where state and output lie, for what needs nothing else. What is absent comes from the configuration.
@@ -126,6 +92,18 @@ pub(super) struct SelectionArgs {
     /// N records, spread over the categories
     #[arg(long, value_name = "N")]
     pub sample: Option<u64>,
+}
+
+impl SelectionArgs {
+    /// The records that are named.
+    pub fn records(&self) -> Selection {
+        Selection {
+            categories: self.category.clone(),
+            records: self.record.clone(),
+            limit: self.limit,
+            sample: self.sample,
+        }
+    }
 }
 
 /// Which failed tasks.

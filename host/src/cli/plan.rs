@@ -15,7 +15,7 @@ use super::project::{Project, State, block_on};
 use crate::component::Component;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::prices;
-use crate::run::{ComponentPlan, Plan, Surveyor};
+use crate::run::{ComponentPlan, Plan};
 use crate::store::Selection;
 
 /// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
@@ -73,18 +73,8 @@ async fn plan(
             execute(project, &state, wanted, display).await?
         }
     };
-    let config = &project.settings.config;
-    let mut surveyor = Surveyor::new(
-        &state.store,
-        project.dataset.clone(),
-        &state.indexed,
-        components,
-        config.site.clone(),
-        config.output.directory.clone(),
-        args.overwrite_edited,
-    )
-    .map_err(Failure::internal)?;
-    let price = |model: &str| prices::price(&config.models, model);
+    let mut surveyor = state.surveyor(project, components, args.overwrite_edited)?;
+    let price = |model: &str| prices::price(&project.settings.config.models, model);
     let plan = crate::run::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     let leftovers = leftovers(project, &state)?;
     if args.json {

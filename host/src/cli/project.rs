@@ -14,6 +14,7 @@ use crate::config::closest;
 use crate::core::graph;
 use crate::dataset::Dataset;
 use crate::plugin::{engine, load};
+use crate::run::Surveyor;
 use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store, StoreError};
 
 /// A project without its state.
@@ -169,6 +170,26 @@ impl State {
             ))
         })?;
         Ok(State { store, indexed })
+    }
+
+    /// Looks at what a run would do with these components.
+    pub fn surveyor(
+        &self,
+        project: &Project,
+        components: &[Component],
+        overwrite_edited: bool,
+    ) -> Result<Surveyor, Failure> {
+        let config = &project.settings.config;
+        Surveyor::new(
+            &self.store,
+            Arc::clone(&project.dataset),
+            &self.indexed,
+            components,
+            config.site.clone(),
+            config.output.directory.clone(),
+            overwrite_edited,
+        )
+        .map_err(Failure::internal)
     }
 
     /// The records that are wanted. Names that are not in the dataset are errors, with what was probably meant.

@@ -25,7 +25,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Reads the configuration and lays the flags over it.
     pub fn resolve(args: &ProjectArgs) -> anyhow::Result<Settings> {
-        let mut config = configuration(args.config.as_deref())?;
+        let mut config = configuration(args.place.config.as_deref())?;
         let dataset = match (config.dataset.take(), &args.data) {
             (Some(mut dataset), Some(path)) => {
                 dataset.path.clone_from(path);
@@ -39,10 +39,10 @@ impl Settings {
                  [dataset] is found"
             ),
         };
-        if let Some(output) = &args.output {
+        if let Some(output) = &args.place.output {
             config.output.directory.clone_from(output);
         }
-        if let Some(state) = &args.state {
+        if let Some(state) = &args.place.state {
             config.state.file.clone_from(state);
         }
         if let Some(plugins) = &args.plugins {

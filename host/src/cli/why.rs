@@ -1,11 +1,13 @@
 //! `host why`: why one task would run or stay as it is, and all that is known of it.
 
-use std::fmt::Write as _;
+mod report;
+
 use std::io::{self, Write};
 
 use clap::Args;
-use serde::Serialize;
 use serde_json::json;
+
+use report::{Detail, FileReport, Last, Now, Questions, Report, UpstreamReport, render};
 
 use super::args::{ProjectArgs, SelectionArgs};
 use super::exit::{Exit, Failure};
@@ -37,81 +39,6 @@ pub(super) struct WhyArgs {
     project: ProjectArgs,
 }
 
-/// All that is known of a task.
-#[derive(Debug, Serialize)]
-struct Report {
-    record: String,
-    component: String,
-    outlook: &'static str,
-    reasons: Vec<Detail>,
-    /// What a plain `host run` does with it.
-    next_run: String,
-    last: Option<Last>,
-    now: Now,
-    file: FileReport,
-    depends_on: Vec<UpstreamReport>,
-    questions: Option<Questions>,
-}
-
-/// A reason, with what it leads from and to, where that is known.
-#[derive(Debug, Serialize)]
-struct Detail {
-    reason: String,
-    from: Option<String>,
-    to: Option<String>,
-}
-
-/// How it ended last.
-#[derive(Debug, Serialize)]
-struct Last {
-    outcome: &'static str,
-    class: Option<String>,
-    cause: Option<String>,
-    run: Option<i64>,
-    ended_at: Option<String>,
-    generation: u32,
-    /// Of what it was made from, if it ever was.
-    fingerprint: Option<String>,
-    plugin_version: Option<String>,
-    model: Option<String>,
-    executions: u32,
-    calls: u32,
-    input_tokens: u64,
-    output_tokens: u64,
-}
-
-/// What it would be made from now.
-#[derive(Debug, Serialize)]
-struct Now {
-    generation: u32,
-    fingerprint: Option<String>,
-    plugin: String,
-    plugin_version: String,
-    model: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct FileReport {
-    path: String,
-    state: &'static str,
-}
-
-/// What it depends on.
-#[derive(Debug, Serialize)]
-struct UpstreamReport {
-    component: String,
-    path: String,
-    outlook: &'static str,
-    reasons: Vec<String>,
-}
-
-/// How far it comes without asking.
-#[derive(Debug, Serialize)]
-struct Questions {
-    open: u64,
-    from_journal: u64,
-}
-
 /// Runs the subcommand.
 pub(super) fn perform(args: &WhyArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?;
@@ -139,17 +66,7 @@ async fn why(
     let Some(reference) = records.first() else {
         return Ok(Exit::Done);
     };
-    let config = &project.settings.config;
-    let mut surveyor = Surveyor::new(
-        &state.store,
-        project.dataset.clone(),
-        &state.indexed,
-        components,
-        config.site.clone(),
-        config.output.directory.clone(),
-        false,
-    )
-    .map_err(Failure::internal)?;
+    let mut surveyor = state.surveyor(project, components, false)?;
     let tasks = surveyor
         .record(reference, |_, runs| runs)
         .map_err(Failure::internal)?;
@@ -237,7 +154,8 @@ impl Asked<'_> {
                     outcome,
                     class,
                     cause: point.cause.clone(),
-                    run: ended.as_ref().map(|ended| ended.run),
+                    // An edited file that was accepted was made by no run.
+                    run: ended.as_ref().map(|ended| ended.run).filter(|run| *run > 0),
                     ended_at: ended.map(|ended| ended.time),
                     generation: point.generation,
                     fingerprint: before.as_ref().map(|_| point.fingerprint.to_string()),
@@ -403,150 +321,4 @@ fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
         Outlook::Skipped { by } => format!("gives up the record, since {by} fails"),
         Outlook::Unreadable { cause } => format!("cannot read the record: {cause}"),
     }
-}
-
-fn render(report: &Report) -> String {
-    let headline = match report.outlook {
-        "up-to-date" => "up to date",
-        "edited" => "edited by hand, and kept",
-        "runs" => "to be made",
-        "fails" => "to be tried, and failing",
-        "depends-on-upstream" => "depends on upstream",
-        "stays-failed" => "stays failed",
-        other => other,
-    };
-    let mut text = format!("{} of {}: {headline}\n", report.component, report.record);
-    let mut line = |name: &str, value: &str| {
-        for (place, part) in value.lines().enumerate() {
-            let name = if place == 0 { name } else { "" };
-            let _ = writeln!(text, "  {name:<11} {part}");
-        }
-    };
-    let first_ids = |hash: &str| hash.chars().take(12).collect::<String>();
-    let reasons: Vec<String> = report
-        .reasons
-        .iter()
-        .map(|detail| match (&detail.from, &detail.to) {
-            // A change of model or version says both sides by itself.
-            (Some(from), Some(to)) if !detail.reason.contains(from) => {
-                format!("{}, from {from} to {to}", detail.reason)
-            }
-            (None, Some(to)) => format!("{}, now {to}", detail.reason),
-            (Some(from), None) => format!("{}, before {from}", detail.reason),
-            _ => detail.reason.clone(),
-        })
-        .collect();
-    let why = match (report.outlook, reasons.is_empty()) {
-        (_, false) => reasons.join("\n"),
-        ("up-to-date", true) => "nothing that it is made from changed".to_owned(),
-        ("edited", true) => "the file is not what was written".to_owned(),
-        (_, true) => report.next_run.clone(),
-    };
-    line("why", &why);
-    line("next run", &report.next_run);
-    match &report.last {
-        None => line("last", "it never ran"),
-        Some(last) => line("last", &ended(last)),
-    }
-    let state = match report.file.state {
-        "intact" => "as it was written",
-        "missing" => "not there",
-        _ => "not as it was written",
-    };
-    line("file", &format!("{}, {state}", report.file.path));
-    let now = &report.now;
-    let print = now
-        .fingerprint
-        .as_deref()
-        .map_or_else(|| "unknown until upstream is made".to_owned(), first_ids);
-    let before = report.last.as_ref().and_then(|last| {
-        let before = last.fingerprint.as_deref().map(first_ids)?;
-        (before != print).then_some(before)
-    });
-    let print = match before {
-        Some(before) => format!("{before}, now {print}"),
-        None => print,
-    };
-    line("fingerprint", &print);
-    let generation = match &report.last {
-        Some(last) if last.generation != now.generation => {
-            format!("{}, now {}", last.generation, now.generation)
-        }
-        _ => now.generation.to_string(),
-    };
-    line("generation", &generation);
-    let before = report
-        .last
-        .as_ref()
-        .and_then(|last| last.plugin_version.as_ref());
-    let version = match before.filter(|version| **version != now.plugin_version) {
-        Some(before) => format!("{before}, now {}", now.plugin_version),
-        None => now.plugin_version.clone(),
-    };
-    line("plugin", &format!("{} {version}", now.plugin));
-    if let Some(model) = &now.model {
-        line("model", model);
-    }
-    for upstream in &report.depends_on {
-        let reasons = if upstream.reasons.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", upstream.reasons.join(", "))
-        };
-        let stands = upstream.outlook.replace('-', " ");
-        line(
-            "depends on",
-            &format!("{}: {stands}{reasons}", upstream.component),
-        );
-    }
-    if let Some(questions) = &report.questions {
-        let text = format!(
-            "{} to ask, {} answered by the journal",
-            questions.open, questions.from_journal
-        );
-        line("questions", &text);
-    }
-    text
-}
-
-fn number(count: u32, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
-    }
-}
-
-fn ended(last: &Last) -> String {
-    let class = last
-        .class
-        .as_ref()
-        .map(|class| format!(" ({class})"))
-        .unwrap_or_default();
-    let run = last
-        .run
-        .map(|run| format!(" in run {run}"))
-        .unwrap_or_default();
-    let time = last
-        .ended_at
-        .as_ref()
-        .map(|time| format!(", {time}"))
-        .unwrap_or_default();
-    let model = last
-        .model
-        .as_ref()
-        .map(|model| format!(", answered by {model}"))
-        .unwrap_or_default();
-    let took = format!(
-        "{}, {}, {} tokens in, {} out{model}",
-        number(last.executions, "execution"),
-        number(last.calls, "answer"),
-        last.input_tokens,
-        last.output_tokens
-    );
-    let cause = last
-        .cause
-        .as_ref()
-        .map(|cause| format!("\n{cause}"))
-        .unwrap_or_default();
-    format!("{}{class}{run}{time}: {took}{cause}", last.outcome)
 }

@@ -93,6 +93,19 @@ impl Judge {
         .fingerprint()
     }
 
+    /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
+    pub fn is_half_written(&self, path: &str, text: &str) -> bool {
+        let file = self.output_root.join(path);
+        fs::read(file).is_ok_and(|bytes| {
+            let written = bytes.iter().rposition(|byte| *byte != 0);
+            let written = written.map_or(0, |last| last + 1);
+            bytes.len() <= text.len()
+                && bytes
+                    .get(..written)
+                    .is_some_and(|bytes| text.as_bytes().starts_with(bytes))
+        })
+    }
+
     /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those
     /// differ or the last run ended without notice.
     pub fn on_disk(

@@ -276,7 +276,8 @@ impl Surveyor {
                     return Ok((outlook, Standing::Open));
                 }
                 let probe = self.probe(component, record, &verdict, &upstreams, &outlook)?;
-                let standing = outlook.come_out(component, reason, &probe, verdict.content);
+                let standing =
+                    outlook.come_out(component, reason, &probe, verdict.content, &self.judge);
                 outlook.probe = Some(probe);
                 standing
             }
@@ -364,6 +365,7 @@ impl TaskOutlook {
         reason: Reason,
         probe: &Probe,
         found: Option<Digest>,
+        judge: &Judge,
     ) -> Standing {
         match &probe.end {
             ProbeEnd::Asks { .. } => Standing::Open,
@@ -374,7 +376,10 @@ impl TaskOutlook {
             ProbeEnd::Made { text } => {
                 let made = Digest::of(text.as_bytes());
                 match found.filter(|found| *found != made) {
-                    Some(found) if reason == Reason::Unclear => {
+                    Some(found)
+                        if reason == Reason::Unclear
+                            && !judge.is_half_written(&self.path, text) =>
+                    {
                         // Not a half-finished write of this text: a person's edit.
                         self.outlook = Outlook::Edited;
                         self.causes.clear();

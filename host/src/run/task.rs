@@ -247,7 +247,7 @@ impl Attempt<'_> {
                 if let Some(found) = content
                     && reason == Reason::Unclear
                     && found != made
-                    && !self.is_half_written(&text)
+                    && !context.judge.is_half_written(&self.path, &text)
                 {
                     // Not a half-finished write of this text: a person's edit.
                     return Ok(self.task.keep(Kept::Edited, self.path.clone(), found));
@@ -292,19 +292,6 @@ impl Attempt<'_> {
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
             Err(Stop::Store(error)) => Err(error),
         }
-    }
-
-    /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
-    fn is_half_written(&self, text: &str) -> bool {
-        let file = self.task.context.judge.output_root.join(&self.path);
-        fs::read(file).is_ok_and(|bytes| {
-            let written = bytes.iter().rposition(|byte| *byte != 0);
-            let written = written.map_or(0, |last| last + 1);
-            bytes.len() <= text.len()
-                && bytes
-                    .get(..written)
-                    .is_some_and(|bytes| text.as_bytes().starts_with(bytes))
-        })
     }
 
     /// Reads what is no longer at hand. There is one truth, the file.
@@ -357,7 +344,7 @@ impl Attempt<'_> {
                 generation: self.generation,
             })
         });
-        let mut answers: Vec<Answered> = match keys {
+        let transcript: Vec<Answered> = match keys {
             // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
             Some(_) if checkpoint.is_some() => context
                 .store
@@ -371,9 +358,8 @@ impl Attempt<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        answers
-            .iter()
-            .for_each(|answered| spent.told(&answered.answer));
+        let mut known = transcript.into_iter();
+        let mut answers: Vec<Answered> = Vec::new();
         let site = &context.judge.site;
         let input = Arc::new(input::input(component, site, record, &given, upstreams));
         drop(given);
@@ -417,14 +403,20 @@ impl Attempt<'_> {
             match step::step(outcome, component.media_type) {
                 Step::Made(text) => return Ok(text),
                 Step::Failed(failure) => return Err(failure.into()),
-                Step::Asks(questions) => {
-                    if let Some(cause) = spent.fault(&limits) {
-                        return Err(Stop::Failed {
-                            class: FailureClass::Limit,
-                            cause,
-                        });
+                Step::Asks(mut questions) => {
+                    // Answers of before are told one execution after the other, too: so a task that goes on
+                    // takes as many executions as one that was never interrupted, and keeps the same limit.
+                    let mut told: Vec<Answered> = known.by_ref().take(questions.len()).collect();
+                    questions.drain(..told.len());
+                    if !questions.is_empty() {
+                        if let Some(cause) = spent.fault(&limits) {
+                            return Err(Stop::Failed {
+                                class: FailureClass::Limit,
+                                cause,
+                            });
+                        }
+                        told.extend(self.ask(id.clone(), questions, &mut spent.micros).await?);
                     }
-                    let told = self.ask(id.clone(), questions, &mut spent.micros).await?;
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
                     answers.extend(told);

@@ -300,10 +300,10 @@ impl Store {
     /// # Errors
     /// When the state cannot be read.
     pub fn not_begun(&self, dataset: i64, filter: &FailureFilter) -> Result<NotBegun, StoreError> {
-        let filter = FailureFilter {
-            classes: Vec::new(),
-            ..filter.clone()
-        };
+        // Only what failed has a class.
+        if !filter.classes.is_empty() {
+            return Ok(NotBegun::default());
+        }
         let (condition, values) = filter.condition(dataset);
         self.read(|reader| {
             let count = |outcome| format!("coalesce(sum(outcome = '{outcome}'), 0)");

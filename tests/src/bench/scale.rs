@@ -104,7 +104,7 @@ fn edit_one(scene: &Scene) -> anyhow::Result<f64> {
 
 /// Seconds from the start of the program until a file that was removed is there again.
 fn first_call(scene: &Scene) -> anyhow::Result<f64> {
-    let file = scene.path("content/summary/c0/thing-0.md");
+    let file = scene.path("content/summary/c0/thing-0.txt");
     fs::remove_file(&file)?;
     let start = Instant::now();
     let mut child = scene.start(&[]);

@@ -164,7 +164,7 @@ fn faulty_answers_are_asked_anew_three_times_and_then_only_on_request() {
 
 #[test]
 fn what_fails_by_its_plugin_or_record_alone_is_left_until_something_changes() {
-    for behaviour in ["panic", "fail", "loop", "empty"] {
+    for behaviour in ["panic", "fail", "loop", "many-executions", "empty"] {
         let scene = hostile(behaviour);
         let attempts = || scene.query("SELECT attempts FROM task WHERE component = 'hostile'");
         let summary = scene.run(&["--record", "oak"]).ended(3).summary();
