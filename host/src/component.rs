@@ -112,7 +112,8 @@ pub fn resolve(
     }
     for plugin in plugins {
         let name = &plugin.package.manifest.plugin.name;
-        if !used.contains(name) && !plugin.package.manifest.component.configured {
+        let own = config.plugins.implicit && !plugin.package.manifest.component.configured;
+        if own && !used.contains(name) {
             let settings = ComponentConfig::default();
             components.push(component(
                 name,

@@ -52,6 +52,9 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// Components by name.
     pub component: BTreeMap<String, ComponentConfig>,
+    /// Where the file lies; empty where there is none.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// `[site]`.
@@ -115,8 +118,10 @@ impl Default for StateConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PluginsConfig {
-    /// Directory of `*.wasm` files.
-    pub directory: PathBuf,
+    /// Directory of `*.wasm` files; where the program looks for it if absent.
+    pub directory: Option<PathBuf>,
+    /// Whether a plugin that no component names gives one of its own name.
+    pub implicit: bool,
     /// The most that any component may use, whatever its manifest says.
     pub limits: LimitOverrides,
 }
@@ -124,7 +129,8 @@ pub struct PluginsConfig {
 impl Default for PluginsConfig {
     fn default() -> Self {
         PluginsConfig {
-            directory: PathBuf::from("target/plugins"),
+            directory: None,
+            implicit: true,
             limits: LimitOverrides::default(),
         }
     }
@@ -305,11 +311,20 @@ impl Config {
             file: file.to_owned(),
             cause: error.to_string(),
         })?;
-        let mut config: Config = toml::from_str(&text).map_err(|error| ConfigError::Invalid {
+        Config::parse(file, &text)
+    }
+
+    /// The configuration in a text that is, or is to be, in `file`.
+    ///
+    /// # Errors
+    /// Like [`Config::read`].
+    pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+        let mut config: Config = toml::from_str(text).map_err(|error| ConfigError::Invalid {
             file: file.to_owned(),
             cause: error::without_keys(&error.to_string()),
         })?;
-        config.anchor(file.parent().unwrap_or(Path::new("")));
+        config.folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        config.anchor(&config.folder.clone());
         Ok(config)
     }
 
@@ -329,7 +344,7 @@ impl Config {
         }
         anchor(&mut self.output.directory);
         anchor(&mut self.state.file);
-        anchor(&mut self.plugins.directory);
+        self.plugins.directory.iter_mut().for_each(anchor);
         for provider in self.provider.values_mut() {
             provider.api_key_file.iter_mut().for_each(anchor);
         }

@@ -4,17 +4,19 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{ProjectArgs, SelectionArgs};
+use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
-use super::progress::{Display, emit};
 use super::project::{Project, State, block_on};
 use crate::run::{Acceptance, accept};
 
 /// Adopt files that were edited by hand: they count as up to date until something that they are made from changes.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
-    what its component promises."
-)]
+#[command(after_help = "Examples:
+  host accept --dry-run             # which files were edited
+  host accept --record oak
+
+Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
+    what its component promises.")]
 pub(super) struct AcceptArgs {
     /// Say which files were edited, and adopt none
     #[arg(long)]

@@ -1,24 +1,25 @@
 //! `host clean`: lists files that no task makes any more, and removes them on request.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
 use clap::Args;
 use serde_json::json;
 
 use super::args::ProjectArgs;
+use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
-use super::progress::{Display, emit};
 use super::project::{Project, State, block_on};
 use crate::run::{Standing, remove, standing};
 use crate::store::{Leftover, LeftoverCount, Why};
 
 /// List files that no task makes any more; remove them only where a flag says so.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "A file that was edited by hand is listed and kept, unless --force is given. Answers that were paid \
-    for stay in the journal. Exit codes: 0 done, 1 a file could not be removed, 2 usage or configuration."
-)]
+#[command(after_help = "Examples:
+  host clean                        # only lists
+  host clean --deleted --moved
+
+A file that was edited by hand is listed and kept, unless --force is given. Answers that were paid \
+    for stay in the journal.\n\nExit codes: 0 done, 1 a file could not be removed, 2 usage or configuration.")]
 pub(super) struct CleanArgs {
     /// Remove files of records that are no longer in the dataset
     #[arg(long)]
@@ -125,8 +126,7 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                 parts.join("; ")
             )
         };
-        // A closed standard output is no reason to fail.
-        let _ = writeln!(io::stdout(), "{text}");
+        say(&format!("{text}\n"));
     }
     Ok(if counts.contains_key("failed") {
         Exit::Internal
@@ -145,12 +145,8 @@ fn tell(leftover: &Leftover, done: &str, as_json: bool) {
             "done": done,
         }));
     } else {
-        let _ = writeln!(
-            io::stdout(),
-            "{:8} {} ({done})",
-            word(leftover.why),
-            leftover.path
-        );
+        let why = word(leftover.why);
+        say(&format!("{why:8} {} ({done})\n", leftover.path));
     }
 }
 

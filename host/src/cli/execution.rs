@@ -7,12 +7,15 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::args::LimitArgs;
+use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::progress::{Display, Progress};
+use super::progress::Progress;
 use super::project::{Project, State};
+use super::summary::Shown;
 use super::{lanes, summary};
 use crate::component::Component;
 use crate::llm::gateway::{Chain, Gateway};
+use crate::llm::prices;
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
 use crate::run::{self, Interrupt, Meter, Run, RunError};
@@ -65,6 +68,10 @@ pub(super) async fn execute(
     };
     let chains = lanes::make(settings, &components, &making).map_err(Failure::usage)?;
     let window = window(at_once(&chains), display);
+    let meant = chains
+        .keys()
+        .filter(|model| prices::price(&settings.config.models, model).is_none())
+        .find_map(|model| prices::closest(model));
     let gateway = Arc::new(Gateway::new(
         store.clone(),
         chains,
@@ -106,7 +113,20 @@ pub(super) async fn execute(
         }
     })?;
     let leftovers = leftovers(project, state)?;
-    summary::print(&summary, &noun, &output_root, &leftovers, json);
+    let shown = match (json, display.is_quiet()) {
+        (true, _) => Shown::Json,
+        (false, true) => Shown::End,
+        (false, false) => Shown::All,
+    };
+    summary::print(
+        &summary,
+        &noun,
+        &output_root,
+        &leftovers,
+        shown,
+        meant,
+        display,
+    );
     Ok(match &summary.stopped {
         Some(error) if error.class.stops_lane() => Exit::Provider,
         _ if summary.budget_reached => Exit::Budget,

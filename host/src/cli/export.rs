@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::args::ProjectArgs;
+use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::file::Writing;
-use super::progress::Display;
 use super::project::{Project, State};
 use crate::component::Component;
 use crate::run::{ExportError, ExportRow, as_json, export};
@@ -19,6 +19,9 @@ use crate::store::Selection;
 
 /// Write one row for each record, with the texts of its files, in the order of the dataset.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host export site.jsonl --complete-only
+  host export site.csv --component text --field origin")]
 pub(super) struct ExportArgs {
     /// File to write; standard output where absent
     #[arg(value_name = "FILE")]
@@ -113,7 +116,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     })?;
     out.publish().map_err(Failure::internal)?;
     if let Some(file) = &args.file {
-        display.print(&format!("{rows} rows are in {}", file.display()));
+        display.note(&format!("{rows} rows are in {}", file.display()));
     }
     Ok(Exit::Done)
 }

@@ -2,22 +2,27 @@
 //! without its lock, so it works while a host runs.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::args::{FailureArgs, ProjectArgs};
+use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::file::Writing;
-use super::progress::{Display, count, dollars, emit};
+use super::progress::{count, dollars};
 use super::project::{Project, State};
 use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 
 /// Say what failed and what to do about it: by class and component, or the newest one by one.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host failures                             # by class and component
+  host failures --newest 10 --component text
+  host failures --export failures.jsonl")]
 pub(super) struct FailuresArgs {
     /// List the N that failed last, one by one
     #[arg(long, value_name = "N")]
@@ -50,7 +55,7 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
     if let Some(file) = &args.export {
         let written = export(&state, &filter, file)?;
         if file != Path::new("-") {
-            display.print(&format!("{written} failed tasks are in {}", file.display()));
+            display.note(&format!("{written} failed tasks are in {}", file.display()));
         }
         return Ok(Exit::Done);
     }
@@ -58,8 +63,7 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
         Some(limit) => newest(&state, &filter, limit, args.json).map_err(Failure::internal)?,
         None => grouped(&state, &filter, args.json).map_err(Failure::internal)?,
     };
-    // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{text}");
+    say(&text);
     Ok(Exit::Done)
 }
 

@@ -131,7 +131,7 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
     Ok(lane)
 }
 
-fn provider(settings: &Settings, model: &str) -> anyhow::Result<Arc<dyn Provider>> {
+pub(super) fn provider(settings: &Settings, model: &str) -> anyhow::Result<Arc<dyn Provider>> {
     let config = &settings.config;
     if model == offline::NAME {
         return Ok(Arc::new(offline::Offline));

@@ -4,13 +4,19 @@
 mod accept;
 mod args;
 mod clean;
+mod completions;
+mod display;
+mod doctor;
+mod environment;
 mod execution;
 mod exit;
 mod export;
 mod failures;
 mod file;
+mod init;
 mod lanes;
 mod plan;
+mod program;
 mod progress;
 mod project;
 mod providers;
@@ -25,63 +31,81 @@ mod why;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::Exit;
 
+use display::Display;
+use exit::Failure;
+
 /// Turns a dataset of things into published content, by sandboxed components with rate-limited LLM access.
 #[derive(Debug, Parser)]
-#[command(name = "host", version, propagate_version = true)]
+#[command(
+    name = "host",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  host init products.csv                  # a configuration for your own dataset
+  host run --limit 3                      # make three records
+  host plan                               # what a run would do, and what it would cost
+  host failures                           # what failed, and what to do
+
+Variables of the environment are also read from `.env` beside batchgen.toml; the environment wins."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Print only what is wrong: no progress, no summary
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
-    Clean(clean::CleanArgs),
-    Store(store::StoreArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Failures(failures::FailuresArgs),
     Retry(retry::RetryArgs),
-    Accept(accept::AcceptArgs),
     Replay(replay::ReplayArgs),
+    Accept(accept::AcceptArgs),
     Export(export::ExportArgs),
+    Clean(clean::CleanArgs),
+    Store(store::StoreArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors.
-            let code = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
+    let environment = environment::load();
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match (parsed, environment) {
+        // Help and version are no errors, and need no environment.
+        (Err(error), _) if !error.use_stderr() => {
+            print_help(&error);
+            return Exit::Done.into();
+        }
+        (_, Err(error)) => {
+            Display::new(false, false).print(&format!("error: {error:#}"));
+            return Exit::Usage.into();
+        }
+        (Err(error), _) => {
             // Nothing can be said if the terminal is gone.
             let _ = error.print();
-            return code.into();
+            return Exit::Usage.into();
         }
+        (Ok(cli), Ok(())) => cli,
     };
-    let display = progress::Display::new(std::io::stderr().is_terminal());
+    let display = Display::new(std::io::stderr().is_terminal(), cli.quiet);
     start_log(&display);
-    let result = match cli.command {
-        Command::Run(args) => run::perform(&args, &display),
-        Command::Clean(args) => clean::perform(&args, &display),
-        Command::Store(args) => store::perform(&args, &display),
-        Command::Plan(args) => plan::perform(&args, &display),
-        Command::Why(args) => why::perform(&args, &display),
-        Command::Failures(args) => failures::perform(&args, &display),
-        Command::Retry(args) => retry::perform(&args, &display),
-        Command::Accept(args) => accept::perform(&args, &display),
-        Command::Replay(args) => replay::perform(&args, &display),
-        Command::Export(args) => export::perform(&args, &display),
-    };
-    match result {
+    if let Some(warning) = environment::unknown(&variables()) {
+        display.print(&warning);
+    }
+    match perform(cli.command, &display) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             display.print(&format!("error: {:#}", failure.error));
@@ -90,8 +114,57 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::perform(&args, display),
+        Command::Doctor(args) => doctor::perform(&args),
+        Command::Run(args) => run::perform(&args, display),
+        Command::Plan(args) => plan::perform(&args, display),
+        Command::Why(args) => why::perform(&args, display),
+        Command::Failures(args) => failures::perform(&args, display),
+        Command::Retry(args) => retry::perform(&args, display),
+        Command::Replay(args) => replay::perform(&args, display),
+        Command::Accept(args) => accept::perform(&args, display),
+        Command::Export(args) => export::perform(&args, display),
+        Command::Clean(args) => clean::perform(&args, display),
+        Command::Store(args) => store::perform(&args, display),
+        Command::Completions(args) => Ok(completions::perform(&args, self::command())),
+    }
+}
+
+/// The whole command line, under the name that the program was started by.
+fn command() -> clap::Command {
+    Cli::command().name(program::name())
+}
+
+fn print_help(error: &clap::Error) {
+    let help = error.render();
+    let plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+    display::say(&if plain {
+        help.to_string()
+    } else {
+        help.ansi().to_string()
+    });
+}
+
+/// Variables of the environment that stand for flags.
+fn variables() -> Vec<String> {
+    fn collect(command: &clap::Command, names: &mut Vec<String>) {
+        let of_flags = command.get_arguments().filter_map(clap::Arg::get_env);
+        names.extend(of_flags.map(|name| name.to_string_lossy().into_owned()));
+        for below in command.get_subcommands() {
+            collect(below, names);
+        }
+    }
+    let mut names = Vec::new();
+    collect(&command(), &mut names);
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// `BATCHGEN_LOG` sets what is logged, as in `debug` or `host=debug`; warnings by default.
-fn start_log(display: &progress::Display) {
+fn start_log(display: &Display) {
     let filter = std::env::var("BATCHGEN_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::new(filter);
     let display = display.clone();
@@ -101,4 +174,47 @@ fn start_log(display: &progress::Display) {
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(move || display.clone())
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `visit` with the path of every command that does something, as in `host store stats`.
+    fn each(command: &clap::Command, path: &str, visit: &mut dyn FnMut(&clap::Command, &str)) {
+        let mut below = command.get_subcommands().peekable();
+        if below.peek().is_none() {
+            visit(command, path);
+        }
+        for command in below.filter(|command| command.get_name() != "help") {
+            each(command, &format!("{path} {}", command.get_name()), visit);
+        }
+    }
+
+    /// An example that is refused would be worse than none.
+    #[test]
+    fn every_subcommand_has_examples_and_they_are_accepted() {
+        let whole = Cli::command();
+        each(&whole, "host", &mut |command, path| {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let examples: Vec<&str> = help
+                .lines()
+                .skip_while(|line| *line != "Examples:")
+                .skip(1)
+                .map_while(|line| line.strip_prefix("  "))
+                .collect();
+            assert!(!examples.is_empty(), "`{path}` has no examples");
+            for example in examples {
+                assert!(example.starts_with(path), "`{path}`: {example}");
+                let words = example
+                    .split(['#', '>', '|'])
+                    .next()
+                    .unwrap_or_default()
+                    .split_whitespace();
+                let parsed = Cli::command().try_get_matches_from(words);
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+            }
+        });
+    }
 }

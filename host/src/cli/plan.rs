@@ -1,16 +1,16 @@
 //! `host plan`: what `host run` would do, why, and what that would take.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 
 use clap::Args;
 use serde_json::json;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::clean;
+use super::display::{Display, emit, say};
 use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
-use super::progress::{Display, count, dollars, emit};
+use super::progress::{count, dollars};
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
@@ -20,6 +20,10 @@ use crate::store::Selection;
 
 /// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host plan                         # what `run` would make of all records, and why
+  host plan --all --category metal
+  host plan --pilot 8               # runs 8 records, then says what the rest will take")]
 pub(super) struct PlanArgs {
     /// Print the plan as JSON (docs/PLAN.md)
     #[arg(long)]
@@ -88,9 +92,8 @@ async fn plan(
     } else {
         let space = if args.pilot.is_some() { "\n" } else { "" };
         let text = render(&plan, &project.settings.dataset.records);
-        // A closed standard output is no reason to fail.
         let left = clean::notice(&leftovers);
-        let _ = write!(io::stdout(), "{space}{text}{left}");
+        say(&format!("{space}{text}{left}"));
     }
     // What failed in the pilot stands in the plan.
     Ok(if exit == Exit::Partial {

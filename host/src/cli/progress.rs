@@ -2,16 +2,16 @@
 //! elsewhere, events as JSON Lines on request. All show the numbers of `core::statistics`.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::display::{Display, emit};
 use crate::core::statistics::{CallCount, View, percent};
 use crate::llm::gateway::Gateway;
 use crate::llm::lane::LaneView;
@@ -27,46 +27,6 @@ const APART: Duration = Duration::from_millis(500);
 const STILL: Duration = Duration::from_secs(30);
 /// Failures that are shown one by one; the summary counts them all.
 const SHOWN: u64 = 50;
-
-/// Standard error, shared by messages, log lines and the progress block.
-#[derive(Clone, Debug)]
-pub(super) struct Display {
-    block: MultiProgress,
-    terminal: bool,
-}
-
-impl Display {
-    /// A display; the block is drawn only on a terminal.
-    pub fn new(terminal: bool) -> Display {
-        let target = if terminal {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        Display {
-            block: MultiProgress::with_draw_target(target),
-            terminal,
-        }
-    }
-
-    /// Prints a line above the block.
-    pub fn print(&self, text: &str) {
-        // A closed standard error is no reason to stop working.
-        self.block.suspend(|| {
-            let _ = writeln!(io::stderr(), "{text}");
-        });
-    }
-}
-
-impl Write for Display {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.block.suspend(|| io::stderr().write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
 
 /// The task that shows progress.
 pub(super) struct Progress {
@@ -100,8 +60,8 @@ impl Progress {
         json: bool,
     ) -> Progress {
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let bar = (display.terminal && !json).then(|| {
-            let bar = display.block.add(ProgressBar::no_length());
+        let bar = (display.is_terminal() && !display.is_quiet() && !json).then(|| {
+            let bar = display.add(ProgressBar::no_length());
             bar.set_style(
                 ProgressStyle::with_template("{msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -209,7 +169,7 @@ impl Shower {
                         emit(&json!({"event": "progress", "progress": view}));
                     } else {
                         let line = line(&view, &self.gateway.view(), resident_memory(), &self.noun);
-                        self.display.print(&line);
+                        self.display.note(&line);
                     }
                 }
             }
@@ -245,15 +205,9 @@ impl Shower {
         if self.json {
             emit(&json!({"event": kind, "message": text}));
         } else {
-            self.display.print(text);
+            self.display.note(text);
         }
     }
-}
-
-/// Prints one JSON line on standard output.
-pub(super) fn emit(value: &serde_json::Value) {
-    // A reader that went away is no reason to stop working.
-    let _ = writeln!(io::stdout(), "{value}");
 }
 
 /// The block for a terminal.

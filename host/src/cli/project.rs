@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::progress::Display;
 use super::settings::Settings;
 use crate::component::{self, Component};
 use crate::config::closest;
@@ -34,7 +34,7 @@ impl Project {
         let dataset = Arc::new(Dataset::open(settings.dataset.clone()).map_err(Failure::usage)?);
         let engine = engine::engine(&settings.cache).map_err(Failure::usage)?;
         let (plugins, broken) =
-            load::load_all(&engine, &settings.config.plugins.directory).map_err(Failure::usage)?;
+            load::load_all(&engine, &settings.plugins).map_err(Failure::usage)?;
         for error in &broken {
             display.print(&format!("warning: {error}"));
         }

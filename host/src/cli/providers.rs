@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 
 use crate::config::{Config, ProviderConfig, closest};
 use crate::llm::provider::Provider;
-use crate::llm::providers::{self, Endpoint, Key, Manner, Preset};
+use crate::llm::providers::{self, Endpoint, Key, Manner, Preset, offline};
 
 /// The variable that beats the address of `openai`.
 const OPENAI_BASE_URL: (&str, &str) = ("openai", "OPENAI_BASE_URL");
@@ -33,6 +33,30 @@ pub(super) fn connect(
     let endpoint = Endpoint::new(name, &preset, configured, base_url, key);
     let manner = Manner::new(&preset, configured, config.models.get(model));
     Ok(providers::connect(endpoint, manner)?)
+}
+
+/// Passes the names of models that the configuration sets something for, or falls back to.
+///
+/// # Errors
+/// When one is not written as provider/model, or its provider is not known.
+pub(super) fn check_names(config: &Config) -> anyhow::Result<()> {
+    let fallbacks = config.models.values().flat_map(|model| &model.fallback);
+    for model in config.models.keys().chain(fallbacks) {
+        if model == offline::NAME {
+            continue;
+        }
+        let (name, own) = model.split_once('/').unwrap_or_default();
+        if name.is_empty() || own.is_empty() {
+            bail!(
+                "`{model}` under [models] is not the name of a model\nhint: a model is written as provider/model, as \
+                 in [models.\"openai/gpt-4o-mini\"]"
+            );
+        }
+        if !config.provider.contains_key(name) && providers::preset(name).is_none() {
+            bail!("{}", unknown(config, name, model));
+        }
+    }
+    Ok(())
 }
 
 fn unknown(config: &Config, name: &str, model: &str) -> String {

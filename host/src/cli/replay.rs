@@ -7,8 +7,8 @@ use clap::Args;
 use similar::TextDiff;
 
 use super::args::ProjectArgs;
+use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::progress::Display;
 use super::project::{Project, State};
 use crate::dataset::Record;
 use crate::llm::render::render;
@@ -18,9 +18,11 @@ use crate::store::Selection;
 
 /// Run one task again, offline, from its transcript: says whether it gives the same file, or how it fails.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 the same bytes, 3 it failed, or gives other bytes than the file has."
-)]
+#[command(after_help = "Examples:
+  host replay oak text
+  host replay oak text --prompts    # with questions and answers
+
+Exit codes: 0 the same bytes, 3 it failed, or gives other bytes than the file has.")]
 pub(super) struct ReplayArgs {
     /// Id of the record
     record: String,

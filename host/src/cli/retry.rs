@@ -7,18 +7,21 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{FailureArgs, LimitArgs, ProjectArgs};
+use super::display::{Display, emit};
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
-use super::progress::{Display, emit};
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 
 /// Run failed tasks again: all of them, or those that are chosen, and what waits for them.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Where an answer was at fault, it is asked for anew. A retry that was interrupted is gone on with by \
-    `host run`, or by `host retry` without --fresh.\nExit codes are those of `host run`."
-)]
+#[command(after_help = "Examples:
+  host retry                                  # all that is left as it failed
+  host retry --class invalid-output --component text
+  host retry --record oak --fresh             # asks anew, though it is done
+
+Where an answer was at fault, it is asked for anew. A retry that was interrupted is gone on with by \
+    `host run`, or by `host retry` without --fresh.\n\nExit codes are those of `host run`.")]
 pub(super) struct RetryArgs {
     /// Ask anew for every chosen task, also for those that are done; it takes a selection
     #[arg(long)]
@@ -61,10 +64,10 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
     if args.json {
         emit(&json!({"event": "chosen", "tasks": due}));
     } else if due == 0 {
-        display.print("no failed task is chosen, so nothing runs again");
+        display.note("no failed task is chosen, so nothing runs again");
     } else {
         let tasks = if due == 1 { "task runs" } else { "tasks run" };
-        display.print(&format!("{due} {tasks} again"));
+        display.note(&format!("{due} {tasks} again"));
     }
     if due == 0 {
         return Ok(Exit::Done);

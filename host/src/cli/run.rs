@@ -3,18 +3,23 @@
 use clap::Args;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
-use super::progress::Display;
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 some tasks failed, \
-    4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them."
-)]
+#[command(after_help = "Examples:
+  host run --limit 3                                  # enabled components of three records
+  host run --component text --record oak              # brings what `text` depends on
+  host run --all --sample 8                           # spread over the categories
+  host run --model openai/gpt-4o-mini --max-cost 5    # ends in order at 5 dollars
+  host run --json > events.jsonl                      # for a machine
+
+Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 some tasks failed, 4 budget reached, 5 provider \
+cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them.")]
 pub(super) struct RunArgs {
     /// Replace files that were edited by hand, instead of keeping them
     #[arg(long)]

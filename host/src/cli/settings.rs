@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
+use super::providers;
 use crate::config::{Config, LimitsConfig, closest};
 use crate::core::class::FailureClass;
-use crate::dataset::DatasetConfig;
+use crate::dataset::{DatasetConfig, is_safe_id, safe_id};
 
 /// The configuration with the flags laid over it.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Settings {
     pub dataset: DatasetConfig,
     /// Limits that were asked for by flag or environment, and so hold for every lane, the offline one too.
     pub explicit: LimitsConfig,
+    /// Directory of plugins.
+    pub plugins: PathBuf,
     pub cache: PathBuf,
     /// Millionths of a dollar that the run may cost.
     pub max_cost: Option<u64>,
@@ -46,10 +49,19 @@ impl Settings {
             config.state.file.clone_from(state);
         }
         if let Some(plugins) = &args.plugins {
-            config.plugins.directory.clone_from(plugins);
+            config.plugins.directory = Some(plugins.clone());
         }
         check(&config)?;
+        if let Some(category) = &dataset.default_category
+            && !is_safe_id(category)
+        {
+            bail!(
+                "`default-category` is {category:?}, which is not safe as a file name\nhint: write `{}`",
+                safe_id(category)
+            );
+        }
         Ok(Settings {
+            plugins: plugins_directory(&config),
             config,
             dataset,
             explicit: LimitsConfig::default(),
@@ -77,14 +89,35 @@ impl Settings {
 
 /// The configuration: of this file, or of the nearest one upwards.
 pub(super) fn configuration(file: Option<&Path>) -> anyhow::Result<Config> {
-    let file = match file {
-        Some(file) => Some(file.to_owned()),
-        None => Config::find(&env::current_dir()?),
-    };
-    Ok(match file {
-        Some(file) => Config::read(&relative(&file))?,
+    Ok(match self::file(file) {
+        Some(file) => Config::read(&file)?,
         None => Config::default(),
     })
+}
+
+/// The configuration file that counts: this one, or the nearest upwards.
+pub(super) fn file(named: Option<&Path>) -> Option<PathBuf> {
+    let found = match named {
+        Some(file) => Some(file.to_owned()),
+        None => Config::find(&env::current_dir().ok()?),
+    };
+    found.map(|file| relative(&file))
+}
+
+/// Directory of plugins: as configured; else where the repository builds them; else where an archive or a package
+/// puts them, counted from the program.
+pub(super) fn plugins_directory(config: &Config) -> PathBuf {
+    if let Some(directory) = &config.plugins.directory {
+        return directory.clone();
+    }
+    let built = config.folder.join("target/plugins");
+    let program = env::current_exe().unwrap_or_default();
+    let beside = program.parent().unwrap_or(Path::new(""));
+    let installed = ["plugins", "../plugins", "../lib/batchgen/plugins"];
+    let mut places = std::iter::once(built.clone())
+        .chain(installed.iter().map(|place| beside.join(place)))
+        .filter(|place| place.is_dir());
+    places.next().unwrap_or(built)
 }
 
 /// Reads an amount of dollars.
@@ -114,6 +147,7 @@ pub(super) fn class(text: &str) -> Result<FailureClass, String> {
 
 /// Values that no run can work with.
 fn check(config: &Config) -> anyhow::Result<()> {
+    providers::check_names(config)?;
     let of_models = config.models.values().map(|model| &model.limits);
     if let Some(key) = of_models
         .chain([&config.limits])

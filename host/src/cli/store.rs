@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::StateArgs;
+use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::progress::Display;
 use super::settings;
 use crate::store::StoreError;
 

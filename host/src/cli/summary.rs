@@ -1,27 +1,41 @@
 //! What a run says at its end, and what a dry run would do: on standard output, as a table or as JSON.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::json;
 
 use super::clean;
-use super::progress::{cost, count, dollars, duration, emit};
+use super::display::{Display, emit, say};
+use super::progress::{cost, count, dollars, duration};
+use crate::core::class::FailureClass;
 use crate::core::statistics::View;
 use crate::run::{RunSummary, peak_memory};
 use crate::store::LeftoverCount;
 
-/// Prints how a run ended.
+/// What of a summary is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Tables.
+    All,
+    /// One line of JSON.
+    Json,
+    /// Only why the run ended before its end.
+    End,
+}
+
+/// Prints how a run ended. `meant` is the name of a model that may have been meant by one that is not known.
 pub(super) fn print(
     summary: &RunSummary,
     noun: &str,
     output: &Path,
     leftovers: &[LeftoverCount],
-    as_json: bool,
+    shown: Shown,
+    meant: Option<&str>,
+    display: &Display,
 ) {
     let memory = peak_memory();
-    if as_json {
+    if shown == Shown::Json {
         emit(&json!({
             "event": "summary",
             "summary": summary.view,
@@ -33,22 +47,32 @@ pub(super) fn print(
         }));
         return;
     }
-    let text = render(&summary.view, noun, output, memory) + &clean::notice(leftovers);
     let end = if summary.budget_reached {
         "stopped: the run has spent what it may; run again with more to go on\n".to_owned()
     } else if let Some(error) = &summary.stopped {
-        format!("stopped: {error}\nhint: {}\n", remedy(error.class))
+        let meant = match meant {
+            Some(model) if error.class == FailureClass::NotFound => {
+                format!("did you mean `{model}`? ")
+            }
+            _ => String::new(),
+        };
+        format!("stopped: {error}\nhint: {meant}{}\n", remedy(error.class))
     } else if summary.interrupted {
         "interrupted: run the same command again to go on\n".to_owned()
     } else {
         String::new()
     };
-    // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{text}{end}");
+    if shown == Shown::End {
+        if !end.is_empty() {
+            display.print(end.trim_end());
+        }
+        return;
+    }
+    let text = render(&summary.view, noun, output, memory) + &clean::notice(leftovers);
+    say(&format!("{text}{end}"));
 }
 
-fn remedy(class: crate::core::class::FailureClass) -> &'static str {
-    use crate::core::class::FailureClass;
+fn remedy(class: FailureClass) -> &'static str {
     match class {
         FailureClass::Auth => "check the key; run the same command again to go on",
         FailureClass::Quota => "add credit or raise the quota; run the same command again to go on",

@@ -2,16 +2,14 @@
 
 mod report;
 
-use std::io::{self, Write};
-
 use clap::Args;
 use serde_json::json;
 
 use report::{Detail, FileReport, Last, Now, Questions, Report, UpstreamReport, render};
 
 use super::args::{ProjectArgs, SelectionArgs};
+use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
-use super::progress::{Display, emit};
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 use crate::core::change::Change;
@@ -27,6 +25,9 @@ const SHOWN: usize = 80;
 
 /// Say why one component of one record would run or stay as it is, and all that is known of it.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host why oak text
+  host why oak text --json")]
 pub(super) struct WhyArgs {
     /// Id of the record
     record: String,
@@ -86,8 +87,7 @@ async fn why(
         if args.json {
             emit(&json!({"event": "why", "task": report}));
         } else {
-            // A closed standard output is no reason to fail.
-            let _ = write!(io::stdout(), "{}", render(&report));
+            say(&render(&report));
         }
     }
     Ok(Exit::Done)

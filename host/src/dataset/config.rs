@@ -77,6 +77,12 @@ pub struct DatasetConfig {
     /// Field of a record that holds the id of its category.
     #[serde(default = "category")]
     pub category: String,
+    /// Category of a record that names none; without it such a record is an error.
+    #[serde(default)]
+    pub default_category: Option<String>,
+    /// Whether ids and categories that are not safe as file names are made so.
+    #[serde(default)]
+    pub safe_ids: bool,
 }
 
 impl DatasetConfig {
@@ -91,6 +97,8 @@ impl DatasetConfig {
             id: id(),
             name: name(),
             category: category(),
+            default_category: None,
+            safe_ids: false,
         }
     }
 }
@@ -129,7 +137,7 @@ mod tests {
     fn a_misspelt_key_is_refused() {
         let error = serde_json::from_str::<DatasetConfig>(r#"{"path": "a", "catgory": "kind"}"#)
             .unwrap_err();
-        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `format`, `records`, `categories`, `categories-file`, `id`, `name`, `category` at line 1 column 23");
+        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `format`, `records`, `categories`, `categories-file`, `id`, `name`, `category`, `default-category`, `safe-ids` at line 1 column 23");
     }
 
     #[test]

@@ -112,7 +112,10 @@ pub enum DatasetError {
         found: &'static str,
     },
     /// A field that every record must have says nothing.
-    #[error("{file}:{line}: the field `{field}` {cause}; fill it in, or name another field in the configuration", file = file.display())]
+    #[error(
+        "{file}:{line}: the field `{field}` {cause}; {meant}fill it in, or name another field in the configuration",
+        file = file.display(), meant = did_you_mean(meant.as_deref())
+    )]
     MissingField {
         /// The dataset or the file of category facts.
         file: PathBuf,
@@ -122,6 +125,8 @@ pub enum DatasetError {
         field: String,
         /// `is missing`, `is null` or `is empty`.
         cause: &'static str,
+        /// A field of the record with a name like it.
+        meant: Option<String>,
     },
     /// A field has a value of the wrong type.
     #[error("{file}:{line}: the field `{field}` must be {expected}, found {found}; put it in quotes if it is meant as text", file = file.display())]
@@ -246,6 +251,11 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
+}
+
+fn did_you_mean(name: Option<&str>) -> String {
+    name.map(|name| format!("did you mean `{name}`? "))
+        .unwrap_or_default()
 }
 
 fn found_keys(found: &[String]) -> String {

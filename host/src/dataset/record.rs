@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{At, DatasetError, kind_of};
 use super::id::{is_safe_id, safe_id};
+use crate::config::closest;
 
 /// SHA-256 of a record; see [`Record::hash`].
 pub type RecordHash = [u8; 32];
@@ -31,12 +32,16 @@ pub struct Category {
     pub fields: Map<String, Value>,
 }
 
-/// The fields that hold what every record must have.
+/// The fields that hold what every record must have, and what is done where one does not fit.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     pub id: String,
     pub name: String,
     pub category: String,
+    /// Whether ids and categories that are not safe as file names are made so.
+    pub safe_ids: bool,
+    /// Category of a record that names none.
+    pub default_category: Option<String>,
 }
 
 impl Record {
@@ -56,17 +61,25 @@ impl Record {
         hash.finalize().into()
     }
 
-    /// Takes id, name and category out of a parsed row.
+    /// Takes id, name and category out of a parsed row. Fields whose text may have been changed stay.
     pub(super) fn from_value(
         value: Value,
         names: &Names,
         at: &At<'_>,
     ) -> Result<Self, DatasetError> {
         let mut fields = object(value, at)?;
-        let id = take_id(&mut fields, &names.id, at)?;
-        let name = take_text(&mut fields, &names.name, at)?;
-        let category = take_text(&mut fields, &names.category, at)?;
-        check_id(&category, &names.category, at)?;
+        let id = id_of(&fields, &names.id, names.safe_ids, at)?;
+        let name = if names.name == names.id {
+            text_of(&fields, &names.id, true, at)?
+        } else {
+            text_of(&fields, &names.name, false, at)?
+        };
+        let category = category_of(&fields, names, at)?;
+        fields.shift_remove(&names.name);
+        if !names.safe_ids {
+            fields.shift_remove(&names.id);
+            fields.shift_remove(&names.category);
+        }
         Ok(Self {
             id,
             name,
@@ -80,12 +93,13 @@ impl Category {
     /// Takes the id out of a parsed entry.
     pub(super) fn from_value(value: Value, at: &At<'_>) -> Result<Self, DatasetError> {
         let mut fields = object(value, at)?;
-        let id = take_id(&mut fields, "id", at)?;
+        let id = id_of(&fields, "id", false, at)?;
+        fields.shift_remove("id");
         Ok(Self { id, fields })
     }
 }
 
-fn object(value: Value, at: &At<'_>) -> Result<Map<String, Value>, DatasetError> {
+pub(super) fn object(value: Value, at: &At<'_>) -> Result<Map<String, Value>, DatasetError> {
     match value {
         Value::Object(fields) => Ok(fields),
         other => Err(DatasetError::NotAnObject {
@@ -96,43 +110,69 @@ fn object(value: Value, at: &At<'_>) -> Result<Map<String, Value>, DatasetError>
     }
 }
 
-fn take_id(
-    fields: &mut Map<String, Value>,
+fn id_of(
+    fields: &Map<String, Value>,
     field: &str,
+    make_safe: bool,
     at: &At<'_>,
 ) -> Result<String, DatasetError> {
-    let id = match take(fields, field, at)? {
-        Value::String(text) => text,
-        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
-        other => return Err(wrong_type(&other, field, "a string or an integer", at)),
+    safe(text_of(fields, field, true, at)?, field, make_safe, at)
+}
+
+fn category_of(
+    fields: &Map<String, Value>,
+    names: &Names,
+    at: &At<'_>,
+) -> Result<String, DatasetError> {
+    let category = match (
+        text_of(fields, &names.category, names.safe_ids, at),
+        &names.default_category,
+    ) {
+        (Err(DatasetError::MissingField { .. }), Some(category)) => category.clone(),
+        (found, _) => found?,
     };
+    safe(category, &names.category, names.safe_ids, at)
+}
+
+/// An id as it is used.
+fn safe(id: String, field: &str, make_safe: bool, at: &At<'_>) -> Result<String, DatasetError> {
+    if make_safe && !is_safe_id(&id) {
+        return Ok(safe_id(&id));
+    }
     check_id(&id, field, at)?;
     Ok(id)
 }
 
-fn take_text(
-    fields: &mut Map<String, Value>,
+/// The text of a field that must have one.
+fn text_of(
+    fields: &Map<String, Value>,
     field: &str,
+    or_integer: bool,
     at: &At<'_>,
 ) -> Result<String, DatasetError> {
-    match take(fields, field, at)? {
-        Value::String(text) => Ok(text),
-        other => Err(wrong_type(&other, field, "a string", at)),
-    }
-}
-
-fn take(fields: &mut Map<String, Value>, field: &str, at: &At<'_>) -> Result<Value, DatasetError> {
     let missing = |cause| DatasetError::MissingField {
         file: at.file(),
         line: at.line,
         field: field.into(),
         cause,
+        meant: closest(field, fields.keys().map(String::as_str)).map(Into::into),
     };
-    match fields.shift_remove(field) {
+    match fields.get(field) {
         None => Err(missing("is missing")),
         Some(Value::Null) => Err(missing("is null")),
         Some(Value::String(text)) if text.trim().is_empty() => Err(missing("is empty")),
-        Some(value) => Ok(value),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) if or_integer && (number.is_i64() || number.is_u64()) => {
+            Ok(number.to_string())
+        }
+        Some(other) => {
+            let expected = if or_integer {
+                "a string or an integer"
+            } else {
+                "a string"
+            };
+            Err(wrong_type(other, field, expected, at))
+        }
     }
 }
 
@@ -220,6 +260,51 @@ mod tests {
             ("a", "A", "metal")
         );
         assert_eq!(Value::from(record.fields), json!({"id": 5, "name": null}));
+    }
+
+    #[test]
+    fn ids_and_categories_are_made_safe_on_request_and_their_fields_stay() {
+        let line = r#"{"Name": "Stainless Steel", "kind": "Metals & Alloys", "n": 5}"#;
+        let fixture = Fixture::new("a.jsonl", line).with(|config| {
+            config.id = "Name".into();
+            config.name = "Name".into();
+            config.category = "kind".into();
+            config.safe_ids = true;
+        });
+        let record = fixture.records().remove(0);
+        assert_eq!(
+            (
+                record.id.as_str(),
+                record.name.as_str(),
+                record.category.as_str()
+            ),
+            ("stainless-steel", "Stainless Steel", "metals-alloys")
+        );
+        assert_eq!(
+            Value::from(record.fields),
+            json!({"kind": "Metals & Alloys", "n": 5})
+        );
+    }
+
+    #[test]
+    fn a_record_without_category_may_have_a_default_one() {
+        let lines = r#"{"id": 1, "name": "A"}
+{"id": 2, "name": "B", "category": " "}
+{"id": 3, "name": "C", "category": "metal"}"#;
+        let fixture = Fixture::new("a.jsonl", lines)
+            .with(|config| config.default_category = Some("things".into()));
+        let records = fixture.records();
+        let categories: Vec<&str> = records
+            .iter()
+            .map(|record| record.category.as_str())
+            .collect();
+        assert_eq!(categories, ["things", "things", "metal"]);
+    }
+
+    #[test]
+    fn a_field_that_was_probably_meant_is_named() {
+        let fixture = Fixture::new("a.jsonl", r#"{"id": 1, "nmae": "A", "category": "c"}"#);
+        insta::assert_snapshot!(fixture.report(), @"a.jsonl:1: the field `name` is missing; did you mean `nmae`? fill it in, or name another field in the configuration");
     }
 
     #[test]

@@ -60,6 +60,8 @@ impl Dataset {
             id: config.id.clone(),
             name: config.name.clone(),
             category: config.category.clone(),
+            safe_ids: config.safe_ids,
+            default_category: config.default_category.clone(),
         };
         let record = Element {
             texts: vec![
@@ -146,6 +148,11 @@ impl Dataset {
             found: false,
             done: false,
         }
+    }
+
+    /// All rows as they are written, before it is asked what they must have; otherwise like [`Dataset::entries`].
+    pub fn rows(&self) -> Rows<'_> {
+        Rows(self.entries())
     }
 
     /// Reads one record again.
@@ -251,23 +258,16 @@ impl Entries<'_> {
             chunk => Ok(chunk),
         }
     }
-}
 
-impl Iterator for Entries<'_> {
-    type Item = Result<(Place, Record), DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+    /// The text of the next record. After an error the stream ends.
+    fn advance(&mut self) -> Option<Result<Chunk, DatasetError>> {
         if self.done {
             return None;
         }
         match self.chunk() {
             Ok(Some(chunk)) => {
                 self.found = true;
-                Some(
-                    self.dataset
-                        .record(&chunk)
-                        .map(|record| (chunk.place, record)),
-                )
+                Some(Ok(chunk))
             }
             Ok(None) => {
                 self.done = true;
@@ -278,6 +278,26 @@ impl Iterator for Entries<'_> {
                 Some(Err(error))
             }
         }
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<(Place, Record), DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let chunk = self.advance()?;
+        Some(chunk.and_then(|chunk| Ok((chunk.place, self.dataset.record(&chunk)?))))
+    }
+}
+/// The rows of a [`Dataset`]; see [`Dataset::rows`].
+pub struct Rows<'a>(Entries<'a>);
+
+impl Iterator for Rows<'_> {
+    type Item = Result<(Place, Value), DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (dataset, chunk) = (self.0.dataset, self.0.advance()?);
+        Some(chunk.and_then(|chunk| Ok((chunk.place, dataset.records.parse(&chunk)?))))
     }
 }
 

@@ -108,6 +108,11 @@ struct Table {
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| toml::from_str(include_str!("prices.toml")).unwrap_or_default());
 
+/// The model with a bundled price whose name is most like this one.
+pub fn closest(model: &str) -> Option<&'static str> {
+    crate::config::closest(model, TABLE.models.keys().map(String::as_str))
+}
+
 /// The day that the bundled prices are of.
 pub fn date() -> &'static str {
     &TABLE.date

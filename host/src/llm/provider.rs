@@ -59,6 +59,10 @@ pub struct RawAnswer {
 /// What a call returns.
 pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<RawAnswer, CallError>> + Send + 'a>>;
 
+/// What a list of models returns.
+pub type ModelsFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Vec<String>>, CallError>> + Send + 'a>>;
+
 /// Somebody who answers.
 pub trait Provider: Send + Sync {
     /// Its name, as it stands before the slash of a model's.
@@ -66,4 +70,11 @@ pub trait Provider: Send + Sync {
 
     /// Asks once.
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a>;
+
+    /// Names of the models that it lists, within a time; `None` where it lists none. It asks no model, so it costs
+    /// nothing, and shows whether the provider can be reached and takes the key.
+    fn models(&self, within: Duration) -> ModelsFuture<'_> {
+        let _ = within;
+        Box::pin(async { Ok(None) })
+    }
 }

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::args::StateArgs;
+use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
-use super::super::progress::Display;
 use super::{failure, places};
 use crate::store::{Exported, Store};
 
 /// Write answers, transcripts or tasks as JSON Lines.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host store export completions --to answers.jsonl
+  host store export tasks")]
 pub(super) struct ExportArgs {
     /// What to write
     #[arg(value_enum)]
@@ -71,7 +74,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         written => written.map_err(cannot)?,
     }
     if args.to.is_some() {
-        display.print(&format!("{rows} rows"));
+        display.note(&format!("{rows} rows"));
     }
     Ok(Exit::Done)
 }

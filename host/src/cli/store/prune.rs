@@ -1,24 +1,25 @@
 //! `host store prune`: removes what no task refers to any more.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
 use super::super::args::StateArgs;
+use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
-use super::super::progress::emit;
 use super::stats::bytes;
 use super::{failure, places};
 use crate::store::{Pruning, prune};
 
 /// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "What the current version of a task was told stays, and so does what a task that is not done could \
-    still use. The file is then written anew without gaps, which takes as much room on the disk as it has."
-)]
+#[command(after_help = "Examples:
+  host store prune --dry-run
+  host store prune --older-than 30d --unreferenced
+
+What the current version of a task was told stays, and so does what a task that is not done could \
+    still use. The file is then written anew without gaps, which takes as much room on the disk as it has.")]
 pub(super) struct PruneArgs {
     /// Only answers that are older, as in 30d or 12h. Younger than a day they count for the limits of a day
     #[arg(long, value_name = "AGE", default_value = "1d", value_parser = humantime::parse_duration)]
@@ -40,7 +41,7 @@ pub(super) struct PruneArgs {
 pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
     if !file.exists() {
-        let _ = writeln!(io::stdout(), "there is no state {}", file.display());
+        say(&format!("there is no state {}\n", file.display()));
         return Ok(Exit::Done);
     }
     let pruning = Pruning {
@@ -54,17 +55,13 @@ pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let verb = if args.dry_run { "would go" } else { "removed" };
-    let _ = writeln!(
-        io::stdout(),
-        "{verb}: {} completions, {} entries of transcripts, {} recipes, {} runs",
-        pruned.completions,
-        pruned.transcripts,
-        pruned.recipes,
-        pruned.runs
-    );
+    say(&format!(
+        "{verb}: {} completions, {} entries of transcripts, {} recipes, {} runs\n",
+        pruned.completions, pruned.transcripts, pruned.recipes, pruned.runs
+    ));
     if !args.dry_run {
         let (before, after) = (bytes(pruned.bytes_before), bytes(pruned.bytes_after));
-        let _ = writeln!(io::stdout(), "the file had {before} and has {after}");
+        say(&format!("the file had {before} and has {after}\n"));
     }
     Ok(Exit::Done)
 }

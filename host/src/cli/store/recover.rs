@@ -1,16 +1,18 @@
 //! `host store recover`: saves what can be read of a damaged state into a new one.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::super::display::say;
 use super::super::exit::{Exit, Failure};
 use super::failure;
 use crate::store::recover;
 
 /// Save what can be read of a damaged state into a new file. The old file is not changed.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host store recover .batchgen/state.db saved.db")]
 pub(super) struct RecoverArgs {
     /// The damaged state
     old: PathBuf,
@@ -38,8 +40,7 @@ pub(super) fn perform(args: &RecoverArgs) -> Result<Exit, Failure> {
     text.push_str(&format!(
         "hint: try it with `host run --state {new}`; what is lost is asked or made again\n"
     ));
-    // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{text}");
+    say(&text);
     Ok(if saved.iter().all(|table| table.gaps == 0) {
         Exit::Done
     } else {

@@ -1,19 +1,22 @@
 //! `host store stats`: what the state holds, and what was spent.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 
 use clap::Args;
 use serde_json::json;
 
 use super::super::args::StateArgs;
+use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
-use super::super::progress::{count, dollars, emit};
+use super::super::progress::{count, dollars};
 use super::{failure, places};
 use crate::store::{Spending, Stats, Store};
 
 /// Show sizes and rows, and what was spent by lane, component and day.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host store stats
+  host store stats --state elsewhere/state.db --json")]
 pub(super) struct StatsArgs {
     /// Print JSON
     #[arg(long)]
@@ -31,8 +34,7 @@ pub(super) fn perform(args: &StatsArgs) -> Result<Exit, Failure> {
     if args.json {
         emit(&json!(stats));
     } else {
-        // A closed standard output is no reason to fail.
-        let _ = write!(io::stdout(), "{}", render(&stats));
+        say(&render(&stats));
     }
     Ok(Exit::Done)
 }

@@ -1,22 +1,22 @@
 //! `host store verify`: holds the state against its laws, and says what to do.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use serde_json::json;
 
 use super::super::args::StateArgs;
+use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
-use super::super::progress::emit;
 use super::{failure, places};
 use crate::store::{Report, Store};
 
 /// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 all is well, 1 the state is damaged, 2 usage or configuration, 3 only output files \
-    are missing or different."
-)]
+#[command(after_help = "Examples:
+  host store verify
+  host store verify --no-files
+
+Exit codes: 0 all is well, 1 the state is damaged, 2 usage or configuration, 3 only output files \
+    are missing or different.")]
 pub(super) struct VerifyArgs {
     /// Look at the state only, and read no output file
     #[arg(long)]
@@ -38,12 +38,7 @@ pub(super) fn perform(args: &VerifyArgs) -> Result<Exit, Failure> {
     if args.json {
         emit(&json!(report));
     } else {
-        // A closed standard output is no reason to fail.
-        let _ = write!(
-            io::stdout(),
-            "{}",
-            render(&report, &file.display().to_string())
-        );
+        say(&render(&report, &file.display().to_string()));
     }
     Ok(if report.broken.iter().any(|broken| broken.in_state) {
         Exit::Internal

@@ -1,6 +1,8 @@
 //! Anthropic's messages API, streamed or not. The system part, which all records of a component share, is marked
 //! for the prompt cache. It uses no tools and does not show what the model thought.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +14,7 @@ use super::http::Http;
 use super::schema;
 use crate::config::JsonSupport;
 use crate::llm::error::CallError;
-use crate::llm::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
+use crate::llm::provider::{Call, CallFuture, Finish, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{ResponseFormat, Role, Usage};
 
@@ -94,6 +96,10 @@ impl Provider for Anthropic {
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         let body = self.body(call).to_string();
         Box::pin(self.http.ask(body, call, Partial::default()))
+    }
+
+    fn models(&self, within: Duration) -> ModelsFuture<'_> {
+        Box::pin(self.http.models(within))
     }
 }
 

@@ -4,7 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::arrival::{ANSWER, ERROR_BODY, Reader, read, silent, streamed};
@@ -20,10 +21,22 @@ use crate::llm::provider::{Call, RawAnswer};
 /// A server that does not stream is given so much more time for each token asked for.
 const PER_TOKEN: Duration = Duration::from_millis(50);
 
+/// A list of models, as all APIs write it.
+#[derive(Deserialize)]
+struct Listed {
+    data: Vec<ListedModel>,
+}
+
+#[derive(Deserialize)]
+struct ListedModel {
+    id: String,
+}
+
 /// A connection to one provider.
 pub(super) struct Http {
     client: Client,
     url: String,
+    base_url: String,
     key: Option<Key>,
     limits: Dialect,
     stream: bool,
@@ -65,6 +78,7 @@ impl Http {
         Ok(Http {
             client,
             url: format!("{}/{path}", endpoint.base_url.trim_end_matches('/')),
+            base_url: endpoint.base_url.trim_end_matches('/').to_owned(),
             key: endpoint.key.clone(),
             limits: endpoint.limits,
             stream: endpoint.stream,
@@ -91,6 +105,32 @@ impl Http {
                 ..error
             }),
         }
+    }
+
+    /// Names of the models that the server lists; `None` where it has no list.
+    pub(super) async fn models(&self, within: Duration) -> Result<Option<Vec<String>>, CallError> {
+        let request = self.client.get(format!("{}/models", self.base_url));
+        let response = timeout(within, request.send())
+            .await
+            .map_err(|_| silent(within))?
+            .map_err(|error| from_network(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read(response.bytes_stream(), ANSWER, within)
+            .await
+            .unwrap_or_default();
+        if status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED {
+            return Ok(None);
+        }
+        if status.is_redirection() {
+            return Err(self.redirected(status.as_u16(), &headers));
+        }
+        if !status.is_success() {
+            let body = self.redact(&String::from_utf8_lossy(&body));
+            return Err(from_response(status, &headers, &body, Duration::ZERO));
+        }
+        Ok(serde_json::from_slice(&body)
+            .ok()
+            .map(|Listed { data }| data.into_iter().map(|model| model.id).collect()))
     }
 
     async fn exchange(

@@ -1,6 +1,8 @@
 //! The chat completions API of OpenAI, at OpenAI or at any server that speaks it: streamed or not, JSON
 //! by schema, usage, finish reason. What differs between servers and models is configuration, not code.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +15,7 @@ use super::schema;
 use crate::config::JsonSupport;
 use crate::core::class::FailureClass;
 use crate::llm::error::CallError;
-use crate::llm::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
+use crate::llm::provider::{Call, CallFuture, Finish, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{ResponseFormat, Usage};
 
@@ -94,6 +96,10 @@ impl Provider for OpenAi {
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         let body = self.body(call).to_string();
         Box::pin(self.http.ask(body, call, Partial::default()))
+    }
+
+    fn models(&self, within: Duration) -> ModelsFuture<'_> {
+        Box::pin(self.http.models(within))
     }
 }
 

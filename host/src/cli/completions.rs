@@ -1,0 +1,27 @@
+//! `host completions`: what a shell needs to complete subcommands and flags.
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use super::display::say;
+use super::exit::Exit;
+use super::program;
+
+/// Print what a shell needs to complete subcommands and flags.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host completions bash > ~/.local/share/bash-completion/completions/host
+  host completions zsh > ~/.zfunc/_host           # with ~/.zfunc in $fpath
+  host completions fish > ~/.config/fish/completions/host.fish")]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+/// Runs the subcommand; `command` is the whole program's.
+pub(super) fn perform(args: &CompletionsArgs, mut command: Command) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, program::name(), &mut script);
+    say(&String::from_utf8_lossy(&script));
+    Exit::Done
+}

@@ -1,0 +1,85 @@
+//! What the program prints: messages and log lines on standard error, above the progress block where there is
+//! one; results on standard output.
+
+use std::io::{self, Write};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+
+use super::program;
+
+/// Standard error, shared by messages, log lines and the progress block.
+#[derive(Clone, Debug)]
+pub(super) struct Display {
+    block: MultiProgress,
+    terminal: bool,
+    quiet: bool,
+}
+
+impl Display {
+    /// A display; the block is drawn only on a terminal. A quiet one shows neither it nor notes.
+    pub fn new(terminal: bool, quiet: bool) -> Display {
+        let target = if terminal && !quiet {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Display {
+            block: MultiProgress::with_draw_target(target),
+            terminal,
+            quiet,
+        }
+    }
+
+    /// Whether standard error is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether only what is wrong is printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Draws a bar from now on.
+    pub fn add(&self, bar: ProgressBar) -> ProgressBar {
+        self.block.add(bar)
+    }
+
+    /// Prints a line above the block: what is wrong.
+    pub fn print(&self, text: &str) {
+        let text = program::named(text);
+        // A closed standard error is no reason to stop working.
+        self.block.suspend(|| {
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    /// Prints a line above the block that nobody needs to act on; a quiet display does not.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.print(text);
+        }
+    }
+}
+
+impl Write for Display {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.block.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Prints one JSON line on standard output.
+pub(super) fn emit(value: &serde_json::Value) {
+    // A reader that went away is no reason to stop working.
+    let _ = writeln!(io::stdout(), "{value}");
+}
+
+/// Prints a result on standard output, as it is.
+pub(super) fn say(text: &str) {
+    // A closed standard output is no reason to fail.
+    let _ = write!(io::stdout(), "{}", program::named(text));
+}

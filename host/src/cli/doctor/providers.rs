@@ -1,0 +1,109 @@
+//! The models that are used: key, limits, price, and whether their provider answers. Listing models asks none of
+//! them, so it costs nothing.
+
+use std::time::Duration;
+
+use super::super::lanes;
+use super::super::settings::Settings;
+use super::Check;
+use crate::config::{LimitsConfig, closest};
+use crate::core::class::FailureClass;
+use crate::llm::prices;
+use crate::llm::providers::offline;
+
+/// Name of this part.
+pub(super) const AREA: &str = "provider";
+/// A provider that has said nothing after so long is as good as gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Looks at one model.
+pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut(Check)) {
+    if model == offline::NAME {
+        show(Check::good(
+            "model",
+            "offline: needs no key, no network and no limits",
+        ));
+        return;
+    }
+    // A key that is missing is told here.
+    let provider = match lanes::provider(settings, model) {
+        Ok(provider) => provider,
+        Err(error) => {
+            show(Check::error("model", error));
+            return;
+        }
+    };
+    show(Check::good(
+        "model",
+        format!("{model}: address and key are set as it needs them"),
+    ));
+    show(limits(settings, model));
+    if prices::price(&settings.config.models, model).is_none() {
+        show(Check::warning(
+            "price",
+            format!("{model}: not known, so its cost is not counted"),
+            format!("set price in [models.\"{model}\"], in dollars for a million tokens"),
+        ));
+    }
+    let (name, own) = model.split_once('/').unwrap_or((model, model));
+    show(match provider.models(PATIENCE).await {
+        Ok(None) => Check::good(AREA, format!("{name} answers; it has no list of models")),
+        Ok(Some(models)) if models.iter().any(|listed| named(listed, own)) => Check::good(
+            AREA,
+            format!("{name} answers, takes the key, and has {own}"),
+        ),
+        Ok(Some(models)) => {
+            let listed = models
+                .iter()
+                .map(|listed| listed.rsplit('/').next().unwrap_or(listed));
+            let meant = closest(own, listed)
+                .map(|meant| format!("did you mean `{name}/{meant}`? "))
+                .unwrap_or_default();
+            Check::warning(
+                AREA,
+                format!(
+                    "{name} answers, and does not list {own} among its {} models",
+                    models.len()
+                ),
+                format!("{meant}check the name of the model"),
+            )
+        }
+        Err(error) => Check::problem(
+            AREA,
+            format!("{name}: {}", error.message),
+            match error.class {
+                FailureClass::Auth => "check the key",
+                FailureClass::Quota => "add credit or raise the quota",
+                FailureClass::RateLimit => "try again later",
+                _ => "check the network, and base-url in the provider's configuration",
+            },
+        ),
+    });
+}
+
+/// Some providers list models with a path before the name.
+fn named(listed: &str, own: &str) -> bool {
+    listed == own || listed.ends_with(&format!("/{own}"))
+}
+
+fn limits(settings: &Settings, model: &str) -> Check {
+    let config = &settings.config;
+    let own = config.models.get(model).map(|model| model.limits.clone());
+    let own = own.unwrap_or_default();
+    let limits = config.limits.for_model(&own);
+    let limited = limits.limits();
+    let words: Vec<String> = limited
+        .iter()
+        .map(|limit| format!("{} {} a {}", limit.most, limit.amount.as_str(), limit.per()))
+        .collect();
+    let at_once = limits.concurrency.unwrap_or_default();
+    let found = format!("{model}: {}, {at_once} at once", words.join(", "));
+    if config.limits == LimitsConfig::default() && own == LimitsConfig::default() {
+        return Check::warning(
+            "limits",
+            format!("{found}: the defaults, which are low"),
+            "set what your provider gives you under [limits], or with --requests-per-minute",
+        );
+    }
+    Check::good("limits", found)
+}

@@ -1,0 +1,124 @@
+//! The text of a first configuration.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use toml::Value;
+
+use super::proposal::Proposal;
+use crate::dataset::Survey;
+
+/// Name of the first component.
+pub(super) const COMPONENT: &str = "description";
+
+/// The configuration for a dataset at `path`, seen from it.
+pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path) -> String {
+    let mut text = String::from(
+        "# batchgen's configuration, written by `host init`. Paths count from this file. Flags beat environment variables,
+# which beat this file. A line that is commented out shows the default, or an example where there is none.
+
+# Model that components ask, as provider/model. `offline` needs no key and no network: it writes from the facts in the
+# request, so that everything can be tried. Another one, for example \"openai/gpt-4o-mini\", needs its key in the
+# environment, or in a file `.env` beside this one: OPENAI_API_KEY=sk-...
+model = \"offline\"
+
+",
+    );
+    dataset(&mut text, survey, proposal, path);
+    text.push_str(
+        "
+# Where the files will be published; components may use it.
+[site]
+# base-url = \"https://example.org\"
+# name = \"Example\"
+# locale = \"en_US\"
+
+[output]
+# directory = \"content\"
+# path = \"{component}/{id}.{extension}\"
+
+# Limits of each real model, as its provider gives them to you. The offline one has none.
+[limits]
+# requests-per-minute = 30
+# tokens-per-minute = 200000
+# concurrency = 8
+
+[plugins]
+# Only components that stand below are made. With `true`, every plugin gives one of its own name, too.
+implicit = false
+",
+    );
+    component(&mut text, proposal);
+    text
+}
+
+fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, path: &Path) {
+    let config = &survey.config;
+    text.push_str("[dataset]\n");
+    let _ = writeln!(text, "path = {}", quoted(&path.to_string_lossy()));
+    if config.records != "records" {
+        text.push_str("# Key of the list of records.\n");
+        let _ = writeln!(text, "records = {}", quoted(&config.records));
+    } else if proposal.noun != "records" {
+        text.push_str("# What progress calls the records.\n");
+        let _ = writeln!(text, "records = {}", quoted(&proposal.noun));
+    }
+    let _ = writeln!(text, "# Field that holds the id: {}.", proposal.id.why);
+    let _ = writeln!(text, "id = {}", quoted(&proposal.id.field));
+    let _ = writeln!(text, "# Field that holds the name: {}.", proposal.name.why);
+    let _ = writeln!(text, "name = {}", quoted(&proposal.name.field));
+    match &proposal.category {
+        Some(category) => {
+            let _ = writeln!(text, "# Field that holds the category: {}.", category.why);
+            let _ = writeln!(text, "category = {}", quoted(&category.field));
+        }
+        // A field of the default's name may be there and be no category.
+        None if survey.field("category").is_some() => text.push_str(
+            "# No field is a category; the one of this name has too many values, or other things than texts.\ncategory = \"\"\n",
+        ),
+        None => {}
+    }
+    if let Some(default) = &proposal.default_category {
+        text.push_str("# Category of records that have none.\n");
+        let _ = writeln!(text, "default-category = {}", quoted(default));
+    }
+    if proposal.safe_ids {
+        text.push_str(
+            "# Ids and categories become parts of file names: \"Home & Garden\" becomes home-garden. The fields stay as they are.\n\
+             safe-ids = true\n",
+        );
+    }
+}
+
+fn component(text: &mut String, proposal: &Proposal) {
+    let fields: Vec<Value> = proposal.given.iter().cloned().map(Value::String).collect();
+    let _ = write!(
+        text,
+        "
+# A first component: a text about each record, by the plugin `prompt`, which needs no code (see the tutorial). Its files
+# are content/{COMPONENT}/<id>.md. Change the prompt and run again: only this component is made again.
+[component.{COMPONENT}]
+plugin = \"prompt\"
+# Fields that it is given: the facts that the text is written from. A change of any other field makes nothing again.
+input = {{ record = {} }}
+
+[component.{COMPONENT}.prompts.write]
+text = \"\"\"
+Write a short description of {{{{ record.name }}}} for readers who do not know it yet: what it is, and what the facts tell.
+Write plain sentences, no headings and no lists.
+\"\"\"
+
+# Rules: the model is told them, its answer is checked, and one that breaks a rule goes back to it.
+[component.{COMPONENT}.options]
+min-words = 20
+max-words = 90
+whole-sentences = true
+",
+        Value::Array(fields)
+    );
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
+}

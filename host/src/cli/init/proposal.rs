@@ -1,0 +1,563 @@
+//! Which fields of a dataset are id, name and category, and why: by what they hold first, by their names second.
+
+use anyhow::bail;
+
+use crate::config::closest;
+use crate::dataset::{Field, Survey, safe_id};
+
+/// Names of fields that hold an id, the likeliest first; likewise below.
+const IDS: &[&str] = &[
+    "id",
+    "sku",
+    "slug",
+    "key",
+    "uuid",
+    "guid",
+    "identifier",
+    "handle",
+    "code",
+    "isbn",
+    "ean",
+    "gtin",
+    "asin",
+    "ref",
+    "reference",
+    "number",
+    "no",
+    "nr",
+];
+const NAMES: &[&str] = &[
+    "name", "title", "label", "heading", "headline", "caption", "product", "item", "subject",
+];
+const CATEGORIES: &[&str] = &[
+    "category",
+    "department",
+    "type",
+    "kind",
+    "group",
+    "class",
+    "section",
+    "family",
+    "genre",
+    "topic",
+    "collection",
+    "segment",
+    "series",
+    "brand",
+    "species",
+    "region",
+    "country",
+    "status",
+];
+/// Fields that a text is not written from.
+const DULL: &[&str] = &[
+    "url",
+    "uri",
+    "link",
+    "href",
+    "image",
+    "img",
+    "photo",
+    "picture",
+    "thumbnail",
+    "created",
+    "updated",
+    "modified",
+    "timestamp",
+    "hash",
+    "checksum",
+];
+/// Most categories where no name speaks for a field.
+const FEW: usize = 30;
+/// Most categories at all.
+const MANY: usize = 300;
+/// Characters of a text that may be a name, on average and at most.
+const NAME_MEAN: u64 = 80;
+const NAME_LONGEST: usize = 200;
+/// Characters of an id, on average.
+const ID_MEAN: u64 = 60;
+/// Fields that the first component is given.
+const GIVEN: usize = 8;
+/// Longest text that it is given.
+const GIVEN_LONGEST: usize = 4000;
+
+/// Fields that the user names.
+pub(super) struct Wish<'a> {
+    pub id: Option<&'a str>,
+    pub name: Option<&'a str>,
+    pub category: Option<&'a str>,
+}
+
+/// What is proposed.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub id: Chosen,
+    pub name: Chosen,
+    /// `None` where no field is like a category.
+    pub category: Option<Chosen>,
+    /// Category of records without one.
+    pub default_category: Option<String>,
+    /// Whether ids and categories have to be made safe as file names.
+    pub safe_ids: bool,
+    /// What progress calls the records.
+    pub noun: String,
+    /// Fields that the first component is given.
+    pub given: Vec<String>,
+    why_default: String,
+}
+
+/// A field and why it.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub field: String,
+    pub why: String,
+}
+
+impl Proposal {
+    /// Proposes.
+    ///
+    /// # Errors
+    /// No field can be the id, or one that the user names cannot be what it is named for.
+    pub fn of(survey: &Survey, wish: &Wish<'_>) -> anyhow::Result<Proposal> {
+        let id = id(survey, wish.id)?;
+        let name = name(survey, wish.name, &id)?;
+        let category = category(survey, wish.category, [&id.field, &name.field])?;
+        let field = |chosen: &Chosen| survey.field(&chosen.field);
+        let noun = noun(survey);
+        let unsafe_id = field(&id).is_some_and(|field| !field.safe);
+        let chosen = category.as_ref().and_then(field);
+        let partly = chosen.is_some_and(|field| field.filled < survey.records);
+        let (default_category, why_default) = match (&chosen, partly) {
+            (None, _) => (
+                Some(safe_id(&noun)),
+                "no field has few values that many records share; all records are in one"
+                    .to_owned(),
+            ),
+            (Some(field), true) => (
+                Some("other".to_owned()),
+                match survey.records - field.filled {
+                    1 => "one record has none".to_owned(),
+                    some => format!("{some} records have none"),
+                },
+            ),
+            (Some(_), false) => (None, String::new()),
+        };
+        let given = given(survey, &id, &name, category.as_ref());
+        Ok(Proposal {
+            safe_ids: unsafe_id || chosen.is_some_and(|field| !field.safe || field.integers > 0),
+            id,
+            name,
+            category,
+            default_category,
+            noun,
+            given,
+            why_default,
+        })
+    }
+
+    /// Role, field and reason of each choice.
+    pub fn reasons(&self) -> Vec<(&'static str, String, &str)> {
+        let quoted = |chosen: &Chosen| format!("`{}`", chosen.field);
+        let mut reasons = vec![
+            ("id", quoted(&self.id), self.id.why.as_str()),
+            ("name", quoted(&self.name), self.name.why.as_str()),
+        ];
+        if let Some(category) = &self.category {
+            reasons.push(("category", quoted(category), &category.why));
+        }
+        if let Some(default) = &self.default_category {
+            reasons.push(("category", format!("{default:?}"), &self.why_default));
+        }
+        reasons
+    }
+}
+
+/// How well a name fits a list: more for words that stand earlier, and for a name that is nothing but the word.
+fn fit(name: &str, list: &[&str]) -> u64 {
+    let words = words(name);
+    let best = list.iter().enumerate().filter_map(|(index, wanted)| {
+        let rank = 100 - index as u64;
+        match words.as_slice() {
+            [only] if only == wanted => Some(2 * rank + 100),
+            [.., last] if last == wanted => Some(rank + 50),
+            words if words.iter().any(|word| word == wanted) => Some(rank),
+            _ => None,
+        }
+    });
+    best.max().unwrap_or(0)
+}
+
+/// The words of a field's name: `productId`, `product_id` and `Product ID` have the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for character in name.chars() {
+        let begins = character.is_uppercase() && before.is_lowercase();
+        if (!character.is_alphanumeric() || begins)
+            && words.last().is_some_and(|word| !word.is_empty())
+        {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (character.is_alphanumeric(), words.last_mut()) {
+            word.extend(character.to_lowercase());
+        }
+        before = character;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn mean(field: &Field) -> u64 {
+    field
+        .characters
+        .checked_div(field.texts + field.integers)
+        .unwrap_or(0)
+}
+
+/// Why a field cannot be the id; nothing where it can.
+fn no_id(field: &Field, survey: &Survey) -> Option<String> {
+    let empty = survey.records - field.filled;
+    if field.texts + field.integers < field.filled {
+        Some("it holds other things than texts and integers".to_owned())
+    } else if empty > 0 {
+        Some(format!(
+            "it is missing or empty in {empty} of {} records",
+            survey.records
+        ))
+    } else if let Some(repeated) = &field.repeated {
+        Some(format!(
+            "lines {} and {} have the same, {:?}",
+            repeated.first_line, repeated.second_line, repeated.value
+        ))
+    } else {
+        (field.longest > 128).then(|| format!("it has up to {} characters", field.longest))
+    }
+}
+
+fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
+    if let Some(name) = wish {
+        if let Some(cause) = no_id(wished(survey, name)?, survey) {
+            bail!(
+                "the field `{name}` cannot be the id: {cause}\nhint: an id is different in every record and at most 128 characters long"
+            );
+        }
+        return Ok(Chosen::wished(name));
+    }
+    let able = survey
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| no_id(field, survey).is_none() && mean(field) <= ID_MEAN);
+    let score = |index: usize, field: &Field| {
+        let by_name = fit(&field.name, IDS).max(fit(&field.name, NAMES) / 4);
+        (
+            by_name + 10 * u64::from(field.safe),
+            std::cmp::Reverse(index),
+        )
+    };
+    let best = able.max_by_key(|(index, field)| score(*index, field));
+    let Some((_, field)) = best else {
+        let tried: Vec<String> = nearest(survey)
+            .into_iter()
+            .filter_map(|field| Some(format!("\n  `{}`: {}", field.name, no_id(field, survey)?)))
+            .collect();
+        bail!(
+            "no field of {} can be the id, which must be different in every record:{}\nhint: add a field to every record \
+             that numbers or names it, as in `id`, or mend the values above; then run `host init` again",
+            survey.config.path.display(),
+            tried.join("")
+        );
+    };
+    Ok(Chosen {
+        field: field.name.clone(),
+        why: format!(
+            "different in each of the {} records{}",
+            survey.records,
+            if field.safe {
+                ""
+            } else {
+                "; made safe as a file name"
+            }
+        ),
+    })
+}
+
+/// The fields that come closest to an id, for the message.
+fn nearest(survey: &Survey) -> Vec<&Field> {
+    let mut fields: Vec<&Field> = survey.fields.iter().collect();
+    fields.sort_by_key(|field| {
+        std::cmp::Reverse((
+            fit(&field.name, IDS).max(fit(&field.name, NAMES)),
+            field.filled,
+        ))
+    });
+    fields.truncate(4);
+    fields
+}
+
+fn name(survey: &Survey, wish: Option<&str>, id: &Chosen) -> anyhow::Result<Chosen> {
+    let able = |field: &Field| field.texts == survey.records && field.longest <= NAME_LONGEST;
+    if let Some(name) = wish {
+        if !able(wished(survey, name)?) && name != id.field {
+            bail!(
+                "the field `{name}` cannot be the name\nhint: a name is a text of at most {NAME_LONGEST} characters in every \
+                 record"
+            );
+        }
+        return Ok(Chosen::wished(name));
+    }
+    let best = survey
+        .fields
+        .iter()
+        .filter(|field| able(field) && mean(field) <= NAME_MEAN && field.name != id.field)
+        .map(|field| (fit(&field.name, NAMES), field))
+        .max_by_key(|(score, _)| *score);
+    let by_id = fit(&id.field, NAMES);
+    Ok(match best {
+        Some((score, field)) if score > by_id => Chosen {
+            field: field.name.clone(),
+            why: "called so, and a text in every record".to_owned(),
+        },
+        _ if by_id > 0 => Chosen {
+            field: id.field.clone(),
+            why: "called so, and a text in every record".to_owned(),
+        },
+        _ => Chosen {
+            field: id.field.clone(),
+            why: "the id again, since no other field looks like a name".to_owned(),
+        },
+    })
+}
+
+fn category(
+    survey: &Survey,
+    wish: Option<&str>,
+    taken: [&String; 2],
+) -> anyhow::Result<Option<Chosen>> {
+    let able = |field: &Field| {
+        field.filled > 0 && field.texts + field.integers == field.filled && field.values.is_some()
+    };
+    if let Some(name) = wish {
+        if !able(wished(survey, name)?) {
+            bail!(
+                "the field `{name}` cannot be the category\nhint: a category is a short text or an integer, with at most a \
+                 thousand different ones"
+            );
+        }
+        return Ok(Some(Chosen::wished(name)));
+    }
+    let score = |field: &Field| {
+        let values = field.values.as_ref()?;
+        let facts = &survey.category_facts;
+        if !facts.is_empty() {
+            let all_known = values.keys().all(|value| facts.contains(value));
+            return (all_known && field.filled == survey.records).then_some(1000);
+        }
+        let (different, filled) = (values.len() as u64, field.filled);
+        let shared = different * 2 <= filled;
+        let by_name = fit(&field.name, CATEGORIES);
+        let good = if by_name > 0 {
+            shared && different as usize <= MANY && filled * 2 >= survey.records
+        } else {
+            shared
+                && different > 1
+                && different as usize <= FEW
+                && filled == survey.records
+                && field.integers == 0
+        };
+        good.then_some(by_name)
+    };
+    let best = survey
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| able(field) && !taken.contains(&&field.name))
+        .filter_map(|(index, field)| Some((score(field)?, std::cmp::Reverse(index), field)))
+        .max_by_key(|(score, index, _)| (*score, *index));
+    Ok(best.map(|(_, _, field)| {
+        let different = field
+            .values
+            .as_ref()
+            .map_or(0, std::collections::BTreeMap::len);
+        let each = field.filled.checked_div(different as u64).unwrap_or(0);
+        Chosen {
+            field: field.name.clone(),
+            why: format!(
+                "{different} different {}, about {each} records each",
+                if different == 1 { "value" } else { "values" }
+            ),
+        }
+    }))
+}
+
+fn wished<'a>(survey: &'a Survey, name: &str) -> anyhow::Result<&'a Field> {
+    if let Some(field) = survey.field(name) {
+        return Ok(field);
+    }
+    let names = || survey.fields.iter().map(|field| field.name.as_str());
+    let meant = closest(name, names())
+        .map(|meant| format!("did you mean `{meant}`? "))
+        .unwrap_or_default();
+    bail!(
+        "no record has a field `{name}`\nhint: {meant}the fields are: {}",
+        names().collect::<Vec<_>>().join(", ")
+    )
+}
+
+impl Chosen {
+    fn wished(name: &str) -> Chosen {
+        Chosen {
+            field: name.to_owned(),
+            why: "as you said".to_owned(),
+        }
+    }
+}
+
+/// What progress calls the records: the key that they lie under, or the file's name where that is a word.
+fn noun(survey: &Survey) -> String {
+    let key = &survey.config.records;
+    let stem = survey.config.path.file_stem().unwrap_or_default();
+    let stem = stem.to_string_lossy().to_lowercase();
+    let word = stem.len() > 2
+        && stem
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    if key == "records" && word && stem != "data" {
+        stem
+    } else {
+        key.clone()
+    }
+}
+
+/// Fields that a first text can be written from.
+fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>) -> Vec<String> {
+    let taken: Vec<&str> = [Some(id), Some(name), category]
+        .into_iter()
+        .flatten()
+        .map(|chosen| chosen.field.as_str())
+        .collect();
+    let useful = survey.fields.iter().filter(|field| {
+        field.filled * 2 >= survey.records
+            && field.longest <= GIVEN_LONGEST
+            && !taken.contains(&field.name.as_str())
+            && fit(&field.name, DULL) == 0
+            && fit(&field.name, IDS) == 0
+    });
+    useful.map(|field| field.name.clone()).take(GIVEN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposed(name: &str, text: &str) -> Result<Proposal, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let survey = Survey::of(&path).unwrap();
+        let none = Wish {
+            id: None,
+            name: None,
+            category: None,
+        };
+        Proposal::of(&survey, &none).map_err(|error| {
+            error
+                .to_string()
+                .replace(&folder.path().display().to_string(), "")
+        })
+    }
+
+    fn roles(text: &str) -> (String, String, Option<String>, Option<String>, bool) {
+        let proposal = proposed("things.csv", text).unwrap();
+        (
+            proposal.id.field,
+            proposal.name.field,
+            proposal.category.map(|chosen| chosen.field),
+            proposal.default_category,
+            proposal.safe_ids,
+        )
+    }
+
+    #[test]
+    fn what_fields_hold_counts_before_what_they_are_called() {
+        let text = "id,sku,title,type,price\n1,a-1,Lamp,light,5\n1,a-2,Torch,light,6\n1,a-3,Chair,seat,7\n1,a-4,Stool,seat,7\n";
+        assert_eq!(
+            roles(text),
+            (
+                "sku".into(),
+                "title".into(),
+                Some("type".into()),
+                None,
+                false
+            )
+        );
+    }
+
+    #[test]
+    fn ids_and_categories_that_are_no_file_names_are_made_safe() {
+        let text = "Product Name,Department\nOak Table,Home & Garden\nAsh Table,Home & Garden\nSaw,Tools\nDrill,Tools\n";
+        assert_eq!(
+            roles(text),
+            (
+                "Product Name".into(),
+                "Product Name".into(),
+                Some("Department".into()),
+                None,
+                true
+            )
+        );
+    }
+
+    #[test]
+    fn without_a_category_there_is_one_for_all() {
+        let text = "id,name\n1,A\n2,B\n3,C\n";
+        assert_eq!(
+            roles(text),
+            (
+                "id".into(),
+                "name".into(),
+                None,
+                Some("things".into()),
+                false
+            )
+        );
+    }
+
+    #[test]
+    fn records_without_a_category_are_in_another_one() {
+        let text = "id,name,category\n1,A,x\n2,B,x\n3,C,\n4,D,x\n";
+        assert_eq!(
+            roles(text),
+            (
+                "id".into(),
+                "name".into(),
+                Some("category".into()),
+                Some("other".into()),
+                false
+            )
+        );
+    }
+
+    #[test]
+    fn where_no_field_is_unique_each_says_why_not() {
+        let text = "sku,name,price\na,Lamp,1\nb,Lamp,2\na,Chair,2\n";
+        insta::assert_snapshot!(proposed("things.csv", text).unwrap_err(), @r#"
+        no field of /things.csv can be the id, which must be different in every record:
+          `sku`: lines 2 and 4 have the same, "a"
+          `name`: lines 2 and 3 have the same, "Lamp"
+          `price`: lines 3 and 4 have the same, "2"
+        hint: add a field to every record that numbers or names it, as in `id`, or mend the values above; then run `host init` again
+        "#);
+    }
+
+    #[test]
+    fn names_of_fields_are_words() {
+        assert_eq!(words("productId"), ["product", "id"]);
+        assert_eq!(words("Product ID"), ["product", "id"]);
+        assert_eq!(words("_sku"), ["sku"]);
+        assert!(
+            fit("id", IDS) > fit("product_id", IDS)
+                && fit("product_id", IDS) > fit("identity", IDS)
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! Looks through a whole file of unknown shape: how many records it holds, and what their fields are like. It
+//! decides nothing; memory holds a hash of each value of fields that repeat none, and the values of those with few.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::error::At;
+use super::record::object;
+use super::{Dataset, DatasetConfig, DatasetError, Format, is_safe_id, safe_id};
+
+/// Different values of one field that are counted; a field with more has many.
+const COUNTED: usize = 1000;
+/// Longest text that may be an id or a category.
+const SHORT: usize = 128;
+/// Examples of a value are cut off here.
+const SHOWN: usize = 40;
+
+/// What a file holds.
+#[derive(Debug)]
+pub struct Survey {
+    /// With the key under which the records were found, and defaults for the rest.
+    pub config: DatasetConfig,
+    /// How it is written.
+    pub format: Format,
+    /// How many records it has.
+    pub records: u64,
+    /// Fields, in the order in which they are first seen.
+    pub fields: Vec<Field>,
+    /// Ids of the category facts that the file has, too.
+    pub category_facts: Vec<String>,
+}
+
+/// One field over all records.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Records in which it says something: it is there, not null and not blank.
+    pub filled: u64,
+    /// Records in which it is a text.
+    pub texts: u64,
+    /// Records in which it is an integer.
+    pub integers: u64,
+    /// Characters of its longest text.
+    pub longest: usize,
+    /// Characters of all its texts.
+    pub characters: u64,
+    /// Whether every value is safe as an id as it is.
+    pub safe: bool,
+    /// Two records that have the same value, once it is made safe as an id.
+    pub repeated: Option<Repeated>,
+    /// Different values, made safe as ids, with how many records have each; `None` where there are many.
+    pub values: Option<BTreeMap<String, u64>>,
+    /// Line of each value's hash, until one is repeated.
+    seen: HashMap<u64, u64>,
+}
+
+/// A value that two records have.
+#[derive(Debug)]
+pub struct Repeated {
+    /// The value, shortened.
+    pub value: String,
+    /// Line of the first of the two.
+    pub first_line: u64,
+    /// Line of the second.
+    pub second_line: u64,
+}
+
+impl Survey {
+    /// Looks through a file.
+    ///
+    /// # Errors
+    /// The file, its layout or any of its records cannot be read.
+    pub fn of(path: &Path) -> Result<Survey, DatasetError> {
+        let format = Format::of(path)?;
+        let (dataset, config) = open(path, format)?;
+        let mut survey = Survey {
+            config,
+            format,
+            records: 0,
+            fields: Vec::new(),
+            category_facts: dataset
+                .categories()
+                .iter()
+                .map(|category| category.id.clone())
+                .collect(),
+        };
+        let mut places = HashMap::new();
+        for row in dataset.rows() {
+            let (place, value) = row?;
+            let line = place.line;
+            let row = object(value, &At { path, line })?;
+            survey.records += 1;
+            for (name, value) in &row {
+                let next = survey.fields.len();
+                let index = *places.entry(name.clone()).or_insert(next);
+                if index == next {
+                    survey.fields.push(Field::new(name));
+                }
+                if let Some(field) = survey.fields.get_mut(index) {
+                    field.add(value, line);
+                }
+            }
+        }
+        Ok(survey)
+    }
+
+    /// A field by its name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl Field {
+    fn new(name: &str) -> Field {
+        Field {
+            name: name.to_owned(),
+            filled: 0,
+            texts: 0,
+            integers: 0,
+            longest: 0,
+            characters: 0,
+            safe: true,
+            repeated: None,
+            values: Some(BTreeMap::new()),
+            seen: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, value: &Value, line: u64) {
+        let text = match value {
+            Value::Null => return,
+            Value::String(text) if text.trim().is_empty() => return,
+            Value::String(text) => {
+                self.texts += 1;
+                text.clone()
+            }
+            Value::Number(number) if number.is_i64() || number.is_u64() => {
+                self.integers += 1;
+                number.to_string()
+            }
+            _ => {
+                self.filled += 1;
+                self.values = None;
+                return;
+            }
+        };
+        self.filled += 1;
+        let length = text.chars().count();
+        self.characters += length as u64;
+        self.longest = self.longest.max(length);
+        if self.longest > SHORT {
+            self.values = None;
+            self.seen = HashMap::new();
+            return;
+        }
+        let id = if is_safe_id(&text) {
+            text.clone()
+        } else {
+            self.safe = false;
+            safe_id(&text)
+        };
+        if self.repeated.is_none() {
+            let mut hash = DefaultHasher::new();
+            id.hash(&mut hash);
+            if let Some(first_line) = self.seen.insert(hash.finish(), line) {
+                self.seen = HashMap::new();
+                self.repeated = Some(Repeated {
+                    value: text.chars().take(SHOWN).collect(),
+                    first_line,
+                    second_line: line,
+                });
+            }
+        }
+        if let Some(values) = &mut self.values {
+            *values.entry(id).or_default() += 1;
+            if values.len() > COUNTED {
+                self.values = None;
+            }
+        }
+    }
+}
+
+/// Opens the file, whatever key its records lie under: that with most of them.
+fn open(path: &Path, format: Format) -> Result<(Dataset, DatasetConfig), DatasetError> {
+    let config = DatasetConfig::new(path);
+    let error = match Dataset::open(config.clone()) {
+        Ok(dataset) => return Ok((dataset, config)),
+        Err(error) => error,
+    };
+    let DatasetError::NoRecordList { found, .. } = &error else {
+        return Err(error);
+    };
+    let under = |key: &String| DatasetConfig {
+        records: key.clone(),
+        ..config.clone()
+    };
+    let best = found
+        .iter()
+        .filter_map(|key| {
+            let dataset = Dataset::open(under(key)).ok()?;
+            let objects = dataset
+                .rows()
+                .take_while(|row| matches!(row, Ok((_, Value::Object(_)))))
+                .count();
+            (objects > 0).then_some((objects, dataset, under(key)))
+        })
+        .max_by_key(|(objects, ..)| *objects);
+    if let Some((_, dataset, config)) = best {
+        return Ok((dataset, config));
+    }
+    // One document for each record: told by a key that every one has.
+    if format == Format::Yaml
+        && let Some(id) = found.first()
+    {
+        let by_document = DatasetConfig {
+            id: id.clone(),
+            ..config.clone()
+        };
+        let opened = Dataset::open(by_document).ok();
+        if let Some(dataset) = opened.filter(|dataset| dataset.rows().nth(1).is_some()) {
+            return Ok((dataset, config));
+        }
+    }
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(name: &str, text: &str) -> Survey {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Survey::of(&path).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn fields_are_counted_over_all_records() {
+        let survey = survey(
+            "a.csv",
+            "sku,title,kind,price\nA1,Lamp,Light & More,5\na2,Chair,seats,\nA3,Stool,seats,7.5\n",
+        );
+        assert_eq!(survey.records, 3);
+        let [sku, title, kind, price] = &survey.fields[..] else {
+            panic!("{survey:?}");
+        };
+        assert!(sku.repeated.is_none() && !sku.safe && title.repeated.is_none());
+        let repeated = kind.repeated.as_ref().unwrap();
+        assert_eq!((repeated.first_line, repeated.second_line), (3, 4));
+        let values = kind.values.as_ref().unwrap();
+        assert_eq!((values["light-more"], values["seats"]), (1, 2));
+        assert_eq!((price.filled, price.integers), (2, 1));
+    }
+
+    #[test]
+    fn records_are_found_wherever_they_lie() {
+        let json = r#"{"meta": {"n": 1}, "tags": ["a"], "items": [{"id": 1}, {"id": 2}]}"#;
+        let found = survey("a.json", json);
+        assert_eq!((found.config.records.as_str(), found.records), ("items", 2));
+        let documents = "sku: a\nname: A\n---\nsku: b\nname: B\n";
+        assert_eq!(survey("a.yaml", documents).records, 2);
+        let facts = "categories:\n- id: x\nthings:\n- {id: a, kind: x}\n- {id: b, kind: x}\n";
+        let found = survey("a.yaml", facts);
+        assert_eq!(
+            (found.config.records.as_str(), found.category_facts),
+            ("things", vec!["x".to_owned()])
+        );
+    }
+
+    #[test]
+    fn ids_that_become_the_same_are_repeated() {
+        let found = survey("a.jsonl", "{\"id\": \"A b\"}\n{\"id\": \"a-b\"}\n");
+        assert!(found.fields[0].repeated.is_some());
+    }
+}

@@ -1,0 +1,120 @@
+//! Variables, from the environment and from `.env`, and what the program prints with few or other words.
+
+use crate::scene::{KEY, Scene};
+use crate::simulator::{Config, Simulator};
+
+#[test]
+fn keys_and_settings_are_read_from_env_beside_the_configuration() {
+    let simulator = Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        ..Config::default()
+    })
+    .unwrap();
+    let scene = Scene::new();
+    let url = simulator.base_url();
+    scene.write(
+        ".env",
+        &format!("# for tests\nexport OPENAI_API_KEY='{KEY}'\nOPENAI_BASE_URL={url}\nBATCHGEN_MODEL=openai/sim\n"),
+    );
+    let run = ["--record", "oak", "--component", "frontmatter"];
+    scene.run(&run).ended(0);
+    assert!(simulator.ledger().requests > 0);
+    // From another directory, too: it lies beside the configuration.
+    scene.write("other/place/x", "");
+    let config = scene.path("batchgen.toml").display().to_string();
+    let mut command = scene.command(&["plan", "--config", &config, "--json"]);
+    let output = command
+        .current_dir(scene.path("other/place"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("openai/sim"));
+    // The environment wins.
+    let before = simulator.ledger().requests;
+    let scene = scene.with("BATCHGEN_MODEL", "offline");
+    scene
+        .run(&["--record", "ash", "--component", "frontmatter"])
+        .ended(0);
+    assert_eq!(simulator.ledger().requests, before);
+}
+
+#[test]
+fn a_bad_line_of_env_is_named_and_its_value_is_not_shown() {
+    let scene = Scene::new();
+    scene.write(".env", "BATCHGEN_MODEL=offline\nOPENAI_API_KEY sk-secret\n");
+    let ran = scene.host(&["run"]).ended(2);
+    assert!(
+        ran.stderr
+            .contains(".env:2: the line is not NAME=value\nhint:"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
+    scene.host(&["run", "--help"]).ended(0);
+}
+
+#[test]
+fn a_misspelt_variable_is_told() {
+    let scene = Scene::new().with("BATCHGEN_MODLE", "openai/gpt-4o");
+    let ran = scene.host(&["run", "--record", "oak"]).ended(0);
+    assert!(
+        ran.stderr.contains("did you mean `BATCHGEN_MODEL`?"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_quiet_run_prints_only_what_is_wrong() {
+    let scene = Scene::new();
+    let ran = scene
+        .host(&["run", "--quiet", "--category", "stone"])
+        .ended(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    scene.write("plugins/broken.wasm", "no plugin");
+    let ran = scene.host(&["-q", "run"]).ended(0);
+    assert_eq!(ran.stdout, "");
+    assert!(
+        ran.stderr.starts_with("warning: plugin ") && ran.stderr.lines().count() == 2,
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn completions_are_there_for_every_shell() {
+    let scene = Scene::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = scene.host(&["completions", shell]).ended(0);
+        assert!(ran.stdout.contains("failures"), "{shell}");
+    }
+    scene.host(&["completions", "tcsh"]).ended(2);
+}
+
+/// `host` is a DNS tool on many systems, so it is installed under another name, and its hints say that one.
+#[test]
+fn help_and_hints_use_the_name_that_the_program_was_started_by() {
+    let scene = Scene::new();
+    let link = scene.path("batchgen");
+    std::os::unix::fs::symlink(crate::scene::program("host"), &link).unwrap();
+    let said = |arguments: &[&str]| {
+        let output = scene.command_of(&link, arguments).output().unwrap();
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    };
+    for (arguments, words) in [
+        (&["run", "--help"][..], "\n  batchgen run --limit 3"),
+        (&["--version"], "batchgen "),
+        (
+            &["why", "oak", "text"],
+            "`batchgen run` makes its first artifacts",
+        ),
+        (&["run", "--modle", "x"], "Usage: batchgen run"),
+    ] {
+        let said = said(arguments);
+        assert!(said.contains(words), "{said}");
+        assert!(!said.contains("host "), "{said}");
+    }
+}
