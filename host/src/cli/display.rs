@@ -1,17 +1,20 @@
 //! What the program prints: messages and log lines on standard error, above the progress block where there is
 //! one; results on standard output.
 
+use std::env;
 use std::io::{self, Write};
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
 use super::program;
+use super::progress::Screen;
 
 /// Standard error, shared by messages, log lines and the progress block.
 #[derive(Clone, Debug)]
 pub(super) struct Display {
     block: MultiProgress,
-    terminal: bool,
+    terminal: Option<Term>,
     quiet: bool,
 }
 
@@ -25,14 +28,20 @@ impl Display {
         };
         Display {
             block: MultiProgress::with_draw_target(target),
-            terminal,
+            terminal: terminal.then(Term::stderr),
             quiet,
         }
     }
 
-    /// Whether standard error is a terminal.
-    pub fn is_terminal(&self) -> bool {
-        self.terminal
+    /// The terminal as it is now; `None` where standard error is none, or one that cannot be drawn on.
+    pub fn screen(&self) -> Option<Screen> {
+        let (height, width) = self.terminal.as_ref()?.size();
+        let is_dumb = env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        (!is_dumb).then(|| Screen {
+            width: usize::from(width),
+            height: usize::from(height),
+            colour: colours(),
+        })
     }
 
     /// Whether only what is wrong is printed.
@@ -60,6 +69,11 @@ impl Display {
             self.print(text);
         }
     }
+}
+
+/// Whether colours are wanted (https://no-color.org).
+fn colours() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 impl Write for Display {

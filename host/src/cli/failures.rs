@@ -12,7 +12,7 @@ use super::args::{FailureArgs, ProjectArgs};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::file::Writing;
-use super::progress::{count, dollars};
+use super::numbers::{count, dollars};
 use super::project::{Project, State};
 use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};

@@ -15,6 +15,7 @@ mod failures;
 mod file;
 mod init;
 mod lanes;
+mod numbers;
 mod plan;
 mod program;
 mod progress;

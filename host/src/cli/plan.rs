@@ -10,7 +10,7 @@ use super::clean;
 use super::display::{Display, emit, say};
 use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
-use super::progress::{count, dollars};
+use super::numbers::{count, dollars};
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};

@@ -1,20 +1,22 @@
-//! What a run shows while it runs: one block that is redrawn on a terminal, a line every ten records
-//! elsewhere, events as JSON Lines on request. All show the numbers of `core::statistics`.
+//! What a run shows while it runs: one block that is redrawn on a terminal, a line now and then elsewhere, events as
+//! JSON Lines on request. All show the numbers of `core::statistics`.
 
-use std::fmt::Write as _;
+mod block;
+pub(super) mod events;
+mod parts;
+
+pub(super) use block::Screen;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::display::{Display, emit};
-use crate::core::statistics::{CallCount, View, percent};
+use super::display::Display;
 use crate::llm::gateway::Gateway;
-use crate::llm::lane::LaneView;
 use crate::run::{Again, Event, Meter, resident_memory};
 
 /// How often the block is redrawn.
@@ -23,10 +25,14 @@ const REDRAW: Duration = Duration::from_millis(200);
 const EVERY: u64 = 10;
 /// And no more often than this: what is fast need not be told of record by record.
 const APART: Duration = Duration::from_millis(500);
+/// And no less often than this, while something moves.
+const AT_LEAST: Duration = Duration::from_secs(30);
 /// When nothing has moved for so long, it is said what is waited for.
 const STILL: Duration = Duration::from_secs(30);
 /// Failures that are shown one by one; the summary counts them all.
 const SHOWN: u64 = 50;
+/// Characters of a cause that is shown in one line; `host failures` has the rest.
+const CAUSE: usize = 200;
 
 /// The task that shows progress.
 pub(super) struct Progress {
@@ -34,17 +40,27 @@ pub(super) struct Progress {
     stop: tokio::sync::oneshot::Sender<()>,
 }
 
+/// How progress is shown.
+enum Manner {
+    /// The block of a terminal.
+    Block(ProgressBar),
+    /// Lines.
+    Lines,
+    /// JSON Lines.
+    Json,
+}
+
 struct Shower {
     display: Display,
     meter: Arc<Meter>,
     gateway: Arc<Gateway>,
     noun: String,
-    json: bool,
-    bar: Option<ProgressBar>,
+    manner: Manner,
     ended: u64,
     failures: u64,
     /// When a line of progress was printed last.
     said: Option<Instant>,
+    start: Instant,
     /// Calls and records when something last moved, and when that was.
     moved: (u64, u64, Instant),
 }
@@ -60,25 +76,28 @@ impl Progress {
         json: bool,
     ) -> Progress {
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let bar = (display.is_terminal() && !display.is_quiet() && !json).then(|| {
+        let manner = if json {
+            Manner::Json
+        } else if display.screen().is_some() && !display.is_quiet() {
             let bar = display.add(ProgressBar::no_length());
-            bar.set_style(
-                ProgressStyle::with_template("{msg}")
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-            bar
-        });
+            let style = ProgressStyle::with_template("{msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            Manner::Block(bar)
+        } else {
+            Manner::Lines
+        };
+        let now = Instant::now();
         let shower = Shower {
             display,
             meter,
             gateway,
             noun,
-            json,
-            bar,
+            manner,
             ended: 0,
             failures: 0,
             said: None,
-            moved: (0, 0, Instant::now()),
+            start: now,
+            moved: (0, 0, now),
         };
         Progress {
             task: tokio::spawn(shower.work(events, stopped)),
@@ -118,323 +137,136 @@ impl Shower {
         while let Ok(event) = events.try_recv() {
             self.show(event);
         }
-        if let Some(bar) = &self.bar {
+        if let Manner::Block(bar) = &self.manner {
             bar.finish_and_clear();
         }
     }
 
     fn redraw(&self) {
-        if let Some(bar) = &self.bar {
-            let view = self.meter.view();
-            bar.set_message(block(
+        if let (Manner::Block(bar), Some(screen)) = (&self.manner, self.display.screen()) {
+            let (view, lanes) = (self.meter.view(), self.gateway.view());
+            bar.set_message(block::block(
                 &view,
-                &self.gateway.view(),
+                &lanes,
                 resident_memory(),
                 &self.noun,
+                screen,
             ));
         }
     }
 
-    /// Says what every lane waits for when nothing has moved for a while.
+    /// Says how far it is when that was not said for long, and what every lane waits for when nothing moves.
     fn watch(&mut self) {
         let view = self.meter.view();
         let (calls, done, since) = self.moved;
         if (calls, done) != (view.calls.calls, view.done) {
             self.moved = (view.calls.calls, view.done, Instant::now());
+            if self.said.unwrap_or(self.start).elapsed() >= AT_LEAST {
+                self.tell_progress();
+            }
         } else if since.elapsed() >= STILL {
             self.moved.2 = Instant::now();
             for lane in self.gateway.view() {
-                if lane.in_flight + lane.waiting + lane.backing_off > 0 {
-                    self.message("waiting", &lane_line(&lane));
+                if lane.in_flight + lane.waiting + lane.backing_off == 0 {
+                    continue;
+                }
+                let words: Vec<String> = parts::lane(&lane)
+                    .into_iter()
+                    .map(|part| part.text)
+                    .collect();
+                let words = format!("waiting: {}", words.join(", "));
+                match &self.manner {
+                    Manner::Json => events::waiting(&lane, &words),
+                    Manner::Lines => self.display.note(&words),
+                    // The block shows it.
+                    Manner::Block(_) => {}
                 }
             }
+        }
+    }
+
+    fn tell_progress(&mut self) {
+        self.said = Some(Instant::now());
+        let (view, lanes) = (self.meter.view(), self.gateway.view());
+        // A rerun with nothing to do says so once, at its end.
+        if matches!(view.totals(), (0, _, 0)) && view.calls.calls == 0 {
+            return;
+        }
+        match &self.manner {
+            Manner::Block(_) => {}
+            Manner::Lines => {
+                let line = parts::line(&view, &lanes, resident_memory(), &self.noun);
+                self.display.note(&line);
+            }
+            Manner::Json => events::progress(&view, &lanes, resident_memory()),
         }
     }
 
     fn show(&mut self, event: Event) {
+        if matches!(self.manner, Manner::Json) {
+            events::happened(&event);
+        }
         match event {
             Event::RecordEnded => {
                 self.ended += 1;
-                if self.bar.is_none()
-                    && self.ended.is_multiple_of(EVERY)
-                    && self.said.is_none_or(|said| said.elapsed() >= APART)
-                {
-                    self.said = Some(Instant::now());
-                    let view = self.meter.view();
-                    // A rerun with nothing to do says so once, at its end.
-                    if matches!(view.totals(), (0, _, 0)) {
-                        return;
-                    }
-                    if self.json {
-                        emit(&json!({"event": "progress", "progress": view}));
-                    } else {
-                        let line = line(&view, &self.gateway.view(), resident_memory(), &self.noun);
-                        self.display.note(&line);
-                    }
+                let due = self.ended.is_multiple_of(EVERY)
+                    && self.said.is_none_or(|said| said.elapsed() >= APART);
+                if due {
+                    self.tell_progress();
                 }
             }
-            Event::TaskFailed { record, component, class, cause, again } => {
-                if self.json {
-                    emit(&json!({"event": "failure", "record": record, "component": component,
-                        "class": class.as_str(), "cause": cause, "tried_again": again == Again::Soon, "failed_before": again == Again::Retry}));
-                    return;
-                }
+            _ if matches!(self.manner, Manner::Json) => {}
+            Event::TaskFailed {
+                record,
+                component,
+                class,
+                cause,
+                again,
+            } => {
                 self.failures += 1;
                 if self.failures > SHOWN {
                     return;
                 }
-                let later = match again {
-                    Again::Soon => " (tried again at the end)",
-                    Again::Rerun => "",
-                    Again::Retry => " (as before, left as it is; `host retry` runs it again)",
+                let what = match again {
+                    Again::Soon => "tried again at the end",
+                    Again::Rerun => class.advice(),
+                    Again::Retry => "as before, left as it is; `host retry` runs it again",
                 };
-                self.display.print(&format!("{record} {component}: {class}: {cause}{later}"));
+                let cause = one_line(&cause);
+                self.display
+                    .print(&format!("{record} {component}: {class}: {cause} ({what})"));
                 if self.failures == SHOWN {
-                    self.display.print("more failures are counted, and no longer shown one by one");
+                    self.display.print(
+                        "more failures are counted, and no longer shown one by one: `host failures` lists them",
+                    );
                 }
             }
-            Event::Edited { path } => self.message(
-                "edited",
-                &format!("{path} is not as batchgen wrote it, and is kept (`host accept` adopts it, --overwrite-edited replaces it)"),
-            ),
-            Event::Note(text) => self.message("note", &text),
-        }
-    }
-
-    fn message(&self, kind: &str, text: &str) {
-        if self.json {
-            emit(&json!({"event": kind, "message": text}));
-        } else {
-            self.display.note(text);
+            Event::Edited { path } => self.display.note(&format!(
+                "{path} is not as batchgen wrote it, and is kept (`host accept` adopts it, --overwrite-edited replaces it)"
+            )),
+            Event::Note(text) => self.display.note(&text),
         }
     }
 }
 
-/// The block for a terminal.
-fn block(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> String {
-    const WIDTH: u64 = 30;
-    let filled = (WIDTH * view.done).checked_div(view.records).unwrap_or(0);
-    let bar: String = (0..WIDTH)
-        .map(|cell| if cell < filled { '█' } else { '░' })
-        .collect();
-    let mut lines = parts(view, lanes, memory, noun);
-    if let Some(first) = lines.first_mut() {
-        *first = format!("{bar} {first}");
+/// A cause as one line that is not too long.
+fn one_line(cause: &str) -> String {
+    let words: Vec<&str> = cause.split_whitespace().collect();
+    let line = words.join(" ");
+    if line.chars().count() <= CAUSE {
+        return line;
     }
-    let categories = view.categories.iter().map(|count| {
-        let text = format!("{} {}/{}", count.category, count.complete, count.total);
-        with_losses(text, count.incomplete, "incomplete")
-    });
-    lines.push(categories.collect::<Vec<_>>().join("  "));
-    let components = view.components.iter().map(|count| {
-        let text = format!(
-            "{} {}",
-            count.component,
-            count.made + count.kept + count.edited
-        );
-        with_losses(text, count.lost(), "failed")
-    });
-    lines.push(components.collect::<Vec<_>>().join("  "));
-    lines.join("\n")
-}
-
-fn with_losses(text: String, losses: u64, word: &str) -> String {
-    if losses == 0 {
-        text
-    } else {
-        format!("{text} ({losses} {word})")
-    }
-}
-
-/// The line for logs.
-fn line(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> String {
-    parts(view, lanes, memory, noun).join(", ")
-}
-
-/// Where the run stands, what came of it, how fast it is, what it uses.
-fn parts(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> Vec<String> {
-    let (made, kept, failed) = view.totals();
-    let eta = view
-        .eta_seconds
-        .map_or_else(|| "unknown".to_owned(), duration);
-    let mut parts = vec![format!(
-        "{}/{} {noun} ({:.0} %), {} elapsed, eta {eta}",
-        view.done,
-        view.records,
-        percent(view.done, view.records.max(1)),
-        duration(view.elapsed_seconds),
-    )];
-    let mut result = format!(
-        "success {:.0} %, components made {made}, kept {kept}, failed {failed}",
-        view.success_percent
-    );
-    if view.parked_tasks > 0 {
-        let _ = write!(result, ", {} to try again", view.parked_tasks);
-    }
-    parts.push(result);
-    let mut pace = format!(
-        "tokens {} ({}/s), {} {noun}/h",
-        count(view.calls.input_tokens + view.calls.output_tokens),
-        count(view.tokens_per_second as u64),
-        count(view.records_per_hour as u64)
-    );
-    if let Some(bytes) = memory {
-        let _ = write!(pace, ", memory {} MB", bytes / 1_000_000);
-    }
-    if let Some(cost) = cost(&view.calls) {
-        let _ = write!(pace, ", {cost}");
-    }
-    parts.push(pace);
-    parts.extend(lanes.iter().map(lane_line));
-    parts
-}
-
-/// What a lane is doing, and what it waits for until when.
-fn lane_line(lane: &LaneView) -> String {
-    let mut text = format!("{}: {} in flight", lane.model, lane.in_flight);
-    if lane.allowed < u64::MAX {
-        let _ = write!(text, " of {}", lane.allowed);
-    }
-    for (used, most, what) in &lane.limits {
-        let _ = write!(text, ", {}/{} {what}", count(*used), count(*most));
-    }
-    if let Some(down) = &lane.down {
-        let _ = write!(text, ", {down}");
-    }
-    if let Some(wait) = &lane.wait {
-        let _ = write!(text, ", {} wait for {}", lane.waiting, wait.reason);
-        if let Some(left) = wait.left {
-            let _ = write!(text, ", {} left", duration(left.as_secs_f64().ceil()));
-        }
-    }
-    if let Some(next) = lane.next_try {
-        let next = duration(next.as_secs_f64().ceil());
-        let _ = write!(text, ", {} failed, tried again in {next}", lane.backing_off);
-    }
-    text
-}
-
-/// What calls cost, as far as prices are known; `None` if nothing was asked for money.
-pub(super) fn cost(calls: &CallCount) -> Option<String> {
-    let known = calls.cost_micros > 0;
-    let text = dollars(calls.cost_micros);
-    match (known, calls.unpriced) {
-        (false, _) => None,
-        (true, 0) => Some(text),
-        (true, unpriced) => Some(format!("{text} and {unpriced} calls of unknown price")),
-    }
-}
-
-/// Millionths of a dollar as people write them.
-pub(super) fn dollars(micros: u64) -> String {
-    let dollars = micros as f64 / 1e6;
-    if dollars >= 10.0 {
-        format!("${dollars:.2}")
-    } else {
-        format!("${dollars:.4}")
-    }
-}
-
-/// `1:05` or `2:01:05`.
-pub(super) fn duration(seconds: f64) -> String {
-    let total = seconds.round().max(0.0) as u64;
-    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
-}
-
-/// A number that fits: `950`, `12.3k`, `4.56M`.
-pub(super) fn count(number: u64) -> String {
-    match number {
-        0..10_000 => number.to_string(),
-        10_000..1_000_000 => format!("{:.1}k", number as f64 / 1e3),
-        _ => format!("{:.2}M", number as f64 / 1e6),
-    }
+    let short: String = line.chars().take(CAUSE).collect();
+    format!("{short}…")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::statistics::{CallEnd, RecordEnd, Statistics, TaskEnd};
-    use crate::llm::lane::Wait;
-
-    fn view() -> View {
-        let mut statistics = Statistics::new(
-            &["frontmatter".to_owned(), "text".to_owned()],
-            &[("metal".to_owned(), 34), ("wood".to_owned(), 20)],
-        );
-        for second in 1..=12 {
-            let now = Duration::from_secs(second);
-            statistics.task_ended("frontmatter", TaskEnd::Made);
-            statistics.task_ended(
-                "text",
-                if second == 5 {
-                    TaskEnd::Failed
-                } else {
-                    TaskEnd::Made
-                },
-            );
-            let end = if second == 5 {
-                RecordEnd::Incomplete
-            } else {
-                RecordEnd::Complete
-            };
-            statistics.record_ended(now, "metal", end);
-            statistics.call_ended(
-                now,
-                CallEnd {
-                    input_tokens: 1200,
-                    output_tokens: 800,
-                    micros: Some(660),
-                    again: second == 3,
-                },
-            );
-        }
-        statistics.tasks_parked(2);
-        statistics.view(Duration::from_secs(12))
-    }
-
-    fn lanes() -> Vec<LaneView> {
-        vec![LaneView {
-            model: "openai/gpt-4o-mini".to_owned(),
-            in_flight: 8,
-            allowed: 8,
-            waiting: 40,
-            wait: Some(Wait {
-                reason: "room within 30 requests per minute".to_owned(),
-                left: Some(Duration::from_millis(11_200)),
-            }),
-            backing_off: 2,
-            next_try: Some(Duration::from_millis(400)),
-            limits: vec![(30, 30, "requests/minute".to_owned())],
-            down: None,
-        }]
-    }
 
     #[test]
-    fn the_block_says_all_there_is_to_say() {
-        insta::assert_snapshot!(block(&view(), &lanes(), Some(45_000_000), "materials"), @r"
-        ██████░░░░░░░░░░░░░░░░░░░░░░░░ 12/54 materials (22 %), 0:12 elapsed, eta 0:42
-        success 92 %, components made 23, kept 0, failed 1, 2 to try again
-        tokens 24.0k (2000/s), 3600 materials/h, memory 45 MB, $0.0079
-        openai/gpt-4o-mini: 8 in flight of 8, 30/30 requests/minute, 40 wait for room within 30 requests per minute, 0:12 left, 2 failed, tried again in 0:01
-        metal 11/34 (1 incomplete)  wood 0/20
-        frontmatter 12  text 11 (1 failed)
-        ");
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!(
-            (duration(65.4), duration(7265.0)),
-            ("1:05".to_owned(), "2:01:05".to_owned())
-        );
-        assert_eq!(
-            [count(950), count(12_345), count(4_560_000)],
-            ["950", "12.3k", "4.56M"]
-        );
+    fn a_cause_is_one_line_that_is_not_too_long() {
+        assert_eq!(one_line("a\n  b"), "a b");
+        assert_eq!(one_line(&"x".repeat(500)).chars().count(), CAUSE + 1);
     }
 }

@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{FailureArgs, LimitArgs, ProjectArgs};
-use super::display::{Display, emit};
+use super::display::Display;
+use super::progress::events;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
@@ -62,7 +63,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         .await
         .map_err(Failure::internal)?;
     if args.json {
-        emit(&json!({"event": "chosen", "tasks": due}));
+        events::event("chosen", json!({"tasks": due}));
     } else if due == 0 {
         display.note("no failed task is chosen, so nothing runs again");
     } else {

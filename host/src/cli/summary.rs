@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::clean;
-use super::display::{Display, emit, say};
-use super::progress::{cost, count, dollars, duration};
+use super::display::{Display, say};
+use super::progress::events;
+use super::numbers::{cost, count, dollars, duration};
 use crate::core::class::FailureClass;
 use crate::core::statistics::View;
 use crate::run::{RunSummary, peak_memory};
@@ -36,15 +37,15 @@ pub(super) fn print(
 ) {
     let memory = peak_memory();
     if shown == Shown::Json {
-        emit(&json!({
-            "event": "summary",
+        let event = json!({
             "summary": summary.view,
             "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
             "interrupted": summary.interrupted,
             "budget_reached": summary.budget_reached,
             "leftovers": clean::counts(leftovers),
             "peak_memory_bytes": memory,
-        }));
+        });
+        events::event("summary", event);
         return;
     }
     let end = if summary.budget_reached {

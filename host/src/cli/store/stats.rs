@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::args::StateArgs;
 use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
-use super::super::progress::{count, dollars};
+use super::super::numbers::{count, dollars};
 use super::{failure, places};
 use crate::store::{Spending, Stats, Store};
 

@@ -1,0 +1,154 @@
+//! What a run says of itself while it runs, in parts of a line: they are joined for logs and laid out for terminals.
+
+use crate::cli::numbers::{cost, count, dollars, duration};
+use crate::core::statistics::{View, percent};
+use crate::llm::lane::{BreakerView, LaneView};
+
+/// How much attention a part wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// None.
+    Plain,
+    /// Something waits, or is tried again.
+    Waits,
+    /// Something failed.
+    Failed,
+}
+
+/// A piece of a line that is not broken.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub text: String,
+    pub tone: Tone,
+}
+
+fn plain(text: impl Into<String>) -> Part {
+    Part {
+        text: text.into(),
+        tone: Tone::Plain,
+    }
+}
+
+fn waits(text: impl Into<String>) -> Part {
+    Part {
+        text: text.into(),
+        tone: Tone::Waits,
+    }
+}
+
+fn failed(text: impl Into<String>) -> Part {
+    Part {
+        text: text.into(),
+        tone: Tone::Failed,
+    }
+}
+
+/// How far it is and when it ends.
+pub(super) fn stand(view: &View, noun: &str) -> Vec<Part> {
+    let eta = match view.eta_seconds {
+        Some(seconds) => format!("eta {}", duration(seconds)),
+        None => "eta unknown".to_owned(),
+    };
+    vec![
+        plain(format!(
+            "{}/{} {noun} ({:.0} %)",
+            count(view.done),
+            count(view.records),
+            percent(view.done, view.records.max(1))
+        )),
+        plain(format!("{} elapsed", duration(view.elapsed_seconds))),
+        plain(eta),
+    ]
+}
+
+/// What came of it.
+pub(super) fn outcome(view: &View) -> Vec<Part> {
+    let (made, kept, lost) = view.totals();
+    let mut parts = Vec::new();
+    let asked = view.calls.calls + view.calls.journaled;
+    if view.done == 0 && made == 0 && asked == 0 {
+        parts.push(waits("no answer yet"));
+    } else {
+        parts.push(plain(format!("success {:.0} %", view.success_percent)));
+    }
+    parts.push(plain(format!("made {}", count(made))));
+    parts.push(plain(format!("kept {}", count(kept))));
+    let losses = format!("failed {}", count(lost));
+    parts.push(if lost > 0 { failed(losses) } else { plain(losses) });
+    if view.parked_tasks > 0 {
+        parts.push(waits(format!("to try again {}", count(view.parked_tasks))));
+    }
+    if view.calls.failed_tries > 0 {
+        let tries = format!("failed tries {}", count(view.calls.failed_tries));
+        parts.push(waits(tries));
+    }
+    parts
+}
+
+/// How fast it is, and what it takes.
+pub(super) fn pace(view: &View, memory: Option<u64>, noun: &str) -> Vec<Part> {
+    let calls = &view.calls;
+    let tokens = |name: &str, all: u64, a_second: f64| {
+        plain(format!("{name} {} ({}/s)", count(all), count(a_second as u64)))
+    };
+    let mut parts = vec![
+        plain(format!("{} {noun}/h", count(view.records_per_hour as u64))),
+        tokens("tokens in", calls.input_tokens, view.input_tokens_per_second),
+        tokens("out", calls.output_tokens, view.output_tokens_per_second),
+    ];
+    if let Some(cost) = cost(calls) {
+        parts.push(plain(format!("cost {cost}")));
+    }
+    if let Some(projected) = view.projected_cost_micros.filter(|projected| *projected > 0) {
+        parts.push(plain(format!("at its end {}", dollars(projected))));
+    }
+    if let Some(bytes) = memory {
+        parts.push(plain(format!("memory {} MB", bytes / 1_000_000)));
+    }
+    parts
+}
+
+/// What a lane is doing, and what it waits for until when.
+pub(super) fn lane(lane: &LaneView) -> Vec<Part> {
+    let mut parts = vec![plain(lane.model.clone())];
+    let mut under_way = format!("{} in flight", lane.in_flight);
+    if lane.allowed < u64::MAX {
+        under_way.push_str(&format!(" of {}", lane.allowed));
+    }
+    parts.push(plain(under_way));
+    for (used, most, what) in &lane.limits {
+        parts.push(plain(format!("{}/{} {what}", count(*used), count(*most))));
+    }
+    let left = |span: std::time::Duration| duration(span.as_secs_f64().ceil());
+    match (&lane.down, lane.breaker) {
+        (Some(down), _) => parts.push(failed(down.clone())),
+        (None, BreakerView::Closed) => {}
+        (None, breaker) => parts.push(waits(format!("breaker {}", breaker.as_str()))),
+    }
+    if let Some(wait) = &lane.wait {
+        let mut text = format!("{} wait for {}", lane.waiting, wait.reason);
+        if let Some(span) = wait.left {
+            text.push_str(&format!(", {} left", left(span)));
+        }
+        parts.push(waits(text));
+    }
+    if let Some(next) = lane.next_try {
+        let text = format!("{} failed, tried again in {}", lane.backing_off, left(next));
+        parts.push(waits(text));
+    }
+    parts
+}
+
+/// The line for logs.
+pub(super) fn line(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> String {
+    let words = |parts: Vec<Part>| {
+        let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
+        texts.join(", ")
+    };
+    let mut text = words([stand(view, noun), outcome(view), pace(view, memory, noun)].concat());
+    for view in lanes {
+        text.push_str("; ");
+        text.push_str(&words(lane(view)));
+    }
+    text
+}
