@@ -414,8 +414,10 @@ mod tests {
         );
         for second in 1..=12 {
             let now = Duration::from_secs(second);
-            statistics.task_ended("frontmatter", TaskEnd::Made);
+            statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
             statistics.task_ended(
+                now,
+                "metal",
                 "text",
                 if second == 5 {
                     TaskEnd::Failed
@@ -431,6 +433,7 @@ mod tests {
             statistics.record_ended(now, "metal", end);
             statistics.call_ended(
                 now,
+                "text",
                 CallEnd {
                     input_tokens: 1200,
                     output_tokens: 800,
@@ -456,6 +459,7 @@ mod tests {
             backing_off: 2,
             next_try: Some(Duration::from_millis(400)),
             limits: vec![(30, 30, "requests/minute".to_owned())],
+            breaker: Default::default(),
             down: None,
         }]
     }
