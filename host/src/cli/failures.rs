@@ -14,7 +14,7 @@ use super::exit::{Exit, Failure};
 use super::file::Writing;
 use super::numbers::{count, dollars};
 use super::project::{Project, State};
-use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
+use crate::core::class::{MOST_ATTEMPTS, Rerun};
 use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 
 /// Say what failed and what to do about it: by class and component, or the newest one by one.
@@ -67,36 +67,6 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-/// What a person does about a class.
-fn advice(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::RateLimit => "run again later, or with lower limits",
-        FailureClass::Overloaded | FailureClass::Transient => "run again when the provider is well",
-        FailureClass::Quota => "add credit or raise the quota, then run again",
-        FailureClass::Auth => "check the key, then run again",
-        FailureClass::NotFound => "check the name of the model, then run again",
-        FailureClass::Context => "use a model with a longer context, or shorten the record",
-        FailureClass::BadRequest => "check the model's parameters and its provider's configuration",
-        FailureClass::ContentFilter => "reword the prompt or the record, or add a fallback model",
-        FailureClass::Budget => "run again with a larger budget",
-        FailureClass::InvalidOutput => {
-            "look at the answers with `host replay`; mend prompt or rules, or use a better model"
-        }
-        FailureClass::UnsuitableRecord => "add what the record lacks",
-        FailureClass::ComponentFault => "mend the component's options, prompts or code",
-        FailureClass::Trap => "mend the plugin's code; `host replay` shows its log",
-        FailureClass::Limit => "raise [limits] in plugin.toml, or mend the plugin",
-        FailureClass::Determinism => {
-            "mend the plugin, which asks other questions when it is run again"
-        }
-        FailureClass::RejectedArtifact => {
-            "mend the component, whose file is not what its manifest promises"
-        }
-        FailureClass::Record => "mend the record in the dataset",
-        FailureClass::Output => "make room or mend permissions, then run again",
-    }
-}
-
 /// What a plain rerun does with tasks of which it tries some again.
 fn rerun(group: &FailureGroup) -> String {
     match group.class.rerun() {
@@ -144,7 +114,7 @@ fn group_json(group: &FailureGroup) -> Value {
         "rerun_tries_again": group.tried_again,
         "causes": causes.map(|(cause, tasks)| json!({"cause": cause, "tasks": tasks})).collect::<Vec<_>>(),
         "more_causes": group.more_causes,
-        "advice": advice(group.class),
+        "advice": group.class.advice(),
         "calls": group.spent.calls,
         "input_tokens": group.spent.usage.input_tokens,
         "output_tokens": group.spent.usage.output_tokens,
@@ -174,7 +144,7 @@ fn render(groups: &[FailureGroup], others: NotBegun) -> String {
                 group.more_causes
             );
         }
-        let _ = writeln!(text, "    {}\n    {}", advice(group.class), rerun(group));
+        let _ = writeln!(text, "    {}\n    {}", group.class.advice(), rerun(group));
     }
     let failed: u64 = groups.iter().map(|group| group.tasks).sum();
     let mut parts = vec![format!("{failed} failed")];

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::args::{FailureArgs, LimitArgs, ProjectArgs};
 use super::display::Display;
-use super::progress::events;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
+use super::progress::events;
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::clean;
 use super::display::{Display, say};
-use super::progress::events;
 use super::numbers::{cost, count, dollars, duration};
+use super::progress::events;
 use crate::core::class::FailureClass;
 use crate::core::statistics::View;
 use crate::run::{RunSummary, peak_memory};

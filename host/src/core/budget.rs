@@ -2,6 +2,8 @@
 //! likely to take fits beside what was spent and what others may still take, so that no more than what was
 //! under way can go beyond. It does not know prices.
 
+use serde::{Deserialize, Serialize};
+
 /// An amount of both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spend {
@@ -27,6 +29,19 @@ impl Spend {
     }
 }
 
+/// What a run may spend and has spent, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetView {
+    /// Millionths of a dollar that it may spend; not limited where absent.
+    pub most_cost_micros: Option<u64>,
+    /// Tokens that it may take; not limited where absent.
+    pub most_tokens: Option<u64>,
+    /// Millionths of a dollar that it has spent.
+    pub cost_micros: u64,
+    /// Tokens that it has taken.
+    pub tokens: u64,
+}
+
 /// The limits of a run and what is used of them.
 #[derive(Debug, Default)]
 pub struct Budget {
@@ -43,6 +58,16 @@ impl Budget {
             most_micros,
             most_tokens,
             ..Budget::default()
+        }
+    }
+
+    /// What may be spent and what was.
+    pub fn view(&self) -> BudgetView {
+        BudgetView {
+            most_cost_micros: self.most_micros,
+            most_tokens: self.most_tokens,
+            cost_micros: self.spent.micros,
+            tokens: self.spent.tokens,
         }
     }
 

@@ -128,6 +128,42 @@ impl FailureClass {
         self.is_answer_at_fault() || self == Self::Determinism
     }
 
+    /// What a person does about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            FailureClass::RateLimit => "run again later, or with lower limits",
+            FailureClass::Overloaded | FailureClass::Transient => {
+                "run again when the provider is well"
+            }
+            FailureClass::Quota => "add credit or raise the quota, then run again",
+            FailureClass::Auth => "check the key, then run again",
+            FailureClass::NotFound => "check the name of the model, then run again",
+            FailureClass::Context => "use a model with a longer context, or shorten the record",
+            FailureClass::BadRequest => {
+                "check the model's parameters and its provider's configuration"
+            }
+            FailureClass::ContentFilter => {
+                "reword the prompt or the record, or add a fallback model"
+            }
+            FailureClass::Budget => "run again with a larger budget",
+            FailureClass::InvalidOutput => {
+                "look at the answers with `host replay`; mend prompt or rules, or use a better model"
+            }
+            FailureClass::UnsuitableRecord => "add what the record lacks",
+            FailureClass::ComponentFault => "mend the component's options, prompts or code",
+            FailureClass::Trap => "mend the plugin's code; `host replay` shows its log",
+            FailureClass::Limit => "raise [limits] in plugin.toml, or mend the plugin",
+            FailureClass::Determinism => {
+                "mend the plugin, which asks other questions when it is run again"
+            }
+            FailureClass::RejectedArtifact => {
+                "mend the component, whose file is not what its manifest promises"
+            }
+            FailureClass::Record => "mend the record in the dataset",
+            FailureClass::Output => "make room or mend permissions, then run again",
+        }
+    }
+
     /// Every class, in the order of the taxonomy.
     pub fn all() -> impl Iterator<Item = FailureClass> + Clone {
         NAMES.iter().map(|(class, _)| *class)

@@ -1,15 +1,23 @@
-//! What a run tells about itself: computed once here, shown by the progress block, the line for
-//! logs, the summary and JSON alike. Times are spans since the start of the run.
+//! What a run tells about itself: computed once here, shown by the progress block, the line for logs, the
+//! summary, the page, the report, metrics and JSON alike. Times are spans since the start of the run. Memory is
+//! bounded, however long a run takes and however many tasks it has.
 
-use std::collections::VecDeque;
+mod heat;
+mod pace;
+mod recent;
+mod series;
+
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Pace is measured over this span, so that an early stall does not spoil the estimate for ever.
-const RECENT: Duration = Duration::from_secs(60);
-/// Bound on remembered moments; more are thinned out by merging neighbours.
-const MOMENTS: usize = 4096;
+use heat::Heat;
+pub use heat::{HeatCell, HeatRow};
+use pace::Pace;
+use recent::Recent;
+pub use recent::{Again, ArtifactNote, Failed, FailureKind, FailureNote};
+use series::Series;
+pub use series::{LaneSeries, SeriesView};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +46,7 @@ pub enum RecordEnd {
 }
 
 /// Counts by component.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentCount {
     /// Name of the component.
     pub component: String,
@@ -54,6 +62,12 @@ pub struct ComponentCount {
     pub blocked: u64,
     /// Tasks that were not begun because their record was given up.
     pub skipped: u64,
+    /// Completions obtained from a provider for it.
+    pub calls: u64,
+    /// Their tokens, in and out.
+    pub tokens: u64,
+    /// What they cost in millionths of a dollar, as far as prices are known.
+    pub cost_micros: u64,
 }
 
 impl ComponentCount {
@@ -61,10 +75,15 @@ impl ComponentCount {
     pub fn lost(&self) -> u64 {
         self.failed + self.blocked + self.skipped
     }
+
+    /// Tasks that ended, one way or the other.
+    pub fn ended(&self) -> u64 {
+        self.made + self.kept + self.edited + self.lost()
+    }
 }
 
 /// Counts by category.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CategoryCount {
     /// Id of the category.
     pub category: String,
@@ -77,7 +96,7 @@ pub struct CategoryCount {
 }
 
 /// Calls and tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCount {
     /// Completions obtained from a provider in this run.
     pub calls: u64,
@@ -116,15 +135,21 @@ pub struct CallEnd {
 #[derive(Debug)]
 pub struct Statistics {
     components: Vec<ComponentCount>,
-    categories: Vec<CategoryCount>,
+    heat: Heat,
+    /// Records that ended, by category: complete and incomplete.
+    ended: Vec<(u64, u64)>,
     calls: CallCount,
     parked: u64,
     records: Pace,
-    tokens: Pace,
+    tasks: Pace,
+    input: Pace,
+    output: Pace,
+    series: Series,
+    recent: Recent,
 }
 
 /// The numbers of a moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// Seconds since the start.
     pub elapsed_seconds: f64,
@@ -134,6 +159,10 @@ pub struct View {
     pub done: u64,
     /// Records with every wanted artifact.
     pub complete: u64,
+    /// Tasks of all of them.
+    pub tasks: u64,
+    /// Tasks that ended, one way or the other.
+    pub tasks_done: u64,
     /// Tasks that failed for what may pass, waiting for the sweep at the end.
     pub parked_tasks: u64,
     /// Share of ended records that are complete, in percent; 100 before the first ended.
@@ -142,14 +171,38 @@ pub struct View {
     pub eta_seconds: Option<f64>,
     /// Records an hour, from recent pace.
     pub records_per_hour: f64,
+    /// Tasks a second, from recent pace.
+    pub tasks_per_second: f64,
     /// Tokens in and out a second, from recent pace.
     pub tokens_per_second: f64,
+    /// Of these, those of questions.
+    pub input_tokens_per_second: f64,
+    /// Of these, those of answers.
+    pub output_tokens_per_second: f64,
     /// Calls and tokens.
     pub calls: CallCount,
+    /// What the run will have cost at its end, in millionths of a dollar, if the tasks to come are like those
+    /// before; absent while unknown.
+    pub projected_cost_micros: Option<u64>,
     /// By component, in running order.
     pub components: Vec<ComponentCount>,
-    /// By category, in running order.
+    /// By category, in running order; those beyond the first hundred are counted together.
     pub categories: Vec<CategoryCount>,
+}
+
+/// What is worth a look besides the numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Category by component.
+    pub heat: Vec<HeatRow>,
+    /// Over the time of the run.
+    pub series: SeriesView,
+    /// Failures by class and component, the most frequent first.
+    pub failure_kinds: Vec<FailureKind>,
+    /// The newest failures first.
+    pub failures: Vec<FailureNote>,
+    /// The newest artifacts first.
+    pub artifacts: Vec<ArtifactNote>,
 }
 
 impl View {
@@ -170,6 +223,7 @@ impl View {
 impl Statistics {
     /// Starts with all counts at zero, for these components and records by category.
     pub fn new(components: &[String], categories: &[(String, u64)]) -> Statistics {
+        let heat = Heat::new(components.len(), categories);
         Statistics {
             components: components
                 .iter()
@@ -178,28 +232,23 @@ impl Statistics {
                     ..Default::default()
                 })
                 .collect(),
-            categories: categories
-                .iter()
-                .map(|(name, total)| CategoryCount {
-                    category: name.clone(),
-                    total: *total,
-                    ..Default::default()
-                })
-                .collect(),
+            ended: vec![(0, 0); heat.rows().len()],
+            heat,
             calls: CallCount::default(),
             parked: 0,
             records: Pace::default(),
-            tokens: Pace::default(),
+            tasks: Pace::default(),
+            input: Pace::default(),
+            output: Pace::default(),
+            series: Series::default(),
+            recent: Recent::default(),
         }
     }
 
-    /// A task ended.
-    pub fn task_ended(&mut self, component: &str, end: TaskEnd) {
-        let Some(count) = self
-            .components
-            .iter_mut()
-            .find(|count| count.component == component)
-        else {
+    /// A task of a record of this category ended.
+    pub fn task_ended(&mut self, now: Duration, category: &str, component: &str, end: TaskEnd) {
+        let mut counts = self.components.iter_mut().enumerate();
+        let Some((place, count)) = counts.find(|(_, count)| count.component == component) else {
             return;
         };
         match end {
@@ -210,6 +259,24 @@ impl Statistics {
             TaskEnd::Blocked => count.blocked += 1,
             TaskEnd::Skipped => count.skipped += 1,
         }
+        self.heat.ended(category, place, end);
+        self.tasks.add(now, 1);
+        self.series.tasks(now, 1);
+    }
+
+    /// An artifact of this record was made.
+    pub fn artifact_made(&mut self, record: &str, component: &str) {
+        self.recent.made(record, component);
+    }
+
+    /// A task failed, for good or for now.
+    pub fn task_failed(&mut self, failed: Failed<'_>) {
+        self.recent.failed(failed);
+    }
+
+    /// A task that was told to have failed was made after all.
+    pub fn task_mended(&mut self, record: &str, component: &str) {
+        self.recent.mended(record, component);
     }
 
     /// Tasks failed for what may pass and wait for a sweep; or (negative) are swept up now.
@@ -219,21 +286,18 @@ impl Statistics {
 
     /// A record ended for good.
     pub fn record_ended(&mut self, now: Duration, category: &str, end: RecordEnd) {
-        if let Some(count) = self
-            .categories
-            .iter_mut()
-            .find(|count| count.category == category)
-        {
+        let place = self.heat.place(category);
+        if let Some((complete, incomplete)) = self.ended.get_mut(place) {
             match end {
-                RecordEnd::Complete => count.complete += 1,
-                RecordEnd::Incomplete => count.incomplete += 1,
+                RecordEnd::Complete => *complete += 1,
+                RecordEnd::Incomplete => *incomplete += 1,
             }
         }
         self.records.add(now, 1);
     }
 
-    /// A completion came from a provider, or was billed without one.
-    pub fn call_ended(&mut self, now: Duration, end: CallEnd) {
+    /// A completion came from a provider for this component, or was billed without one.
+    pub fn call_ended(&mut self, now: Duration, component: &str, end: CallEnd) {
         let tokens = end.input_tokens + end.output_tokens;
         self.calls.calls += 1;
         self.calls.input_tokens += end.input_tokens;
@@ -246,7 +310,15 @@ impl Statistics {
             self.calls.again_tokens += tokens;
             self.calls.again_cost_micros += end.micros.unwrap_or(0);
         }
-        self.tokens.add(now, tokens);
+        let mut counts = self.components.iter_mut();
+        if let Some(count) = counts.find(|count| count.component == component) {
+            count.calls += 1;
+            count.tokens += tokens;
+            count.cost_micros += end.micros.unwrap_or(0);
+        }
+        self.input.add(now, end.input_tokens);
+        self.output.add(now, end.output_tokens);
+        self.series.tokens(now, end.input_tokens, end.output_tokens);
     }
 
     /// A try failed.
@@ -259,32 +331,96 @@ impl Statistics {
         self.calls.journaled += 1;
     }
 
+    /// A lane uses so much of the limit that it uses most, in percent.
+    pub fn lane_used(&mut self, now: Duration, model: &str, percent: f64) {
+        self.series.lane(now, model, percent);
+    }
+
     /// The numbers of this moment.
     pub fn view(&self, now: Duration) -> View {
-        let sum = |of: fn(&CategoryCount) -> u64| self.categories.iter().map(of).sum::<u64>();
+        let categories: Vec<CategoryCount> = self
+            .heat
+            .rows()
+            .iter()
+            .zip(&self.ended)
+            .map(|(row, (complete, incomplete))| CategoryCount {
+                category: row.category.clone(),
+                total: row.records,
+                complete: *complete,
+                incomplete: *incomplete,
+            })
+            .collect();
+        let sum = |of: fn(&CategoryCount) -> u64| categories.iter().map(of).sum::<u64>();
         let records = sum(|count| count.total);
         let complete = sum(|count| count.complete);
         let done = complete + sum(|count| count.incomplete);
-        let pace = self.records.per_second(now);
-        let left = records.saturating_sub(done);
+        let tasks = records.saturating_mul(self.components.len() as u64);
+        let tasks_done = self.components.iter().map(ComponentCount::ended).sum();
+        let (input, output) = (self.input.per_second(now), self.output.per_second(now));
         View {
             elapsed_seconds: now.as_secs_f64(),
             records,
             done,
             complete,
+            tasks,
+            tasks_done,
             parked_tasks: self.parked,
             success_percent: percent(complete, done),
-            eta_seconds: match (left, pace > 0.0) {
-                (0, _) => Some(0.0),
-                (_, true) => Some(left as f64 / pace),
-                (_, false) => None,
-            },
-            records_per_hour: pace * 3600.0,
-            tokens_per_second: self.tokens.per_second(now),
+            eta_seconds: self.eta(now, records.saturating_sub(done), tasks, tasks_done),
+            records_per_hour: self.records.per_second(now) * 3600.0,
+            tasks_per_second: self.tasks.per_second(now),
+            tokens_per_second: input + output,
+            input_tokens_per_second: input,
+            output_tokens_per_second: output,
             calls: self.calls,
+            projected_cost_micros: self.projected_cost(records),
             components: self.components.clone(),
-            categories: self.categories.clone(),
+            categories,
         }
+    }
+
+    /// What is worth a look besides the numbers.
+    pub fn detail(&self, now: Duration) -> Detail {
+        Detail {
+            heat: self.heat.rows().to_vec(),
+            series: self.series.view(now),
+            failure_kinds: self.recent.kinds(),
+            failures: self.recent.failures(),
+            artifacts: self.recent.artifacts(),
+        }
+    }
+
+    /// Seconds to the end. Tasks end all the time, and records only when all their tasks have: so tasks tell it
+    /// sooner and more evenly.
+    fn eta(&self, now: Duration, records_left: u64, tasks: u64, tasks_done: u64) -> Option<f64> {
+        let left = tasks.saturating_sub(tasks_done);
+        let (left, pace) = if left > 0 {
+            (left, self.tasks.per_second(now))
+        } else {
+            (records_left, self.records.per_second(now))
+        };
+        match (left, pace > 0.0) {
+            (0, _) => Some(0.0),
+            (_, true) => Some(left as f64 / pace),
+            (_, false) => None,
+        }
+    }
+
+    /// For each component, tasks to come cost what those that ended did, kept ones included.
+    fn projected_cost(&self, records: u64) -> Option<u64> {
+        if self.calls.cost_micros == 0 {
+            return None;
+        }
+        let mut sum = self.calls.cost_micros as f64;
+        for count in self.components.iter().filter(|count| count.cost_micros > 0) {
+            let ended = count.ended();
+            if ended == 0 {
+                return None;
+            }
+            let left = records.saturating_sub(ended);
+            sum += count.cost_micros as f64 * left as f64 / ended as f64;
+        }
+        Some(sum.round() as u64)
     }
 }
 
@@ -294,42 +430,6 @@ pub fn percent(part: u64, whole: u64) -> f64 {
         100.0
     } else {
         part as f64 * 100.0 / whole as f64
-    }
-}
-
-/// Amounts over time, remembered for [`RECENT`] only.
-#[derive(Debug, Default)]
-struct Pace {
-    moments: VecDeque<(Duration, u64)>,
-}
-
-impl Pace {
-    fn add(&mut self, now: Duration, amount: u64) {
-        while self
-            .moments
-            .front()
-            .is_some_and(|(at, _)| *at + RECENT < now)
-        {
-            self.moments.pop_front();
-        }
-        // A full memory merges what comes within the same step; the sum stays exact.
-        let step = RECENT / (MOMENTS as u32);
-        match self.moments.back_mut() {
-            Some((at, sum)) if now.saturating_sub(*at) < step => *sum += amount,
-            _ => self.moments.push_back((now, amount)),
-        }
-    }
-
-    fn per_second(&self, now: Duration) -> f64 {
-        let from = now.saturating_sub(RECENT);
-        let sum: u64 = self
-            .moments
-            .iter()
-            .filter(|(at, _)| *at >= from)
-            .map(|(_, amount)| amount)
-            .sum();
-        let span = now.saturating_sub(from).as_secs_f64();
-        if span > 0.0 { sum as f64 / span } else { 0.0 }
     }
 }
 
@@ -347,8 +447,9 @@ mod tests {
     #[test]
     fn success_is_about_whole_records() {
         let mut statistics = two();
-        statistics.task_ended("frontmatter", TaskEnd::Made);
-        statistics.task_ended("text", TaskEnd::Failed);
+        let now = Duration::from_secs(1);
+        statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
+        statistics.task_ended(now, "metal", "text", TaskEnd::Failed);
         statistics.record_ended(Duration::from_secs(1), "metal", RecordEnd::Incomplete);
         statistics.record_ended(Duration::from_secs(2), "wood", RecordEnd::Complete);
         let view = statistics.view(Duration::from_secs(2));
@@ -377,12 +478,62 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_sums_are_exact() {
-        let mut pace = Pace::default();
-        for step in 0..200_000_u64 {
-            pace.add(Duration::from_micros(step * 100), 1);
-        }
-        assert!(pace.moments.len() <= MOMENTS + 1);
-        assert_eq!(pace.per_second(Duration::from_secs(20)), 10_000.0);
+    fn the_cost_to_come_is_that_of_tasks_like_them() {
+        let mut statistics = two();
+        let now = Duration::from_secs(1);
+        let call = CallEnd {
+            input_tokens: 10,
+            output_tokens: 5,
+            micros: Some(100),
+            again: false,
+        };
+        statistics.call_ended(now, "text", call);
+        assert_eq!(statistics.view(now).projected_cost_micros, None);
+        statistics.task_ended(now, "metal", "text", TaskEnd::Made);
+        statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
+        let view = statistics.view(now);
+        assert_eq!(view.projected_cost_micros, Some(400));
+        // One that was kept cost nothing, so half of those to come are expected to cost nothing.
+        statistics.task_ended(now, "metal", "text", TaskEnd::Kept);
+        let view = statistics.view(now);
+        assert_eq!(view.projected_cost_micros, Some(200));
+        let text = &view.components[1];
+        assert_eq!((text.calls, text.tokens, text.cost_micros), (1, 15, 100));
+        let heat = statistics.detail(now).heat;
+        let cell = heat[0].cells[1];
+        assert_eq!((cell.made, cell.kept, cell.failed), (1, 1, 0));
+    }
+
+    #[test]
+    fn time_left_is_told_before_the_first_record_ends() {
+        let mut statistics = two();
+        statistics.task_ended(
+            Duration::from_secs(2),
+            "metal",
+            "frontmatter",
+            TaskEnd::Made,
+        );
+        let view = statistics.view(Duration::from_secs(2));
+        assert_eq!((view.tasks, view.tasks_done), (8, 1));
+        assert_eq!(view.eta_seconds, Some(14.0));
+    }
+
+    #[test]
+    fn a_million_tasks_take_no_more_memory_than_a_thousand() {
+        let sizes = [1_000_u64, 1_000_000].map(|tasks| {
+            let mut statistics =
+                Statistics::new(&["text".to_owned()], &[("metal".to_owned(), tasks)]);
+            for number in 0..tasks {
+                let now = Duration::from_millis(number * 5);
+                statistics.task_ended(now, "metal", "text", TaskEnd::Made);
+                statistics.record_ended(now, "metal", RecordEnd::Complete);
+                statistics.artifact_made("oak", "text");
+            }
+            let now = Duration::from_millis(tasks * 5);
+            let detail = statistics.detail(now);
+            assert_eq!(statistics.view(now).tasks_done, tasks);
+            detail.series.tasks_per_second.len() + detail.artifacts.len()
+        });
+        assert!(sizes.iter().all(|size| *size < 300), "{sizes:?}");
     }
 }

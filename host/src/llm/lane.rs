@@ -22,6 +22,7 @@ use crate::core::key::Parameters;
 use crate::core::limit::{Limit, Size};
 use crate::core::retry::{Failure, RetryPolicy};
 
+pub use super::lane_view::LaneView;
 pub use super::turnstile::Wait;
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
@@ -57,35 +58,12 @@ pub struct Spent {
 
 /// Is told what happens on a lane, for the statistics.
 pub trait Observer: Send + Sync {
-    /// A provider answered, or billed what it did not answer.
-    fn call_ended(&self, spent: Spent);
+    /// A provider answered a caller of this flow, or billed what it did not answer.
+    fn call_ended(&self, flow: &str, spent: Spent);
     /// A try failed.
     fn try_failed(&self, model: &str, error: &CallError);
     /// An answer was in the journal.
     fn journaled(&self);
-}
-
-/// What a lane is doing, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneView {
-    /// `provider/model`.
-    pub model: String,
-    /// Requests that are being answered.
-    pub in_flight: u64,
-    /// Requests that may be under way at once; `u64::MAX` where that is not limited.
-    pub allowed: u64,
-    /// Requests that wait for their turn.
-    pub waiting: u64,
-    /// What the next one waits for.
-    pub wait: Option<Wait>,
-    /// Requests that failed and are tried again later.
-    pub backing_off: u64,
-    /// When the first of them is.
-    pub next_try: Option<Duration>,
-    /// Used amount, limit, and what it is in words, for each limit.
-    pub limits: Vec<(u64, u64, String)>,
-    /// Why nothing can be had, if so.
-    pub down: Option<String>,
 }
 
 /// A usable answer and what it took.
@@ -207,6 +185,7 @@ impl Lane {
                     (used.used, limit.most, words)
                 })
                 .collect(),
+            breaker: view.breaker,
             down: view.down,
         }
     }
@@ -373,11 +352,12 @@ impl Lane {
         let micros = reserved.settle(usage);
         if result.is_ok() || usage != Usage::default() {
             let again = tally.tries > 0 || is_repair(call.request);
-            self.observer.call_ended(Spent {
+            let spent = Spent {
                 usage,
                 micros,
                 again,
-            });
+            };
+            self.observer.call_ended(asker.flow, spent);
             tally.usage += usage;
             tally.micros = match (tally.micros, micros) {
                 (None, micros) => micros,

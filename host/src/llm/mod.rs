@@ -5,6 +5,7 @@ mod back_off;
 pub mod error;
 pub mod gateway;
 pub mod lane;
+pub mod lane_view;
 pub mod prices;
 pub mod provider;
 pub mod providers;

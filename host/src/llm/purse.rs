@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::error::CallError;
 use super::prices::Price;
 use super::request::Usage;
-use crate::core::budget::{Budget, Spend};
+use crate::core::budget::{Budget, BudgetView, Spend};
 use crate::core::class::FailureClass;
 use crate::core::limit::Size;
 
@@ -50,6 +50,11 @@ impl Purse {
             shared: Arc::clone(&self.shared),
             price,
         }
+    }
+
+    /// How much of it is spent.
+    pub fn view(&self) -> BudgetView {
+        self.budget().view()
     }
 
     /// Reserves what a call is likely to take.

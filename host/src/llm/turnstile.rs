@@ -14,12 +14,14 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::CallError;
-use crate::core::breaker::{Admission, Breaker, State as BreakerState};
+use super::lane_view::BreakerView;
+use crate::core::breaker::{Admission, Breaker, Outage, State as BreakerState};
 use crate::core::class::FailureClass;
 use crate::core::concurrency::Concurrency;
 use crate::core::estimate::Estimate;
@@ -99,11 +101,12 @@ struct Waiter {
 }
 
 /// What the next call waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
     /// In words.
     pub reason: String,
     /// How long it will last, where that is known.
+    #[serde(with = "super::lane_view::seconds", rename = "left_seconds")]
     pub left: Option<Duration>,
 }
 
@@ -115,6 +118,7 @@ pub(super) struct View {
     pub waiting: u64,
     pub uses: Vec<Use>,
     pub wait: Option<Wait>,
+    pub breaker: BreakerView,
     pub down: Option<String>,
 }
 
@@ -228,12 +232,14 @@ impl Turnstile {
         let now = self.inner.now();
         let mut state = self.inner.state();
         let uses = state.rates.uses(now);
-        let down = match state.breaker.state() {
-            BreakerState::Closed => None,
-            BreakerState::Stopped { cause, .. } => Some(format!("stopped: {cause}")),
-            BreakerState::Open(outage) | BreakerState::HalfOpen(outage) => {
-                Some(format!("down: {}", outage.cause))
+        let down = |outage: &Outage| Some(format!("down: {}", outage.cause));
+        let (breaker, down) = match state.breaker.state() {
+            BreakerState::Closed => (BreakerView::Closed, None),
+            BreakerState::Stopped { cause, .. } => {
+                (BreakerView::Stopped, Some(format!("stopped: {cause}")))
             }
+            BreakerState::Open(outage) => (BreakerView::Open, down(outage)),
+            BreakerState::HalfOpen(outage) => (BreakerView::HalfOpen, down(outage)),
         };
         View {
             in_flight: state.in_flight,
@@ -248,6 +254,7 @@ impl Turnstile {
                     reason,
                     left: until.map(|until| until.saturating_sub(now)),
                 }),
+            breaker,
             down,
         }
     }

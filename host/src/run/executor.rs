@@ -230,7 +230,7 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: usize) -> Result<(
 /// What is still parked has failed for this run.
 fn conclude(context: &Context) -> Result<(), RunError> {
     let ends = context.store.parked_ends(context.indexed.id, context.run)?;
-    context.meter.parked_failed(&ends.tasks, &ends.records);
+    context.meter.parked_failed(&ends);
     Ok(())
 }
 

@@ -6,9 +6,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::core::class::FailureClass;
-use crate::core::statistics::{CallEnd, RecordEnd, Statistics, TaskEnd, View};
+pub use crate::core::statistics::Again;
+use crate::core::statistics::{CallEnd, Detail, Failed, RecordEnd, Statistics, TaskEnd, View};
+use crate::dataset::Record;
 use crate::llm::error::CallError;
-use crate::llm::lane::{Observer, Spent};
+use crate::llm::lane::{LaneView, Observer, Spent};
+use crate::store::ParkedEnds;
 
 /// What a person watching would want to be told at once.
 #[derive(Clone, Debug)]
@@ -35,17 +38,6 @@ pub enum Event {
     RecordEnded,
     /// Something about the run as a whole.
     Note(String),
-}
-
-/// What tries a failed task again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// This run, at its end.
-    Soon,
-    /// The next run, where its class lets it.
-    Rerun,
-    /// A person: it failed before, and was left as it is.
-    Retry,
 }
 
 /// Counts, and tells.
@@ -75,30 +67,75 @@ impl Meter {
         self.lock().view(self.start.elapsed())
     }
 
-    pub(super) fn task_ended(&self, component: &str, end: TaskEnd) {
-        self.lock().task_ended(component, end);
+    /// What is worth a look besides the numbers.
+    pub fn detail(&self) -> Detail {
+        self.lock().detail(self.start.elapsed())
+    }
+
+    /// Notes how far lanes use their limits.
+    pub fn lanes_used(&self, lanes: &[LaneView]) {
+        let now = self.start.elapsed();
+        let mut statistics = self.lock();
+        for lane in lanes {
+            statistics.lane_used(now, &lane.model, lane.used_percent());
+        }
+    }
+
+    pub(super) fn task_ended(&self, category: &str, component: &str, end: TaskEnd) {
+        let now = self.start.elapsed();
+        self.lock().task_ended(now, category, component, end);
+    }
+
+    /// An artifact was made; `again` if the task failed before in this run.
+    pub(super) fn artifact_made(&self, record: &str, component: &str, again: bool) {
+        let mut statistics = self.lock();
+        statistics.artifact_made(record, component);
+        if again {
+            statistics.task_mended(record, component);
+        }
+    }
+
+    /// A task failed, for good or for now: counts it, and tells.
+    pub(super) fn task_failed(
+        &self,
+        record: &Record,
+        component: &str,
+        class: FailureClass,
+        cause: &str,
+        again: Again,
+    ) {
+        self.lock().task_failed(Failed {
+            record: &record.id,
+            category: &record.category,
+            component,
+            class,
+            cause,
+            again,
+        });
+        self.tell(Event::TaskFailed {
+            record: record.id.clone(),
+            component: component.to_owned(),
+            class,
+            cause: cause.to_owned(),
+            again,
+        });
     }
 
     pub(super) fn tasks_parked(&self, change: i64) {
         self.lock().tasks_parked(change);
     }
 
-    /// What was parked stays failed: it was tried again, and that gained nothing. Counts of tasks by
-    /// component and end, and of their records by category.
-    pub(super) fn parked_failed(
-        &self,
-        tasks: &[(String, TaskEnd, u64)],
-        records: &[(String, u64)],
-    ) {
+    /// What was parked stays failed: it was tried again, and that gained nothing.
+    pub(super) fn parked_failed(&self, ends: &ParkedEnds) {
         let now = self.start.elapsed();
         let mut statistics = self.lock();
-        for (component, end, count) in tasks {
+        for (category, component, end, count) in &ends.tasks {
             for _ in 0..*count {
-                statistics.task_ended(component, *end);
+                statistics.task_ended(now, category, component, *end);
             }
             statistics.tasks_parked(-i64::try_from(*count).unwrap_or(i64::MAX));
         }
-        for (category, count) in records {
+        for (category, count) in &ends.records {
             for _ in 0..*count {
                 statistics.record_ended(now, category, RecordEnd::Incomplete);
             }
@@ -124,7 +161,7 @@ impl Meter {
 }
 
 impl Observer for Meter {
-    fn call_ended(&self, spent: Spent) {
+    fn call_ended(&self, flow: &str, spent: Spent) {
         let now = self.start.elapsed();
         let end = CallEnd {
             input_tokens: spent.usage.input_tokens,
@@ -132,7 +169,7 @@ impl Observer for Meter {
             micros: spent.micros,
             again: spent.again,
         };
-        self.lock().call_ended(now, end);
+        self.lock().call_ended(now, flow, end);
     }
 
     fn try_failed(&self, model: &str, error: &CallError) {

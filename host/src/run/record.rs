@@ -101,13 +101,19 @@ pub(super) async fn perform(
                 seen,
                 checkpoint,
             };
-            Box::pin(run_component(task, signal, &signals, pass))
+            let run = run_component(task, signal, &signals, pass);
+            let (context, record) = (&context, &record);
+            Box::pin(async move {
+                let end = run.await?;
+                count(context, record, &component.name, pass, end);
+                Ok::<End, StoreError>(end)
+            })
         });
     let mut ends = Vec::with_capacity(context.components.len());
     for end in join_all(runs).await {
         ends.push(end?);
     }
-    conclude(&context, &reference.category, pass, &ends);
+    conclude(&context, &reference.category, &ends);
     Ok(())
 }
 
@@ -369,53 +375,53 @@ async fn unreadable(
         );
         let written = context.output.write(None, point).await;
         durable(context, written.await);
-        context.meter.tell(Event::TaskFailed {
-            record: reference.id.clone(),
-            component: component.name.clone(),
-            class,
-            cause: cause.to_owned(),
-            again: Again::Rerun,
-        });
-        ends.push(End::Final(TaskEnd::Failed));
+        let again = Again::Rerun;
+        context
+            .meter
+            .task_failed(&record, &component.name, class, cause, again);
+        let end = End::Final(TaskEnd::Failed);
+        count(context, &record, &component.name, pass, end);
+        ends.push(end);
     }
-    conclude(context, &reference.category, pass, &ends);
+    conclude(context, &reference.category, &ends);
     Ok(())
 }
 
-/// Counts what ended, and the record if all of it did.
-fn conclude(context: &Context, category: &str, pass: Pass, ends: &[End]) {
+/// Counts how one component ended in this pass.
+fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
     let meter = &context.meter;
+    let sweeps = pass == Pass::Sweep;
+    match end {
+        End::Final(end) => {
+            meter.task_ended(&record.category, component, end);
+            if sweeps {
+                meter.tasks_parked(-1);
+            }
+            if end == TaskEnd::Made {
+                meter.artifact_made(&record.id, component, sweeps);
+            }
+        }
+        End::Parked if !sweeps => meter.tasks_parked(1),
+        End::Parked | End::Interrupted | End::Before(_) => {}
+    }
+}
+
+/// Counts the record, if all of it ended.
+fn conclude(context: &Context, category: &str, ends: &[End]) {
     let mut complete = true;
-    let mut open = false;
-    let mut newly_parked: i64 = 0;
-    for (component, end) in context.components.iter().zip(ends) {
+    for end in ends {
         match end {
             End::Final(end) => {
-                if pass == Pass::Sweep {
-                    newly_parked -= 1;
-                }
                 complete &= matches!(end, TaskEnd::Made | TaskEnd::Kept | TaskEnd::Edited);
-                meter.task_ended(&component.name, *end);
             }
-            End::Parked => {
-                if pass == Pass::First {
-                    newly_parked += 1;
-                }
-                open = true;
-            }
-            End::Interrupted => open = true,
+            End::Parked | End::Interrupted => return,
             End::Before(done) => complete &= done,
         }
     }
-    meter.tasks_parked(newly_parked);
-    if !open {
-        meter.record_ended(
-            category,
-            if complete {
-                RecordEnd::Complete
-            } else {
-                RecordEnd::Incomplete
-            },
-        );
-    }
+    let end = if complete {
+        RecordEnd::Complete
+    } else {
+        RecordEnd::Incomplete
+    };
+    context.meter.record_ended(category, end);
 }

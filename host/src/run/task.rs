@@ -124,19 +124,18 @@ impl Task<'_> {
     }
 
     fn stay_failed(&self, class: FailureClass) -> Ended {
-        let cause = self.checkpoint.and_then(|point| point.cause.clone());
-        self.context.meter.tell(Event::TaskFailed {
-            record: self.record.id.clone(),
-            component: self.component.name.clone(),
-            class,
-            cause: cause.unwrap_or_default(),
-            again: Again::Retry,
-        });
+        let cause = self.checkpoint.and_then(|point| point.cause.as_deref());
+        self.failed(class, cause.unwrap_or_default(), Again::Retry);
         Ended::Failed {
             class,
             parked: false,
             written: None,
         }
+    }
+
+    fn failed(&self, class: FailureClass, cause: &str, again: Again) {
+        let meter = &self.context.meter;
+        meter.task_failed(self.record, &self.component.name, class, cause, again);
     }
 
     fn keep(&self, kept: Kept, path: String, content: Digest) -> Ended {
@@ -273,13 +272,8 @@ impl Attempt<'_> {
                 if context.interrupt.is_thrown() && parked {
                     return Ok(Ended::Interrupted);
                 }
-                context.meter.tell(Event::TaskFailed {
-                    record: self.task.record.id.clone(),
-                    component: self.task.component.name.clone(),
-                    class,
-                    cause: cause.clone(),
-                    again: if parked { Again::Soon } else { Again::Rerun },
-                });
+                let again = if parked { Again::Soon } else { Again::Rerun };
+                self.task.failed(class, &cause, again);
                 let outcome = LastOutcome::Failed(class);
                 let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
                 let written = context.output.write(None, checkpoint).await;

@@ -25,7 +25,8 @@ pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
         .all(|component| is_kept(context, reference, component));
     if all {
         for component in &context.components {
-            context.meter.task_ended(&component.name, TaskEnd::Kept);
+            let meter = &context.meter;
+            meter.task_ended(&reference.category, &component.name, TaskEnd::Kept);
         }
         context
             .meter

@@ -132,11 +132,11 @@ impl Checkpoint {
     }
 }
 
-/// What is parked in a run: counts of tasks by component and end, and of their records by category.
+/// What is parked in a run: counts of tasks by category, component and end, and of their records by category.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParkedEnds {
-    /// Component, failed or blocked, count.
-    pub tasks: Vec<(String, TaskEnd, u64)>,
+    /// Category, component, failed or blocked, count.
+    pub tasks: Vec<(String, String, TaskEnd, u64)>,
     /// Category, count.
     pub records: Vec<(String, u64)>,
 }
@@ -150,17 +150,18 @@ impl Store {
         self.read(|reader| {
             let tasks = reader
                 .prepare(
-                    "SELECT component, outcome, count(*) FROM task
-                     WHERE dataset = ?1 AND parked = ?2 GROUP BY component, outcome",
+                    "SELECT coalesce(record.category, ''), component, outcome, count(*) FROM task
+                     LEFT JOIN record ON record.dataset = task.dataset AND record.id = task.record
+                     WHERE task.dataset = ?1 AND parked = ?2 GROUP BY 1, component, outcome",
                 )?
                 .query_map(params![dataset, run.0], |row| {
-                    let blocked = row.get::<_, String>(1)? == "blocked";
+                    let blocked = row.get::<_, String>(2)? == "blocked";
                     let end = if blocked {
                         TaskEnd::Blocked
                     } else {
                         TaskEnd::Failed
                     };
-                    Ok((row.get(0)?, end, row.get(2)?))
+                    Ok((row.get(0)?, row.get(1)?, end, row.get(3)?))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             let records = reader

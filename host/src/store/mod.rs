@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use checkpoint::{Checkpoint, FileStamp, LeftFile, Seen, TaskId};
+pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
 pub use error::{IndexError, StoreError};
 pub use experience::EndedAt;
 pub use export::Exported;

@@ -161,7 +161,7 @@ impl Provider for Prompt {
 struct Nobody;
 
 impl Observer for Nobody {
-    fn call_ended(&self, _: Spent) {}
+    fn call_ended(&self, _: &str, _: Spent) {}
     fn try_failed(&self, _: &str, _: &CallError) {}
     fn journaled(&self) {}
 }

@@ -69,7 +69,10 @@ struct Layout {
 impl Layout {
     fn overall(&self, view: &View, noun: &str) -> Vec<String> {
         let stand = parts::stand(view, noun);
-        let words: usize = stand.iter().map(|part| measure_text_width(&part.text) + 2).sum();
+        let words: usize = stand
+            .iter()
+            .map(|part| measure_text_width(&part.text) + 2)
+            .sum();
         let bar = self.width.saturating_sub(words).min(BAR);
         if bar >= SHORTEST_BAR {
             let bar = self.bar(view.done, view.records, bar);
@@ -100,23 +103,34 @@ impl Layout {
                 (format!("{done}/{records}"), losses)
             })
             .collect();
-        let number_width = numbers.iter().map(|(number, _)| width(number)).max().unwrap_or(0);
-        let loss_width = numbers.iter().map(|(_, losses)| width(losses)).max().unwrap_or(0);
+        let number_width = numbers
+            .iter()
+            .map(|(number, _)| width(number))
+            .max()
+            .unwrap_or(0);
+        let loss_width = numbers
+            .iter()
+            .map(|(_, losses)| width(losses))
+            .max()
+            .unwrap_or(0);
         let bar = self
             .width
             .saturating_sub(name_width + number_width + loss_width + 4)
             .min(BAR);
-        let lines = components.iter().zip(&numbers).map(|(row, (number, losses))| {
-            let name = pad(&shortened(&row.component, name_width), name_width);
-            let done = row.made + row.kept + row.edited;
-            let bar = if bar >= SHORTEST_BAR {
-                format!("  {}", self.bar(done, records, bar))
-            } else {
-                String::new()
-            };
-            let losses = self.painted(losses, Tone::Failed);
-            format!("{name}{bar}  {number:>number_width$}{losses}")
-        });
+        let lines = components
+            .iter()
+            .zip(&numbers)
+            .map(|(row, (number, losses))| {
+                let name = pad(&shortened(&row.component, name_width), name_width);
+                let done = row.made + row.kept + row.edited;
+                let bar = if bar >= SHORTEST_BAR {
+                    format!("  {}", self.bar(done, records, bar))
+                } else {
+                    String::new()
+                };
+                let losses = self.painted(losses, Tone::Failed);
+                format!("{name}{bar}  {number:>number_width$}{losses}")
+            });
         lines.collect()
     }
 
@@ -215,7 +229,8 @@ mod tests {
 
     use super::*;
     use crate::core::statistics::{CallEnd, RecordEnd, Statistics, TaskEnd};
-    use crate::llm::lane::{BreakerView, Wait};
+    use crate::llm::lane::Wait;
+    use crate::llm::lane_view::BreakerView;
 
     fn statistics() -> Statistics {
         let categories = ["metal", "wood", "stone", "glass"].map(|name| (name.to_owned(), 25));
@@ -275,7 +290,13 @@ mod tests {
 
     #[test]
     fn a_wide_terminal_shows_all_there_is_to_say() {
-        let block = block(&view(), &lanes(), Some(45_000_000), "materials", screen(120, 40));
+        let block = block(
+            &view(),
+            &lanes(),
+            Some(45_000_000),
+            "materials",
+            screen(120, 40),
+        );
         insta::assert_snapshot!(block);
     }
 
@@ -287,8 +308,20 @@ mod tests {
 
     #[test]
     fn a_narrow_or_low_terminal_shows_what_matters_most() {
-        let narrow = block(&view(), &lanes(), Some(45_000_000), "materials", screen(40, 40));
-        let low = block(&view(), &lanes(), Some(45_000_000), "materials", screen(80, 10));
+        let narrow = block(
+            &view(),
+            &lanes(),
+            Some(45_000_000),
+            "materials",
+            screen(40, 40),
+        );
+        let low = block(
+            &view(),
+            &lanes(),
+            Some(45_000_000),
+            "materials",
+            screen(80, 10),
+        );
         insta::assert_snapshot!(format!("{narrow}\n--\n{low}"));
     }
 
@@ -301,7 +334,10 @@ mod tests {
         let block = |screen| block(&view(), &lanes(), None, "materials", screen);
         assert!(block(coloured).contains("\u{1b}[31m"));
         assert!(!block(screen(80, 24)).contains('\u{1b}'));
-        assert_eq!(console::strip_ansi_codes(&block(coloured)), block(screen(80, 24)));
+        assert_eq!(
+            console::strip_ansi_codes(&block(coloured)),
+            block(screen(80, 24))
+        );
     }
 
     proptest! {

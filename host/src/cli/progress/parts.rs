@@ -2,7 +2,8 @@
 
 use crate::cli::numbers::{cost, count, dollars, duration};
 use crate::core::statistics::{View, percent};
-use crate::llm::lane::{BreakerView, LaneView};
+use crate::llm::lane::LaneView;
+use crate::llm::lane_view::BreakerView;
 
 /// How much attention a part wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,11 @@ pub(super) fn outcome(view: &View) -> Vec<Part> {
     parts.push(plain(format!("made {}", count(made))));
     parts.push(plain(format!("kept {}", count(kept))));
     let losses = format!("failed {}", count(lost));
-    parts.push(if lost > 0 { failed(losses) } else { plain(losses) });
+    parts.push(if lost > 0 {
+        failed(losses)
+    } else {
+        plain(losses)
+    });
     if view.parked_tasks > 0 {
         parts.push(waits(format!("to try again {}", count(view.parked_tasks))));
     }
@@ -89,17 +94,28 @@ pub(super) fn outcome(view: &View) -> Vec<Part> {
 pub(super) fn pace(view: &View, memory: Option<u64>, noun: &str) -> Vec<Part> {
     let calls = &view.calls;
     let tokens = |name: &str, all: u64, a_second: f64| {
-        plain(format!("{name} {} ({}/s)", count(all), count(a_second as u64)))
+        plain(format!(
+            "{name} {} ({}/s)",
+            count(all),
+            count(a_second as u64)
+        ))
     };
     let mut parts = vec![
         plain(format!("{} {noun}/h", count(view.records_per_hour as u64))),
-        tokens("tokens in", calls.input_tokens, view.input_tokens_per_second),
+        tokens(
+            "tokens in",
+            calls.input_tokens,
+            view.input_tokens_per_second,
+        ),
         tokens("out", calls.output_tokens, view.output_tokens_per_second),
     ];
     if let Some(cost) = cost(calls) {
         parts.push(plain(format!("cost {cost}")));
     }
-    if let Some(projected) = view.projected_cost_micros.filter(|projected| *projected > 0) {
+    if let Some(projected) = view
+        .projected_cost_micros
+        .filter(|projected| *projected > 0)
+    {
         parts.push(plain(format!("at its end {}", dollars(projected))));
     }
     if let Some(bytes) = memory {
