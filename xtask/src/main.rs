@@ -6,6 +6,7 @@ mod bench;
 mod build_plugins;
 mod ci;
 mod component;
+mod dist;
 mod foreign;
 mod function_names;
 mod fuzz;
@@ -48,6 +49,7 @@ enum Task {
     Tidy(tidy::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Dist(dist::Args),
     Ci(ci::Args),
 }
 
@@ -73,6 +75,7 @@ fn perform(task: Task) -> anyhow::Result<ExitCode> {
         Task::Tidy(args) => tidy::perform(&workspace, &args),
         Task::Bench(args) => bench::perform(&workspace, &args),
         Task::Fuzz(args) => fuzz::perform(&workspace, &args),
+        Task::Dist(args) => dist::perform(&workspace, &args),
         Task::Ci(args) => ci::perform(&workspace, &args),
     }
 }

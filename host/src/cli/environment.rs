@@ -97,11 +97,13 @@ fn read(file: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Number of the line with this text.
+/// Number of the first line with this text.
 fn number(file: &Path, line: &str) -> usize {
     let text = fs::read_to_string(file).unwrap_or_default();
+    // It may be no more than the value.
     let first = line.lines().next().unwrap_or_default().trim();
-    let found = text.lines().position(|other| other.trim() == first);
+    let mut lines = text.lines();
+    let found = lines.position(|other| !first.is_empty() && other.contains(first));
     found.map_or(1, |index| index + 1)
 }
 

@@ -94,8 +94,8 @@ fn key(name: &str, preset: &Preset, configured: &ProviderConfig) -> anyhow::Resu
     let read = |variable: &str| Key::new(&env::var(variable).ok()?);
     let missing = |variables: &str, first: &str| {
         anyhow!(
-            "the provider `{name}` needs a key, and {variables} is not set\nhint: export {first}=..., name a file \
-             with api-key-file in [provider.{name}], or use `--model offline`, which needs none"
+            "the provider `{name}` needs a key, and {variables} is not set\nhint: export {first}=..., write it into .env \
+             beside batchgen.toml, name a file with api-key-file in [provider.{name}], or use `--model offline`, which needs none"
         )
     };
     match (&configured.api_key_env, &configured.api_key_file) {

@@ -150,12 +150,18 @@ fn text_of(
     or_integer: bool,
     at: &At<'_>,
 ) -> Result<String, DatasetError> {
-    let missing = |cause| DatasetError::MissingField {
-        file: at.file(),
-        line: at.line,
-        field: field.into(),
-        cause,
-        meant: closest(field, fields.keys().map(String::as_str)).map(Into::into),
+    let missing = |cause| {
+        let others = fields
+            .keys()
+            .map(String::as_str)
+            .filter(|other| *other != field);
+        DatasetError::MissingField {
+            file: at.file(),
+            line: at.line,
+            field: field.into(),
+            cause,
+            meant: closest(field, others).map(Into::into),
+        }
     };
     match fields.get(field) {
         None => Err(missing("is missing")),

@@ -57,8 +57,16 @@ fn a_provider_is_reached_without_asking_a_model() {
     let scene = Scene::new().asking(&simulator);
     let ran = scene.host(&["doctor"]).ended(0);
     assert!(
+        ran.stdout.contains("openai answers, and does not list sim"),
+        "{}",
         ran.stdout
-            .contains("openai answers, takes the key, and has sim"),
+    );
+    let ran = scene
+        .host(&["doctor", "--model", "openai/simulated"])
+        .ended(0);
+    assert!(
+        ran.stdout
+            .contains("openai answers, takes the key, and has simulated"),
         "{}",
         ran.stdout
     );

@@ -49,6 +49,13 @@ fn state(file: &Path) -> Check {
 
 /// Whether there can be written into a directory, or into the one that it will be made in.
 fn place(area: &'static str, directory: &Path, flag: &str) -> Check {
+    if directory.exists() && !directory.is_dir() {
+        return Check::problem(
+            area,
+            format!("{} is no directory", directory.display()),
+            format!("move it away, or name another place with {flag}"),
+        );
+    }
     let there = existing(directory);
     let shown = there.display();
     if let Err(error) = tempfile_in(&there) {

@@ -543,8 +543,8 @@ mod tests {
         let text = "sku,name,price\na,Lamp,1\nb,Lamp,2\na,Chair,2\n";
         insta::assert_snapshot!(proposed("things.csv", text).unwrap_err(), @r#"
         no field of /things.csv can be the id, which must be different in every record:
-          `sku`: lines 2 and 4 have the same, "a"
           `name`: lines 2 and 3 have the same, "Lamp"
+          `sku`: lines 2 and 4 have the same, "a"
           `price`: lines 3 and 4 have the same, "2"
         hint: add a field to every record that numbers or names it, as in `id`, or mend the values above; then run `host init` again
         "#);

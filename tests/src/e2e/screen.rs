@@ -1,0 +1,198 @@
+//! What a person sees on a terminal, through a real pseudo-terminal and an emulator of what draws on it.
+
+use std::io::Read;
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::scene::{Scene, program};
+use crate::simulator::{Config, Simulator};
+
+/// No wait is longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Records that fit into the limit of a minute, so that the run then stands still.
+const FITTING: u64 = 12;
+
+/// A run on a terminal of its own.
+struct Terminal {
+    child: Child,
+    bytes: Receiver<Vec<u8>>,
+    emulator: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+impl Terminal {
+    /// Starts the host on a terminal of `width` and `height`.
+    fn start(scene: &Scene, arguments: &str, width: u16, height: u16) -> Terminal {
+        let host = program("host").display().to_string();
+        let line = format!("stty cols {width} rows {height}; exec {host} {arguments}");
+        // Of util-linux, which is essential on Debian: gives its child a pseudo-terminal.
+        let mut command: Command =
+            scene.command_of("script".as_ref(), &["-qec", &line, "/dev/null"]);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut child = command
+            .env("PATH", path)
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh")
+            .spawn()
+            .expect("`script` of util-linux is installed");
+        let mut output = child.stdout.take().unwrap();
+        let (sender, bytes) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = output.read(&mut buffer) {
+                if sender.send(buffer[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Terminal {
+            child,
+            bytes,
+            emulator: vt100::Parser::new(height, width, 0),
+            raw: Vec::new(),
+        }
+    }
+
+    /// The screen, once it shows all of these words.
+    fn showing(&mut self, words: &[&str]) -> String {
+        let start = Instant::now();
+        loop {
+            if let Ok(bytes) = self.bytes.recv_timeout(Duration::from_millis(50)) {
+                self.emulator.process(&bytes);
+                self.raw.extend(bytes);
+            }
+            let screen = self.emulator.screen().contents();
+            // The words may be broken over lines.
+            let flat = flat(&screen);
+            if words.iter().all(|word| flat.contains(word)) {
+                return screen;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{words:?} did not come:\n{screen}"
+            );
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A text without line breaks and with single spaces.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Twenty things, two of which lack what the prompt needs.
+fn scene(simulator: &Simulator) -> Scene {
+    let scene = Scene::new().with_plugins("plugins").asking(simulator);
+    let things = (1..=20).map(|number| {
+        let colour = if number % 10 == 0 { "" } else { r#", "colour": "red""# };
+        let kind = if number <= 10 { "tools" } else { "toys" };
+        format!("{{\"id\": \"thing-{number}\", \"name\": \"Thing {number}\", \"category\": \"{kind}\"{colour}}}\n")
+    });
+    scene.write("things.jsonl", &things.collect::<String>());
+    scene.write(
+        "batchgen.toml",
+        "[dataset]\npath = \"things.jsonl\"\nrecords = \"things\"\n[plugins]\nimplicit = false\n\
+         [models.\"openai/sim\"]\nprice = { input = 1.0, output = 2.0 }\n\
+         [component.note]\nplugin = \"prompt\"\ninput = { record = [\"colour\"] }\n\
+         prompts.write.text = \"Write on {{ record.name }}, which is {{ record.colour }}.\"\n",
+    );
+    scene
+}
+
+/// What differs from run to run.
+fn masked(screen: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in screen.split_whitespace() {
+        let number = word.trim_matches(|c: char| !c.is_ascii_digit());
+        let is_time =
+            word.contains(':') && word.chars().all(|c| c.is_ascii_digit() || ":,".contains(c));
+        let is_rate = word.ends_with("/s)") || word.starts_with('$');
+        if is_time || is_rate {
+            words.push("[n]".to_owned());
+        } else if words.last().is_some_and(|last| last == "eta") {
+            words.push("[n]".to_owned());
+        } else if (word == "MB" || word.ends_with("/h")) && !number.is_empty()
+            || word == "MB"
+            || word.ends_with("/h")
+        {
+            words.pop();
+            words.push("[n]".to_owned());
+            words.push(word.to_owned());
+        } else if words
+            .last()
+            .is_some_and(|last| last == "in" || last == "out")
+            && word.parse::<f64>().is_ok()
+        {
+            words.push("[n]".to_owned());
+        } else {
+            words.push(word.to_owned());
+        }
+    }
+    words.join(" ")
+}
+
+/// The block at several widths, in a state in which nothing moves: the limit of the minute is used up.
+#[test]
+fn the_block_says_how_it_stands_at_any_width() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let shown = [(40, 40), (80, 24), (120, 30)].map(|(width, height)| {
+        let scene = scene(&simulator).with("NO_COLOR", "1");
+        let run = format!("run --requests-per-minute {FITTING}");
+        let mut terminal = Terminal::start(&scene, &run, width, height);
+        let screen = terminal.showing(&["wait for room", "12/20", "thing-20 note"]);
+        let block = &screen[screen.find('█').unwrap()..];
+        assert_eq!(block.matches("elapsed").count(), 1, "{screen}");
+        assert_eq!(screen.matches("elapsed").count(), 1, "{screen}");
+        let failures = &screen[..screen.find('█').unwrap()];
+        assert_eq!(
+            flat(failures).matches("unsuitable-record").count(),
+            2,
+            "{screen}"
+        );
+        assert!(
+            !terminal.raw.windows(3).any(|bytes| bytes == b"\x1b[3"),
+            "{screen}"
+        );
+        format!("{width}: {}", masked(block))
+    });
+    insta::assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn a_provider_that_has_not_answered_yet_is_waited_for_visibly() {
+    let simulator = Simulator::start(Config {
+        faults: vec!["hang-before-body@100%".parse().unwrap()],
+        ..Config::default()
+    })
+    .unwrap();
+    let scene = scene(&simulator);
+    let mut terminal = Terminal::start(&scene, "run", 80, 24);
+    let screen = terminal.showing(&["no answer yet", "1 in flight"]);
+    assert!(
+        flat(&screen).contains("things (10 %)") || flat(&screen).contains("things (0 %)"),
+        "{screen}"
+    );
+    assert!(
+        terminal.raw.windows(4).any(|bytes| bytes == b"\x1b[33"),
+        "{screen}"
+    );
+}
+
+/// What is taller than the terminal is left out, and does not push the rest away.
+#[test]
+fn a_low_terminal_shows_what_matters_most() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let scene = scene(&simulator);
+    let run = format!("run --requests-per-minute {FITTING}");
+    let mut terminal = Terminal::start(&scene, &run, 60, 9);
+    let screen = terminal.showing(&["12/20", "elapsed"]);
+    assert_eq!(screen.matches("elapsed").count(), 1, "{screen}");
+}
