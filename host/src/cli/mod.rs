@@ -15,9 +15,11 @@ mod progress;
 mod project;
 mod providers;
 mod replay;
+mod report;
 mod retry;
 mod run;
 mod settings;
+mod status;
 mod store;
 mod summary;
 mod why;
@@ -40,6 +42,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Status(status::StatusArgs),
+    Report(report::ReportArgs),
     Clean(clean::CleanArgs),
     Store(store::StoreArgs),
     Plan(plan::PlanArgs),
@@ -71,6 +75,8 @@ pub fn main() -> ExitCode {
     start_log(&display);
     let result = match cli.command {
         Command::Run(args) => run::perform(&args, &display),
+        Command::Status(args) => status::perform(&args),
+        Command::Report(args) => report::perform(&args, &display),
         Command::Clean(args) => clean::perform(&args, &display),
         Command::Store(args) => store::perform(&args, &display),
         Command::Plan(args) => plan::perform(&args, &display),

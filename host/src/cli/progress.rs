@@ -336,7 +336,7 @@ fn parts(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> Ve
 }
 
 /// What a lane is doing, and what it waits for until when.
-fn lane_line(lane: &LaneView) -> String {
+pub(super) fn lane_line(lane: &LaneView) -> String {
     let mut text = format!("{}: {} in flight", lane.model, lane.in_flight);
     if lane.allowed < u64::MAX {
         let _ = write!(text, " of {}", lane.allowed);

@@ -22,3 +22,5 @@ mod prompt;
 mod published;
 mod replay;
 mod store;
+mod watch;
+mod watch_page;
