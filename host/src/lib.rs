@@ -12,3 +12,4 @@ pub mod llm;
 pub mod plugin;
 pub mod run;
 pub mod store;
+pub mod watch;

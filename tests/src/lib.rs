@@ -1,9 +1,12 @@
 //! What batchgen's end-to-end tests and benchmarks share. Nothing here is part of the product.
 
 pub mod bench;
+pub mod browser;
 pub mod fuzz;
 pub mod scene;
 pub mod simulator;
+pub mod watched;
+pub mod web;
 
 #[cfg(test)]
 mod core_guest;

@@ -7,6 +7,7 @@ use clap::Args;
 use super::settings;
 use crate::core::class::FailureClass;
 use crate::store::{FailureFilter, Selection};
+use crate::watch::Address;
 
 /// Where the project lies. What is absent comes from the configuration.
 #[derive(Debug, Args)]
@@ -143,6 +144,15 @@ impl FailureArgs {
             ..Selection::default()
         }
     }
+}
+
+/// Who may watch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Watching")]
+pub(super) struct WatchArgs {
+    /// Serve a page to watch the run, and its metrics for Prometheus at /metrics; the address is printed
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub dashboard: Option<Address>,
 }
 
 /// What may be used.

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::anyhow;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::LimitArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::progress::Progress;
+use super::progress::{Progress, events};
 use super::project::{Project, State};
 use super::summary::Shown;
 use super::{lanes, summary};
@@ -18,8 +20,9 @@ use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::prices;
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
-use crate::run::{self, Interrupt, Meter, Run, RunError};
+use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary};
 use crate::store::{Lease, LeftoverCount};
+use crate::watch::{Address, End, EndKind, Evidence, Watch, Watched};
 
 /// Records in work at once where no limit on requests says more.
 const WINDOW: usize = 128;
@@ -33,6 +36,8 @@ pub(super) struct Wanted<'a> {
     /// Each behind what it depends on.
     pub components: Vec<Component>,
     pub limits: &'a LimitArgs,
+    /// Where the page is served, if it is.
+    pub dashboard: Option<&'a Address>,
     /// Whether files that were edited by hand are replaced.
     pub overwrite_edited: bool,
     /// Whether a failed task runs only if it was chosen.
@@ -79,6 +84,20 @@ pub(super) async fn execute(
     ));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let output_root = settings.config.output.directory.clone();
+    let watched = Watched {
+        meter: Arc::clone(&meter),
+        gateway: Arc::clone(&gateway),
+        purse,
+        records: settings.dataset.records.clone(),
+    };
+    let page = wanted
+        .dashboard
+        .map(|address| (address, evidence(project, state)));
+    let watch = Watch::start(watched, &settings.config.state.file, page).await;
+    let watch = watch.map_err(|error| not_served(wanted.dashboard, &error))?;
+    if let Some(page) = watch.page() {
+        announce(page, wanted.dashboard, json, display);
+    }
     let run = Run {
         dataset: Arc::clone(&project.dataset),
         indexed: indexed.clone(),
@@ -107,6 +126,7 @@ pub(super) async fn execute(
     watch_signals(&interrupt, display);
     let result = run::execute(run).await;
     progress.finish().await;
+    watch.finish(end(&result)).await;
     let summary = result.map_err(|error| match error {
         RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
             Failure::internal(error)
@@ -127,13 +147,78 @@ pub(super) async fn execute(
         meant,
         display,
     );
-    Ok(match &summary.stopped {
+    Ok(exit(&summary))
+}
+
+fn exit(summary: &RunSummary) -> Exit {
+    match &summary.stopped {
         Some(error) if error.class.stops_lane() => Exit::Provider,
         _ if summary.budget_reached => Exit::Budget,
         _ if summary.interrupted => Exit::Interrupted,
         _ if summary.view.complete < summary.view.records => Exit::Partial,
         _ => Exit::Done,
-    })
+    }
+}
+
+/// How a run ended, for those who watch it.
+fn end(result: &Result<RunSummary, RunError>) -> End {
+    let summary = match result {
+        Ok(summary) => summary,
+        Err(error) => {
+            return End {
+                kind: EndKind::Failed,
+                exit_code: Exit::Internal as u8,
+                cause: Some(error.to_string()),
+            };
+        }
+    };
+    let exit = exit(summary);
+    End {
+        kind: match exit {
+            Exit::Done => EndKind::Done,
+            Exit::Partial => EndKind::Partial,
+            Exit::Budget => EndKind::Budget,
+            Exit::Provider => EndKind::Provider,
+            Exit::Interrupted => EndKind::Interrupted,
+            Exit::Internal | Exit::Usage => EndKind::Failed,
+        },
+        exit_code: exit as u8,
+        cause: summary.stopped.as_ref().map(ToString::to_string),
+    }
+}
+
+/// Where those who watch look up single tasks.
+pub(super) fn evidence(project: &Project, state: &State) -> Evidence {
+    let config = &project.settings.config;
+    Evidence {
+        state: config.state.file.clone(),
+        indexed: state.indexed.clone(),
+        dataset: Arc::clone(&project.dataset),
+        site: config.site.clone(),
+        output_root: config.output.directory.clone(),
+        components: project.components.clone(),
+    }
+}
+
+fn announce(page: &str, address: Option<&Address>, json: bool, display: &Display) {
+    if json {
+        events::event("dashboard", json!({"url": page}));
+    } else {
+        display.print(&format!("dashboard: {page}"));
+    }
+    if address.is_some_and(Address::is_public) {
+        display.print(
+            "warning: who can reach this address sees prompts, answers and files\n\
+             hint: --dashboard alone is for this machine only",
+        );
+    }
+}
+
+fn not_served(address: Option<&Address>, error: &std::io::Error) -> Failure {
+    let address = address.map(ToString::to_string).unwrap_or_default();
+    Failure::usage(anyhow!(
+        "the dashboard cannot be served at {address}: {error}\nhint: --dashboard alone takes a free port"
+    ))
 }
 
 /// Counts files that no task makes any more.

@@ -22,9 +22,11 @@ mod progress;
 mod project;
 mod providers;
 mod replay;
+mod report;
 mod retry;
 mod run;
 mod settings;
+mod status;
 mod store;
 mod summary;
 mod why;
@@ -66,6 +68,8 @@ enum Command {
     Init(init::InitArgs),
     Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
+    Status(status::StatusArgs),
+    Report(report::ReportArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Failures(failures::FailuresArgs),
@@ -120,6 +124,8 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Init(args) => init::perform(&args, display),
         Command::Doctor(args) => doctor::perform(&args),
         Command::Run(args) => run::perform(&args, display),
+        Command::Status(args) => status::perform(&args),
+        Command::Report(args) => report::perform(&args, display),
         Command::Plan(args) => plan::perform(&args, display),
         Command::Why(args) => why::perform(&args, display),
         Command::Failures(args) => failures::perform(&args, display),

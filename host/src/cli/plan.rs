@@ -70,6 +70,7 @@ async fn plan(
                 lease: state.select(&sampled)?,
                 components: components.to_vec(),
                 limits: &args.limits,
+                dashboard: None,
                 overwrite_edited: args.overwrite_edited,
                 only_chosen: false,
                 json: args.json,

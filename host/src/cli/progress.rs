@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::display::Display;
 use crate::llm::gateway::Gateway;
+use crate::llm::lane_view::LaneView;
 use crate::run::{Again, Event, Meter, resident_memory};
 
 /// How often the block is redrawn.
@@ -170,11 +171,7 @@ impl Shower {
                 if lane.in_flight + lane.waiting + lane.backing_off == 0 {
                     continue;
                 }
-                let words: Vec<String> = parts::lane(&lane)
-                    .into_iter()
-                    .map(|part| part.text)
-                    .collect();
-                let words = format!("waiting: {}", words.join(", "));
+                let words = format!("waiting: {}", lane_line(&lane));
                 match &self.manner {
                     Manner::Json => events::waiting(&lane, &words),
                     Manner::Lines => self.display.note(&words),
@@ -247,6 +244,11 @@ impl Shower {
             Event::Note(text) => self.display.note(&text),
         }
     }
+}
+
+/// What a lane is doing, in one line.
+pub(super) fn lane_line(lane: &LaneView) -> String {
+    parts::words(parts::lane(lane))
 }
 
 /// A cause as one line that is not too long.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
-use super::args::{FailureArgs, LimitArgs, ProjectArgs};
+use super::args::{FailureArgs, LimitArgs, ProjectArgs, WatchArgs};
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
@@ -36,6 +36,8 @@ pub(super) struct RetryArgs {
     project: ProjectArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// Runs the subcommand.
@@ -86,6 +88,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         lease,
         components,
         limits: &args.limits,
+        dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: false,
         only_chosen: true,
         json: args.json,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::args::{LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
@@ -33,6 +33,8 @@ pub(super) struct RunArgs {
     project: ProjectArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// Runs the subcommand.
@@ -61,6 +63,7 @@ async fn start(
         lease,
         components,
         limits: &args.limits,
+        dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: args.overwrite_edited,
         only_chosen: false,
         json: args.json,

@@ -44,7 +44,7 @@ pub(super) fn perform(args: &StoreArgs, display: &Display) -> Result<Exit, Failu
 }
 
 /// Where state and output of the project are.
-fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
+pub(super) fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
     let config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
     let state = args.state.clone().unwrap_or(config.state.file);
     let output = args.output.clone().unwrap_or(config.output.directory);

@@ -142,6 +142,7 @@ pub struct Statistics {
     parked: u64,
     records: Pace,
     tasks: Pace,
+    called: Pace,
     input: Pace,
     output: Pace,
     series: Series,
@@ -238,6 +239,7 @@ impl Statistics {
             parked: 0,
             records: Pace::default(),
             tasks: Pace::default(),
+            called: Pace::default(),
             input: Pace::default(),
             output: Pace::default(),
             series: Series::default(),
@@ -316,6 +318,7 @@ impl Statistics {
             count.tokens += tokens;
             count.cost_micros += end.micros.unwrap_or(0);
         }
+        self.called.add(now, 1);
         self.input.add(now, end.input_tokens);
         self.output.add(now, end.output_tokens);
         self.series.tokens(now, end.input_tokens, end.output_tokens);
@@ -390,20 +393,33 @@ impl Statistics {
         }
     }
 
-    /// Seconds to the end. Tasks end all the time, and records only when all their tasks have: so tasks tell it
-    /// sooner and more evenly.
+    /// Seconds to the end, by what takes longest at its recent pace. Tasks end all the time, and records only when
+    /// all their tasks have, so tasks tell it sooner; and where a model is asked, calls are what is waited for.
     fn eta(&self, now: Duration, records_left: u64, tasks: u64, tasks_done: u64) -> Option<f64> {
         let left = tasks.saturating_sub(tasks_done);
-        let (left, pace) = if left > 0 {
-            (left, self.tasks.per_second(now))
-        } else {
-            (records_left, self.records.per_second(now))
-        };
-        match (left, pace > 0.0) {
-            (0, _) => Some(0.0),
-            (_, true) => Some(left as f64 / pace),
-            (_, false) => None,
+        if left == 0 {
+            return span(records_left as f64, self.records.per_second(now));
         }
+        let by_tasks = span(left as f64, self.tasks.per_second(now))?;
+        let by_calls = span(self.calls_left(), self.called.per_second(now));
+        Some(by_calls.map_or(by_tasks, |by_calls| by_calls.max(by_tasks)))
+    }
+
+    /// Calls that tasks to come make, if they are like those of their component before. Of a component that has
+    /// not ended any, they are taken to be like all others.
+    fn calls_left(&self) -> f64 {
+        let records = self.heat.rows().iter().map(|row| row.records).sum::<u64>();
+        let ended: u64 = self.components.iter().map(ComponentCount::ended).sum();
+        let calls: u64 = self.components.iter().map(|count| count.calls).sum();
+        let usual = calls as f64 / ended.max(1) as f64;
+        let left = |count: &ComponentCount| {
+            let left = records.saturating_sub(count.ended()) as f64;
+            match count.ended() {
+                0 => left * usual.min(1.0),
+                ended => left * count.calls as f64 / ended as f64,
+            }
+        };
+        self.components.iter().map(left).sum()
     }
 
     /// For each component, tasks to come cost what those that ended did, kept ones included.
@@ -421,6 +437,15 @@ impl Statistics {
             sum += count.cost_micros as f64 * left as f64 / ended as f64;
         }
         Some(sum.round() as u64)
+    }
+}
+
+/// Seconds that so much takes; nothing is known of what does not move.
+fn span(left: f64, per_second: f64) -> Option<f64> {
+    if left == 0.0 {
+        Some(0.0)
+    } else {
+        (per_second > 0.0).then(|| left / per_second)
     }
 }
 
@@ -516,6 +541,14 @@ mod tests {
         let view = statistics.view(Duration::from_secs(2));
         assert_eq!((view.tasks, view.tasks_done), (8, 1));
         assert_eq!(view.eta_seconds, Some(14.0));
+        // Each text takes two calls of two seconds, and six more tasks are nothing beside that.
+        for call in [2, 4] {
+            let now = Duration::from_secs(call);
+            statistics.call_ended(now, "text", CallEnd::default());
+        }
+        let now = Duration::from_secs(4);
+        statistics.task_ended(now, "metal", "text", TaskEnd::Made);
+        assert_eq!(statistics.view(now).eta_seconds, Some(12.0));
     }
 
     #[test]

@@ -3,14 +3,18 @@
 //! the last run ended in order, also where the state itself lost its last writes: it is empty, or says so.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::StoreError;
 
 /// Stands behind the holder's name once its run has ended in order.
 const IN_ORDER: &str = ", in order";
+/// Who only looks holds the lock for a moment, so it is tried for so long.
+const TRIES: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// Held for as long as the state is open.
 #[derive(Debug)]
@@ -22,9 +26,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock of the state at `path`.
     pub fn take(path: &Path) -> Result<Lock, StoreError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let name = PathBuf::from(name);
+        let name = name(path);
         let failed = |error: std::io::Error| StoreError::Open {
             file: path.to_owned(),
             cause: error.to_string(),
@@ -36,11 +38,18 @@ impl Lock {
             .truncate(false)
             .open(&name)
             .map_err(failed)?;
-        let locked = match file.try_lock() {
-            Ok(()) => true,
-            Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        };
+        let mut locked = false;
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => locked = true,
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(BETWEEN);
+                    continue;
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+            break;
+        }
         let mut owner = String::new();
         // What cannot be read is told as far as it can be; whether the lock is taken does not depend on it.
         let _ = file.read_to_string(&mut owner);
@@ -58,6 +67,28 @@ impl Lock {
         let lock = Lock { file, in_order };
         lock.write("").map_err(failed)?;
         Ok(lock)
+    }
+
+    /// Number of the process that holds the lock of the state at `path`, if one does; 0 where it is not known.
+    pub fn holder(path: &Path) -> std::io::Result<Option<u32>> {
+        let mut file = match File::open(name(path)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            // Given back when the file is closed.
+            Ok(()) => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut owner = String::new();
+        file.read_to_string(&mut owner)?;
+        let owner = owner.trim().trim_end_matches(IN_ORDER);
+        let process = owner.rsplit(' ').next();
+        Ok(Some(
+            process.and_then(|number| number.parse().ok()).unwrap_or(0),
+        ))
     }
 
     /// Writes the holder's name.
@@ -92,9 +123,31 @@ impl Drop for Lock {
     }
 }
 
+/// The file beside the state.
+fn name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_looks_sees_the_holder_and_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        assert_eq!(Lock::holder(&path).unwrap(), None);
+        let held = Lock::take(&path).unwrap();
+        let own = Some(std::process::id());
+        assert_eq!(Lock::holder(&path).unwrap(), own);
+        held.set_in_order(true);
+        assert_eq!(Lock::holder(&path).unwrap(), own);
+        drop(held);
+        assert_eq!(Lock::holder(&path).unwrap(), None);
+        assert!(Lock::take(&path).is_ok());
+    }
 
     #[test]
     fn the_second_is_told_who_holds_it_and_the_next_gets_it() {

@@ -125,6 +125,14 @@ impl Store {
         })
     }
 
+    /// Number of the process that holds a state, if one does; 0 where it is not known.
+    ///
+    /// # Errors
+    /// When the lock cannot be looked at.
+    pub fn holder(path: &Path) -> std::io::Result<Option<u32>> {
+        lock::Lock::holder(path)
+    }
+
     /// Opens a state whose writes are done when they are asked for and never synced, for tests that hold the
     /// clock.
     #[cfg(test)]

@@ -52,7 +52,7 @@ pub fn measure(mut command: Command) -> anyhow::Result<Measured> {
 }
 
 /// CPU time of a program that is ending: read when it has ended and was not yet waited for.
-fn cpu_at_end(child: &Child) -> anyhow::Result<f64> {
+pub(super) fn cpu_at_end(child: &Child) -> anyhow::Result<f64> {
     loop {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
         // The name in parentheses may hold anything; what follows it does not.

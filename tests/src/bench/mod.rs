@@ -13,6 +13,7 @@ mod online;
 mod report;
 mod scale;
 mod timeline;
+mod watch;
 
 use anyhow::bail;
 
@@ -22,7 +23,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 16] = [
+const CASES: [(&str, Case); 18] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -31,6 +32,8 @@ const CASES: [(&str, Case); 16] = [
     ("in-flight", online::ten_thousand_in_flight),
     ("scale", scale::million),
     ("state", scale::state),
+    ("watch", watch::cost),
+    ("watch-million", watch::million),
     ("gateway-second", gateway::second),
     ("gateway-minute", gateway::minute),
     ("gateway-hidden", gateway::hidden),

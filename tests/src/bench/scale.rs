@@ -25,6 +25,11 @@ fn scene(records: u64) -> Scene {
     scene
 }
 
+/// A dataset of a million records for the embedded provider.
+pub(super) fn million_records() -> Scene {
+    scene(MILLION)
+}
+
 /// One component that asks a model, over a hundred thousand records and over a million.
 pub fn million() -> anyhow::Result<Vec<Row>> {
     let few = scene(FEWER);

@@ -27,3 +27,5 @@ mod published;
 mod replay;
 mod screen;
 mod store;
+mod watch;
+mod watch_page;

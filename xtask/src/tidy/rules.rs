@@ -60,6 +60,12 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         folder: "host/src/",
+        except: &["host/src/watch/"],
+        names: &["axum"],
+        why: "only watch/ knows a web server, and it only reads",
+    },
+    Rule {
+        folder: "host/src/",
         // The simulation is a test, which is told its seed by the environment.
         except: &["host/src/cli/", "host/src/run/simulation"],
         names: &[

@@ -155,12 +155,14 @@ pub(super) fn lane(lane: &LaneView) -> Vec<Part> {
     parts
 }
 
+/// Parts as they are said one after the other.
+pub(super) fn words(parts: Vec<Part>) -> String {
+    let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
+    texts.join(", ")
+}
+
 /// The line for logs.
 pub(super) fn line(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> String {
-    let words = |parts: Vec<Part>| {
-        let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
-        texts.join(", ")
-    };
     let mut text = words([stand(view, noun), outcome(view), pace(view, memory, noun)].concat());
     for view in lanes {
         text.push_str("; ");

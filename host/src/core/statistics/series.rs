@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Most steps.
 const STEPS: usize = 240;
 /// Length of a step at first.
-const FIRST: Duration = Duration::from_millis(250);
+const FIRST: Duration = Duration::from_secs(1);
 
 /// Sums by step.
 #[derive(Debug)]
@@ -204,21 +204,11 @@ mod tests {
     #[test]
     fn a_step_that_has_hardly_begun_is_no_sag() {
         let mut series = Series::default();
-        series.tasks(Duration::from_millis(100), 5);
-        assert_eq!(
-            series.view(Duration::from_millis(260)).tasks_per_second,
-            [20.0]
-        );
-        assert!(
-            series
-                .view(Duration::from_millis(100))
-                .tasks_per_second
-                .is_empty()
-        );
-        assert_eq!(
-            series.view(Duration::from_millis(200)).tasks_per_second,
-            [25.0]
-        );
+        series.tasks(Duration::from_millis(400), 8);
+        let at = |millis| series.view(Duration::from_millis(millis)).tasks_per_second;
+        assert!(at(400).is_empty());
+        assert_eq!(at(800), [10.0]);
+        assert_eq!(at(1100), [8.0]);
     }
 
     proptest! {

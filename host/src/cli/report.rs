@@ -1,0 +1,84 @@
+//! `host report`: the page of a run in one file, for a run that goes on or for the last one.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::args::ProjectArgs;
+use super::display::Display;
+use super::execution::evidence;
+use super::exit::{Exit, Failure};
+use super::file::Writing;
+use super::project::{Project, State};
+use super::status;
+use crate::watch::{self, Snapshot, TaskEvidence};
+
+/// Failures of which prompts and answers are in the page, and artifacts that are.
+const TASKS: usize = 30;
+/// Where the page goes unless it is said.
+const PAGE: &str = "report.html";
+
+/// Write the page of the run that goes on, or of the last one, as one file that needs no server.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  host report                       # report.html, to open in a browser\n  \
+    host report --markdown -o run.md\n  host report --json | jq .detail.failure_kinds"
+)]
+pub(super) struct ReportArgs {
+    /// Everything that is known as one JSON document, as `host status --json` prints it
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// The numbers as Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// File to write; `-` is standard output. The page goes to report.html by default, all else to standard output
+    #[arg(long, short, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &ReportArgs, display: &Display) -> Result<Exit, Failure> {
+    let snapshot = status::last(&args.project.place)?;
+    let (text, usual) = if args.json {
+        let json = serde_json::to_string_pretty(&snapshot).map_err(Failure::internal)?;
+        (json + "\n", "-")
+    } else if args.markdown {
+        (watch::markdown(&snapshot), "-")
+    } else {
+        (
+            watch::html(&snapshot, &tasks(args, &snapshot, display)?),
+            PAGE,
+        )
+    };
+    let file = args.output_file.as_deref().unwrap_or(Path::new(usual));
+    let mut out = Writing::begin(Some(file)).map_err(Failure::usage)?;
+    out.write_all(text.as_bytes()).map_err(Failure::internal)?;
+    out.publish().map_err(Failure::internal)?;
+    if file != Path::new("-") {
+        display.note(&format!("the report is in {}", file.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// What is known of the tasks that somebody will look at.
+fn tasks(
+    args: &ReportArgs,
+    snapshot: &Snapshot,
+    display: &Display,
+) -> Result<Vec<TaskEvidence>, Failure> {
+    let project = Project::open(&args.project, display)?;
+    let state = State::read(&project)?;
+    let evidence = evidence(&project, &state);
+    let failures = snapshot.detail.failures.iter().take(TASKS);
+    let failures = failures.map(|note| (&note.record, &note.component));
+    let artifacts = snapshot.detail.artifacts.iter().take(TASKS);
+    let artifacts = artifacts.map(|note| (&note.record, &note.component));
+    let mut tasks = Vec::new();
+    for (record, component) in failures.chain(artifacts) {
+        tasks.extend(evidence.of(record, component).map_err(Failure::internal)?);
+    }
+    Ok(tasks)
+}

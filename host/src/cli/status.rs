@@ -1,0 +1,141 @@
+//! `host status`: how a run stands that another process does, or how the last one ended. It takes no lock and
+//! needs neither dataset nor plugins.
+
+use std::fmt::Write as _;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::args::StateArgs;
+use super::display::say;
+use super::exit::{Exit, Failure};
+use super::numbers::{cost, count, dollars, duration};
+use super::progress::lane_line;
+use super::store::places;
+use crate::core::statistics::{Again, percent};
+use crate::watch::{Snapshot, Standing, State, standing};
+
+/// Failures that are listed.
+const FAILURES: usize = 5;
+
+/// Say how the run in another process stands, or how the last one ended.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  host status\n  host status --json | jq .progress.eta_seconds")]
+pub(super) struct StatusArgs {
+    /// Print everything that is known as one JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: StateArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &StatusArgs) -> Result<Exit, Failure> {
+    let snapshot = last(&args.place)?;
+    let text = if args.json {
+        serde_json::to_string(&snapshot).map_err(Failure::internal)? + "\n"
+    } else {
+        render(&snapshot)
+    };
+    say(&text);
+    Ok(Exit::Done)
+}
+
+/// The last snapshot of the run that goes on, or of the one that ended last.
+pub(super) fn last(place: &StateArgs) -> Result<Snapshot, Failure> {
+    let (state, _) = places(place)?;
+    match standing(&state).map_err(Failure::internal)? {
+        Standing::Run(snapshot) => Ok(*snapshot),
+        Standing::Held(process) => Err(Failure::usage(anyhow!(
+            "process {process} holds the state {}, and tells nothing of a run yet\nhint: ask again in a moment",
+            state.display()
+        ))),
+        Standing::Nothing => Err(Failure::usage(anyhow!(
+            "nothing was run yet on the state {}\nhint: `host run` starts a run",
+            state.display()
+        ))),
+    }
+}
+
+fn render(snapshot: &Snapshot) -> String {
+    let view = &snapshot.progress;
+    let runs = snapshot.state == State::Running;
+    let mut text = format!("{}\n", snapshot.standing());
+    let _ = writeln!(
+        text,
+        "process {}, started {}, last heard of {}",
+        snapshot.run.process, snapshot.run.started_at, snapshot.at
+    );
+    if let Some(page) = snapshot.run.page.as_ref().filter(|_| runs) {
+        let _ = writeln!(text, "dashboard {page}");
+    }
+    let (made, kept, failed) = view.totals();
+    let _ = write!(
+        text,
+        "{}/{} {} ({:.0} %), {} elapsed",
+        view.done,
+        view.records,
+        snapshot.run.records,
+        percent(view.done, view.records.max(1)),
+        duration(view.elapsed_seconds)
+    );
+    if runs {
+        let eta = view
+            .eta_seconds
+            .map_or_else(|| "unknown".to_owned(), duration);
+        let _ = write!(text, ", eta {eta}");
+    }
+    let _ = writeln!(
+        text,
+        "\nsuccess {:.0} %, artifacts made {made}, kept {kept}, failed {failed}, {} to try again",
+        view.success_percent, view.parked_tasks
+    );
+    let _ = write!(
+        text,
+        "tokens {} in, {} out",
+        count(view.calls.input_tokens),
+        count(view.calls.output_tokens)
+    );
+    if runs {
+        let _ = write!(
+            text,
+            " ({}/s), {} {}/h",
+            count(view.tokens_per_second as u64),
+            count(view.records_per_hour as u64),
+            snapshot.run.records
+        );
+    }
+    if let Some(cost) = cost(&view.calls) {
+        let _ = write!(text, ", {cost}");
+        if let Some(projected) = view.projected_cost_micros.filter(|_| runs) {
+            let _ = write!(text, " of {} expected", dollars(projected));
+        }
+    }
+    if let Some(bytes) = snapshot.memory_bytes.filter(|_| runs) {
+        let _ = write!(text, ", memory {} MB", bytes / 1_000_000);
+    }
+    text.push('\n');
+    if runs {
+        for lane in &snapshot.lanes {
+            let _ = writeln!(
+                text,
+                "{}, breaker {}",
+                lane_line(lane),
+                lane.breaker.as_str()
+            );
+        }
+    }
+    let failures = snapshot.detail.failures.iter();
+    for failure in failures.filter(|failure| !failure.mended).take(FAILURES) {
+        let later = match failure.again {
+            Again::Soon if runs => " (tried again at the end)",
+            _ => "",
+        };
+        let _ = writeln!(
+            text,
+            "{} {}: {}: {}{later}",
+            failure.record, failure.component, failure.class, failure.cause
+        );
+    }
+    text
+}

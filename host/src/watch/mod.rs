@@ -1,0 +1,20 @@
+//! Watching a run: its statistics as one snapshot, made once a second, for whoever looks. A file beside the state
+//! is for other processes and for afterwards; a server on this machine has the page, its events and metrics; a
+//! report is the same page in one file. All of it reads: nothing here can change a run.
+
+mod evidence;
+mod metrics;
+mod page;
+mod report;
+mod server;
+mod snapshot;
+mod status_file;
+mod ticker;
+
+pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
+pub use page::report as html;
+pub use report::markdown;
+pub use server::{Address, Server};
+pub use snapshot::{End, EndKind, RunInfo, Snapshot, State};
+pub use status_file::{Standing, StatusFile, standing};
+pub use ticker::{Watch, Watched};

@@ -1,0 +1,117 @@
+//! The files of the page, as they were written: no build makes them. `page/uplot.*` are those of the npm package
+//! `uplot` 1.6.32 (its `dist/uPlot.iife.min.js` and `dist/uPlot.min.css`), with its licence beside them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Snapshot, TaskEvidence};
+
+const INDEX: &str = include_str!("page/index.html");
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
+const VIEWS: &str = include_str!("page/views.js");
+const PLOTS: &str = include_str!("page/uplot.iife.min.js");
+const PLOTS_STYLE: &str = include_str!("page/uplot.min.css");
+
+/// Every file: where it is served, what it is, its text.
+pub(super) const FILES: [(&str, &str, &str); 6] = [
+    ("/", "text/html; charset=utf-8", INDEX),
+    ("/page.css", "text/css; charset=utf-8", STYLE),
+    ("/uplot.min.css", "text/css; charset=utf-8", PLOTS_STYLE),
+    ("/uplot.iife.min.js", JAVASCRIPT, PLOTS),
+    ("/views.js", JAVASCRIPT, VIEWS),
+    ("/page.js", JAVASCRIPT, SCRIPT),
+];
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What a browser may do with anything that the server gives: run its scripts, ask it, and nothing else. No text
+/// can become script, whatever a record or a model says.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// The page in one file, with a snapshot and what is known of some tasks in it. It asks nobody for anything.
+pub fn report(snapshot: &Snapshot, tasks: &[TaskEvidence]) -> String {
+    let mut page = INDEX.to_owned();
+    let (mut styles, mut scripts) = (Vec::new(), Vec::new());
+    for (name, kind, text) in FILES {
+        let name = name.trim_start_matches('/');
+        if kind == JAVASCRIPT {
+            scripts.push(source(text));
+            let tag = format!("<script src=\"{name}\" defer></script>");
+            // At the end of the body, since a script in the page does not wait for it.
+            page = page.replace(&format!("{tag}\n"), "");
+            page = page.replace("</body>", &format!("<script>{text}</script>\n</body>"));
+        } else if name.ends_with(".css") {
+            styles.push(source(text));
+            let tag = format!("<link rel=\"stylesheet\" href=\"{name}\">");
+            page = page.replace(&tag, &format!("<style>{text}</style>"));
+        }
+    }
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'",
+        scripts.join(" "),
+        styles.join(" ")
+    );
+    let data = json!({"snapshot": snapshot, "tasks": tasks});
+    let head = format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">");
+    page.replace("<!-- policy -->", &head)
+        .replace("<!-- data -->", &embedded(&data))
+}
+
+/// How a policy names a text that may run.
+fn source(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// JSON that no text in it can leave: `<` never occurs.
+fn embedded(data: &Value) -> String {
+    let json = data.to_string().replace('<', "\\u003c");
+    format!("<script type=\"application/json\" id=\"data\">{json}</script>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_small_and_names_each_of_its_files() {
+        let size: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
+        assert!(size < 300_000, "{size}");
+        for (name, kind, _) in FILES.iter().skip(1) {
+            let name = name.trim_start_matches('/');
+            let tag = if *kind == JAVASCRIPT {
+                format!("<script src=\"{name}\" defer></script>\n")
+            } else {
+                format!("<link rel=\"stylesheet\" href=\"{name}\">")
+            };
+            assert!(INDEX.contains(&tag), "{tag}");
+        }
+        for mark in ["<!-- policy -->", "<!-- data -->", "</body>"] {
+            assert_eq!(INDEX.matches(mark).count(), 1, "{mark}");
+        }
+        for text in [SCRIPT, VIEWS, PLOTS, STYLE] {
+            assert!(
+                !text.contains("</script")
+                    && !text.contains("</style")
+                    && !text.contains("</body>")
+            );
+        }
+    }
+
+    #[test]
+    fn no_text_can_leave_the_data() {
+        let hostile = json!({"cause": "</script><script>alert(1)</script><!--"});
+        let text = embedded(&hostile);
+        let inner = text
+            .strip_prefix("<script type=\"application/json\" id=\"data\">")
+            .and_then(|text| text.strip_suffix("</script>"))
+            .unwrap();
+        assert!(!inner.contains('<'));
+        assert_eq!(serde_json::from_str::<Value>(inner).unwrap(), hostile);
+    }
+}
