@@ -7,6 +7,7 @@ mod build_plugins;
 mod ci;
 mod component;
 mod dist;
+mod docs;
 mod foreign;
 mod function_names;
 mod fuzz;
@@ -49,6 +50,7 @@ enum Task {
     Tidy(tidy::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Docs(docs::Args),
     Dist(dist::Args),
     Ci(ci::Args),
 }
@@ -75,6 +77,7 @@ fn perform(task: Task) -> anyhow::Result<ExitCode> {
         Task::Tidy(args) => tidy::perform(&workspace, &args),
         Task::Bench(args) => bench::perform(&workspace, &args),
         Task::Fuzz(args) => fuzz::perform(&workspace, &args),
+        Task::Docs(args) => docs::perform(&workspace, &args),
         Task::Dist(args) => dist::perform(&workspace, &args),
         Task::Ci(args) => ci::perform(&workspace, &args),
     }

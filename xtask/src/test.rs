@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    runner,
+    docs, runner,
     snapshot_files::{self, References},
     workspace::Workspace,
 };
@@ -32,6 +32,16 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let left_out = runner::build_what_tests_need(workspace)?;
+    if everything {
+        let outdated = docs::outdated(workspace)?;
+        for page in &outdated {
+            eprintln!("error: {} is not as the code says", workspace.shown(page));
+        }
+        if !outdated.is_empty() {
+            eprintln!("hint: `cargo xtask docs` writes it again");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     let references = References::start(workspace)?;
     let mut command = runner::command(workspace);
     references.collect_from(&mut command);

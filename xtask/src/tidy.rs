@@ -5,6 +5,7 @@
 mod dependencies;
 mod features;
 mod layout;
+mod links;
 mod lints;
 mod rules;
 mod source;
@@ -33,6 +34,7 @@ pub fn perform(workspace: &Workspace, _args: &Args) -> Result<ExitCode> {
     let mut faults = Vec::new();
     faults.extend(text::check(&files));
     faults.extend(dependencies::check(&files));
+    faults.extend(links::check(&files));
     faults.extend(layout::check(workspace)?);
     faults.extend(features::check(workspace)?);
     for fault in &faults {

@@ -88,10 +88,10 @@ pub(super) struct SelectionArgs {
     #[arg(long, value_name = "ID")]
     pub record: Vec<String>,
     /// At most N records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
     pub limit: Option<u64>,
     /// N records, spread over the categories
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
     pub sample: Option<u64>,
 }
 
@@ -187,6 +187,6 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "USD", value_parser = settings::dollars)]
     pub max_cost: Option<f64>,
     /// Tokens, in and out, that this run may take
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
     pub max_tokens: Option<u64>,
 }

@@ -14,8 +14,26 @@ use crate::config::{Config, closest};
 const FILE_NAME: &str = ".env";
 /// How the variables of this program begin.
 const OWN: &str = "BATCHGEN_";
-/// Variables that no flag goes with.
-const WITHOUT_FLAG: [&str; 2] = ["BATCHGEN_CACHE_DIR", "BATCHGEN_LOG"];
+/// Variables that no flag goes with, and what they mean.
+static WITHOUT_FLAG: [(&str, &str); 2] = [
+    (
+        "BATCHGEN_CACHE_DIR",
+        "where compiled plugins are kept; the user's cache directory where absent",
+    ),
+    (
+        "BATCHGEN_LOG",
+        "what is logged, as in `debug` or `host=debug`; warnings where absent",
+    ),
+];
+/// Variables that are not this program's alone.
+static SHARED: [(&str, &str); 3] = [
+    ("NO_COLOR", "no colours on a terminal, if it is not empty"),
+    ("OPENAI_BASE_URL", "address of the provider `openai`"),
+    (
+        "OPENAI_API_KEY and others",
+        "keys of providers, each under the name that its documentation gives; see `docs/PROVIDERS.md`",
+    ),
+];
 
 /// Lays the file over what the environment does not set. It must run before any thread is started.
 pub(super) fn load() -> anyhow::Result<()> {
@@ -27,7 +45,8 @@ pub(super) fn load() -> anyhow::Result<()> {
 
 /// A variable that looks like this program's and is none of `known`, with the one that was probably meant.
 pub(super) fn unknown(known: &[String]) -> Option<String> {
-    let known = || known.iter().map(String::as_str).chain(WITHOUT_FLAG);
+    let unflagged = WITHOUT_FLAG.iter().map(|(name, _)| *name);
+    let known = || known.iter().map(String::as_str).chain(unflagged.clone());
     let mut names: Vec<String> = env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with(OWN) && known().all(|other| other != name))
@@ -44,6 +63,11 @@ pub(super) fn unknown(known: &[String]) -> Option<String> {
     Some(format!(
         "warning: the environment variable {name} means nothing to batchgen\nhint: {hint}"
     ))
+}
+
+/// Variables that no flag stands for, with their meaning.
+pub(super) fn unflagged() -> Vec<(&'static str, &'static str)> {
+    [&WITHOUT_FLAG[..], &SHARED[..]].concat()
 }
 
 /// The file beside the configuration that the flags, the environment or the working directory give; without a

@@ -21,6 +21,28 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// Every code with its meaning, for the documentation.
+    pub(super) const ALL: [(Exit, &str); 7] = [
+        (Exit::Done, "all that was wanted is there"),
+        (Exit::Internal, "a defect, the disk, or the state"),
+        (
+            Exit::Usage,
+            "wrong flags, configuration, dataset or plugins",
+        ),
+        (Exit::Partial, "the run ended, and some tasks failed"),
+        (
+            Exit::Budget,
+            "the run has spent what it may; run again to go on",
+        ),
+        (
+            Exit::Provider,
+            "a provider cannot go on (key, quota, model); run again to go on",
+        ),
+        (Exit::Interrupted, "interrupted; run again to go on"),
+    ];
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

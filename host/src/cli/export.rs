@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +15,8 @@ use super::exit::{Exit, Failure};
 use super::file::Writing;
 use super::project::{Project, State};
 use crate::component::Component;
+use crate::config::closest;
+use crate::dataset::Record;
 use crate::run::{ExportError, ExportRow, as_json, export};
 use crate::store::Selection;
 
@@ -51,6 +54,9 @@ pub(super) struct ExportArgs {
     project: ProjectArgs,
 }
 
+/// Names of fields that are remembered, to say what was meant.
+const NAMES: usize = 1000;
+
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -69,13 +75,11 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         records: args.record.clone(),
         ..Selection::default()
     })?;
-    let by_name = args.file.as_ref().is_some_and(|file| {
-        file.extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
-    });
-    let format = args
-        .format
-        .unwrap_or(if by_name { Format::Csv } else { Format::Jsonl });
+    let format = match (args.format, &args.file) {
+        (Some(format), _) => format,
+        (None, Some(file)) => by_name(file).map_err(Failure::usage)?,
+        (None, None) => Format::Jsonl,
+    };
     let mut out = Writing::begin(args.file.as_deref()).map_err(Failure::usage)?;
     let as_table = format == Format::Csv;
     if as_table {
@@ -87,6 +91,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     }
     let records: BTreeSet<&str> = args.record.iter().map(String::as_str).collect();
     let mut rows = 0_u64;
+    let mut fields = Fields::new(&args.field);
     let result = export(
         &project.dataset,
         &state.indexed,
@@ -102,6 +107,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
                 return Ok(());
             }
             rows += 1;
+            fields.see(row.record);
             if as_table {
                 line(&mut out, cells(row, &args.field))
             } else {
@@ -118,7 +124,62 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     if let Some(file) = &args.file {
         display.note(&format!("{rows} rows are in {}", file.display()));
     }
+    for warning in fields.warnings() {
+        display.print(&warning);
+    }
     Ok(Exit::Done)
+}
+
+/// The format that a file's name tells; `-` is standard output.
+fn by_name(file: &Path) -> anyhow::Result<Format> {
+    let ending = file.extension().unwrap_or_default().to_string_lossy();
+    match ending.to_ascii_lowercase().as_str() {
+        "csv" => Ok(Format::Csv),
+        "jsonl" | "ndjson" => Ok(Format::Jsonl),
+        _ if file == Path::new("-") => Ok(Format::Jsonl),
+        _ => Err(anyhow!(
+            "the name {} tells no format\nhint: name it .jsonl or .csv, or say it with --format",
+            file.display()
+        )),
+    }
+}
+
+/// Fields that were asked for and that no record has had so far, and the names that records have.
+struct Fields<'a> {
+    unseen: Vec<&'a str>,
+    names: BTreeSet<String>,
+}
+
+impl Fields<'_> {
+    fn new(wanted: &[String]) -> Fields<'_> {
+        Fields {
+            unseen: wanted.iter().map(String::as_str).collect(),
+            names: BTreeSet::new(),
+        }
+    }
+
+    fn see(&mut self, record: &Record) {
+        if self.unseen.is_empty() {
+            return;
+        }
+        self.unseen
+            .retain(|name| !record.fields.contains_key(*name));
+        if self.names.len() < NAMES {
+            self.names.extend(record.fields.keys().cloned());
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let names = || self.names.iter().map(String::as_str);
+        let warning = |name: &&str| {
+            let hint = match closest(name, names()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the fields are: {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            format!("warning: no record has a field `{name}`\nhint: {hint}")
+        };
+        self.unseen.iter().map(warning).collect()
+    }
 }
 
 /// The components whose files are wanted, in running order.

@@ -14,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::file::Writing;
 use super::numbers::{count, dollars};
 use super::project::{Project, State};
+use super::settings;
 use crate::core::class::{MOST_ATTEMPTS, Rerun};
 use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 
@@ -25,7 +26,7 @@ use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, Stor
   host failures --export failures.jsonl")]
 pub(super) struct FailuresArgs {
     /// List the N that failed last, one by one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
     newest: Option<u64>,
     /// Write all of them to a file, as JSON Lines with cost and last answer; `-` is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "newest")]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 /// A file in the making. One that is dropped before it is published leaves nothing.
 pub(super) struct Writing {
@@ -29,9 +29,9 @@ impl Writing {
         // Beside it, so that it can be moved into its place at once; of this process, so that no other
         // writes to it.
         let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        let file = File::create(&temporary).with_context(|| {
-            format!(
-                "cannot write {}\nhint: does its directory exist?",
+        let file = File::create(&temporary).map_err(|error| {
+            anyhow!(
+                "cannot write {}: {error}\nhint: see that its directory is there, and that you may write into it",
                 path.display()
             )
         })?;

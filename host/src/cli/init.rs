@@ -44,6 +44,14 @@ pub(super) struct InitArgs {
     /// Configuration to write
     #[arg(long, value_name = "FILE", default_value = FILE_NAME)]
     config: PathBuf,
+    /// Directory of plugins, where `run` is to find the plugin `prompt`
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_PLUGINS",
+        hide_env_values = true
+    )]
+    plugins: Option<PathBuf>,
 }
 
 /// Runs the subcommand.
@@ -81,7 +89,10 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
     };
     write().with_context(|| format!("cannot write {}", args.config.display()))?;
     say(&told(args, &survey, &proposal));
-    let plugins = settings::plugins_directory(&Config::read(&args.config)?);
+    let plugins = match &args.plugins {
+        Some(plugins) => plugins.clone(),
+        None => settings::plugins_directory(&Config::read(&args.config)?),
+    };
     if !plugins.join("prompt.wasm").is_file() {
         display.print(&format!(
             "warning: there is no plugin `prompt` in {}\nhint: build the plugins with `cargo xtask build-plugins`, or \

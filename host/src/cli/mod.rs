@@ -21,6 +21,7 @@ mod program;
 mod progress;
 mod project;
 mod providers;
+mod reference;
 mod replay;
 mod report;
 mod retry;
@@ -80,6 +81,8 @@ enum Command {
     Clean(clean::CleanArgs),
     Store(store::StoreArgs),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Reference(reference::ReferenceArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -135,6 +138,10 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
         Command::Store(args) => store::perform(&args, display),
+        Command::Reference(_) => Ok(reference::perform(
+            Cli::command(),
+            &environment::unflagged(),
+        )),
         Command::Completions(args) => Ok(completions::perform(&args, self::command())),
     }
 }

@@ -12,6 +12,7 @@ use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
 use super::numbers::{count, dollars};
 use super::project::{Project, State, block_on};
+use super::settings;
 use crate::component::Component;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::prices;
@@ -29,7 +30,7 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     json: bool,
     /// First run N records, spread over the categories, within the limits; then plan with what was seen
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
     pilot: Option<u64>,
     /// Plan for `run --overwrite-edited`
     #[arg(long)]

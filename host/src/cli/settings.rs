@@ -133,6 +133,15 @@ pub(super) fn dollars(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a number that must not be 0.
+pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be 1 or more".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it is not a whole number, as in 100".to_owned()),
+    }
+}
+
 /// Reads the name of a class of failures.
 pub(super) fn class(text: &str) -> Result<FailureClass, String> {
     text.parse().map_err(|error| {

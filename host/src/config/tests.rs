@@ -45,6 +45,52 @@ fn what_the_repository_documents_is_accepted() {
     assert_eq!(config.models.len(), 1);
 }
 
+/// Keys that the code knows in a table, from what it says of one that it does not know.
+fn keys(table: &str) -> Vec<String> {
+    let error = read(&format!("{table}\nunheard-of = 1\n")).unwrap_err();
+    let error = error.to_string();
+    let (_, known) = error
+        .split_once("unknown field `unheard-of`, expected ")
+        .unwrap_or_else(|| panic!("{table}: {error}"));
+    let known = known.lines().next().unwrap_or_default();
+    known
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_key_is_documented_in_the_repository_s_file() {
+    let documented = include_str!("../../../batchgen.toml");
+    for table in [
+        "",
+        "[dataset]\npath = 'x'",
+        "[site]",
+        "[output]",
+        "[state]",
+        "[plugins]",
+        "[plugins.limits]",
+        "[limits]",
+        "[retry]",
+        "[provider.p]",
+        "[models.'p/m']",
+        "[models.'p/m'.limits]",
+        "[component.c]",
+        "[component.c.limits]",
+    ] {
+        for key in keys(table) {
+            let is_table = documented.contains(&format!("[{key}"));
+            let stands = documented.contains(&format!("{key} = "));
+            assert!(
+                stands || is_table,
+                "batchgen.toml does not document `{key}` of {table}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_key_file_counts_from_the_directory_of_the_configuration() {
     let directory = tempfile::tempdir().unwrap();

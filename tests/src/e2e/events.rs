@@ -27,7 +27,10 @@ fn kinds(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_event_is_as_the_schema_says() {
     let simulator = Simulator::start(Config {
-        faults: vec!["503@30%".parse().unwrap(), "content-filter-finish@20%".parse().unwrap()],
+        faults: vec![
+            "503@30%".parse().unwrap(),
+            "content-filter-finish@20%".parse().unwrap(),
+        ],
         ..Config::default()
     })
     .unwrap();

@@ -5,6 +5,7 @@ mod cli;
 mod core_guests;
 mod crash;
 mod determinism;
+mod docs;
 mod doctor;
 mod edits;
 mod environment;
