@@ -1,6 +1,7 @@
 //! What a person sees on a terminal, through a real pseudo-terminal and an emulator of what draws on it.
 
 use std::io::Read;
+use std::num::NonZero;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -49,7 +50,11 @@ impl Terminal {
         Terminal {
             child,
             bytes,
-            emulator: vt100::Parser::new(height, width, 0),
+            emulator: vt100::Parser::new(
+                NonZero::new(height).unwrap(),
+                NonZero::new(width).unwrap(),
+                0,
+            ),
             raw: Vec::new(),
         }
     }
