@@ -129,7 +129,8 @@ impl Layout {
                     String::new()
                 };
                 let losses = self.painted(losses, Tone::Failed);
-                format!("{name}{bar}  {number:>number_width$}{losses}")
+                let line = format!("{name}{bar}  {number:>number_width$}{losses}");
+                shortened(&line, self.width)
             });
         lines.collect()
     }

@@ -67,7 +67,7 @@ pub(super) fn outcome(view: &View) -> Vec<Part> {
     let (made, kept, lost) = view.totals();
     let mut parts = Vec::new();
     let asked = view.calls.calls + view.calls.journaled;
-    if view.done == 0 && made == 0 && asked == 0 {
+    if asked == 0 && made + kept == 0 {
         parts.push(waits("no answer yet"));
     } else {
         parts.push(plain(format!("success {:.0} %", view.success_percent)));
