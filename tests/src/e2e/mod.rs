@@ -22,3 +22,4 @@ mod prompt;
 mod published;
 mod replay;
 mod store;
+mod walk;
