@@ -84,9 +84,12 @@ impl Walk {
         let what = match self.dice.below(11) {
             0 => {
                 let data = self.scene.read("materials.yaml");
-                let (before, from) = data.split_once(&format!("- id: {record}\n")).unwrap();
-                let (_, rest) = from.split_once('\n').unwrap();
-                let data = format!("{before}- id: {record}\n  name: Thing {number}\n{rest}");
+                let id = format!("- id: {record}\n");
+                let place = data.find(&id).unwrap();
+                let (before, rest) = data.split_at(place);
+                let (head, rest) = rest.split_once("  name: ").unwrap();
+                let (_, rest) = rest.split_once('\n').unwrap();
+                let data = format!("{before}{head}  name: Thing {number}\n{rest}");
                 self.scene.write("materials.yaml", &data);
                 format!("another name of {record}")
             }
