@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::artifact;
 use super::judge::Judge;
 use super::output::stamp;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::{FileState, LastOutcome, Rules};
@@ -72,6 +73,7 @@ pub async fn accept(
         };
         components.push((component, wanted, recipe));
     }
+    let left = Left::by(acceptance.store.file());
     let judge = Judge {
         dataset: acceptance.dataset,
         site: acceptance.site,
@@ -83,6 +85,7 @@ pub async fn accept(
             overwrite_edited: false,
             only_chosen: false,
         },
+        left,
     };
     loop {
         let records = acceptance.store.lease(&mut acceptance.lease, BATCH)?;

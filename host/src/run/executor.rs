@@ -12,6 +12,7 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
+use super::unfinished::{Left, Unfinished};
 use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
@@ -151,8 +152,16 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             .await?;
         recipes.push(id);
     }
+    let state = run.store.file();
+    let left = Left::by(state);
+    let clean = left.is_certain(clean);
+    let unfinished =
+        Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
+            cause: format!("cannot write beside {}: {error}", state.display()),
+        })?;
     let output = Output::start(
         run.output_root.clone(),
+        unfinished,
         run.store.clone(),
         run.indexed.id,
         number,
@@ -169,6 +178,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
                 overwrite_edited: run.overwrite_edited,
                 only_chosen: run.only_chosen,
             },
+            left,
         },
         indexed: run.indexed,
         components: run.components,
@@ -203,6 +213,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         budget_reached,
     };
     context.store.end_run(number).await?;
+    context.output.end();
     Ok(summary)
 }
 

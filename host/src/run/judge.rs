@@ -9,6 +9,7 @@ use serde_json::Map;
 
 use super::input::{self, Given};
 use super::output::stamp;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::{self, Decision, FileState, LastOutcome, Rules};
@@ -26,6 +27,8 @@ pub(super) struct Judge {
     /// Number of the dataset in the index.
     pub indexed: i64,
     pub rules: Rules,
+    /// What a killed run left.
+    pub left: Left,
 }
 
 /// What is to be done with a task, and what it would be made from.
@@ -131,8 +134,12 @@ impl Judge {
             None => self.store.moved(self.indexed, path).ok().flatten(),
             written => written,
         };
+        let found = content.map(|content| (path.to_owned(), content));
         if content.is_some() && content == written {
             (FileState::Intact, content)
+        } else if found.is_some_and(|found| self.left.files.contains(&found)) {
+            // Nobody's work is lost when it is replaced.
+            (FileState::Missing, None)
         } else {
             (FileState::Edited, content)
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::judge::Judge;
 use super::replay::{UpstreamText, replay};
 use super::step::TaskFailure;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::Rules;
@@ -71,6 +72,7 @@ pub fn recorded(
     component: &Component,
     record: &Record,
 ) -> Result<Option<Recorded>, StoreError> {
+    let left = Left::by(place.store.file());
     let judge = Judge {
         dataset: place.dataset,
         site: place.site,
@@ -82,6 +84,7 @@ pub fn recorded(
             overwrite_edited: false,
             only_chosen: false,
         },
+        left,
     };
     let points = judge.store.checkpoints(place.indexed.id, &record.id)?;
     let of = |component: &Component| {

@@ -28,5 +28,6 @@ mod published;
 mod replay;
 mod screen;
 mod store;
+mod walk;
 mod watch;
 mod watch_page;
