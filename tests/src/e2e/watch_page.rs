@@ -188,13 +188,13 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
             .contains("openai/sim")
     );
 
-    a_failure_opens(&browser);
-
     // From the heat map to the failures of one cell.
     tab_to(&browser, "#heat button");
     browser.press(ENTER);
     until("a filter", || !browser.holds("byId('filter').hidden"));
     assert!(browser.holds("document.activeElement.closest('#failures')"));
+
+    a_failure_opens(&browser);
 
     until("an artifact", || {
         browser.holds("[...document.querySelectorAll('#made button')].some((one) => one.textContent.endsWith('notice'))")
