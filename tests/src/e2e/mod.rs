@@ -22,5 +22,6 @@ mod prompt;
 mod published;
 mod replay;
 mod store;
+mod walk;
 mod watch;
 mod watch_page;
