@@ -12,7 +12,7 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
-use super::unfinished::Unfinished;
+use super::unfinished::{Left, Unfinished};
 use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
@@ -152,10 +152,16 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             .await?;
         recipes.push(id);
     }
-    let unfinished = Unfinished::left_unless(clean, run.store.file());
+    let state = run.store.file();
+    let left = Left::by(state);
+    let clean = left.is_certain(clean);
+    let unfinished =
+        Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
+            cause: format!("cannot write beside {}: {error}", state.display()),
+        })?;
     let output = Output::start(
         run.output_root.clone(),
-        Unfinished::start(run.store.file(), unfinished.clone()),
+        unfinished,
         run.store.clone(),
         run.indexed.id,
         number,
@@ -172,7 +178,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
                 overwrite_edited: run.overwrite_edited,
                 only_chosen: run.only_chosen,
             },
-            unfinished,
+            left,
         },
         indexed: run.indexed,
         components: run.components,
@@ -207,7 +213,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         budget_reached,
     };
     context.store.end_run(number).await?;
-    Unfinished::clear(context.store.file());
+    context.output.end();
     Ok(summary)
 }
 

@@ -38,3 +38,4 @@ pub use process::{peak_memory, raise_open_files, resident_memory};
 pub use recorded::{Place, Recorded, RecordedEnd, recorded};
 pub use replay::{Replay, UpstreamText, replay};
 pub use step::TaskFailure;
+pub use unfinished::edits_are_certain;
