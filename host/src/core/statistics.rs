@@ -135,6 +135,8 @@ pub struct CallEnd {
 #[derive(Debug)]
 pub struct Statistics {
     components: Vec<ComponentCount>,
+    /// What attempts took that have ended, for each component.
+    attempts: Vec<Attempts>,
     heat: Heat,
     /// Records that ended, by category: complete and incomplete.
     ended: Vec<(u64, u64)>,
@@ -147,6 +149,15 @@ pub struct Statistics {
     output: Pace,
     series: Series,
     recent: Recent,
+}
+
+/// What attempts took that have ended. Calls of those under way are not among these, or what is expected of a task
+/// would be too much while many are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    ended: u64,
+    calls: u64,
+    micros: u64,
 }
 
 /// The numbers of a moment.
@@ -233,6 +244,7 @@ impl Statistics {
                     ..Default::default()
                 })
                 .collect(),
+            attempts: vec![Attempts::default(); components.len()],
             ended: vec![(0, 0); heat.rows().len()],
             heat,
             calls: CallCount::default(),
@@ -264,6 +276,16 @@ impl Statistics {
         self.heat.ended(category, place, end);
         self.tasks.add(now, 1);
         self.series.tasks(now, 1);
+    }
+
+    /// An attempt at a task ended, well or not, and took so many answers and so much money.
+    pub fn attempt_ended(&mut self, component: &str, calls: u64, micros: u64) {
+        let mut known = self.components.iter().zip(&mut self.attempts);
+        if let Some((_, attempts)) = known.find(|(count, _)| count.component == component) {
+            attempts.ended += 1;
+            attempts.calls += calls;
+            attempts.micros += micros;
+        }
     }
 
     /// An artifact of this record was made.
@@ -405,38 +427,55 @@ impl Statistics {
         Some(by_calls.map_or(by_tasks, |by_calls| by_calls.max(by_tasks)))
     }
 
-    /// Calls that tasks to come make, if they are like those of their component before. Of a component that has
-    /// not ended any, they are taken to be like all others.
+    /// Calls that tasks to come make, if they are like those of their component before.
     fn calls_left(&self) -> f64 {
-        let records = self.heat.rows().iter().map(|row| row.records).sum::<u64>();
-        let ended: u64 = self.components.iter().map(ComponentCount::ended).sum();
-        let calls: u64 = self.components.iter().map(|count| count.calls).sum();
-        let usual = calls as f64 / ended.max(1) as f64;
-        let left = |count: &ComponentCount| {
-            let left = records.saturating_sub(count.ended()) as f64;
-            match count.ended() {
-                0 => left * usual.min(1.0),
-                ended => left * count.calls as f64 / ended as f64,
-            }
-        };
-        self.components.iter().map(left).sum()
+        let records = self.records_wanted();
+        let known = self.components.iter().zip(&self.attempts);
+        known
+            .map(|(count, attempts)| {
+                attempts_left(count, records) * attempts.each(attempts.calls).unwrap_or(0.0)
+            })
+            .sum()
     }
 
-    /// For each component, tasks to come cost what those that ended did, kept ones included.
+    /// What the run will have cost, if tasks to come cost what those of their component did. Unknown while nothing
+    /// cost anything, or a component has not ended any task.
     fn projected_cost(&self, records: u64) -> Option<u64> {
-        if self.calls.cost_micros == 0 {
+        let spent = self.calls.cost_micros;
+        if spent == 0 {
             return None;
         }
-        let mut sum = self.calls.cost_micros as f64;
-        for count in self.components.iter().filter(|count| count.cost_micros > 0) {
-            let ended = count.ended();
-            if ended == 0 {
-                return None;
+        let mut sum = 0.0;
+        for (count, attempts) in self.components.iter().zip(&self.attempts) {
+            sum += attempts.micros as f64;
+            let left = attempts_left(count, records);
+            match attempts.each(attempts.micros) {
+                Some(each) => sum += left * each,
+                None if left > 0.0 => return None,
+                None => {}
             }
-            let left = records.saturating_sub(ended);
-            sum += count.cost_micros as f64 * left as f64 / ended as f64;
         }
-        Some(sum.round() as u64)
+        Some((sum.round() as u64).max(spent))
+    }
+
+    fn records_wanted(&self) -> u64 {
+        self.heat.rows().iter().map(|row| row.records).sum()
+    }
+}
+
+impl Attempts {
+    /// A share of a sum for each attempt.
+    fn each(&self, sum: u64) -> Option<f64> {
+        (self.ended > 0).then(|| sum as f64 / self.ended as f64)
+    }
+}
+
+/// Attempts that a component still makes: of those that ended, some were kept or not begun.
+fn attempts_left(count: &ComponentCount, records: u64) -> f64 {
+    let left = records.saturating_sub(count.ended()) as f64;
+    match count.ended() {
+        0 => left,
+        ended => left * (count.made + count.failed) as f64 / ended as f64,
     }
 }
 
@@ -481,7 +520,7 @@ mod tests {
         assert_eq!((view.records, view.done, view.complete), (4, 2, 1));
         assert_eq!(view.success_percent, 50.0);
         assert_eq!(view.totals(), (1, 0, 1));
-        assert_eq!(view.eta_seconds, Some(2.0));
+        assert_eq!(view.eta_seconds, Some(6.0));
         assert_eq!(view.records_per_hour, 3600.0);
     }
 
@@ -513,17 +552,21 @@ mod tests {
             again: false,
         };
         statistics.call_ended(now, "text", call);
+        statistics.call_ended(now, "text", call);
         assert_eq!(statistics.view(now).projected_cost_micros, None);
+        statistics.attempt_ended("text", 1, 100);
         statistics.task_ended(now, "metal", "text", TaskEnd::Made);
+        assert_eq!(statistics.view(now).projected_cost_micros, None);
+        statistics.attempt_ended("frontmatter", 0, 0);
         statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
-        let view = statistics.view(now);
-        assert_eq!(view.projected_cost_micros, Some(400));
+        // What a task under way has cost so far is part of what it is expected to cost.
+        assert_eq!(statistics.view(now).projected_cost_micros, Some(400));
         // One that was kept cost nothing, so half of those to come are expected to cost nothing.
         statistics.task_ended(now, "metal", "text", TaskEnd::Kept);
         let view = statistics.view(now);
         assert_eq!(view.projected_cost_micros, Some(200));
         let text = &view.components[1];
-        assert_eq!((text.calls, text.tokens, text.cost_micros), (1, 15, 100));
+        assert_eq!((text.calls, text.tokens, text.cost_micros), (2, 30, 200));
         let heat = statistics.detail(now).heat;
         let cell = heat[0].cells[1];
         assert_eq!((cell.made, cell.kept, cell.failed), (1, 1, 0));
@@ -547,6 +590,7 @@ mod tests {
             statistics.call_ended(now, "text", CallEnd::default());
         }
         let now = Duration::from_secs(4);
+        statistics.attempt_ended("text", 2, 0);
         statistics.task_ended(now, "metal", "text", TaskEnd::Made);
         assert_eq!(statistics.view(now).eta_seconds, Some(12.0));
     }

@@ -157,7 +157,7 @@ mod tests {
             down: Some("down: refused".to_owned()),
         };
         let json = serde_json::to_string(&lane).unwrap();
-        insta::assert_snapshot!(json, @"");
+        insta::assert_snapshot!(json, @r#"{"model":"openai/gpt-4o-mini","in_flight":8,"allowed":null,"waiting":40,"wait":{"reason":"room within 30 requests per minute","left_seconds":12.5},"backing_off":2,"next_try_seconds":1.0,"limits":[{"limit":"requests/minute","used":30,"most":60}],"breaker":"half-open","down":"down: refused"}"#);
         assert_eq!(serde_json::from_str::<LaneView>(&json).unwrap(), lane);
         assert_eq!(lane.used_percent(), 50.0);
     }

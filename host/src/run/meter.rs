@@ -86,6 +86,11 @@ impl Meter {
         self.lock().task_ended(now, category, component, end);
     }
 
+    /// An attempt at a task ended, and took so many answers and millionths of a dollar.
+    pub(super) fn attempt_ended(&self, component: &str, calls: u32, micros: u64) {
+        self.lock().attempt_ended(component, calls.into(), micros);
+    }
+
     /// An artifact was made; `again` if the task failed before in this run.
     pub(super) fn artifact_made(&self, record: &str, component: &str, again: bool) {
         let mut statistics = self.lock();

@@ -239,6 +239,12 @@ impl Attempt<'_> {
             Ok(upstreams) => self.execute(given, upstreams, &mut spent).await,
             Err(stop) => Err(stop),
         };
+        if matches!(result, Ok(_) | Err(Stop::Failed { .. })) {
+            let component = &self.task.component.name;
+            context
+                .meter
+                .attempt_ended(component, spent.calls, spent.micros);
+        }
         match result {
             Ok(text) => {
                 let text: Arc<str> = text.into();

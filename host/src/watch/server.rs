@@ -225,9 +225,10 @@ fn refusal(headers: &HeaderMap, name: Option<&str>) -> Option<&'static str> {
     let known = host.parse::<Authority>().is_ok_and(|authority| {
         let host = authority.host();
         let number = host.trim_start_matches('[').trim_end_matches(']');
-        number.parse::<IpAddr>().is_ok()
+        let is_known = number.parse::<IpAddr>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
-            || name.is_some_and(|name| host.eq_ignore_ascii_case(name))
+            || name.is_some_and(|name| host.eq_ignore_ascii_case(name));
+        is_known && !authority.as_str().contains('@')
     });
     if !known {
         return Some(

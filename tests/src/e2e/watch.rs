@@ -73,7 +73,7 @@ fn a_run_is_seen_by_http_while_it_lasts_and_its_server_ends_with_it() {
     let elapsed = |event: &Value| event["progress"]["elapsed_seconds"].as_f64().unwrap();
     assert!(elapsed(first) < elapsed(last));
     assert_eq!(first["state"], "running");
-    assert_eq!(first["progress"]["records"], 109);
+    assert_eq!(last["progress"]["records"], 109);
 
     until("artifacts", || {
         let status = web.json(&run.at("status.json"));
@@ -160,7 +160,7 @@ fn a_failure_is_told_with_what_was_asked_and_answered() {
     let scene = scene(&simulator);
     // The other material is waited for, so that the server is there to be asked.
     let hold = Fault {
-        kind: FaultKind::HangBeforeBody,
+        kind: FaultKind::HangInBody,
         when: When::Containing("\"Iron\"".to_owned()),
     };
     let filter = Fault {

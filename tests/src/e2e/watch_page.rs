@@ -21,14 +21,14 @@ fn scene(simulator: &Simulator) -> Scene {
     let scene = Scene::new()
         .with_plugins("plugins")
         .asking(simulator)
-        .with("BATCHGEN_CONCURRENCY", "2");
+        .with("BATCHGEN_CONCURRENCY", "8");
     let row = |number: u32| {
         let name = format!("{HOSTILE} {number}");
         serde_json::json!({"id": format!("thing-{number}"), "name": name, "category": format!("c{}", number % 3)})
             .to_string()
             + "\n"
     };
-    scene.write("things.jsonl", &(0..3000).map(row).collect::<String>());
+    scene.write("things.jsonl", &(0..6000).map(row).collect::<String>());
     scene.write(
         "batchgen.toml",
         r#"
@@ -61,7 +61,7 @@ fn slow() -> Simulator {
     Simulator::start(Config {
         key: Some(KEY.to_owned()),
         latency: Latency {
-            first_token: Duration::from_millis(100),
+            first_token: Duration::from_millis(50),
             answer: Duration::ZERO,
         },
         ..Config::default()
@@ -188,13 +188,13 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
             .contains("openai/sim")
     );
 
-    a_failure_opens(&browser);
-
     // From the heat map to the failures of one cell.
     tab_to(&browser, "#heat button");
     browser.press(ENTER);
     until("a filter", || !browser.holds("byId('filter').hidden"));
     assert!(browser.holds("document.activeElement.closest('#failures')"));
+
+    a_failure_opens(&browser);
 
     until("an artifact", || {
         browser.holds("[...document.querySelectorAll('#made button')].some((one) => one.textContent.endsWith('notice'))")
