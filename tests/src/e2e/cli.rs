@@ -125,13 +125,13 @@ fn a_run_tells_how_it_goes() {
         (r"\d+/18 materials \(\d+ %\)", "[n]/18 materials ([n] %)"),
         (r"\d+:\d\d elapsed, eta (unknown|\d+:\d\d)", "[time] elapsed, eta [time]"),
         (r"made \d+, kept", "made [n], kept"),
-        (r"tokens [\d.]+k? \([\d.]+[kM]?/s\)", "tokens [n] ([n]/s)"),
+        (r"(tokens in|out) [\d.]+k? \([\d.]+[kM]?/s\)", "$1 [n] ([n]/s)"),
         (r"[\d.]+[kM]? materials/h", "[n] materials/h"),
         (r"in [\d.]+ s", "in [time]"),
         (r"[\d.]+k tokens in and [\d.]+k out", "[n] tokens in and [n] out"),
         (r"memory \d+ MB", "memory [n] MB"),
         (r"files are in .*", "files are in [folder]"),
-        (r"offline: \d+ in flight", "offline: [n] in flight"),
+        (r"offline, \d+ in flight", "offline, [n] in flight"),
     ]}, {
         insta::assert_snapshot!(format!("{}\n{}", ran.stderr.lines().next().unwrap_or_default(), ran.stdout));
     });

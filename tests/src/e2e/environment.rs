@@ -107,7 +107,7 @@ fn help_and_hints_use_the_name_that_the_program_was_started_by() {
     for (arguments, words) in [
         (&["run", "--help"][..], "\n  batchgen run --limit 3"),
         (&["--version"], "batchgen "),
-        (&["failures"], "`batchgen run` makes its first artifacts"),
+        (&["status"], "`batchgen run` starts a run"),
         (&["run", "--modle", "x"], "Usage: batchgen run"),
     ] {
         let said = said(arguments);
