@@ -97,10 +97,7 @@ fn a_hand_edit_is_kept_reported_and_what_dependents_see() {
     );
     assert!(ran.events().iter().any(|event| {
         event["event"] == "edited"
-            && event["message"]
-                .as_str()
-                .unwrap()
-                .contains("frontmatter/iron-laser-cleaning.md")
+            && event["path"] == "frontmatter/iron-laser-cleaning.md"
     }));
     assert!(scene.read(path).contains("checked by hand"));
     // And it stays so when the record changes too.

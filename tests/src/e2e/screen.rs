@@ -105,8 +105,7 @@ fn scene(simulator: &Simulator) -> Scene {
     let scene = Scene::new().with_plugins("plugins").asking(simulator);
     let things = (1..=20).map(|number| {
         let colour = if number % 10 == 0 { "" } else { r#", "colour": "red""# };
-        let kind = if number <= 10 { "tools" } else { "toys" };
-        format!("{{\"id\": \"thing-{number}\", \"name\": \"Thing {number}\", \"category\": \"{kind}\"{colour}}}\n")
+        format!("{{\"id\": \"thing-{number}\", \"name\": \"Thing {number}\", \"category\": \"tools\"{colour}}}\n")
     });
     scene.write("things.jsonl", &things.collect::<String>());
     scene.write(
@@ -159,7 +158,7 @@ fn the_block_says_how_it_stands_at_any_width() {
         let scene = scene(&simulator).with("NO_COLOR", "1");
         let run = format!("run --requests-per-minute {FITTING}");
         let mut terminal = Terminal::start(&scene, &run, width, height);
-        let screen = terminal.showing(&["wait for room", "12/20", "thing-20 note"]);
+        let screen = terminal.showing(&["6 wait for room", "0 in flight", "note: unsuitable-record", "12/20"]);
         let block = &screen[screen.find('█').unwrap()..];
         assert_eq!(block.matches("elapsed").count(), 1, "{screen}");
         assert_eq!(screen.matches("elapsed").count(), 1, "{screen}");
