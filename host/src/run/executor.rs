@@ -137,7 +137,15 @@ impl Context {
 /// # Errors
 /// When state or output fail: everything that was acknowledged is safe, and a rerun goes on from there.
 pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
-    let (number, clean) = run.store.begin_run().await?;
+    // Noted before the run is: else a kill in between would leave a run without a note.
+    let state = run.store.file();
+    let left = Left::by(state);
+    let clean = left.is_certain(run.store.last_run_was_clean()?);
+    let unfinished =
+        Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
+            cause: format!("cannot write beside {}: {error}", state.display()),
+        })?;
+    let number = run.store.begin_run().await?;
     let names: Vec<String> = run
         .components
         .iter()
@@ -152,13 +160,6 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             .await?;
         recipes.push(id);
     }
-    let state = run.store.file();
-    let left = Left::by(state);
-    let clean = left.is_certain(clean);
-    let unfinished =
-        Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
-            cause: format!("cannot write beside {}: {error}", state.display()),
-        })?;
     let output = Output::start(
         run.output_root.clone(),
         unfinished,
