@@ -2,6 +2,7 @@
 //! summary, the page, the report, metrics and JSON alike. Times are spans since the start of the run. Memory is
 //! bounded, however long a run takes and however many tasks it has.
 
+mod ahead;
 mod heat;
 mod pace;
 mod recent;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use ahead::Ahead;
 use heat::Heat;
 pub use heat::{HeatCell, HeatRow};
 use pace::Pace;
@@ -135,8 +137,7 @@ pub struct CallEnd {
 #[derive(Debug)]
 pub struct Statistics {
     components: Vec<ComponentCount>,
-    /// What attempts took that have ended, for each component.
-    attempts: Vec<Attempts>,
+    ahead: Ahead,
     heat: Heat,
     /// Records that ended, by category: complete and incomplete.
     ended: Vec<(u64, u64)>,
@@ -149,15 +150,6 @@ pub struct Statistics {
     output: Pace,
     series: Series,
     recent: Recent,
-}
-
-/// What attempts took that have ended. Calls of those under way are not among these, or what is expected of a task
-/// would be too much while many are.
-#[derive(Clone, Copy, Debug, Default)]
-struct Attempts {
-    ended: u64,
-    calls: u64,
-    micros: u64,
 }
 
 /// The numbers of a moment.
@@ -244,7 +236,7 @@ impl Statistics {
                     ..Default::default()
                 })
                 .collect(),
-            attempts: vec![Attempts::default(); components.len()],
+            ahead: Ahead::new(components.len()),
             ended: vec![(0, 0); heat.rows().len()],
             heat,
             calls: CallCount::default(),
@@ -280,11 +272,9 @@ impl Statistics {
 
     /// An attempt at a task ended, well or not, and took so many answers and so much money.
     pub fn attempt_ended(&mut self, component: &str, calls: u64, micros: u64) {
-        let mut known = self.components.iter().zip(&mut self.attempts);
-        if let Some((_, attempts)) = known.find(|(count, _)| count.component == component) {
-            attempts.ended += 1;
-            attempts.calls += calls;
-            attempts.micros += micros;
+        let mut known = self.components.iter();
+        if let Some(place) = known.position(|count| count.component == component) {
+            self.ahead.attempt_ended(place, calls, micros);
         }
     }
 
@@ -398,7 +388,11 @@ impl Statistics {
             input_tokens_per_second: input,
             output_tokens_per_second: output,
             calls: self.calls,
-            projected_cost_micros: self.projected_cost(records),
+            projected_cost_micros: self.ahead.cost(
+                &self.components,
+                records,
+                self.calls.cost_micros,
+            ),
             components: self.components.clone(),
             categories,
         }
@@ -423,59 +417,15 @@ impl Statistics {
             return span(records_left as f64, self.records.per_second(now));
         }
         let by_tasks = span(left as f64, self.tasks.per_second(now))?;
-        let by_calls = span(self.calls_left(), self.called.per_second(now));
+        let by_calls = span(
+            self.ahead.calls(&self.components, self.records_wanted()),
+            self.called.per_second(now),
+        );
         Some(by_calls.map_or(by_tasks, |by_calls| by_calls.max(by_tasks)))
-    }
-
-    /// Calls that tasks to come make, if they are like those of their component before.
-    fn calls_left(&self) -> f64 {
-        let records = self.records_wanted();
-        let known = self.components.iter().zip(&self.attempts);
-        known
-            .map(|(count, attempts)| {
-                attempts_left(count, records) * attempts.each(attempts.calls).unwrap_or(0.0)
-            })
-            .sum()
-    }
-
-    /// What the run will have cost, if tasks to come cost what those of their component did. Unknown while nothing
-    /// cost anything, or a component has not ended any task.
-    fn projected_cost(&self, records: u64) -> Option<u64> {
-        let spent = self.calls.cost_micros;
-        if spent == 0 {
-            return None;
-        }
-        let mut sum = 0.0;
-        for (count, attempts) in self.components.iter().zip(&self.attempts) {
-            sum += attempts.micros as f64;
-            let left = attempts_left(count, records);
-            match attempts.each(attempts.micros) {
-                Some(each) => sum += left * each,
-                None if left > 0.0 => return None,
-                None => {}
-            }
-        }
-        Some((sum.round() as u64).max(spent))
     }
 
     fn records_wanted(&self) -> u64 {
         self.heat.rows().iter().map(|row| row.records).sum()
-    }
-}
-
-impl Attempts {
-    /// A share of a sum for each attempt.
-    fn each(&self, sum: u64) -> Option<f64> {
-        (self.ended > 0).then(|| sum as f64 / self.ended as f64)
-    }
-}
-
-/// Attempts that a component still makes: of those that ended, some were kept or not begun.
-fn attempts_left(count: &ComponentCount, records: u64) -> f64 {
-    let left = records.saturating_sub(count.ended()) as f64;
-    match count.ended() {
-        0 => left,
-        ended => left * (count.made + count.failed) as f64 / ended as f64,
     }
 }
 
@@ -498,119 +448,4 @@ pub fn percent(part: u64, whole: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn two() -> Statistics {
-        Statistics::new(
-            &["frontmatter".to_owned(), "text".to_owned()],
-            &[("metal".to_owned(), 3), ("wood".to_owned(), 1)],
-        )
-    }
-
-    #[test]
-    fn success_is_about_whole_records() {
-        let mut statistics = two();
-        let now = Duration::from_secs(1);
-        statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
-        statistics.task_ended(now, "metal", "text", TaskEnd::Failed);
-        statistics.record_ended(Duration::from_secs(1), "metal", RecordEnd::Incomplete);
-        statistics.record_ended(Duration::from_secs(2), "wood", RecordEnd::Complete);
-        let view = statistics.view(Duration::from_secs(2));
-        assert_eq!((view.records, view.done, view.complete), (4, 2, 1));
-        assert_eq!(view.success_percent, 50.0);
-        assert_eq!(view.totals(), (1, 0, 1));
-        assert_eq!(view.eta_seconds, Some(6.0));
-        assert_eq!(view.records_per_hour, 3600.0);
-    }
-
-    #[test]
-    fn the_estimate_follows_recent_pace() {
-        let mut statistics = Statistics::new(&[], &[("metal".to_owned(), 1000)]);
-        for second in 0..600 {
-            statistics.record_ended(Duration::from_secs(second), "metal", RecordEnd::Complete);
-        }
-        let fast = statistics.view(Duration::from_secs(600));
-        assert!(
-            (fast.eta_seconds.unwrap() - 400.0).abs() < 10.0,
-            "{:?}",
-            fast.eta_seconds
-        );
-        let stalled = statistics.view(Duration::from_secs(700));
-        assert_eq!(stalled.eta_seconds, None);
-        assert_eq!(stalled.records_per_hour, 0.0);
-    }
-
-    #[test]
-    fn the_cost_to_come_is_that_of_tasks_like_them() {
-        let mut statistics = two();
-        let now = Duration::from_secs(1);
-        let call = CallEnd {
-            input_tokens: 10,
-            output_tokens: 5,
-            micros: Some(100),
-            again: false,
-        };
-        statistics.call_ended(now, "text", call);
-        statistics.call_ended(now, "text", call);
-        assert_eq!(statistics.view(now).projected_cost_micros, None);
-        statistics.attempt_ended("text", 1, 100);
-        statistics.task_ended(now, "metal", "text", TaskEnd::Made);
-        assert_eq!(statistics.view(now).projected_cost_micros, None);
-        statistics.attempt_ended("frontmatter", 0, 0);
-        statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
-        // What a task under way has cost so far is part of what it is expected to cost.
-        assert_eq!(statistics.view(now).projected_cost_micros, Some(400));
-        // One that was kept cost nothing, so half of those to come are expected to cost nothing.
-        statistics.task_ended(now, "metal", "text", TaskEnd::Kept);
-        let view = statistics.view(now);
-        assert_eq!(view.projected_cost_micros, Some(200));
-        let text = &view.components[1];
-        assert_eq!((text.calls, text.tokens, text.cost_micros), (2, 30, 200));
-        let heat = statistics.detail(now).heat;
-        let cell = heat[0].cells[1];
-        assert_eq!((cell.made, cell.kept, cell.failed), (1, 1, 0));
-    }
-
-    #[test]
-    fn time_left_is_told_before_the_first_record_ends() {
-        let mut statistics = two();
-        statistics.task_ended(
-            Duration::from_secs(2),
-            "metal",
-            "frontmatter",
-            TaskEnd::Made,
-        );
-        let view = statistics.view(Duration::from_secs(2));
-        assert_eq!((view.tasks, view.tasks_done), (8, 1));
-        assert_eq!(view.eta_seconds, Some(14.0));
-        // Each text takes two calls of two seconds, and six more tasks are nothing beside that.
-        for call in [2, 4] {
-            let now = Duration::from_secs(call);
-            statistics.call_ended(now, "text", CallEnd::default());
-        }
-        let now = Duration::from_secs(4);
-        statistics.attempt_ended("text", 2, 0);
-        statistics.task_ended(now, "metal", "text", TaskEnd::Made);
-        assert_eq!(statistics.view(now).eta_seconds, Some(12.0));
-    }
-
-    #[test]
-    fn a_million_tasks_take_no_more_memory_than_a_thousand() {
-        let sizes = [1_000_u64, 1_000_000].map(|tasks| {
-            let mut statistics =
-                Statistics::new(&["text".to_owned()], &[("metal".to_owned(), tasks)]);
-            for number in 0..tasks {
-                let now = Duration::from_millis(number * 5);
-                statistics.task_ended(now, "metal", "text", TaskEnd::Made);
-                statistics.record_ended(now, "metal", RecordEnd::Complete);
-                statistics.artifact_made("oak", "text");
-            }
-            let now = Duration::from_millis(tasks * 5);
-            let detail = statistics.detail(now);
-            assert_eq!(statistics.view(now).tasks_done, tasks);
-            detail.series.tasks_per_second.len() + detail.artifacts.len()
-        });
-        assert!(sizes.iter().all(|size| *size < 300), "{sizes:?}");
-    }
-}
+mod tests;

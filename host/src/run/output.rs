@@ -119,7 +119,15 @@ async fn work(
 ) {
     let mut group = Vec::with_capacity(GROUP);
     let mut last = 0;
+    let mut broken: Option<WriteError> = None;
     while jobs.recv_many(&mut group, GROUP).await > 0 {
+        // Once the state fails nothing more is put in its place: the note names the files of the last group only.
+        if let Some(error) = &broken {
+            for job in group.drain(..) {
+                let _ = job.done.send(Err(error.clone()));
+            }
+            continue;
+        }
         if last > BUSY && group.len() < last {
             sleep(GATHER).await;
             while group.len() < GROUP
@@ -159,9 +167,12 @@ async fn work(
                 message: error.to_string(),
                 fatal: true,
             });
-        if result.is_ok() {
-            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-            place.unfinished.finished(&paths);
+        match &result {
+            Ok(()) => {
+                let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+                place.unfinished.finished(&paths);
+            }
+            Err(error) => broken = Some(error.clone()),
         }
         for sender in done {
             let _ = sender.send(result.clone());
