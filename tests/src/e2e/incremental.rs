@@ -96,8 +96,7 @@ fn a_hand_edit_is_kept_reported_and_what_dependents_see() {
         (1, 1)
     );
     assert!(ran.events().iter().any(|event| {
-        event["event"] == "edited"
-            && event["path"] == "frontmatter/iron-laser-cleaning.md"
+        event["event"] == "edited" && event["path"] == "frontmatter/iron-laser-cleaning.md"
     }));
     assert!(scene.read(path).contains("checked by hand"));
     // And it stays so when the record changes too.

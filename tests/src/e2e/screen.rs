@@ -158,7 +158,12 @@ fn the_block_says_how_it_stands_at_any_width() {
         let scene = scene(&simulator).with("NO_COLOR", "1");
         let run = format!("run --requests-per-minute {FITTING}");
         let mut terminal = Terminal::start(&scene, &run, width, height);
-        let screen = terminal.showing(&["6 wait for room", "0 in flight", "note: unsuitable-record", "12/20"]);
+        let screen = terminal.showing(&[
+            "6 wait for room",
+            "0 in flight",
+            "note: unsuitable-record",
+            "12/20",
+        ]);
         let block = &screen[screen.find('█').unwrap()..];
         assert_eq!(block.matches("elapsed").count(), 1, "{screen}");
         assert_eq!(screen.matches("elapsed").count(), 1, "{screen}");
