@@ -118,34 +118,27 @@ fn scene(simulator: &Simulator) -> Scene {
     scene
 }
 
-/// What differs from run to run.
+/// What differs from run to run is left out.
 fn masked(screen: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
+    let mut words: Vec<&str> = Vec::new();
     for word in screen.split_whitespace() {
-        let number = word.trim_matches(|c: char| !c.is_ascii_digit());
-        let is_time =
-            word.contains(':') && word.chars().all(|c| c.is_ascii_digit() || ":,".contains(c));
+        let before = words.last().copied().unwrap_or_default();
+        let is_time = word.contains(':')
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || b":,".contains(&byte));
         let is_rate = word.ends_with("/s)") || word.starts_with('$');
-        if is_time || is_rate {
-            words.push("[n]".to_owned());
-        } else if words.last().is_some_and(|last| last == "eta") {
-            words.push("[n]".to_owned());
-        } else if (word == "MB" || word.ends_with("/h")) && !number.is_empty()
-            || word == "MB"
-            || word.ends_with("/h")
-        {
+        let follows = before == "eta" || (["in", "out"].contains(&before) && word != "flight");
+        // The number stands before its unit.
+        if word == "MB" || word.ends_with("/h") {
             words.pop();
-            words.push("[n]".to_owned());
-            words.push(word.to_owned());
-        } else if words
-            .last()
-            .is_some_and(|last| last == "in" || last == "out")
-            && word.parse::<f64>().is_ok()
-        {
-            words.push("[n]".to_owned());
-        } else {
-            words.push(word.to_owned());
+            words.push("[n]");
         }
+        words.push(if is_time || is_rate || follows {
+            "[n]"
+        } else {
+            word
+        });
     }
     words.join(" ")
 }

@@ -20,7 +20,7 @@ pub fn page(schema: &str) -> Result<String> {
         text(&schema, "description")
     );
     let definitions = object(&schema, "$defs")?;
-    table(&mut page, object(&schema, "properties")?, definitions);
+    table(&mut page, object(&schema, "properties")?);
     let kinds = schema.get("oneOf").and_then(Value::as_array);
     for kind in kinds.context("the schema has no `oneOf`")? {
         let name = text(kind, "$ref").rsplit('/').next().unwrap_or_default();
@@ -30,31 +30,26 @@ pub fn page(schema: &str) -> Result<String> {
         let _ = writeln!(page, "\n## `{name}`\n\n{}.", text(event, "description"));
         let mut properties = object(event, "properties")?.clone();
         properties.retain(|name, _| name != "event" && name != "time");
-        table(&mut page, &properties, definitions);
+        table(&mut page, &properties);
     }
     for (name, title) in PARTS {
         let part = definitions.get(name).context("a part is not defined")?;
         let _ = writeln!(page, "\n## {title}");
-        table(&mut page, object(part, "properties")?, definitions);
+        table(&mut page, object(part, "properties")?);
     }
     Ok(page)
 }
 
-fn table(page: &mut String, properties: &Map<String, Value>, definitions: &Map<String, Value>) {
+fn table(page: &mut String, properties: &Map<String, Value>) {
     if properties.is_empty() {
         return;
     }
     page.push_str("\n| property | type | meaning |\n|---|---|---|\n");
-    rows(page, "", properties, definitions);
+    rows(page, "", properties);
 }
 
 /// A row for each property, and for those of objects and of lists of them.
-fn rows(
-    page: &mut String,
-    above: &str,
-    properties: &Map<String, Value>,
-    definitions: &Map<String, Value>,
-) {
+fn rows(page: &mut String, above: &str, properties: &Map<String, Value>) {
     for (name, property) in properties {
         let _ = writeln!(
             page,
@@ -63,13 +58,13 @@ fn rows(
             text(property, "description")
         );
         if let Ok(below) = object(property, "properties") {
-            rows(page, &format!("{above}{name}."), below, definitions);
+            rows(page, &format!("{above}{name}."), below);
         }
         let items = property
             .get("items")
             .map(|items| object(items, "properties"));
         if let Some(Ok(below)) = items {
-            rows(page, &format!("{above}{name}[]."), below, definitions);
+            rows(page, &format!("{above}{name}[]."), below);
         }
     }
 }
