@@ -11,6 +11,7 @@ mod failures;
 mod file;
 mod lanes;
 mod plan;
+mod plugins;
 mod progress;
 mod project;
 mod providers;
@@ -49,6 +50,7 @@ enum Command {
     Accept(accept::AcceptArgs),
     Replay(replay::ReplayArgs),
     Export(export::ExportArgs),
+    Plugins(plugins::PluginsArgs),
 }
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one.
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Accept(args) => accept::perform(&args, &display),
         Command::Replay(args) => replay::perform(&args, &display),
         Command::Export(args) => export::perform(&args, &display),
+        Command::Plugins(args) => plugins::perform(&args, &display),
     };
     match result {
         Ok(exit) => exit.into(),

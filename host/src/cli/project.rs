@@ -13,6 +13,7 @@ use crate::component::{self, Component};
 use crate::config::closest;
 use crate::core::graph;
 use crate::dataset::Dataset;
+use crate::plugin::lock::Lock;
 use crate::plugin::{engine, load};
 use crate::run::Surveyor;
 use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store, StoreError};
@@ -37,6 +38,11 @@ impl Project {
             load::load_all(&engine, &settings.config.plugins.directory).map_err(Failure::usage)?;
         for error in &broken {
             display.print(&format!("warning: {error}"));
+        }
+        if let Some(lock) = Lock::read(&settings.lock).map_err(Failure::usage)? {
+            let directory = &settings.config.plugins.directory;
+            lock.enforce(&settings.lock, directory, &plugins)
+                .map_err(Failure::usage)?;
         }
         let components = component::resolve(&plugins, &settings.config, args.model.as_deref())
             .map_err(Failure::usage)?;

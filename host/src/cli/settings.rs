@@ -9,6 +9,7 @@ use super::args::{LimitArgs, ProjectArgs};
 use crate::config::{Config, LimitsConfig, closest};
 use crate::core::class::FailureClass;
 use crate::dataset::DatasetConfig;
+use crate::plugin::lock;
 
 /// The configuration with the flags laid over it.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Settings {
     /// Limits that were asked for by flag or environment, and so hold for every lane, the offline one too.
     pub explicit: LimitsConfig,
     pub cache: PathBuf,
+    /// The file that may say which plugins are used.
+    pub lock: PathBuf,
     /// Millionths of a dollar that the run may cost.
     pub max_cost: Option<u64>,
 }
@@ -54,6 +57,7 @@ impl Settings {
             dataset,
             explicit: LimitsConfig::default(),
             cache: cache_directory()?,
+            lock: lock_file(args.place.config.as_deref())?,
             max_cost: None,
         })
     }
@@ -77,13 +81,24 @@ impl Settings {
 
 /// The configuration: of this file, or of the nearest one upwards.
 pub(super) fn configuration(file: Option<&Path>) -> anyhow::Result<Config> {
-    let file = match file {
-        Some(file) => Some(file.to_owned()),
-        None => Config::find(&env::current_dir()?),
-    };
-    Ok(match file {
+    Ok(match configuration_file(file)? {
         Some(file) => Config::read(&relative(&file))?,
         None => Config::default(),
+    })
+}
+
+/// `plugins.lock` beside the configuration; in the working directory where there is none.
+pub(super) fn lock_file(file: Option<&Path>) -> anyhow::Result<PathBuf> {
+    Ok(match configuration_file(file)? {
+        Some(file) => relative(&file).with_file_name(lock::FILE_NAME),
+        None => PathBuf::from(lock::FILE_NAME),
+    })
+}
+
+fn configuration_file(file: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    Ok(match file {
+        Some(file) => Some(file.to_owned()),
+        None => Config::find(&env::current_dir()?),
     })
 }
 
@@ -154,7 +169,7 @@ fn relative(path: &Path) -> PathBuf {
 }
 
 /// Where compiled plugins are kept: `BATCHGEN_CACHE_DIR`, or the user's cache directory.
-fn cache_directory() -> anyhow::Result<PathBuf> {
+pub(super) fn cache_directory() -> anyhow::Result<PathBuf> {
     let variable = |name: &str| {
         env::var_os(name)
             .filter(|value| !value.is_empty())

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Serialize;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::ComponentPre;
@@ -18,6 +20,8 @@ use crate::core::digest::Digest;
 
 /// Largest plugin file: a Python guest with its interpreter has 18 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Where the names of the contract's interfaces begin.
+const CONTRACT_PACKAGE: &str = "batchgen:component/";
 /// What a component may import, beside an empty WASI; anything else is refused by name.
 const CONTRACT: [&str; 3] = [
     "batchgen:component/types@0.1.0",
@@ -76,8 +80,57 @@ pub struct Plugin {
     pub digest: Digest,
     /// Where it came from.
     pub file: PathBuf,
+    /// Its size, bytes.
+    pub size: u64,
+    /// Version of the contract that it was built against.
+    pub contract: String,
     pub(super) pre: ComponentPre<State>,
     pub(super) engine: wasmtime::Engine,
+}
+
+/// An interface or a function at a plugin's border.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Port {
+    /// Its name, with its version.
+    pub name: String,
+    /// Functions of an interface that are used; none for a function.
+    pub functions: Vec<String>,
+}
+
+impl Plugin {
+    /// What it imports, by name.
+    pub fn imports(&self) -> Vec<Port> {
+        let component = self.pre.instance_pre().component().component_type();
+        let imports = component.imports(&self.engine);
+        self.ports(imports.map(|(name, item)| (name, item.ty)))
+    }
+
+    /// What it exports, by name.
+    pub fn exports(&self) -> Vec<Port> {
+        let component = self.pre.instance_pre().component().component_type();
+        let exports = component.exports(&self.engine);
+        self.ports(exports.map(|(name, item)| (name, item.ty)))
+    }
+
+    fn ports<'a>(&self, items: impl Iterator<Item = (&'a str, ComponentItem)>) -> Vec<Port> {
+        let mut ports: Vec<Port> = items
+            .filter_map(|(name, item)| {
+                let functions = match &item {
+                    ComponentItem::ComponentInstance(instance) => instance
+                        .exports(&self.engine)
+                        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+                        .map(|(name, _)| name.to_owned())
+                        .collect(),
+                    ComponentItem::ComponentFunc(_) => Vec::new(),
+                    _ => return None,
+                };
+                let name = name.to_owned();
+                Some(Port { name, functions })
+            })
+            .collect();
+        ports.sort();
+        ports
+    }
 }
 
 impl std::fmt::Debug for Plugin {
@@ -165,7 +218,15 @@ pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
         let package = accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
         let pre = link(engine, &component, &contents.imports)
             .map_err(|(cause, hint)| refused(cause, hint))?;
-        return Ok(plugin(engine, file, package, digest, pre));
+        return Ok(Plugin {
+            package,
+            digest,
+            file: file.to_owned(),
+            size: metadata.len(),
+            contract: contract(&contents),
+            pre,
+            engine: engine.wasmtime.clone(),
+        });
     }
     let bytes = fs::read(file).map_err(|error| refused(error.to_string(), REBUILD))?;
     let contents = inspect(&bytes).map_err(|cause| refused(cause, REBUILD))?;
@@ -178,12 +239,21 @@ pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
         .map_err(|error| refused(format!("it does not compile: {error:#}"), REBUILD))?;
     let pre = link(engine, &component, &contents.imports)
         .map_err(|(cause, hint)| refused(cause, hint))?;
+    let plugin = Plugin {
+        package,
+        digest,
+        file: file.to_owned(),
+        size: metadata.len(),
+        contract: contract(&contents),
+        pre,
+        engine: engine.wasmtime.clone(),
+    };
     let known = Known {
         digest: *digest.as_bytes(),
         contents,
     };
     engine.cache.note(&metadata, &known);
-    Ok(plugin(engine, file, package, digest, pre))
+    Ok(plugin)
 }
 
 const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
@@ -191,20 +261,17 @@ const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
 /// What is wrong with a file, and what to do.
 type Fault = (String, &'static str);
 
-fn plugin(
-    engine: &Engine,
-    file: &Path,
-    package: Package,
-    digest: Digest,
-    pre: ComponentPre<State>,
-) -> Plugin {
-    Plugin {
-        package,
-        digest,
-        file: file.to_owned(),
-        pre,
-        engine: engine.wasmtime.clone(),
-    }
+/// Version of the contract that it was built against: its world names the contract's types, so one is always there.
+fn contract(contents: &Contents) -> String {
+    let version = |import: &String| {
+        let (_, version) = import.strip_prefix(CONTRACT_PACKAGE)?.split_once('@')?;
+        Some(version.to_owned())
+    };
+    contents
+        .imports
+        .iter()
+        .find_map(version)
+        .unwrap_or_default()
 }
 
 /// The manifest of a file that the host accepts.

@@ -7,6 +7,7 @@ pub mod engine;
 mod inspect;
 pub mod limits;
 pub mod load;
+pub mod lock;
 pub mod manifest;
 pub mod pool;
 pub mod sandbox;

@@ -16,6 +16,7 @@ mod incremental;
 mod interrupt;
 mod large;
 mod plan;
+mod plugins;
 mod policy;
 mod power;
 mod prompt;
