@@ -1,9 +1,12 @@
 //! `host plugins`: what the plugins are, whether they keep to the contract, and help for those who write them.
 
 mod check;
+mod dev;
 mod inspect;
 mod list;
 mod lock;
+mod new;
+mod pack;
 mod workbench;
 
 use std::path::PathBuf;
@@ -31,6 +34,9 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Lock(lock::LockArgs),
     Check(check::CheckArgs),
+    Dev(dev::DevArgs),
+    New(new::NewArgs),
+    Pack(pack::PackArgs),
 }
 
 /// Runs the subcommand.
@@ -40,6 +46,9 @@ pub(super) fn perform(args: &PluginsArgs, display: &Display) -> Result<Exit, Fai
         Command::Inspect(args) => inspect::perform(args),
         Command::Lock(args) => lock::perform(args, display),
         Command::Check(args) => check::perform(args),
+        Command::Dev(args) => dev::perform(args),
+        Command::New(args) => new::perform(args, display),
+        Command::Pack(args) => pack::perform(args, display),
     }
 }
 

@@ -259,7 +259,7 @@ pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
 const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
 
 /// What is wrong with a file, and what to do.
-type Fault = (String, &'static str);
+pub(super) type Fault = (String, &'static str);
 
 /// Version of the contract that it was built against: its world names the contract's types, so one is always there.
 fn contract(contents: &Contents) -> String {
@@ -275,7 +275,7 @@ fn contract(contents: &Contents) -> String {
 }
 
 /// The manifest of a file that the host accepts.
-fn accepted(contents: &Contents) -> Result<Package, Fault> {
+pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
     let package = contents.package.as_deref().ok_or_else(|| {
         (
             format!("it has no `{SECTION}` section"),

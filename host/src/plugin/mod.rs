@@ -9,6 +9,7 @@ pub mod limits;
 pub mod load;
 pub mod lock;
 pub mod manifest;
+pub mod pack;
 pub mod pool;
 pub mod sandbox;
 mod wasi;

@@ -2,6 +2,7 @@
 
 mod clean;
 mod cli;
+mod conformance;
 mod core_guests;
 mod crash;
 mod determinism;

@@ -7,8 +7,7 @@ use clap::Args;
 use super::super::exit::{Exit, Failure};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
-use crate::component::Component;
-use crate::conformance::{self, Fault, Finding, NAME_WIDTH, Sample, Verdict};
+use crate::conformance::{self, Fault, Finding, NAME_WIDTH, Verdict};
 use crate::llm::providers::offline;
 use crate::plugin::load::{self, PluginError};
 
@@ -56,7 +55,7 @@ pub(super) fn perform(args: &CheckArgs) -> Result<Exit, Failure> {
     ));
     let workbench = Workbench::new(&args.workbench, plugin, Some(offline::NAME))?;
     for component in &workbench.components {
-        let samples = samples(&workbench, component)?;
+        let samples = workbench.samples(component)?;
         let records: Vec<&str> = samples
             .iter()
             .map(|sample| sample.record.as_str())
@@ -69,23 +68,6 @@ pub(super) fn perform(args: &CheckArgs) -> Result<Exit, Failure> {
         conformance::check(component, samples, |finding| count.show(finding));
     }
     Ok(count.end())
-}
-
-/// The inputs that a component is tried with.
-pub(super) fn samples(
-    workbench: &Workbench,
-    component: &Component,
-) -> Result<Vec<Sample>, Failure> {
-    let samples = workbench.records.iter().map(|(record, category)| {
-        conformance::sample(
-            component,
-            &workbench.others,
-            &workbench.config.site,
-            record,
-            category,
-        )
-    });
-    samples.collect::<Result<_, _>>().map_err(Failure::usage)
 }
 
 /// What cannot be loaded fails the first check, and leaves nothing for the others.

@@ -13,6 +13,7 @@ use super::super::settings;
 use super::{FolderArgs, engine};
 use crate::component::{self, Component};
 use crate::config::{ComponentConfig, Config, InlinePrompt, PromptSource};
+use crate::conformance::{self, Sample};
 use crate::dataset::{Dataset, DatasetConfig, Record};
 use crate::plugin::load::{self, Plugin};
 use crate::plugin::lock::Lock;
@@ -107,6 +108,17 @@ impl Workbench {
             others,
             records,
         })
+    }
+}
+
+impl Workbench {
+    /// The inputs that a component is tried with.
+    pub fn samples(&self, component: &Component) -> Result<Vec<Sample>, Failure> {
+        let samples = self.records.iter().map(|(record, category)| {
+            let site = &self.config.site;
+            conformance::sample(component, &self.others, site, record, category)
+        });
+        samples.collect::<Result<_, _>>().map_err(Failure::usage)
     }
 }
 

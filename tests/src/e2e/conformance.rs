@@ -1,0 +1,160 @@
+//! The conformance kit: every plugin that is built here passes it, and every check can fail.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::core_guest::CoreGuest;
+use crate::scene::{Ran, Scene, root};
+
+/// The plugins that were built into a folder of `target/`.
+fn built(folder: &str) -> Vec<PathBuf> {
+    let folder = root().join("target").join(folder);
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn check(scene: &Scene, file: &Path, more: &[&str]) -> Ran {
+    let file = file.display().to_string();
+    scene.host(&[&["plugins", "check", file.as_str()], more].concat())
+}
+
+/// Fails unless every check passed.
+fn passes(folder: &str, more: &[&str], wanted: impl Fn(&Path) -> bool) {
+    let scene = Scene::new().with_plugins(folder);
+    let files: Vec<PathBuf> = built(folder)
+        .into_iter()
+        .filter(|file| wanted(file))
+        .collect();
+    assert!(!files.is_empty(), "nothing was built into target/{folder}");
+    for file in files {
+        let ran = check(&scene, &file, more).ended(0);
+        assert!(ran.stdout.contains(" ok, 0 failed, "), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn every_bundled_plugin_passes() {
+    passes("plugins", &[], |_| true);
+}
+
+#[test]
+fn every_example_passes_whatever_it_is_written_in() {
+    passes("example-plugins", &[], |_| true);
+}
+
+#[test]
+fn the_components_that_need_no_code_pass() {
+    let data = root().join("data/materials.yaml").display().to_string();
+    for folder in fs::read_dir(root().join("plugins")).unwrap() {
+        let folder = folder.unwrap().path();
+        let examples = folder.join("examples.toml");
+        if examples.is_file() {
+            let examples = examples.display().to_string();
+            passes(
+                "plugins",
+                &["--config", &examples, "--data", &data],
+                |file| file.file_stem() == folder.file_name(),
+            );
+        }
+    }
+}
+
+/// One that breaks one law at a time.
+#[test]
+fn each_check_fails_for_what_breaks_its_law_and_for_nothing_else() {
+    let scene = Scene::new().with_plugins("test-plugins");
+    let lawless = root().join("target/test-plugins/lawless.wasm");
+    let more = ["--record", "oak"];
+    check(&scene, &lawless, &more).ended(0);
+    let mut shown = Vec::new();
+    for law in [
+        "contract",
+        "artifact",
+        "input",
+        "refusals",
+        "cut-off",
+        "answers",
+        "missing",
+        "awkward",
+        "oversized",
+        "edited",
+    ] {
+        scene.configure(&format!("[component.lawless.options]\nlaw = \"{law}\"\n"));
+        let ran = check(&scene, &lawless, &more).ended(3);
+        let failed: Vec<&str> = ran
+            .stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("  FAILED   "))
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        assert_eq!(failed, [law], "{}", ran.stdout);
+        let from = ran.stdout.find("  FAILED").unwrap();
+        let lines = ran.stdout[from..].lines().take(4);
+        shown.push(lines.collect::<Vec<_>>().join("\n"));
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_loaded_fails_with_what_is_wrong() {
+    let scene = Scene::new();
+    let guest = CoreGuest {
+        imports: &["evil:host/shell@1.0.0"],
+        ..CoreGuest::new(
+            "imports-a-shell",
+            r#"(import "evil:host/shell@1.0.0" "execute" (func (param i32 i32)))"#,
+            "(call $make)",
+        )
+    };
+    fs::write(scene.path("shell.wasm"), guest.build()).unwrap();
+    let ran = scene.host(&["plugins", "check", "shell.wasm"]).ended(3);
+    insta::assert_snapshot!(ran.stdout);
+}
+
+/// Outside any project there are no records, so one is invented.
+#[test]
+fn a_plugin_is_checked_without_a_project() {
+    let scene = Scene::new();
+    fs::remove_file(scene.path("batchgen.toml")).unwrap();
+    let summary = root().join("target/example-plugins/summary.wasm");
+    fs::copy(summary, scene.path("summary.wasm")).unwrap();
+    let ran = scene.host(&["plugins", "check", "summary.wasm"]).ended(0);
+    insta::assert_snapshot!(ran.stdout);
+    let ran = scene
+        .host(&["plugins", "check", "summary.wasm", "--record", "oak"])
+        .ended(2);
+    assert!(
+        ran.stderr.contains("name one with --data FILE"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// What it depends on has to be there.
+#[test]
+fn a_dependency_that_is_missing_is_named() {
+    let scene = Scene::new().with_plugin("test-plugins/hostile");
+    let dependent = root().join("target/test-plugins/dependent.wasm");
+    fs::copy(dependent, scene.path("dependent.wasm")).unwrap();
+    fs::remove_file(scene.path("plugin/plugin.wasm")).unwrap();
+    fs::copy(
+        root().join("target/example-plugins/summary.wasm"),
+        scene.path("plugin/summary.wasm"),
+    )
+    .unwrap();
+    let ran = scene.host(&["plugins", "check", "dependent.wasm"]).ended(2);
+    assert!(
+        ran.stderr
+            .contains("`dependent` depends on `hostile`, and there is no such component"),
+        "{}",
+        ran.stderr
+    );
+}
