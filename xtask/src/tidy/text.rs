@@ -5,6 +5,9 @@ use super::{Fault, Files};
 /// What tools write and reviews accept as it is.
 const WRITTEN_BY_TOOLS: [&str; 3] = [".snap", ".json", ".lock"];
 
+/// Input of tests that is kept byte by byte.
+const BYTES: &str = "tests/corpus/";
+
 /// Folders that hold people's homes.
 const HOMES: [&str; 3] = ["/home/", "/Users/", "/root/"];
 
@@ -25,7 +28,8 @@ fn check_file(name: &str, text: &str) -> Vec<Fault> {
             message: message.to_owned(),
         });
     };
-    let white_space_counts = !WRITTEN_BY_TOOLS.iter().any(|ending| name.ends_with(ending));
+    let white_space_counts =
+        !name.starts_with(BYTES) && !WRITTEN_BY_TOOLS.iter().any(|ending| name.ends_with(ending));
     for (number, line) in (1..).zip(text.split('\n')) {
         if white_space_counts && line.ends_with(char::is_whitespace) {
             fault(Some(number), "white space at the end of the line");
