@@ -22,6 +22,8 @@ use crate::core::digest::Digest;
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Where the names of the contract's interfaces begin.
 const CONTRACT_PACKAGE: &str = "batchgen:component/";
+/// The version of the contract that is offered. Released ones are offered for ever (docs/CONTRACT.md).
+const CONTRACT_VERSION: &str = "0.1.0";
 /// What a component may import, beside an empty WASI; anything else is refused by name.
 const CONTRACT: [&str; 3] = [
     "batchgen:component/types@0.1.0",
@@ -263,15 +265,20 @@ pub(super) type Fault = (String, &'static str);
 
 /// Version of the contract that it was built against: its world names the contract's types, so one is always there.
 fn contract(contents: &Contents) -> String {
-    let version = |import: &String| {
-        let (_, version) = import.strip_prefix(CONTRACT_PACKAGE)?.split_once('@')?;
-        Some(version.to_owned())
-    };
-    contents
-        .imports
-        .iter()
-        .find_map(version)
-        .unwrap_or_default()
+    let mut versions = contents.imports.iter().filter_map(|import| version(import));
+    versions.next().unwrap_or_default().to_owned()
+}
+
+/// A version of the contract that it names and this host does not offer.
+fn other_version(contents: &Contents) -> Option<&str> {
+    let mut versions = contents.imports.iter().filter_map(|import| version(import));
+    versions.find(|version| *version != CONTRACT_VERSION)
+}
+
+/// The version of an interface of the contract.
+fn version(import: &str) -> Option<&str> {
+    let (_, version) = import.strip_prefix(CONTRACT_PACKAGE)?.split_once('@')?;
+    Some(version)
 }
 
 /// The manifest of a file that the host accepts.
@@ -287,6 +294,14 @@ pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
         .map_err(|error| (format!("its manifest is not valid: {error}"), correct))?;
     if let Some(fault) = package.manifest.fault() {
         return Err((format!("its manifest is not valid: {fault}"), correct));
+    }
+    if let Some(version) = other_version(contents) {
+        return Err((
+            format!(
+                "it was built against version {version} of the contract, and this host offers {CONTRACT_VERSION}"
+            ),
+            "use a host that offers it, or build the plugin against wit/component.wit of this host (docs/CONTRACT.md)",
+        ));
     }
     let offered = |import: &str| CONTRACT.contains(&import) || wasi::offers(import);
     match contents.imports.iter().find(|import| !offered(import)) {

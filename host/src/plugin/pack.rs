@@ -59,10 +59,17 @@ pub fn pack(
     } else {
         binary.to_owned()
     };
-    let build = "build it again; what was packed already cannot be packed again";
-    let mut contents = inspect(&plugin).map_err(|cause| refused(cause, build))?;
+    let mut contents = inspect(&plugin).map_err(|cause| {
+        refused(
+            cause,
+            "name the module or component that your compiler made",
+        )
+    })?;
     if contents.package.is_some() {
-        return Err(refused("it has a manifest already".to_owned(), build));
+        return Err(refused(
+            "it has a manifest already".to_owned(),
+            "name what your compiler made, which has none yet",
+        ));
     }
     let package = Package { manifest, prompts };
     let section = serde_json::to_vec(&package).map_err(|error| PackError::Manifest {

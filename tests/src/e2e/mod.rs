@@ -1,8 +1,10 @@
 //! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
 
+mod authoring;
 mod clean;
 mod cli;
 mod conformance;
+mod contract;
 mod core_guests;
 mod crash;
 mod determinism;

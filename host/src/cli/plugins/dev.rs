@@ -103,6 +103,8 @@ struct Answers {
     gateway: Gateway,
     runtime: tokio::runtime::Runtime,
     folder: PathBuf,
+    /// Never thrown; without it, lanes end.
+    _interrupt: Interrupt,
 }
 
 impl Answers {
@@ -141,6 +143,7 @@ impl Answers {
             gateway: Gateway::new(store, chains, meter),
             runtime,
             folder,
+            _interrupt: interrupt,
         })
     }
 
