@@ -1,6 +1,7 @@
 //! Adopts files that were edited by hand: each becomes the artifact of its task, made from what there is now,
 //! and counts as up to date until an ingredient changes. It changes checkpoints and no file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,6 +84,7 @@ pub async fn accept(
             overwrite_edited: false,
             only_chosen: false,
         },
+        unfinished: BTreeSet::new(),
     };
     loop {
         let records = acceptance.store.lease(&mut acceptance.lease, BATCH)?;

@@ -12,6 +12,7 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
+use super::unfinished::Unfinished;
 use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
@@ -151,8 +152,10 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             .await?;
         recipes.push(id);
     }
+    let unfinished = Unfinished::left_unless(clean, run.store.file());
     let output = Output::start(
         run.output_root.clone(),
+        Unfinished::start(run.store.file(), unfinished.clone()),
         run.store.clone(),
         run.indexed.id,
         number,
@@ -169,6 +172,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
                 overwrite_edited: run.overwrite_edited,
                 only_chosen: run.only_chosen,
             },
+            unfinished,
         },
         indexed: run.indexed,
         components: run.components,
@@ -203,6 +207,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         budget_reached,
     };
     context.store.end_run(number).await?;
+    Unfinished::clear(context.store.file());
     Ok(summary)
 }
 

@@ -1,5 +1,6 @@
 //! The files of every record, read record by record in the order of the dataset. It changes nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub fn export<E>(
             overwrite_edited: false,
             only_chosen: false,
         },
+        unfinished: BTreeSet::new(),
     };
     for entry in dataset.entries() {
         let (_, record) = entry?;

@@ -1,6 +1,7 @@
 //! Holds one task against its checkpoint and its file, and decides by the rule in `core::decision`.
 //! It reads, and changes nothing: a run and a dry run judge alike.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(super) struct Judge {
     /// Number of the dataset in the index.
     pub indexed: i64,
     pub rules: Rules,
+    /// Path and hash of files that a killed run put in their places, and that no checkpoint may know.
+    pub unfinished: BTreeSet<(String, Digest)>,
 }
 
 /// What is to be done with a task, and what it would be made from.
@@ -131,8 +134,12 @@ impl Judge {
             None => self.store.moved(self.indexed, path).ok().flatten(),
             written => written,
         };
+        let found = content.map(|content| (path.to_owned(), content));
         if content.is_some() && content == written {
             (FileState::Intact, content)
+        } else if found.is_some_and(|found| self.unfinished.contains(&found)) {
+            // Nobody's work is lost when it is replaced.
+            (FileState::Missing, None)
         } else {
             (FileState::Edited, content)
         }

@@ -22,6 +22,7 @@ mod replay;
 mod simulation;
 mod step;
 mod task;
+mod unfinished;
 mod untouched;
 
 pub use accept::{Acceptance, EditedFile, accept};

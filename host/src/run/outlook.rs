@@ -10,6 +10,7 @@ use super::input;
 use super::judge::{Judge, Verdict};
 use super::probe::{Probe, ProbeEnd, probe};
 use super::step::TaskFailure;
+use super::unfinished::Unfinished;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::change::Change;
@@ -18,7 +19,7 @@ use crate::core::decision::{self, Decision, FileState, Kept, LastOutcome, Reason
 use crate::core::digest::Digest;
 use crate::core::explain::{self, Cause};
 use crate::core::fingerprint;
-use crate::core::policy::FailurePolicy;
+use crate::core::policy::Bearing;
 use crate::core::recipe::Recipe;
 use crate::dataset::{Dataset, Record};
 use crate::store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
@@ -117,6 +118,7 @@ impl Surveyor {
         output_root: PathBuf,
         overwrite_edited: bool,
     ) -> Result<Surveyor, StoreError> {
+        let clean = store.last_run_was_clean()?;
         Ok(Surveyor {
             judge: Judge {
                 dataset,
@@ -125,10 +127,11 @@ impl Surveyor {
                 store: store.clone(),
                 indexed: indexed.id,
                 rules: Rules {
-                    clean: store.last_run_was_clean()?,
+                    clean,
                     overwrite_edited,
                     only_chosen: false,
                 },
+                unfinished: Unfinished::left_unless(clean, store.file()),
             },
             store: store.clone(),
             components: components.into(),
@@ -420,23 +423,26 @@ impl<'a> Surroundings<'a> {
         };
         for (other, standing) in before {
             let needed = component.depends_on.contains(&other.name);
-            let gives_up = other.on_failure == FailurePolicy::FailRecord;
+            let policy = other.on_failure;
             match standing {
-                Standing::Lost { by } if other.on_failure != FailurePolicy::LeaveOut => {
-                    let first = match &surroundings.held {
-                        None => needed || gives_up,
-                        Some(held) => needed && !held.needed,
+                Standing::Lost { by } => {
+                    let first = match policy.bearing(needed, false) {
+                        Bearing::Nothing | Bearing::LeftOut => false,
+                        Bearing::Stops => {
+                            surroundings.held.as_ref().is_none_or(|held| !held.needed)
+                        }
+                        Bearing::HoldsBack => surroundings.held.is_none(),
                     };
                     if first {
                         surroundings.held = Some(Held {
                             by: by.clone(),
                             needed,
-                            gives_up,
+                            gives_up: policy.skips(false),
                         });
                     }
                 }
                 Standing::Open if needed => surroundings.open.push(other.name.clone()),
-                Standing::Lost { .. } | Standing::Open | Standing::Ready { .. } => {}
+                Standing::Open | Standing::Ready { .. } => {}
             }
             if needed {
                 surroundings.upstreams.push((other, standing));

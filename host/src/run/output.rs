@@ -6,12 +6,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::unfinished::Unfinished;
 use crate::core::digest::Digest;
 use crate::store::{Checkpoint, FileStamp, RunId, Store};
 
@@ -55,9 +56,20 @@ pub(super) struct Output {
 
 impl Output {
     /// Starts the writer for one run.
-    pub fn start(root: PathBuf, store: Store, dataset: i64, run: RunId) -> Output {
+    pub fn start(
+        root: PathBuf,
+        unfinished: Unfinished,
+        store: Store,
+        dataset: i64,
+        run: RunId,
+    ) -> Output {
         let (jobs, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(work(receiver, root, store, dataset, run));
+        let place = Place {
+            root,
+            unfinished,
+            known: BTreeSet::new(),
+        };
+        tokio::spawn(work(receiver, place, store, dataset, run));
         Output { jobs }
     }
 
@@ -81,16 +93,18 @@ impl Output {
     }
 }
 
-async fn work(
-    mut jobs: mpsc::Receiver<Job>,
+/// Where files go.
+struct Place {
     root: PathBuf,
-    store: Store,
-    dataset: i64,
-    run: RunId,
-) {
+    unfinished: Unfinished,
+    /// Directories that are there.
+    known: BTreeSet<PathBuf>,
+}
+
+async fn work(mut jobs: mpsc::Receiver<Job>, place: Place, store: Store, dataset: i64, run: RunId) {
     let mut group = Vec::with_capacity(GROUP);
     let mut last = 0;
-    let mut known = BTreeSet::new();
+    let place = Arc::new(Mutex::new(place));
     while jobs.recv_many(&mut group, GROUP).await > 0 {
         if last > BUSY && group.len() < last {
             sleep(GATHER).await;
@@ -102,16 +116,14 @@ async fn work(
         }
         last = group.len();
         let batch: Vec<Job> = std::mem::take(&mut group);
-        let root = root.clone();
+        let here = Arc::clone(&place);
         let writing = tokio::task::spawn_blocking(move || {
-            let written = write_group(&root, batch, &mut known);
-            (written, known)
+            let mut place = here.lock().unwrap_or_else(PoisonError::into_inner);
+            write_group(&mut place, batch)
         });
-        let Ok((written, directories)) = writing.await else {
-            known = BTreeSet::new();
+        let Ok(written) = writing.await else {
             continue;
         };
-        known = directories;
         let mut done = Vec::new();
         let mut checkpoints = Vec::new();
         for (job, result) in written {
@@ -125,6 +137,7 @@ async fn work(
                 }
             }
         }
+        let paths: Vec<String> = checkpoints.iter().map(|point| point.path.clone()).collect();
         let result = store
             .complete(dataset, run, checkpoints)
             .await
@@ -132,20 +145,34 @@ async fn work(
                 message: error.to_string(),
                 fatal: true,
             });
+        if result.is_ok() {
+            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+            place.unfinished.finished(&paths);
+        }
         for sender in done {
             let _ = sender.send(result.clone());
         }
     }
 }
 
-/// Writes, syncs, renames, syncs the directories: in this order, for all files together.
-/// `known` are directories that are there.
-fn write_group(root: &Path, jobs: Vec<Job>, known: &mut BTreeSet<PathBuf>) -> Vec<(Job, Written)> {
+/// Writes, syncs, notes what will be there, renames, syncs the directories: in this order, for all files together.
+fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
+    let Place {
+        root,
+        unfinished,
+        known,
+    } = place;
     let mut staged = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    let mut coming = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
         let file = match &job.text {
             None => Ok(None),
-            Some(text) => stage(root, &job.checkpoint.path, text, known).map(Some),
+            Some(text) => stage(root, &job.checkpoint.path, text, known).map(|staged| {
+                let content = Digest::of(text.as_bytes());
+                job.checkpoint.content = Some(content);
+                coming.push((job.checkpoint.path.clone(), content));
+                Some(staged)
+            }),
         };
         staged.push((job, file));
     }
@@ -153,6 +180,20 @@ fn write_group(root: &Path, jobs: Vec<Job>, known: &mut BTreeSet<PathBuf>) -> Ve
         .iter()
         .filter(|(_, file)| matches!(file, Ok(Some(_))))
         .count();
+    if !coming.is_empty()
+        && let Err(error) = unfinished.note(&coming)
+    {
+        let error = write_error(unfinished.path(), &error);
+        let failed = staged.into_iter().map(|(job, file)| {
+            let result = match file {
+                Ok(None) => Ok(()),
+                Ok(Some(staged)) => Err(staged.give_up(error.clone())),
+                Err(error) => Err(error),
+            };
+            (job, result)
+        });
+        return failed.collect();
+    }
     let synced_all = files >= SYNC_ALL && sync_all(root).is_ok();
     let mut directories = BTreeSet::new();
     let mut results = Vec::with_capacity(staged.len());
@@ -160,7 +201,6 @@ fn write_group(root: &Path, jobs: Vec<Job>, known: &mut BTreeSet<PathBuf>) -> Ve
         let result = file.and_then(|staged| match staged {
             None => Ok(()),
             Some(staged) => {
-                job.checkpoint.content = job.text.as_ref().map(|text| Digest::of(text.as_bytes()));
                 job.checkpoint.file = Some(staged.publish(synced_all)?);
                 directories.extend(staged.target.parent().map(Path::to_owned));
                 Ok(())
@@ -260,10 +300,15 @@ impl Staged {
             fs::rename(&self.temporary, &self.target)?;
             self.file.metadata()
         };
-        publish().map(|metadata| stamp(&metadata)).map_err(|error| {
-            let _ = fs::remove_file(&self.temporary);
-            write_error(&self.target, &error)
-        })
+        publish()
+            .map(|metadata| stamp(&metadata))
+            .map_err(|error| self.give_up(write_error(&self.target, &error)))
+    }
+
+    /// Removes what is of no use now; if that fails, the next write replaces it.
+    fn give_up(&self, error: WriteError) -> WriteError {
+        let _ = fs::remove_file(&self.temporary);
+        error
     }
 }
 

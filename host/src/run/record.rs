@@ -13,7 +13,7 @@ use crate::component::Component;
 use crate::core::class::FailureClass;
 use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
-use crate::core::policy::FailurePolicy;
+use crate::core::policy::Bearing;
 use crate::core::statistics::{RecordEnd, TaskEnd};
 use crate::dataset::{DatasetError, Record};
 use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
@@ -144,8 +144,8 @@ async fn run_component(
             break;
         }
         let needed = task.component.depends_on.contains(&component.name);
-        let gives_up = component.on_failure == FailurePolicy::FailRecord;
-        if !needed && !gives_up {
+        let policy = component.on_failure;
+        if !policy.is_waited_for(needed) {
             continue;
         }
         match upstream.wait().await.clone() {
@@ -158,25 +158,26 @@ async fn run_component(
                 tell(Signal::Interrupted);
                 return Ok(End::Interrupted);
             }
-            Signal::Lost(loss)
-                if component.on_failure == FailurePolicy::LeaveOut && !loss.parked =>
-            {
-                upstreams.push(UpstreamFile {
-                    component,
-                    ready: None,
-                });
-            }
             Signal::Lost(loss) => {
-                let outcome = if gives_up && !loss.parked {
+                let outcome = if policy.skips(loss.parked) {
                     LastOutcome::Skipped
                 } else {
                     LastOutcome::Blocked
                 };
-                if needed {
-                    tell(Signal::Lost(loss.clone()));
-                    return Box::pin(not_begun(&task, outcome, &loss)).await;
+                match policy.bearing(needed, loss.parked) {
+                    Bearing::Nothing => {}
+                    Bearing::LeftOut => upstreams.push(UpstreamFile {
+                        component,
+                        ready: None,
+                    }),
+                    Bearing::Stops => {
+                        tell(Signal::Lost(loss.clone()));
+                        return Box::pin(not_begun(&task, outcome, &loss)).await;
+                    }
+                    Bearing::HoldsBack => {
+                        held_back.get_or_insert((outcome, loss));
+                    }
                 }
-                held_back.get_or_insert((outcome, loss));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One task again, from what it was told: the component is run with the answers of its transcript and with the
 //! files that are there now. No network, and nothing is written.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -82,6 +83,7 @@ pub fn recorded(
             overwrite_edited: false,
             only_chosen: false,
         },
+        unfinished: BTreeSet::new(),
     };
     let points = judge.store.checkpoints(place.indexed.id, &record.id)?;
     let of = |component: &Component| {

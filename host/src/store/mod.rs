@@ -67,6 +67,11 @@ struct Inner {
 }
 
 impl Store {
+    /// The file that it lies in.
+    pub fn file(&self) -> &Path {
+        self.inner.writer.file()
+    }
+
     /// Opens the state, or creates it, and takes its lock.
     ///
     /// # Errors

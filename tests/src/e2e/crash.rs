@@ -54,6 +54,11 @@ fn faulty() -> Simulator {
 pub(super) struct Dice(u64);
 
 impl Dice {
+    /// Those of a seed.
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
     /// A number below a bound.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -128,9 +133,13 @@ fn a_killed_run_goes_on_and_pays_for_no_journaled_completion_twice() {
 
 /// One life that ends by SIGKILL, perhaps with the power going too, and one that goes on.
 fn round(seed: u64, calm: &Undisturbed) {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let first = faulty();
     let scene = Scene::new().asking(&first);
+    let changed = seed % 5 == 1;
+    if changed {
+        scene.configure("[component.metatags.options]\ntheme-color = \"#000000\"\n");
+    }
     let mut child = scene.start(&ARGUMENTS);
     let calls = 1 + dice.below(calm.calls);
     until("the moment to kill", || {
@@ -169,6 +178,10 @@ fn round(seed: u64, calm: &Undisturbed) {
         assert_eq!(kept, synced, "seed {seed}: what was committed is there");
     }
 
+    if changed {
+        // An ingredient changes before the run goes on: what was put in its place and not yet known is no edit.
+        scene.configure("");
+    }
     let second = faulty();
     let scene = scene.asking(&second);
     let summary = scene.run(&ARGUMENTS).ended(0).summary();

@@ -26,3 +26,4 @@ mod prompt;
 mod published;
 mod replay;
 mod store;
+mod walk;

@@ -10,7 +10,7 @@ use crate::scene::{KEY, Scene, root};
 use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
 
 /// Four materials.
-const SELECTION: [&str; 2] = ["--category", "semiconductor"];
+pub(super) const SELECTION: [&str; 2] = ["--category", "semiconductor"];
 
 /// A scene in which they are done.
 fn done() -> Scene {
@@ -26,7 +26,7 @@ fn shown(scene: &Scene, arguments: &[&str]) -> String {
 }
 
 /// `host plan --json` by component.
-fn planned(scene: &Scene, arguments: &[&str]) -> BTreeMap<String, Value> {
+pub(super) fn planned(scene: &Scene, arguments: &[&str]) -> BTreeMap<String, Value> {
     let ran = scene
         .host(&[&["plan", "--json"], arguments].concat())
         .ended(0);
@@ -58,7 +58,7 @@ fn why(scene: &Scene, record: &str, component: &str) -> String {
 }
 
 /// Changes the bytes of a plugin, and not what it does: a custom section with id, size, name and nothing.
-fn touch_plugin(scene: &Scene, name: &str) {
+pub(super) fn touch_plugin(scene: &Scene, name: &str) {
     let plugin = scene.path(&format!("plugins/{name}.wasm"));
     let mut bytes = fs::read(&plugin).unwrap();
     bytes.extend_from_slice(b"\x00\x05\x04note");
@@ -97,7 +97,7 @@ const fn of_output(name: &'static str, edit: fn(&Scene), runs: [u64; 5]) -> Case
     }
 }
 
-const COMPONENTS: [&str; 5] = ["frontmatter", "metatags", "text", "table", "tags"];
+pub(super) const COMPONENTS: [&str; 5] = ["frontmatter", "metatags", "text", "table", "tags"];
 
 fn cases() -> Vec<Case> {
     vec![
