@@ -9,6 +9,7 @@ use super::trial::{self, shown};
 use super::{Fault, Subject, Verdict, nothing_made, verdict};
 use crate::core::class::FailureClass;
 use crate::plugin::sandbox::Input;
+use crate::run::TaskFailure;
 
 /// How a component may end that was given a record which it cannot work with.
 pub(super) const ALLOWED: [FailureClass; 3] = [
@@ -16,8 +17,6 @@ pub(super) const ALLOWED: [FailureClass; 3] = [
     FailureClass::InvalidOutput,
     FailureClass::ContentFilter,
 ];
-pub(super) const HINT: &str =
-    "do without, or report a failure of the kind `unsuitable-record` that names the field";
 
 /// Checks a subject.
 pub(super) fn check(subject: &Subject<'_>) -> Verdict {
@@ -59,6 +58,15 @@ pub(super) fn ended(
     (!trial::is_orderly(&trial.end, allowed)).then(|| Fault {
         expected: format!("{what}, an artifact, or a failure of the kind `unsuitable-record`"),
         found: shown(&trial.end),
-        hint: HINT.to_owned(),
+        hint: hint(&trial.end).to_owned(),
     })
+}
+
+fn hint(end: &Result<String, TaskFailure>) -> &'static str {
+    match end {
+        Err(failure) if failure.class == FailureClass::RejectedArtifact => {
+            "escape what is put into the artifact, as its media type asks"
+        }
+        _ => "do without, or report a failure of the kind `unsuitable-record` that names the field",
+    }
 }

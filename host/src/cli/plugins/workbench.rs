@@ -48,6 +48,9 @@ pub(super) struct WorkbenchArgs {
     pub folder: FolderArgs,
 }
 
+/// A record with the fields of its category.
+type Tried = (Record, Map<String, Value>);
+
 /// A plugin, ready to be tried.
 pub(super) struct Workbench {
     pub config: Config,
@@ -55,8 +58,8 @@ pub(super) struct Workbench {
     pub components: Vec<Component>,
     /// All that these may depend on, and themselves.
     pub others: Vec<Component>,
-    /// Records with the fields of their categories.
-    pub records: Vec<(Record, Map<String, Value>)>,
+    /// What it is tried on.
+    pub records: Vec<Tried>,
 }
 
 impl Workbench {
@@ -162,7 +165,7 @@ fn records(
     args: &WorkbenchArgs,
     config: &Config,
     manifest: &Manifest,
-) -> Result<Vec<(Record, Map<String, Value>)>, Failure> {
+) -> Result<Vec<Tried>, Failure> {
     let dataset = match (&config.dataset, &args.data) {
         (Some(dataset), Some(path)) => DatasetConfig {
             path: path.clone(),
@@ -215,7 +218,7 @@ fn no_record(id: &str, dataset: &Path) -> Failure {
 }
 
 /// A record that has every field which the manifest names.
-fn invented_record(manifest: &Manifest) -> (Record, Map<String, Value>) {
+fn invented_record(manifest: &Manifest) -> Tried {
     let fields = |wanted: &Fields| match wanted {
         Fields::Named(names) => names
             .iter()

@@ -14,7 +14,7 @@ impl Component for Lawless {
         let fields: Value = input.fields()?;
         let category: Value = input.category_fields()?;
         let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         if breaks("missing") {
             assert!(
                 fields.get("industries").is_some(),
@@ -56,7 +56,7 @@ impl Component for Lawless {
             "name": input.name(),
             "applications": field("applications"),
             "industries": industries,
-            "category": text(&category["description"]),
+            "category": category.get("description").map(text),
             "notice": notice,
             "answer": answer,
         });
