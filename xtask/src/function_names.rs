@@ -187,7 +187,7 @@ mod tests {
                 "Bullets::generate",
             ),
             (
-                "_ZN10serde_json5value2de115_$LT$impl$u20$serde_core..de..Deserializer$u20$for$u20$serde_json..map..Map$LT$alloc..string..String$C$serde_json..value..Value$GT$$GT$15deserialize_any17h020c522bd7f98b17E",
+                "_ZN10serde_json5value2de135_$LT$impl$u20$serde_core..de..Deserializer$u20$for$u20$serde_json..map..Map$LT$alloc..string..String$C$serde_json..value..Value$GT$$GT$15deserialize_any17h020c522bd7f98b17E",
                 "Map::deserialize_any",
             ),
             (

@@ -1,5 +1,6 @@
 //! The project that a subcommand works on: configuration, dataset, plugins and components, and its state.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::progress::Display;
 use super::settings::Settings;
 use crate::component::{self, Component};
 use crate::config::closest;
-use crate::core::graph;
+use crate::core::graph::{self, GraphError};
 use crate::dataset::Dataset;
 use crate::plugin::lock::Lock;
 use crate::plugin::{engine, load};
@@ -60,18 +61,17 @@ impl Project {
         Ok(self)
     }
 
-    /// The components that are wanted, each behind what it depends on.
+    /// The components that are wanted, each behind what it depends on. Those of [`Self::left_out`] are not among them.
     pub fn wanted(&self, args: &SelectionArgs) -> Result<Vec<Component>, Failure> {
         for name in &args.component {
             self.component(name)?;
         }
+        let left_out = self.left_out(args);
         let asked = self
             .components
             .iter()
             .filter(|component| {
-                args.all
-                    || args.component.contains(&component.name)
-                    || (args.component.is_empty() && component.enabled)
+                is_asked(args, component) && !left_out.contains_key(&component.name)
             })
             .map(|component| component.name.clone());
         let components = self.with_dependencies(asked)?;
@@ -81,6 +81,29 @@ impl Project {
             )));
         }
         Ok(components)
+    }
+
+    /// Components that would be wanted, if something that they depend on were not missing; one that was named is not left
+    /// out but an error.
+    pub fn left_out(&self, args: &SelectionArgs) -> BTreeMap<String, GraphError> {
+        let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
+        let mut found = graph::unsatisfied(&nodes);
+        found.retain(|name, _| {
+            let mut components = self.components.iter();
+            let asked =
+                |component: &Component| component.name == *name && is_asked(args, component);
+            args.component.is_empty() && components.any(asked)
+        });
+        found
+    }
+
+    /// Says which components are left out; whether some are.
+    pub fn tell_left_out(&self, args: &SelectionArgs, display: &Display) -> bool {
+        let left_out = self.left_out(args);
+        for (name, error) in &left_out {
+            display.print(&format!("warning: `{name}` is left out: {error}"));
+        }
+        !left_out.is_empty()
     }
 
     /// Components and what they depend on, each behind what it depends on.
@@ -134,6 +157,13 @@ impl Project {
                 ))
             })
     }
+}
+
+/// Whether a component is asked for, by its name or with others.
+fn is_asked(args: &SelectionArgs, component: &Component) -> bool {
+    args.all
+        || args.component.contains(&component.name)
+        || (args.component.is_empty() && component.enabled)
 }
 
 /// The project's state, with its dataset in the index.

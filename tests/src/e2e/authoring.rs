@@ -137,10 +137,10 @@ fn a_real_model_is_asked_and_the_rules_that_it_broke_are_shown() {
     })
     .unwrap();
     let scene = Scene::new().asking(&simulator);
-    let caption = root().join("target/plugins/caption.wasm");
-    symlink(caption, scene.path("caption.wasm")).unwrap();
+    let tags = root().join("target/plugins/tags.wasm");
+    symlink(tags, scene.path("tags.wasm")).unwrap();
     let ran = scene
-        .host(&["plugins", "dev", "caption.wasm", "--record", "oak"])
+        .host(&["plugins", "dev", "tags.wasm", "--record", "oak"])
         .ended(3);
     assert!(ran.stdout.contains("=== question 2"), "{}", ran.stdout);
     assert!(

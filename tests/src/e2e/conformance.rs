@@ -1,25 +1,10 @@
 //! The conformance kit: every plugin that is built here passes it, and every check can fail.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::core_guest::CoreGuest;
 use crate::scene::{Ran, Scene, root};
-
-/// The plugins that were built into a folder of `target/`.
-fn built(folder: &str) -> Vec<PathBuf> {
-    let folder = root().join("target").join(folder);
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.unwrap().path())
-        .filter(|file| {
-            file.extension()
-                .is_some_and(|extension| extension == "wasm")
-        })
-        .collect();
-    files.sort();
-    files
-}
 
 fn check(scene: &Scene, file: &Path, more: &[&str]) -> Ran {
     let file = file.display().to_string();
@@ -29,7 +14,7 @@ fn check(scene: &Scene, file: &Path, more: &[&str]) -> Ran {
 /// Fails unless every check of every plugin passed.
 fn pass(folder: &str) {
     let scene = Scene::new().with_plugins(folder);
-    let files = built(folder);
+    let files = scene.plugins();
     assert!(!files.is_empty(), "nothing was built into target/{folder}");
     for file in files {
         let ran = check(&scene, &file, &[]).ended(0);

@@ -157,3 +157,26 @@ fn a_lock_that_is_none_is_refused_and_a_broken_plugin_is_not_locked() {
     hint: build it again with `cargo xtask build-plugins`; or remove the file
     ");
 }
+
+#[test]
+fn what_depends_on_a_plugin_that_is_missing_is_left_out_and_the_others_run() {
+    let scene = Scene::new();
+    fs::remove_file(scene.path("plugins/frontmatter.wasm")).unwrap();
+    let ran = scene.host(&["run", "--record", "oak"]).ended(3);
+    let warnings = ran
+        .stderr
+        .lines()
+        .take_while(|line| !line.contains("materials"));
+    insta::assert_snapshot!(warnings.collect::<Vec<_>>().join("\n"));
+    assert!(scene.path("content/table/oak-laser-cleaning.md").exists());
+    // One that was named is an error.
+    let named = ["run", "--record", "oak", "--component", "text"];
+    let named = scene.host(&named).ended(2);
+    assert!(
+        named
+            .stderr
+            .contains("error: component `text` depends on `frontmatter`"),
+        "{}",
+        named.stderr
+    );
+}
