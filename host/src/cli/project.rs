@@ -83,16 +83,25 @@ impl Project {
         Ok(components)
     }
 
-    /// Components that would be wanted, if something that they depend on were not missing; one that was named is not left
-    /// out but an error.
+    /// Components that would be wanted, if something that their plugins depend on were not missing. A component that was
+    /// named is not left out but an error, and so is a dependency that the configuration names.
     pub fn left_out(&self, args: &SelectionArgs) -> BTreeMap<String, GraphError> {
         let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
         let mut found = graph::unsatisfied(&nodes);
-        found.retain(|name, _| {
-            let mut components = self.components.iter();
-            let asked =
-                |component: &Component| component.name == *name && is_asked(args, component);
-            args.component.is_empty() && components.any(asked)
+        found.retain(|name, error| {
+            let component = |name: &str| {
+                let mut components = self.components.iter();
+                components.find(|component| component.name == name)
+            };
+            let by_plugin = match &*error {
+                GraphError::Missing {
+                    component: lacking, ..
+                } => component(lacking)
+                    .is_some_and(|lacking| !lacking.plugin.package.manifest.component.configured),
+                GraphError::Circle { .. } => false,
+            };
+            let asked = component(name).is_some_and(|component| is_asked(args, component));
+            by_plugin && asked && args.component.is_empty()
         });
         found
     }
