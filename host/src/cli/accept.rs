@@ -7,7 +7,7 @@ use super::args::{ProjectArgs, SelectionArgs};
 use super::exit::{Exit, Failure};
 use super::progress::{Display, emit};
 use super::project::{Project, State, block_on};
-use crate::run::{Acceptance, accept};
+use crate::run::{Acceptance, accept, edits_are_certain};
 
 /// Adopt files that were edited by hand: they count as up to date until something that they are made from changes.
 #[derive(Debug, Args)]
@@ -45,9 +45,9 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
         })
         .collect();
     let State { store, indexed } = State::open(&project).await?;
-    if !store.last_run_was_clean().map_err(Failure::internal)? {
+    if !edits_are_certain(&store).map_err(Failure::internal)? {
         return Err(Failure::usage(anyhow::anyhow!(
-            "the last run was killed, so a file may be its own last write and no edit\n\
+            "the machine went down while a host ran, so a file may be its own last write and no edit\n\
              hint: `host run` finds out which; then accept"
         )));
     }

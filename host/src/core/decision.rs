@@ -56,8 +56,8 @@ pub enum Reason {
     Due,
     /// Its file was edited by hand, and is to be replaced.
     FileEdited,
-    /// The last run ended without notice, and the file is not as the checkpoint says: make the
-    /// artifact again to tell a half-finished write from an edit.
+    /// The last run ended without notice, by a power cut perhaps, and the file is not as the checkpoint says: make
+    /// the artifact again to tell a half-finished write from an edit.
     Unclear,
 }
 
@@ -98,7 +98,7 @@ impl Stored {
 /// What decisions of one run have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Whether the last run ended in order.
+    /// Whether the last run ended in order, or it is known all the same which files it left unfinished.
     pub clean: bool,
     /// Whether files that were edited by hand are replaced.
     pub overwrite_edited: bool,

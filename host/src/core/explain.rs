@@ -53,7 +53,7 @@ impl Cause {
             Cause::Skipped => "skipped before",
             Cause::Due => "chosen to run again",
             Cause::FileEdited => "file edited by hand",
-            Cause::Unclear => "file unclear after a run that was killed",
+            Cause::Unclear => "file unclear after a power cut",
             Cause::DependsOn(_) => "depends on upstream",
         }
     }

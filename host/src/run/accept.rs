@@ -1,7 +1,6 @@
 //! Adopts files that were edited by hand: each becomes the artifact of its task, made from what there is now,
 //! and counts as up to date until an ingredient changes. It changes checkpoints and no file.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use super::artifact;
 use super::judge::Judge;
 use super::output::stamp;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::{FileState, LastOutcome, Rules};
@@ -73,6 +73,7 @@ pub async fn accept(
         };
         components.push((component, wanted, recipe));
     }
+    let left = Left::by(acceptance.store.file());
     let judge = Judge {
         dataset: acceptance.dataset,
         site: acceptance.site,
@@ -84,7 +85,7 @@ pub async fn accept(
             overwrite_edited: false,
             only_chosen: false,
         },
-        unfinished: BTreeSet::new(),
+        left,
     };
     loop {
         let records = acceptance.store.lease(&mut acceptance.lease, BATCH)?;

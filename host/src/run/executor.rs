@@ -12,7 +12,7 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
-use super::unfinished::Unfinished;
+use super::unfinished::{Left, Unfinished};
 use super::untouched;
 use crate::component::Component;
 use crate::config::SiteConfig;
@@ -137,7 +137,15 @@ impl Context {
 /// # Errors
 /// When state or output fail: everything that was acknowledged is safe, and a rerun goes on from there.
 pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
-    let (number, clean) = run.store.begin_run().await?;
+    // Noted before the run is: else a kill in between would leave a run without a note.
+    let state = run.store.file();
+    let left = Left::by(state);
+    let clean = left.is_certain(run.store.last_run_was_clean()?);
+    let unfinished =
+        Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
+            cause: format!("cannot write beside {}: {error}", state.display()),
+        })?;
+    let number = run.store.begin_run().await?;
     let names: Vec<String> = run
         .components
         .iter()
@@ -152,10 +160,9 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
             .await?;
         recipes.push(id);
     }
-    let unfinished = Unfinished::left_unless(clean, run.store.file());
     let output = Output::start(
         run.output_root.clone(),
-        Unfinished::start(run.store.file(), unfinished.clone()),
+        unfinished,
         run.store.clone(),
         run.indexed.id,
         number,
@@ -172,7 +179,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
                 overwrite_edited: run.overwrite_edited,
                 only_chosen: run.only_chosen,
             },
-            unfinished,
+            left,
         },
         indexed: run.indexed,
         components: run.components,
@@ -207,7 +214,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         budget_reached,
     };
     context.store.end_run(number).await?;
-    Unfinished::clear(context.store.file());
+    context.output.end();
     Ok(summary)
 }
 

@@ -1,6 +1,5 @@
 //! The files of every record, read record by record in the order of the dataset. It changes nothing.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use serde_json::Value;
 
 use super::artifact;
 use super::judge::Judge;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::Rules;
@@ -64,6 +64,7 @@ pub fn export<E>(
     wanted: impl Fn(&Record) -> bool,
     mut take: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
 ) -> Result<(), ExportError<E>> {
+    let left = Left::by(store.file());
     let judge = Judge {
         dataset: Arc::clone(dataset),
         // Nothing is made here, so it does not matter.
@@ -76,7 +77,7 @@ pub fn export<E>(
             overwrite_edited: false,
             only_chosen: false,
         },
-        unfinished: BTreeSet::new(),
+        left,
     };
     for entry in dataset.entries() {
         let (_, record) = entry?;

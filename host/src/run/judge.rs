@@ -1,7 +1,6 @@
 //! Holds one task against its checkpoint and its file, and decides by the rule in `core::decision`.
 //! It reads, and changes nothing: a run and a dry run judge alike.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use serde_json::Map;
 
 use super::input::{self, Given};
 use super::output::stamp;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::{self, Decision, FileState, LastOutcome, Rules};
@@ -27,8 +27,8 @@ pub(super) struct Judge {
     /// Number of the dataset in the index.
     pub indexed: i64,
     pub rules: Rules,
-    /// Path and hash of files that a killed run put in their places, and that no checkpoint may know.
-    pub unfinished: BTreeSet<(String, Digest)>,
+    /// What a killed run left.
+    pub left: Left,
 }
 
 /// What is to be done with a task, and what it would be made from.
@@ -137,7 +137,7 @@ impl Judge {
         let found = content.map(|content| (path.to_owned(), content));
         if content.is_some() && content == written {
             (FileState::Intact, content)
-        } else if found.is_some_and(|found| self.unfinished.contains(&found)) {
+        } else if found.is_some_and(|found| self.left.files.contains(&found)) {
             // Nobody's work is lost when it is replaced.
             (FileState::Missing, None)
         } else {

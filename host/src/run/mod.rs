@@ -39,3 +39,4 @@ pub use process::{peak_memory, raise_open_files, resident_memory};
 pub use recorded::{Place, Recorded, RecordedEnd, recorded};
 pub use replay::{Replay, UpstreamText, replay, replay_input};
 pub use step::TaskFailure;
+pub use unfinished::edits_are_certain;

@@ -10,7 +10,7 @@ use super::input;
 use super::judge::{Judge, Verdict};
 use super::probe::{Probe, ProbeEnd, probe};
 use super::step::TaskFailure;
-use super::unfinished::Unfinished;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::change::Change;
@@ -118,7 +118,8 @@ impl Surveyor {
         output_root: PathBuf,
         overwrite_edited: bool,
     ) -> Result<Surveyor, StoreError> {
-        let clean = store.last_run_was_clean()?;
+        let left = Left::by(store.file());
+        let clean = left.is_certain(store.last_run_was_clean()?);
         Ok(Surveyor {
             judge: Judge {
                 dataset,
@@ -131,7 +132,7 @@ impl Surveyor {
                     overwrite_edited,
                     only_chosen: false,
                 },
-                unfinished: Unfinished::left_unless(clean, store.file()),
+                left,
             },
             store: store.clone(),
             components: components.into(),

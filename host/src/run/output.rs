@@ -52,6 +52,7 @@ struct Job {
 #[derive(Clone)]
 pub(super) struct Output {
     jobs: mpsc::Sender<Job>,
+    place: Arc<Mutex<Place>>,
 }
 
 impl Output {
@@ -69,8 +70,16 @@ impl Output {
             unfinished,
             known: BTreeSet::new(),
         };
-        tokio::spawn(work(receiver, place, store, dataset, run));
-        Output { jobs }
+        let place = Arc::new(Mutex::new(place));
+        tokio::spawn(work(receiver, Arc::clone(&place), store, dataset, run));
+        Output { jobs, place }
+    }
+
+    /// Everything that was queued is durable, and the run has ended in order.
+    pub fn end(&self) {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        // A note that stays names files that their checkpoints name as well.
+        let _ = place.unfinished.end();
     }
 
     /// Queues a file, if any, and its checkpoint. The receiver tells when both are durable.
@@ -101,10 +110,15 @@ struct Place {
     known: BTreeSet<PathBuf>,
 }
 
-async fn work(mut jobs: mpsc::Receiver<Job>, place: Place, store: Store, dataset: i64, run: RunId) {
+async fn work(
+    mut jobs: mpsc::Receiver<Job>,
+    place: Arc<Mutex<Place>>,
+    store: Store,
+    dataset: i64,
+    run: RunId,
+) {
     let mut group = Vec::with_capacity(GROUP);
     let mut last = 0;
-    let place = Arc::new(Mutex::new(place));
     while jobs.recv_many(&mut group, GROUP).await > 0 {
         if last > BUSY && group.len() < last {
             sleep(GATHER).await;

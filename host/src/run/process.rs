@@ -23,6 +23,12 @@ fn status(key: &str) -> Option<u64> {
         .map(|kib| kib * 1024)
 }
 
+/// Which start of the machine this is; `None` where the system does not tell.
+pub(super) fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
 /// Raises the limit on open files to what the system allows. Returns what it is then, if it is less
 /// than `wanted`.
 pub fn raise_open_files(wanted: u64) -> Option<u64> {

@@ -1,13 +1,13 @@
 //! One task again, from what it was told: the component is run with the answers of its transcript and with the
 //! files that are there now. No network, and nothing is written.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
 use super::judge::Judge;
 use super::replay::{UpstreamText, replay};
 use super::step::TaskFailure;
+use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::Rules;
@@ -72,6 +72,7 @@ pub fn recorded(
     component: &Component,
     record: &Record,
 ) -> Result<Option<Recorded>, StoreError> {
+    let left = Left::by(place.store.file());
     let judge = Judge {
         dataset: place.dataset,
         site: place.site,
@@ -83,7 +84,7 @@ pub fn recorded(
             overwrite_edited: false,
             only_chosen: false,
         },
-        unfinished: BTreeSet::new(),
+        left,
     };
     let points = judge.store.checkpoints(place.indexed.id, &record.id)?;
     let of = |component: &Component| {

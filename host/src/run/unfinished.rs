@@ -2,58 +2,103 @@
 //! host that is killed between the two leaves files that no checkpoint knows; the note tells that batchgen
 //! wrote them, and not a person.
 //!
-//! The note is not synced: it outlives the process, and a power cut only as far as its file system cares.
+//! The note is not synced. It outlives the process, but not for certain the machine: so it names the boot that it was
+//! written in, and after another one it is not relied on.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use super::process::boot;
 use crate::core::digest::Digest;
+use crate::store::{Store, StoreError};
+
+/// Path of a file below the output directory, and hash of its text.
+type Placed = (String, Digest);
+
+#[derive(Default, Serialize, Deserialize)]
+struct Note {
+    /// The boot that it was written in, where it is the whole truth in that.
+    boot: Option<String>,
+    files: BTreeSet<Placed>,
+}
+
+/// What runs before left unfinished.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    /// The files that no checkpoint may know.
+    pub files: BTreeSet<Placed>,
+    /// Whether there are no others.
+    is_whole: bool,
+}
+
+impl Left {
+    /// By the note of the state in this file. One that cannot be read tells of nothing.
+    pub fn by(state: &Path) -> Left {
+        let note: Note = fs::read(note_of(state))
+            .ok()
+            .and_then(|note| serde_json::from_slice(&note).ok())
+            .unwrap_or_default();
+        Left {
+            is_whole: note.boot.is_some() && note.boot == boot(),
+            files: note.files,
+        }
+    }
+
+    /// Whether a file that is neither as its checkpoint says nor among these was edited by a person: after an end in
+    /// order, and after one that the note outlived.
+    pub fn is_certain(&self, ended_in_order: bool) -> bool {
+        ended_in_order || self.is_whole
+    }
+}
+
+/// Whether every file that is not as its checkpoint says was edited by a person, or is known to be a killed run's.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
+    Ok(Left::by(store.file()).is_certain(store.last_run_was_clean()?))
+}
 
 /// The note of one run.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     path: PathBuf,
+    boot: Option<String>,
     /// What earlier runs left, as long as this one has not made it anew.
-    left: BTreeSet<(String, Digest)>,
+    left: BTreeSet<Placed>,
 }
 
 impl Unfinished {
-    /// Path, below the output directory, and hash of every file that runs before left unfinished, by the note of
-    /// the state in this file; none after an end in order. A note that cannot be read tells of none.
-    pub fn left_unless(clean: bool, state: &Path) -> BTreeSet<(String, Digest)> {
-        if clean {
-            BTreeSet::new()
-        } else {
-            Unfinished::left(state)
-        }
-    }
-
-    fn left(state: &Path) -> BTreeSet<(String, Digest)> {
-        fs::read(note_of(state))
-            .ok()
-            .and_then(|note| serde_json::from_slice(&note).ok())
-            .unwrap_or_default()
-    }
-
-    /// Begins the note of a run, with what is known to be left.
-    pub fn start(state: &Path, left: BTreeSet<(String, Digest)>) -> Unfinished {
-        Unfinished {
+    /// Begins the note of a run; `is_certain` as [`Left::is_certain`] had it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn start(state: &Path, left: Left, is_certain: bool) -> io::Result<Unfinished> {
+        let unfinished = Unfinished {
             path: note_of(state),
-            left,
-        }
+            boot: boot().filter(|_| is_certain),
+            left: left.files,
+        };
+        unfinished.note(&[])?;
+        Ok(unfinished)
     }
 
     /// Notes files that are about to be put in their places, instead of those before.
     ///
     /// # Errors
     /// When the note cannot be written.
-    pub fn note(&self, files: &[(String, Digest)]) -> io::Result<()> {
-        let all: Vec<_> = self.left.iter().chain(files).collect();
+    pub fn note(&self, files: &[Placed]) -> io::Result<()> {
+        let note = Note {
+            boot: self.boot.clone(),
+            files: self.left.iter().chain(files).cloned().collect(),
+        };
         // Renamed, so that a kill leaves the one or the other.
         let temporary = self.path.with_extension("unfinished.tmp");
-        fs::write(&temporary, serde_json::to_vec(&all)?)?;
+        fs::write(&temporary, serde_json::to_vec(&note)?)?;
         fs::rename(&temporary, &self.path)
     }
 
@@ -62,15 +107,17 @@ impl Unfinished {
         self.left.retain(|(path, _)| !paths.contains(path));
     }
 
+    /// All files of this run have their checkpoints. The note stays: a host may be killed before it begins one.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub fn end(&self) -> io::Result<()> {
+        self.note(&[])
+    }
+
     /// Where the note lies.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Removes the note at the end of a run that has none.
-    pub fn clear(state: &Path) {
-        // After an end in order nobody reads it.
-        let _ = fs::remove_file(note_of(state));
     }
 }
 
@@ -84,26 +131,46 @@ fn note_of(state: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
+    fn file(path: &str, text: &str) -> Placed {
+        (path.to_owned(), Digest::of(text.as_bytes()))
+    }
+
     #[test]
     fn what_is_left_stays_noted_until_it_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.db");
-        assert!(Unfinished::left(&state).is_empty());
-        let file = |path: &str, text: &str| (path.to_owned(), Digest::of(text.as_bytes()));
-        let (before, now, other) = (file("a", "before"), file("a", "now"), file("b", "b"));
-        let mut note = Unfinished::start(&state, BTreeSet::from([before.clone()]));
-        note.note(std::slice::from_ref(&now)).unwrap();
-        assert_eq!(
-            Unfinished::left(&state),
-            BTreeSet::from([before, now.clone()]),
-            "either may lie there"
-        );
+        assert!(Left::by(&state).files.is_empty());
+        let left = Left {
+            files: BTreeSet::from([file("a", "before")]),
+            is_whole: true,
+        };
+        let mut note = Unfinished::start(&state, left.clone(), true).unwrap();
+        assert_eq!(Left::by(&state).files, left.files);
+        note.note(&[file("a", "now")]).unwrap();
+        let both = BTreeSet::from([file("a", "before"), file("a", "now")]);
+        assert_eq!(Left::by(&state).files, both, "either may lie there");
+        note.end().unwrap();
+        assert_eq!(Left::by(&state).files, left.files, "it was not made anew");
         note.finished(&["a".to_owned()]);
-        note.note(std::slice::from_ref(&other)).unwrap();
-        assert_eq!(Unfinished::left(&state), BTreeSet::from([other]));
-        Unfinished::clear(&state);
-        assert!(Unfinished::left(&state).is_empty());
-        fs::write(note_of(&state), "[[\"a\", \"cut o").unwrap();
-        assert!(Unfinished::left(&state).is_empty());
+        note.note(&[file("b", "b")]).unwrap();
+        assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
+        note.end().unwrap();
+        assert!(Left::by(&state).files.is_empty());
+    }
+
+    #[test]
+    fn only_a_note_of_this_boot_is_relied_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state.db");
+        assert!(!Left::by(&state).is_certain(false), "there is none");
+        assert!(Left::by(&state).is_certain(true));
+        Unfinished::start(&state, Left::default(), true).unwrap();
+        assert_eq!(Left::by(&state).is_certain(false), boot().is_some());
+        Unfinished::start(&state, Left::default(), false).unwrap();
+        assert!(!Left::by(&state).is_certain(false), "nor was it before");
+        fs::write(note_of(&state), r#"{"boot": "another", "files": []}"#).unwrap();
+        assert!(!Left::by(&state).is_certain(false));
+        fs::write(note_of(&state), r#"{"boot": "cut o"#).unwrap();
+        assert!(!Left::by(&state).is_certain(false));
     }
 }

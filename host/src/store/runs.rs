@@ -19,31 +19,24 @@ impl RunId {
 }
 
 impl Store {
-    /// Notes the beginning of a run; tells whether the run before it ended in order.
+    /// Notes the beginning of a run.
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub async fn begin_run(&self) -> Result<(RunId, bool), StoreError> {
+    pub async fn begin_run(&self) -> Result<RunId, StoreError> {
         let result = self
             .inner
             .writer
             .exclusive(|connection| {
-                let open: i64 = connection.query_row(
-                    "SELECT count(*) FROM run WHERE ended_at IS NULL",
-                    [],
-                    |row| row.get(0),
-                )?;
                 connection.execute(
                     "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE ended_at IS NULL",
                     [],
                 )?;
                 connection.execute("INSERT INTO run DEFAULT VALUES", [])?;
-                Ok((RunId(connection.last_insert_rowid()), open == 0))
+                Ok(RunId(connection.last_insert_rowid()))
             })
             .await?;
-        let in_order = self.is_in_order();
         self.set_in_order(false);
-        let result = result.map(|(run, clean)| (run, clean && in_order));
         result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::crash::Dice;
 use crate::scene::Scene;
 
@@ -16,6 +18,17 @@ fn wal(scene: &Scene) -> Option<(PathBuf, Vec<u8>)> {
     let path = scene.path(".batchgen/state.db-wal");
     let bytes = fs::read(&path).ok()?;
     (bytes.len() > HEADER).then_some((path, bytes))
+}
+
+/// The machine starts anew.
+fn boot(scene: &Scene) {
+    let path = scene.path(".batchgen/state.db.unfinished");
+    // Killed before it was begun, a run has none.
+    if let Ok(note) = fs::read(&path) {
+        let mut note: Value = serde_json::from_slice(&note).unwrap();
+        note["boot"] = "another".into();
+        fs::write(&path, note.to_string()).unwrap();
+    }
 }
 
 /// Where the last commit ends. Behind it nothing was synced, and a new host overwrites it.
@@ -37,6 +50,7 @@ fn last_commit(wal: &[u8]) -> usize {
 
 /// Tears what was not synced: no commit may be missing afterwards.
 pub(super) fn tear_unsynced(scene: &Scene, dice: &mut Dice) {
+    boot(scene);
     let Some((path, mut bytes)) = wal(scene) else {
         return;
     };
@@ -56,6 +70,7 @@ pub(super) fn tear_unsynced(scene: &Scene, dice: &mut Dice) {
 
 /// Tears what was synced, which only a disk that lies about it loses. Whether there was something to tear.
 pub(super) fn tear_synced(scene: &Scene, dice: &mut Dice) -> bool {
+    boot(scene);
     let Some((path, mut bytes)) = wal(scene) else {
         return false;
     };
@@ -78,6 +93,7 @@ pub(super) fn tear_synced(scene: &Scene, dice: &mut Dice) -> bool {
 
 /// Tears files that were published: nothing of them, a half, or zeros. How many.
 pub(super) fn tear_files(scene: &Scene, dice: &mut Dice) -> usize {
+    boot(scene);
     if !scene.path("content").exists() {
         return 0;
     }
