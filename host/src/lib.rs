@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod component;
 pub mod config;
+pub mod conformance;
 pub mod core;
 pub mod dataset;
 pub mod llm;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use host::component::{Component, resolve};
 use host::config::{ComponentConfig, Config, FILE_NAME};
-use host::core::graph::order;
+use host::core::graph::{order, unsatisfied};
 use host::dataset::{Dataset, Record};
 use host::llm::render::render;
 use host::llm::request::{Answer, ResponseFormat};
@@ -28,6 +29,21 @@ fn examples(plugins: &Path) -> BTreeMap<String, ComponentConfig> {
                 .component
         })
         .collect()
+}
+
+/// Keeps the snapshots of a component that cannot be run from being told to belong to no test.
+fn keep(folder: &Path) {
+    let Some(list) = std::env::var_os("INSTA_SNAPSHOT_REFERENCES_FILE") else {
+        return;
+    };
+    let mut list = OpenOptions::new()
+        .append(true)
+        .open(list)
+        .expect("the list of references");
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        writeln!(list, "{}", path.display()).expect("the list can be written");
+    }
 }
 
 /// Dataset and components of the repository.
@@ -65,6 +81,13 @@ impl Bench {
             broken.iter().map(ToString::to_string).collect::<String>()
         );
         let mut components = resolve(&plugins, &config, Some("offline")).expect("components");
+        let nodes: Vec<_> = components.iter().map(Component::node).collect();
+        let left_out = unsatisfied(&nodes);
+        components.retain(|component| !left_out.contains_key(&component.name));
+        for (name, error) in &left_out {
+            eprintln!("{name} is not compared: {error}");
+            keep(&root.join("snapshots").join(name));
+        }
         let nodes: Vec<_> = components.iter().map(Component::node).collect();
         let order = order(&nodes).expect("an order");
         components.sort_by_key(|component| order.iter().position(|name| *name == component.name));

@@ -106,10 +106,50 @@ impl Scene {
         self.with("BATCHGEN_PLUGINS", &plugins.display().to_string())
     }
 
-    /// With all that was built into a folder of `target/`: `plugins`, `example-plugins`, `test-plugins`.
+    /// With all that was built into a folder of `target/`: `plugins`, `example-plugins`, `test-plugins`. One that lacks
+    /// what it depends on is left out.
     pub fn with_plugins(self, folder: &str) -> Scene {
         let built = root().join("target").join(folder);
-        self.with("BATCHGEN_PLUGINS", &built.display().to_string())
+        let scene = self.with("BATCHGEN_PLUGINS", &built.display().to_string());
+        let listed = scene.host(&["plugins", "list", "--json"]).ended(0);
+        let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+        let mut plugins = listed["plugins"].as_array().expect("a list").clone();
+        let all = plugins.len();
+        loop {
+            let known = plugins.clone();
+            let is_there = |name: &Value| known.iter().any(|plugin| plugin["name"] == *name);
+            plugins.retain(|plugin| {
+                let needs = plugin["depends_on"].as_array().expect("a list");
+                needs.iter().all(is_there)
+            });
+            if plugins.len() == known.len() {
+                break;
+            }
+        }
+        if plugins.len() == all {
+            return scene;
+        }
+        let whole = scene.path("whole");
+        fs::create_dir(&whole).expect("a folder");
+        for plugin in &plugins {
+            let file = Path::new(plugin["file"].as_str().expect("a path"));
+            let name = file.file_name().expect("a file");
+            std::os::unix::fs::symlink(file, whole.join(name)).expect("a link");
+        }
+        scene.with("BATCHGEN_PLUGINS", &whole.display().to_string())
+    }
+
+    /// The plugins of the scene.
+    pub fn plugins(&self) -> Vec<PathBuf> {
+        let folder = self.environment.get("BATCHGEN_PLUGINS");
+        let folder = folder.map_or_else(|| self.path("plugins"), PathBuf::from);
+        let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|file| file.extension().is_some_and(|end| end == "wasm"))
+            .collect();
+        files.sort();
+        files
     }
 
     /// With a model behind this simulator, fast, and known by [`KEY`].

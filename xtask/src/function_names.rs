@@ -1,7 +1,8 @@
 //! Makes the names of a module's functions short. They are for people, in the backtrace of a trap; as rustc writes them
 //! they take a quarter of a plugin.
 //!
-//! A name loses its hash and all of its paths but their last two parts. Everything else of the module stays as it is.
+//! A name loses its hash, its generic arguments, the trait that it belongs to, and all of its path but the last two parts.
+//! Everything else of the module stays as it is.
 
 use anyhow::{Context, Result};
 use rustc_demangle::demangle;
@@ -15,7 +16,7 @@ const FUNCTIONS: u8 = 1;
 /// Magic number and version.
 const HEADER: usize = 8;
 /// Longest name, characters.
-const LONGEST: usize = 60;
+const LONGEST: usize = 48;
 
 /// The module with short names.
 ///
@@ -65,34 +66,70 @@ fn names(mut section: Reader<'_>) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// A symbol as a person reads it.
+/// A symbol as a person looks for it: the function's name behind the name of its type or module.
 fn short(symbol: &str) -> String {
     let name = format!("{:#}", demangle(symbol));
-    let mut out = String::new();
-    let mut path: Vec<&str> = Vec::new();
-    let mut rest = name.as_str();
-    while !rest.is_empty() {
-        let word = rest
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(rest.len());
-        let (part, behind) = rest.split_at(word);
-        match behind.strip_prefix("::") {
-            Some(next) => {
-                path.push(part);
-                rest = next;
+    let parts: Vec<&str> = parts(&name, "::")
+        .enumerate()
+        .filter_map(|(place, part)| match part.strip_prefix('<') {
+            Some(inside) => {
+                let inside = inside.strip_suffix('>').unwrap_or(inside);
+                let type_of = type_of(inside);
+                // Behind a name it is a generic argument, unless it says what is implemented.
+                (place == 0 || type_of != inside).then(|| last_part(type_of))
             }
-            None => {
-                path.push(part);
-                let last_two = path.len().saturating_sub(2);
-                out.push_str(&path.split_off(last_two).join("::"));
-                path.clear();
-                let mut letters = behind.chars();
-                out.extend(letters.next());
-                rest = letters.as_str();
+            None => Some(without_generics(part)),
+        })
+        .collect();
+    let last_two = parts
+        .get(parts.len().saturating_sub(2)..)
+        .unwrap_or_default();
+    last_two.join("::").chars().take(LONGEST).collect()
+}
+
+/// The type of `T as Trait` and of `impl Trait for T`.
+fn type_of(inside: &str) -> &str {
+    if let Some(implemented) = inside.strip_prefix("impl ") {
+        return parts(implemented, " for ").last().unwrap_or(implemented);
+    }
+    parts(inside, " as ").next().unwrap_or(inside)
+}
+
+/// The last part of a type's path, without what it is generic over.
+fn last_part(name: &str) -> &str {
+    let named = |part: &&str| !part.starts_with('<');
+    let last = parts(name, "::").filter(named).last();
+    without_generics(last.unwrap_or(name)).trim_start_matches(['&', '*', '(', '['])
+}
+
+fn without_generics(part: &str) -> &str {
+    // A closure's braces are no generics, and an operator's angle is no bracket.
+    part.split_once('<').map_or(part, |(name, _)| name)
+}
+
+/// What stands between separators that are not inside brackets.
+fn parts<'a>(text: &'a str, separator: &'a str) -> impl Iterator<Item = &'a str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut depth = 0_usize;
+        for (place, letter) in text.char_indices() {
+            match letter {
+                '<' | '(' | '[' | '{' => depth += 1,
+                '>' | ')' | ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0
+                && let Some((part, behind)) = text.split_at_checked(place)
+                && let Some(behind) = behind.strip_prefix(separator)
+            {
+                rest = Some(behind);
+                return Some(part);
             }
         }
-    }
-    out.chars().take(LONGEST).collect()
+        rest = None;
+        Some(text)
+    })
 }
 
 /// Reads the binary format.
@@ -147,7 +184,19 @@ mod tests {
             ),
             (
                 "_ZN71_$LT$bullets..Bullets$u20$as$u20$batchgen_sdk..component..Component$GT$8generate17h020c522bd7f98b17E",
-                "<bullets::Bullets as component::Component>::generate",
+                "Bullets::generate",
+            ),
+            (
+                "_ZN10serde_json5value2de135_$LT$impl$u20$serde_core..de..Deserializer$u20$for$u20$serde_json..map..Map$LT$alloc..string..String$C$serde_json..value..Value$GT$$GT$15deserialize_any17h020c522bd7f98b17E",
+                "Map::deserialize_any",
+            ),
+            (
+                "_ZN12batchgen_sdk3ask13complete_json28_$u7b$$u7b$closure$u7d$$u7d$17h020c522bd7f98b17E",
+                "complete_json::{{closure}}",
+            ),
+            (
+                "_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_str17h020c522bd7f98b17E",
+                "String::write_str",
             ),
             ("cabi_realloc", "cabi_realloc"),
         ] {

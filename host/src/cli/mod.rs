@@ -17,6 +17,7 @@ mod init;
 mod lanes;
 mod numbers;
 mod plan;
+mod plugins;
 mod program;
 mod progress;
 mod project;
@@ -80,6 +81,7 @@ enum Command {
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
     Store(store::StoreArgs),
+    Plugins(plugins::PluginsArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     Reference(reference::ReferenceArgs),
@@ -142,6 +144,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
             Cli::command(),
             &environment::unflagged(),
         )),
+        Command::Plugins(args) => plugins::perform(&args, display),
         Command::Completions(args) => Ok(completions::perform(&args, self::command())),
     }
 }

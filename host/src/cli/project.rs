@@ -1,5 +1,6 @@
 //! The project that a subcommand works on: configuration, dataset, plugins and components, and its state.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use super::exit::{Exit, Failure};
 use super::settings::Settings;
 use crate::component::{self, Component};
 use crate::config::closest;
-use crate::core::graph;
+use crate::core::graph::{self, GraphError};
 use crate::dataset::Dataset;
+use crate::plugin::lock::Lock;
 use crate::plugin::{engine, load};
 use crate::run::Surveyor;
 use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store, StoreError};
@@ -38,6 +40,11 @@ impl Project {
         for error in &broken {
             display.print(&format!("warning: {error}"));
         }
+        if let Some(lock) = Lock::read(&settings.lock).map_err(Failure::usage)? {
+            let directory = &settings.plugins;
+            lock.enforce(&settings.lock, directory, &plugins)
+                .map_err(Failure::usage)?;
+        }
         let components = component::resolve(&plugins, &settings.config, args.model.as_deref())
             .map_err(Failure::usage)?;
         Ok(Project {
@@ -54,18 +61,17 @@ impl Project {
         Ok(self)
     }
 
-    /// The components that are wanted, each behind what it depends on.
+    /// The components that are wanted, each behind what it depends on. Those of [`Self::left_out`] are not among them.
     pub fn wanted(&self, args: &SelectionArgs) -> Result<Vec<Component>, Failure> {
         for name in &args.component {
             self.component(name)?;
         }
+        let left_out = self.left_out(args);
         let asked = self
             .components
             .iter()
             .filter(|component| {
-                args.all
-                    || args.component.contains(&component.name)
-                    || (args.component.is_empty() && component.enabled)
+                is_asked(args, component) && !left_out.contains_key(&component.name)
             })
             .map(|component| component.name.clone());
         let components = self.with_dependencies(asked)?;
@@ -75,6 +81,38 @@ impl Project {
             )));
         }
         Ok(components)
+    }
+
+    /// Components that would be wanted, if something that their plugins depend on were not missing. A component that was
+    /// named is not left out but an error, and so is a dependency that the configuration names.
+    pub fn left_out(&self, args: &SelectionArgs) -> BTreeMap<String, GraphError> {
+        let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
+        let mut found = graph::unsatisfied(&nodes);
+        found.retain(|name, error| {
+            let component = |name: &str| {
+                let mut components = self.components.iter();
+                components.find(|component| component.name == name)
+            };
+            let by_plugin = match &*error {
+                GraphError::Missing {
+                    component: lacking, ..
+                } => component(lacking)
+                    .is_some_and(|lacking| !lacking.plugin.package.manifest.component.configured),
+                GraphError::Circle { .. } => false,
+            };
+            let asked = component(name).is_some_and(|component| is_asked(args, component));
+            by_plugin && asked && args.component.is_empty()
+        });
+        found
+    }
+
+    /// Says which components are left out; whether some are.
+    pub fn tell_left_out(&self, args: &SelectionArgs, display: &Display) -> bool {
+        let left_out = self.left_out(args);
+        for (name, error) in &left_out {
+            display.print(&format!("warning: `{name}` is left out: {error}"));
+        }
+        !left_out.is_empty()
     }
 
     /// Components and what they depend on, each behind what it depends on.
@@ -128,6 +166,13 @@ impl Project {
                 ))
             })
     }
+}
+
+/// Whether a component is asked for, by its name or with others.
+fn is_asked(args: &SelectionArgs, component: &Component) -> bool {
+    args.all
+        || args.component.contains(&component.name)
+        || (args.component.is_empty() && component.enabled)
 }
 
 /// The project's state, with its dataset in the index.

@@ -96,12 +96,7 @@ fn render_all(replayed: &Recorded, prompts: bool) -> (String, Exit) {
         for (number, (request, answer)) in (1..).zip(&replayed.told) {
             let _ = writeln!(text, "=== question {number}");
             question(&mut text, request);
-            let (kind, said) = match answer {
-                Answer::Completion(completion) => (completion.model.as_str(), &completion.text),
-                Answer::ContentFiltered(cause) => ("content filtered", cause),
-                Answer::ContextTooLong(cause) => ("context too long", cause),
-            };
-            let _ = writeln!(text, "--- answer ({kind})\n{}\n", said.trim_end());
+            self::answer(&mut text, answer);
         }
     }
     for line in &replayed.log {
@@ -142,7 +137,8 @@ fn render_all(replayed: &Recorded, prompts: bool) -> (String, Exit) {
     (text, exit)
 }
 
-fn question(text: &mut String, request: &CompletionRequest) {
+/// A question as it is asked.
+pub(super) fn question(text: &mut String, request: &CompletionRequest) {
     for message in render(request) {
         let _ = writeln!(
             text,
@@ -154,6 +150,16 @@ fn question(text: &mut String, request: &CompletionRequest) {
     if let ResponseFormat::JsonSchema(schema) = &request.format {
         let _ = writeln!(text, "--- schema\n{schema:#}");
     }
+}
+
+/// An answer, and who gave it.
+pub(super) fn answer(text: &mut String, answer: &Answer) {
+    let (kind, said) = match answer {
+        Answer::Completion(completion) => (completion.model.as_str(), &completion.text),
+        Answer::ContentFiltered(cause) => ("content filtered", cause),
+        Answer::ContextTooLong(cause) => ("context too long", cause),
+    };
+    let _ = writeln!(text, "--- answer ({kind})\n{}\n", said.trim_end());
 }
 
 /// Holds what was made against the file.

@@ -41,10 +41,11 @@ pub(super) struct RunArgs {
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?.limited(&args.limits)?;
     let components = project.wanted(&args.selection)?;
-    let broken = project.broken;
+    let missing = project.broken && args.selection.all;
+    let missing = project.tell_left_out(&args.selection, display) || missing;
     let exit = block_on(start(args, display, project, components))?;
-    // A plugin that could not be loaded is a component that is missing.
-    Ok(if exit == Exit::Done && broken && args.selection.all {
+    // A plugin that could not be loaded is a component that is missing, and so is one that lacks what it depends on.
+    Ok(if exit == Exit::Done && missing {
         Exit::Partial
     } else {
         exit

@@ -10,6 +10,7 @@ use super::providers;
 use crate::config::{Config, LimitsConfig, closest};
 use crate::core::class::FailureClass;
 use crate::dataset::{DatasetConfig, is_safe_id, safe_id};
+use crate::plugin::lock;
 
 /// The configuration with the flags laid over it.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Settings {
     /// Directory of plugins.
     pub plugins: PathBuf,
     pub cache: PathBuf,
+    /// The file that may say which plugins are used.
+    pub lock: PathBuf,
     /// Millionths of a dollar that the run may cost.
     pub max_cost: Option<u64>,
 }
@@ -66,6 +69,7 @@ impl Settings {
             dataset,
             explicit: LimitsConfig::default(),
             cache: cache_directory()?,
+            lock: lock_file(args.place.config.as_deref()),
             max_cost: None,
         })
     }
@@ -118,6 +122,14 @@ pub(super) fn plugins_directory(config: &Config) -> PathBuf {
         .chain(installed.iter().map(|place| beside.join(place)))
         .filter(|place| place.is_dir());
     places.next().unwrap_or(built)
+}
+
+/// `plugins.lock` beside the configuration; in the working directory where there is none.
+pub(super) fn lock_file(named: Option<&Path>) -> PathBuf {
+    self::file(named).map_or_else(
+        || PathBuf::from(lock::FILE_NAME),
+        |file| file.with_file_name(lock::FILE_NAME),
+    )
 }
 
 /// Reads an amount of dollars.
@@ -197,7 +209,7 @@ fn relative(path: &Path) -> PathBuf {
 }
 
 /// Where compiled plugins are kept: `BATCHGEN_CACHE_DIR`, or the user's cache directory.
-fn cache_directory() -> anyhow::Result<PathBuf> {
+pub(super) fn cache_directory() -> anyhow::Result<PathBuf> {
     let variable = |name: &str| {
         env::var_os(name)
             .filter(|value| !value.is_empty())

@@ -16,6 +16,8 @@ use super::exit::{Exit, Failure};
 use super::settings;
 use crate::store::StoreError;
 
+pub(super) use stats::bytes;
+
 /// Look after the state: journal, transcripts and checkpoints.
 #[derive(Debug, Args)]
 pub(super) struct StoreArgs {

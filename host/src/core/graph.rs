@@ -73,6 +73,15 @@ pub fn with_dependencies(
     Ok(found)
 }
 
+/// Components that cannot run because something that they need, at whatever depth, is not there: what is missing.
+pub fn unsatisfied(nodes: &[Node]) -> BTreeMap<String, GraphError> {
+    let missing = |node: &Node| with_dependencies(nodes, [node.name.clone()]).err();
+    nodes
+        .iter()
+        .filter_map(|node| Some((node.name.clone(), missing(node)?)))
+        .collect()
+}
+
 /// The names in an order in which every component stands behind what it depends on, and otherwise
 /// by priority, then name.
 ///
@@ -159,5 +168,18 @@ mod tests {
         );
         let error = order(&[node("a", 1, &["ghost"])]).unwrap_err();
         assert!(error.to_string().contains("`a` depends on `ghost`"));
+    }
+
+    #[test]
+    fn what_needs_something_that_is_missing_is_unsatisfied_and_the_rest_is_not() {
+        let node = |name: &str, depends_on: &[&str]| Node {
+            name: name.to_owned(),
+            priority: 1,
+            depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let nodes = [node("a", &["ghost"]), node("b", &["a"]), node("c", &[])];
+        let found = unsatisfied(&nodes);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(found["b"].to_string().contains("`a` depends on `ghost`"));
     }
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Serialize;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::ComponentPre;
@@ -18,6 +20,10 @@ use crate::core::digest::Digest;
 
 /// Largest plugin file: a Python guest with its interpreter has 18 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Where the names of the contract's interfaces begin.
+const CONTRACT_PACKAGE: &str = "batchgen:component/";
+/// The version of the contract that is offered. Released ones are offered for ever (docs/CONTRACT.md).
+const CONTRACT_VERSION: &str = "0.1.0";
 /// What a component may import, beside an empty WASI; anything else is refused by name.
 const CONTRACT: [&str; 3] = [
     "batchgen:component/types@0.1.0",
@@ -76,8 +82,57 @@ pub struct Plugin {
     pub digest: Digest,
     /// Where it came from.
     pub file: PathBuf,
+    /// Its size, bytes.
+    pub size: u64,
+    /// Version of the contract that it was built against.
+    pub contract: String,
     pub(super) pre: ComponentPre<State>,
     pub(super) engine: wasmtime::Engine,
+}
+
+/// An interface or a function at a plugin's border.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Port {
+    /// Its name, with its version.
+    pub name: String,
+    /// Functions of an interface that are used; none for a function.
+    pub functions: Vec<String>,
+}
+
+impl Plugin {
+    /// What it imports, by name.
+    pub fn imports(&self) -> Vec<Port> {
+        let component = self.pre.instance_pre().component().component_type();
+        let imports = component.imports(&self.engine);
+        self.ports(imports.map(|(name, item)| (name, item.ty)))
+    }
+
+    /// What it exports, by name.
+    pub fn exports(&self) -> Vec<Port> {
+        let component = self.pre.instance_pre().component().component_type();
+        let exports = component.exports(&self.engine);
+        self.ports(exports.map(|(name, item)| (name, item.ty)))
+    }
+
+    fn ports<'a>(&self, items: impl Iterator<Item = (&'a str, ComponentItem)>) -> Vec<Port> {
+        let mut ports: Vec<Port> = items
+            .filter_map(|(name, item)| {
+                let functions = match &item {
+                    ComponentItem::ComponentInstance(instance) => instance
+                        .exports(&self.engine)
+                        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+                        .map(|(name, _)| name.to_owned())
+                        .collect(),
+                    ComponentItem::ComponentFunc(_) => Vec::new(),
+                    _ => return None,
+                };
+                let name = name.to_owned();
+                Some(Port { name, functions })
+            })
+            .collect();
+        ports.sort();
+        ports
+    }
 }
 
 impl std::fmt::Debug for Plugin {
@@ -165,7 +220,15 @@ pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
         let package = accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
         let pre = link(engine, &component, &contents.imports)
             .map_err(|(cause, hint)| refused(cause, hint))?;
-        return Ok(plugin(engine, file, package, digest, pre));
+        return Ok(Plugin {
+            package,
+            digest,
+            file: file.to_owned(),
+            size: metadata.len(),
+            contract: contract(&contents),
+            pre,
+            engine: engine.wasmtime.clone(),
+        });
     }
     let bytes = fs::read(file).map_err(|error| refused(error.to_string(), REBUILD))?;
     let contents = inspect(&bytes).map_err(|cause| refused(cause, REBUILD))?;
@@ -178,37 +241,48 @@ pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
         .map_err(|error| refused(format!("it does not compile: {error:#}"), REBUILD))?;
     let pre = link(engine, &component, &contents.imports)
         .map_err(|(cause, hint)| refused(cause, hint))?;
+    let plugin = Plugin {
+        package,
+        digest,
+        file: file.to_owned(),
+        size: metadata.len(),
+        contract: contract(&contents),
+        pre,
+        engine: engine.wasmtime.clone(),
+    };
     let known = Known {
         digest: *digest.as_bytes(),
         contents,
     };
     engine.cache.note(&metadata, &known);
-    Ok(plugin(engine, file, package, digest, pre))
+    Ok(plugin)
 }
 
 const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
 
 /// What is wrong with a file, and what to do.
-type Fault = (String, &'static str);
+pub(super) type Fault = (String, &'static str);
 
-fn plugin(
-    engine: &Engine,
-    file: &Path,
-    package: Package,
-    digest: Digest,
-    pre: ComponentPre<State>,
-) -> Plugin {
-    Plugin {
-        package,
-        digest,
-        file: file.to_owned(),
-        pre,
-        engine: engine.wasmtime.clone(),
-    }
+/// Version of the contract that it was built against: its world names the contract's types, so one is always there.
+fn contract(contents: &Contents) -> String {
+    let mut versions = contents.imports.iter().filter_map(|import| version(import));
+    versions.next().unwrap_or_default().to_owned()
+}
+
+/// A version of the contract that it names and this host does not offer.
+fn other_version(contents: &Contents) -> Option<&str> {
+    let mut versions = contents.imports.iter().filter_map(|import| version(import));
+    versions.find(|version| *version != CONTRACT_VERSION)
+}
+
+/// The version of an interface of the contract.
+fn version(import: &str) -> Option<&str> {
+    let (_, version) = import.strip_prefix(CONTRACT_PACKAGE)?.split_once('@')?;
+    Some(version)
 }
 
 /// The manifest of a file that the host accepts.
-fn accepted(contents: &Contents) -> Result<Package, Fault> {
+pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
     let package = contents.package.as_deref().ok_or_else(|| {
         (
             format!("it has no `{SECTION}` section"),
@@ -220,6 +294,14 @@ fn accepted(contents: &Contents) -> Result<Package, Fault> {
         .map_err(|error| (format!("its manifest is not valid: {error}"), correct))?;
     if let Some(fault) = package.manifest.fault() {
         return Err((format!("its manifest is not valid: {fault}"), correct));
+    }
+    if let Some(version) = other_version(contents) {
+        return Err((
+            format!(
+                "it was built against version {version} of the contract, and this host offers {CONTRACT_VERSION}"
+            ),
+            "use a host that offers it, or build the plugin against wit/component.wit of this host (docs/CONTRACT.md)",
+        ));
     }
     let offered = |import: &str| CONTRACT.contains(&import) || wasi::offers(import);
     match contents.imports.iter().find(|import| !offered(import)) {

@@ -3,11 +3,28 @@
 use serde_json::{Map, Value};
 
 use super::artifact;
+use super::replay::UpstreamText;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::dataset::{Dataset, Record};
 use crate::plugin::manifest::Fields;
 use crate::plugin::sandbox::{Input, Prompt, Site, Upstream};
+
+/// All that a component is told of a record, apart from any run.
+pub fn prepared(
+    component: &Component,
+    site: &SiteConfig,
+    record: &Record,
+    category: &Map<String, Value>,
+    upstreams: &[UpstreamText<'_>],
+) -> Input {
+    let upstreams = upstreams
+        .iter()
+        .map(|other| upstream(other.component, other.text.to_owned()))
+        .collect();
+    let given = picked(component, category, record);
+    input(component, site, record, &given, upstreams)
+}
 
 /// What one component may know of one record.
 pub(super) struct Given {
@@ -18,9 +35,13 @@ pub(super) struct Given {
 
 /// Picks the fields.
 pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -> Given {
+    let none = Map::new();
+    let category = dataset.category_fields(&record.category);
+    picked(component, category.unwrap_or(&none), record)
+}
+
+fn picked(component: &Component, category: &Map<String, Value>, record: &Record) -> Given {
     let wanted = &component.input;
-    let empty = Map::new();
-    let category = dataset.category_fields(&record.category).unwrap_or(&empty);
     Given {
         fields: pick(&record.fields, &wanted.record),
         category_fields: pick(category, &wanted.category),

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Map;
+
 use super::input;
 use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
@@ -10,7 +12,7 @@ use crate::config::SiteConfig;
 use crate::core::key::KeyContext;
 use crate::dataset::{Dataset, Record};
 use crate::llm::request::{Answer, CompletionRequest};
-use crate::plugin::sandbox::{self, Answered, Execution, LogLine, Question};
+use crate::plugin::sandbox::{self, Answered, Execution, Input, LogLine, Question};
 
 /// A file that the component depends on.
 #[derive(Clone, Copy, Debug)]
@@ -48,22 +50,31 @@ pub fn replay<E>(
     record: &Record,
     upstreams: &[UpstreamText<'_>],
     generation: u32,
+    answer: impl FnMut(&Question) -> Result<Answer, E>,
+) -> Result<Replay, E> {
+    let none = Map::new();
+    let category = dataset.category_fields(&record.category).unwrap_or(&none);
+    let input = input::prepared(component, site, record, category, upstreams);
+    replay_input(component, &Arc::new(input), generation, Vec::new(), answer)
+}
+
+/// Replays a component on an input. `answers` is what it was told before: their questions are not asked again.
+///
+/// # Errors
+/// Those of `answer`, unchanged.
+pub fn replay_input<E>(
+    component: &Component,
+    input: &Arc<Input>,
+    generation: u32,
+    mut answers: Vec<Answered>,
     mut answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
-    let given = input::given(component, dataset, record);
-    let path = given.path.clone();
-    let upstreams = upstreams
-        .iter()
-        .map(|upstream| input::upstream(upstream.component, upstream.text.to_owned()))
-        .collect();
-    let input = Arc::new(input::input(component, site, record, &given, upstreams));
     let context = component.parameters.as_ref().map(|parameters| {
         Arc::new(KeyContext {
             parameters: parameters.clone(),
             generation,
         })
     });
-    let mut answers: Vec<Answered> = Vec::new();
     let mut executions = 0;
     let mut log = Vec::new();
     let artifact = loop {
@@ -71,7 +82,7 @@ pub fn replay<E>(
             break Err(failure);
         }
         let execution = Execution {
-            input: Arc::clone(&input),
+            input: Arc::clone(input),
             context: context.clone(),
             answers: answers.clone(),
             limits: component.limits,
@@ -101,7 +112,7 @@ pub fn replay<E>(
     Ok(Replay {
         told,
         executions,
-        path,
+        path: input.site.output_path.clone(),
         artifact,
         log,
     })

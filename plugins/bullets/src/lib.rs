@@ -1,6 +1,7 @@
 //! Four to six points on cleaning the material, a line `• **Label**: sentence` each. The model writes
 //! labels and sentences; numbers in them are the record's.
 
+use sdk::letters::lowercase;
 use sdk::material::{Category, Material};
 use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json, facts};
 use sdk::{markdown, mend, rules};
@@ -63,7 +64,7 @@ fn mended(answer: &Answer) -> Vec<Point> {
         let (label, sentence) = (mend::line(label), mend::line(sentence));
         let label = label.trim_start_matches(['•', '-', ' ']);
         let label = label.trim_end_matches([':', '.', ' ']);
-        let same = |point: &Point| point.label.to_lowercase() == label.to_lowercase();
+        let same = |point: &Point| lowercase(&point.label) == lowercase(label);
         if points.iter().any(same) {
             continue;
         }

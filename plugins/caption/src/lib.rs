@@ -4,6 +4,7 @@
 
 mod settings;
 
+use sdk::letters::lowercase;
 use sdk::material::{Category, Material};
 use sdk::{Component, Failure, Input, Map, TextRequest, Value, ask_text_checked, facts};
 use sdk::{markdown, mend, rules};
@@ -102,7 +103,7 @@ fn tidy(line: &str) -> String {
     const LABELS: [&str; 4] = ["before", "after", "before cleaning", "after cleaning"];
     let line = mend::line(line);
     let behind = line.split_once(':').filter(|(label, _)| {
-        let label = label.trim_matches(['-', '•', '*', '#', ' ']).to_lowercase();
+        let label = lowercase(label.trim_matches(['-', '•', '*', '#', ' ']));
         LABELS.contains(&label.as_str())
     });
     markdown::capitalized(behind.map_or(line.as_str(), |(_, text)| text).trim())

@@ -1,5 +1,6 @@
 //! What the model writes, and what makes it acceptable.
 
+use sdk::letters::lowercase;
 use sdk::material::{Application, Category, Material};
 use sdk::{Failure, Input, JsonRequest, Value, complete_json, facts, json, markdown};
 use serde::Deserialize;
@@ -77,11 +78,7 @@ fn check(input: &Input, answer: &Answer) -> Vec<String> {
     if !answer.description.ends_with(['.', '!', '?']) {
         found.push("description must end with a whole sentence".to_owned());
     }
-    if !answer
-        .description
-        .to_lowercase()
-        .contains(&input.name().to_lowercase())
-    {
+    if !lowercase(&answer.description).contains(&lowercase(input.name())) {
         found.push(format!(
             "description must name the material, {}",
             input.name()
@@ -111,12 +108,12 @@ fn sentence(industry: &str, detail: &str) -> String {
 
 /// Two keywords that every page has and the model's, in lower case and each once.
 fn keywords(input: &Input, answer: &[String]) -> Vec<String> {
-    let name = input.name().to_lowercase();
+    let name = lowercase(input.name());
     let mut keywords = vec![
         format!("{name} laser cleaning"),
         "laser ablation".to_owned(),
     ];
-    for keyword in answer.iter().map(|keyword| keyword.trim().to_lowercase()) {
+    for keyword in answer.iter().map(|keyword| lowercase(keyword.trim())) {
         if !keywords.contains(&keyword) {
             keywords.push(keyword);
         }

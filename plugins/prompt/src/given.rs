@@ -63,7 +63,7 @@ impl Given {
     /// Fills a template. `key` is where it stands in the component's configuration.
     ///
     /// # Errors
-    /// An unsuitable record, if a value is put in that it has not; a component fault otherwise. Both name the place.
+    /// An unsuitable record, if a value is put in that it has not, or that is of another kind; a component fault otherwise. Both name the place.
     pub fn fill(&self, key: &str, template: &str) -> Result<String, Failure> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
@@ -83,6 +83,13 @@ impl Given {
                     self.id,
                     placed(template, &error).unwrap_or(what)
                 )),
+                ErrorKind::InvalidOperation | ErrorKind::CannotUnpack => {
+                    Failure::unsuitable_record(format!(
+                        "{key}: {line}{what}: a value of {} is not of the kind that is needed here ({})",
+                        self.id,
+                        placed(template, &error).unwrap_or_default()
+                    ))
+                }
                 _ => Failure::component_fault(format!("{key}: {line}{what}")),
             }
         })

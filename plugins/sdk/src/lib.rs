@@ -14,6 +14,7 @@ pub mod facts;
 mod failure;
 mod host;
 mod input;
+pub mod letters;
 pub mod log;
 pub mod markdown;
 pub mod material;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::letters::{lowercase, upper};
+
 /// A table whose rows all have as many cells as its head.
 #[derive(Clone, Debug)]
 pub struct Table<const COLUMNS: usize> {
@@ -83,7 +85,7 @@ pub fn listed<T: AsRef<str>>(items: &[T]) -> String {
 pub fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
+        Some(first) => std::iter::once(upper(first)).chain(chars).collect(),
         None => String::new(),
     }
 }
@@ -91,7 +93,7 @@ pub fn capitalized(text: &str) -> String {
 /// Lower-case words joined with hyphens, without punctuation: `Stainless Steel (316L)` is
 /// `stainless-steel-316l`.
 pub fn slug(text: &str) -> String {
-    let lower = text.to_lowercase();
+    let lower = lowercase(text);
     let words = lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::letters::lowercase;
+
 /// What a model says before it answers.
 const INTERJECTIONS: [&str; 10] = [
     "certainly",
@@ -192,7 +194,7 @@ fn without_opener(text: &str) -> &str {
 fn interjection(text: &str) -> Option<(char, &str)> {
     let (head, tail) = text.split_once(['!', '.', ','])?;
     let mark = text.get(head.len()..)?.chars().next()?;
-    let said = head.trim().to_lowercase();
+    let said = lowercase(head.trim());
     INTERJECTIONS
         .contains(&said.as_str())
         .then(|| (mark, tail.trim_start()))
@@ -223,7 +225,7 @@ fn without_quotes(text: &str) -> &str {
 
 /// Whether the text begins with one of the phrases, whatever its case, and the phrase ends there.
 fn starts_with_any(text: &str, phrases: &[&str]) -> bool {
-    let start: String = text.chars().take(40).collect::<String>().to_lowercase();
+    let start: String = lowercase(&text.chars().take(40).collect::<String>());
     phrases.iter().any(|phrase| {
         start
             .strip_prefix(phrase)

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::letters::lowercase;
+
 use scan::{Piece, Word};
 
 /// Formulas and units of everyday prose, which say nothing of the record.
@@ -111,12 +113,12 @@ impl Known {
     }
 
     fn know(&mut self, designation: &str) {
-        self.designations.insert(designation.to_lowercase());
+        self.designations.insert(lowercase(designation));
     }
 
     /// Whether the whole word is a designation or the code of a standard that the facts name.
     fn has_word(&self, word: &Word) -> bool {
-        let text = word.text.to_lowercase();
+        let text = lowercase(&word.text);
         if self.designations.contains(without_year(&text)) || self.designations.contains(&text) {
             return true;
         }
@@ -130,7 +132,7 @@ impl Known {
     }
 
     fn has_piece(&self, piece: &Piece) -> bool {
-        let shown = piece.shown.to_lowercase();
+        let shown = lowercase(&piece.shown);
         if self.designations.contains(&shown) || COMMON.contains(&shown.as_str()) {
             return true;
         }
@@ -147,7 +149,7 @@ impl Known {
 fn code(word: &Word) -> Option<String> {
     let body = word.before.split('/').next().unwrap_or_default();
     if BODIES.contains(&body) {
-        return Some(format!("{} {}", word.before, word.text).to_lowercase());
+        return Some(lowercase(&format!("{} {}", word.before, word.text)));
     }
     (word.behind == "CFR").then(|| format!("{} cfr", word.text))
 }

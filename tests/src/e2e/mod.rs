@@ -1,7 +1,10 @@
 //! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
 
+mod authoring;
 mod clean;
 mod cli;
+mod conformance;
+mod contract;
 mod core_guests;
 mod crash;
 mod determinism;
@@ -21,6 +24,7 @@ mod init;
 mod interrupt;
 mod large;
 mod plan;
+mod plugins;
 mod policy;
 mod power;
 mod prompt;

@@ -6,7 +6,7 @@ mod meta_tags;
 
 use std::collections::BTreeMap;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, root};
 use saphyr::{LoadableYamlNode, Yaml};
 
 /// Fails the test unless every file of the bundled components can be read and is what it says it is.
@@ -128,6 +128,9 @@ fn what_breaks_a_shape_is_found() {
         ("table", "| Density |", "| |", "empty cell"),
         ("bullets", "**", "** ", "`**` is no markup"),
     ] {
+        if !root().join("plugins").join(file).is_dir() {
+            continue;
+        }
         let mut broken = files.clone();
         let (path, text) = files
             .iter()

@@ -90,7 +90,7 @@ fn cost(spending: &Spending) -> String {
 }
 
 /// Bytes for people.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(in crate::cli) fn bytes(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes} B"),
         10_000..10_000_000 => format!("{} kB", bytes / 1000),

@@ -176,7 +176,12 @@ fn number(chars: &[char], start: usize, first: usize) -> (Option<Number>, usize)
         }
         place += 1;
     }
-    text.push_str(if whole.is_empty() { "0" } else { &whole });
+    let significant = whole.trim_start_matches('0');
+    text.push_str(if significant.is_empty() {
+        "0"
+    } else {
+        significant
+    });
     let mut decimals = 0;
     if at(place) == '.' && digit(place + 1) {
         text.push('.');
@@ -200,7 +205,8 @@ fn number(chars: &[char], start: usize, first: usize) -> (Option<Number>, usize)
             place += 1 + sign + digits.len();
         }
     }
-    let Ok(mantissa) = text.parse::<f64>() else {
+    // As JSON: the standard library's own parser would be a second one, and is large.
+    let Ok(mantissa) = serde_json::from_str::<f64>(&text) else {
         return (None, place);
     };
     let finest = 10f64.powi(power - decimals);

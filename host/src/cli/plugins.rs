@@ -1,0 +1,114 @@
+//! `host plugins`: what the plugins are, whether they keep to the contract, and help for those who write them.
+
+mod check;
+mod dev;
+mod inspect;
+mod list;
+mod lock;
+mod new;
+mod pack;
+mod workbench;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::display::Display;
+use super::exit::{Exit, Failure};
+use super::settings;
+use crate::config::Config;
+use crate::plugin::load::{self, Plugin, PluginError};
+use crate::plugin::{engine, lock as locking};
+
+/// Look at plugins, lock them, and write and check your own.
+#[derive(Debug, Args)]
+pub(super) struct PluginsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::ListArgs),
+    Inspect(inspect::InspectArgs),
+    Lock(lock::LockArgs),
+    Check(check::CheckArgs),
+    Dev(dev::DevArgs),
+    New(new::NewArgs),
+    Pack(pack::PackArgs),
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &PluginsArgs, display: &Display) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::List(args) => list::perform(args, display),
+        Command::Inspect(args) => inspect::perform(args),
+        Command::Lock(args) => lock::perform(args, display),
+        Command::Check(args) => check::perform(args),
+        Command::Dev(args) => dev::perform(args),
+        Command::New(args) => new::perform(args, display),
+        Command::Pack(args) => pack::perform(args, display),
+    }
+}
+
+/// Where the plugins are. What is absent comes from the configuration.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Project")]
+struct FolderArgs {
+    /// Directory of plugins
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BATCHGEN_PLUGINS",
+        hide_env_values = true
+    )]
+    plugins: Option<PathBuf>,
+    /// Configuration, instead of the nearest batchgen.toml upwards
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BATCHGEN_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+}
+
+/// The plugins of a folder, and what concerns them.
+struct Folder {
+    config: Config,
+    directory: PathBuf,
+    plugins: Vec<Arc<Plugin>>,
+    broken: Vec<PluginError>,
+    /// Where the lock lies, if there is one.
+    lock_file: PathBuf,
+}
+
+impl Folder {
+    /// Loads all plugins, whatever is locked.
+    fn open(args: &FolderArgs) -> Result<Folder, Failure> {
+        let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
+        if let Some(plugins) = &args.plugins {
+            config.plugins.directory = Some(plugins.clone());
+        }
+        let directory = settings::plugins_directory(&config);
+        let (plugins, broken) = load::load_all(&engine()?, &directory).map_err(Failure::usage)?;
+        Ok(Folder {
+            plugins,
+            broken,
+            lock_file: settings::lock_file(args.config.as_deref()),
+            directory,
+            config,
+        })
+    }
+
+    /// What is locked.
+    fn lock(&self) -> Result<Option<locking::Lock>, Failure> {
+        locking::Lock::read(&self.lock_file).map_err(Failure::usage)
+    }
+}
+
+fn engine() -> Result<engine::Engine, Failure> {
+    let cache = settings::cache_directory().map_err(Failure::usage)?;
+    engine::engine(&cache).map_err(Failure::usage)
+}

@@ -1,0 +1,144 @@
+//! `host plugins check`: the conformance kit, reported like a test run.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::super::exit::{Exit, Failure};
+use super::engine;
+use super::workbench::{Workbench, WorkbenchArgs};
+use crate::conformance::{self, Fault, Finding, NAME_WIDTH, Verdict};
+use crate::llm::providers::offline;
+use crate::plugin::load::{self, PluginError};
+
+/// Faults of one check that are shown one by one.
+const SHOWN: usize = 5;
+
+/// Check that a plugin, in whatever language, keeps to the contract and to its manifest. Nothing is asked of a
+/// model, and nothing is written.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all checks passed, 2 usage or configuration, 3 a check failed."
+)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    workbench: WorkbenchArgs,
+}
+
+#[derive(Default)]
+struct Count {
+    ok: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &CheckArgs) -> Result<Exit, Failure> {
+    let file = &args.workbench.file;
+    let mut count = Count::default();
+    let plugin = match load::load(&engine()?, file) {
+        Ok(plugin) => plugin,
+        Err(PluginError::Refused { cause, hint, .. }) => {
+            say(&format!("{}\n", file.display()));
+            count.show(&refused(cause, hint));
+            return Ok(count.end());
+        }
+        Err(error) => return Err(Failure::usage(error)),
+    };
+    let about = &plugin.package.manifest.plugin;
+    say(&format!(
+        "{}: {} {}, contract {}\n",
+        file.display(),
+        about.name,
+        about.version,
+        plugin.contract
+    ));
+    let workbench = Workbench::new(&args.workbench, plugin, Some(offline::NAME))?;
+    for component in &workbench.components {
+        let samples = workbench.samples(component)?;
+        let records: Vec<&str> = samples
+            .iter()
+            .map(|sample| sample.record.as_str())
+            .collect();
+        say(&format!(
+            "component {} with {}\n",
+            component.name,
+            records.join(", ")
+        ));
+        conformance::check(component, samples, |finding| count.show(finding));
+    }
+    Ok(count.end())
+}
+
+/// What cannot be loaded fails the first check, and leaves nothing for the others.
+fn refused(cause: String, hint: String) -> Finding {
+    Finding {
+        check: "contract",
+        about: "it is a plugin that can be loaded",
+        verdict: Verdict::Failed(vec![Fault {
+            expected: "a component of the contract, with its manifest in it".to_owned(),
+            found: cause,
+            hint,
+        }]),
+    }
+}
+
+impl Count {
+    fn show(&mut self, finding: &Finding) {
+        let Finding {
+            check,
+            about,
+            verdict,
+        } = finding;
+        let (word, about) = match verdict {
+            Verdict::Ok => {
+                self.ok += 1;
+                ("ok", *about)
+            }
+            Verdict::Failed(_) => {
+                self.failed += 1;
+                ("FAILED", *about)
+            }
+            Verdict::Skipped(why) => {
+                self.skipped += 1;
+                ("skipped", why.as_str())
+            }
+        };
+        say(&format!("  {word:7}  {check:NAME_WIDTH$}  {about}\n"));
+        let Verdict::Failed(faults) = verdict else {
+            return;
+        };
+        for fault in faults.iter().take(SHOWN) {
+            for (what, text) in [
+                ("expected", &fault.expected),
+                ("found", &fault.found),
+                ("hint", &fault.hint),
+            ] {
+                let text = text.replace('\n', "\n                      ");
+                say(&format!("           {what:8}  {text}\n"));
+            }
+        }
+        if let Some(more) = faults.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            say(&format!("           and {more} more\n"));
+        }
+    }
+
+    fn end(&self) -> Exit {
+        let Count {
+            ok,
+            failed,
+            skipped,
+        } = self;
+        say(&format!("{ok} ok, {failed} failed, {skipped} skipped\n"));
+        if *failed == 0 {
+            Exit::Done
+        } else {
+            Exit::Partial
+        }
+    }
+}
+
+/// A closed standard output is no reason to fail.
+fn say(text: &str) {
+    let _ = write!(io::stdout(), "{text}");
+}

@@ -1,0 +1,191 @@
+//! `host plugins dev`: one record through one plugin, shown as it goes. It has a journal of its own, which is
+//! thrown away: nothing is stored in the project.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use super::super::exit::{Exit, Failure};
+use super::super::replay::{answer as shown_answer, question};
+use super::super::settings::{self, Settings};
+use super::super::{lanes, store::bytes};
+use super::engine;
+use super::workbench::{Workbench, WorkbenchArgs};
+use crate::component::Component;
+use crate::config::LimitsConfig;
+use crate::dataset::DatasetConfig;
+use crate::llm::gateway::Gateway;
+use crate::llm::purse::Purse;
+use crate::llm::request::Answer;
+use crate::plugin::load;
+use crate::plugin::sandbox::Question;
+use crate::run::{Interrupt, Meter, Replay, replay_input};
+use crate::store::Store;
+
+/// Run a plugin on one record, and show what it asks, what it is answered, what it logs and what it makes, or why it
+/// fails. Nothing is stored: neither the file nor the answers.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 usage or configuration, 3 it failed, 5 provider cannot go on."
+)]
+pub(super) struct DevArgs {
+    /// Model to ask, as provider/model; `offline` needs no key
+    #[arg(
+        long,
+        value_name = "MODEL",
+        env = "BATCHGEN_MODEL",
+        hide_env_values = true
+    )]
+    model: Option<String>,
+    #[command(flatten)]
+    workbench: WorkbenchArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &DevArgs) -> Result<Exit, Failure> {
+    let plugin = load::load(&engine()?, &args.workbench.file).map_err(Failure::usage)?;
+    let mut workbench = Workbench::new(&args.workbench, plugin, args.model.as_deref())?;
+    if args.workbench.record.is_empty() {
+        workbench.records.truncate(1);
+    }
+    let answers = Answers::new(args, &workbench)?;
+    let mut exit = Exit::Done;
+    for component in &workbench.components {
+        for sample in workbench.samples(component)? {
+            say(&format!("{} of {}\n\n", component.name, sample.record));
+            let mut number = 0;
+            let replay = replay_input(component, &sample.input, 0, Vec::new(), |asked| {
+                number += 1;
+                answers.show(component, asked, number)
+            })?;
+            if !show_end(&replay) {
+                exit = Exit::Partial;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// What it logged, and its end; whether that was an artifact.
+fn show_end(replay: &Replay) -> bool {
+    if !replay.log.is_empty() {
+        say("=== log\n");
+        for line in &replay.log {
+            say(&format!("{:5} {}\n", line.level, line.message));
+        }
+        say("\n");
+    }
+    let effort = format!(
+        "{} executions, {} completions",
+        replay.executions,
+        replay.told.len()
+    );
+    match &replay.artifact {
+        Ok(text) => {
+            let size = bytes(text.len() as u64);
+            say(&format!("=== {}: {size}, {effort}\n{text}\n", replay.path));
+            true
+        }
+        Err(failure) => {
+            say(&format!("=== failed: {effort}\n{failure}\n\n"));
+            false
+        }
+    }
+}
+
+/// Somebody who answers, with a journal that is thrown away.
+struct Answers {
+    gateway: Gateway,
+    runtime: tokio::runtime::Runtime,
+    folder: PathBuf,
+    /// Never thrown; without it, lanes end.
+    _interrupt: Interrupt,
+}
+
+impl Answers {
+    fn new(args: &DevArgs, workbench: &Workbench) -> Result<Answers, Failure> {
+        let folder = env::temp_dir().join(format!("batchgen-dev-{}", std::process::id()));
+        fs::create_dir_all(&folder).map_err(Failure::internal)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::internal)?;
+        let entered = runtime.enter();
+        let store = Store::open(&folder.join("state.db")).map_err(Failure::internal)?;
+        // Nobody listens: questions and answers are shown here.
+        let (events, _) = mpsc::unbounded_channel();
+        let meter = Arc::new(Meter::new(events));
+        let interrupt = Interrupt::default();
+        let making = lanes::Making {
+            store: &store,
+            purse: &Purse::new(None, None),
+            meter: &meter,
+            interrupt: &interrupt,
+        };
+        let config = args.workbench.folder.config.as_deref();
+        let settings = Settings {
+            config: workbench.config.clone(),
+            dataset: DatasetConfig::new(""),
+            explicit: LimitsConfig::default(),
+            plugins: settings::plugins_directory(&workbench.config),
+            cache: settings::cache_directory().map_err(Failure::usage)?,
+            lock: settings::lock_file(config),
+            max_cost: None,
+        };
+        let chains =
+            lanes::make(&settings, &workbench.components, &making).map_err(Failure::usage)?;
+        drop(entered);
+        Ok(Answers {
+            gateway: Gateway::new(store, chains, meter),
+            runtime,
+            folder,
+            _interrupt: interrupt,
+        })
+    }
+
+    /// Shows a question, gets its answer and shows that.
+    fn show(
+        &self,
+        component: &Component,
+        asked: &Question,
+        number: u32,
+    ) -> Result<Answer, Failure> {
+        let mut text = format!("=== question {number}\n");
+        question(&mut text, &asked.request);
+        say(&text);
+        let Some(parameters) = &component.parameters else {
+            return Ok(Answer::ContentFiltered("it asks no model".to_owned()));
+        };
+        let answer = self.runtime.block_on(self.gateway.answer(
+            parameters,
+            asked.key,
+            &asked.request,
+            &component.name,
+        ));
+        let (_, answer, _) = answer.map_err(|error| Failure {
+            exit: Exit::Provider,
+            error: error.into(),
+        })?;
+        let mut text = String::new();
+        shown_answer(&mut text, &answer);
+        say(&text);
+        Ok(answer)
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        // What is left of it lies among temporary files.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A closed standard output is no reason to fail.
+fn say(text: &str) {
+    let _ = write!(io::stdout(), "{text}");
+}

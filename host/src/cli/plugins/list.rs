@@ -1,0 +1,207 @@
+//! `host plugins list`: every plugin of the folder, a line each; what is broken and what is not as it was locked.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::super::display::{Display, emit};
+use super::super::exit::{Exit, Failure};
+use super::super::store::bytes;
+use super::{Folder, FolderArgs};
+use crate::config::ComponentConfig;
+use crate::plugin::limits::Limits;
+use crate::plugin::load::Plugin;
+use crate::plugin::lock::{Difference, Lock, LockError};
+
+/// Say what plugins there are: version, contract, whether and when each runs, what it needs and may use, and its
+/// digest.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 usage or configuration, or plugins are not as plugins.lock says."
+)]
+pub(super) struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    folder: FolderArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failure> {
+    let folder = Folder::open(&args.folder)?;
+    let lock = folder.lock()?;
+    let differences = lock
+        .as_ref()
+        .map(|lock| lock.differences(&folder.plugins))
+        .unwrap_or_default();
+    let rows: Vec<Row<'_>> = folder
+        .plugins
+        .iter()
+        .map(|plugin| Row::new(plugin, &folder, lock.as_ref(), &differences))
+        .collect();
+    if args.json {
+        let broken = folder.broken.iter().map(ToString::to_string);
+        emit(&json!({
+            "plugins": rows.iter().map(Row::json).collect::<Vec<Value>>(),
+            "broken": broken.collect::<Vec<String>>(),
+            "missing": missing(&differences),
+        }));
+    } else {
+        // A closed standard output is no reason to fail.
+        let _ = write!(io::stdout(), "{}", table(&rows));
+        for error in &folder.broken {
+            display.print(&format!("warning: {error}"));
+        }
+    }
+    if differences.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::usage(LockError::Differs {
+        file: folder.lock_file,
+        directory: folder.directory,
+        differences,
+    }))
+}
+
+/// One plugin as the configuration lets it be.
+struct Row<'a> {
+    plugin: &'a Plugin,
+    enabled: bool,
+    priority: i64,
+    limits: Limits,
+    /// Whether it is as it was locked; `None` where nothing is.
+    locked: Option<&'static str>,
+}
+
+impl<'a> Row<'a> {
+    fn new(
+        plugin: &'a Plugin,
+        folder: &Folder,
+        lock: Option<&Lock>,
+        differences: &[Difference],
+    ) -> Row<'a> {
+        let manifest = &plugin.package.manifest;
+        let name = &manifest.plugin.name;
+        let of_name = folder.config.component.get(name);
+        let settings = of_name
+            .filter(|settings| settings.plugin.as_ref().is_none_or(|plugin| plugin == name))
+            .cloned()
+            .unwrap_or_else(ComponentConfig::default);
+        let ceilings = [&folder.config.plugins.limits, &settings.limits];
+        Row {
+            plugin,
+            enabled: settings.enabled.unwrap_or(manifest.component.enabled),
+            priority: settings.priority.unwrap_or(manifest.component.priority),
+            limits: Limits::new(&manifest.limits, &ceilings),
+            locked: lock.map(|_| standing(name, differences)),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let manifest = &self.plugin.package.manifest;
+        let limits = &self.limits;
+        json!({
+            "name": manifest.plugin.name,
+            "version": manifest.plugin.version,
+            "description": manifest.plugin.description,
+            "contract": self.plugin.contract,
+            "enabled": self.enabled,
+            "configured": manifest.component.configured,
+            "priority": self.priority,
+            "depends_on": manifest.component.depends_on,
+            "llm": manifest.llm.is_some(),
+            "limits": {
+                "memory_bytes": limits.memory,
+                "cpu_ms": limits.cpu.as_millis(),
+                "task_cpu_ms": limits.task_cpu.as_millis(),
+                "executions": limits.executions,
+                "calls": limits.calls,
+                "tokens": limits.tokens,
+                "cost_micros": limits.cost,
+                "artifact_bytes": limits.artifact,
+                "log_bytes": limits.log,
+            },
+            "size_bytes": self.plugin.size,
+            "digest": self.plugin.digest,
+            "file": self.plugin.file,
+            "locked": self.locked,
+        })
+    }
+
+    /// The line's cells, as [`HEADINGS`] names them.
+    fn cells(&self) -> [String; 12] {
+        let manifest = &self.plugin.package.manifest;
+        let needs = manifest.component.depends_on.join(", ");
+        let enabled = match (manifest.component.configured, self.enabled) {
+            (true, _) => "by configuration",
+            (false, true) => "yes",
+            (false, false) => "no",
+        };
+        let limits = &self.limits;
+        let digest = self.plugin.digest.to_string();
+        [
+            manifest.plugin.name.clone(),
+            manifest.plugin.version.clone(),
+            self.plugin.contract.clone(),
+            enabled.to_owned(),
+            self.priority.to_string(),
+            if manifest.llm.is_some() { "yes" } else { "no" }.to_owned(),
+            format!(
+                "{} MiB, {} ms, {} calls",
+                limits.memory >> 20,
+                limits.cpu.as_millis(),
+                limits.calls
+            ),
+            bytes(self.plugin.size),
+            digest.chars().take(12).collect(),
+            self.locked.unwrap_or("-").to_owned(),
+            self.plugin.file.display().to_string(),
+            needs,
+        ]
+    }
+}
+
+const HEADINGS: [&str; 12] = [
+    "plugin", "version", "contract", "enabled", "priority", "LLM", "limits", "size", "digest",
+    "locked", "file", "needs",
+];
+
+fn standing(name: &str, differences: &[Difference]) -> &'static str {
+    let standing = differences.iter().find_map(|difference| match difference {
+        Difference::Changed { found, .. } if found.name == name => Some("changed"),
+        Difference::New(found) if found.name == name => Some("new"),
+        _ => None,
+    });
+    standing.unwrap_or("yes")
+}
+
+fn missing(differences: &[Difference]) -> Vec<&str> {
+    differences
+        .iter()
+        .filter_map(|difference| match difference {
+            Difference::Missing(locked) => Some(locked.name.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Columns as wide as what stands in them.
+fn table(rows: &[Row<'_>]) -> String {
+    let lines: Vec<[String; 12]> = std::iter::once(HEADINGS.map(str::to_owned))
+        .chain(rows.iter().map(Row::cells))
+        .collect();
+    let mut text = String::new();
+    for line in &lines {
+        let mut shown = String::new();
+        for (column, cell) in line.iter().enumerate() {
+            let widths = lines.iter().filter_map(|line| line.get(column));
+            let width = widths.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            let _ = write!(shown, "{cell:width$}  ");
+        }
+        let _ = writeln!(text, "{}", shown.trim_end());
+    }
+    text
+}

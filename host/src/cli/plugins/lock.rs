@@ -1,0 +1,44 @@
+//! `host plugins lock`: writes down which plugins the project uses.
+
+use std::io::Write;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::super::display::Display;
+use super::super::exit::{Exit, Failure};
+use super::super::file::Writing;
+use super::{Folder, FolderArgs};
+use crate::plugin::lock::Lock;
+
+/// Write plugins.lock beside the configuration: from then on, every command refuses plugins other than those
+/// that are there now.
+#[derive(Debug, Args)]
+pub(super) struct LockArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failure> {
+    let folder = Folder::open(&args.folder)?;
+    if let Some(error) = folder.broken.first() {
+        return Err(Failure::usage(anyhow!(
+            "nothing was locked: {error}; or remove the file"
+        )));
+    }
+    let lock = Lock::of(&folder.plugins);
+    let file = &folder.lock_file;
+    Writing::begin(Some(file))
+        .and_then(|mut writing| {
+            writing.write_all(lock.text().as_bytes())?;
+            writing.publish()
+        })
+        .map_err(Failure::internal)?;
+    display.print(&format!(
+        "locked {} plugins in {}",
+        lock.len(),
+        file.display()
+    ));
+    Ok(Exit::Done)
+}

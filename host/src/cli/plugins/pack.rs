@@ -1,0 +1,80 @@
+//! `host plugins pack`: puts manifest and prompts into what a compiler made.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::super::display::Display;
+use super::super::exit::{Exit, Failure};
+use super::super::file::Writing;
+use super::super::store::bytes;
+use crate::plugin::pack::{PackError, pack};
+
+/// Make a plugin of a component, or of a module for wasm32-unknown-unknown: with its manifest and the prompts beside
+/// that in prompts/*.md.
+#[derive(Debug, Args)]
+pub(super) struct PackArgs {
+    /// What the compiler made
+    #[arg(value_name = "FILE.wasm")]
+    file: PathBuf,
+    /// Manifest
+    #[arg(long, value_name = "FILE", default_value = "plugin.toml")]
+    manifest: PathBuf,
+    /// The plugin; NAME.wasm in the working directory where absent
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &PackArgs, display: &Display) -> Result<Exit, Failure> {
+    let manifest = fs::read_to_string(&args.manifest)
+        .with_context(|| format!("cannot read {}", args.manifest.display()))
+        .map_err(Failure::usage)?;
+    let beside = args.manifest.parent().unwrap_or(Path::new(""));
+    let prompts = prompts(&beside.join("prompts")).map_err(Failure::usage)?;
+    let binary = fs::read(&args.file)
+        .with_context(|| format!("cannot read {}", args.file.display()))
+        .map_err(Failure::usage)?;
+    let (package, plugin) = pack(&binary, &manifest, prompts).map_err(|error| {
+        let file = match &error {
+            PackError::Manifest { .. } => &args.manifest,
+            PackError::Encode { .. } | PackError::Refused { .. } => &args.file,
+        };
+        Failure::usage(anyhow::anyhow!("{}: {error}", file.display()))
+    })?;
+    let name = format!("{}.wasm", package.manifest.plugin.name);
+    let output = args.output.clone().unwrap_or_else(|| name.into());
+    Writing::begin(Some(&output))
+        .and_then(|mut writing| {
+            writing.write_all(&plugin)?;
+            writing.publish()
+        })
+        .map_err(Failure::internal)?;
+    let size = bytes(plugin.len() as u64);
+    display.print(&format!("packed {}, {size}", output.display()));
+    Ok(Exit::Done)
+}
+
+/// `prompts/*.md` by their names without the ending; a plugin that asks nothing has none.
+fn prompts(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut prompts = BTreeMap::new();
+    if !folder.is_dir() {
+        return Ok(prompts);
+    }
+    let unreadable = || format!("cannot read {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let (Some(stem), true) = (stem, path.extension().is_some_and(|end| end == "md")) else {
+            continue;
+        };
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        prompts.insert(stem.to_owned(), text);
+    }
+    Ok(prompts)
+}

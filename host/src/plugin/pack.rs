@@ -1,0 +1,150 @@
+//! Makes the one file that is a plugin: a component with its manifest and prompts in it. What a compiler made for
+//! `wasm32-unknown-unknown` is made a component first. Reads and writes no files.
+
+use std::collections::BTreeMap;
+
+use wasmparser::Parser;
+use wit_component::ComponentEncoder;
+
+use super::inspect::inspect;
+use super::load::accepted;
+use super::manifest::{Manifest, Package, SECTION};
+
+/// Something that cannot become a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The manifest is not one.
+    #[error("{cause}")]
+    Manifest {
+        /// Line, column and what is wrong there.
+        cause: String,
+    },
+    /// The module says nothing of the contract.
+    #[error(
+        "it cannot be made a component: {cause}\nhint: build it against wit/component.wit, and import nothing else"
+    )]
+    Encode {
+        /// Why.
+        cause: String,
+    },
+    /// The host would not load it.
+    #[error("{cause}\nhint: {hint}")]
+    Refused {
+        /// Why.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// Packs a component, or a module that is to become one, with `manifest`, the text of a `plugin.toml`, and prompts
+/// by name. The same input gives the same bytes.
+///
+/// # Errors
+/// When it would not be a plugin that the host loads. It is not compiled, so a wrong world shows only when it is loaded.
+pub fn pack(
+    binary: &[u8],
+    manifest: &str,
+    prompts: BTreeMap<String, String>,
+) -> Result<(Package, Vec<u8>), PackError> {
+    let manifest: Manifest = toml::from_str(manifest).map_err(|error| PackError::Manifest {
+        cause: error.to_string().trim_end().to_owned(),
+    })?;
+    let refused = |cause: String, hint: &str| PackError::Refused {
+        cause,
+        hint: hint.to_owned(),
+    };
+    let mut plugin = if Parser::is_core_wasm(binary) {
+        encode(binary)?
+    } else {
+        binary.to_owned()
+    };
+    let mut contents = inspect(&plugin).map_err(|cause| {
+        refused(
+            cause,
+            "name the module or component that your compiler made",
+        )
+    })?;
+    if contents.package.is_some() {
+        return Err(refused(
+            "it has a manifest already".to_owned(),
+            "name what your compiler made, which has none yet",
+        ));
+    }
+    let package = Package { manifest, prompts };
+    let section = serde_json::to_vec(&package).map_err(|error| PackError::Manifest {
+        cause: error.to_string(),
+    })?;
+    append_section(&mut plugin, SECTION, &section);
+    contents.package = Some(section);
+    accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
+    Ok((package, plugin))
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, PackError> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| PackError::Encode {
+            cause: format!("{error:#}"),
+        })
+}
+
+/// Appends a custom section: id 0, size, name with its length, content. It is legal at the end of any binary.
+fn append_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
+    let mut body = leb128(name.len());
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(content);
+    binary.push(0);
+    binary.extend(leb128(body.len()));
+    binary.extend(body);
+}
+
+/// Seven bits a byte, the lowest first.
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(number & 0x7f).unwrap_or(0x7f);
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "[plugin]\nname = \"a\"\nversion = \"1\"\ndescription = \"\"\n[output]\nextension = \"md\"\nmedia-type = \"text/markdown\"\n";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn error(binary: &[u8], manifest: &str) -> String {
+        pack(binary, manifest, BTreeMap::new())
+            .map(drop)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn what_was_packed_is_read_back() {
+        let prompts: BTreeMap<_, _> = [("write".to_owned(), "x".repeat(300))].into();
+        let (package, plugin) = pack(COMPONENT, MANIFEST, prompts).unwrap();
+        let contents = inspect(&plugin).unwrap();
+        let read: Package = serde_json::from_slice(&contents.package.unwrap()).unwrap();
+        assert_eq!(read, package);
+        assert!(error(&plugin, MANIFEST).contains("it has a manifest already"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(error(COMPONENT, "[plugin]\nnam = 1\n").contains("line 2"));
+        let bad = MANIFEST.replace("\"a\"", "\"A b\"");
+        assert!(error(COMPONENT, &bad).contains("name `A b` must be"));
+        assert!(error(b"no wasm", MANIFEST).contains("not a WASM component"));
+        assert!(error(b"\0asm\x01\0\0\0\0", MANIFEST).contains("cannot be made a component"));
+    }
+}

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Builds the plugin and checks it.
+set -eu
+cd "$(dirname "$0")"
+./build.sh
+"${BATCHGEN_HOST:-host}" plugins check new-plugin.wasm

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Runs the unit tests, builds the plugin and checks it.
+set -eu
+cd "$(dirname "$0")"
+cargo test
+./build.sh
+"${BATCHGEN_HOST:-host}" plugins check new-plugin.wasm
