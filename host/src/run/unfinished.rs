@@ -107,16 +107,12 @@ impl Unfinished {
         self.left.retain(|(path, _)| !paths.contains(path));
     }
 
-    /// All files of this run have their checkpoints.
+    /// All files of this run have their checkpoints. The note stays: a host may be killed before it begins one.
     ///
     /// # Errors
     /// When the note cannot be written.
     pub fn end(&self) -> io::Result<()> {
-        if self.left.is_empty() {
-            fs::remove_file(&self.path)
-        } else {
-            self.note(&[])
-        }
+        self.note(&[])
     }
 
     /// Where the note lies.
