@@ -229,10 +229,11 @@ fn status_tells_how_the_last_run_ended_also_when_it_was_killed() {
 fn a_report_is_one_file_that_asks_nobody_for_anything() {
     let simulator = simulator(0);
     let scene = scene(&simulator);
-    let records = [
-        "--record", "titanium", "--record", "iron", "--record", "oak",
-    ];
-    scene.run(&records).ended(3);
+    let mut wanted = vec!["--component", "metatags"];
+    for record in ["titanium", "iron", "oak"] {
+        wanted.extend(["--record", record]);
+    }
+    scene.run(&wanted).ended(3);
     let told = scene.host(&["report"]).ended(0).stderr;
     assert!(told.contains("the report is in report.html"), "{told}");
     let html = scene.read("report.html");

@@ -165,7 +165,10 @@ impl Recent {
     /// Kinds of failures, the most frequent first.
     pub fn kinds(&self) -> Vec<FailureKind> {
         let mut kinds = self.kinds.clone();
-        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
+        kinds.sort_by(|one, other| {
+            let by_name = || (&one.class, &one.component).cmp(&(&other.class, &other.component));
+            other.count.cmp(&one.count).then_with(by_name)
+        });
         kinds
     }
 
