@@ -71,7 +71,31 @@ pub fn collect(workspace: &Workspace) -> Result<String> {
             }
         }
     }
+    for (name, content) in vendored(&workspace.root().join("host/src"))? {
+        let _ = write!(
+            text,
+            "\n{}\n{name}\n\n{}\n",
+            "=".repeat(80),
+            content.trim_end()
+        );
+    }
     Ok(text)
+}
+
+/// Names and licences of what lies in the sources as it came from elsewhere: each has `NAME.LICENSE` beside it.
+fn vendored(folder: &Path) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(vendored(&path)?);
+        } else if path.extension().is_some_and(|ending| ending == "LICENSE") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            found.push((name.into_owned(), fs::read_to_string(&path)?));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The packages from elsewhere that the program or a plugin is made of, by name.

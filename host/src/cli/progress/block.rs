@@ -258,6 +258,8 @@ mod tests {
                 again: second == 3,
             };
             statistics.call_ended(now, "text", call);
+            statistics.attempt_ended("frontmatter", 0, 0);
+            statistics.attempt_ended("text", 1, 660);
         }
         statistics.tasks_parked(2);
         statistics.view(Duration::from_secs(12))
