@@ -17,9 +17,11 @@ const SHOWN: usize = 5;
 /// Check that a plugin, in whatever language, keeps to the contract and to its manifest. Nothing is asked of a
 /// model, and nothing is written.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 all checks passed, 2 usage or configuration, 3 a check failed."
-)]
+#[command(after_help = "Examples:
+  host plugins check safety-notes.wasm
+  host plugins check safety-notes.wasm --record oak
+
+Exit codes: 0 all checks passed, 2 usage or configuration, 3 a check failed.")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     workbench: WorkbenchArgs,

@@ -30,9 +30,11 @@ use crate::store::Store;
 /// Run a plugin on one record, and show what it asks, what it is answered, what it logs and what it makes, or why it
 /// fails. Nothing is stored: neither the file nor the answers.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 2 usage or configuration, 3 it failed, 5 provider cannot go on."
-)]
+#[command(after_help = "Examples:
+  host plugins dev safety-notes.wasm --record oak
+  host plugins dev safety-notes.wasm --model openai/gpt-4o-mini
+
+Exit codes: 0 done, 2 usage or configuration, 3 it failed, 5 provider cannot go on.")]
 pub(super) struct DevArgs {
     /// Model to ask, as provider/model; `offline` needs no key
     #[arg(

@@ -18,6 +18,9 @@ use crate::plugin::load::{self, Plugin, Port};
 
 /// Show what a plugin imports and exports, its manifest and its prompts.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host plugins inspect text
+  host plugins inspect safety-notes.wasm --json")]
 pub(super) struct InspectArgs {
     /// A .wasm file, or the name of a plugin
     #[arg(value_name = "PLUGIN")]

@@ -18,9 +18,11 @@ use crate::plugin::lock::{Difference, Lock, LockError};
 /// Say what plugins there are: version, contract, whether and when each runs, what it needs and may use, and its
 /// digest.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 2 usage or configuration, or plugins are not as plugins.lock says."
-)]
+#[command(after_help = "Examples:
+  host plugins list
+  host plugins list --plugins elsewhere --json
+
+Exit codes: 0 done, 2 usage or configuration, or plugins are not as plugins.lock says.")]
 pub(super) struct ListArgs {
     /// Print JSON
     #[arg(long)]

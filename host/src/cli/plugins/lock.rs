@@ -14,6 +14,8 @@ use crate::plugin::lock::Lock;
 /// Write plugins.lock beside the configuration: from then on, every command refuses plugins other than those
 /// that are there now.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host plugins lock")]
 pub(super) struct LockArgs {
     #[command(flatten)]
     folder: FolderArgs,

@@ -12,6 +12,9 @@ use super::super::exit::{Exit, Failure};
 
 /// Make a folder with a plugin that builds and passes `host plugins check`, for you to change.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host plugins new safety-notes
+  host plugins new safety-notes --lang python")]
 pub(super) struct NewArgs {
     /// Lower-case letters, digits and hyphens, such as `safety-notes`
     name: String,

@@ -17,6 +17,9 @@ use crate::plugin::pack::{PackError, pack};
 /// Make a plugin of a component, or of a module for wasm32-unknown-unknown: with its manifest and the prompts beside
 /// that in prompts/*.md.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  host plugins pack component.wasm
+  host plugins pack component.wasm --manifest plugin.toml --output safety-notes.wasm")]
 pub(super) struct PackArgs {
     /// What the compiler made
     #[arg(value_name = "FILE.wasm")]
