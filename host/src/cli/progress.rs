@@ -16,8 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::display::Display;
+use crate::core::statistics::View;
 use crate::llm::gateway::Gateway;
-use crate::llm::lane_view::LaneView;
+use crate::llm::lane_view::{LaneView, longest_wait};
 use crate::run::{Again, Event, Meter, resident_memory};
 
 /// How often the block is redrawn.
@@ -143,9 +144,15 @@ impl Shower {
         }
     }
 
+    fn look(&self) -> (View, Vec<LaneView>) {
+        let lanes = self.gateway.view();
+        let view = self.meter.view().held_up(longest_wait(&lanes));
+        (view, lanes)
+    }
+
     fn redraw(&self) {
         if let (Manner::Block(bar), Some(screen)) = (&self.manner, self.display.screen()) {
-            let (view, lanes) = (self.meter.view(), self.gateway.view());
+            let (view, lanes) = self.look();
             bar.set_message(block::block(
                 &view,
                 &lanes,
@@ -184,7 +191,7 @@ impl Shower {
 
     fn tell_progress(&mut self) {
         self.said = Some(Instant::now());
-        let (view, lanes) = (self.meter.view(), self.gateway.view());
+        let (view, lanes) = self.look();
         // A rerun with nothing to do says so once, at its end.
         if matches!(view.totals(), (0, _, 0)) && view.calls.calls == 0 {
             return;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use ahead::Ahead;
 use heat::Heat;
 pub use heat::{HeatCell, HeatRow};
-use pace::Pace;
+use pace::{Pace, RECENT};
 use recent::Recent;
 pub use recent::{Again, ArtifactNote, Failed, FailureKind, FailureNote};
 use series::Series;
@@ -426,6 +426,24 @@ impl Statistics {
 
     fn records_wanted(&self) -> u64 {
         self.heat.rows().iter().map(|row| row.records).sum()
+    }
+}
+
+impl View {
+    /// The same while nothing more may start for so long. What was done lately and the wait belong together: a limit
+    /// that was used up at once lets through no more in the time of both.
+    #[must_use]
+    pub fn held_up(mut self, wait: Duration) -> View {
+        let recent = self.elapsed_seconds.min(RECENT.as_secs_f64());
+        let wait = wait.as_secs_f64();
+        self.eta_seconds = self.eta_seconds.map(|eta| {
+            if eta > 0.0 && recent > 0.0 {
+                wait + eta * (recent + wait) / recent
+            } else {
+                eta
+            }
+        });
+        self
     }
 }
 

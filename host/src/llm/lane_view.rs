@@ -62,6 +62,15 @@ impl BreakerView {
     }
 }
 
+/// How long nothing more starts on the lane that is held up longest.
+pub fn longest_wait(lanes: &[LaneView]) -> Duration {
+    let waits = lanes
+        .iter()
+        .filter(|lane| lane.waiting > 0)
+        .filter_map(|lane| lane.wait.as_ref()?.left);
+    waits.max().unwrap_or_default()
+}
+
 impl LaneView {
     /// How far the limit is used that is used most, in percent. Requests at once count where nothing else is limited.
     pub fn used_percent(&self) -> f64 {

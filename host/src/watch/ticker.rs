@@ -14,6 +14,7 @@ use super::server::{Address, Server};
 use super::snapshot::{End, RunInfo, SCHEMA, Snapshot, State};
 use super::status_file::StatusFile;
 use crate::llm::gateway::Gateway;
+use crate::llm::lane_view::longest_wait;
 use crate::llm::purse::Purse;
 use crate::run::{Meter, peak_memory, resident_memory};
 
@@ -167,6 +168,7 @@ impl Ticker {
 }
 
 fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
+    let lanes = watched.gateway.view();
     Snapshot {
         schema: SCHEMA,
         state: if end.is_some() {
@@ -177,8 +179,8 @@ fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
         at: now(),
         run: run.clone(),
         end,
-        progress: watched.meter.view(),
-        lanes: watched.gateway.view(),
+        progress: watched.meter.view().held_up(longest_wait(&lanes)),
+        lanes,
         budget: watched.purse.view(),
         memory_bytes: resident_memory(),
         peak_memory_bytes: peak_memory(),

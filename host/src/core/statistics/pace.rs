@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Pace is measured over this span, so that an early stall does not spoil the estimate for ever.
-const RECENT: Duration = Duration::from_secs(60);
+pub(super) const RECENT: Duration = Duration::from_secs(60);
 /// Bound on remembered moments; more are thinned out by merging neighbours.
 const MOMENTS: usize = 4096;
 

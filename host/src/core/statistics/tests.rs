@@ -41,6 +41,26 @@ fn the_estimate_follows_recent_pace() {
 }
 
 #[test]
+fn a_limit_that_is_used_up_counts_for_the_estimate() {
+    let mut statistics = Statistics::new(&[], &[("metal".to_owned(), 400)]);
+    for record in 0..100 {
+        statistics.record_ended(
+            Duration::from_millis(record * 100),
+            "metal",
+            RecordEnd::Complete,
+        );
+    }
+    let view = statistics.view(Duration::from_secs(10));
+    let at_once = view.eta_seconds.unwrap();
+    assert!((at_once - 30.0).abs() < 1.0, "{at_once}");
+    // A hundred a minute are allowed: three more minutes, and what is left of this one.
+    let held_up = view.held_up(Duration::from_secs(50)).eta_seconds.unwrap();
+    assert!((held_up - 230.0).abs() < 6.0, "{held_up}");
+    let done = Statistics::new(&[], &[]).view(Duration::from_secs(1));
+    assert_eq!(done.held_up(Duration::from_secs(9)).eta_seconds, Some(0.0));
+}
+
+#[test]
 fn the_cost_to_come_is_that_of_tasks_like_them() {
     let mut statistics = two();
     let now = Duration::from_secs(1);
