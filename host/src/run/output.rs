@@ -180,7 +180,7 @@ async fn work(
     }
 }
 
-/// Writes, syncs, notes what will be there, renames, syncs the directories: in this order, for all files together.
+/// Writes, notes what will be there, syncs, renames, syncs the directories: in this order, for all files together.
 fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
     let Place {
         root,
