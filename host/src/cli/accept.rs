@@ -50,7 +50,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
     if !edits_are_certain(&store).map_err(Failure::internal)? {
         return Err(Failure::usage(anyhow::anyhow!(
             "the machine went down while a host ran, so a file may be its own last write and no edit\n\
-             hint: `host run` finds out which; then accept"
+             hint: `host run --all` finds out which; then accept"
         )));
     }
     let state = State { store, indexed };

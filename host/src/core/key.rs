@@ -1,5 +1,5 @@
-//! The key of a completion: the hash of the logical question. It leaves out what does not change
-//! the question: the lane that answers, the API key, streaming, the rendered body.
+//! The key of a completion: the hash of the logical question and of what it is asked with. It leaves out what does
+//! not change the answer's meaning: the lane that answers, the API key, streaming, the rendered body.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,17 +43,23 @@ pub struct KeyContext {
 }
 
 impl KeyContext {
-    /// The key of a question that is the `ordinal`-th of its kind in this execution, from 0.
-    /// `request` is the question as JSON: messages, facts, rules and format.
-    pub fn key(&self, request: &Value, ordinal: u32) -> Digest {
-        let mut builder = DigestBuilder::new("batchgen completion 1");
+    /// The key of a [`question`] that is the `ordinal`-th of its kind in this execution, from 0.
+    pub fn key(&self, question: Digest, ordinal: u32) -> Digest {
+        let mut builder = DigestBuilder::new("batchgen completion 2");
         self.parameters.add_to(&mut builder);
         builder
             .number(u64::from(self.generation))
             .number(u64::from(ordinal))
-            .json(request);
+            .bytes(question.as_bytes());
         builder.finish()
     }
+}
+
+/// The hash of a question alone: messages, facts, rules and format as JSON.
+pub fn question(request: &Value) -> Digest {
+    let mut builder = DigestBuilder::new("batchgen question 1");
+    builder.json(request);
+    builder.finish()
 }
 
 #[cfg(test)]
@@ -72,27 +78,28 @@ mod tests {
             },
             generation: 0,
         };
-        let request = json!({"messages": [{"role": "user", "content": "Why?"}]});
-        let key = context.key(&request, 0);
-        assert_eq!(key, context.key(&request, 0));
-        assert_ne!(key, context.key(&request, 1));
-        assert_ne!(key, context.key(&json!({"messages": []}), 0));
+        let why = question(&json!({"messages": [{"role": "user", "content": "Why?"}]}));
+        let key = context.key(why, 0);
+        assert_eq!(key, context.key(why, 0));
+        assert_ne!(key, context.key(why, 1));
+        let none = question(&json!({"messages": []}));
+        assert_ne!(key, context.key(none, 0));
         let mut changed = context.clone();
         changed.generation = 1;
-        assert_ne!(key, changed.key(&request, 0));
+        assert_ne!(key, changed.key(why, 0));
         let mut changed = context.clone();
         changed.parameters.temperature = 0.7;
-        assert_ne!(key, changed.key(&request, 0));
+        assert_ne!(key, changed.key(why, 0));
         let mut changed = context.clone();
         changed.parameters.extra_body = Some(json!({"seed": 7, "top_p": 1}));
-        let extra = changed.key(&request, 0);
+        let extra = changed.key(why, 0);
         assert_ne!(key, extra);
         changed.parameters.extra_body = Some(json!({"top_p": 1, "seed": 7}));
-        assert_eq!(extra, changed.key(&request, 0), "the order is no change");
+        assert_eq!(extra, changed.key(why, 0), "the order is no change");
         changed.parameters.extra_body = Some(json!({"top_p": 1, "seed": 8}));
-        assert_ne!(extra, changed.key(&request, 0));
+        assert_ne!(extra, changed.key(why, 0));
         let mut changed = context;
         changed.parameters.model = "openai/gpt-4o".to_owned();
-        assert_ne!(key, changed.key(&request, 0));
+        assert_ne!(key, changed.key(why, 0));
     }
 }

@@ -16,8 +16,8 @@ use super::limits::{HANDLES, Limits, MemoryLimiter, TABLE_ELEMENTS};
 use super::load::Plugin;
 use super::wasi::WasiState;
 use crate::core::class::FailureClass;
-use crate::core::digest::{Digest, DigestBuilder};
-use crate::core::key::KeyContext;
+use crate::core::digest::Digest;
+use crate::core::key::{self, KeyContext};
 use crate::llm::request::{
     Answer, CompletionRequest, Message, ResponseFormat, Role, Rules, StopReason,
 };
@@ -307,7 +307,9 @@ pub struct State {
     execution: Execution,
     memory: MemoryLimiter,
     asked: u32,
+    /// How many equal questions there were so far, but for those that repeat what was asked before.
     ordinals: HashMap<Digest, u32>,
+    repeated: Vec<Arc<CompletionRequest>>,
     questions: Vec<Question>,
     log: Vec<LogLine>,
     log_bytes: usize,
@@ -321,6 +323,7 @@ impl State {
             execution,
             asked: 0,
             ordinals: HashMap::new(),
+            repeated: Vec::new(),
             questions: Vec::new(),
             log: Vec::new(),
             log_bytes: 0,
@@ -365,17 +368,25 @@ impl State {
             });
         }
         let request = convert(request)?;
-        let value = serde_json::to_value(&request).map_err(|error| Stop::Malformed {
-            cause: error.to_string(),
-        })?;
-        let mut builder = DigestBuilder::new("batchgen question 1");
-        builder.json(&value);
-        let ordinal = self.ordinals.entry(builder.finish()).or_insert(0);
-        let key = context.key(&value, *ordinal);
-        *ordinal += 1;
         let position = self.asked;
         self.asked += 1;
-        match self.execution.answers.get(position as usize) {
+        let answered = self.execution.answers.get(position as usize);
+        if let Some(answered) = answered
+            && let Some(before) = &answered.request
+            && **before == request
+        {
+            // All before it were the same too, so its key is: nothing need be hashed unless another question follows.
+            self.repeated.push(Arc::clone(before));
+            return Ok(Some(answered.answer.clone()));
+        }
+        for before in self.repeated.drain(..) {
+            *self.ordinals.entry(hash(&before)?).or_insert(0) += 1;
+        }
+        let question = hash(&request)?;
+        let ordinal = self.ordinals.entry(question).or_insert(0);
+        let key = context.key(question, *ordinal);
+        *ordinal += 1;
+        match answered {
             Some(answered) if answered.key == key => Ok(Some(answered.answer.clone())),
             Some(answered) => Err(Stop::Determinism {
                 number: position + 1,
@@ -391,6 +402,13 @@ impl State {
             }
         }
     }
+}
+
+fn hash(request: &CompletionRequest) -> Result<Digest, Stop> {
+    let request = serde_json::to_value(request).map_err(|error| Stop::Malformed {
+        cause: error.to_string(),
+    })?;
+    Ok(key::question(&request))
 }
 
 impl llm::Host for State {

@@ -140,7 +140,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     // Noted before the run is: else a kill in between would leave a run without a note.
     let state = run.store.file();
     let left = Left::by(state);
-    let clean = left.is_certain(run.store.last_run_was_clean()?);
+    let clean = left.is_certain(run.store.runs_are_settled()?);
     let unfinished =
         Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
             cause: format!("cannot write beside {}: {error}", state.display()),
@@ -213,9 +213,23 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         stopped,
         budget_reached,
     };
-    context.store.end_run(number).await?;
+    let settled = clean || !context.interrupt.is_thrown() && looks_at_all(&context, &run.lease)?;
+    context.store.end_run(number, settled).await?;
     context.output.end();
     Ok(summary)
+}
+
+/// Whether no file is left out that an earlier run may have written. One whose task fails stays, and counts as edited.
+fn looks_at_all(context: &Context, lease: &Lease) -> Result<bool, StoreError> {
+    if !lease.is_whole() {
+        return Ok(false);
+    }
+    let components: Vec<&str> = context
+        .components
+        .iter()
+        .map(|component| component.name.as_str())
+        .collect();
+    context.store.has_only(context.indexed.id, &components)
 }
 
 /// Tries again what failed for what may have passed, until that gains nothing.

@@ -119,7 +119,7 @@ impl Surveyor {
         overwrite_edited: bool,
     ) -> Result<Surveyor, StoreError> {
         let left = Left::by(store.file());
-        let clean = left.is_certain(store.last_run_was_clean()?);
+        let clean = left.is_certain(store.runs_are_settled()?);
         Ok(Surveyor {
             judge: Judge {
                 dataset,

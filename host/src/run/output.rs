@@ -159,7 +159,12 @@ async fn work(
                 }
             }
         }
-        let paths: Vec<String> = checkpoints.iter().map(|point| point.path.clone()).collect();
+        let mut left = place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unfinished
+            .left();
+        left.retain(|path| checkpoints.iter().any(|point| point.path == *path));
         let result = store
             .complete(dataset, run, checkpoints)
             .await
@@ -168,9 +173,10 @@ async fn work(
                 fatal: true,
             });
         match &result {
+            Ok(()) if left.is_empty() => {}
             Ok(()) => {
                 let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-                place.unfinished.finished(&paths);
+                place.unfinished.finished(&left);
             }
             Err(error) => broken = Some(error.clone()),
         }
@@ -251,6 +257,14 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
             if job.text.is_some() && result.is_ok() {
                 *result = Err(error.clone());
             }
+        }
+    }
+    for (job, result) in &results {
+        if job.text.is_some()
+            && result.is_err()
+            && let Some(content) = job.checkpoint.content
+        {
+            unfinished.leave(&job.checkpoint.path, content);
         }
     }
     results

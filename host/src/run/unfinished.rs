@@ -60,7 +60,7 @@ impl Left {
 /// # Errors
 /// When the state cannot be read.
 pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
-    Ok(Left::by(store.file()).is_certain(store.last_run_was_clean()?))
+    Ok(Left::by(store.file()).is_certain(store.runs_are_settled()?))
 }
 
 /// The note of one run.
@@ -68,7 +68,7 @@ pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
 pub(super) struct Unfinished {
     path: PathBuf,
     boot: Option<String>,
-    /// What earlier runs left, as long as this one has not made it anew.
+    /// What earlier runs left, or this one could not finish, until it is made anew.
     left: BTreeSet<Placed>,
 }
 
@@ -102,8 +102,18 @@ impl Unfinished {
         fs::rename(&temporary, &self.path)
     }
 
+    /// This file may be in its place, and has no checkpoint: it stays noted.
+    pub fn leave(&mut self, path: &str, content: Digest) {
+        self.left.insert((path.to_owned(), content));
+    }
+
+    /// Files that stay noted until they have their checkpoints.
+    pub fn left(&self) -> BTreeSet<String> {
+        self.left.iter().map(|(path, _)| path.clone()).collect()
+    }
+
     /// These files have their checkpoints.
-    pub fn finished(&mut self, paths: &[String]) {
+    pub fn finished(&mut self, paths: &BTreeSet<String>) {
         self.left.retain(|(path, _)| !paths.contains(path));
     }
 
@@ -151,11 +161,14 @@ mod tests {
         assert_eq!(Left::by(&state).files, both, "either may lie there");
         note.end().unwrap();
         assert_eq!(Left::by(&state).files, left.files, "it was not made anew");
-        note.finished(&["a".to_owned()]);
+        note.finished(&note.left());
         note.note(&[file("b", "b")]).unwrap();
         assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
         note.end().unwrap();
         assert!(Left::by(&state).files.is_empty());
+        note.leave("b", Digest::of(b"b"));
+        note.note(&[]).unwrap();
+        assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
     }
 
     #[test]

@@ -356,7 +356,7 @@ mod tests {
     async fn what_is_written_is_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("state.db")).unwrap();
-        assert!(store.last_run_was_clean().unwrap());
+        assert!(store.runs_are_settled().unwrap());
         let run = store.begin_run().await.unwrap();
         let point = Checkpoint {
             record: "iron".to_owned(),
@@ -389,7 +389,7 @@ mod tests {
             std::slice::from_ref(&point)
         );
         assert!(store.checkpoints(2, "iron").unwrap().is_empty());
-        assert!(!store.last_run_was_clean().unwrap(), "it has not ended");
+        assert!(!store.runs_are_settled().unwrap(), "it has not ended");
         let moved = Checkpoint {
             path: "other/iron.md".to_owned(),
             file: None,

@@ -66,6 +66,11 @@ impl Lease {
         self.dataset
     }
 
+    /// Whether it leads to every record of the dataset.
+    pub fn is_whole(&self) -> bool {
+        self.values.len() == 1 && self.left == u64::MAX
+    }
+
     /// The same with one more condition on the record.
     pub(super) fn narrowed(&self, condition: &str, values: Vec<Sql>) -> Lease {
         let mut lease = self.clone();

@@ -1,6 +1,9 @@
-//! Runs: when each began and how it ended. A run without an end was killed.
+//! Runs: when each began and how it ended. A run without an end was killed, and no run since then has looked at all that
+//! it may have left behind.
 
 use std::time::Duration;
+
+use rusqlite::params;
 
 use super::{Store, StoreError};
 
@@ -28,10 +31,6 @@ impl Store {
             .inner
             .writer
             .exclusive(|connection| {
-                connection.execute(
-                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE ended_at IS NULL",
-                    [],
-                )?;
                 connection.execute("INSERT INTO run DEFAULT VALUES", [])?;
                 Ok(RunId(connection.last_insert_rowid()))
             })
@@ -40,16 +39,31 @@ impl Store {
         result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
     }
 
-    /// Whether every run so far ended in order.
+    /// Whether every run so far ended in order, or was settled by a later one.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn last_run_was_clean(&self) -> Result<bool, StoreError> {
+    pub fn runs_are_settled(&self) -> Result<bool, StoreError> {
         self.read(|reader| {
             reader.query_row(
                 "SELECT count(*) FROM run WHERE ended_at IS NULL",
                 [],
                 |row| Ok(row.get::<_, i64>(0)? == 0 && self.is_in_order()),
+            )
+        })
+    }
+
+    /// Whether every task that is known is of this dataset and one of these components.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn has_only(&self, dataset: i64, components: &[&str]) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            reader.query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM task WHERE dataset <> ?1
+                     OR component NOT IN (SELECT value FROM json_each(?2)))",
+                params![dataset, serde_json::json!(components).to_string()],
+                |row| row.get(0),
             )
         })
     }
@@ -71,17 +85,19 @@ impl Store {
         Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
     }
 
-    /// Notes that a run ended in order: everything it wrote is accounted for.
+    /// Notes that a run ended in order: everything it wrote is accounted for. If it `settled` what runs before it left
+    /// behind, they have ended as well.
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub async fn end_run(&self, run: RunId) -> Result<(), StoreError> {
+    pub async fn end_run(&self, run: RunId, settled: bool) -> Result<(), StoreError> {
         self.inner
             .writer
             .write(move |connection| {
                 connection.execute(
-                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1",
-                    [run.0],
+                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') 
+                     WHERE ended_at IS NULL AND (id = ?1 OR ?2)",
+                    params![run.0, settled],
                 )?;
                 Ok(())
             })

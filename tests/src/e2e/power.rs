@@ -21,7 +21,7 @@ fn wal(scene: &Scene) -> Option<(PathBuf, Vec<u8>)> {
 }
 
 /// The machine starts anew.
-fn boot(scene: &Scene) {
+pub(super) fn boot(scene: &Scene) {
     let path = scene.path(".batchgen/state.db.unfinished");
     // Killed before it was begun, a run has none.
     if let Ok(note) = fs::read(&path) {

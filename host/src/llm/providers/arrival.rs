@@ -100,7 +100,9 @@ fn unmarked<B: AsRef<[u8]>>(
             start = Some(head);
             return Ok(Vec::new());
         }
-        Ok(head.strip_prefix(MARK).unwrap_or(&head).to_vec())
+        // Behind an empty line, which says nothing: the parser panics where the text itself begins with a second mark.
+        let text = head.strip_prefix(MARK).unwrap_or(&head);
+        Ok([b"\n", text].concat())
     })
 }
 

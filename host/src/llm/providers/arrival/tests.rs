@@ -117,6 +117,10 @@ async fn a_byte_order_mark_is_not_part_of_the_stream() {
         result.unwrap();
         assert_eq!(log.0, ["say", "end"], "cut at {cut}");
     }
+    let twice = b"\xef\xbb\xbf\xef\xbb\xbfdata: no field\n\ndata: end\n\n";
+    let (log, result) = at_once(vec![twice.to_vec()]).await;
+    result.unwrap();
+    assert_eq!(log.0, ["end"]);
 }
 
 #[tokio::test]
