@@ -53,7 +53,10 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .args(["update", "--workspace", "--offline", "--quiet"]),
     )?;
     if !snapshots::accept_first(workspace, name)? {
-        eprintln!("error: the tests of its snapshots failed; see above");
+        eprintln!(
+            "error: its snapshots could not be made; see above\n\
+             hint: mend plugins/{name} and `cargo xtask snapshots --accept`, or remove it and begin again"
+        );
         return Ok(ExitCode::FAILURE);
     }
     eprintln!(

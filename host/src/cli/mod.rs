@@ -15,6 +15,7 @@ mod failures;
 mod file;
 mod init;
 mod lanes;
+mod missing_fields;
 mod numbers;
 mod plan;
 mod plugins;

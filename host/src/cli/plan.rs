@@ -10,6 +10,7 @@ use super::clean;
 use super::display::{Display, emit, say};
 use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
+use super::missing_fields;
 use super::numbers::{count, dollars};
 use super::project::{Project, State, block_on};
 use super::settings;
@@ -48,6 +49,7 @@ pub(super) fn perform(args: &PlanArgs, display: &Display) -> Result<Exit, Failur
     let project = Project::open(&args.project, display)?.limited(&args.limits)?;
     let components = project.wanted(&args.selection)?;
     project.tell_left_out(&args.selection, display);
+    missing_fields::tell(&project, &components, display);
     block_on(plan(args, display, &project, &components))
 }
 

@@ -6,6 +6,7 @@ use super::args::{LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
+use super::missing_fields;
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 
@@ -43,6 +44,7 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
     let components = project.wanted(&args.selection)?;
     let missing = project.broken && args.selection.all;
     let missing = project.tell_left_out(&args.selection, display) || missing;
+    missing_fields::tell(&project, &components, display);
     let exit = block_on(start(args, display, project, components))?;
     // A plugin that could not be loaded is a component that is missing, and so is one that lacks what it depends on.
     Ok(if exit == Exit::Done && missing {

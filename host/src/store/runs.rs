@@ -95,7 +95,7 @@ impl Store {
             .writer
             .write(move |connection| {
                 connection.execute(
-                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') 
+                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
                      WHERE ended_at IS NULL AND (id = ?1 OR ?2)",
                     params![run.0, settled],
                 )?;

@@ -45,12 +45,14 @@ fn script(page: &str) -> String {
 fn checkout() -> Scene {
     let scene = Scene::new();
     fs::remove_dir_all(scene.path("plugins")).unwrap();
-    for (from, to) in [
-        ("batchgen.toml", "batchgen.toml"),
-        ("data/materials.yaml", "data/materials.yaml"),
-    ] {
-        scene.write(to, &fs::read_to_string(root().join(from)).unwrap());
-    }
+    let shipped = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    scene.write("data/materials.yaml", &shipped("data/materials.yaml"));
+    // Without components that someone who follows the tutorial here has added.
+    let configuration = shipped("batchgen.toml");
+    let end = configuration
+        .find("\n[component.")
+        .map_or(configuration.len(), |end| end + 1);
+    scene.write("batchgen.toml", &configuration[..end]);
     fs::create_dir_all(scene.path("target")).unwrap();
     symlink(root().join("target/plugins"), scene.path("target/plugins")).unwrap();
     fs::create_dir_all(scene.path("bin")).unwrap();

@@ -91,6 +91,25 @@ fn a_field_that_it_does_not_ask_for_makes_nothing_again() {
 }
 
 #[test]
+fn a_field_that_no_record_has_is_told() {
+    let scene = scene();
+    let asks = |fields: &str| {
+        scene.configure(&NOTICE.replace("[\"contaminants\"]", fields));
+        let plan = scene.host(&["plan", "--component", "notice", "--record", "oak"]);
+        plan.ended(0).stderr
+    };
+    let told = asks(r#"["contaminants", "contaminats", "formula"]"#);
+    assert_eq!(
+        told.lines().next().unwrap(),
+        "warning: `component.notice.input` names the field `contaminats`, which none of the first 100 materials has; \
+         did you mean `contaminants`?"
+    );
+    assert!(!told.contains("formula"), "{told}");
+    let fine = asks(r#"["contaminants", "formula"]"#);
+    assert!(!fine.contains("warning"), "{fine}");
+}
+
+#[test]
 fn the_plugin_makes_no_component_by_itself() {
     let summary = scene()
         .run(&["--all", "--record", "oak"])

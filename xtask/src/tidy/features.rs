@@ -27,7 +27,6 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Fault>> {
         run::HOST.to_vec(),
         runner::TEST_PROGRAMS.to_vec(),
         [&["test"], &snapshots::OF_PLUGINS[..]].concat(),
-        [&["test"], &snapshots::ALL[..]].concat(),
     ] {
         faults.extend(compare(
             &arguments.join(" "),

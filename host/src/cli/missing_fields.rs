@@ -1,0 +1,51 @@
+//! Fields that a component was configured to be given and that no record seems to have: most likely they are misspelt. It
+//! is told and no error, since a field may be rare.
+
+use std::collections::BTreeSet;
+
+use super::display::Display;
+use super::project::Project;
+use crate::component::Component;
+use crate::config::closest;
+use crate::plugin::manifest::Fields;
+
+/// Records that are looked at. Most datasets show all of their fields in the first few.
+const LOOKED_AT: usize = 100;
+
+/// Says which fields that the configuration gives to these components are in none of the first records.
+pub(super) fn tell(project: &Project, components: &[Component], display: &Display) {
+    let config = &project.settings.config;
+    let asked: Vec<(&str, &String)> = components
+        .iter()
+        .filter_map(|component| {
+            let configured = config.component.get(&component.name)?;
+            match &configured.input.as_ref()?.record {
+                Fields::Named(names) => Some((component.name.as_str(), names)),
+                Fields::All(_) => None,
+            }
+        })
+        .flat_map(|(component, names)| names.iter().map(move |name| (component, name)))
+        .collect();
+    let mut seen = BTreeSet::new();
+    // What is wrong with a record is told when it is indexed.
+    let mut records = project.dataset.entries().take(LOOKED_AT).flatten();
+    while asked.iter().any(|(_, name)| !seen.contains(*name)) {
+        let Some((_, record)) = records.next() else {
+            break;
+        };
+        seen.extend(record.fields.into_iter().map(|(name, _)| name));
+    }
+    let noun = &project.settings.dataset.records;
+    for (component, name) in asked {
+        if seen.contains(name) {
+            continue;
+        }
+        let hint = closest(name, seen.iter().map(String::as_str))
+            .map(|meant| format!("; did you mean `{meant}`?"))
+            .unwrap_or_default();
+        display.print(&format!(
+            "warning: `component.{component}.input` names the field `{name}`, which none of the first {LOOKED_AT} {noun} \
+             has{hint}"
+        ));
+    }
+}
