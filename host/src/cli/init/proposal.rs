@@ -71,6 +71,8 @@ const DULL: &[&str] = &[
 const FEW: usize = 30;
 /// Most categories at all.
 const MANY: usize = 300;
+/// With fewer records, one category that two of them share is enough for a field of that name.
+const HANDFUL: u64 = 10;
 /// Characters of a text that may be a name, on average and at most.
 const NAME_MEAN: u64 = 80;
 const NAME_LONGEST: usize = 200;
@@ -357,6 +359,8 @@ fn category(
         let shared = different * 2 <= filled;
         let by_name = fit(&field.name, CATEGORIES);
         let good = if by_name > 0 {
+            // Of a handful of records, few can share one.
+            let shared = shared || filled < HANDFUL && different < filled;
             shared && different as usize <= MANY && filled * 2 >= survey.records
         } else {
             shared
@@ -491,6 +495,14 @@ mod tests {
                 false
             )
         );
+    }
+
+    #[test]
+    fn of_a_handful_of_records_two_that_share_a_category_are_enough() {
+        let category = |rows: &str| roles(&format!("id,name,category\n{rows}")).2;
+        let two = "a-1,Lamp,light\na-2,Torch,light\na-3,Chair,seat\n";
+        assert_eq!(category(two).as_deref(), Some("category"));
+        assert_eq!(category("a-1,Lamp,light\na-2,Chair,seat\n"), None);
     }
 
     #[test]
