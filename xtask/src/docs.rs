@@ -58,7 +58,12 @@ fn pages(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
     };
     let mut host = workspace.command(workspace.release("host"));
     let commands = workspace::output(host.arg("reference"))?;
-    let configuration = configuration::page(&read(&root.join("batchgen.toml"))?);
+    let configuration = read(&root.join("batchgen.toml"))?;
+    // Components that someone appended to try them are no documentation.
+    let documented = configuration
+        .split_once("\n[component.")
+        .map_or(configuration.as_str(), |(documented, _)| documented);
+    let configuration = configuration::page(documented);
     let events = events::page(&read(&root.join("docs/events.schema.json"))?)?;
     Ok(vec![
         (folder.join("commands.md"), commands),

@@ -2,7 +2,8 @@
 
 use sdk::{Component, Failure, Input, TextRequest, Value, ask_text, json};
 
-struct NewPlugin;
+/// The `new-plugin` component.
+pub struct NewPlugin;
 
 impl Component for NewPlugin {
     fn generate(input: &Input) -> Result<String, Failure> {
