@@ -1,5 +1,5 @@
-//! The key of a completion: the hash of the logical question and of what it is asked with. It leaves out what does
-//! not change the answer's meaning: the lane that answers, the API key, streaming, the rendered body.
+//! The key of a completion: the hash of the logical question and of what it is asked with. It leaves out what
+//! changes neither: the lane that answers, the API key, streaming, the rendered body.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -79,7 +79,8 @@ pub fn start_up() -> anyhow::Result<Vec<Row>> {
     )])
 }
 
-/// What a task costs beside a bare loop's call: of several runs of each, in turns.
+/// CPU time of the host for one task that asks a model once, everything included, beside that of a bare
+/// loop that makes the same calls and keeps nothing: several runs of each, in turns.
 pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
     const TASKS: u64 = 10_000;
     let simulator = simulator(Config {
