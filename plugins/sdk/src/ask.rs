@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bindings::batchgen::component::llm;
-use crate::{Failure, Rules, host, mend, numbers, rules, schema};
+use crate::{Failure, Rules, host, mend, numbers, rules, schema, typed};
 
 /// How often an answer goes back with its violations.
 const REPAIRS: usize = 2;
@@ -161,7 +161,7 @@ pub fn complete_json<T: DeserializeOwned>(
             strange_numbers(&request.facts, &value, "", &mut found);
         }
         if found.is_empty() {
-            let typed: T = serde_json::from_value(value).map_err(|error| {
+            let typed: T = typed::read(&value).map_err(|error| {
                 Failure::component_fault(format!(
                     "the JSON Schema allows what the type does not: {error}"
                 ))

@@ -26,6 +26,7 @@ pub mod rules;
 pub mod schema;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod typed;
 pub mod units;
 pub mod yaml;
 

@@ -105,7 +105,7 @@ impl Validator<'_> {
                 let (min, max) = (count(rules, "minLength"), count(rules, "maxLength"));
                 span(text.chars().count(), min, max, "characters", place, found);
             }
-            Value::Number(number) => bounds(rules, number.as_f64(), place, found),
+            Value::Number(number) => bounds(rules, number, place, found),
             Value::Null | Value::Bool(_) => {}
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! A key ends with its unit: `thermal_conductivity_w_m_k` is "thermal conductivity" in W/(m·K). A
 //! key without a known ending has no unit. Nothing is converted.
 
+use serde_json::{Number, Value};
+
 /// Endings of keys and the units that they stand for; an ending comes before one that it ends with.
 const UNITS: [(&str, &str); 28] = [
     ("_mpa_sqrt_m", "MPa·√m"),
@@ -74,17 +76,41 @@ pub fn quantity(key: &str) -> Quantity {
     }
 }
 
-/// A number as people read it: `2.7`, `1064`, `1 × 10¹⁴`; no separators of thousands.
+/// A number as people read it: `2.7`, `1064`, `1 × 10¹⁴`; no separators of thousands. Empty if it is not finite.
 pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if value != 0.0 && !(1e-3..1e7).contains(&size) && value.is_finite() {
-        let text = format!("{value:e}");
-        if let Some((mantissa, exponent)) = text.split_once('e') {
-            let exponent: String = exponent.chars().map(superscript).collect();
-            return format!("{mantissa} × 10{exponent}");
-        }
+    // By the printer of JSON: the standard library's would be a second one, and is a tenth of a plugin.
+    let Some(number) = Number::from_f64(value) else {
+        return String::new();
+    };
+    let printed = number.to_string();
+    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
+        return scientific(&printed);
     }
-    value.to_string()
+    printed.strip_suffix(".0").unwrap_or(&printed).to_owned()
+}
+
+/// A number that is written as JSON, as a power of ten.
+fn scientific(printed: &str) -> String {
+    let (mantissa, exponent) = printed.split_once('e').unwrap_or((printed, "0"));
+    let sign = if mantissa.starts_with('-') { "-" } else { "" };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let written = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let digits = written.trim_start_matches('0');
+    // Places between the first digit and the point.
+    let ahead = digits.len() as i32 - fraction.len() as i32 - 1;
+    let power = ahead + exponent.parse::<i32>().unwrap_or(0);
+    let digits = digits.trim_end_matches('0');
+    let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
+    let point = if rest.is_empty() { "" } else { "." };
+    let power: String = power.to_string().chars().map(superscript).collect();
+    format!("{sign}{first}{point}{rest} × 10{power}")
+}
+
+/// Reads a number; none if the text is anything else.
+pub fn parse(text: &str) -> Option<f64> {
+    // As JSON, which every plugin reads anyway.
+    let value: Value = serde_json::from_str(text).ok()?;
+    value.as_f64()
 }
 
 fn superscript(c: char) -> char {

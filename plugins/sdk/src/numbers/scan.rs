@@ -1,6 +1,7 @@
 //! Finds the numbers in a text, and how exactly each is given.
 
 use super::plain::{is_subscript, plain};
+use crate::units;
 
 /// A run without white space that has a digit, and its neighbours.
 pub(super) struct Word {
@@ -205,8 +206,7 @@ fn number(chars: &[char], start: usize, first: usize) -> (Option<Number>, usize)
             place += 1 + sign + digits.len();
         }
     }
-    // As JSON: the standard library's own parser would be a second one, and is large.
-    let Ok(mantissa) = serde_json::from_str::<f64>(&text) else {
+    let Some(mantissa) = units::parse(&text) else {
         return (None, place);
     };
     let finest = 10f64.powi(power - decimals);

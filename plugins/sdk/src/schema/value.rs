@@ -1,6 +1,6 @@
 //! The keywords that need no descent: types, closed sets of values, bounds of numbers.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::name;
 
@@ -45,19 +45,18 @@ pub(super) fn same(left: &Value, right: &Value) -> bool {
 
 pub(super) fn bounds(
     rules: &Map<String, Value>,
-    number: Option<f64>,
+    number: &Number,
     place: &str,
     found: &mut Vec<String>,
 ) {
-    let Some(number) = number else { return };
-    let bound = |keyword| rules.get(keyword).and_then(Value::as_f64);
-    if let Some(minimum) = bound("minimum").filter(|minimum| number < *minimum) {
+    let bound = |keyword| rules.get(keyword).filter(|bound| bound.is_number());
+    if let Some(minimum) = bound("minimum").filter(|bound| number.as_f64() < bound.as_f64()) {
         found.push(format!(
             "{} is {number}, must be at least {minimum}",
             name(place)
         ));
     }
-    if let Some(maximum) = bound("maximum").filter(|maximum| number > *maximum) {
+    if let Some(maximum) = bound("maximum").filter(|bound| number.as_f64() > bound.as_f64()) {
         found.push(format!(
             "{} is {number}, must be at most {maximum}",
             name(place)

@@ -76,6 +76,23 @@ fn numbers_are_written_as_people_read_them() {
 }
 
 proptest! {
+    /// The digits are those of the standard library, in its notation or as a power of ten.
+    #[test]
+    fn numbers_have_the_digits_of_the_standard_library(bits in any::<u64>(), small in -1e8f64..1e8) {
+        for value in [f64::from_bits(bits), small, small / 1e6, small.round()] {
+            let standard = if !value.is_finite() {
+                String::new()
+            } else if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+                value.to_string()
+            } else {
+                let text = format!("{value:e}");
+                let (mantissa, power) = text.split_once('e').unwrap();
+                format!("{mantissa} × 10{}", power.chars().map(superscript).collect::<String>())
+            };
+            prop_assert_eq!(number(value), standard);
+        }
+    }
+
     #[test]
     fn rounding_keeps_the_value_within_half_a_digit(value in -1e9f64..1e9, digits in 1i32..6) {
         let rounded = round(value, digits);
