@@ -184,13 +184,15 @@ fn build_rust(
         .join(guest_toolchain::PROFILE)
         .join(format!("{library}.wasm"));
     let mut cargo = workspace.cargo();
+    // As this crate type alone: beside others cargo does no link-time optimization.
     toolchain
-        .select(cargo.arg("build"))
-        .args(["--package", package]);
+        .select(cargo.arg("rustc"))
+        .args(["--package", package, "--crate-type", "cdylib"]);
     // The first build takes a while and shows its progress; later ones have nothing to say unless they fail.
     if built.exists() {
         cargo.arg("--quiet");
     }
+    cargo.args(["--", guest_toolchain::SHORT_CALLS]);
     workspace::run(&mut cargo)?;
 
     let module = fs::read(&built).with_context(|| {

@@ -1,7 +1,7 @@
 //! The Rust that guests are built with: its target, and flags that keep this machine out of the bytes.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -15,6 +15,9 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// One profile for all guests: each further one would build their macros again.
 pub const PROFILE: &str = "guest";
+
+/// The linker's flag for addresses as short as they can be, not as long as any may be.
+pub const SHORT_CALLS: &str = "-Clink-arg=--compress-relocations";
 
 /// A toolchain that has the guests' target.
 pub struct GuestToolchain {
@@ -103,14 +106,20 @@ fn flags(workspace: &Workspace, cargo_home: &Path, sysroot: &Path, commit: &str)
     // Where the source of the standard library is installed, rustc shows it by its path; elsewhere by this one.
     let std_source = sysroot.join("lib/rustlib/src/rust");
     let std_shown = format!("/rustc/{commit}");
-    [
-        (workspace.root(), "/batchgen"),
-        (cargo_home, "/cargo"),
-        (sysroot, "/rust"),
-        (&std_source, &std_shown),
-    ]
-    .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
-    .join("\x1f")
+    let mut shown = vec![
+        (workspace.root().to_owned(), "/batchgen"),
+        (cargo_home.to_owned(), "/cargo"),
+        (sysroot.to_owned(), "/rust"),
+        (std_source, std_shown.as_str()),
+    ];
+    // Each registry has a folder of its own, and a mirror another one.
+    let registries = fs::read_dir(cargo_home.join("registry/src"));
+    let mut registries: Vec<_> = registries.into_iter().flatten().flatten().collect();
+    registries.sort_by_key(fs::DirEntry::file_name);
+    shown.extend(registries.iter().map(|folder| (folder.path(), "/crates")));
+    let flags = shown.iter();
+    let flags = flags.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    flags.collect::<Vec<_>>().join("\x1f")
 }
 
 fn cargo_home() -> Result<PathBuf> {

@@ -15,10 +15,10 @@ pub(crate) fn properties(material: &Material, category: &Category) -> Value {
     for (key, value) in &material.properties {
         let quantity = units::quantity(key);
         let mut property = Map::new();
-        property.insert("label".to_owned(), json!(quantity.label));
+        property.insert("label".to_owned(), quantity.label.into());
         property.insert("value".to_owned(), value.clone());
         if !quantity.unit.is_empty() {
-            property.insert("unit".to_owned(), json!(quantity.unit));
+            property.insert("unit".to_owned(), quantity.unit.into());
         }
         let number = value.as_f64();
         let range = number.and_then(|number| category.range(key, number));
@@ -40,7 +40,7 @@ pub(crate) fn machine_settings(material: &Material) -> Value {
     let mut settings = Map::new();
     for setting in material.settings() {
         let mut fields = Map::new();
-        fields.insert("label".to_owned(), json!(setting.quantity.label));
+        fields.insert("label".to_owned(), setting.quantity.label.into());
         if let Some(typical) = setting.typical {
             fields.insert("typical".to_owned(), plain(typical));
         }
@@ -49,7 +49,7 @@ pub(crate) fn machine_settings(material: &Material) -> Value {
             fields.insert("max".to_owned(), plain(max));
         }
         if !setting.quantity.unit.is_empty() {
-            fields.insert("unit".to_owned(), json!(setting.quantity.unit));
+            fields.insert("unit".to_owned(), setting.quantity.unit.into());
         }
         settings.insert(setting.quantity.key, Value::Object(fields));
     }
@@ -113,8 +113,8 @@ pub(crate) fn outcomes(material: &Material) -> Vec<Value> {
 fn plain(number: f64) -> Value {
     let whole = number as i64;
     if whole as f64 == number {
-        json!(whole)
+        whole.into()
     } else {
-        json!(number)
+        number.into()
     }
 }

@@ -15,9 +15,10 @@ pub struct FrontMatter;
 
 impl Component for FrontMatter {
     fn generate(input: &Input) -> Result<String, Failure> {
-        let material: Material = input.fields()?;
+        let mut material: Material = input.fields()?;
         let category: Category = input.category_fields()?;
         let outcomes = computed::outcomes(&material);
+        material.applications = prose::applications(&material);
         let prose = prose::ask(input, &material, &category, &outcomes)?;
         Ok(yaml::front_matter(&page(
             input, &material, &category, outcomes, prose,
@@ -40,31 +41,31 @@ fn page(
     };
     let category_name = category.name.clone();
     let category_name = category_name.unwrap_or_else(|| markdown::capitalized(input.category()));
-    put("name", json!(input.name()));
-    put("slug", json!(input.id()));
+    put("name", input.name().into());
+    put("slug", input.id().into());
     put(
         "category",
-        json!({ "id": input.category(), "name": &category_name }),
+        json!({ "id": input.category(), "name": category_name }),
     );
-    put("subcategory", json!(material.subcategory));
-    put("formula", json!(material.formula));
-    put("title", json!(title(input)));
-    put("headline", json!(prose.headline));
-    put("description", json!(prose.description));
-    put("keywords", json!(prose.keywords));
-    put("published_on", json!(category.published_on));
-    put("updated_on", json!(category.updated_on));
+    put("subcategory", material.subcategory.clone().into());
+    put("formula", material.formula.clone().into());
+    put("title", title(input).into());
+    put("headline", prose.headline.into());
+    put("description", prose.description.into());
+    put("keywords", prose.keywords.into());
+    put("published_on", category.published_on.clone().into());
+    put("updated_on", category.updated_on.clone().into());
     put("byline", byline(category));
     put("images", images(input));
     put("properties", computed::properties(material, category));
     put("machine_settings", computed::machine_settings(material));
-    put("contaminants", json!(material.contaminants));
+    put("contaminants", material.contaminants.clone().into());
     put("applications", prose.applications);
     put("compatibility", compatibility(category, &category_name));
     let standards = category.regulatory_standards.iter().map(|standard| {
-        without_empty([
-            ("code", json!(standard.code)),
-            ("title", json!(standard.title)),
+        without_empty(vec![
+            ("code", standard.code.clone().into()),
+            ("title", standard.title.clone().into()),
         ])
     });
     put("regulatory_standards", standards.collect());
@@ -73,9 +74,9 @@ fn page(
         .iter()
         .take(MOST)
         .map(|benefit| {
-            without_empty([
-                ("benefit", json!(benefit.benefit)),
-                ("detail", json!(benefit.detail)),
+            without_empty(vec![
+                ("benefit", benefit.benefit.clone().into()),
+                ("detail", benefit.detail.clone().into()),
             ])
         });
     put("environmental_benefits", benefits.collect());
@@ -89,10 +90,10 @@ fn compatibility(category: &Category, category_name: &str) -> Value {
     if known.suited.is_empty() && known.caution.is_empty() {
         return Value::Null;
     }
-    without_empty([
-        ("applies_to", json!(category_name)),
-        ("suited", json!(known.suited)),
-        ("caution", json!(known.caution)),
+    without_empty(vec![
+        ("applies_to", category_name.into()),
+        ("suited", known.suited.clone().into()),
+        ("caution", known.caution.clone().into()),
     ])
 }
 
@@ -104,11 +105,11 @@ fn byline(category: &Category) -> Value {
     let Some(desk) = &category.desk else {
         return Value::Null;
     };
-    without_empty([
-        ("name", json!(desk.name)),
-        ("title", json!(desk.title)),
-        ("profile", json!(desk.profile)),
-        ("expertise", json!(desk.expertise)),
+    without_empty(vec![
+        ("name", desk.name.clone().into()),
+        ("title", desk.title.clone().into()),
+        ("profile", desk.profile.clone().into()),
+        ("expertise", desk.expertise.clone().into()),
     ])
 }
 
@@ -125,7 +126,7 @@ fn images(input: &Input) -> Value {
 }
 
 /// An object of the fields that have a value.
-fn without_empty<const FIELDS: usize>(fields: [(&str, Value); FIELDS]) -> Value {
+fn without_empty(fields: Vec<(&str, Value)>) -> Value {
     let fields = fields.into_iter().filter(|(_, value)| !is_empty(value));
     Value::Object(fields.map(|(key, value)| (key.to_owned(), value)).collect())
 }

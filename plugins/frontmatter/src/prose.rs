@@ -38,25 +38,21 @@ pub(crate) struct Prose {
     pub(crate) applications: Value,
 }
 
-/// Asks for the prose of a page.
+/// Asks for the prose of a page about a material with its [`applications`].
 pub(crate) fn ask(
     input: &Input,
     material: &Material,
     category: &Category,
     outcomes: &[Value],
 ) -> Result<Prose, Failure> {
-    let applications = applications(material);
-    let told = Material {
-        applications: applications.clone(),
-        ..material.clone()
-    };
-    let mut facts = facts::facts(input, &told, category);
+    let applications = &material.applications;
+    let mut facts = facts::facts(input, material, category);
     if !outcomes.is_empty() {
-        facts.insert("outcomes".to_owned(), json!(outcomes));
+        facts.insert("outcomes".to_owned(), outcomes.into());
     }
     let instructions = input.prompt("write")?.fill(&[])?;
     let mut request = JsonRequest::new(instructions, Value::Object(facts), SCHEMA)?;
-    let count = json!(applications.len());
+    let count = Value::from(applications.len());
     request.constrain("/properties/applications", "minItems", count.clone())?;
     request.constrain("/properties/applications", "maxItems", count)?;
     let answer: Answer = complete_json(&request, |answer: &Answer| check(input, answer))?;
@@ -121,8 +117,8 @@ fn keywords(input: &Input, answer: &[String]) -> Vec<String> {
     keywords
 }
 
-/// The record's applications; where they are too few, its other industries with cleaning in general.
-fn applications(material: &Material) -> Vec<Application> {
+/// The applications that a page shows: the record's; where they are too few, its other industries with cleaning in general.
+pub(crate) fn applications(material: &Material) -> Vec<Application> {
     let mut applications: Vec<Application> =
         material.applications.iter().take(MOST).cloned().collect();
     for industry in &material.industries {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bindings::batchgen::component::llm;
-use crate::{Failure, Rules, host, mend, numbers, rules, schema, typed};
+use crate::{Failure, Rules, host, mend, numbers, rules, schema, values};
 
 /// How often an answer goes back with its violations.
 const REPAIRS: usize = 2;
@@ -108,7 +108,7 @@ pub fn ask_text_checked(
 ) -> Result<String, Failure> {
     let question = llm::CompletionRequest {
         messages: opening(&request.instructions, &request.facts),
-        facts: request.facts.to_string(),
+        facts: values::write(&request.facts),
         rules: Some(request.rules.clone()),
         response_format: llm::ResponseFormat::Text,
     };
@@ -146,9 +146,9 @@ pub fn complete_json<T: DeserializeOwned>(
     };
     let question = llm::CompletionRequest {
         messages: opening(&request.instructions, &request.facts),
-        facts: request.facts.to_string(),
+        facts: values::write(&request.facts),
         rules: Some(told),
-        response_format: llm::ResponseFormat::JsonSchema(request.schema.to_string()),
+        response_format: llm::ResponseFormat::JsonSchema(values::write(&request.schema)),
     };
     let mut accepted = None;
     converse(question, &mut |answer| {
@@ -161,7 +161,7 @@ pub fn complete_json<T: DeserializeOwned>(
             strange_numbers(&request.facts, &value, "", &mut found);
         }
         if found.is_empty() {
-            let typed: T = typed::read(&value).map_err(|error| {
+            let typed: T = values::read(&value).map_err(|error| {
                 Failure::component_fault(format!(
                     "the JSON Schema allows what the type does not: {error}"
                 ))

@@ -1,7 +1,7 @@
 //! What a language model is told of a material: names for people, values with their units. What the
 //! record lacks is left out.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::Input;
 use crate::material::{Category, Material, Standard, value_text};
@@ -11,18 +11,18 @@ use crate::units;
 /// other members is not among them, lest it be told of this one.
 pub fn facts(input: &Input, material: &Material, category: &Category) -> Map<String, Value> {
     let mut facts = Map::new();
-    facts.insert("name".to_owned(), json!(input.name()));
+    facts.insert("name".to_owned(), input.name().into());
     let category_name = category.name.as_deref().unwrap_or(input.category());
-    facts.insert("category".to_owned(), json!(category_name));
+    facts.insert("category".to_owned(), category_name.into());
     put(
         &mut facts,
         "kind",
-        material.subcategory.as_ref().map(|kind| json!(kind)),
+        material.subcategory.clone().map(Value::from),
     );
     put(
         &mut facts,
         "formula",
-        material.formula.as_ref().map(|formula| json!(formula)),
+        material.formula.clone().map(Value::from),
     );
     put(&mut facts, "industries", list(&material.industries));
     let uses = material.applications.iter();
@@ -58,7 +58,7 @@ fn put(facts: &mut Map<String, Value>, label: &str, value: Option<Value>) {
 }
 
 fn list(items: &[String]) -> Option<Value> {
-    (!items.is_empty()).then(|| json!(items))
+    (!items.is_empty()).then(|| items.into())
 }
 
 fn object(fields: Map<String, Value>) -> Option<Value> {

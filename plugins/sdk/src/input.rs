@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::bindings;
 use crate::prompt::Prompt;
-use crate::{Failure, Site, typed};
+use crate::{Failure, Site, values};
 
 /// Everything that a component may know of its record. There is no clock: dates come from here.
 ///
@@ -162,7 +162,7 @@ impl Upstream<'_> {
 fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     let mut value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     drop_nulls(&mut value);
-    typed::read(&value).map_err(|error| error.to_string())
+    values::read(&value).map_err(|error| error.to_string())
 }
 
 fn drop_nulls(value: &mut Value) {

@@ -26,8 +26,9 @@ pub mod rules;
 pub mod schema;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
-mod typed;
+
 pub mod units;
+mod values;
 pub mod yaml;
 
 pub use ask::{JsonRequest, TextRequest, ask_text, ask_text_checked, complete_json};

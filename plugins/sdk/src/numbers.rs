@@ -9,7 +9,7 @@
 mod plain;
 mod scan;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ const BODIES: [&str; 21] = [
 /// The numbers and designations that facts hold.
 struct Known {
     values: Vec<f64>,
-    designations: BTreeSet<String>,
+    designations: HashSet<String>,
 }
 
 /// The numbers in `text` that are not in `facts`, as one message for the model; none if all are.
@@ -54,7 +54,7 @@ pub fn strangers(facts: &Value, text: &str) -> Vec<String> {
     }
     let mut known = Known {
         values: Vec::new(),
-        designations: BTreeSet::new(),
+        designations: HashSet::new(),
     };
     known.learn(facts);
     let mut found: Vec<String> = Vec::new();

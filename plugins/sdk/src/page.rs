@@ -51,8 +51,8 @@ impl Measure {
     /// The value with its unit, if there is one that is a scalar.
     pub fn value_text(&self) -> Option<String> {
         let text = value_text(self.value.as_ref()?, &self.unit)?;
-        let quoted_number = self.value.as_ref().is_some_and(Value::is_string)
-            && units::parse(&text).is_some();
+        let quoted_number =
+            self.value.as_ref().is_some_and(Value::is_string) && units::parse(&text).is_some();
         // Whoever edits YAML may put a number in quotes: it is one all the same.
         Some(if quoted_number {
             units::with_unit(&text, &self.unit)

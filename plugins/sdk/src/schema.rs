@@ -8,7 +8,7 @@ mod value;
 
 use serde_json::{Map, Value};
 
-use crate::Failure;
+use crate::{Failure, values};
 use value::{bounds, closed_set, has_type, same, type_names};
 
 /// What a schema may nest; a reference that leads to itself stops here.
@@ -199,7 +199,8 @@ impl Validator<'_> {
         if rules.get("uniqueItems").and_then(Value::as_bool) == Some(true) {
             for (index, item) in items.iter().enumerate() {
                 if items.iter().take(index).any(|earlier| same(earlier, item)) {
-                    found.push(format!("{} has {item} more than once", name(place)));
+                    let (place, item) = (name(place), values::write(item));
+                    found.push(format!("{place} has {item} more than once"));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::name;
+use crate::values;
 
 pub(super) fn closed_set(
     rules: &Map<String, Value>,
@@ -13,12 +14,13 @@ pub(super) fn closed_set(
     if let Some(allowed) = rules.get("enum").and_then(Value::as_array)
         && !allowed.iter().any(|allowed| same(allowed, value))
     {
-        let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
-        let (place, allowed) = (name(place), allowed.join(", "));
+        let allowed: Vec<String> = allowed.iter().map(values::write).collect();
+        let (place, value, allowed) = (name(place), values::write(value), allowed.join(", "));
         found.push(format!("{place} is {value}, must be one of {allowed}"));
     }
     if let Some(constant) = rules.get("const").filter(|constant| !same(constant, value)) {
-        found.push(format!("{} must be {constant}", name(place)));
+        let (place, constant) = (name(place), values::write(constant));
+        found.push(format!("{place} must be {constant}"));
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) fn bounds(
     place: &str,
     found: &mut Vec<String>,
 ) {
-    let bound = |keyword| rules.get(keyword).filter(|bound| bound.is_number());
+    let bound = |keyword| rules.get(keyword).and_then(Value::as_number);
     if let Some(minimum) = bound("minimum").filter(|bound| number.as_f64() < bound.as_f64()) {
         found.push(format!(
             "{} is {number}, must be at least {minimum}",
@@ -88,6 +90,6 @@ pub(super) fn type_names(expected: &Value) -> String {
             "array" | "integer" | "object" => format!("an {expected}"),
             _ => format!("a {expected}"),
         },
-        other => other.to_string(),
+        other => values::write(other),
     }
 }
