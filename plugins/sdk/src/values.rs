@@ -246,7 +246,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
         let Some((key, _)) = self.current else {
             return Ok(None);
         };
-        seed.deserialize(name(key)).map(Some)
+        seed.deserialize(Key(key)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Mismatch> {
@@ -256,6 +256,54 @@ impl<'de> MapAccess<'de> for Fields<'de> {
         seed.deserialize(Reader(value))
             .map_err(|error| error.inside(key))
     }
+}
+
+/// The key of an object, which may stand for a whole number or a variant as well.
+struct Key<'de>(&'de str);
+
+macro_rules! whole_numbers {
+    ($($method:ident)+) => { $(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            if let Ok(number) = self.0.parse() {
+                visitor.visit_u64(number)
+            } else if let Ok(number) = self.0.parse() {
+                visitor.visit_i64(number)
+            } else {
+                visitor.visit_borrowed_str(self.0)
+            }
+        }
+    )+ };
+}
+
+impl<'de> Deserializer<'de> for Key<'de> {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    whole_numbers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+    deserialize_u32 deserialize_u64 }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_enum(name(self.0))
+    }
+
+    forward_to_deserialize_any! { bool i128 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
+    tuple tuple_struct map struct identifier ignored_any }
 }
 
 #[cfg(test)]

@@ -21,6 +21,18 @@ struct Everything {
     by_name: BTreeMap<String, Shape>,
     any: Value,
     wrapped: Wrapped,
+    by_year: BTreeMap<Year, i8>,
+    by_offset: BTreeMap<i64, Value>,
+    by_side: BTreeMap<Side, u8>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Year(u16);
+
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Left,
+    Right,
 }
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
@@ -47,6 +59,7 @@ fn everything() -> Value {
         "pair": ["a", 1], "perhaps": {"text": "inner"}, "unknown": [{"a": null}],
         "by-name": {"flat": "flat", "round": {"round": 1.5}, "square": {"square": {"side": 2}}},
         "any": {"a": [null, 1, 2.5, "b", true]}, "wrapped": 3,
+        "by-year": {"2020": 1, "2021": 2}, "by-offset": {"-3": null, "3": [1]}, "by-side": {"Left": 1, "Right": 2},
     })
 }
 
@@ -88,6 +101,7 @@ fn a_mismatch_names_the_place_and_both_kinds() {
         read("pair", json!(["a"])),
         read("perhaps", json!({"perhaps": {"yes": "yes"}})),
         read("by-name", json!({"odd": "oval"})),
+        read("by-year", json!({"soon": 1})),
         read("by-name", json!({"odd": ["flat"]})),
         super::read::<Vec<Needed>>(&json!([{}]))
             .unwrap_err()
@@ -105,6 +119,7 @@ fn a_mismatch_names_the_place_and_both_kinds() {
             "pair: invalid length 1, expected a tuple of size 2",
             "perhaps.perhaps.yes: it is a string, not a boolean",
             "by-name.odd: unknown variant `oval`, expected one of `flat`, `round`, `square`",
+            "by-year: it is a string, not u16",
             "by-name.odd: it is a list, not enum Shape",
             "[0]: missing field `name`",
             "it is a list, not struct Needed",
