@@ -20,6 +20,7 @@ mod recorded;
 mod replay;
 #[cfg(test)]
 mod simulation;
+mod staged;
 mod step;
 mod task;
 mod unfinished;

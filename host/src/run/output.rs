@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::staged::{Directories, Staged};
 use super::unfinished::Unfinished;
 use crate::core::digest::Digest;
 use crate::store::{Checkpoint, FileStamp, RunId, Store};
@@ -22,8 +23,6 @@ const GROUP: usize = 256;
 const SYNC_ALL: usize = 32;
 /// Most files that may wait; more make their makers wait.
 const QUEUE: usize = 1024;
-/// Most directories that are remembered to be there.
-const KNOWN: usize = 1024;
 /// After a group of more than so many, the next is given time to gather.
 const BUSY: usize = 4;
 /// That time.
@@ -68,7 +67,7 @@ impl Output {
         let place = Place {
             root,
             unfinished,
-            known: BTreeSet::new(),
+            known: Directories::new(),
         };
         let place = Arc::new(Mutex::new(place));
         tokio::spawn(work(receiver, Arc::clone(&place), store, dataset, run));
@@ -90,14 +89,13 @@ impl Output {
     ) -> oneshot::Receiver<Written> {
         let (done, receiver) = oneshot::channel();
         // A writer that is gone drops `done`, which the receiver notices.
-        let _ = self
-            .jobs
-            .send(Job {
+        if let Ok(place) = self.jobs.reserve().await {
+            place.send(Job {
                 text,
                 checkpoint,
                 done,
-            })
-            .await;
+            });
+        }
         receiver
     }
 }
@@ -106,8 +104,7 @@ impl Output {
 struct Place {
     root: PathBuf,
     unfinished: Unfinished,
-    /// Directories that are there.
-    known: BTreeSet<PathBuf>,
+    known: Directories,
 }
 
 async fn work(
@@ -198,12 +195,18 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
     for mut job in jobs {
         let file = match &job.text {
             None => Ok(None),
-            Some(text) => stage(root, &job.checkpoint.path, text, known).map(|staged| {
-                let content = Digest::of(text.as_bytes());
-                job.checkpoint.content = Some(content);
-                coming.push((job.checkpoint.path.clone(), content));
-                Some(staged)
-            }),
+            Some(text) => {
+                let target = root.join(&job.checkpoint.path);
+                match Staged::write(target.clone(), text, known) {
+                    Ok(staged) => {
+                        let content = Digest::of(text.as_bytes());
+                        job.checkpoint.content = Some(content);
+                        coming.push((job.checkpoint.path.clone(), content));
+                        Ok(Some(staged))
+                    }
+                    Err(error) => Err(write_error(&target, &error)),
+                }
+            }
         };
         staged.push((job, file));
     }
@@ -218,7 +221,10 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
         let failed = staged.into_iter().map(|(job, file)| {
             let result = match file {
                 Ok(None) => Ok(()),
-                Ok(Some(staged)) => Err(staged.give_up(error.clone())),
+                Ok(Some(staged)) => {
+                    staged.give_up();
+                    Err(error.clone())
+                }
                 Err(error) => Err(error),
             };
             (job, result)
@@ -231,9 +237,12 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
     for (mut job, file) in staged {
         let result = file.and_then(|staged| match staged {
             None => Ok(()),
-            Some(staged) => {
-                job.checkpoint.file = Some(staged.publish(synced_all)?);
-                directories.extend(staged.target.parent().map(Path::to_owned));
+            Some(mut staged) => {
+                let metadata = staged
+                    .publish(synced_all)
+                    .map_err(|error| write_error(staged.target(), &error))?;
+                job.checkpoint.file = Some(stamp(&metadata));
+                directories.extend(staged.target().parent().map(Path::to_owned));
                 Ok(())
             }
         });
@@ -272,83 +281,6 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
 
 fn sync_all(root: &Path) -> io::Result<()> {
     rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from)
-}
-
-struct Staged {
-    file: File,
-    temporary: PathBuf,
-    target: PathBuf,
-}
-
-/// Writes the text beside its place.
-fn stage(
-    root: &Path,
-    path: &str,
-    text: &str,
-    known: &mut BTreeSet<PathBuf>,
-) -> Result<Staged, WriteError> {
-    let target = root.join(path);
-    let name = target
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let temporary = target.with_file_name(format!(".{name}.tmp"));
-    let mut write = || {
-        let mut file = create(&temporary, known)?;
-        file.write_all(text.as_bytes())?;
-        Ok(file)
-    };
-    match write() {
-        Ok(file) => Ok(Staged {
-            file,
-            temporary,
-            target,
-        }),
-        Err(error) => {
-            // What is half written is of no use; if it cannot be removed, the next write replaces it.
-            let _ = fs::remove_file(&temporary);
-            Err(write_error(&target, &error))
-        }
-    }
-}
-
-/// Creates the file, and its directory where there is none yet, or none any more.
-fn create(file: &Path, known: &mut BTreeSet<PathBuf>) -> io::Result<File> {
-    let directory = file.parent().unwrap_or(file);
-    if known.contains(directory) {
-        match File::create(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => return result,
-        }
-    }
-    fs::create_dir_all(directory)?;
-    if known.len() >= KNOWN {
-        known.clear();
-    }
-    known.insert(directory.to_owned());
-    File::create(file)
-}
-
-impl Staged {
-    /// Puts the file in its place.
-    fn publish(&self, synced: bool) -> Result<FileStamp, WriteError> {
-        let publish = || {
-            if !synced {
-                self.file.sync_data()?;
-            }
-            fs::rename(&self.temporary, &self.target)?;
-            self.file.metadata()
-        };
-        publish()
-            .map(|metadata| stamp(&metadata))
-            .map_err(|error| self.give_up(write_error(&self.target, &error)))
-    }
-
-    /// Removes what is of no use now; if that fails, the next write replaces it.
-    fn give_up(&self, error: WriteError) -> WriteError {
-        let _ = fs::remove_file(&self.temporary);
-        error
-    }
 }
 
 /// What tells later that a file is still the one that was written.

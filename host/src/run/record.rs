@@ -94,17 +94,17 @@ pub(super) async fn perform(
             let checkpoint = checkpoints
                 .iter()
                 .find(|point| point.component == component.name);
-            let task = Task {
-                context: &context,
-                component,
-                record: &record,
-                seen,
-                checkpoint,
-            };
-            let run = run_component(task, signal, &signals, pass);
-            let (context, record) = (&context, &record);
+            let (context, record, signals) = (&context, &record, &signals);
+            // Made inside, for one that is captured would be held twice.
             Box::pin(async move {
-                let end = run.await?;
+                let task = Task {
+                    context,
+                    component,
+                    record,
+                    seen,
+                    checkpoint,
+                };
+                let end = run_component(task, signal, signals, pass).await?;
                 count(context, record, &component.name, pass, end);
                 Ok::<End, StoreError>(end)
             })

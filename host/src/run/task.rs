@@ -26,7 +26,9 @@ use crate::dataset::Record;
 use crate::llm::error::GatewayError;
 use crate::llm::request::{Answer, Usage};
 use crate::plugin::limits::Limits;
-use crate::plugin::sandbox::{self, Answered, Executed, Execution, LogLine, Question, Upstream};
+use crate::plugin::sandbox::{
+    self, Answered, Executed, Execution, Input, LogLine, Question, Upstream,
+};
 use crate::store::{Checkpoint, Seen, StoreError, TaskId};
 
 /// A file that dependents can use.
@@ -90,37 +92,65 @@ impl Task<'_> {
             })
             .collect();
         let judge = &self.context.judge;
-        let verdict = judge.judge(self.component, self.record, self.checkpoint, &contents);
-        match verdict.decision {
-            Decision::Keep(kept) => {
-                let content = verdict.content.unwrap_or(verdict.fingerprint);
-                Ok(self.keep(kept, verdict.given.path, content))
-            }
+        let Verdict {
+            given,
+            fingerprint,
+            parts,
+            decision,
+            content,
+        } = judge.judge(self.component, self.record, self.checkpoint, &contents);
+        match decision {
+            Decision::Keep(kept) => Ok(self.keep(kept, given.path, content.unwrap_or(fingerprint))),
             Decision::StayFailed(class) => Ok(self.stay_failed(class)),
             Decision::Run(_) if held_back => Ok(Ended::HeldBack),
             Decision::Run(reason) => {
                 let stored = self
                     .checkpoint
                     .map(|point| (point.stored(), point.generation));
-                let generation = decision::generation(stored, verdict.fingerprint);
-                let path = verdict.given.path.clone();
-                let fingerprint = verdict.fingerprint;
+                let path = given.path.clone();
+                // Made here, since what a call is given stays in memory for as long as it waits.
+                let input = self.input(given, upstreams);
                 let attempt = Attempt {
                     task: self,
                     fingerprint,
-                    parts: verdict.parts.clone(),
-                    generation,
+                    parts,
+                    generation: decision::generation(stored, fingerprint),
                     path,
                 };
                 let record = self.record.id.as_str();
                 let component = self.component.name.as_str();
                 let span = tracing::debug_span!("task", record, component, ?reason);
-                attempt
-                    .run(reason, verdict, upstreams)
-                    .instrument(span)
-                    .await
+                let unclear = content.filter(|_| reason == Reason::Unclear);
+                attempt.run(unclear, input).instrument(span).await
             }
         }
+    }
+
+    /// What the component is given. An upstream's text that is no longer at hand is read: there is one truth, the file.
+    fn input(
+        &self,
+        given: Given,
+        upstreams: Vec<UpstreamFile<'_>>,
+    ) -> Result<Arc<Input>, TaskFailure> {
+        let judge = &self.context.judge;
+        let texts: Result<Vec<Upstream>, TaskFailure> = upstreams
+            .into_iter()
+            .filter_map(|upstream| Some((upstream.component, upstream.ready?)))
+            .map(|(component, ready)| {
+                let text = match ready.text {
+                    Some(text) => text.to_string(),
+                    None => fs::read_to_string(judge.output_root.join(&ready.path)).map_err(
+                        |error| TaskFailure {
+                            class: FailureClass::Output,
+                            cause: format!("cannot read {}: {error}", ready.path),
+                        },
+                    )?,
+                };
+                Ok(input::upstream(component, text))
+            })
+            .collect();
+        let input = input::input(self.component, &judge.site, self.record, &given, texts?);
+        Ok(Arc::new(input))
     }
 
     fn stay_failed(&self, class: FailureClass) -> Ended {
@@ -226,18 +256,17 @@ impl From<StoreError> for Stop {
 }
 
 impl Attempt<'_> {
+    /// Runs it; `unclear` is the hash of a file that lies there and may be half of this one, or somebody's.
     async fn run(
         &self,
-        reason: Reason,
-        verdict: Verdict,
-        upstreams: Vec<UpstreamFile<'_>>,
+        unclear: Option<Digest>,
+        input: Result<Arc<Input>, TaskFailure>,
     ) -> Result<Ended, StoreError> {
         let context = self.task.context;
         let mut spent = Spent::default();
-        let Verdict { given, content, .. } = verdict;
-        let result = match self.upstream_texts(upstreams) {
-            Ok(upstreams) => self.execute(given, upstreams, &mut spent).await,
-            Err(stop) => Err(stop),
+        let result = match input {
+            Ok(input) => self.execute(input, &mut spent).await,
+            Err(failure) => Err(failure.into()),
         };
         if matches!(result, Ok(_) | Err(Stop::Failed { .. })) {
             let component = &self.task.component.name;
@@ -249,8 +278,7 @@ impl Attempt<'_> {
             Ok(text) => {
                 let text: Arc<str> = text.into();
                 let made = Digest::of(text.as_bytes());
-                if let Some(found) = content
-                    && reason == Reason::Unclear
+                if let Some(found) = unclear
                     && found != made
                     && !context.judge.is_half_written(&self.path, &text)
                 {
@@ -294,34 +322,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Reads what is no longer at hand. There is one truth, the file.
-    fn upstream_texts(&self, upstreams: Vec<UpstreamFile<'_>>) -> Result<Vec<Upstream>, Stop> {
-        let root = &self.task.context.judge.output_root;
-        upstreams
-            .into_iter()
-            .filter_map(|upstream| Some((upstream.component, upstream.ready?)))
-            .map(|(component, ready)| {
-                let text = match ready.text {
-                    Some(text) => text.to_string(),
-                    None => fs::read_to_string(root.join(&ready.path)).map_err(|error| {
-                        Stop::Failed {
-                            class: FailureClass::Output,
-                            cause: format!("cannot read {}: {error}", ready.path),
-                        }
-                    })?,
-                };
-                Ok(input::upstream(component, text))
-            })
-            .collect()
-    }
-
-    /// Suspend by replay. What it is given becomes the input's text and is not kept beside it.
-    async fn execute(
-        &self,
-        given: Given,
-        upstreams: Vec<Upstream>,
-        spent: &mut Spent,
-    ) -> Result<String, Stop> {
+    /// Suspend by replay.
+    async fn execute(&self, input: Arc<Input>, spent: &mut Spent) -> Result<String, Stop> {
         let Task {
             context,
             component,
@@ -360,9 +362,6 @@ impl Attempt<'_> {
         };
         let mut known = transcript.into_iter();
         let mut answers: Vec<Answered> = Vec::new();
-        let site = &context.judge.site;
-        let input = Arc::new(input::input(component, site, record, &given, upstreams));
-        drop(given);
         let mut seen = 0;
         loop {
             // Nothing new is begun, but what was paid for is made use of: nothing more can be asked anyway.

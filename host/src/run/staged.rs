@@ -1,0 +1,250 @@
+//! A file that is written and not yet in its place. Where the file system can, it has no name until then, so that a
+//! killed host leaves nothing behind; elsewhere it lies beside its place. It replaces what lies there in one step.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+
+/// Most directories that are remembered to be there.
+const KNOWN: usize = 1024;
+/// The files that this process has open.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+/// The directories that files go to.
+pub(super) struct Directories {
+    /// Those that are there.
+    there: BTreeSet<PathBuf>,
+    /// Whether a file without a name can be given one.
+    links: bool,
+}
+
+impl Directories {
+    /// Knows of none yet.
+    pub fn new() -> Directories {
+        Directories {
+            there: BTreeSet::new(),
+            links: Path::new(DESCRIPTORS).is_dir(),
+        }
+    }
+
+    /// Does something in a directory, which is created where there is none yet, or none any more.
+    fn within<T>(
+        &mut self,
+        directory: &Path,
+        mut doing: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.there.contains(directory) {
+            match doing() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => return result,
+            }
+        }
+        fs::create_dir_all(directory)?;
+        if self.there.len() >= KNOWN {
+            self.there.clear();
+        }
+        self.there.insert(directory.to_owned());
+        doing()
+    }
+}
+
+/// A file on its way.
+pub(super) struct Staged {
+    file: File,
+    named: bool,
+    target: PathBuf,
+}
+
+impl Staged {
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing is left of it then.
+    pub fn write(target: PathBuf, text: &str, known: &mut Directories) -> io::Result<Staged> {
+        let directory = target.parent().unwrap_or(&target);
+        let links = known.links;
+        let (file, named) = known.within(directory, || {
+            if links {
+                match unnamed(directory) {
+                    Ok(file) => return Ok((file, false)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                    // File systems that have no such files say so with one error or another.
+                    Err(_) => {}
+                }
+            }
+            Ok((File::create(beside(&target))?, true))
+        })?;
+        let mut staged = Staged {
+            file,
+            named,
+            target,
+        };
+        match staged.file.write_all(text.as_bytes()) {
+            Ok(()) => Ok(staged),
+            Err(error) => {
+                staged.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Where it will lie.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Puts the file in its place, after its content is on the disk: `synced` says that it is there already.
+    ///
+    /// # Errors
+    /// When that fails; what lay there before lies there still.
+    pub fn publish(&mut self, synced: bool) -> io::Result<fs::Metadata> {
+        let mut publish = || {
+            if !synced {
+                self.file.sync_data()?;
+            }
+            if !self.named {
+                match name(&self.file, &self.target) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    result => return result,
+                }
+                // Only a file that has a name takes the place of another.
+                let beside = beside(&self.target);
+                match name(&self.file, &beside) {
+                    // A killed host may have left it there.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        fs::remove_file(&beside)?;
+                        name(&self.file, &beside)?;
+                    }
+                    result => result?,
+                }
+                self.named = true;
+            }
+            fs::rename(beside(&self.target), &self.target)
+        };
+        match publish().and_then(|()| self.file.metadata()) {
+            Ok(metadata) => Ok(metadata),
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes what is of no use now; if that fails, the next write replaces it.
+    pub fn give_up(&self) {
+        if self.named {
+            let _ = fs::remove_file(beside(&self.target));
+        }
+    }
+}
+
+/// A file without a name.
+fn unnamed(directory: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlags::TMPFILE.bits().cast_signed())
+        .open(directory)
+}
+
+/// Gives a name to a file that has none, as open(2) describes it.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    let link = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
+    linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+}
+
+fn beside(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}.tmp"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both() -> [Directories; 2] {
+        [true, false].map(|links| Directories {
+            there: BTreeSet::new(),
+            links,
+        })
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_takes_its_place_in_one_step() {
+        for mut known in both() {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("sub/a.md");
+            for text in ["first", "second"] {
+                let mut staged = Staged::write(target.clone(), text, &mut known).unwrap();
+                let before = fs::read_to_string(&target).ok();
+                assert_ne!(before.as_deref(), Some(text));
+                let metadata = staged.publish(false).unwrap();
+                assert_eq!(metadata.len(), text.len() as u64);
+                assert_eq!(fs::read_to_string(&target).unwrap(), text);
+                assert_eq!(names(target.parent().unwrap()), ["a.md"]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_killed_host_left_is_no_obstacle() {
+        for mut known in both() {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("a.md");
+            fs::write(&target, "before").unwrap();
+            fs::write(folder.path().join(".a.md.tmp"), "half").unwrap();
+            let mut staged = Staged::write(target.clone(), "whole", &mut known).unwrap();
+            staged.publish(true).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), "whole");
+            assert_eq!(names(folder.path()), ["a.md"]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_leaves_nothing() {
+        for mut known in both() {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("a.md");
+            let staged = Staged::write(target.clone(), "text", &mut known).unwrap();
+            staged.give_up();
+            assert!(names(folder.path()).is_empty());
+            // What cannot be replaced stays, and nothing beside it.
+            fs::create_dir(&target).unwrap();
+            let mut staged = Staged::write(target.clone(), "text", &mut known).unwrap();
+            assert!(staged.publish(true).is_err());
+            drop(staged);
+            assert_eq!(names(folder.path()), ["a.md"]);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_was_removed_is_made_again() {
+        for mut known in both() {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("sub/a.md");
+            Staged::write(target.clone(), "text", &mut known)
+                .unwrap()
+                .publish(true)
+                .unwrap();
+            fs::remove_dir_all(folder.path().join("sub")).unwrap();
+            Staged::write(target.clone(), "text", &mut known)
+                .unwrap()
+                .publish(true)
+                .unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), "text");
+        }
+    }
+}
