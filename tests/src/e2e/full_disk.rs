@@ -39,6 +39,10 @@ impl Small {
 impl Drop for Small {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        // Its scene, where that has gone already and could not be removed with this in it.
+        if let Some(scene) = self.0.parent() {
+            let _ = std::fs::remove_dir_all(scene);
+        }
     }
 }
 
