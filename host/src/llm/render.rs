@@ -12,32 +12,41 @@ pub const RULES_MARK: &str = "Requirements:\n";
 /// request has none, one is added behind the system messages.
 pub fn render(request: &CompletionRequest) -> Vec<Message> {
     let mut messages = request.messages.clone();
-    let mut parts = Vec::new();
-    let place = messages
-        .iter()
-        .position(|message| message.role == Role::User);
-    let first = match place {
-        Some(place) => place,
+    match messages.iter_mut().find(|message| is_of_user(message)) {
+        Some(message) => message.content = first(request, &message.content),
         None => {
             let place = messages
                 .iter()
                 .take_while(|message| message.role == Role::System)
                 .count();
-            messages.insert(
-                place,
-                Message {
-                    role: Role::User,
-                    content: String::new(),
-                },
-            );
-            place
+            let message = Message {
+                role: Role::User,
+                content: first(request, ""),
+            };
+            messages.insert(place, message);
         }
-    };
-    let Some(message) = messages.get_mut(first) else {
-        return messages;
-    };
-    if !message.content.is_empty() {
-        parts.push(std::mem::take(&mut message.content));
+    }
+    messages
+}
+
+/// Bytes of the messages to send: what tokens are reckoned from.
+pub fn bytes(request: &CompletionRequest) -> u64 {
+    let messages = &request.messages;
+    let said = messages.iter().find(|message| is_of_user(message));
+    let said = said.map_or("", |message| &message.content);
+    let all: usize = messages.iter().map(|message| message.content.len()).sum();
+    (all - said.len() + first(request, said).len()) as u64
+}
+
+fn is_of_user(message: &Message) -> bool {
+    message.role == Role::User
+}
+
+/// The first user message: what the component says in it, the requirements, the facts.
+fn first(request: &CompletionRequest, said: &str) -> String {
+    let mut parts = Vec::new();
+    if !said.is_empty() {
+        parts.push(said.to_owned());
     }
     let lines = requirements(request);
     if !lines.is_empty() {
@@ -50,15 +59,7 @@ pub fn render(request: &CompletionRequest) -> Vec<Message> {
     {
         parts.push(format!("{FACTS_MARK}{}", request.facts));
     }
-    message.content = parts.join("\n\n");
-    messages
-}
-
-/// Bytes of the messages to send: what tokens are reckoned from.
-pub fn bytes(request: &CompletionRequest) -> u64 {
-    let messages = render(request);
-    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-    bytes as u64
+    parts.join("\n\n")
 }
 
 /// The rules in words, a line each.
@@ -110,4 +111,49 @@ fn listed(rules: &Rules) -> Vec<String> {
         lines.push("- End with a whole sentence.".to_owned());
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_reckoned_with_is_what_is_sent() {
+        let message = |role, content: &str| Message {
+            role,
+            content: content.to_owned(),
+        };
+        let (system, user) = (
+            message(Role::System, "Be brief."),
+            message(Role::User, "Go."),
+        );
+        let turns = [
+            vec![],
+            vec![system.clone()],
+            vec![system.clone(), user.clone()],
+            vec![system, user.clone(), message(Role::Assistant, "No."), user],
+        ];
+        let rules = Rules {
+            min_words: Some(3),
+            ..Rules::default()
+        };
+        for messages in turns {
+            for rules in [None, Some(rules.clone())] {
+                for facts in [json!({}), json!({"a": 1})] {
+                    let request = CompletionRequest {
+                        messages: messages.clone(),
+                        facts,
+                        rules: rules.clone(),
+                        format: ResponseFormat::Text,
+                    };
+                    let sent = render(&request);
+                    let sum: usize = sent.iter().map(|message| message.content.len()).sum();
+                    assert_eq!(bytes(&request), sum as u64, "{request:?}");
+                    assert!(sent.iter().any(is_of_user));
+                }
+            }
+        }
+    }
 }

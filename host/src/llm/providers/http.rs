@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::timeout;
+use url::Url;
 
 use super::arrival::{ANSWER, ERROR_BODY, Reader, read, silent, streamed};
 use super::endpoint::Endpoint;
@@ -35,7 +36,7 @@ struct ListedModel {
 /// A connection to one provider.
 pub(super) struct Http {
     client: Client,
-    url: String,
+    url: Url,
     base_url: String,
     key: Option<Key>,
     limits: Dialect,
@@ -75,10 +76,17 @@ impl Http {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| refused(from_network(&error).message))?;
+        let base_url = endpoint.base_url.trim_end_matches('/').to_owned();
+        let url = Url::parse(&format!("{base_url}/{path}")).map_err(|error| {
+            refused(format!(
+                "the address of `{}` is none: {error}",
+                endpoint.name
+            ))
+        })?;
         Ok(Http {
             client,
-            url: format!("{}/{path}", endpoint.base_url.trim_end_matches('/')),
-            base_url: endpoint.base_url.trim_end_matches('/').to_owned(),
+            url,
+            base_url,
             key: endpoint.key.clone(),
             limits: endpoint.limits,
             stream: endpoint.stream,
@@ -147,7 +155,7 @@ impl Http {
         };
         // It is kept for as long as the call lasts.
         body.shrink_to_fit();
-        let request = self.client.post(&self.url).body(body);
+        let request = self.client.post(self.url.clone()).body(body);
         let response = timeout(idle, request.send())
             .await
             .map_err(|_| silent(idle))?
@@ -158,7 +166,7 @@ impl Http {
 
     async fn take(
         &self,
-        response: Response,
+        mut response: Response,
         call: Call<'_>,
         mut reader: impl Reader,
         idle: Duration,
@@ -167,7 +175,7 @@ impl Http {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         *limits = observed(&headers, self.limits, now);
         let status = response.status();
         if status.is_redirection() {
@@ -216,8 +224,8 @@ impl Http {
         let place = headers
             .get(LOCATION)
             .and_then(|place| place.to_str().ok())
-            .and_then(|place| url::Url::parse(&self.url).ok()?.join(place).ok());
-        let host = place.as_ref().and_then(url::Url::host_str);
+            .and_then(|place| self.url.join(place).ok());
+        let host = place.as_ref().and_then(Url::host_str);
         let message = format!(
             "HTTP {status}: the server redirects to {}, which is not followed (hint: set base-url to where the \
              API is)",
