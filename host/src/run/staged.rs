@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+use rustix::io::Errno;
 
 /// Most directories that are remembered to be there.
 const KNOWN: usize = 1024;
@@ -153,8 +154,15 @@ fn unnamed(directory: &Path) -> io::Result<File> {
 
 /// Gives a name to a file that has none, as open(2) describes it.
 fn name(file: &File, path: &Path) -> io::Result<()> {
-    let link = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
-    linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+    match linkat(file, "", CWD, path, AtFlags::EMPTY_PATH) {
+        // Older kernels say so to who has few rights, for whom there is the longer way.
+        Err(Errno::NOENT) => {
+            let link = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
+            linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW)
+        }
+        result => result,
+    }
+    .map_err(io::Error::from)
 }
 
 fn beside(target: &Path) -> PathBuf {

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use eventsource_stream::{EventStreamError, Eventsource};
+use bytes::Buf;
 use futures_util::{Stream, StreamExt};
+use sse_stream::SseByteStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::errors::from_network;
@@ -85,59 +86,37 @@ fn watched<B>(
     })
 }
 
-/// The chunks without the byte order mark that a stream may begin with: the parser of events panics at one.
-fn unmarked<B: AsRef<[u8]>>(
-    chunks: impl Stream<Item = Result<B, CallError>>,
-) -> impl Stream<Item = Result<Vec<u8>, CallError>> {
-    let mut start = Some(Vec::new());
-    chunks.map(move |chunk| {
-        let chunk = chunk?;
-        let Some(mut head) = start.take() else {
-            return Ok(chunk.as_ref().to_vec());
-        };
-        head.extend_from_slice(chunk.as_ref());
-        if head.len() < MARK.len() && MARK.starts_with(&head) {
-            start = Some(head);
-            return Ok(Vec::new());
-        }
-        // Behind an empty line, which says nothing: the parser panics where the text itself begins with a second mark.
-        let text = head.strip_prefix(MARK).unwrap_or(&head);
-        Ok([b"\n", text].concat())
-    })
-}
-
-/// U+FEFF in UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// Gives the events of a stream to `reader`.
-pub(super) async fn streamed<B: AsRef<[u8]>>(
+pub(super) async fn streamed<B: Buf>(
     chunks: impl Stream<Item = Result<B, reqwest::Error>>,
     idle: Duration,
     reader: &mut impl Reader,
 ) -> Result<(), CallError> {
     // Bytes since the last event: one that never ends must not be kept without end.
     let pending = AtomicUsize::new(0);
-    let chunks = unmarked(watched(chunks, idle)).map(|chunk| {
+    let chunks = watched(chunks, idle).map(|chunk| {
         let chunk = chunk?;
-        let before = pending.fetch_add(chunk.len(), Ordering::Relaxed);
-        if before.saturating_add(chunk.len()) > ANSWER {
+        let more = chunk.remaining();
+        let before = pending.fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > ANSWER {
             return Err(too_long(ANSWER));
         }
         Ok(chunk)
     });
-    let mut events = Box::pin(chunks.eventsource());
+    let mut events = Box::pin(SseByteStream::new(chunks));
     let wait = QUEUE.saturating_add(idle);
     let mut last_part = Instant::now();
     while let Some(event) = timeout_at(last_part + wait, events.next())
         .await
         .map_err(|_| wordless(wait))?
     {
-        let event = event.map_err(|error| match error {
-            EventStreamError::Transport(error) => error,
-            other => CallError::new(FailureClass::Transient, format!("broken stream: {other}")),
-        })?;
+        let event = event.map_err(broken)?;
         pending.store(0, Ordering::Relaxed);
-        match reader.event(&event.data)? {
+        // One without data says nothing, says the standard.
+        let Some(data) = event.data.filter(|data| !data.is_empty()) else {
+            continue;
+        };
+        match reader.event(&data)? {
             Step::Alive => {}
             Step::Part => last_part = Instant::now(),
             Step::Last => {
@@ -151,6 +130,19 @@ pub(super) async fn streamed<B: AsRef<[u8]>>(
         }
     }
     Ok(())
+}
+
+/// What a stream of events ended with: what went wrong with its bytes, or with the events.
+fn broken(error: sse_stream::Error) -> CallError {
+    let words =
+        |cause: String| CallError::new(FailureClass::Transient, format!("broken stream: {cause}"));
+    match error {
+        sse_stream::Error::Body(cause) => match cause.downcast::<CallError>() {
+            Ok(error) => *error,
+            Err(cause) => words(cause.to_string()),
+        },
+        other => words(other.to_string()),
+    }
 }
 
 pub(super) fn silent(limit: Duration) -> CallError {

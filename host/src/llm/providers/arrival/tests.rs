@@ -36,7 +36,7 @@ impl Reader for Log {
 async fn arrived(chunks: Vec<(u64, &'static str)>) -> (Log, Result<(), CallError>) {
     let chunks = stream::iter(chunks).then(|(pause, chunk)| async move {
         tokio::time::sleep(Duration::from_secs(pause)).await;
-        Ok(chunk)
+        Ok(chunk.as_bytes())
     });
     let mut log = Log::default();
     let result = streamed(chunks, Duration::from_secs(30), &mut log).await;
@@ -101,7 +101,7 @@ async fn a_whole_answer_may_be_kept_waiting_but_not_for_ever() {
     assert_eq!(error.message, "signs of life and no answer for 630 s");
 }
 
-async fn at_once(chunks: Vec<Vec<u8>>) -> (Log, Result<(), CallError>) {
+async fn at_once(chunks: Vec<&[u8]>) -> (Log, Result<(), CallError>) {
     let mut log = Log::default();
     let chunks = stream::iter(chunks.into_iter().map(Ok));
     let result = streamed(chunks, Duration::from_secs(30), &mut log).await;
@@ -113,18 +113,18 @@ async fn a_byte_order_mark_is_not_part_of_the_stream() {
     let marked = b"\xef\xbb\xbfdata: say\n\ndata: end\n\n";
     for cut in 0..5 {
         let (start, rest) = marked.split_at(cut);
-        let (log, result) = at_once(vec![start.to_vec(), rest.to_vec()]).await;
+        let (log, result) = at_once(vec![start, rest]).await;
         result.unwrap();
         assert_eq!(log.0, ["say", "end"], "cut at {cut}");
     }
     let twice = b"\xef\xbb\xbf\xef\xbb\xbfdata: no field\n\ndata: end\n\n";
-    let (log, result) = at_once(vec![twice.to_vec()]).await;
+    let (log, result) = at_once(vec![twice]).await;
     result.unwrap();
     assert_eq!(log.0, ["end"]);
 }
 
 #[tokio::test]
 async fn an_event_without_end_is_not_kept() {
-    let (_, result) = at_once(vec![vec![b'a'; ANSWER / 2]; 3]).await;
+    let (_, result) = at_once(vec![&[b'a'; ANSWER / 2]; 3]).await;
     assert!(result.unwrap_err().message.contains("bytes"));
 }
