@@ -124,7 +124,13 @@ pub(super) async fn execute(
         json,
     );
     watch_signals(&interrupt, display);
-    let result = run::execute(run).await;
+    // A task like those that it starts: on this thread, each of their ends would wake another one.
+    let result = match tokio::spawn(run::execute(run)).await {
+        Ok(result) => result,
+        Err(error) => Err(RunError::Panic {
+            cause: error.to_string(),
+        }),
+    };
     progress.finish().await;
     watch.finish(end(&result)).await;
     let summary = result.map_err(|error| match error {
@@ -242,7 +248,7 @@ fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
 /// Records in work at once: enough to keep every allowed request busy.
 fn window(at_once: u64, display: &Display) -> usize {
     let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
-    let spare = (concurrency / 4).max(concurrency.saturating_mul(3).min(SPARE));
+    let spare = (concurrency / 4).max(concurrency.saturating_mul(7).min(SPARE));
     let window = WINDOW.max(concurrency.saturating_add(spare));
     let files = at_once.saturating_add(256);
     if let Some(limit) = run::raise_open_files(files) {

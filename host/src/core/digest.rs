@@ -131,25 +131,52 @@ impl DigestBuilder {
     /// Adds JSON, whatever the order of its keys.
     pub fn json(&mut self, value: &Value) -> &mut Self {
         match value {
-            Value::Null => self.part(b'z', b""),
-            Value::Bool(value) => self.part(b'o', &[u8::from(*value)]),
-            Value::Number(number) => self.part(b'#', number.to_string().as_bytes()),
+            Value::Null => self.null(),
+            Value::Bool(value) => self.truth(*value),
+            Value::Number(number) => self.digits(&number.to_string()),
             Value::String(text) => self.text(text),
             Value::Array(items) => {
-                self.part(b'[', b"");
-                self.list(items.iter(), |builder, item| {
-                    builder.json(item);
-                })
+                self.array(items.len());
+                for item in items {
+                    self.json(item);
+                }
+                self
             }
             Value::Object(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| *key);
-                self.part(b'{', b"");
-                self.list(entries.into_iter(), |builder, (key, value)| {
-                    builder.text(key).json(value);
-                })
+                self.object(entries.len());
+                for (key, value) in entries {
+                    self.text(key).json(value);
+                }
+                self
             }
         }
+    }
+
+    /// Adds JSON's `null`.
+    pub fn null(&mut self) -> &mut Self {
+        self.part(b'z', b"")
+    }
+
+    /// Adds JSON's `true` or `false`.
+    pub fn truth(&mut self, value: bool) -> &mut Self {
+        self.part(b'o', &[u8::from(value)])
+    }
+
+    /// Adds a JSON number, as it is written.
+    pub fn digits(&mut self, number: &str) -> &mut Self {
+        self.part(b'#', number.as_bytes())
+    }
+
+    /// Begins a JSON object: its keys in alphabetical order, each with its value, must follow.
+    pub fn object(&mut self, entries: usize) -> &mut Self {
+        self.part(b'{', b"").number(entries as u64)
+    }
+
+    /// Begins a JSON array: so many values must follow.
+    pub fn array(&mut self, items: usize) -> &mut Self {
+        self.part(b'[', b"").number(items as u64)
     }
 
     /// The hash of all that was added.
@@ -158,8 +185,8 @@ impl DigestBuilder {
     }
 
     fn part(&mut self, kind: u8, bytes: &[u8]) -> &mut Self {
-        self.0.update([kind]);
-        self.0.update((bytes.len() as u64).to_be_bytes());
+        let [a, b, c, d, e, f, g, h] = (bytes.len() as u64).to_be_bytes();
+        self.0.update([kind, a, b, c, d, e, f, g, h]);
         self.0.update(bytes);
         self
     }

@@ -55,10 +55,10 @@ impl KeyContext {
     }
 }
 
-/// The hash of a question alone: messages, facts, rules and format as JSON.
-pub fn question(request: &Value) -> Digest {
+/// The hash of a question alone: messages, facts, rules and format, which `add` adds as JSON.
+pub fn question(add: impl FnOnce(&mut DigestBuilder)) -> Digest {
     let mut builder = DigestBuilder::new("batchgen question 1");
-    builder.json(request);
+    add(&mut builder);
     builder.finish()
 }
 
@@ -66,6 +66,12 @@ pub fn question(request: &Value) -> Digest {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn question(request: &Value) -> Digest {
+        super::question(|builder| {
+            builder.json(request);
+        })
+    }
 
     #[test]
     fn every_part_of_the_question_counts() {

@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::core::digest::{Digest, DigestBuilder};
+use crate::core::key;
+
 /// Who speaks in a [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,6 +84,76 @@ pub struct CompletionRequest {
     pub rules: Option<Rules>,
     /// The shape of the answer.
     pub format: ResponseFormat,
+}
+
+impl CompletionRequest {
+    /// The hash that its key is made from: that of its JSON, which is not built for it.
+    pub fn digest(&self) -> Digest {
+        key::question(|builder| {
+            builder.object(4).text("facts").json(&self.facts);
+            builder.text("format");
+            match &self.format {
+                ResponseFormat::Text => builder.text("text"),
+                ResponseFormat::JsonObject => builder.text("json-object"),
+                ResponseFormat::JsonSchema(schema) => {
+                    builder.object(1).text("json-schema").json(schema)
+                }
+            };
+            builder.text("messages").array(self.messages.len());
+            for Message { role, content } in &self.messages {
+                builder.object(2).text("content").text(content);
+                builder.text("role").text(role.as_str());
+            }
+            builder.text("rules");
+            match &self.rules {
+                None => {
+                    builder.null();
+                }
+                Some(rules) => rules.add_to(builder),
+            }
+        })
+    }
+}
+
+impl Rules {
+    fn add_to(&self, builder: &mut DigestBuilder) {
+        let Rules {
+            min_words,
+            max_words,
+            min_lines,
+            max_lines,
+            required_words,
+            headings,
+            numbers_from_facts,
+            whole_sentences,
+        } = self;
+        builder.object(8);
+        texts(builder, "headings", headings);
+        bound(builder, "max_lines", *max_lines);
+        bound(builder, "max_words", *max_words);
+        bound(builder, "min_lines", *min_lines);
+        bound(builder, "min_words", *min_words);
+        builder
+            .text("numbers_from_facts")
+            .truth(*numbers_from_facts);
+        texts(builder, "required_words", required_words);
+        builder.text("whole_sentences").truth(*whole_sentences);
+    }
+}
+
+fn texts(builder: &mut DigestBuilder, key: &str, texts: &[String]) {
+    builder.text(key).array(texts.len());
+    for text in texts {
+        builder.text(text);
+    }
+}
+
+fn bound(builder: &mut DigestBuilder, key: &str, bound: Option<u32>) {
+    builder.text(key);
+    match bound {
+        None => builder.null(),
+        Some(bound) => builder.digits(&bound.to_string()),
+    };
 }
 
 /// Why the model stopped.
@@ -163,4 +236,81 @@ pub enum Answer {
     ContentFiltered(String),
     /// The question is longer than the model's context; the provider's words.
     ContextTooLong(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                vec((".{0,4}", inner), 0..4).prop_map(|entries| entries.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn message() -> impl Strategy<Value = Message> {
+        let role = prop_oneof![Just(Role::System), Just(Role::User), Just(Role::Assistant)];
+        (role, ".{0,12}").prop_map(|(role, content)| Message { role, content })
+    }
+
+    fn rules() -> impl Strategy<Value = Rules> {
+        let bounds = (
+            option::of(any::<u32>()),
+            option::of(any::<u32>()),
+            option::of(any::<u32>()),
+            option::of(any::<u32>()),
+        );
+        let texts = (vec(".{0,6}", 0..3), vec(".{0,6}", 0..3));
+        (bounds, texts, any::<[bool; 2]>()).prop_map(|(bounds, texts, [numbers, sentences])| Rules {
+            min_words: bounds.0,
+            max_words: bounds.1,
+            min_lines: bounds.2,
+            max_lines: bounds.3,
+            required_words: texts.0,
+            headings: texts.1,
+            numbers_from_facts: numbers,
+            whole_sentences: sentences,
+        })
+    }
+
+    fn request() -> impl Strategy<Value = CompletionRequest> {
+        let format = prop_oneof![
+            Just(ResponseFormat::Text),
+            Just(ResponseFormat::JsonObject),
+            value().prop_map(ResponseFormat::JsonSchema),
+        ];
+        (vec(message(), 0..4), value(), option::of(rules()), format).prop_map(
+            |(messages, facts, rules, format)| CompletionRequest {
+                messages,
+                facts,
+                rules,
+                format,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_hash_of_a_question_is_that_of_its_json(request in request()) {
+            let of_json = key::question(|builder| {
+                builder.json(&json!(request));
+            });
+            prop_assert_eq!(request.digest(), of_json);
+        }
+    }
 }

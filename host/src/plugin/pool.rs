@@ -29,6 +29,8 @@ struct Queue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Threads that wait and that nobody has woken yet.
+    idle: usize,
     ended: bool,
 }
 
@@ -38,8 +40,15 @@ impl Queue {
     }
 
     fn push(&self, job: Job) {
-        self.lock().jobs.push_back(job);
-        self.arrived.notify_one();
+        let mut state = self.lock();
+        state.jobs.push_back(job);
+        // To wake costs a call of the system, also where nobody waits.
+        let wake = state.idle > 0;
+        state.idle -= usize::from(wake);
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
     }
 
     /// The next job; `None` when there will be no more.
@@ -52,6 +61,7 @@ impl Queue {
             if state.ended {
                 return None;
             }
+            state.idle += 1;
             state = self
                 .arrived
                 .wait(state)

@@ -17,7 +17,7 @@ use super::load::Plugin;
 use super::wasi::WasiState;
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
-use crate::core::key::{self, KeyContext};
+use crate::core::key::KeyContext;
 use crate::llm::request::{
     Answer, CompletionRequest, Message, ResponseFormat, Role, Rules, StopReason,
 };
@@ -380,9 +380,9 @@ impl State {
             return Ok(Some(answered.answer.clone()));
         }
         for before in self.repeated.drain(..) {
-            *self.ordinals.entry(hash(&before)?).or_insert(0) += 1;
+            *self.ordinals.entry(before.digest()).or_insert(0) += 1;
         }
-        let question = hash(&request)?;
+        let question = request.digest();
         let ordinal = self.ordinals.entry(question).or_insert(0);
         let key = context.key(question, *ordinal);
         *ordinal += 1;
@@ -402,13 +402,6 @@ impl State {
             }
         }
     }
-}
-
-fn hash(request: &CompletionRequest) -> Result<Digest, Stop> {
-    let request = serde_json::to_value(request).map_err(|error| Stop::Malformed {
-        cause: error.to_string(),
-    })?;
-    Ok(key::question(&request))
 }
 
 impl llm::Host for State {

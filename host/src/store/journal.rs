@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 
 use super::checkpoint::TaskId;
-use super::{Store, StoreError, guard};
+use super::{Store, StoreError, guard, unanswered};
 use crate::core::digest::Digest;
 use crate::core::limit::Size;
 use crate::llm::request::{Answer, Completion, StopReason, Usage};
@@ -74,6 +74,10 @@ impl Store {
             }
         };
         // Claimed first and looked up then: so no answer can arrive unseen between the two.
+        let journal = || self.read(unanswered::keys).ok().flatten();
+        if self.inner.unanswered.certainly(key, journal) {
+            return Ok(Begin::Go(claim));
+        }
         match self.lookup(key)? {
             Some((id, answer)) => Ok(Begin::Have(id, answer)),
             None => Ok(Begin::Go(claim)),
@@ -124,6 +128,7 @@ impl Store {
         };
         let provenance = provenance.clone();
         let key = claim.key;
+        self.inner.unanswered.answered(key);
         let (sender, id) = tokio::sync::oneshot::channel();
         self.inner
             .writer

@@ -21,6 +21,7 @@ mod schema;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 mod verify;
 mod wal;
 mod writer;
@@ -62,6 +63,7 @@ struct Inner {
     reader: Mutex<Connection>,
     /// Questions that are being asked now, for others with the same key to wait on.
     in_flight: Mutex<HashMap<Digest, watch::Receiver<()>>>,
+    unanswered: unanswered::Unanswered,
     /// None where the state is only read.
     lock: Option<lock::Lock>,
 }
@@ -96,6 +98,7 @@ impl Store {
                 writer,
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
+                unanswered: unanswered::Unanswered::default(),
                 lock: Some(lock),
             }),
         })
@@ -125,6 +128,7 @@ impl Store {
                 writer: writer::Writer::none(path),
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
+                unanswered: unanswered::Unanswered::default(),
                 lock: None,
             }),
         })
@@ -154,6 +158,7 @@ impl Store {
                 writer: writer::Writer::inline(connection, path),
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
+                unanswered: unanswered::Unanswered::default(),
                 lock: Some(lock),
             }),
         })

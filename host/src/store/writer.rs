@@ -19,8 +19,9 @@ const GROUP: usize = 1024;
 const QUEUE: usize = 8192;
 /// After a group of more than so many, the next is given time to gather.
 const BUSY: usize = 4;
-/// That time. Where many write at once, it costs nobody much, and saves most of the syncs.
-const GATHER: Duration = Duration::from_millis(2);
+/// That time. A model takes much longer, so it costs nobody much, and saves most of the syncs; pages of the indexes,
+/// where each write changes another one, are written once for many.
+const GATHER: Duration = Duration::from_millis(10);
 
 type Change = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 type Acknowledge = oneshot::Sender<Result<(), StoreError>>;
