@@ -276,15 +276,17 @@ mod tests {
             option::of(any::<u32>()),
         );
         let texts = (vec(".{0,6}", 0..3), vec(".{0,6}", 0..3));
-        (bounds, texts, any::<[bool; 2]>()).prop_map(|(bounds, texts, [numbers, sentences])| Rules {
-            min_words: bounds.0,
-            max_words: bounds.1,
-            min_lines: bounds.2,
-            max_lines: bounds.3,
-            required_words: texts.0,
-            headings: texts.1,
-            numbers_from_facts: numbers,
-            whole_sentences: sentences,
+        (bounds, texts, any::<[bool; 2]>()).prop_map(|(bounds, texts, [numbers, sentences])| {
+            Rules {
+                min_words: bounds.0,
+                max_words: bounds.1,
+                min_lines: bounds.2,
+                max_lines: bounds.3,
+                required_words: texts.0,
+                headings: texts.1,
+                numbers_from_facts: numbers,
+                whole_sentences: sentences,
+            }
         })
     }
 

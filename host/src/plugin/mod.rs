@@ -3,6 +3,7 @@
 
 mod bindings;
 mod cache;
+mod cpu_time;
 pub mod engine;
 mod inspect;
 pub mod limits;

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::batchgen::component::types::FailureKind;
 use super::bindings::batchgen::component::{llm, log, types};
+use super::cpu_time::CpuTime;
 use super::limits::{HANDLES, Limits, MemoryLimiter, TABLE_ELEMENTS};
 use super::load::Plugin;
 use super::wasi::WasiState;
@@ -107,15 +107,13 @@ pub struct Executed {
 pub fn execute(plugin: &Plugin, execution: Execution) -> Executed {
     let limits = execution.limits;
     let input = Arc::clone(&execution.input);
-    let started = thread_cpu_time();
     let mut store = Store::new(&plugin.engine, State::new(execution));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(hostcall_fuel(limits));
     store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
-        // The thread's own clock: a guest that was preempted has not used its time.
-        if thread_cpu_time().saturating_sub(started) >= limits.cpu {
+    store.epoch_deadline_callback(move |mut store| {
+        if store.data_mut().cpu.since_first_tick() >= limits.cpu {
             Err(wasmtime::Error::new(Stop::CpuLimit { limit: limits.cpu }))
         } else {
             Ok(UpdateDeadline::Continue(1))
@@ -145,8 +143,8 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> Executed {
     };
     Executed {
         outcome,
+        cpu: state.cpu.total(),
         log: state.log,
-        cpu: thread_cpu_time().saturating_sub(started),
     }
 }
 
@@ -255,15 +253,6 @@ fn stopped(error: &wasmtime::Error, state: &State, limits: Limits) -> Outcome {
     failed(FailureClass::Trap, cause)
 }
 
-/// CPU time that this thread has used.
-fn thread_cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        time.tv_sec.unsigned_abs(),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
-}
-
 /// Why the host stopped a guest.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
@@ -305,6 +294,7 @@ impl Stop {
 /// What a running instance can reach.
 pub struct State {
     execution: Execution,
+    cpu: CpuTime,
     memory: MemoryLimiter,
     asked: u32,
     /// How many equal questions there were so far, but for those that repeat what was asked before.
@@ -321,6 +311,7 @@ impl State {
         State {
             memory: MemoryLimiter::new(execution.limits.memory),
             execution,
+            cpu: CpuTime::start(),
             asked: 0,
             ordinals: HashMap::new(),
             repeated: Vec::new(),
