@@ -24,10 +24,8 @@ use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary};
 use crate::store::{Lease, LeftoverCount};
 use crate::watch::{Address, End, EndKind, Evidence, Watch, Watched};
 
-/// Records in work at once where no limit on requests says more.
-const WINDOW: usize = 128;
-/// Records beyond those that are asked for: they back off, are being written, or wait to take the place of a call
-/// that ends.
+/// Least records in work beyond those that are asked for: they back off, wait to take the place of a call that ends, or
+/// are being made durable, which takes some dozens of milliseconds and costs the less the more are written together.
 const SPARE: usize = 512;
 
 /// What is to be run, and how.
@@ -247,9 +245,8 @@ fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
 
 /// Records in work at once: enough to keep every allowed request busy.
 fn window(at_once: u64, display: &Display) -> usize {
-    let concurrency = usize::try_from(at_once).unwrap_or(WINDOW);
-    let spare = (concurrency / 4).max(concurrency.saturating_mul(7).min(SPARE));
-    let window = WINDOW.max(concurrency.saturating_add(spare));
+    let concurrency = usize::try_from(at_once).unwrap_or(usize::MAX);
+    let window = concurrency.saturating_add(SPARE.max(concurrency / 4));
     let files = at_once.saturating_add(256);
     if let Some(limit) = run::raise_open_files(files) {
         display.print(&format!(

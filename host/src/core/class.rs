@@ -152,7 +152,9 @@ impl FailureClass {
             FailureClass::UnsuitableRecord => "add what the record lacks",
             FailureClass::ComponentFault => "mend the component's options, prompts or code",
             FailureClass::Trap => "mend the plugin's code; `host replay` shows its log",
-            FailureClass::Limit => "raise [limits] in plugin.toml, or mend the plugin",
+            FailureClass::Limit => {
+                "raise [limits] in plugin.toml, and in batchgen.toml where it is lower there, or mend the plugin"
+            }
             FailureClass::Determinism => {
                 "mend the plugin, which asks other questions when it is run again"
             }

@@ -26,7 +26,7 @@ const QUEUE: usize = 1024;
 /// After a group of more than so many, the next is given time to gather.
 const BUSY: usize = 4;
 /// That time.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(2);
 
 /// How a write ended.
 pub(super) type Written = Result<(), WriteError>;

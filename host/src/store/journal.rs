@@ -391,6 +391,9 @@ mod tests {
             [(key, completion("because"))]
         );
         assert!(store.transcript(&task(), key, 1).unwrap().is_empty());
+        assert!(matches!(store.begin(key).unwrap(), Begin::Have(..)));
+        let other = Digest::of(b"another question");
+        assert!(matches!(store.begin(other).unwrap(), Begin::Go(_)));
     }
 
     #[tokio::test]

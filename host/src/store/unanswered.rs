@@ -61,3 +61,32 @@ pub(super) fn keys(reader: &Connection) -> rusqlite::Result<Option<AtomicBloomFi
     }
     Ok(Some(keys))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter() -> Option<AtomicBloomFilter> {
+        Some(AtomicBloomFilter::with_num_bits(BITS).hashes(HASHES))
+    }
+
+    #[test]
+    fn what_was_answered_is_never_said_to_be_unanswered() {
+        let unanswered = Unanswered::default();
+        let keys: Vec<Digest> = (0..10_000_u32)
+            .map(|n| Digest::of(&n.to_be_bytes()))
+            .collect();
+        let said = |key: &&Digest| unanswered.certainly(**key, filter);
+        assert_eq!(keys.iter().filter(said).count(), keys.len());
+        let (answered, open) = keys.split_at(5_000);
+        answered.iter().for_each(|key| unanswered.answered(*key));
+        assert_eq!(answered.iter().filter(said).count(), 0);
+        assert_eq!(open.iter().filter(said).count(), open.len());
+    }
+
+    #[test]
+    fn without_a_filter_the_journal_is_always_asked() {
+        let unanswered = Unanswered::default();
+        assert!(!unanswered.certainly(Digest::of(b"new"), || None));
+    }
+}

@@ -26,7 +26,6 @@ pub mod rules;
 pub mod schema;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
-
 pub mod units;
 mod values;
 pub mod yaml;
