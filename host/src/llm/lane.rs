@@ -16,7 +16,7 @@ use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::purse::Purse;
 use super::render;
 use super::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
-use super::turnstile::{Outcome, Settings, Turnstile};
+use super::turnstile::{Asked, Outcome, Settings, Turnstile};
 use crate::core::class::FailureClass;
 use crate::core::key::Parameters;
 use crate::core::limit::{Limit, Size};
@@ -324,16 +324,18 @@ impl Lane {
         began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
         let bytes = render::bytes(call.request);
-        let likely = self
-            .turnstile
-            .estimate(bytes, u64::from(call.max_output_tokens));
+        let asked = Asked {
+            bytes,
+            cap: u64::from(call.max_output_tokens),
+        };
+        let likely = self.turnstile.estimate(asked);
         let reserved = self
             .unless_closing(self.purse.reserve(likely))
             .await
             .and_then(|reserved| reserved)
             .map_err(Refusal::NotSent)?;
         let permit = self
-            .unless_closing(self.turnstile.enter(asker.flow, likely, asker.patient))
+            .unless_closing(self.turnstile.enter(asker.flow, asked, asker.patient))
             .await
             .and_then(|permit| permit)
             .map_err(Refusal::NotSent)?;

@@ -93,11 +93,27 @@ struct State {
     timer: Option<(Duration, AbortHandle)>,
 }
 
+impl State {
+    fn likely(&self, asked: Asked) -> Size {
+        self.estimate.size(asked.bytes, asked.cap)
+    }
+}
+
 struct Waiter {
-    size: Size,
+    asked: Asked,
     /// Waits while the provider is down; others are for another lane then.
     patient: bool,
     reply: oneshot::Sender<Result<Permit, CallError>>,
+}
+
+/// What a call asks for: what it will take is guessed from this when its turn comes, since much may be learned while it
+/// waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Bytes of the question.
+    pub bytes: u64,
+    /// Most tokens of the answer.
+    pub cap: u64,
 }
 
 /// What the next call waits for.
@@ -184,17 +200,22 @@ impl Turnstile {
     }
 
     /// What a call is likely to take.
-    pub fn estimate(&self, bytes: u64, cap: u64) -> Size {
-        self.inner.state().estimate.size(bytes, cap)
+    pub fn estimate(&self, asked: Asked) -> Size {
+        self.inner.state().likely(asked)
     }
 
     /// Waits for the right to make a call.
-    pub async fn enter(&self, flow: &str, size: Size, patient: bool) -> Result<Permit, CallError> {
+    pub async fn enter(
+        &self,
+        flow: &str,
+        asked: Asked,
+        patient: bool,
+    ) -> Result<Permit, CallError> {
         let (reply, permit) = oneshot::channel();
         {
             let mut state = self.inner.state();
             let waiter = Waiter {
-                size,
+                asked,
                 patient,
                 reply,
             };
@@ -302,7 +323,7 @@ impl Inner {
         let Some(waiter) = state.queue.peek() else {
             return Next::wait("nothing", None);
         };
-        let size = waiter.size;
+        let size = state.likely(waiter.asked);
         if let Some((class, cause)) = state.breaker.refusal(now) {
             return Next::Fail(CallError::new(class, cause));
         }
@@ -360,9 +381,10 @@ impl Inner {
             return;
         };
         state.in_flight += 1;
+        let size = state.likely(waiter.asked);
         let permit = Permit {
             inner: Arc::clone(self),
-            booking: state.rates.reserve(now, waiter.size),
+            booking: state.rates.reserve(now, size),
             probe,
             settled: false,
         };

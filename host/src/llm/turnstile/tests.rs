@@ -24,13 +24,16 @@ fn requests(most: u64, seconds: u64) -> Vec<Limit> {
     }]
 }
 
+const ASKED: Asked = Asked { bytes: 40, cap: 10 };
+
+/// What a call that asks so is taken to need.
 const SIZE: Size = Size {
     input: 10,
     output: 10,
 };
 
 async fn enter(turnstile: &Turnstile, flow: &str) -> Permit {
-    turnstile.enter(flow, SIZE, true).await.ok().unwrap()
+    turnstile.enter(flow, ASKED, true).await.ok().unwrap()
 }
 
 fn fail(permit: Permit, class: FailureClass, hint: Option<u64>) {
@@ -113,7 +116,7 @@ async fn the_first_call_goes_alone_until_it_is_accepted() {
         ..settings()
     });
     let first = enter(&turnstile, "a").await;
-    let second = turnstile.enter("a", SIZE, true);
+    let second = turnstile.enter("a", ASKED, true);
     tokio::pin!(second);
     assert!(is_pending(second.as_mut()).await);
     assert_eq!(
@@ -128,7 +131,7 @@ async fn the_first_call_goes_alone_until_it_is_accepted() {
         ..settings()
     });
     let first = enter(&turnstile, "a").await;
-    let second = turnstile.enter("a", SIZE, true);
+    let second = turnstile.enter("a", ASKED, true);
     fail(first, FailureClass::Auth, None);
     let error = second.await.err().unwrap();
     assert_eq!(
@@ -146,12 +149,12 @@ async fn while_the_provider_is_down_one_call_finds_out() {
     }
     let start = Instant::now();
     assert!(
-        turnstile.enter("a", SIZE, false).await.is_err(),
+        turnstile.enter("a", ASKED, false).await.is_err(),
         "it has another lane to go to"
     );
     let probe = enter(&turnstile, "a").await;
     assert_eq!(start.elapsed().as_secs(), 1);
-    let waiting = turnstile.enter("a", SIZE, true);
+    let waiting = turnstile.enter("a", ASKED, true);
     tokio::pin!(waiting);
     assert!(is_pending(waiting.as_mut()).await);
     answer(probe);
@@ -166,7 +169,7 @@ async fn patience_with_a_provider_that_is_down_ends() {
     }
     let start = Instant::now();
     let error = loop {
-        match turnstile.enter("a", SIZE, true).await {
+        match turnstile.enter("a", ASKED, true).await {
             Ok(permit) => fail(permit, FailureClass::Transient, None),
             Err(error) => break error,
         }
@@ -191,7 +194,7 @@ async fn who_goes_away_leaves_no_trace() {
     });
     let first = enter(&turnstile, "a").await;
     {
-        let second = turnstile.enter("a", SIZE, true);
+        let second = turnstile.enter("a", ASKED, true);
         tokio::pin!(second);
         assert!(is_pending(second.as_mut()).await);
     }
@@ -215,9 +218,9 @@ async fn what_a_call_took_is_what_counts() {
         ..settings()
     });
     let start = Instant::now();
-    let large = Size {
-        input: 100,
-        output: 800,
+    let large = Asked {
+        bytes: 400,
+        cap: 800,
     };
     let permit = turnstile.enter("a", large, true).await.ok().unwrap();
     let used = Usage::new(100, 100);
@@ -226,31 +229,48 @@ async fn what_a_call_took_is_what_counts() {
         output: used.output_tokens,
     };
     permit.settle(400, &Outcome::Answered(used, &[]));
-    let permit = turnstile
-        .enter(
-            "a",
-            Size {
-                input: 100,
-                output: 700,
-            },
-            true,
-        )
-        .await;
+    let long = Asked {
+        bytes: 2800,
+        cap: 100,
+    };
+    let permit = turnstile.enter("a", long, true).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
     answer(permit.ok().unwrap());
-    let error = turnstile
-        .enter(
-            "a",
-            Size {
-                input: 100,
-                output: 2000,
-            },
-            true,
-        )
-        .await;
+    let too_long = Asked {
+        bytes: 8000,
+        cap: 100,
+    };
+    let error = turnstile.enter("a", too_long, true).await;
     let message = error.err().unwrap().message;
     assert!(
         message.contains("about 2100 tokens, and the limit is 1000 per minute"),
         "{message}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
+    let limits = vec![Limit {
+        amount: Amount::Tokens,
+        span: Duration::from_secs(60),
+        most: 1000,
+    }];
+    let turnstile = Turnstile::new(&Settings {
+        limits,
+        ..settings()
+    });
+    let asked = Asked {
+        bytes: 40,
+        cap: 900,
+    };
+    let start = Instant::now();
+    let first = turnstile.enter("a", asked, true).await.ok().unwrap();
+    let mut second = std::pin::pin!(turnstile.enter("a", asked, true));
+    let mut third = std::pin::pin!(turnstile.enter("a", asked, true));
+    assert!(is_pending(second.as_mut()).await);
+    assert!(is_pending(third.as_mut()).await);
+    answer(first);
+    let (second, third) = (second.await.ok(), third.await.ok());
+    assert!(second.is_some() && third.is_some());
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
