@@ -20,11 +20,11 @@ use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::prices;
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
-use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary};
+use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary, Window};
 use crate::store::{Lease, LeftoverCount};
 use crate::watch::{Address, End, EndKind, Evidence, Watch, Watched};
 
-/// Least records in work beyond those that are asked for: they back off, wait to take the place of a call that ends, or
+/// Records in work beyond those that are asked for, at most, or a quarter of those: they back off, wait to take the place of a call that ends, or
 /// are being made durable, which takes some dozens of milliseconds and costs the less the more are written together.
 const SPARE: usize = 512;
 
@@ -244,9 +244,12 @@ fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
 }
 
 /// Records in work at once: enough to keep every allowed request busy.
-fn window(at_once: u64, display: &Display) -> usize {
+fn window(at_once: u64, display: &Display) -> Window {
     let concurrency = usize::try_from(at_once).unwrap_or(usize::MAX);
-    let window = concurrency.saturating_add(SPARE.max(concurrency / 4));
+    let window = Window {
+        at_once: concurrency,
+        most: concurrency.saturating_add(SPARE.max(concurrency / 4)),
+    };
     let files = at_once.saturating_add(256);
     if let Some(limit) = run::raise_open_files(files) {
         display.print(&format!(

@@ -24,6 +24,26 @@ use crate::llm::gateway::Gateway;
 use crate::plugin::pool::Pool;
 use crate::store::{IndexedDataset, Lease, RecipeId, RunId, Store, StoreError};
 
+/// How many records are in work at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// So many, whatever their size: one for each request that may be under way.
+    pub at_once: usize,
+    /// More, up to so many, as long as they are not large.
+    pub most: usize,
+}
+
+/// What the records in work may have together, bytes, before no more than the fewest are. In memory, one takes some times
+/// its text.
+const TEXT: u64 = 16 << 20;
+
+impl Window {
+    /// Whether there is room beside so many records with so much text.
+    fn has_room(self, records: usize, text: u64) -> bool {
+        records < self.at_once.max(1) || records < self.most && text < TEXT
+    }
+}
+
 /// Everything that a run needs, resolved.
 pub struct Run {
     /// The records.
@@ -49,7 +69,7 @@ pub struct Run {
     /// Stops the run in order.
     pub interrupt: Interrupt,
     /// Records in work at once.
-    pub window: usize,
+    pub window: Window,
     /// Whether files that were edited by hand are replaced.
     pub overwrite_edited: bool,
     /// Whether a failed task runs only if a person chose it.
@@ -233,7 +253,7 @@ fn looks_at_all(context: &Context, lease: &Lease) -> Result<bool, StoreError> {
 }
 
 /// Tries again what failed for what may have passed, until that gains nothing.
-async fn sweep(context: &Arc<Context>, lease: &Lease, window: usize) -> Result<(), RunError> {
+async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<(), RunError> {
     loop {
         let before = context.meter.view().parked_tasks;
         if before == 0 || context.interrupt.is_thrown() {
@@ -264,20 +284,24 @@ fn conclude(context: &Context) -> Result<(), RunError> {
 async fn pass(
     context: &Arc<Context>,
     mut lease: Lease,
-    window: usize,
+    window: Window,
     pass: Pass,
 ) -> Result<(), RunError> {
-    let mut working: JoinSet<Result<(), StoreError>> = JoinSet::new();
+    let mut working: JoinSet<Result<u64, StoreError>> = JoinSet::new();
+    let mut text = 0;
     let mut leased = Vec::new().into_iter();
     let mut exhausted = false;
     loop {
-        while working.len() < window && !exhausted && !context.interrupt.is_thrown() {
+        while window.has_room(working.len(), text) && !exhausted && !context.interrupt.is_thrown() {
             let next = match leased.next() {
                 Some(record) => record,
                 None => {
                     // Many records may go by without a wait: others get their turn, and Ctrl-C is seen.
                     tokio::task::yield_now().await;
-                    leased = context.store.lease(&mut lease, window as u64)?.into_iter();
+                    leased = context
+                        .store
+                        .lease(&mut lease, window.most as u64)?
+                        .into_iter();
                     match leased.next() {
                         Some(record) => record,
                         None => {
@@ -290,11 +314,14 @@ async fn pass(
             if pass == Pass::First && untouched::keep(context, &next) {
                 continue;
             }
-            working.spawn(record::perform(Arc::clone(context), next, pass));
+            let length = next.place.length;
+            text += length;
+            let performed = record::perform(Arc::clone(context), next, pass);
+            working.spawn(async move { performed.await.map(|()| length) });
         }
         match working.join_next().await {
             None => return Ok(()),
-            Some(Ok(Ok(()))) => {}
+            Some(Ok(Ok(length))) => text = text.saturating_sub(length),
             Some(Ok(Err(error))) => {
                 context.interrupt.throw();
                 return Err(error.into());

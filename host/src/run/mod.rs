@@ -28,7 +28,7 @@ mod untouched;
 
 pub use accept::{Acceptance, EditedFile, accept};
 pub use clean::{Standing, remove, standing};
-pub use executor::{Run, RunError, RunSummary, execute};
+pub use executor::{Run, RunError, RunSummary, Window, execute};
 pub use export::{ExportError, ExportRow, as_json, export};
 pub use input::prepared;
 pub use interrupt::Interrupt;

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout;
 
 use self::provider::{Faulty, Plan};
-use super::{Interrupt, Meter, Run, RunSummary, execute};
+use super::{Interrupt, Meter, Run, RunSummary, Window, execute};
 use crate::component::{self, Component};
 use crate::config::{ComponentConfig, Config};
 use crate::core::limit::{Amount, Limit};
@@ -203,7 +203,10 @@ impl World {
             pool: Pool::inline(),
             meter,
             interrupt,
-            window: 5,
+            window: Window {
+                at_once: 5,
+                most: 5,
+            },
             overwrite_edited: false,
             only_chosen: false,
         }

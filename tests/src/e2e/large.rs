@@ -100,3 +100,30 @@ fn memory_is_the_same_for_a_large_file() {
         );
     }
 }
+
+/// One after the other, and not all at once.
+#[test]
+fn memory_is_the_same_for_many_large_records() {
+    let scene = Scene::new().with_plugin("example-plugins/summary");
+    scene.write(
+        "batchgen.toml",
+        "[dataset]\npath = \"records.jsonl\"\nrecords = \"records\"\n",
+    );
+    let text = "x".repeat(1_000_000);
+    let peak = |records: u64| {
+        let lines: String = (0..records)
+            .map(|number| {
+                format!(r#"{{"id": "r{number}", "name": "R", "category": "c", "note": "{text}"}}"#)
+                    + "\n"
+            })
+            .collect();
+        scene.write("records.jsonl", &lines);
+        let _ = std::fs::remove_dir_all(scene.path(".batchgen"));
+        let ran = scene.run(&["--data", "records.jsonl"]).ended(0);
+        assert_eq!(ran.summary().complete(), records);
+        ran.summary().peak_memory()
+    };
+    let (few, many) = (peak(20), peak(80));
+    eprintln!("80 large records take {many} bytes, 20 of them {few}");
+    assert!(many < few + MARGIN, "{few}, then {many}");
+}
