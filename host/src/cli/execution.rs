@@ -24,8 +24,8 @@ use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary, Window};
 use crate::store::{Lease, LeftoverCount};
 use crate::watch::{Address, End, EndKind, Evidence, Watch, Watched};
 
-/// Records in work beyond those that are asked for, at most, or a quarter of those: they back off, wait to take the place of a call that ends, or
-/// are being made durable, which takes some dozens of milliseconds and costs the less the more are written together.
+/// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
+/// take the place of a call that ends, or are being made durable, which costs the less the more are written together.
 const SPARE: usize = 512;
 
 /// What is to be run, and how.

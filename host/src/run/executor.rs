@@ -33,8 +33,8 @@ pub struct Window {
     pub most: usize,
 }
 
-/// What the records in work may have together, bytes, before no more than the fewest are. In memory, one takes some times
-/// its text.
+/// Once the records in work have so much text, bytes, only `at_once` of them are kept in work. In memory, a record takes
+/// several times its text.
 const TEXT: u64 = 16 << 20;
 
 impl Window {

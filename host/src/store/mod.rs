@@ -63,6 +63,7 @@ struct Inner {
     reader: Mutex<Connection>,
     /// Questions that are being asked now, for others with the same key to wait on.
     in_flight: Mutex<HashMap<Digest, watch::Receiver<()>>>,
+    /// Tells most new questions without a look into the file.
     unanswered: unanswered::Unanswered,
     /// None where the state is only read.
     lock: Option<lock::Lock>,

@@ -24,6 +24,14 @@ fn requests(most: u64, seconds: u64) -> Vec<Limit> {
     }]
 }
 
+fn tokens(most: u64, seconds: u64) -> Vec<Limit> {
+    vec![Limit {
+        amount: Amount::Tokens,
+        span: Duration::from_secs(seconds),
+        most,
+    }]
+}
+
 const ASKED: Asked = Asked { bytes: 40, cap: 10 };
 
 /// What a call that asks so is taken to need.
@@ -208,13 +216,8 @@ async fn who_goes_away_leaves_no_trace() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_call_took_is_what_counts() {
-    let limits = vec![Limit {
-        amount: Amount::Tokens,
-        span: Duration::from_secs(60),
-        most: 1000,
-    }];
     let turnstile = Turnstile::new(&Settings {
-        limits,
+        limits: tokens(1000, 60),
         ..settings()
     });
     let start = Instant::now();
@@ -250,13 +253,8 @@ async fn what_a_call_took_is_what_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
-    let limits = vec![Limit {
-        amount: Amount::Tokens,
-        span: Duration::from_secs(60),
-        most: 1000,
-    }];
     let turnstile = Turnstile::new(&Settings {
-        limits,
+        limits: tokens(1000, 60),
         ..settings()
     });
     let asked = Asked {
