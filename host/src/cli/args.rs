@@ -71,6 +71,14 @@ pub(super) struct StateArgs {
     pub config: Option<PathBuf>,
 }
 
+/// Whether a file that is there may be replaced.
+#[derive(Debug, Default, Args)]
+pub(super) struct ForceArgs {
+    /// Replace the file, even if it is there already and something else wrote it; a part of the project is never replaced
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Which components of which records.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]

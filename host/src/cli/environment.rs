@@ -77,11 +77,15 @@ fn file(arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
     let config = flag(arguments)
         .or_else(|| env::var_os("BATCHGEN_CONFIG").map(PathBuf::from))
         .or_else(|| Config::find(&here));
-    let folder = match &config {
-        Some(config) => here.join(config.parent()?),
-        None => here,
-    };
-    Some(folder.join(FILE_NAME)).filter(|file| file.is_file())
+    Some(here.join(beside(config.as_deref()))).filter(|file| file.is_file())
+}
+
+/// Where the file lies, if there is one: beside the configuration, or in the working directory.
+pub(super) fn beside(config: Option<&Path>) -> PathBuf {
+    config.map_or_else(
+        || PathBuf::from(FILE_NAME),
+        |config| config.with_file_name(FILE_NAME),
+    )
 }
 
 /// The value of `--config`, which is needed before the flags are parsed: they may come from the file.

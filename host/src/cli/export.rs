@@ -9,10 +9,11 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::args::ProjectArgs;
+use super::args::{ForceArgs, ProjectArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::file::Writing;
+use super::guard::Guard;
 use super::project::{Project, State};
 use crate::component::Component;
 use crate::config::closest;
@@ -51,6 +52,8 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "ID")]
     record: Vec<String>,
     #[command(flatten)]
+    force: ForceArgs,
+    #[command(flatten)]
     project: ProjectArgs,
 }
 
@@ -80,7 +83,8 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         (None, Some(file)) => by_name(file).map_err(Failure::usage)?,
         (None, None) => Format::Jsonl,
     };
-    let mut out = Writing::begin(args.file.as_deref()).map_err(Failure::usage)?;
+    let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
+    let mut out = guard.begin(args.file.as_deref()).map_err(Failure::usage)?;
     let as_table = format == Format::Csv;
     if as_table {
         let fixed = ["id", "name", "category"].map(str::to_owned);

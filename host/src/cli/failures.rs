@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{FailureArgs, ProjectArgs};
+use super::args::{FailureArgs, ForceArgs, ProjectArgs};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
-use super::file::Writing;
+use super::guard::Guard;
 use super::numbers::{count, dollars};
 use super::project::{Project, State};
 use super::settings;
@@ -35,6 +35,8 @@ pub(super) struct FailuresArgs {
     #[arg(long, conflicts_with = "export")]
     json: bool,
     #[command(flatten)]
+    force: ForceArgs,
+    #[command(flatten)]
     selection: FailureArgs,
     #[command(flatten)]
     project: ProjectArgs,
@@ -54,7 +56,8 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
     state.select(&args.selection.records())?;
     let filter = args.selection.filter();
     if let Some(file) = &args.export {
-        let written = export(&state, &filter, file)?;
+        let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
+        let written = export(&state, &filter, &guard, file)?;
         if file != Path::new("-") {
             display.note(&format!("{written} failed tasks are in {}", file.display()));
         }
@@ -249,9 +252,14 @@ fn row(state: &State, task: &FailedTask) -> Result<Value, StoreError> {
     }))
 }
 
-fn export(state: &State, filter: &FailureFilter, file: &Path) -> Result<u64, Failure> {
+fn export(
+    state: &State,
+    filter: &FailureFilter,
+    guard: &Guard,
+    file: &Path,
+) -> Result<u64, Failure> {
     let State { store, indexed } = state;
-    let mut out = Writing::begin(Some(file)).map_err(Failure::usage)?;
+    let mut out = guard.begin(Some(file)).map_err(Failure::usage)?;
     let mut written = 0;
     let mut last: Option<FailedTask> = None;
     loop {

@@ -1,55 +1,105 @@
-//! A file that a subcommand writes for somebody else: whole, or not at all. Without a name it is standard
-//! output.
+//! A file that a subcommand writes for somebody else: whole, or not at all. [`super::guard`] says which may be begun.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use sha2::{Digest as _, Sha256};
+
+use super::guard::Written;
+use crate::core::digest::Digest;
 
 /// A file in the making. One that is dropped before it is published leaves nothing.
 pub(super) struct Writing {
-    place: Option<(PathBuf, PathBuf)>,
+    place: Option<Place>,
     out: BufWriter<Box<dyn Write>>,
+    hash: Sha256,
+}
+
+/// Where a file is made, and where it goes.
+struct Place {
+    temporary: PathBuf,
+    file: PathBuf,
+    /// Where it is remembered.
+    written: Option<Written>,
 }
 
 impl Writing {
-    /// Begins a file; `None` and `-` are standard output.
-    pub fn begin(path: Option<&Path>) -> anyhow::Result<Writing> {
-        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            return Ok(Writing {
-                place: None,
-                out: BufWriter::new(Box::new(io::stdout())),
-            });
-        };
-        let name = path
+    /// Standard output.
+    pub fn to_stdout() -> Writing {
+        Writing::without_place(Box::new(io::stdout()))
+    }
+
+    /// A pipe or a device, which is written to at once.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn into(file: &Path) -> anyhow::Result<Writing> {
+        let out = OpenOptions::new().write(true).open(file);
+        let out = out.with_context(|| format!("cannot write to {}", file.display()))?;
+        Ok(Writing::without_place(Box::new(out)))
+    }
+
+    fn without_place(out: Box<dyn Write>) -> Writing {
+        Writing {
+            place: None,
+            out: BufWriter::new(out),
+            hash: Sha256::new(),
+        }
+    }
+
+    /// Begins a file, which is remembered in `written` once it is whole.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn begin(file: &Path, written: Option<Written>) -> anyhow::Result<Writing> {
+        let name = file
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
-        let name = name.with_context(|| format!("{} is no name of a file", path.display()))?;
+        let name = name.with_context(|| format!("{} is no name of a file", file.display()))?;
         // Beside it, so that it can be moved into its place at once; of this process, so that no other
         // writes to it.
-        let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        let file = File::create(&temporary).map_err(|error| {
+        let temporary = file.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        let out = File::create(&temporary).map_err(|error| {
             anyhow!(
                 "cannot write {}: {error}\nhint: see that its directory is there, and that you may write into it",
-                path.display()
+                file.display()
             )
         })?;
+        if let Ok(before) = fs::metadata(file) {
+            // Who may read the file before may read the one that takes its place, and nobody else.
+            let _ = out.set_permissions(before.permissions());
+        }
         Ok(Writing {
-            place: Some((temporary, path.to_owned())),
-            out: BufWriter::new(Box::new(file)),
+            place: Some(Place {
+                temporary,
+                file: file.to_owned(),
+                written,
+            }),
+            out: BufWriter::new(Box::new(out)),
+            hash: Sha256::new(),
         })
     }
 
     /// Makes it durable and puts it into its place.
+    ///
+    /// # Errors
+    /// When that fails; what lay there before lies there still.
     pub fn publish(mut self) -> anyhow::Result<()> {
         self.out.flush()?;
-        if let Some((temporary, path)) = self.place.take() {
+        if let Some(place) = self.place.take() {
             let publish = || {
-                File::open(&temporary)?.sync_all()?;
-                fs::rename(&temporary, &path)
+                File::open(&place.temporary)?.sync_all()?;
+                fs::rename(&place.temporary, &place.file)
             };
-            publish().with_context(|| format!("cannot write {}", path.display()))?;
+            if let Err(error) = publish() {
+                let _ = fs::remove_file(&place.temporary);
+                return Err(error).with_context(|| format!("cannot write {}", place.file.display()));
+            }
+            if let Some(written) = &place.written {
+                written.note(&place.file, Digest::from(self.hash.clone()));
+            }
         }
         Ok(())
     }
@@ -57,7 +107,9 @@ impl Writing {
 
 impl Write for Writing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
+        let taken = self.out.write(bytes)?;
+        self.hash.update(bytes.get(..taken).unwrap_or(bytes));
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -67,8 +119,8 @@ impl Write for Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if let Some((temporary, _)) = &self.place {
-            let _ = fs::remove_file(temporary);
+        if let Some(place) = &self.place {
+            let _ = fs::remove_file(&place.temporary);
         }
     }
 }

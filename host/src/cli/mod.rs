@@ -13,6 +13,7 @@ mod exit;
 mod export;
 mod failures;
 mod file;
+mod guard;
 mod init;
 mod lanes;
 mod missing_fields;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::args::ProjectArgs;
+use super::args::{ForceArgs, ProjectArgs};
 use super::display::Display;
 use super::execution::evidence;
 use super::exit::{Exit, Failure};
-use super::file::Writing;
+use super::guard::Guard;
 use super::project::{Project, State};
 use super::status;
 use crate::watch::{self, Snapshot, TaskEvidence};
@@ -36,12 +36,15 @@ pub(super) struct ReportArgs {
     #[arg(long, short, value_name = "FILE")]
     output_file: Option<PathBuf>,
     #[command(flatten)]
+    force: ForceArgs,
+    #[command(flatten)]
     project: ProjectArgs,
 }
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &ReportArgs, display: &Display) -> Result<Exit, Failure> {
     let snapshot = status::last(&args.project.place)?;
+    let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
     let (text, usual) = if args.json {
         let json = serde_json::to_string_pretty(&snapshot).map_err(Failure::internal)?;
         (json + "\n", "-")
@@ -54,7 +57,7 @@ pub(super) fn perform(args: &ReportArgs, display: &Display) -> Result<Exit, Fail
         )
     };
     let file = args.output_file.as_deref().unwrap_or(Path::new(usual));
-    let mut out = Writing::begin(Some(file)).map_err(Failure::usage)?;
+    let mut out = guard.begin(Some(file)).map_err(Failure::usage)?;
     out.write_all(text.as_bytes()).map_err(Failure::internal)?;
     out.publish().map_err(Failure::internal)?;
     if file != Path::new("-") {

@@ -81,6 +81,13 @@ pub fn pack(
     Ok((package, plugin))
 }
 
+/// The name of the plugin that a file is; nothing where it is none.
+pub fn name_of(plugin: &[u8]) -> Option<String> {
+    let package = inspect(plugin).ok()?.package?;
+    let package: Package = serde_json::from_slice(&package).ok()?;
+    Some(package.manifest.plugin.name)
+}
+
 fn encode(module: &[u8]) -> Result<Vec<u8>, PackError> {
     ComponentEncoder::default()
         .validate(true)

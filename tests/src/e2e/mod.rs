@@ -23,6 +23,7 @@ mod incremental;
 mod init;
 mod interrupt;
 mod large;
+mod overwrite;
 mod plan;
 mod plugins;
 mod policy;

@@ -31,7 +31,7 @@ pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failur
     }
     let lock = Lock::of(&folder.plugins);
     let file = &folder.lock_file;
-    Writing::begin(Some(file))
+    Writing::begin(file, None)
         .and_then(|mut writing| {
             writing.write_all(lock.text().as_bytes())?;
             writing.publish()

@@ -10,9 +10,10 @@ use clap::Args;
 
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
-use super::super::file::Writing;
+use super::super::args::ForceArgs;
+use super::super::guard::Guard;
 use super::super::store::bytes;
-use crate::plugin::pack::{PackError, pack};
+use crate::plugin::pack::{PackError, name_of, pack};
 
 /// Make a plugin of a component, or of a module for wasm32-unknown-unknown: with its manifest and the prompts beside
 /// that in prompts/*.md.
@@ -30,6 +31,8 @@ pub(super) struct PackArgs {
     /// The plugin; NAME.wasm in the working directory where absent
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// Runs the subcommand.
@@ -51,12 +54,16 @@ pub(super) fn perform(args: &PackArgs, display: &Display) -> Result<Exit, Failur
     })?;
     let name = format!("{}.wasm", package.manifest.plugin.name);
     let output = args.output.clone().unwrap_or_else(|| name.into());
-    Writing::begin(Some(&output))
-        .and_then(|mut writing| {
-            writing.write_all(&plugin)?;
-            writing.publish()
-        })
-        .map_err(Failure::internal)?;
+    // The plugin as it was packed before is what a build replaces.
+    let is_own = |file: &Path| {
+        let before = fs::read(file).ok().and_then(|before| name_of(&before));
+        before.is_some_and(|before| before == package.manifest.plugin.name)
+    };
+    let mut writing = Guard::of_place(&args.force)
+        .begin_unless(Some(&output), is_own)
+        .map_err(Failure::usage)?;
+    writing.write_all(&plugin).map_err(Failure::internal)?;
+    writing.publish().map_err(Failure::internal)?;
     let size = bytes(plugin.len() as u64);
     display.print(&format!("packed {}, {size}", output.display()));
     Ok(Exit::Done)

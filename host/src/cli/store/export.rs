@@ -1,14 +1,14 @@
 //! `host store export`: rows of the state as JSON Lines.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::super::args::StateArgs;
+use super::super::args::{ForceArgs, StateArgs};
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
+use super::super::guard::Guard;
 use super::{failure, places};
 use crate::store::{Exported, Store};
 
@@ -24,6 +24,8 @@ pub(super) struct ExportArgs {
     /// File to write to, instead of standard output
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
     #[command(flatten)]
     state: StateArgs,
 }
@@ -49,11 +51,8 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         );
         Failure::internal(anyhow::anyhow!("cannot write to {to}: {error}"))
     };
-    let target: Box<dyn Write> = match &args.to {
-        Some(to) => Box::new(File::create(to).map_err(cannot)?),
-        None => Box::new(io::stdout().lock()),
-    };
-    let mut target = BufWriter::new(target);
+    let guard = Guard::of_state(&args.state, &args.force).map_err(Failure::usage)?;
+    let mut target = guard.begin(args.to.as_deref()).map_err(Failure::usage)?;
     let what = match args.what {
         What::Completions => Exported::Completions,
         What::Transcripts => Exported::Transcripts,
@@ -73,6 +72,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
         written => written.map_err(cannot)?,
     }
+    target.publish().map_err(Failure::internal)?;
     if args.to.is_some() {
         display.note(&format!("{rows} rows"));
     }
