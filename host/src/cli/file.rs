@@ -95,7 +95,8 @@ impl Writing {
             };
             if let Err(error) = publish() {
                 let _ = fs::remove_file(&place.temporary);
-                return Err(error).with_context(|| format!("cannot write {}", place.file.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot write {}", place.file.display()));
             }
             if let Some(written) = &place.written {
                 written.note(&place.file, Digest::from(self.hash.clone()));

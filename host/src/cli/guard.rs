@@ -141,10 +141,7 @@ impl Guard {
             return Writing::begin(file, Some(self.written.clone()));
         };
         if found.is_dir() {
-            bail!(
-                "{} is a directory\nhint: name a file in it",
-                file.display()
-            );
+            bail!("{} is a directory\nhint: name a file in it", file.display());
         }
         if !found.is_file() {
             // A pipe or a device is written to, and never replaced.
@@ -172,9 +169,8 @@ impl Guard {
         let is_same = |part: &Path| {
             let by_place = || {
                 fs::metadata(part).is_ok_and(|part| {
-                    found.is_some_and(|found| {
-                        (part.dev(), part.ino()) == (found.dev(), found.ino())
-                    })
+                    found
+                        .is_some_and(|found| (part.dev(), part.ino()) == (found.dev(), found.ino()))
                 })
             };
             self::real(part) == real || by_place()
@@ -183,7 +179,10 @@ impl Guard {
             return Err(refused(file, &format!("is {what} of this project")));
         }
         let state = self::real(&self.state);
-        let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec());
+        let name = |path: &Path| {
+            path.file_name()
+                .map(|name| name.as_encoded_bytes().to_vec())
+        };
         let begins = name(&real)
             .zip(name(&state))
             .is_some_and(|(file, state)| file.starts_with(&state));
@@ -201,10 +200,7 @@ impl Guard {
                 .is_ok_and(|folder| real.starts_with(folder))
         };
         match self.folders.iter().find(|(folder, _)| within(folder)) {
-            Some((_, what)) => Err(refused(
-                file,
-                &format!("lies in {what} of this project, and no command wrote it as an export"),
-            )),
+            Some((_, what)) => Err(refused(file, &format!("lies in {what} of this project"))),
             None => Ok(()),
         }
     }
@@ -351,7 +347,11 @@ mod tests {
             "hard.csv",
         ];
         std::os::unix::fs::symlink("data.csv", folder.path().join("link.csv")).unwrap();
-        fs::hard_link(folder.path().join("data.csv"), folder.path().join("hard.csv")).unwrap();
+        fs::hard_link(
+            folder.path().join("data.csv"),
+            folder.path().join("hard.csv"),
+        )
+        .unwrap();
         let said: Vec<String> = parts
             .iter()
             .map(|part| {
@@ -368,7 +368,23 @@ mod tests {
                 shown.lines().next().unwrap_or_default().to_owned()
             })
             .collect();
-        insta::assert_snapshot!(said.join("\n"));
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        data.csv is the dataset of this project, and is not overwritten
+        kinds.csv is the file of categories of this project, and is not overwritten
+        batchgen.toml is the configuration of this project, and is not overwritten
+        .env is the file of variables of this project, and is not overwritten
+        write.md is a prompt of this project, and is not overwritten
+        key is the file of a key of this project, and is not overwritten
+        plugins.lock is the lock of plugins of this project, and is not overwritten
+        plugins/prompt.wasm lies in the directory of plugins of this project, and is not overwritten
+        content/text/a.md lies in the output directory of this project, and is not overwritten
+        state/state.db belongs to the state of this project, and is not overwritten
+        state/state.db-wal belongs to the state of this project, and is not overwritten
+        state/state.db.status.json belongs to the state of this project, and is not overwritten
+        content/../data.csv is the dataset of this project, and is not overwritten
+        link.csv is the dataset of this project, and is not overwritten
+        hard.csv is the dataset of this project, and is not overwritten
+        "#);
     }
 
     #[test]

@@ -80,7 +80,9 @@ fn another_file_is_replaced_on_request_and_an_own_one_at_once() {
         let refused = scene.host(&arguments).ended(2).stderr;
         assert!(refused.contains("--force"), "{command}: {refused}");
         assert_eq!(scene.read(&file), "somebody's\n", "{command}");
-        scene.host(&[&arguments[..], &["--force"]].concat()).ended(0);
+        scene
+            .host(&[&arguments[..], &["--force"]].concat())
+            .ended(0);
         assert_ne!(scene.read(&file), "somebody's\n", "{command}");
         scene.host(&arguments).ended(0);
         // What a person did to it since is not lost either.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use super::super::args::ForceArgs;
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
-use super::super::args::ForceArgs;
 use super::super::guard::Guard;
 use super::super::store::bytes;
 use crate::plugin::pack::{PackError, name_of, pack};
