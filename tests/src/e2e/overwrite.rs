@@ -40,7 +40,7 @@ fn project() -> Scene {
         "materials.yaml",
         "materials:\n- {id: oak, name: Oak, category: wood}\n",
     );
-    scene.write(".env", "A_VARIABLE=a value\n");
+    scene.write(".env", "A_VARIABLE=value\n");
     scene.write("write.md", "Write tags.\n");
     scene.run(&["--component", "tags"]).ended(0);
     std::os::unix::fs::symlink("materials.yaml", scene.path("link.yaml")).unwrap();
