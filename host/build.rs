@@ -1,4 +1,4 @@
-//! Lists the sources of the crate for plugins, so that `host plugins new` can give them out.
+//! Lists the sources of the crate for plugins, so that `batchgen plugins new` can give them out.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The `host` program.
+//! The program `batchgen`.
 
 use std::process::ExitCode;
 

@@ -229,7 +229,7 @@ impl Scene {
 
     /// The host with these arguments, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        self.command_of(&program("host"), arguments)
+        self.command_of(&program("batchgen"), arguments)
     }
 
     /// A program as the host would be started, not yet started.
@@ -252,12 +252,12 @@ impl Scene {
         Ran::from(self.command(arguments).output().expect("the host starts"))
     }
 
-    /// `host run --json` with these arguments.
+    /// `batchgen run --json` with these arguments.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         self.host(&[&["run", "--json"], arguments].concat())
     }
 
-    /// Starts `host run --json` with these arguments.
+    /// Starts `batchgen run --json` with these arguments.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(&[&["run", "--json"], arguments].concat())
             .spawn()

@@ -24,7 +24,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts `host run --json --dashboard` on a free port with more arguments.
+    /// Starts `batchgen run --json --dashboard` on a free port with more arguments.
     pub fn start(scene: &Scene, arguments: &[&str]) -> Watched {
         let mut child = scene.start(&[&["--dashboard", "127.0.0.1:0"], arguments].concat());
         let mut output = BufReader::new(child.stdout.take().expect("a pipe"));

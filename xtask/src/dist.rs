@@ -1,7 +1,5 @@
 //! `cargo xtask dist`: an archive for people without this repository: the program, plugins, sample data, completions,
 //! documentation and licences. It is tried in an empty folder before it counts.
-//!
-//! Installed, the program is called `batchgen`: `host` is a DNS tool on many systems.
 
 mod licences;
 mod trial;
@@ -64,7 +62,7 @@ pub fn perform(workspace: &Workspace, _args: &Args) -> Result<ExitCode> {
 
 fn fill(workspace: &Workspace, folder: &Path) -> Result<()> {
     let program = folder.join(PROGRAM);
-    fs::copy(workspace.release("host"), &program)?;
+    fs::copy(workspace.release(PROGRAM), &program)?;
     workspace::run(workspace.command("strip").arg(&program))
         .context("`strip` comes with the C compiler (binutils)")?;
     copy(&workspace.plugins(), &folder.join("plugins"))?;

@@ -56,7 +56,7 @@ fn pages(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
     let read = |path: &Path| {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
     };
-    let mut host = workspace.command(workspace.release("host"));
+    let mut host = workspace.command(workspace.release("batchgen"));
     let commands = workspace::output(host.arg("reference"))?;
     let configuration = read(&root.join("batchgen.toml"))?;
     // Components that someone appended to try them are no documentation.

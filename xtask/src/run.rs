@@ -1,4 +1,4 @@
-//! `cargo xtask run`: builds plugins and host, then becomes `host run` with the same arguments.
+//! `cargo xtask run`: builds plugins and host, then becomes `batchgen run` with the same arguments.
 //!
 //! Knows none of the host's arguments. What is built goes to standard error, so that standard output is the host's.
 
@@ -11,11 +11,11 @@ use crate::{
     workspace::{self, Workspace},
 };
 
-/// Builds plugins and host, then does what `host run` does, from the root of the checkout.
+/// Builds plugins and host, then does what `batchgen run` does, from the root of the checkout.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// Arguments of `host run`.
+    /// Arguments of `batchgen run`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -27,8 +27,8 @@ pub struct Args {
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     build_plugins::bundled(workspace)?;
     build_host(workspace)?;
-    let host = workspace.release("host");
-    workspace::replace(workspace.command(host).arg("run").args(&args.arguments))
+    let program = workspace.release("batchgen");
+    workspace::replace(workspace.command(program).arg("run").args(&args.arguments))
 }
 
 /// Builds the host in release, the one profile that wasmtime is built in.

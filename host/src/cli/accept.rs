@@ -1,4 +1,4 @@
-//! `host accept`: adopts files that were edited by hand as the artifacts of their tasks.
+//! `batchgen accept`: adopts files that were edited by hand as the artifacts of their tasks.
 
 use clap::Args;
 use serde_json::json;
@@ -12,8 +12,8 @@ use crate::run::{Acceptance, accept, edits_are_certain};
 /// Adopt files that were edited by hand: they count as up to date until something that they are made from changes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host accept --dry-run             # which files were edited
-  host accept --record oak
+  batchgen accept --dry-run             # which files were edited
+  batchgen accept --record oak
 
 Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
     what its component promises.")]
@@ -49,8 +49,8 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
     let State { store, indexed } = State::open(&project).await?;
     if !edits_are_certain(&store).map_err(Failure::internal)? {
         return Err(Failure::usage(anyhow::anyhow!(
-            "the machine went down while a host ran, so a file may be its own last write and no edit\n\
-             hint: `host run --all` finds out which; then accept"
+            "the machine went down while batchgen ran, so a file may be its own last write and no edit\n\
+             hint: `batchgen run --all` finds out which; then accept"
         )));
     }
     let state = State { store, indexed };

@@ -1,4 +1,4 @@
-//! `host clean`: lists files that no task makes any more, and removes them on request.
+//! `batchgen clean`: lists files that no task makes any more, and removes them on request.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::store::{Leftover, LeftoverCount, Why};
 /// List files that no task makes any more; remove them only where a flag says so.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host clean                        # only lists
-  host clean --deleted --moved
+  batchgen clean                        # only lists
+  batchgen clean --deleted --moved
 
 A file that was edited by hand is listed and kept, unless --force is given. Answers that were paid \
     for stay in the journal.\n\nExit codes: 0 done, 1 a file could not be removed, 2 usage or configuration.")]
@@ -172,7 +172,7 @@ pub(super) fn notice(counts: &[LeftoverCount]) -> String {
             let flag = word(count.why);
             let files = plural(count.files, "file");
             let records = plural(count.records, "record");
-            format!("{files} of {records} {of}: `host clean` lists them, `host clean --{flag}` removes them\n")
+            format!("{files} of {records} {of}: `batchgen clean` lists them, `batchgen clean --{flag}` removes them\n")
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! `host completions`: what a shell needs to complete subcommands and flags.
+//! `batchgen completions`: what a shell needs to complete subcommands and flags.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -10,9 +10,9 @@ use super::program;
 /// Print what a shell needs to complete subcommands and flags.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host completions bash > ~/.local/share/bash-completion/completions/host
-  host completions zsh > ~/.zfunc/_host           # with ~/.zfunc in $fpath
-  host completions fish > ~/.config/fish/completions/host.fish")]
+  batchgen completions bash > ~/.local/share/bash-completion/completions/batchgen
+  batchgen completions zsh > ~/.zfunc/_batchgen           # with ~/.zfunc in $fpath
+  batchgen completions fish > ~/.config/fish/completions/batchgen.fish")]
 pub(super) struct CompletionsArgs {
     /// The shell
     shell: Shell,

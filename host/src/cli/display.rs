@@ -7,7 +7,6 @@ use std::io::{self, Write};
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
-use super::program;
 use super::progress::Screen;
 
 /// Standard error, shared by messages, log lines and the progress block.
@@ -56,7 +55,6 @@ impl Display {
 
     /// Prints a line above the block: what is wrong.
     pub fn print(&self, text: &str) {
-        let text = program::named(text);
         // A closed standard error is no reason to stop working.
         self.block.suspend(|| {
             let _ = writeln!(io::stderr(), "{text}");
@@ -95,5 +93,5 @@ pub(super) fn emit(value: &serde_json::Value) {
 /// Prints a result on standard output, as it is.
 pub(super) fn say(text: &str) {
     // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{}", program::named(text));
+    let _ = write!(io::stdout(), "{}", text);
 }

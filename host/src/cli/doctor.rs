@@ -1,4 +1,4 @@
-//! `host doctor`: looks at all that a run needs, and says what to do about each thing that is in its way. It asks no
+//! `batchgen doctor`: looks at all that a run needs, and says what to do about each thing that is in its way. It asks no
 //! model, so it costs nothing; it changes nothing but for trying whether directories can be written to.
 
 mod configured;
@@ -19,9 +19,9 @@ use super::settings::Settings;
 /// Look at configuration, dataset, plugins, keys, limits, disk and providers, and say what to do. Asks no model.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host doctor
-  host doctor --model anthropic/claude-haiku-4-5
-  host doctor --json
+  batchgen doctor
+  batchgen doctor --model anthropic/claude-haiku-4-5
+  batchgen doctor --json
 
 Exit codes: 0 nothing is in the way of a run (there may be warnings), 2 something is that you can mend, 5 a provider cannot \
 be used.")]
@@ -140,10 +140,10 @@ pub(super) fn perform(args: &DoctorArgs) -> Result<Exit, Failure> {
     };
     if !args.json {
         say(match (problems, worst) {
-            (0, State::Good) => "\nall is well: `host run` can start\n",
-            (0, _) => "\nnothing is in the way: `host run` can start\n",
-            (1, _) => "\none problem is in the way of `host run`\n",
-            _ => "\nproblems are in the way of `host run`\n",
+            (0, State::Good) => "\nall is well: `batchgen run` can start\n",
+            (0, _) => "\nnothing is in the way: `batchgen run` can start\n",
+            (1, _) => "\none problem is in the way of `batchgen run`\n",
+            _ => "\nproblems are in the way of `batchgen run`\n",
         });
     }
     Ok(exit)

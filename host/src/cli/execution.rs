@@ -1,4 +1,4 @@
-//! The part that `host run` and `host retry` share: lanes, progress, signals, the run itself, its summary and
+//! The part that `batchgen run` and `batchgen retry` share: lanes, progress, signals, the run itself, its summary and
 //! its exit code.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `host export`: one row for each record, with the texts of its files, for those who load a database or a site
+//! `batchgen export`: one row for each record, with the texts of its files, for those who load a database or a site
 //! generator. It reads the state without its lock, and holds one record at a time.
 
 use std::collections::BTreeSet;
@@ -24,8 +24,8 @@ use crate::store::Selection;
 /// Write one row for each record, with the texts of its files, in the order of the dataset.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host export site.jsonl --complete-only
-  host export site.csv --component text --field origin")]
+  batchgen export site.jsonl --complete-only
+  batchgen export site.csv --component text --field origin")]
 pub(super) struct ExportArgs {
     /// File to write; standard output where absent
     #[arg(value_name = "FILE")]

@@ -1,5 +1,5 @@
-//! `host failures`: what failed, why, what to do about it, and what a plain rerun would do. It reads the state
-//! without its lock, so it works while a host runs.
+//! `batchgen failures`: what failed, why, what to do about it, and what a plain rerun would do. It reads the state
+//! without its lock, so it works while a run goes on.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -21,9 +21,9 @@ use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, Stor
 /// Say what failed and what to do about it: by class and component, or the newest one by one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host failures                             # by class and component
-  host failures --newest 10 --component text
-  host failures --export failures.jsonl")]
+  batchgen failures                             # by class and component
+  batchgen failures --newest 10 --component text
+  batchgen failures --export failures.jsonl")]
 pub(super) struct FailuresArgs {
     /// List the N that failed last, one by one
     #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
@@ -74,18 +74,19 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
 /// What a plain rerun does with tasks of which it tries some again.
 fn rerun(group: &FailureGroup) -> String {
     match group.class.rerun() {
-        Rerun::TriesAgain => "`host run` tries again".to_owned(),
+        Rerun::TriesAgain => "`batchgen run` tries again".to_owned(),
         Rerun::LeavesIt => {
-            "`host run` leaves it until something changes; `host retry` runs it again".to_owned()
+            "`batchgen run` leaves it until something changes; `batchgen retry` runs it again"
+                .to_owned()
         }
         Rerun::AsksAnew if group.tried_again == group.tasks => {
-            format!("`host run` asks anew, up to {MOST_ATTEMPTS} times in all")
+            format!("`batchgen run` asks anew, up to {MOST_ATTEMPTS} times in all")
         }
         Rerun::AsksAnew if group.tried_again == 0 => {
-            "`host run` leaves it now; `host retry` asks anew".to_owned()
+            "`batchgen run` leaves it now; `batchgen retry` asks anew".to_owned()
         }
         Rerun::AsksAnew => format!(
-            "`host run` asks anew for {}, and leaves {}; `host retry` asks anew for all",
+            "`batchgen run` asks anew for {}, and leaves {}; `batchgen retry` asks anew for all",
             group.tried_again,
             group.tasks - group.tried_again
         ),
@@ -157,7 +158,7 @@ fn render(groups: &[FailureGroup], others: NotBegun) -> String {
         (others.skipped, "skipped because of these"),
         (
             others.due,
-            "chosen by `host retry` and not run yet (`host run` goes on)",
+            "chosen by `batchgen retry` and not run yet (`batchgen run` goes on)",
         ),
     ] {
         if number > 0 {
@@ -224,7 +225,7 @@ fn newest(
     Ok(text)
 }
 
-/// A line of the dead-letter file. Prompts are not stored; `host replay` makes them again.
+/// A line of the dead-letter file. Prompts are not stored; `batchgen replay` makes them again.
 fn row(state: &State, task: &FailedTask) -> Result<Value, StoreError> {
     let (cost, last) = state.store.evidence(task)?;
     Ok(json!({
@@ -248,7 +249,7 @@ fn row(state: &State, task: &FailedTask) -> Result<Value, StoreError> {
             "model": last.model,
             "text": last.text,
         })),
-        "prompts": format!("host replay {} {} --prompts", task.record, task.component),
+        "prompts": format!("batchgen replay {} {} --prompts", task.record, task.component),
     }))
 }
 

@@ -1,4 +1,4 @@
-//! `host init`: writes a first configuration for a dataset of the user's own. It looks at every record, so that
+//! `batchgen init`: writes a first configuration for a dataset of the user's own. It looks at every record, so that
 //! what it proposes works for all of them.
 
 mod file;
@@ -22,11 +22,11 @@ use proposal::{Proposal, Wish};
 /// component.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It overwrites nothing, and the result runs at once, without a key: `host run --limit 3`.
+    after_help = "It overwrites nothing, and the result runs at once, without a key: `batchgen run --limit 3`.
 
 Examples:
-  host init products.csv
-  host init data/books.jsonl --id isbn --category genre"
+  batchgen init products.csv
+  batchgen init data/books.jsonl --id isbn --category genre"
 )]
 pub(super) struct InitArgs {
     /// Dataset: .yaml, .json, .jsonl or .csv
@@ -181,9 +181,9 @@ fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal) -> String {
         format!(" --config {}", args.config.display())
     };
     text.push_str(&format!(
-        "{} is written, with a first component `{}`.\n\nNext:\n  host run --limit 3{elsewhere}\n      \
+        "{} is written, with a first component `{}`.\n\nNext:\n  batchgen run --limit 3{elsewhere}\n      \
          makes three records' files in content/{}/, without key or network\n  edit the prompt in {}, and run again: only \
-         what it changes is made again\n  host plan --model openai/gpt-4o-mini{elsewhere}\n      says what a model would \
+         what it changes is made again\n  batchgen plan --model openai/gpt-4o-mini{elsewhere}\n      says what a model would \
          take for all of them; its key belongs into the environment or into .env\n",
         args.config.display(),
         file::COMPONENT,

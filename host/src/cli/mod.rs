@@ -48,14 +48,14 @@ use exit::Failure;
 /// Turns a dataset of things into published content, by sandboxed components with rate-limited LLM access.
 #[derive(Debug, Parser)]
 #[command(
-    name = "host",
+    name = program::name(),
     version,
     propagate_version = true,
     after_help = "Examples:
-  host init products.csv                  # a configuration for your own dataset
-  host run --limit 3                      # make three records
-  host plan                               # what a run would do, and what it would cost
-  host failures                           # what failed, and what to do
+  batchgen init products.csv                  # a configuration for your own dataset
+  batchgen run --limit 3                      # make three records
+  batchgen plan                               # what a run would do, and what it would cost
+  batchgen failures                           # what failed, and what to do
 
 Variables of the environment are also read from `.env` beside batchgen.toml; the environment wins."
 )]
@@ -151,9 +151,9 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
     }
 }
 
-/// The whole command line, under the name that the program was started by.
+/// The whole command line.
 fn command() -> clap::Command {
-    Cli::command().name(program::name())
+    Cli::command()
 }
 
 fn print_help(error: &clap::Error) {
@@ -199,7 +199,7 @@ fn start_log(display: &Display) {
 mod tests {
     use super::*;
 
-    /// Calls `visit` with the path of every command that does something, as in `host store stats`.
+    /// Calls `visit` with the path of every command that does something, as in `batchgen store stats`.
     fn each(command: &clap::Command, path: &str, visit: &mut dyn FnMut(&clap::Command, &str)) {
         let mut below = command.get_subcommands().peekable();
         if below.peek().is_none() {
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn every_subcommand_has_examples_and_they_are_accepted() {
         let whole = Cli::command();
-        each(&whole, "host", &mut |command, path| {
+        each(&whole, "batchgen", &mut |command, path| {
             let help = command.get_after_help().map(ToString::to_string);
             let help = help.unwrap_or_default();
             let examples: Vec<&str> = help

@@ -1,4 +1,4 @@
-//! `host plan`: what `host run` would do, why, and what that would take.
+//! `batchgen plan`: what `batchgen run` would do, why, and what that would take.
 
 use std::fmt::Write as _;
 
@@ -23,9 +23,9 @@ use crate::store::Selection;
 /// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plan                         # what `run` would make of all records, and why
-  host plan --all --category metal
-  host plan --pilot 8               # runs 8 records, then says what the rest will take")]
+  batchgen plan                         # what `run` would make of all records, and why
+  batchgen plan --all --category metal
+  batchgen plan --pilot 8               # runs 8 records, then says what the rest will take")]
 pub(super) struct PlanArgs {
     /// Print the plan as JSON (docs/PLAN.md)
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `host plugins`: what the plugins are, whether they keep to the contract, and help for those who write them.
+//! `batchgen plugins`: what the plugins are, whether they keep to the contract, and help for those who write them.
 
 mod check;
 mod dev;

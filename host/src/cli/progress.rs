@@ -33,7 +33,7 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 const STILL: Duration = Duration::from_secs(30);
 /// Failures that are shown one by one; the summary counts them all.
 const SHOWN: u64 = 50;
-/// Characters of a cause that is shown in one line; `host failures` has the rest.
+/// Characters of a cause that is shown in one line; `batchgen failures` has the rest.
 const CAUSE: usize = 200;
 
 /// The task that shows progress.
@@ -234,19 +234,19 @@ impl Shower {
                 let what = match again {
                     Again::Soon => "tried again at the end",
                     Again::Rerun => class.advice(),
-                    Again::Retry => "as before, left as it is; `host retry` runs it again",
+                    Again::Retry => "as before, left as it is; `batchgen retry` runs it again",
                 };
                 let cause = one_line(&cause);
                 self.display
                     .print(&format!("{record} {component}: {class}: {cause} ({what})"));
                 if self.failures == SHOWN {
                     self.display.print(
-                        "more failures are counted, and no longer shown one by one: `host failures` lists them",
+                        "more failures are counted, and no longer shown one by one: `batchgen failures` lists them",
                     );
                 }
             }
             Event::Edited { path } => self.display.note(&format!(
-                "{path} is not as batchgen wrote it, and is kept (`host accept` adopts it, --overwrite-edited replaces it)"
+                "{path} is not as batchgen wrote it, and is kept (`batchgen accept` adopts it, --overwrite-edited replaces it)"
             )),
             Event::Note(text) => self.display.note(&text),
         }

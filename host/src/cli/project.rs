@@ -210,7 +210,7 @@ impl State {
         let indexed = store.indexed(&source).map_err(Failure::internal)?;
         let indexed = indexed.ok_or_else(|| {
             Failure::usage(anyhow!(
-                "the state {} knows nothing of this dataset yet\nhint: `host run` makes its first artifacts",
+                "the state {} knows nothing of this dataset yet\nhint: `batchgen run` makes its first artifacts",
                 file.display()
             ))
         })?;

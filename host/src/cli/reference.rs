@@ -1,4 +1,4 @@
-//! `host reference`: the page of the documentation that lists every command, flag, variable and exit code, made from the
+//! `batchgen reference`: the page of the documentation that lists every command, flag, variable and exit code, made from the
 //! code. It is hidden: `cargo xtask docs` asks for it.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use super::exit::Exit;
 /// Print the page of the documentation on commands, flags, variables and exit codes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host reference")]
+  batchgen reference")]
 pub(super) struct ReferenceArgs {}
 
 /// Runs the subcommand; `command` is the whole program's, and `unflagged` the variables that no flag stands for.
@@ -21,7 +21,7 @@ pub(super) fn perform(mut command: Command, unflagged: &[(&str, &str)]) -> Exit 
         "# Commands\n\nThis page is made from the code by `cargo xtask docs`. Flags beat variables of the environment, which beat \
          `batchgen.toml`.\n",
     );
-    describe(&command, "host", &mut page);
+    describe(&command, "batchgen", &mut page);
     page.push_str(
         "\n## Exit codes\n\nThey are part of the interface: scripts go by them. A command that uses some of them otherwise says so \
          above.\n\n| code | meaning |\n|---|---|\n",
@@ -55,7 +55,7 @@ fn describe(command: &Command, path: &str, page: &mut String) {
             !argument.is_hide_set() && !["help", "version"].contains(&argument.get_id().as_str())
         })
         .collect();
-    if !arguments.is_empty() && (below().next().is_none() || path == "host") {
+    if !arguments.is_empty() && (below().next().is_none() || path == "batchgen") {
         page.push_str("\n| argument | variable | meaning |\n|---|---|---|\n");
         for argument in arguments {
             let _ = writeln!(page, "{}", row(argument));

@@ -1,4 +1,4 @@
-//! `host replay`: one task again, offline, from what it was told. It reads, and changes nothing.
+//! `batchgen replay`: one task again, offline, from what it was told. It reads, and changes nothing.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -19,8 +19,8 @@ use crate::store::Selection;
 /// Run one task again, offline, from its transcript: says whether it gives the same file, or how it fails.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host replay oak text
-  host replay oak text --prompts    # with questions and answers
+  batchgen replay oak text
+  batchgen replay oak text --prompts    # with questions and answers
 
 Exit codes: 0 the same bytes, 3 it failed, or gives other bytes than the file has.")]
 pub(super) struct ReplayArgs {
@@ -53,7 +53,7 @@ pub(super) fn perform(args: &ReplayArgs, display: &Display) -> Result<Exit, Fail
     let replayed = recorded(place, component, &record).map_err(Failure::internal)?;
     let Some(replayed) = replayed else {
         return Err(Failure::usage(anyhow::anyhow!(
-            "`{}` was never run for `{}`\nhint: `host run --component {} --record {}` does",
+            "`{}` was never run for `{}`\nhint: `batchgen run --component {} --record {}` does",
             component.name,
             record.id,
             component.name,

@@ -1,4 +1,4 @@
-//! `host report`: the page of a run in one file, for a run that goes on or for the last one.
+//! `batchgen report`: the page of a run in one file, for a run that goes on or for the last one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ const PAGE: &str = "report.html";
 /// Write the page of the run that goes on, or of the last one, as one file that needs no server.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  host report                       # report.html, to open in a browser\n  \
-    host report --markdown -o run.md\n  host report --json | jq .detail.failure_kinds"
+    after_help = "Examples:\n  batchgen report                       # report.html, to open in a browser\n  \
+    batchgen report --markdown -o run.md\n  batchgen report --json | jq .detail.failure_kinds"
 )]
 pub(super) struct ReportArgs {
-    /// Everything that is known as one JSON document, as `host status --json` prints it
+    /// Everything that is known as one JSON document, as `batchgen status --json` prints it
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
     /// The numbers as Markdown

@@ -1,5 +1,5 @@
-//! `host retry`: runs chosen failed tasks again. The choice is durable before anything runs, so that a retry
-//! that is killed is gone on with by the next `host run` or `host retry`.
+//! `batchgen retry`: runs chosen failed tasks again. The choice is durable before anything runs, so that a retry
+//! that is killed is gone on with by the next `batchgen run` or `batchgen retry`.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ use crate::component::Component;
 /// Run failed tasks again: all of them, or those that are chosen, and what waits for them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host retry                                  # all that is left as it failed
-  host retry --class invalid-output --component text
-  host retry --record oak --fresh             # asks anew, though it is done
+  batchgen retry                                  # all that is left as it failed
+  batchgen retry --class invalid-output --component text
+  batchgen retry --record oak --fresh             # asks anew, though it is done
 
 Where an answer was at fault, it is asked for anew. A retry that was interrupted is gone on with by \
-    `host run`, or by `host retry` without --fresh.\n\nExit codes are those of `host run`.")]
+    `batchgen run`, or by `batchgen retry` without --fresh.\n\nExit codes are those of `batchgen run`.")]
 pub(super) struct RetryArgs {
     /// Ask anew for every chosen task, also for those that are done; it takes a selection
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `host run`: makes what is missing or out of date, and says how it went.
+//! `batchgen run`: makes what is missing or out of date, and says how it went.
 
 use clap::Args;
 
@@ -13,11 +13,11 @@ use crate::component::Component;
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host run --limit 3                                  # enabled components of three records
-  host run --component text --record oak              # brings what `text` depends on
-  host run --all --sample 8                           # spread over the categories
-  host run --model openai/gpt-4o-mini --max-cost 5    # ends in order at 5 dollars
-  host run --json > events.jsonl                      # for a machine
+  batchgen run --limit 3                                  # enabled components of three records
+  batchgen run --component text --record oak              # brings what `text` depends on
+  batchgen run --all --sample 8                           # spread over the categories
+  batchgen run --model openai/gpt-4o-mini --max-cost 5    # ends in order at 5 dollars
+  batchgen run --json > events.jsonl                      # for a machine
 
 Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 some tasks failed, 4 budget reached, 5 provider \
 cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them.")]

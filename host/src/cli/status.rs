@@ -1,4 +1,4 @@
-//! `host status`: how a run stands that another process does, or how the last one ended. It takes no lock and
+//! `batchgen status`: how a run stands that another process does, or how the last one ended. It takes no lock and
 //! needs neither dataset nor plugins.
 
 use std::fmt::Write as _;
@@ -20,7 +20,9 @@ const FAILURES: usize = 5;
 
 /// Say how the run in another process stands, or how the last one ended.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  host status\n  host status --json | jq .progress.eta_seconds")]
+#[command(
+    after_help = "Examples:\n  batchgen status\n  batchgen status --json | jq .progress.eta_seconds"
+)]
 pub(super) struct StatusArgs {
     /// Print everything that is known as one JSON document
     #[arg(long)]
@@ -51,7 +53,7 @@ pub(super) fn last(place: &StateArgs) -> Result<Snapshot, Failure> {
             state.display()
         ))),
         Standing::Nothing => Err(Failure::usage(anyhow!(
-            "nothing was run yet on the state {}\nhint: `host run` starts a run",
+            "nothing was run yet on the state {}\nhint: `batchgen run` starts a run",
             state.display()
         ))),
     }

@@ -1,4 +1,4 @@
-//! `host store`: looks after the state. Everything but `prune` also works while a host runs.
+//! `batchgen store`: looks after the state. Everything but `prune` also works while a run goes on.
 
 mod export;
 mod prune;

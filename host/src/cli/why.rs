@@ -1,4 +1,4 @@
-//! `host why`: why one task would run or stay as it is, and all that is known of it.
+//! `batchgen why`: why one task would run or stay as it is, and all that is known of it.
 
 mod report;
 
@@ -26,8 +26,8 @@ const SHOWN: usize = 80;
 /// Say why one component of one record would run or stay as it is, and all that is known of it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host why oak text
-  host why oak text --json")]
+  batchgen why oak text
+  batchgen why oak text --json")]
 pub(super) struct WhyArgs {
     /// Id of the record
     record: String,
@@ -294,7 +294,7 @@ fn file_state(state: FileState) -> &'static str {
     }
 }
 
-/// What a plain `host run` does with the task.
+/// What a plain `batchgen run` does with the task.
 fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
     match &task.outlook {
         Outlook::UpToDate => "leaves it as it is".to_owned(),
@@ -310,7 +310,7 @@ fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
         },
         Outlook::Fails(failure) => format!("tries it, and it fails, {failure}"),
         Outlook::StaysFailed(_) => format!(
-            "leaves it failed, since it would fail the same way again; `host retry --record {record} --component {}` \
+            "leaves it failed, since it would fail the same way again; `batchgen retry --record {record} --component {}` \
              tries it",
             task.component
         ),

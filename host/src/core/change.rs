@@ -1,4 +1,4 @@
-//! What changed since a task was made: the words of `host plan` and `host why`.
+//! What changed since a task was made: the words of `batchgen plan` and `batchgen why`.
 
 use std::fmt;
 

@@ -147,11 +147,11 @@ impl FailureClass {
             }
             FailureClass::Budget => "run again with a larger budget",
             FailureClass::InvalidOutput => {
-                "look at the answers with `host replay`; mend prompt or rules, or use a better model"
+                "look at the answers with `batchgen replay`; mend prompt or rules, or use a better model"
             }
             FailureClass::UnsuitableRecord => "add what the record lacks",
             FailureClass::ComponentFault => "mend the component's options, prompts or code",
-            FailureClass::Trap => "mend the plugin's code; `host replay` shows its log",
+            FailureClass::Trap => "mend the plugin's code; `batchgen replay` shows its log",
             FailureClass::Limit => {
                 "raise [limits] in plugin.toml, and in batchgen.toml where it is lower there, or mend the plugin"
             }

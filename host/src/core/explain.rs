@@ -1,4 +1,4 @@
-//! Why tasks run, in the words of `host plan` and `host why`. The decision itself is the small rule in
+//! Why tasks run, in the words of `batchgen plan` and `batchgen why`. The decision itself is the small rule in
 //! `decision`; here it is only named, from what is known of the task before and now.
 
 use std::collections::BTreeMap;

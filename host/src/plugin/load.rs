@@ -298,9 +298,9 @@ pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
     if let Some(version) = other_version(contents) {
         return Err((
             format!(
-                "it was built against version {version} of the contract, and this host offers {CONTRACT_VERSION}"
+                "it was built against version {version} of the contract, and this batchgen offers {CONTRACT_VERSION}"
             ),
-            "use a host that offers it, or build the plugin against wit/component.wit of this host (docs/CONTRACT.md)",
+            "use a batchgen that offers it, or build the plugin against wit/component.wit of this one (docs/CONTRACT.md)",
         ));
     }
     let offered = |import: &str| CONTRACT.contains(&import) || wasi::offers(import);

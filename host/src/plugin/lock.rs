@@ -45,7 +45,7 @@ pub struct Locked {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The file cannot be read.
-    #[error("cannot read {file}: {cause}\nhint: `host plugins lock` writes it anew")]
+    #[error("cannot read {file}: {cause}\nhint: `batchgen plugins lock` writes it anew")]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -53,7 +53,7 @@ pub enum LockError {
         cause: String,
     },
     /// The file is not one.
-    #[error("{file}: {cause}\nhint: `host plugins lock` writes it anew")]
+    #[error("{file}: {cause}\nhint: `batchgen plugins lock` writes it anew")]
     Invalid {
         /// The file.
         file: PathBuf,
@@ -63,7 +63,7 @@ pub enum LockError {
     /// There are other plugins than it says.
     #[error(
         "the plugins in {directory} are not those of {file}, so none is used:\n{}hint: put the right files there, or \
-         accept those that are there with `host plugins lock`",
+         accept those that are there with `batchgen plugins lock`",
         in_words(differences)
     )]
     Differs {
@@ -126,7 +126,7 @@ impl Lock {
             toml::from_str(&text).map_err(|error| invalid(error.to_string().trim_end().into()))?;
         if lock.format != FORMAT {
             return Err(invalid(format!(
-                "it has format {}, and this host knows {FORMAT}",
+                "it has format {}, and this batchgen knows {FORMAT}",
                 lock.format
             )));
         }
@@ -136,7 +136,7 @@ impl Lock {
     /// The file's text.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "# Written by `host plugins lock`: no other plugin is used in this project. Commit it.\nformat = {}\n",
+            "# Written by `batchgen plugins lock`: no other plugin is used in this project. Commit it.\nformat = {}\n",
             self.format
         );
         for plugin in &self.plugins {

@@ -18,17 +18,17 @@ pub enum StoreError {
         cause: String,
     },
     /// It was written by another version.
-    #[error("the state {} has version {found}, and this host knows {known}\nhint: use the host that wrote it, or another file with --state FILE", file.display())]
+    #[error("the state {} has version {found}, and this batchgen knows {known}\nhint: use the batchgen that wrote it, or another file with --state FILE", file.display())]
     Version {
         /// The file.
         file: PathBuf,
         /// Version of the file.
         found: i64,
-        /// Version of the host.
+        /// Version that is known here.
         known: i64,
     },
-    /// Another host holds it.
-    #[error("another host ({owner}) is using the state {}\nhint: wait for it or stop it, or name another file with --state FILE", file.display())]
+    /// Another process holds it.
+    #[error("another batchgen ({owner}) is using the state {}\nhint: wait for it or stop it, or name another file with --state FILE", file.display())]
     Locked {
         /// The file.
         file: PathBuf,
@@ -36,17 +36,17 @@ pub enum StoreError {
         owner: String,
     },
     /// It is not to be brought up to date by one who only reads.
-    #[error("the state {} has version {found}, and this host works with {known}\nhint: `host run` brings it up to date", file.display())]
+    #[error("the state {} has version {found}, and this batchgen works with {known}\nhint: `batchgen run` brings it up to date", file.display())]
     Outdated {
         /// The file.
         file: PathBuf,
         /// Version of the file.
         found: i64,
-        /// Version of the host.
+        /// Version that is known here.
         known: i64,
     },
     /// Its bytes are not what was written.
-    #[error("the state {} is damaged: {cause}\nhint: `host store verify` says what is damaged; `host store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
+    #[error("the state {} is damaged: {cause}\nhint: `batchgen store verify` says what is damaged; `batchgen store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
     Damaged {
         /// The file.
         file: PathBuf,

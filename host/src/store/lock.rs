@@ -1,4 +1,4 @@
-//! One host per state: an advisory lock on a file beside it. The system releases it when the process
+//! One process per state: an advisory lock on a file beside it. The system releases it when the process
 //! ends, however it ends, so a lock cannot go stale. What the file says while nobody holds it tells whether
 //! the last run ended in order, also where the state itself lost its last writes: it is empty, or says so.
 
@@ -96,8 +96,7 @@ impl Lock {
         let mut file = &self.file;
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
-        let (name, process) = (env!("CARGO_PKG_NAME"), std::process::id());
-        writeln!(file, "{name}, process {process}{state}")
+        writeln!(file, "process {}{state}", std::process::id())
     }
 
     /// Whether everything that was written is accounted for.
@@ -155,7 +154,7 @@ mod tests {
         let path = directory.path().join("state.db");
         let first = Lock::take(&path).unwrap();
         let error = Lock::take(&path).unwrap_err().to_string();
-        let holder = format!("(host, process {})", std::process::id());
+        let holder = format!("(process {})", std::process::id());
         assert!(error.contains(&holder), "{error}");
         drop(first);
         assert!(Lock::take(&path).is_ok());

@@ -105,7 +105,7 @@ impl Store {
         })
     }
 
-    /// Opens a state to read it, without its lock: also while a host runs. Whatever would write fails.
+    /// Opens a state to read it, without its lock: also while a run goes on. Whatever would write fails.
     ///
     /// # Errors
     /// When there is none, or it is not of this version.

@@ -28,7 +28,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the file for reading only, with no lock: also while a host runs. Each read should be short, so
+/// Opens the file for reading only, with no lock: also while a run goes on. Each read should be short, so
 /// that the WAL can be cut.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::opening(path, &error);

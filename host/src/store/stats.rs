@@ -13,7 +13,7 @@ pub struct Stats {
     pub file_bytes: u64,
     /// Bytes of its WAL.
     pub wal_bytes: u64,
-    /// Bytes of the file that are free: `host store prune` gives them back.
+    /// Bytes of the file that are free: `batchgen store prune` gives them back.
     pub free_bytes: u64,
     /// Bytes of the file, of completions and what tells who was told them, for each completion.
     pub bytes_per_completion: Option<u64>,

@@ -96,7 +96,7 @@ impl EndKind {
     pub fn words(self) -> &'static str {
         match self {
             EndKind::Done => "done",
-            EndKind::Partial => "ended, and some tasks failed; `host failures` says what to do",
+            EndKind::Partial => "ended, and some tasks failed; `batchgen failures` says what to do",
             EndKind::Budget => {
                 "stopped: it has spent what it may; run again with a larger budget to go on"
             }

@@ -3,4 +3,4 @@
 set -eu
 cd "$(dirname "$0")"
 ./build.sh
-"${BATCHGEN_HOST:-host}" plugins check new-plugin.wasm
+"${BATCHGEN_HOST:-batchgen}" plugins check new-plugin.wasm

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes new-plugin.wasm. Its tools are installed into .tools. BATCHGEN_HOST is the host where that is not on the path.
+# Makes new-plugin.wasm. Its tools are installed into .tools. BATCHGEN_HOST is the program batchgen where that is not on the path.
 set -eu
 cd "$(dirname "$0")"
 if [ ! -x .tools/bin/componentize-py ]; then
@@ -9,4 +9,4 @@ if [ ! -x .tools/bin/componentize-py ]; then
 fi
 mkdir -p build
 .tools/bin/componentize-py --quiet --world component --wit-path wit componentize component --output build/component.wasm
-"${BATCHGEN_HOST:-host}" plugins pack build/component.wasm
+"${BATCHGEN_HOST:-batchgen}" plugins pack build/component.wasm

@@ -4,4 +4,4 @@ set -eu
 cd "$(dirname "$0")"
 cargo test
 ./build.sh
-"${BATCHGEN_HOST:-host}" plugins check new-plugin.wasm
+"${BATCHGEN_HOST:-batchgen}" plugins check new-plugin.wasm

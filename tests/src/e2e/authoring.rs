@@ -13,7 +13,7 @@ fn script(scene: &Scene, project: &str, name: &str) -> Ran {
     let mut command = Command::new(format!("./{name}"));
     command
         .current_dir(scene.path(project))
-        .env("BATCHGEN_HOST", program("host"))
+        .env("BATCHGEN_HOST", program("batchgen"))
         .env("BATCHGEN_CACHE_DIR", root().join("target/wasm-cache"))
         .env("CARGO_TARGET_DIR", root().join("target/new-plugin"))
         .env("CARGO_NET_OFFLINE", "true")

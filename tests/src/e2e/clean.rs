@@ -66,7 +66,7 @@ fn files_of_a_deleted_record_are_told_and_removed_on_request_only() {
     assert_eq!(leftovers(&ran), r#"{"deleted":{"files":10,"records":2}}"#);
     let said = scene.host(&["plan", "--category", "glass"]).ended(0).stdout;
     let expected = "10 files of 2 records that are no longer in the dataset: \
-                    `host clean` lists them, `host clean --deleted` removes them";
+                    `batchgen clean` lists them, `batchgen clean --deleted` removes them";
     assert!(said.contains(expected), "{said}");
     let listed = scene.host(&["clean"]).ended(0).stdout;
     assert!(

@@ -29,7 +29,7 @@ fn wrong_arguments() {
     ];
     let shown: Vec<String> = cases
         .iter()
-        .map(|case| format!("$ host run {}\n{}", case.join(" "), error(&scene, case)))
+        .map(|case| format!("$ batchgen run {}\n{}", case.join(" "), error(&scene, case)))
         .collect();
     insta::assert_snapshot!(shown.join("\n"));
 }

@@ -11,7 +11,7 @@ use crate::scene::{Scene, program, root};
 /// In a checkout the host is started through cargo.
 const CARGO: &str = "#!/bin/sh
 case \"$1 $2\" in
-    'xtask run') shift 2; exec host run \"$@\" ;;
+    'xtask run') shift 2; exec batchgen run \"$@\" ;;
     *) echo \"the test knows no cargo $*\" >&2; exit 1 ;;
 esac
 ";
@@ -56,7 +56,7 @@ fn checkout() -> Scene {
     fs::create_dir_all(scene.path("target")).unwrap();
     symlink(root().join("target/plugins"), scene.path("target/plugins")).unwrap();
     fs::create_dir_all(scene.path("bin")).unwrap();
-    symlink(program("host"), scene.path("bin/host")).unwrap();
+    symlink(program("batchgen"), scene.path("bin/batchgen")).unwrap();
     scene.write("bin/cargo", CARGO);
     fs::set_permissions(scene.path("bin/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
     scene

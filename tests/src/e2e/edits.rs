@@ -194,7 +194,10 @@ fn what_a_power_cut_left_is_settled_by_a_run_that_looks_at_it() {
     assert_eq!(run(&scene), (0, 5, 0));
     let accept = ["accept", "--dry-run"];
     let refused = scene.host(&accept).ended(2).stderr;
-    assert!(refused.contains("`host run --all` finds out"), "{refused}");
+    assert!(
+        refused.contains("`batchgen run --all` finds out"),
+        "{refused}"
+    );
     let summary = scene.run(&both).ended(0).summary();
     assert_eq!((summary.count("made"), summary.count("edited")), (1, 0));
     assert_eq!(scene.content(), before);

@@ -105,7 +105,7 @@ fn a_dead_letter_has_all_that_is_known() {
         assert!(row["cost_micros"].as_u64().unwrap() > 0, "{row}");
         assert_eq!(
             row["prompts"],
-            format!("host replay titanium {component} --prompts")
+            format!("batchgen replay titanium {component} --prompts")
         );
     }
     let to_stdout = scene.host(&["failures", "--export", "-"]).ended(0).stdout;

@@ -122,7 +122,11 @@ fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
         .iter()
         .map(|case| {
             let ran = scene.host(&[&["init"], *case].concat()).ended(2);
-            format!("$ host init {}\n{}", case.join(" "), shown(&scene, &ran))
+            format!(
+                "$ batchgen init {}\n{}",
+                case.join(" "),
+                shown(&scene, &ran)
+            )
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"));

@@ -20,12 +20,12 @@ fn done() -> Scene {
     scene
 }
 
-/// `host plan` with these arguments, as text.
+/// `batchgen plan` with these arguments, as text.
 fn shown(scene: &Scene, arguments: &[&str]) -> String {
     scene.host(&[&["plan"], arguments].concat()).ended(0).stdout
 }
 
-/// `host plan --json` by component.
+/// `batchgen plan --json` by component.
 pub(super) fn planned(scene: &Scene, arguments: &[&str]) -> BTreeMap<String, Value> {
     let ran = scene
         .host(&[&["plan", "--json"], arguments].concat())
@@ -41,7 +41,7 @@ fn components(events: &[Value]) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// `host why`, without what is another one every time: hashes and times.
+/// `batchgen why`, without what is another one every time: hashes and times.
 fn why(scene: &Scene, record: &str, component: &str) -> String {
     let text = scene.host(&["why", record, component]).ended(0).stdout;
     let words = text.split_inclusive([' ', '\n']).map(|word| {
@@ -445,7 +445,7 @@ fn what_a_failure_means_is_known_before() {
         }
         let told = why(&scene, "oak", "hostile");
         assert!(
-            told.contains("host retry --record oak --component hostile"),
+            told.contains("batchgen retry --record oak --component hostile"),
             "{told}"
         );
     }

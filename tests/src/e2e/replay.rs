@@ -6,7 +6,7 @@ use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
 fn shown(scene: &Scene, arguments: &[&str], code: i32) -> String {
     let ran = scene.host(&[&["replay"], arguments].concat()).ended(code);
     format!(
-        "$ host replay {}\n{}{}",
+        "$ batchgen replay {}\n{}{}",
         arguments.join(" "),
         ran.stderr,
         ran.stdout

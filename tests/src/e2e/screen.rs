@@ -25,7 +25,7 @@ struct Terminal {
 impl Terminal {
     /// Starts the host on a terminal of `width` and `height`.
     fn start(scene: &Scene, arguments: &str, width: u16, height: u16) -> Terminal {
-        let host = program("host").display().to_string();
+        let host = program("batchgen").display().to_string();
         let line = format!("stty cols {width} rows {height}; exec {host} {arguments}");
         // Of util-linux, which is essential on Debian: gives its child a pseudo-terminal.
         let mut command: Command =

@@ -1,4 +1,4 @@
-//! `host store` over the state of a real run.
+//! `batchgen store` over the state of a real run.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -124,7 +124,7 @@ fn a_damaged_state_is_told_and_what_can_be_read_goes_on() {
     fs::remove_dir_all(scene.path("content")).unwrap();
     let ran = scene.run(&GLASS).ended(1);
     assert!(
-        ran.stderr.contains("state.db is damaged") && ran.stderr.contains("host store recover"),
+        ran.stderr.contains("state.db is damaged") && ran.stderr.contains("batchgen store recover"),
         "{}",
         ran.stderr
     );

@@ -199,7 +199,7 @@ fn status_tells_how_the_last_run_ended_also_when_it_was_killed() {
     let scene = scene(&simulator);
     let nothing = scene.host(&["status"]).ended(2);
     assert!(
-        nothing.stderr.contains("hint: `host run` starts a run"),
+        nothing.stderr.contains("hint: `batchgen run` starts a run"),
         "{}",
         nothing.stderr
     );

@@ -16,7 +16,7 @@ pub fn page(schema: &str) -> Result<String> {
     let schema: Value = serde_json::from_str(schema).context("docs/events.schema.json")?;
     let mut page = format!(
         "# Events\n\nThis page is made from [events.schema.json](../events.schema.json) by `cargo xtask docs`; a test holds every event \
-         against that schema.\n\n`host run --json` and `host retry --json` print events on standard output, one object a line. {} Every event has:\n",
+         against that schema.\n\n`batchgen run --json` and `batchgen retry --json` print events on standard output, one object a line. {} Every event has:\n",
         text(&schema, "description")
     );
     let definitions = object(&schema, "$defs")?;

@@ -1,4 +1,4 @@
-//! Rules for every text file: white space, line ends, and no path of somebody's machine.
+//! Rules for every text file: white space, line ends, no path of somebody's machine, and one name of the program.
 
 use super::{Fault, Files};
 
@@ -10,6 +10,9 @@ const BYTES: &str = "tests/corpus/";
 
 /// Folders that hold people's homes.
 const HOMES: [&str; 3] = ["/home/", "/Users/", "/root/"];
+
+/// How a quoted command begins that calls the program by the name of its crate.
+const BY_CRATE: &str = "`host ";
 
 /// The faults of all files.
 pub fn check(files: &Files) -> Vec<Fault> {
@@ -40,6 +43,12 @@ fn check_file(name: &str, text: &str) -> Vec<Fault> {
                 "a path of somebody's home; say where it is relative to the checkout",
             );
         }
+        if quotes_the_crate(line) {
+            fault(
+                Some(number),
+                "a command of the program begins with `batchgen`",
+            );
+        }
     }
     if white_space_counts && !text.is_empty() && !text.ends_with('\n') {
         fault(None, "no newline at the end of the file");
@@ -62,6 +71,13 @@ fn names_folder_in(line: &str, home: &str) -> bool {
         before.is_none_or(|letter| !letter.is_alphanumeric() && !"._-}".contains(letter))
             && after.is_some_and(char::is_alphanumeric)
     })
+}
+
+/// Whether a command is quoted that begins with the name of the crate.
+fn quotes_the_crate(line: &str) -> bool {
+    line.split(BY_CRATE)
+        .skip(1)
+        .any(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -94,6 +110,13 @@ mod tests {
         assert_eq!(lines("one"), [None]);
         assert_eq!(lines("one\n\n"), [None]);
         assert_eq!(lines(&format!("see {}ada/x\n", HOMES[0])), [Some(1)]);
+    }
+
+    #[test]
+    fn a_command_has_the_name_of_the_program() {
+        assert_eq!(messages("a.md", "`batchgen run` on the `host`\n"), []);
+        let line = format!("first {BY_CRATE}run`\n");
+        assert_eq!(messages("a.md", &line).len(), 1);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
         None => Check::warning(
             "config",
             "there is no batchgen.toml here or above",
-            "`host init DATASET` writes one",
+            "`batchgen init DATASET` writes one",
         ),
     }
 }

@@ -14,7 +14,7 @@ pub(super) const COMPONENT: &str = "description";
 /// The configuration for a dataset at `path`, seen from it.
 pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path) -> String {
     let mut text = String::from(
-        "# batchgen's configuration, written by `host init`. Paths count from this file. Flags beat environment variables,
+        "# batchgen's configuration, written by `batchgen init`. Paths count from this file. Flags beat environment variables,
 # which beat this file. A line that is commented out shows the default, or an example where there is none.
 
 # Model that components ask, as provider/model. `offline` needs no key and no network: it writes from the facts in the

@@ -1,4 +1,4 @@
-//! `host plugins check`: the conformance kit, reported like a test run.
+//! `batchgen plugins check`: the conformance kit, reported like a test run.
 
 use std::io::{self, Write};
 
@@ -18,8 +18,8 @@ const SHOWN: usize = 5;
 /// model, and nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins check safety-notes.wasm
-  host plugins check safety-notes.wasm --record oak
+  batchgen plugins check safety-notes.wasm
+  batchgen plugins check safety-notes.wasm --record oak
 
 Exit codes: 0 all checks passed, 2 usage or configuration, 3 a check failed.")]
 pub(super) struct CheckArgs {

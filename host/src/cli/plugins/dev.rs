@@ -1,4 +1,4 @@
-//! `host plugins dev`: one record through one plugin, shown as it goes. It has a journal of its own, which is
+//! `batchgen plugins dev`: one record through one plugin, shown as it goes. It has a journal of its own, which is
 //! thrown away: nothing is stored in the project.
 
 use std::env;
@@ -31,8 +31,8 @@ use crate::store::Store;
 /// fails. Nothing is stored: neither the file nor the answers.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins dev safety-notes.wasm --record oak
-  host plugins dev safety-notes.wasm --model openai/gpt-4o-mini
+  batchgen plugins dev safety-notes.wasm --record oak
+  batchgen plugins dev safety-notes.wasm --model openai/gpt-4o-mini
 
 Exit codes: 0 done, 2 usage or configuration, 3 it failed, 5 provider cannot go on.")]
 pub(super) struct DevArgs {

@@ -1,4 +1,4 @@
-//! `host plugins inspect`: all that stands in one plugin file.
+//! `batchgen plugins inspect`: all that stands in one plugin file.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -19,8 +19,8 @@ use crate::plugin::load::{self, Plugin, Port};
 /// Show what a plugin imports and exports, its manifest and its prompts.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins inspect text
-  host plugins inspect safety-notes.wasm --json")]
+  batchgen plugins inspect text
+  batchgen plugins inspect safety-notes.wasm --json")]
 pub(super) struct InspectArgs {
     /// A .wasm file, or the name of a plugin
     #[arg(value_name = "PLUGIN")]

@@ -1,4 +1,4 @@
-//! `host plugins list`: every plugin of the folder, a line each; what is broken and what is not as it was locked.
+//! `batchgen plugins list`: every plugin of the folder, a line each; what is broken and what is not as it was locked.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -19,8 +19,8 @@ use crate::plugin::lock::{Difference, Lock, LockError};
 /// digest.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins list
-  host plugins list --plugins elsewhere --json
+  batchgen plugins list
+  batchgen plugins list --plugins elsewhere --json
 
 Exit codes: 0 done, 2 usage or configuration, or plugins are not as plugins.lock says.")]
 pub(super) struct ListArgs {

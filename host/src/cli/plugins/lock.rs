@@ -1,4 +1,4 @@
-//! `host plugins lock`: writes down which plugins the project uses.
+//! `batchgen plugins lock`: writes down which plugins the project uses.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ use crate::plugin::lock::Lock;
 /// that are there now.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins lock")]
+  batchgen plugins lock")]
 pub(super) struct LockArgs {
     #[command(flatten)]
     folder: FolderArgs,

@@ -1,4 +1,4 @@
-//! `host plugins new`: a plugin's project that lies anywhere, with all that it is built from.
+//! `batchgen plugins new`: a plugin's project that lies anywhere, with all that it is built from.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,11 +10,11 @@ use clap::{Args, ValueEnum};
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
 
-/// Make a folder with a plugin that builds and passes `host plugins check`, for you to change.
+/// Make a folder with a plugin that builds and passes `batchgen plugins check`, for you to change.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins new safety-notes
-  host plugins new safety-notes --lang python")]
+  batchgen plugins new safety-notes
+  batchgen plugins new safety-notes --lang python")]
 pub(super) struct NewArgs {
     /// Lower-case letters, digits and hyphens, such as `safety-notes`
     name: String,

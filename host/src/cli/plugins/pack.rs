@@ -1,4 +1,4 @@
-//! `host plugins pack`: puts manifest and prompts into what a compiler made.
+//! `batchgen plugins pack`: puts manifest and prompts into what a compiler made.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,8 +19,8 @@ use crate::plugin::pack::{PackError, name_of, pack};
 /// that in prompts/*.md.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host plugins pack component.wasm
-  host plugins pack component.wasm --manifest plugin.toml --output safety-notes.wasm")]
+  batchgen plugins pack component.wasm
+  batchgen plugins pack component.wasm --manifest plugin.toml --output safety-notes.wasm")]
 pub(super) struct PackArgs {
     /// What the compiler made
     #[arg(value_name = "FILE.wasm")]

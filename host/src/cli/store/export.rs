@@ -1,4 +1,4 @@
-//! `host store export`: rows of the state as JSON Lines.
+//! `batchgen store export`: rows of the state as JSON Lines.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use crate::store::{Exported, Store};
 /// Write answers, transcripts or tasks as JSON Lines.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host store export completions --to answers.jsonl
-  host store export tasks")]
+  batchgen store export completions --to answers.jsonl
+  batchgen store export tasks")]
 pub(super) struct ExportArgs {
     /// What to write
     #[arg(value_enum)]

@@ -1,4 +1,4 @@
-//! `host store prune`: removes what no task refers to any more.
+//! `batchgen store prune`: removes what no task refers to any more.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::store::{Pruning, prune};
 /// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host store prune --dry-run
-  host store prune --older-than 30d --unreferenced
+  batchgen store prune --dry-run
+  batchgen store prune --older-than 30d --unreferenced
 
 What the current version of a task was told stays, and so does what a task that is not done could \
     still use. The file is then written anew without gaps, which takes as much room on the disk as it has.")]

@@ -1,4 +1,4 @@
-//! `host store recover`: saves what can be read of a damaged state into a new one.
+//! `batchgen store recover`: saves what can be read of a damaged state into a new one.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::store::recover;
 /// Save what can be read of a damaged state into a new file. The old file is not changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host store recover .batchgen/state.db saved.db")]
+  batchgen store recover .batchgen/state.db saved.db")]
 pub(super) struct RecoverArgs {
     /// The damaged state
     old: PathBuf,
@@ -38,7 +38,7 @@ pub(super) fn perform(args: &RecoverArgs) -> Result<Exit, Failure> {
     }
     let new = args.new.display();
     text.push_str(&format!(
-        "hint: try it with `host run --state {new}`; what is lost is asked or made again\n"
+        "hint: try it with `batchgen run --state {new}`; what is lost is asked or made again\n"
     ));
     say(&text);
     Ok(if saved.iter().all(|table| table.gaps == 0) {

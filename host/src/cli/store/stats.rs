@@ -1,4 +1,4 @@
-//! `host store stats`: what the state holds, and what was spent.
+//! `batchgen store stats`: what the state holds, and what was spent.
 
 use std::fmt::Write as _;
 
@@ -15,8 +15,8 @@ use crate::store::{Spending, Stats, Store};
 /// Show sizes and rows, and what was spent by lane, component and day.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host store stats
-  host store stats --state elsewhere/state.db --json")]
+  batchgen store stats
+  batchgen store stats --state elsewhere/state.db --json")]
 pub(super) struct StatsArgs {
     /// Print JSON
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `host store verify`: holds the state against its laws, and says what to do.
+//! `batchgen store verify`: holds the state against its laws, and says what to do.
 
 use clap::Args;
 use serde_json::json;
@@ -12,8 +12,8 @@ use crate::store::{Report, Store};
 /// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  host store verify
-  host store verify --no-files
+  batchgen store verify
+  batchgen store verify --no-files
 
 Exit codes: 0 all is well, 1 the state is damaged, 2 usage or configuration, 3 only output files \
     are missing or different.")]

@@ -1,4 +1,4 @@
-//! What `host why` says of a task, as JSON and as text.
+//! What `batchgen why` says of a task, as JSON and as text.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ pub(super) struct Report {
     pub component: String,
     pub outlook: &'static str,
     pub reasons: Vec<Detail>,
-    /// What a plain `host run` does with it.
+    /// What a plain `batchgen run` does with it.
     pub next_run: String,
     pub last: Option<Last>,
     pub now: Now,

@@ -77,14 +77,14 @@
   async function find(record, component) {
     if (embedded) {
       const task = embedded.tasks.find((one) => one.record === record && one.component === component);
-      return [task, `The report does not hold this task. \`host replay ${record} ${component} --prompts\` shows it.`];
+      return [task, `The report does not hold this task. \`batchgen replay ${record} ${component} --prompts\` shows it.`];
     }
     try {
       const query = new URLSearchParams({ record, component });
       const response = await fetch(`task?${query}`);
       return response.ok ? [await response.json(), ""] : [null, await response.text()];
     } catch {
-      return [null, `The run has ended, and its server with it. \`host replay ${record} ${component} --prompts\` shows this task.`];
+      return [null, `The run has ended, and its server with it. \`batchgen replay ${record} ${component} --prompts\` shows this task.`];
     }
   }
 

@@ -1,0 +1,13 @@
+//! The program under its second name, the one of its crate: `main.rs` is `batchgen`.
+
+use std::process::ExitCode;
+
+use tikv_jemallocator::Jemalloc;
+
+/// As in `main.rs`.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+fn main() -> ExitCode {
+    host::cli::main()
+}
