@@ -49,6 +49,7 @@ use exit::Failure;
 #[derive(Debug, Parser)]
 #[command(
     name = program::name(),
+    bin_name = program::name(),
     version,
     propagate_version = true,
     after_help = "Examples:
