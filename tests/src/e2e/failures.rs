@@ -44,7 +44,7 @@ fn hostile(behaviour: &str) -> Scene {
 
 fn shown(scene: &Scene, arguments: &[&str]) -> String {
     let ran = scene.host(arguments).ended(0);
-    let command = format!("$ host {}\n", arguments.join(" "));
+    let command = format!("$ batchgen {}\n", arguments.join(" "));
     format!("{command}{}{}", ran.stderr, ran.stdout)
         .replace(&scene.path("").display().to_string(), "")
 }
