@@ -11,7 +11,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::back_off::BackOff;
-use super::error::CallError;
+use super::error::{CallError, Unusable};
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::purse::Purse;
 use super::render;
@@ -276,7 +276,7 @@ impl Lane {
                 Ok(raw) if !raw.text.trim().is_empty() || raw.finish == Finish::ContentFilter => {
                     return Ok(raw);
                 }
-                Ok(_) => CallError::new(FailureClass::Transient, "the answer is empty"),
+                Ok(_) => CallError::unusable("the answer is empty", Unusable::EMPTY),
                 Err(Refusal::NotSent(error)) => return Err(error),
                 Err(Refusal::Call(error)) => error,
             };
@@ -435,10 +435,10 @@ fn note(span: &Span, result: &Result<RawAnswer, CallError>) {
 fn judged(raw: RawAnswer, usage: Usage) -> Answer {
     let stop = match raw.finish {
         Finish::ContentFilter => {
-            return Answer::ContentFiltered(format!(
-                "the answer was withheld ({})",
-                raw.finish_reason
-            ));
+            return Answer::ContentFiltered(match raw.refusal {
+                Some(words) => format!("the model refused: {words}"),
+                None => format!("the answer was withheld ({})", raw.finish_reason),
+            });
         }
         Finish::Length => StopReason::Length,
         Finish::Stop => StopReason::Stop,

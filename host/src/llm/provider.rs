@@ -48,6 +48,8 @@ pub struct RawAnswer {
     pub finish: Finish,
     /// The provider's word for that.
     pub finish_reason: String,
+    /// The model's words, where it refused to answer.
+    pub refusal: Option<String>,
     /// Tokens billed.
     pub usage: Usage,
     /// Model that answered, as the provider names it.

@@ -149,6 +149,7 @@ impl Provider for Prompt {
                 text: "This is a simulated answer.".to_owned(),
                 finish: Finish::Stop,
                 finish_reason: "stop".to_owned(),
+                refusal: None,
                 usage: Usage::new(60, 7),
                 model: "model".to_owned(),
                 observed: Vec::new(),

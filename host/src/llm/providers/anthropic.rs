@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::arrival::{Reader, Step, broken_off, malformed};
-use super::body::{estimate, lay_over};
+use super::arrival::{Reader, Step};
+use super::body::lay_over;
 use super::endpoint::{Endpoint, Manner};
-use super::errors::from_event;
+use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
+use super::lenient::{Count, Object, Text, Words};
 use super::schema;
 use crate::config::JsonSupport;
 use crate::llm::error::CallError;
-use crate::llm::provider::{Call, CallFuture, Finish, ModelsFuture, Provider, RawAnswer};
+use crate::llm::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{ResponseFormat, Role, Usage};
 
@@ -103,90 +104,110 @@ impl Provider for Anthropic {
     }
 }
 
-/// An event of a stream, or a whole answer, which is a message by itself.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Event {
-    Message(Message),
-    MessageStart {
-        message: Message,
-    },
-    ContentBlockStart {
-        content_block: Block,
-    },
-    ContentBlockDelta {
-        delta: Block,
-    },
-    MessageDelta {
-        delta: End,
-        usage: Option<Counts>,
-    },
-    MessageStop,
-    Error {
-        error: Value,
-    },
-    /// `ping`, the end of a block, and whatever comes to be.
-    #[serde(other)]
-    Other,
+/// An event of a stream, or a whole answer, which is a message by itself. What it is shows by what it has: some servers
+/// leave out its type.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: Text,
+    message: Object<Message>,
+    content_block: Object<Block>,
+    delta: Object<Block>,
+    error: Value,
+    /// Of a whole answer.
+    content: Content,
+    stop_reason: Text,
+    model: Text,
+    /// Of a whole answer, or of the event that ends one.
+    usage: Object<Counts>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Message {
-    #[serde(default)]
-    content: Vec<Block>,
-    stop_reason: Option<String>,
-    usage: Option<Counts>,
-    model: Option<String>,
+    content: Content,
+    stop_reason: Text,
+    usage: Object<Counts>,
+    model: Text,
 }
 
-/// A block of the answer or a piece of one: only texts have `text`, a thought has none.
-#[derive(Deserialize)]
+/// Blocks, or a mere text.
+#[derive(Default)]
+struct Content(Option<Vec<Block>>);
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Content, D::Error> {
+        let content = Value::deserialize(from)?;
+        let text = |text: &Value| Block {
+            text: Words::deserialize(text).unwrap_or_default(),
+            ..Block::default()
+        };
+        Ok(Content(match &content {
+            Value::String(_) => Some(vec![text(&content)]),
+            Value::Array(blocks) => {
+                let block = |block: &Value| match block {
+                    Value::Object(_) => Block::deserialize(block).unwrap_or_default(),
+                    other => text(other),
+                };
+                Some(blocks.iter().map(block).collect())
+            }
+            _ => None,
+        }))
+    }
+}
+
+/// A block of the answer, a piece of one, or what ended it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Block {
-    #[serde(default)]
-    text: String,
-}
-
-#[derive(Deserialize)]
-struct End {
-    stop_reason: Option<String>,
+    #[serde(rename = "type")]
+    kind: Text,
+    text: Words,
+    thinking: Text,
+    /// Of a tool that is called.
+    name: Text,
+    stop_reason: Text,
 }
 
 /// Sums until now; what a later event leaves out has not changed.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Counts {
-    input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
+    input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_read_input_tokens: Count,
+    output_tokens: Count,
 }
 
 impl Counts {
-    fn update(&mut self, later: Counts) {
-        let Counts {
-            input_tokens,
-            cache_creation_input_tokens,
-            cache_read_input_tokens,
-            output_tokens,
-        } = later;
-        self.input_tokens = input_tokens.or(self.input_tokens);
-        self.cache_creation_input_tokens =
-            cache_creation_input_tokens.or(self.cache_creation_input_tokens);
-        self.cache_read_input_tokens = cache_read_input_tokens.or(self.cache_read_input_tokens);
-        self.output_tokens = output_tokens.or(self.output_tokens);
+    fn update(&mut self, later: &Counts) {
+        let update = |count: &mut Count, later: Count| count.0 = later.0.or(count.0);
+        update(&mut self.input_tokens, later.input_tokens);
+        update(
+            &mut self.cache_creation_input_tokens,
+            later.cache_creation_input_tokens,
+        );
+        update(
+            &mut self.cache_read_input_tokens,
+            later.cache_read_input_tokens,
+        );
+        update(&mut self.output_tokens, later.output_tokens);
     }
 
     /// Anthropic's `input_tokens` are only those that the cache has nothing to do with.
-    fn usage(&self) -> Usage {
-        let cached = self.cache_read_input_tokens.unwrap_or(0);
-        let written = self.cache_creation_input_tokens.unwrap_or(0);
-        let input = [self.input_tokens.unwrap_or(0), written, cached];
-        Usage {
-            cached_tokens: cached,
-            cache_write_tokens: written,
-            ..Usage::new(
-                input.into_iter().fold(0, u64::saturating_add),
-                self.output_tokens.unwrap_or(0),
-            )
+    fn told(&self) -> Told {
+        let (cached, written) = (
+            self.cache_read_input_tokens.0,
+            self.cache_creation_input_tokens.0,
+        );
+        let input = [self.input_tokens.0, written, cached];
+        Told {
+            input: input.into_iter().flatten().reduce(u64::saturating_add),
+            output: self.output_tokens.0,
+            cached,
+            cache_write: written,
+            ..Told::default()
         }
     }
 }
@@ -194,82 +215,100 @@ impl Counts {
 /// An answer as far as it has arrived.
 #[derive(Default)]
 struct Partial {
-    text: String,
-    stop_reason: Option<String>,
-    counts: Option<Counts>,
-    model: Option<String>,
+    gathered: Gathered,
+    counts: Counts,
 }
 
 impl Partial {
     fn take(&mut self, event: Event) -> Result<Step, CallError> {
-        match event {
-            Event::Message(message) | Event::MessageStart { message } => {
-                for block in message.content {
-                    self.text.push_str(&block.text);
-                }
-                self.model = message.model;
-                self.stop_reason = message.stop_reason;
-                self.count(message.usage);
-            }
-            Event::ContentBlockStart {
-                content_block: block,
-            }
-            | Event::ContentBlockDelta { delta: block } => self.text.push_str(&block.text),
-            Event::MessageDelta { delta, usage } => {
-                self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
-                self.count(usage);
-            }
-            Event::MessageStop => return Ok(Step::Last),
-            Event::Error { error } => return Err(from_event(&error)),
-            Event::Other => return Ok(Step::Alive),
+        let gathered = &mut self.gathered;
+        gathered.fail(&event.error)?;
+        let message = event.message.0.unwrap_or_else(|| Message {
+            content: event.content,
+            stop_reason: event.stop_reason,
+            usage: event.usage,
+            model: event.model,
+        });
+        let (mut is_part, mut reason) = (false, message.stop_reason.0);
+        let (block, delta) = (event.content_block.0, event.delta.0);
+        for block in message
+            .content
+            .0
+            .into_iter()
+            .flatten()
+            .chain(block)
+            .chain(delta)
+        {
+            reason = reason.or(block.stop_reason.0.clone());
+            is_part |= add(gathered, block, reason.as_deref());
         }
-        Ok(Step::Part)
-    }
-
-    fn count(&mut self, later: Option<Counts>) {
-        if let Some(later) = later {
-            self.counts.get_or_insert_default().update(later);
+        gathered.by(message.model.0);
+        gathered.end(reason);
+        if let Some(counts) = message.usage.0 {
+            self.counts.update(&counts);
+            gathered.count(self.counts.told(), !is_part);
+        }
+        match event.kind.0.as_deref() {
+            Some("message_stop") => {
+                gathered.ended();
+                Ok(Step::Last)
+            }
+            _ if is_part => Ok(Step::Part),
+            _ => Ok(Step::Alive),
         }
     }
 }
 
+/// Adds a block; whether it says something. Only texts have `text`; a thought has none.
+fn add(gathered: &mut Gathered, block: Block, reason: Option<&str>) -> bool {
+    let kind = block.kind.0.unwrap_or_default();
+    if kind == "tool_use" {
+        gathered.call_tool(block.name.0);
+    }
+    let is_thought = kind.contains("thinking");
+    let thought = block.thinking.0.map_or(0, |thought| thought.len());
+    if is_thought {
+        gathered.think(thought + block.text.said.len(), "thinking");
+        return true;
+    }
+    gathered.say(&block.text, reason)
+}
+
 impl Reader for Partial {
-    fn event(&mut self, data: &str) -> Result<Step, CallError> {
-        self.take(serde_json::from_str(data).map_err(|error| malformed(&error))?)
+    fn event(&mut self, name: Option<&str>, data: &str) -> Result<Step, CallError> {
+        if data.trim() == "[DONE]" {
+            self.gathered.ended();
+            return Ok(Step::Last);
+        }
+        let mut event = match parsed::<Event>(data) {
+            Ok(event) => event.unwrap_or_default(),
+            Err(error) => return self.gathered.noise(data, &error).map(|()| Step::Alive),
+        };
+        event.kind.0 = event.kind.0.or_else(|| name.map(ToOwned::to_owned));
+        self.take(event)
     }
 
-    fn whole(&mut self, body: &[u8]) -> Result<(), CallError> {
-        let message = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-        self.take(message).map(|_| ())
+    fn whole(&mut self, body: &str) -> Result<(), CallError> {
+        let message = parsed(body).map_err(|error| malformed(&error))?;
+        self.take(message.unwrap_or_default())?;
+        self.gathered.ended();
+        Ok(())
     }
 
-    fn billed(&self) -> Usage {
-        self.counts.as_ref().map(Counts::usage).unwrap_or_default()
+    fn billed(&self, call: Call<'_>) -> Usage {
+        self.gathered.billed(call)
     }
 
     fn bytes(&self) -> usize {
-        self.text.len()
+        self.gathered.bytes()
+    }
+
+    fn is_sure(&self) -> bool {
+        self.gathered.is_sure()
     }
 
     fn finish(self, call: Call<'_>) -> Result<RawAnswer, CallError> {
-        let reason = self.stop_reason.ok_or_else(broken_off)?;
-        let finish = match reason.as_str() {
-            "max_tokens" | "model_context_window_exceeded" => Finish::Length,
-            "refusal" => Finish::ContentFilter,
-            _ => Finish::Stop,
-        };
-        let usage = match self.counts {
-            Some(counts) => counts.usage(),
-            None => Usage::new(estimate(call), (self.text.len() as u64).div_ceil(4)),
-        };
-        Ok(RawAnswer {
-            text: self.text,
-            finish,
-            finish_reason: reason,
-            usage,
-            model: self.model.unwrap_or_else(|| call.model.to_owned()),
-            observed: Vec::new(),
-        })
+        self.gathered.finish(call, "content")
     }
 }
 

@@ -1,17 +1,18 @@
 //! Reads what a server sends, whole or as a stream of events: with an idle timeout, and no more than may be. It
 //! knows no API: a [`Reader`] makes sense of what arrives.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sse_stream::SseByteStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::errors::from_network;
 use crate::core::class::FailureClass;
-use crate::llm::error::CallError;
+use crate::llm::error::{CallError, Unusable};
 use crate::llm::provider::{Call, RawAnswer};
 use crate::llm::request::Usage;
 
@@ -23,6 +24,11 @@ pub(super) const ANSWER: usize = 8 * 1024 * 1024;
 const QUEUE: Duration = Duration::from_secs(600);
 /// A stream that has said all is read to its end, or the connection could not be used again; but no longer.
 const END: Duration = Duration::from_millis(100);
+
+/// What a stream of events may begin with.
+const MARKS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+/// Bytes of the longest of them.
+const LONGEST_MARK: usize = 6;
 
 /// What an event of a stream was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,88 +43,196 @@ pub(super) enum Step {
 
 /// Makes an answer from what arrives.
 pub(super) trait Reader: Send {
-    /// Takes one event of a stream.
-    fn event(&mut self, data: &str) -> Result<Step, CallError>;
+    /// Takes one event of a stream, with its name if it has one.
+    fn event(&mut self, name: Option<&str>, data: &str) -> Result<Step, CallError>;
     /// Takes an answer that came at once.
-    fn whole(&mut self, body: &[u8]) -> Result<(), CallError>;
-    /// Tokens that are known to be billed, should nothing more arrive.
-    fn billed(&self) -> Usage;
-    /// Bytes of text so far.
+    fn whole(&mut self, body: &str) -> Result<(), CallError>;
+    /// Tokens that are billed, should nothing more arrive.
+    fn billed(&self, call: Call<'_>) -> Usage;
+    /// Bytes so far.
     fn bytes(&self) -> usize;
+    /// Whether the answer has ended, whatever may come behind.
+    fn is_sure(&self) -> bool;
     /// Nothing more arrives.
     fn finish(self, call: Call<'_>) -> Result<RawAnswer, CallError>;
 }
 
-/// Reads a body that may have at most `limit` bytes. DeepSeek sends blank lines before an answer too.
-pub(super) async fn read<B: AsRef<[u8]>>(
+/// What a server sent, told apart by how it begins: servers are careless about its type.
+pub(super) enum Arrived<S> {
+    /// Events.
+    Events(S),
+    /// One body.
+    Whole(S),
+}
+
+/// Looks at the beginning of a body. `is_stream` says what its type promises.
+pub(super) async fn arrived<B: Into<Bytes>>(
+    chunks: impl Stream<Item = Result<B, reqwest::Error>>,
+    idle: Duration,
+    is_stream: bool,
+) -> Result<Arrived<impl Stream<Item = Result<Bytes, CallError>>>, CallError> {
+    let mut chunks = Box::pin(watched(chunks, idle));
+    let deadline = Deadline::new(idle);
+    let mut first: Vec<Bytes> = Vec::new();
+    let mut start = Vec::new();
+    while start.len() < LONGEST_MARK
+        && let Some(chunk) = deadline.before(chunks.next()).await?
+    {
+        let chunk = chunk?;
+        let from = if start.is_empty() { blank(&chunk) } else { 0 };
+        start.extend(chunk.iter().skip(from).take(LONGEST_MARK));
+        first.push(chunk);
+    }
+    let is_event = MARKS.iter().any(|mark| start.starts_with(mark));
+    let is_other = matches!(start.first(), Some(b'{' | b'[' | b'<'));
+    let first = futures_util::stream::iter(first.into_iter().map(Ok));
+    let all = first.chain(chunks);
+    Ok(if is_event || (is_stream && !is_other) {
+        Arrived::Events(all)
+    } else {
+        Arrived::Whole(all)
+    })
+}
+
+/// How many bytes at the start of a body say nothing: blank lines of DeepSeek's queue, and a byte order mark.
+fn blank(chunk: &[u8]) -> usize {
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || [0xef, 0xbb, 0xbf].contains(byte);
+    chunk.iter().take_while(|byte| blank(byte)).count()
+}
+
+/// A moment until which something must have come.
+struct Deadline {
+    at: Instant,
+    wait: Duration,
+}
+
+impl Deadline {
+    fn new(idle: Duration) -> Deadline {
+        let wait = QUEUE.saturating_add(idle);
+        Deadline {
+            at: Instant::now() + wait,
+            wait,
+        }
+    }
+
+    async fn before<T>(&self, future: impl Future<Output = T>) -> Result<T, CallError> {
+        timeout_at(self.at, future)
+            .await
+            .map_err(|_| wordless(self.wait))
+    }
+}
+
+/// Reads the body of an error, that may have at most `limit` bytes.
+pub(super) async fn read_error<B: Into<Bytes>>(
     chunks: impl Stream<Item = Result<B, reqwest::Error>>,
     limit: usize,
     idle: Duration,
-) -> Result<Vec<u8>, CallError> {
+) -> Result<String, CallError> {
+    read(watched(chunks, idle), limit, idle).await
+}
+
+/// Reads a body that may have at most `limit` bytes. DeepSeek sends blank lines before an answer too. A byte that is
+/// no UTF-8 becomes U+FFFD.
+pub(super) async fn read(
+    chunks: impl Stream<Item = Result<Bytes, CallError>>,
+    limit: usize,
+    idle: Duration,
+) -> Result<String, CallError> {
     let mut body = Vec::new();
-    let mut chunks = Box::pin(watched(chunks, idle));
-    let wait = QUEUE.saturating_add(idle);
-    let deadline = Instant::now() + wait;
-    while let Some(chunk) = timeout_at(deadline, chunks.next())
-        .await
-        .map_err(|_| wordless(wait))?
-    {
-        body.extend_from_slice(chunk?.as_ref());
+    let mut chunks = Box::pin(chunks);
+    let deadline = Deadline::new(idle);
+    while let Some(chunk) = deadline.before(chunks.next()).await? {
+        body.extend_from_slice(&chunk?);
         if body.len() > limit {
             return Err(too_long(limit));
         }
     }
-    Ok(body)
+    Ok(match String::from_utf8(body) {
+        Ok(body) => body,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
 }
 
 /// The chunks of a body; an error when none comes for `idle`. Whatever arrives counts, comments and blank
 /// lines of a server that keeps the connection alive too.
-fn watched<B>(
+fn watched<B: Into<Bytes>>(
     chunks: impl Stream<Item = Result<B, reqwest::Error>>,
     idle: Duration,
-) -> impl Stream<Item = Result<B, CallError>> {
+) -> impl Stream<Item = Result<Bytes, CallError>> {
     futures_util::stream::try_unfold(Box::pin(chunks), move |mut chunks| async move {
         let chunk = timeout(idle, chunks.next())
             .await
             .map_err(|_| silent(idle))?;
         let chunk = chunk.transpose().map_err(|error| from_network(&error))?;
-        Ok(chunk.map(|chunk| (chunk, chunks)))
+        Ok(chunk.map(|chunk| (chunk.into(), chunks)))
     })
 }
 
+/// Makes UTF-8 of chunks that may end in the midst of a character.
+#[derive(Default)]
+struct Lossy {
+    /// The beginning of a character whose end is to come.
+    cut: Vec<u8>,
+}
+
+impl Lossy {
+    fn take(&mut self, chunk: Bytes) -> Bytes {
+        let all = if self.cut.is_empty() {
+            chunk
+        } else {
+            let mut all = std::mem::take(&mut self.cut);
+            all.extend_from_slice(&chunk);
+            all.into()
+        };
+        if std::str::from_utf8(&all).is_ok() {
+            return all;
+        }
+        let mut text = String::with_capacity(all.len());
+        let mut parts = all.utf8_chunks().peekable();
+        while let Some(part) = parts.next() {
+            text.push_str(part.valid());
+            let bad = part.invalid();
+            let is_cut = |bad| std::str::from_utf8(bad).is_err_and(|bad| bad.error_len().is_none());
+            if parts.peek().is_none() && is_cut(bad) {
+                self.cut = bad.to_vec();
+            } else if !bad.is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        text.into()
+    }
+}
+
 /// Gives the events of a stream to `reader`.
-pub(super) async fn streamed<B: Buf>(
-    chunks: impl Stream<Item = Result<B, reqwest::Error>>,
+pub(super) async fn streamed(
+    chunks: impl Stream<Item = Result<Bytes, CallError>>,
     idle: Duration,
     reader: &mut impl Reader,
 ) -> Result<(), CallError> {
     // Bytes since the last event: one that never ends must not be kept without end.
     let pending = AtomicUsize::new(0);
-    let chunks = watched(chunks, idle).map(|chunk| {
+    let mut lossy = Lossy::default();
+    let chunks = chunks.map(|chunk| {
         let chunk = chunk?;
-        let more = chunk.remaining();
+        let more = chunk.len();
         let before = pending.fetch_add(more, Ordering::Relaxed);
         if before.saturating_add(more) > ANSWER {
             return Err(too_long(ANSWER));
         }
-        Ok(chunk)
+        Ok(lossy.take(chunk))
     });
     let mut events = Box::pin(SseByteStream::new(chunks));
-    let wait = QUEUE.saturating_add(idle);
-    let mut last_part = Instant::now();
-    while let Some(event) = timeout_at(last_part + wait, events.next())
-        .await
-        .map_err(|_| wordless(wait))?
-    {
+    let mut deadline = Deadline::new(idle);
+    while let Some(event) = deadline.before(events.next()).await? {
         let event = event.map_err(broken)?;
         pending.store(0, Ordering::Relaxed);
         // One without data says nothing, says the standard.
         let Some(data) = event.data.filter(|data| !data.is_empty()) else {
             continue;
         };
-        match reader.event(&data)? {
+        match reader.event(event.event.as_deref(), &data)? {
             Step::Alive => {}
-            Step::Part => last_part = Instant::now(),
+            Step::Part => deadline = Deadline::new(idle),
             Step::Last => {
                 let rest = async { while let Some(Ok(_)) = events.next().await {} };
                 let _ = timeout(END, rest).await;
@@ -168,18 +282,7 @@ fn too_long(limit: usize) -> CallError {
 
 /// The answer ended before its end.
 pub(super) fn broken_off() -> CallError {
-    CallError::new(
-        FailureClass::Transient,
-        "the answer broke off before its end",
-    )
-}
-
-/// An answer that is not what the API promises.
-pub(super) fn malformed(error: &serde_json::Error) -> CallError {
-    CallError::new(
-        FailureClass::Transient,
-        format!("the answer is not the JSON that it should be: {error}"),
-    )
+    CallError::unusable("the answer broke off before its end", Unusable::BROKEN_OFF)
 }
 
 #[cfg(test)]

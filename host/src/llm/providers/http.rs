@@ -9,14 +9,16 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
-use super::arrival::{ANSWER, ERROR_BODY, Reader, read, silent, streamed};
+use super::arrival::{
+    ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed,
+};
 use super::endpoint::Endpoint;
 use super::errors::{from_network, from_response};
 use super::headers::{Dialect, observed};
 use super::key::Key;
 use crate::core::class::FailureClass;
 use crate::core::limit::Observed;
-use crate::llm::error::CallError;
+use crate::llm::error::{CallError, Unusable};
 use crate::llm::provider::{Call, RawAnswer};
 
 /// A server that does not stream is given so much more time for each token asked for.
@@ -123,7 +125,7 @@ impl Http {
             .map_err(|_| silent(within))?
             .map_err(|error| from_network(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = read(response.bytes_stream(), ANSWER, within)
+        let body = read_error(response.bytes_stream(), ANSWER, within)
             .await
             .unwrap_or_default();
         if status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED {
@@ -133,10 +135,10 @@ impl Http {
             return Err(self.redirected(status.as_u16(), &headers));
         }
         if !status.is_success() {
-            let body = self.redact(&String::from_utf8_lossy(&body));
+            let body = self.redact(&body);
             return Err(from_response(status, &headers, &body, Duration::ZERO));
         }
-        Ok(serde_json::from_slice(&body)
+        Ok(serde_json::from_str(&body)
             .ok()
             .map(|Listed { data }| data.into_iter().map(|model| model.id).collect()))
     }
@@ -182,11 +184,11 @@ impl Http {
             return Err(self.redirected(status.as_u16(), &headers));
         }
         if !status.is_success() {
-            let body = read(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
+            let body = read_error(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
                 .await
                 .unwrap_or_default();
             // Before it is shortened, or half a key could stay.
-            let body = self.redact(&String::from_utf8_lossy(&body));
+            let body = self.redact(&body);
             return Err(from_response(status, &headers, &body, now));
         }
         (call.accepted)();
@@ -194,29 +196,17 @@ impl Http {
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());
         let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-        let taken = match kind {
-            Some("text/event-stream") => {
-                streamed(response.bytes_stream(), call.idle_timeout, &mut reader).await
-            }
-            Some("application/json") => match read(response.bytes_stream(), ANSWER, idle).await {
-                Ok(body) => reader.whole(&body),
-                Err(error) => Err(error),
-            },
-            other => Err(CallError::new(
-                FailureClass::Transient,
-                format!(
-                    "the server answered with {}",
-                    other.unwrap_or("no content type")
-                ),
-            )),
-        };
-        let billed = reader.billed();
-        taken
-            .and_then(|()| reader.finish(call))
-            .map_err(|error| CallError {
-                usage: billed,
-                ..error
-            })
+        let taken = received(response, idle, kind, &mut reader).await;
+        let billed = reader.billed(call);
+        match taken {
+            // What had been said before is whole, whatever went wrong behind it.
+            Err(error) if !reader.is_sure() => Err(error),
+            _ => reader.finish(call),
+        }
+        .map_err(|error| CallError {
+            usage: billed,
+            ..error
+        })
     }
 
     /// A redirection is not followed: the key would go to whom it is not for.
@@ -239,6 +229,39 @@ impl Http {
             Some(key) => key.redact(text),
             None => text.to_owned(),
         }
+    }
+}
+
+/// Lets `reader` read an answer, whatever its type (`kind`) says of it.
+async fn received(
+    response: Response,
+    idle: Duration,
+    kind: Option<&str>,
+    reader: &mut impl Reader,
+) -> Result<(), CallError> {
+    let is_stream = kind == Some("text/event-stream");
+    let body = match arrived(response.bytes_stream(), idle, is_stream).await? {
+        Arrived::Events(chunks) => return streamed(chunks, idle, reader).await,
+        Arrived::Whole(chunks) => read(chunks, ANSWER, idle).await?,
+    };
+    let Err(error) = reader.whole(&body) else {
+        return Ok(());
+    };
+    // A stream without its marks: an object in each line.
+    let lines = || body.lines().map(str::trim).filter(|line| !line.is_empty());
+    if error.unusable == Some(Unusable::MALFORMED)
+        && lines().count() > 1
+        && lines().all(|line| line.starts_with('{'))
+    {
+        return lines().try_for_each(|line| reader.event(None, line).map(|_| ()));
+    }
+    match kind {
+        Some(kind) if kind != "application/json" && error.unusable.is_some() => {
+            let message =
+                format!("the server answered with {kind}, and it is no answer of a model");
+            Err(CallError::unusable(message, Unusable::MALFORMED))
+        }
+        _ => Err(error),
     }
 }
 

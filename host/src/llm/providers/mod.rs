@@ -7,12 +7,15 @@ mod arrival;
 mod body;
 mod endpoint;
 mod errors;
+mod gathered;
 mod headers;
 mod http;
 mod key;
+mod lenient;
 pub mod offline;
 pub mod openai;
 mod presets;
+mod reasons;
 mod schema;
 #[cfg(test)]
 mod testing;

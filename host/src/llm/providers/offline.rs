@@ -38,6 +38,7 @@ impl Provider for Offline {
                 text,
                 finish: Finish::Stop,
                 finish_reason: "stop".to_owned(),
+                refusal: None,
                 usage,
                 model: NAME.to_owned(),
                 observed: Vec::new(),

@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::arrival::{Reader, Step, broken_off, malformed};
-use super::body::{estimate, lay_over};
+use super::arrival::{Reader, Step};
+use super::body::lay_over;
 use super::endpoint::{Endpoint, Manner};
-use super::errors::from_event;
+use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
+use super::lenient::{Count, First, Object, Text, Words, is_blank};
 use super::schema;
 use crate::config::JsonSupport;
-use crate::core::class::FailureClass;
 use crate::llm::error::CallError;
-use crate::llm::provider::{Call, CallFuture, Finish, ModelsFuture, Provider, RawAnswer};
+use crate::llm::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{ResponseFormat, Usage};
 
@@ -103,68 +103,115 @@ impl Provider for OpenAi {
     }
 }
 
-#[derive(Deserialize)]
+/// A whole answer, or an event of a stream.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Body {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    usage: Option<TokenCounts>,
-    model: Option<String>,
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Option<Said>,
-    delta: Option<Said>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Said {
-    content: Option<String>,
-    refusal: Option<String>,
-    /// DeepSeek's thoughts, and those of servers like it: no part of the answer, but no silence either.
-    reasoning_content: Option<String>,
+    choices: First<Choice>,
+    usage: Object<Counts>,
+    /// Groq's place for the usage of a stream.
+    x_groq: Object<Aside>,
+    model: Text,
+    error: Value,
+    /// Where servers put what went wrong when they send no choices.
+    message: Text,
+    detail: Value,
+    msg: Text,
+    code: Value,
+    base_resp: Object<Status>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct TokenCounts {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: Option<u64>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
-    /// DeepSeek's name for cached tokens.
-    prompt_cache_hit_tokens: Option<u64>,
+struct Aside {
+    usage: Object<Counts>,
 }
 
-#[derive(Deserialize)]
-struct PromptDetails {
-    cached_tokens: Option<u64>,
+/// MiniMax's status.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    status_code: Value,
+    status_msg: Text,
 }
 
-#[derive(Deserialize)]
-struct CompletionDetails {
-    reasoning_tokens: Option<u64>,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    message: Object<Said>,
+    delta: Object<Said>,
+    /// The legacy API's place for the answer.
+    text: Words,
+    finish_reason: Text,
+    #[serde(rename = "finishReason")]
+    finish_reason_of_gemini: Text,
+    /// Moonshot's place for the usage of a stream.
+    usage: Object<Counts>,
+    error: Value,
 }
 
-impl TokenCounts {
-    fn usage(&self) -> Usage {
-        let details = self.prompt_tokens_details.as_ref();
-        let cached = details.and_then(|details| details.cached_tokens);
-        let thought = self.completion_tokens_details.as_ref();
-        let thought = thought.and_then(|details| details.reasoning_tokens);
-        // xAI and Gemini count thoughts in the total only, and bill them as the answer.
-        let rest = self.total_tokens.unwrap_or(0);
-        let rest = rest.saturating_sub(self.prompt_tokens);
-        let unsaid = rest.saturating_sub(self.completion_tokens);
-        Usage {
-            input_tokens: self.prompt_tokens,
-            output_tokens: self.completion_tokens.max(rest),
-            cached_tokens: cached.or(self.prompt_cache_hit_tokens).unwrap_or(0),
-            cache_write_tokens: 0,
-            reasoning_tokens: thought.unwrap_or(unsaid),
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    content: Words,
+    refusal: Text,
+    /// Thoughts are no part of the answer, but no silence either.
+    reasoning_content: Words,
+    reasoning: Words,
+    thinking: Words,
+    tool_calls: First<Tool>,
+    function_call: Object<Function>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tool {
+    function: Object<Function>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Function {
+    name: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    total_tokens: Count,
+    prompt_tokens_details: Object<Details>,
+    completion_tokens_details: Object<Details>,
+    /// DeepSeek's and Moonshot's names for cached tokens.
+    prompt_cache_hit_tokens: Count,
+    cached_tokens: Count,
+    /// Names of other APIs, which some servers use here.
+    input_tokens: Count,
+    output_tokens: Count,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Count,
+    reasoning_tokens: Count,
+}
+
+impl Counts {
+    fn told(&self) -> Told {
+        let asked = self.prompt_tokens_details.0.as_ref();
+        let cached = asked.and_then(|details| details.cached_tokens.0);
+        let answered = self.completion_tokens_details.0.as_ref();
+        Told {
+            input: self.prompt_tokens.0.or(self.input_tokens.0),
+            output: self.completion_tokens.0.or(self.output_tokens.0),
+            total: self.total_tokens.0,
+            cached: cached
+                .or(self.prompt_cache_hit_tokens.0)
+                .or(self.cached_tokens.0),
+            cache_write: None,
+            reasoning: answered.and_then(|details| details.reasoning_tokens.0),
         }
     }
 }
@@ -172,92 +219,148 @@ impl TokenCounts {
 /// An answer as far as it has arrived.
 #[derive(Default)]
 struct Partial {
-    text: String,
-    refused: bool,
-    finish_reason: Option<String>,
-    usage: Option<Usage>,
-    model: Option<String>,
+    gathered: Gathered,
+    /// It came in pieces, so that a whole message takes their place.
+    has_pieces: bool,
 }
 
 impl Partial {
-    /// Adds a piece; whether it said something.
+    /// Adds a piece.
     fn add(&mut self, body: Body) -> Result<Step, CallError> {
-        if let Some(error) = body.error {
-            return Err(from_event(&error));
+        let gathered = &mut self.gathered;
+        gathered.fail(&body.error)?;
+        if let Some(Status {
+            status_code,
+            status_msg,
+        }) = body.base_resp.0
+            && !is_blank(&status_code)
+        {
+            gathered.fail(&json!({"code": status_code, "message": status_msg.0}))?;
         }
+        gathered.by(body.model.0);
+        let mut usage = body
+            .usage
+            .0
+            .or(body.x_groq.0.and_then(|aside| aside.usage.0));
         let mut step = Step::Alive;
-        if let Some(choice) = body.choices.into_iter().next() {
-            if let Some(said) = choice.delta.or(choice.message) {
-                let content = said.content.unwrap_or_default();
-                if !content.is_empty() || said.reasoning_content.is_some() {
-                    step = Step::Part;
-                }
-                self.text.push_str(&content);
-                self.refused |= said.refusal.is_some();
+        let Some(choice) = body.choices.0 else {
+            if let Some(counts) = usage {
+                gathered.count(counts.told(), true);
+            } else if !gathered.is_begun() {
+                let words = body
+                    .message
+                    .0
+                    .or(body.msg.0)
+                    .map_or(body.detail, Value::from);
+                gathered.fail(&json!({"code": body.code, "message": words}))?;
             }
-            if choice.finish_reason.is_some() {
-                self.finish_reason = choice.finish_reason;
-            }
+            return Ok(step);
+        };
+        gathered.fail(&choice.error)?;
+        let reason = choice.finish_reason.0.or(choice.finish_reason_of_gemini.0);
+        let is_said = self.take(
+            choice.delta.0,
+            choice.message.0,
+            choice.text,
+            reason.as_deref(),
+        );
+        if is_said {
+            step = Step::Part;
         }
-        if let Some(counts) = body.usage {
-            self.usage = Some(counts.usage());
-        }
-        if body.model.is_some() {
-            self.model = body.model;
+        self.gathered.end(reason);
+        usage = usage.or(choice.usage.0);
+        if let Some(counts) = usage {
+            self.gathered.count(counts.told(), !is_said);
         }
         Ok(step)
+    }
+
+    /// Adds what a choice says; whether that is something.
+    fn take(
+        &mut self,
+        delta: Option<Said>,
+        message: Option<Said>,
+        text: Words,
+        reason: Option<&str>,
+    ) -> bool {
+        let gathered = &mut self.gathered;
+        let mut is_said = !text.said.is_empty() && gathered.say(&text, reason);
+        for (said, is_piece) in [(delta, true), (message, false)] {
+            let Some(said) = said else {
+                continue;
+            };
+            is_said |= if is_piece || !self.has_pieces {
+                gathered.say(&said.content, reason)
+            } else {
+                gathered.say_all(&said.content)
+            };
+            self.has_pieces |= is_piece && !said.content.said.is_empty();
+            for (thought, field) in [
+                (said.reasoning_content, "reasoning_content"),
+                (said.reasoning, "reasoning"),
+                (said.thinking, "thinking"),
+            ] {
+                is_said |= gathered.think(thought.said.len() + thought.thought, field);
+            }
+            gathered.refuse(&said.refusal.0.unwrap_or_default());
+            let called = said.tool_calls.0.map(|tool| tool.function.0);
+            if let Some(function) = called.or(said.function_call.0.map(Some)) {
+                gathered.call_tool(function.and_then(|function| function.name.0));
+            }
+        }
+        is_said
     }
 }
 
 impl Reader for Partial {
-    fn event(&mut self, data: &str) -> Result<Step, CallError> {
-        if data == "[DONE]" {
+    fn event(&mut self, name: Option<&str>, data: &str) -> Result<Step, CallError> {
+        if is_done(data) {
+            self.gathered.ended();
             return Ok(Step::Last);
         }
-        self.add(serde_json::from_str(data).map_err(|error| malformed(&error))?)
+        match parsed::<Body>(data) {
+            Ok(Some(body)) if name == Some("error") && is_blank(&body.error) => {
+                let words = body
+                    .message
+                    .0
+                    .or(body.msg.0)
+                    .map_or(body.detail, Value::from);
+                let error = json!({"code": body.code, "message": words});
+                self.gathered.fail(&error).map(|()| Step::Alive)
+            }
+            Ok(body) => self.add(body.unwrap_or_default()),
+            Err(error) => self.gathered.noise(data, &error).map(|()| Step::Alive),
+        }
     }
 
-    fn whole(&mut self, body: &[u8]) -> Result<(), CallError> {
-        let body = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-        self.add(body).map(|_| ())
+    fn whole(&mut self, body: &str) -> Result<(), CallError> {
+        let body = parsed::<Body>(body).map_err(|error| malformed(&error))?;
+        self.add(body.unwrap_or_default())?;
+        self.gathered.ended();
+        Ok(())
     }
 
-    fn billed(&self) -> Usage {
-        self.usage.unwrap_or_default()
+    fn billed(&self, call: Call<'_>) -> Usage {
+        self.gathered.billed(call)
     }
 
     fn bytes(&self) -> usize {
-        self.text.len()
+        self.gathered.bytes()
+    }
+
+    fn is_sure(&self) -> bool {
+        self.gathered.is_sure()
     }
 
     fn finish(self, call: Call<'_>) -> Result<RawAnswer, CallError> {
-        let reason = self.finish_reason.ok_or_else(broken_off)?;
-        let finish = match reason.as_str() {
-            // Mistral's and Together's names for it too.
-            "length" | "model_length" | "max_tokens" => Finish::Length,
-            "insufficient_system_resource" => {
-                return Err(CallError::new(FailureClass::Overloaded, reason));
-            }
-            "error" => return Err(CallError::new(FailureClass::Transient, "the answer failed")),
-            // Gemini adds why.
-            _ if self.refused || reason.starts_with("content_filter") || reason == "refusal" => {
-                Finish::ContentFilter
-            }
-            _ => Finish::Stop,
-        };
-        // Some servers send no counts with a stream; an estimate is better than nothing billed.
-        let usage = self
-            .usage
-            .unwrap_or_else(|| Usage::new(estimate(call), (self.text.len() as u64).div_ceil(4)));
-        Ok(RawAnswer {
-            text: self.text,
-            finish,
-            finish_reason: reason,
-            usage,
-            model: self.model.unwrap_or_else(|| call.model.to_owned()),
-            observed: Vec::new(),
-        })
+        self.gathered.finish(call, "choices")
     }
+}
+
+/// The mark at the end of a stream; some servers put it in quotes.
+fn is_done(data: &str) -> bool {
+    let mark = data.trim().trim_matches('"');
+    mark.eq_ignore_ascii_case("[done]")
 }
 
 #[cfg(test)]

@@ -220,6 +220,7 @@ impl Faulty {
             text,
             finish,
             finish_reason: "as planned".to_owned(),
+            refusal: None,
             usage: Usage::new(50, 5),
             model: "model".to_owned(),
             observed: Vec::new(),

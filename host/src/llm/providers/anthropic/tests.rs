@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{ModelConfig, ProviderConfig};
 use crate::core::class::FailureClass;
+use crate::llm::provider::Finish;
 use crate::llm::providers::testing::{
     KEY, body, call, endpoint, events, http, manner, question, serve,
 };
@@ -76,10 +77,141 @@ async fn every_stop_reason_has_its_meaning() {
         ("max_tokens", Finish::Length),
         ("model_context_window_exceeded", Finish::Length),
         ("refusal", Finish::ContentFilter),
+        ("END_TURN", Finish::Stop),
+        ("MAX_TOKENS", Finish::Length),
     ] {
         let answer = read(&[START, TEXT, &end(reason), STOP]).await.unwrap();
         assert_eq!(answer.finish, finish, "{reason}");
     }
+}
+
+/// What becomes of a stream of these events, each a name and data.
+fn streamed(events: &[(&str, &str)]) -> Result<RawAnswer, CallError> {
+    let request = question(ResponseFormat::Text);
+    let mut partial = Partial::default();
+    for (name, data) in events {
+        let name = Some(*name).filter(|name| !name.is_empty());
+        if partial.event(name, data)? == Step::Last {
+            break;
+        }
+    }
+    partial.finish(call(&request))
+}
+
+#[test]
+fn odd_events_cost_no_answer() {
+    let said = (
+        "",
+        r#"{"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Oak."}}"#,
+    );
+    let end = (
+        "",
+        r#"{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}}"#,
+    );
+    let stop = ("", r#"{"type": "message_stop"}"#);
+    for events in [
+        vec![said, end],
+        vec![said, end, ("", "[DONE]")],
+        vec![said, stop],
+        // Without a type in the data, or anywhere.
+        vec![
+            ("content_block_delta", r#"{"delta": {"text": "Oak."}}"#),
+            ("message_stop", "{}"),
+        ],
+        vec![
+            ("", r#"{"delta": {"text": "Oak."}}"#),
+            ("", r#"{"delta": {"stop_reason": "end_turn"}}"#),
+        ],
+        vec![
+            (
+                "",
+                r#"{"type": "content_block_start", "content_block": {"type": "text", "text": null}}"#,
+            ),
+            said,
+            end,
+        ],
+        vec![
+            (
+                "",
+                r#"{"type": "message_start", "message": {"content": null, "usage": null}}"#,
+            ),
+            said,
+            end,
+        ],
+        vec![
+            ("", r#"{"type": "ping"}"#),
+            ("", "ping"),
+            said,
+            ("", r#"{"type": "new", "delta": 3}"#),
+            end,
+        ],
+        vec![
+            said,
+            end,
+            (
+                "error",
+                r#"{"type": "error", "error": {"message": "late"}}"#,
+            ),
+        ],
+        vec![(
+            "",
+            r#"{"content": [{"type": "text", "text": "Oak."}], "stop_reason": "end_turn"}"#,
+        )],
+        vec![(
+            "",
+            r#"{"content": "Oak.", "stop_reason": "end_turn", "error": {}}"#,
+        )],
+    ] {
+        let answer = streamed(&events).unwrap();
+        assert_eq!(
+            (answer.text.as_str(), answer.finish),
+            ("Oak.", Finish::Stop),
+            "{events:?}"
+        );
+        assert!(answer.usage.input_tokens > 0 && answer.usage.output_tokens > 0);
+    }
+    for (events, words) in [
+        (vec![said], "broke off"),
+        (
+            vec![said, ("", r#"{"delta": {"stop_reason": "pause_turn"}}"#)],
+            "`pause_turn`",
+        ),
+        (vec![stop], "no `content`"),
+        (
+            vec![(
+                "",
+                r#"{"content": [{"type": "tool_use", "name": "look"}], "stop_reason": "tool_use"}"#,
+            )],
+            "`look`",
+        ),
+        (
+            vec![(
+                "",
+                r#"{"content": [{"type": "thinking", "thinking": "Hm."}], "stop_reason": "end_turn"}"#,
+            )],
+            "`thinking`",
+        ),
+    ] {
+        let error = streamed(&events).unwrap_err();
+        assert!(error.message.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn thoughts_that_took_the_cap_are_an_answer_that_was_cut_off() {
+    let answer = streamed(&[
+        (
+            "",
+            r#"{"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "Hm."}}"#,
+        ),
+        (
+            "",
+            r#"{"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 100}}"#,
+        ),
+        ("", r#"{"type": "message_stop"}"#),
+    ]);
+    let answer = answer.unwrap();
+    assert_eq!((answer.text.as_str(), answer.finish), ("", Finish::Length));
 }
 
 #[tokio::test]

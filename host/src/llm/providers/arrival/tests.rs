@@ -6,7 +6,7 @@ use futures_util::stream;
 struct Log(Vec<String>);
 
 impl Reader for Log {
-    fn event(&mut self, data: &str) -> Result<Step, CallError> {
+    fn event(&mut self, _: Option<&str>, data: &str) -> Result<Step, CallError> {
         self.0.push(data.to_owned());
         Ok(match data {
             "say" => Step::Part,
@@ -15,12 +15,16 @@ impl Reader for Log {
         })
     }
 
-    fn whole(&mut self, _: &[u8]) -> Result<(), CallError> {
+    fn whole(&mut self, _: &str) -> Result<(), CallError> {
         Ok(())
     }
 
-    fn billed(&self) -> Usage {
+    fn billed(&self, _: Call<'_>) -> Usage {
         Usage::default()
+    }
+
+    fn is_sure(&self) -> bool {
+        false
     }
 
     fn bytes(&self) -> usize {
@@ -33,14 +37,25 @@ impl Reader for Log {
 }
 
 /// Each chunk after a pause of so many seconds.
-async fn arrived(chunks: Vec<(u64, &'static str)>) -> (Log, Result<(), CallError>) {
+async fn slowly(chunks: Vec<(u64, &'static str)>) -> (Log, Result<(), CallError>) {
     let chunks = stream::iter(chunks).then(|(pause, chunk)| async move {
         tokio::time::sleep(Duration::from_secs(pause)).await;
-        Ok(chunk.as_bytes())
+        Ok(Bytes::from(chunk))
     });
     let mut log = Log::default();
-    let result = streamed(chunks, Duration::from_secs(30), &mut log).await;
+    let result = take(chunks, &mut log).await;
     (log, result)
+}
+
+async fn take(
+    chunks: impl Stream<Item = Result<Bytes, reqwest::Error>>,
+    log: &mut Log,
+) -> Result<(), CallError> {
+    let idle = Duration::from_secs(30);
+    match arrived(chunks, idle, true).await? {
+        Arrived::Events(chunks) => streamed(chunks, idle, log).await,
+        Arrived::Whole(chunks) => read(chunks, 1000, idle).await.map(|body| log.0.push(body)),
+    }
 }
 
 // Time is paused in these: they sleep on a clock that jumps.
@@ -54,14 +69,14 @@ async fn comments_and_blank_lines_keep_a_stream_alive() {
         (29, ": OPENROUTER\n\n"),
     ];
     chunks.push((29, "data: say\n\n: x\n\ndata: end\n\n"));
-    let (log, result) = arrived(chunks).await;
+    let (log, result) = slowly(chunks).await;
     result.unwrap();
     assert_eq!(log.0, ["say", "end"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_stream() {
-    let (log, result) = arrived(vec![(1, "data: say\n\n"), (31, "data: end\n\n")]).await;
+    let (log, result) = slowly(vec![(1, "data: say\n\n"), (31, "data: end\n\n")]).await;
     assert_eq!(result.unwrap_err().message, "nothing arrived for 30 s");
     assert_eq!(log.0, ["say"]);
 }
@@ -69,18 +84,18 @@ async fn silence_ends_a_stream() {
 #[tokio::test(start_paused = true)]
 async fn signs_of_life_alone_do_not_last_for_ever() {
     let pings = vec![(20, "data: ping\n\n"); 100];
-    let (log, result) = arrived(pings).await;
+    let (log, result) = slowly(pings).await;
     assert_eq!(
         result.unwrap_err().message,
         "signs of life and no answer for 630 s"
     );
-    assert_eq!(log.0.len(), 31);
+    assert_eq!(log.0.len(), 32);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_has_ended_is_not_waited_for() {
     let start = Instant::now();
-    let (_, result) = arrived(vec![(1, "data: end\n\n"), (25, ": more\n\n")]).await;
+    let (_, result) = slowly(vec![(1, "data: end\n\n"), (25, ": more\n\n")]).await;
     result.unwrap();
     assert!(start.elapsed() < Duration::from_secs(2));
 }
@@ -90,9 +105,9 @@ async fn a_whole_answer_may_be_kept_waiting_but_not_for_ever() {
     let read = |lines: usize, limit| {
         let chunks = stream::iter(0..lines).then(|_| async {
             tokio::time::sleep(Duration::from_secs(20)).await;
-            Ok("\n")
+            Ok::<_, reqwest::Error>("\n")
         });
-        read(chunks, limit, Duration::from_secs(30))
+        read_error(chunks, limit, Duration::from_secs(30))
     };
     assert_eq!(read(20, 20).await.unwrap().len(), 20);
     let error = read(20, 19).await.unwrap_err();
@@ -103,9 +118,42 @@ async fn a_whole_answer_may_be_kept_waiting_but_not_for_ever() {
 
 async fn at_once(chunks: Vec<&[u8]>) -> (Log, Result<(), CallError>) {
     let mut log = Log::default();
-    let chunks = stream::iter(chunks.into_iter().map(Ok));
-    let result = streamed(chunks, Duration::from_secs(30), &mut log).await;
+    let chunks = chunks.into_iter().map(Bytes::copy_from_slice).map(Ok);
+    let result = take(stream::iter(chunks), &mut log).await;
     (log, result)
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_replaced_wherever_they_are_cut() {
+    let body = b"data: a\xc3\xa4 \xff \xe2\x82 b\xf0\x9f\x8c\xb3\n\ndata: end\n\n";
+    for cut in 0..body.len() {
+        let (start, rest) = body.split_at(cut);
+        let (log, result) = at_once(vec![start, rest]).await;
+        result.unwrap();
+        assert_eq!(log.0, ["aä \u{fffd} \u{fffd} b🌳", "end"], "cut at {cut}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_told_by_how_it_begins() {
+    for (body, is_whole) in [
+        ("{\"a\": 1}", true),
+        ("\n\n {\"a\": 1}", true),
+        ("[1]", true),
+        ("<html>", true),
+        ("data: end\n\n", false),
+        ("\n: comment\n\ndata: end\n\n", false),
+        ("event: x\ndata: end\n\n", false),
+        ("something: else\n\ndata: end\n\n", false),
+    ] {
+        for cut in 0..body.len() {
+            let (start, rest) = body.as_bytes().split_at(cut);
+            let (log, result) = at_once(vec![start, rest]).await;
+            result.unwrap();
+            let expected = if is_whole { body } else { "end" };
+            assert_eq!(log.0, [expected], "{body} cut at {cut}");
+        }
+    }
 }
 
 #[tokio::test]
