@@ -22,7 +22,7 @@ pub struct CallError {
     /// What the answer's headers said of the provider's limits.
     pub observed: Vec<Observed>,
     /// The server answered, and the answer cannot be used: which kind that is.
-    pub unusable: Option<Unusable>,
+    pub unusable: Option<&'static Unusable>,
 }
 
 /// A kind of answer that cannot be used. One is an accident; when equal ones follow each other, the cause lies in how
@@ -39,43 +39,43 @@ pub struct Unusable {
 
 impl Unusable {
     /// It has no text, and nothing says why.
-    pub const EMPTY: Unusable = Unusable {
+    pub const EMPTY: &'static Unusable = &Unusable {
         kind: "empty",
         no_accident: 3,
         remedy: "mend the prompt, raise max-output-tokens, or use another model",
     };
     /// It ended before its end.
-    pub const BROKEN_OFF: Unusable = Unusable {
+    pub const BROKEN_OFF: &'static Unusable = &Unusable {
         kind: "broken off",
         no_accident: 3,
         remedy: "look at the server's log; with stream = false in the provider's configuration an answer comes at once",
     };
     /// It is not the JSON that it should be.
-    pub const MALFORMED: Unusable = Unusable {
+    pub const MALFORMED: &'static Unusable = &Unusable {
         kind: "malformed",
         no_accident: 3,
         remedy: "check base-url, and what stands between this machine and the server",
     };
     /// Nothing of an answer is in it.
-    pub const NOTHING: Unusable = Unusable {
+    pub const NOTHING: &'static Unusable = &Unusable {
         kind: "nothing",
         no_accident: 3,
         remedy: "check base-url and the server's log",
     };
     /// Why it ended is not known.
-    pub const UNKNOWN_REASON: Unusable = Unusable {
+    pub const UNKNOWN_REASON: &'static Unusable = &Unusable {
         kind: "unknown reason",
         no_accident: 3,
         remedy: "use another model, or a server that ends whole answers with `stop` and cut ones with `length`",
     };
     /// The model called a tool.
-    pub const TOOL: Unusable = Unusable {
+    pub const TOOL: &'static Unusable = &Unusable {
         kind: "tool",
         no_accident: 2,
         remedy: "turn tools off at the server, or set json = \"prompt\" in the model's configuration",
     };
     /// All that was said stands in a field for thoughts.
-    pub const ELSEWHERE: Unusable = Unusable {
+    pub const ELSEWHERE: &'static Unusable = &Unusable {
         kind: "elsewhere",
         no_accident: 2,
         remedy: "turn off the server's parser for reasoning or the model's thinking (extra-body in the model's \
@@ -97,7 +97,7 @@ impl CallError {
     }
 
     /// The server answered, and the answer cannot be used.
-    pub fn unusable(message: impl Into<String>, kind: Unusable) -> CallError {
+    pub fn unusable(message: impl Into<String>, kind: &'static Unusable) -> CallError {
         CallError {
             unusable: Some(kind),
             ..CallError::new(FailureClass::Transient, message)

@@ -223,7 +223,7 @@ impl Partial {
     fn take(&mut self, event: Event) -> Result<Step, CallError> {
         let gathered = &mut self.gathered;
         gathered.fail(&event.error)?;
-        let message = event.message.0.unwrap_or_else(|| Message {
+        let message = event.message.0.unwrap_or(Message {
             content: event.content,
             stop_reason: event.stop_reason,
             usage: event.usage,
