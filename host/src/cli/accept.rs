@@ -9,18 +9,22 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use crate::run::{Acceptance, accept, edits_are_certain};
 
-/// Adopt files that were edited by hand: they count as up to date until something that they are made from changes.
+/// Adopt files that were edited by hand: they count as done, and stay until they are overwritten on purpose.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen accept --dry-run             # which files were edited
   batchgen accept --record oak
+  batchgen accept --restore --record oak    # puts back what `batchgen run --overwrite-edited` replaced
 
-Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
+An accepted edit stays whatever changes; `host plan` says how many would otherwise be made again. Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
     what its component promises.")]
 pub(super) struct AcceptArgs {
     /// Say which files were edited, and adopt none
     #[arg(long)]
     dry_run: bool,
+    /// Put edits back that `run --overwrite-edited` replaced, and adopt them
+    #[arg(long)]
+    restore: bool,
     /// Print JSON Lines
     #[arg(long)]
     json: bool,
@@ -64,6 +68,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
         site: project.settings.config.site.clone(),
         output_root: project.settings.config.output.directory.clone(),
         store,
+        restore: args.restore,
         dry_run: args.dry_run,
     };
     let (mut adopted, mut refused) = (0_u64, 0_u64);
@@ -89,10 +94,11 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
     .map_err(Failure::internal)?;
     if !args.json {
         let files = if adopted == 1 { "file" } else { "files" };
-        let what = if args.dry_run {
-            "would be accepted"
-        } else {
-            "accepted"
+        let what = match (args.restore, args.dry_run) {
+            (false, true) => "would be accepted",
+            (false, false) => "accepted",
+            (true, true) => "would be put back",
+            (true, false) => "put back and accepted",
         };
         display.print(&format!(
             "{adopted} edited {files} {what}, {refused} refused"

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::settings;
 use crate::core::class::FailureClass;
+use crate::llm::providers::offline;
 use crate::store::{FailureFilter, Selection};
 use crate::watch::Address;
 
@@ -31,14 +33,64 @@ pub(super) struct ProjectArgs {
         hide_env_values = true
     )]
     pub plugins: Option<PathBuf>,
-    /// Model to ask, as provider/model; `offline` needs no key
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// The model to ask, and whether the command line itself names it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ModelArgs {
+    name: Option<String>,
+    is_on_command_line: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Project")]
+struct ModelFlag {
+    /// Model to ask, as provider/model; `offline` needs no key, and writes placeholders
     #[arg(
         long,
         value_name = "MODEL",
         env = "BATCHGEN_MODEL",
         hide_env_values = true
     )]
-    pub model: Option<String>,
+    model: Option<String>,
+}
+
+impl ModelArgs {
+    /// The model, wherever it was named.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether the offline stand-in was asked for by name on this command line.
+    pub fn asks_for_stand_in(&self) -> bool {
+        self.is_on_command_line && self.name.as_deref() == Some(offline::NAME)
+    }
+}
+
+impl Args for ModelArgs {
+    fn augment_args(command: Command) -> Command {
+        ModelFlag::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ModelFlag::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for ModelArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<ModelArgs, clap::Error> {
+        Ok(ModelArgs {
+            name: ModelFlag::from_arg_matches(matches)?.model,
+            is_on_command_line: matches.value_source("model") == Some(ValueSource::CommandLine),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = ModelArgs::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Where state and output lie, for what needs nothing else. What is absent comes from the configuration.

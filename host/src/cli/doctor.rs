@@ -123,7 +123,7 @@ pub(super) fn perform(args: &DoctorArgs) -> Result<Exit, Failure> {
             show(configured::configuration(&args.project, &settings));
             show(configured::dataset(&settings));
             let components = configured::components(&settings, &args.project, &mut show);
-            places::look(&settings, &mut show);
+            places::look(&settings, &components, &mut show);
             let models = configured::models(&settings, &components);
             block_on(async {
                 for model in &models {

@@ -40,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub overwrite_edited: bool,
     /// Whether a failed task runs only if it was chosen.
     pub only_chosen: bool,
+    /// Whether the offline stand-in may replace what a real model wrote.
+    pub stand_in_replaces: bool,
     pub json: bool,
 }
 
@@ -111,6 +113,7 @@ pub(super) async fn execute(
         window,
         overwrite_edited: wanted.overwrite_edited,
         only_chosen: wanted.only_chosen,
+        stand_in_replaces: wanted.stand_in_replaces,
     };
     let noun = settings.dataset.records.clone();
     let progress = Progress::start(
@@ -132,6 +135,10 @@ pub(super) async fn execute(
     progress.finish().await;
     watch.finish(end(&result)).await;
     let summary = result.map_err(|error| match error {
+        RunError::Unwritable { cause } => Failure::usage(anyhow!(
+            "{cause}\nhint: nothing was asked; change its permissions or make room, or name another directory with --output \
+             DIR or [output]"
+        )),
         RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
             Failure::internal(error)
         }
@@ -169,9 +176,13 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
     let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
+            let exit = match error {
+                RunError::Unwritable { .. } => Exit::Usage,
+                _ => Exit::Internal,
+            };
             return End {
                 kind: EndKind::Failed,
-                exit_code: Exit::Internal as u8,
+                exit_code: exit as u8,
                 cause: Some(error.to_string()),
             };
         }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod args;
+mod authors;
 mod clean;
 mod completions;
 mod display;

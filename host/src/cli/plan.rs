@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::authors;
 use super::clean;
 use super::display::{Display, emit, say};
 use super::execution::{Wanted, execute, leftovers};
@@ -77,12 +78,18 @@ async fn plan(
                 dashboard: None,
                 overwrite_edited: args.overwrite_edited,
                 only_chosen: false,
+                stand_in_replaces: args.project.model.asks_for_stand_in(),
                 json: args.json,
             };
             execute(project, &state, wanted, display).await?
         }
     };
-    let mut surveyor = state.surveyor(project, components, args.overwrite_edited)?;
+    let mut surveyor = state.surveyor(
+        project,
+        components,
+        args.overwrite_edited,
+        args.project.model.asks_for_stand_in(),
+    )?;
     let price = |model: &str| prices::price(&project.settings.config.models, model);
     let plan = crate::run::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     let leftovers = leftovers(project, &state)?;
@@ -98,7 +105,8 @@ async fn plan(
         let space = if args.pilot.is_some() { "\n" } else { "" };
         let text = render(&plan, &project.settings.dataset.records);
         let left = clean::notice(&leftovers);
-        say(&format!("{space}{text}{left}"));
+        let ahead = authors::ahead(&plan);
+        say(&format!("{space}{text}{ahead}{left}"));
     }
     // What failed in the pilot stands in the plan.
     Ok(if exit == Exit::Partial {
@@ -112,7 +120,8 @@ fn render(plan: &Plan, noun: &str) -> String {
     let mut text = String::new();
     let sum = |part: fn(&ComponentPlan) -> u64| plan.components.iter().map(part).sum::<u64>();
     let edited = sum(|row| row.edited);
-    let kept = sum(|row| row.up_to_date) + edited;
+    let kept =
+        sum(|row| row.up_to_date) + edited + sum(|row| row.accepted + row.kept_from_stand_in);
     if kept == plan.records * plan.components.len() as u64 {
         let by_hand = if edited > 0 {
             format!(", {edited} of them edited by hand and kept")
@@ -136,10 +145,12 @@ fn render(plan: &Plan, noun: &str) -> String {
 /// How the tasks stand. What is rare has a column only where there is any.
 fn states(components: &[ComponentPlan]) -> String {
     type Column = (&'static str, fn(&ComponentPlan) -> u64, bool);
-    let columns: [Column; 9] = [
+    let columns: [Column; 11] = [
         ("to make", |row| row.to_make, true),
         ("up to date", |row| row.up_to_date, true),
         ("edited", |row| row.edited, true),
+        ("accepted", |row| row.accepted, false),
+        ("kept", |row| row.kept_from_stand_in, false),
         ("depends on upstream", |row| row.depends_on_upstream, true),
         ("of these fail", |row| row.fails, false),
         ("stay failed", |row| row.stay_failed, false),

@@ -45,7 +45,7 @@ impl Project {
             lock.enforce(&settings.lock, directory, &plugins)
                 .map_err(Failure::usage)?;
         }
-        let components = component::resolve(&plugins, &settings.config, args.model.as_deref())
+        let components = component::resolve(&plugins, &settings.config, args.model.name())
             .map_err(Failure::usage)?;
         Ok(Project {
             settings,
@@ -223,6 +223,7 @@ impl State {
         project: &Project,
         components: &[Component],
         overwrite_edited: bool,
+        stand_in_replaces: bool,
     ) -> Result<Surveyor, Failure> {
         let config = &project.settings.config;
         Surveyor::new(
@@ -233,6 +234,7 @@ impl State {
             config.site.clone(),
             config.output.directory.clone(),
             overwrite_edited,
+            stand_in_replaces,
         )
         .map_err(Failure::internal)
     }

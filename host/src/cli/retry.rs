@@ -91,6 +91,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: false,
         only_chosen: true,
+        stand_in_replaces: args.project.model.asks_for_stand_in(),
         json: args.json,
     };
     execute(&project, &state, wanted, display).await

@@ -69,6 +69,7 @@ async fn start(
         dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: args.overwrite_edited,
         only_chosen: false,
+        stand_in_replaces: args.project.model.asks_for_stand_in(),
         json: args.json,
     };
     execute(&project, &state, wanted, display).await

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::clean;
 use super::display::{Display, say};
 use super::numbers::{cost, count, dollars, duration};
 use super::progress::events;
+use super::{authors, clean};
 use crate::core::class::FailureClass;
 use crate::core::statistics::View;
 use crate::run::{RunSummary, peak_memory};
@@ -69,7 +69,9 @@ pub(super) fn print(
         }
         return;
     }
-    let text = render(&summary.view, noun, output, memory) + &clean::notice(leftovers);
+    let text = render(&summary.view, noun, output, memory)
+        + &authors::after_run(&summary.view.authors)
+        + &clean::notice(leftovers);
     say(&format!("{text}{end}"));
 }
 

@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use crate::component::Component;
 use crate::core::change::Change;
-use crate::core::decision::{FileState, LastOutcome};
+use crate::core::decision::{Author, FileState, LastOutcome};
 use crate::core::explain;
 use crate::core::recipe::ALL_FIELDS;
 use crate::dataset::Record;
@@ -67,7 +67,12 @@ async fn why(
     let Some(reference) = records.first() else {
         return Ok(Exit::Done);
     };
-    let mut surveyor = state.surveyor(project, components, false)?;
+    let mut surveyor = state.surveyor(
+        project,
+        components,
+        false,
+        args.project.model.asks_for_stand_in(),
+    )?;
     let tasks = surveyor
         .record(reference, |_, runs| runs)
         .map_err(Failure::internal)?;
@@ -175,6 +180,7 @@ impl Asked<'_> {
             },
             from_journal: probe.journaled,
         });
+        let point = task.checkpoint.as_ref();
         Ok(Report {
             record: self.id.to_owned(),
             component: task.component.clone(),
@@ -195,6 +201,11 @@ impl Asked<'_> {
             file: FileReport {
                 path: task.path.clone(),
                 state: file_state(task.file),
+                written_by: point
+                    .filter(|_| task.file != FileState::Missing)
+                    .and_then(|point| point.author)
+                    .map(Author::as_str),
+                replaced_edit: self.replaced_edit(&task.component)?,
             },
             depends_on: self.upstreams(component),
             questions: questions.filter(|_| component.parameters.is_some()),
@@ -214,13 +225,24 @@ impl Asked<'_> {
             .collect()
     }
 
-    fn ended(&self, component: &str) -> Result<Option<crate::store::EndedAt>, Failure> {
-        let task = TaskId {
+    fn task(&self, component: &str) -> TaskId {
+        TaskId {
             dataset: self.state.indexed.id,
             record: self.id.to_owned(),
             component: component.to_owned(),
-        };
+        }
+    }
+
+    fn ended(&self, component: &str) -> Result<Option<crate::store::EndedAt>, Failure> {
+        let task = self.task(component);
         self.state.store.ended_at(&task).map_err(Failure::internal)
+    }
+
+    /// When an edit of its file was replaced last, if one was.
+    fn replaced_edit(&self, component: &str) -> Result<Option<String>, Failure> {
+        let kept = self.state.store.kept_edit(&self.task(component));
+        let kept = kept.map_err(Failure::internal)?;
+        Ok(kept.map(|kept| kept.replaced_at))
     }
 
     /// What something of the record, its category or an upstream is now.
@@ -276,6 +298,8 @@ fn outlook(outlook: &Outlook) -> &'static str {
     match outlook {
         Outlook::UpToDate => "up-to-date",
         Outlook::Edited => "edited",
+        Outlook::Accepted => "accepted",
+        Outlook::FromModel => "kept-from-stand-in",
         Outlook::Runs => "runs",
         Outlook::Fails(_) => "fails",
         Outlook::StaysFailed(_) => "stays-failed",
@@ -300,6 +324,16 @@ fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
         Outlook::UpToDate => "leaves it as it is".to_owned(),
         Outlook::Edited => {
             "leaves the file as it was edited; what depends on it sees the edit".to_owned()
+        }
+        Outlook::Accepted => {
+            "leaves the accepted edit, though what it was made from has changed; `host accept` confirms it, `host run \
+             --overwrite-edited` makes it anew"
+                .to_owned()
+        }
+        Outlook::FromModel => {
+            "leaves the file that a real model wrote, which the offline stand-in would replace; name the model with \
+             --model, or in batchgen.toml"
+                .to_owned()
         }
         Outlook::Runs => match task.probe.as_ref().map(|probe| &probe.end) {
             Some(ProbeEnd::Asks { .. }) => "makes it, and asks for what is not answered".to_owned(),

@@ -62,6 +62,16 @@ impl OutputTemplate {
         path.replace("{category}", category).replace("{id}", id)
     }
 
+    /// The directory of the files of a category, as far as it is the same for all its records.
+    pub fn directory(&self, category: &str) -> String {
+        let path = self.pattern().replace("{category}", category);
+        let open = path.find('{').unwrap_or(path.len());
+        let fixed = path.get(..open).unwrap_or_default();
+        fixed
+            .rsplit_once('/')
+            .map_or_else(String::new, |(directory, _)| directory.to_owned())
+    }
+
     /// The path with all that depends on the record still open.
     pub(super) fn pattern(&self) -> String {
         self.template

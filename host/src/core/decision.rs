@@ -19,6 +19,45 @@ pub enum LastOutcome {
     Due,
 }
 
+/// Who wrote the file that a task has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// A component that no model told anything.
+    Component,
+    /// The offline stand-in: the file is a placeholder.
+    StandIn,
+    /// A real model.
+    Model,
+    /// A person, whose edit was accepted.
+    Person,
+}
+
+impl Author {
+    const ALL: [Author; 4] = [
+        Author::Component,
+        Author::StandIn,
+        Author::Model,
+        Author::Person,
+    ];
+
+    /// Its name in the state.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Author::Component => "component",
+            Author::StandIn => "stand-in",
+            Author::Model => "model",
+            Author::Person => "person",
+        }
+    }
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Author> {
+        Author::ALL
+            .into_iter()
+            .find(|author| author.as_str() == name)
+    }
+}
+
 /// The output file, held against the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
@@ -68,6 +107,10 @@ pub enum Kept {
     UpToDate,
     /// A person changed the file.
     Edited,
+    /// A person changed the file and accepted it; something that it was made from has changed since.
+    Accepted,
+    /// A real model wrote the file, and this run would have the offline stand-in replace it.
+    FromModel,
 }
 
 /// What was stored of a task.
@@ -81,6 +124,8 @@ pub struct Stored {
     pub attempts: u32,
     /// Answers that it was told.
     pub calls: u32,
+    /// Who wrote its file, if it has one.
+    pub author: Option<Author>,
 }
 
 impl Stored {
@@ -104,15 +149,43 @@ pub struct Rules {
     pub overwrite_edited: bool,
     /// Whether a failed task runs only if a person chose it.
     pub only_chosen: bool,
+    /// Whether the offline stand-in may replace what a real model wrote.
+    pub stand_in_replaces: bool,
 }
 
-/// Decides.
+/// Decides. `by_stand_in` says whether the offline stand-in would be asked.
 pub fn decide(
     stored: Option<Stored>,
     fingerprint: Digest,
     file: FileState,
     rules: Rules,
+    by_stand_in: bool,
 ) -> Decision {
+    let author = stored.and_then(|stored| stored.author);
+    let decision = match stored {
+        Some(stored) if file == FileState::Intact && author == Some(Author::Person) => {
+            return if rules.overwrite_edited {
+                Decision::Run(Reason::FileEdited)
+            } else if stored.outcome == LastOutcome::Done && stored.fingerprint == fingerprint {
+                Decision::Keep(Kept::UpToDate)
+            } else {
+                Decision::Keep(Kept::Accepted)
+            };
+        }
+        _ => by_file(stored, fingerprint, file, rules),
+    };
+    let is_lost = file != FileState::Missing && author == Some(Author::Model) && by_stand_in;
+    match decision {
+        Decision::Run(reason) if is_lost && !rules.stand_in_replaces => match reason {
+            // What lies there may be half a file, and is no loss then; an edit stays in any case.
+            Reason::Unclear => decision,
+            _ => Decision::Keep(Kept::FromModel),
+        },
+        decision => decision,
+    }
+}
+
+fn by_file(stored: Option<Stored>, fingerprint: Digest, file: FileState, rules: Rules) -> Decision {
     match (stored, file) {
         (_, FileState::Edited) if rules.overwrite_edited => Decision::Run(Reason::FileEdited),
         (_, FileState::Edited) if rules.clean => Decision::Keep(Kept::Edited),
@@ -161,6 +234,7 @@ mod tests {
         clean: true,
         overwrite_edited: false,
         only_chosen: false,
+        stand_in_replaces: false,
     };
 
     fn stored(outcome: LastOutcome) -> Option<Stored> {
@@ -169,6 +243,7 @@ mod tests {
             fingerprint: A(),
             attempts: 1,
             calls: 1,
+            author: Some(Author::Component),
         })
     }
 
@@ -214,13 +289,98 @@ mod tests {
         ];
         for (place, (stored, print, file, clean, expected)) in cases.into_iter().enumerate() {
             let rules = Rules { clean, ..PLAIN };
-            assert_eq!(decide(stored, print, file, rules), expected, "case {place}");
+            assert_eq!(
+                decide(stored, print, file, rules, true),
+                expected,
+                "case {place}"
+            );
         }
         let rules = Rules {
             overwrite_edited: true,
             ..PLAIN
         };
-        assert_eq!(decide(done, A(), Edited, rules), Run(Reason::FileEdited));
+        assert_eq!(
+            decide(done, A(), Edited, rules, true),
+            Run(Reason::FileEdited)
+        );
+    }
+
+    #[test]
+    fn an_accepted_edit_stays_until_it_is_overwritten_on_purpose() {
+        use FileState::{Edited, Intact, Missing};
+        let b = Digest::of(b"b");
+        let by_person = |outcome| {
+            stored(outcome).map(|stored| Stored {
+                author: Some(Author::Person),
+                ..stored
+            })
+        };
+        let overwrite = Rules {
+            overwrite_edited: true,
+            ..PLAIN
+        };
+        for outcome in [
+            LastOutcome::Done,
+            LastOutcome::Due,
+            LastOutcome::Blocked,
+            LastOutcome::Skipped,
+            LastOutcome::Failed(FailureClass::Transient),
+        ] {
+            let point = by_person(outcome);
+            for by_stand_in in [false, true] {
+                let decide = |print, file, rules| decide(point, print, file, rules, by_stand_in);
+                let kept = Decision::Keep(Kept::Accepted);
+                assert_eq!(decide(b, Intact, PLAIN), kept, "{outcome:?}");
+                let replaced = Decision::Run(Reason::FileEdited);
+                assert_eq!(decide(b, Intact, overwrite), replaced);
+                assert_eq!(decide(A(), Intact, overwrite), replaced);
+                // An edit of the edit is an edit like any other, and one that is gone is made again.
+                assert_eq!(decide(b, Edited, PLAIN), Decision::Keep(Kept::Edited));
+                assert!(matches!(decide(b, Missing, PLAIN), Decision::Run(_)));
+            }
+        }
+        let unchanged = decide(by_person(LastOutcome::Done), A(), Intact, PLAIN, true);
+        assert_eq!(unchanged, Decision::Keep(Kept::UpToDate));
+    }
+
+    #[test]
+    fn the_stand_in_replaces_what_a_model_wrote_only_where_it_was_asked_for() {
+        use FileState::{Edited, Intact, Missing};
+        let b = Digest::of(b"b");
+        let by_model = |outcome| {
+            stored(outcome).map(|stored| Stored {
+                author: Some(Author::Model),
+                ..stored
+            })
+        };
+        let asked_for = Rules {
+            stand_in_replaces: true,
+            ..PLAIN
+        };
+        let overwrite = Rules {
+            overwrite_edited: true,
+            ..PLAIN
+        };
+        let kept = Decision::Keep(Kept::FromModel);
+        for outcome in [
+            LastOutcome::Done,
+            LastOutcome::Due,
+            LastOutcome::Blocked,
+            LastOutcome::Failed(FailureClass::Transient),
+        ] {
+            let point = by_model(outcome);
+            assert_eq!(decide(point, b, Intact, PLAIN, true), kept, "{outcome:?}");
+            assert_eq!(decide(point, b, Edited, overwrite, true), kept);
+            let runs = |file, rules, by_stand_in| {
+                let decision = decide(point, b, file, rules, by_stand_in);
+                matches!(decision, Decision::Run(_))
+            };
+            assert!(runs(Intact, PLAIN, false), "a real model does");
+            assert!(runs(Intact, asked_for, true));
+            assert!(runs(Missing, PLAIN, true), "nothing is lost");
+        }
+        let unchanged = decide(by_model(LastOutcome::Done), A(), Intact, PLAIN, true);
+        assert_eq!(unchanged, Decision::Keep(Kept::UpToDate));
     }
 
     /// The table of docs/FAILURES.md.
@@ -232,8 +392,9 @@ mod tests {
                 fingerprint: A(),
                 attempts,
                 calls,
+                author: None,
             };
-            decide(Some(stored), print, FileState::Missing, rules)
+            decide(Some(stored), print, FileState::Missing, rules, false)
         };
         let chosen = Rules {
             only_chosen: true,
@@ -263,6 +424,7 @@ mod tests {
             fingerprint: A(),
             attempts: 1,
             calls: 1,
+            author: None,
         };
         assert_eq!(generation(None, A()), 0);
         assert_eq!(

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::decision::{Author, Kept};
 use ahead::Ahead;
 use heat::Heat;
 pub use heat::{HeatCell, HeatRow};
@@ -97,6 +98,18 @@ pub struct CategoryCount {
     pub incomplete: u64,
 }
 
+/// Files of which a person should know who wrote them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuthorCount {
+    /// Files that the offline stand-in wrote, in this run or before: placeholders.
+    pub placeholders: u64,
+    /// Files of a real model that the offline stand-in would have replaced, and that were kept.
+    pub kept_from_stand_in: u64,
+    /// Accepted edits that were kept although something that they were made from changed.
+    pub accepted_kept: u64,
+}
+
 /// Calls and tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCount {
@@ -142,6 +155,7 @@ pub struct Statistics {
     /// Records that ended, by category: complete and incomplete.
     ended: Vec<(u64, u64)>,
     calls: CallCount,
+    authors: AuthorCount,
     parked: u64,
     records: Pace,
     tasks: Pace,
@@ -188,6 +202,9 @@ pub struct View {
     /// What the run will have cost at its end, in millionths of a dollar, if the tasks to come are like those
     /// before; absent while unknown.
     pub projected_cost_micros: Option<u64>,
+    /// Files of which a person should know who wrote them.
+    #[serde(default)]
+    pub authors: AuthorCount,
     /// By component, in running order.
     pub components: Vec<ComponentCount>,
     /// By category, in running order; those beyond the first hundred are counted together.
@@ -240,6 +257,7 @@ impl Statistics {
             ended: vec![(0, 0); heat.rows().len()],
             heat,
             calls: CallCount::default(),
+            authors: AuthorCount::default(),
             parked: 0,
             records: Pace::default(),
             tasks: Pace::default(),
@@ -279,8 +297,20 @@ impl Statistics {
     }
 
     /// An artifact of this record was made.
-    pub fn artifact_made(&mut self, record: &str, component: &str) {
-        self.recent.made(record, component);
+    pub fn artifact_made(&mut self, record: &str, component: &str, by_stand_in: bool) {
+        self.recent.made(record, component, by_stand_in);
+        self.authors.placeholders += u64::from(by_stand_in);
+    }
+
+    /// A file was kept, of which a person should know who wrote it.
+    pub fn file_kept(&mut self, kept: Kept, author: Option<Author>) {
+        let authors = &mut self.authors;
+        match kept {
+            Kept::UpToDate if author == Some(Author::StandIn) => authors.placeholders += 1,
+            Kept::Accepted => authors.accepted_kept += 1,
+            Kept::FromModel => authors.kept_from_stand_in += 1,
+            Kept::UpToDate | Kept::Edited => {}
+        }
     }
 
     /// A task failed, for good or for now.
@@ -393,6 +423,7 @@ impl Statistics {
                 records,
                 self.calls.cost_micros,
             ),
+            authors: self.authors,
             components: self.components.clone(),
             categories,
         }

@@ -1,21 +1,25 @@
-//! Adopts files that were edited by hand: each becomes the artifact of its task, made from what there is now,
-//! and counts as up to date until an ingredient changes. It changes checkpoints and no file.
+//! Adopts files that were edited by hand: each becomes the artifact of its task, made from what there is now, and stays
+//! until it is overwritten on purpose. It changes checkpoints, and no file but one that is put back.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::artifact;
-use super::judge::Judge;
+use super::judge::{Found, Judge};
 use super::output::stamp;
+use super::staged::{Directories, Staged};
 use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::decision::{FileState, LastOutcome, Rules};
+use crate::core::decision::{Author, FileState, LastOutcome, Rules};
 use crate::core::digest::Digest;
+use crate::core::fingerprint::Parts;
 use crate::dataset::{Dataset, Record};
 use crate::llm::request::Usage;
-use crate::store::{Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError};
+use crate::store::{
+    Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError, TaskId,
+};
 
 /// Records that are leased at once.
 const BATCH: u64 = 256;
@@ -36,6 +40,8 @@ pub struct Acceptance {
     pub output_root: PathBuf,
     /// Durable state.
     pub store: Store,
+    /// Whether edits that were replaced are put back and adopted, instead of those that are there.
+    pub restore: bool,
     /// Whether files are only looked at.
     pub dry_run: bool,
 }
@@ -84,6 +90,7 @@ pub async fn accept(
             clean: true,
             overwrite_edited: false,
             only_chosen: false,
+            stand_in_replaces: false,
         },
         left,
     };
@@ -105,27 +112,42 @@ pub async fn accept(
                     .iter()
                     .find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
-                let (state, content) = judge.on_disk(&path, before);
-                if *wanted && state == FileState::Edited {
-                    let edited = Edited {
-                        judge: &judge,
-                        component,
-                        recipe: *recipe,
-                        record: &record,
-                        seen: reference.seen,
-                        path: &path,
-                        before,
-                    };
-                    let checkpoint = edited.adopt(&known);
+                let mut found = judge.on_disk(&path, before);
+                let edited = Edited {
+                    judge: &judge,
+                    component,
+                    recipe: *recipe,
+                    record: &record,
+                    seen: reference.seen,
+                    path: &path,
+                    before,
+                };
+                let due = if !*wanted {
+                    None
+                } else if acceptance.restore {
+                    let put_back = edited.put_back(&found, acceptance.dry_run).await?;
+                    found = judge.on_disk(&path, before);
+                    put_back
+                } else {
+                    let is_due =
+                        found.state == FileState::Edited || edited.is_outdated(found.state, &known);
+                    is_due.then_some(Ok(()))
+                };
+                if let Some(due) = due {
+                    let only_looked_at = acceptance.restore && acceptance.dry_run;
+                    let checkpoint = due.and_then(|()| match only_looked_at {
+                        true => Ok(None),
+                        false => edited.adopt(&known).map(Some),
+                    });
                     tell(EditedFile {
                         path: path.clone(),
                         record: record.id.clone(),
                         component: component.name.clone(),
                         fault: checkpoint.as_ref().err().cloned(),
                     });
-                    adopted.extend(checkpoint);
+                    adopted.extend(checkpoint.ok().flatten());
                 }
-                known.push((component, content));
+                known.push((component, found.content));
             }
         }
         if !acceptance.dry_run && !adopted.is_empty() {
@@ -148,6 +170,76 @@ struct Edited<'a> {
 }
 
 impl Edited<'_> {
+    /// Whether it was accepted before, and something that it was made from has changed since.
+    fn is_outdated(&self, state: FileState, known: &[(&Component, Option<Digest>)]) -> bool {
+        let accepted = self
+            .before
+            .filter(|point| state == FileState::Intact && point.author == Some(Author::Person));
+        accepted.is_some_and(|point| {
+            point.outcome != LastOutcome::Done || point.fingerprint != self.fingerprint(known).0
+        })
+    }
+
+    /// Puts the edit back that was replaced last; nothing where none was, or where it is there. The edit of another that
+    /// takes its place now is kept, too.
+    async fn put_back(
+        &self,
+        found: &Found,
+        dry_run: bool,
+    ) -> Result<Option<Result<(), String>>, StoreError> {
+        let store = &self.judge.store;
+        let task = TaskId {
+            dataset: self.judge.indexed,
+            record: self.record.id.clone(),
+            component: self.component.name.clone(),
+        };
+        let Some(kept) = store.kept_edit(&task)? else {
+            return Ok(None);
+        };
+        if found.content == Some(Digest::of(&kept.text)) {
+            return Ok(None);
+        }
+        if found.state == FileState::Edited {
+            let fault = "it was edited since then; accept that, or move it away".to_owned();
+            return Ok(Some(Err(fault)));
+        }
+        let Ok(text) = String::from_utf8(kept.text) else {
+            return Ok(Some(Err("the edit is not text in UTF-8".to_owned())));
+        };
+        if let Some(fault) = artifact::fault(&text, self.component.media_type) {
+            return Ok(Some(Err(fault)));
+        }
+        if dry_run {
+            return Ok(Some(Ok(())));
+        }
+        let file = self.judge.output_root.join(self.path);
+        if found.author == Some(Author::Person)
+            && let Ok(text) = fs::read(&file)
+        {
+            store.keep_edit(&task, self.path, text).await?;
+        }
+        let written = Staged::write(file, &text, &mut Directories::new())
+            .and_then(|mut staged| staged.publish(false));
+        Ok(Some(
+            written
+                .map(|_| ())
+                .map_err(|error| format!("it cannot be written: {error}")),
+        ))
+    }
+
+    /// What it would be made from now.
+    fn fingerprint(&self, known: &[(&Component, Option<Digest>)]) -> (Digest, Parts) {
+        let upstreams: Vec<(&str, Option<Digest>)> = self
+            .component
+            .depends_on
+            .iter()
+            .filter_map(|name| known.iter().find(|(other, _)| other.name == *name))
+            .map(|(other, content)| (other.name.as_str(), *content))
+            .collect();
+        self.judge
+            .fingerprint(self.component, self.record, &upstreams)
+    }
+
     /// The checkpoint that it gets, or why it gets none.
     fn adopt(&self, known: &[(&Component, Option<Digest>)]) -> Result<Checkpoint, String> {
         let file = self.judge.output_root.join(self.path);
@@ -158,16 +250,7 @@ impl Edited<'_> {
         if let Some(fault) = artifact::fault(&text, self.component.media_type) {
             return Err(fault);
         }
-        let upstreams: Vec<(&str, Option<Digest>)> = self
-            .component
-            .depends_on
-            .iter()
-            .filter_map(|name| known.iter().find(|(other, _)| other.name == *name))
-            .map(|(other, content)| (other.name.as_str(), *content))
-            .collect();
-        let (fingerprint, parts) = self
-            .judge
-            .fingerprint(self.component, self.record, &upstreams);
+        let (fingerprint, parts) = self.fingerprint(known);
         let before = Checkpoint {
             record: self.record.id.clone(),
             component: self.component.name.clone(),
@@ -183,6 +266,7 @@ impl Edited<'_> {
             path: self.path.to_owned(),
             file: None,
             content: None,
+            author: None,
             left: None,
             model: None,
             executions: 0,
@@ -193,6 +277,7 @@ impl Edited<'_> {
         Ok(Checkpoint {
             file: Some(stamp(&metadata)),
             content: Some(Digest::of(text.as_bytes())),
+            author: Some(Author::Person),
             ..before
         })
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component as Part, Path};
 
+use super::relocate::remove_empty;
 use crate::component::Component;
+use crate::core::decision::Author;
 use crate::core::digest::Digest;
 use crate::store::Leftover;
 
@@ -14,7 +16,7 @@ use crate::store::Leftover;
 pub enum Standing {
     /// As it was written.
     Intact,
-    /// Changed by hand, or not a plain file.
+    /// Changed by hand, accepted or not; or not a plain file.
     Edited,
     /// Not there.
     Gone,
@@ -64,11 +66,14 @@ pub fn standing(
     if !metadata.is_file() {
         return Ok(Standing::Edited);
     }
-    Ok(if Digest::of(&fs::read(&file)?) == leftover.content {
-        Standing::Intact
-    } else {
-        Standing::Edited
-    })
+    let is_as_written = Digest::of(&fs::read(&file)?) == leftover.content;
+    Ok(
+        if is_as_written && leftover.author != Some(Author::Person) {
+            Standing::Intact
+        } else {
+            Standing::Edited
+        },
+    )
 }
 
 /// Removes a file, and the folders that are empty without it.
@@ -78,16 +83,7 @@ pub fn standing(
 pub fn remove(root: &Path, leftover: &Leftover) -> std::io::Result<()> {
     let file = root.join(&leftover.path);
     fs::remove_file(&file)?;
-    for folder in file
-        .ancestors()
-        .skip(1)
-        .take_while(|folder| *folder != root)
-    {
-        // A folder that is not empty stays, and so do those above it.
-        if fs::remove_dir(folder).is_err() {
-            break;
-        }
-    }
+    remove_empty(root, &file);
     Ok(())
 }
 
@@ -104,6 +100,7 @@ mod tests {
             category: None,
             path: path.to_owned(),
             content: Digest::of(b"Oak."),
+            author: Some(Author::Model),
         }
     }
 
@@ -137,6 +134,11 @@ mod tests {
                 "{path}"
             );
         }
+        let accepted = Leftover {
+            author: Some(Author::Person),
+            ..leftover("text/a/oak.md")
+        };
+        assert_eq!(standing(&root, &[], &accepted).unwrap(), Standing::Edited);
         remove(&root, &leftover("text/a/oak.md")).unwrap();
         assert!(!root.join("text/a").exists() && root.join("text").exists());
     }

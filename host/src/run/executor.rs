@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::task::JoinSet;
 
@@ -14,6 +14,7 @@ use super::output::Output;
 use super::record::{self, Pass};
 use super::unfinished::{Left, Unfinished};
 use super::untouched;
+use super::writable::check_output;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::Rules;
@@ -74,6 +75,8 @@ pub struct Run {
     pub overwrite_edited: bool,
     /// Whether a failed task runs only if a person chose it.
     pub only_chosen: bool,
+    /// Whether the offline stand-in may replace what a real model wrote.
+    pub stand_in_replaces: bool,
 }
 
 /// How a run ended.
@@ -101,6 +104,12 @@ pub enum RunError {
         /// Why.
         cause: String,
     },
+    /// Files could not be written from the beginning, so nothing was asked.
+    #[error("{cause}")]
+    Unwritable {
+        /// Why.
+        cause: String,
+    },
     /// A defect of the host.
     #[error(
         "a record's work ended in a panic: {cause}\nhint: this is a defect of batchgen, please report it"
@@ -125,7 +134,11 @@ pub(super) struct Context {
     pub run: RunId,
     /// Recipe of each component, in their order.
     recipes: Vec<RecipeId>,
-    fatal: Mutex<Option<String>>,
+    /// The categories of the records that are wanted.
+    categories: Vec<String>,
+    /// Whether the output can be written, once somebody had to know.
+    writable: OnceLock<bool>,
+    fatal: Mutex<Option<RunError>>,
     spent_all: AtomicBool,
 }
 
@@ -146,9 +159,28 @@ impl Context {
 
     /// Ends the run in order because it cannot go on.
     pub fn give_up(&self, cause: String) {
+        self.fail(RunError::Output { cause });
+    }
+
+    fn fail(&self, error: RunError) {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
-        fatal.get_or_insert(cause);
+        fatal.get_or_insert(error);
         self.interrupt.throw();
+    }
+
+    /// Whether the output can be written, as far as that can be seen: looked at before the first task runs. If it cannot,
+    /// the run is over.
+    pub fn is_writable(&self) -> bool {
+        *self.writable.get_or_init(|| {
+            let root = &self.judge.output_root;
+            match check_output(root, &self.components, &self.categories) {
+                Ok(()) => true,
+                Err(cause) => {
+                    self.fail(RunError::Unwritable { cause });
+                    false
+                }
+            }
+        })
     }
 }
 
@@ -171,7 +203,8 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         .iter()
         .map(|component| component.name.clone())
         .collect();
-    run.meter.expect(&names, &run.store.totals(&run.lease)?);
+    let totals = run.store.totals(&run.lease)?;
+    run.meter.expect(&names, &totals);
     let mut recipes = Vec::with_capacity(run.components.len());
     for component in &run.components {
         let id = run
@@ -198,6 +231,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
                 clean,
                 overwrite_edited: run.overwrite_edited,
                 only_chosen: run.only_chosen,
+                stand_in_replaces: run.stand_in_replaces,
             },
             left,
         },
@@ -211,6 +245,8 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         interrupt: run.interrupt,
         run: number,
         recipes,
+        categories: totals.into_iter().map(|(category, _)| category).collect(),
+        writable: OnceLock::new(),
         fatal: Mutex::new(None),
         spent_all: AtomicBool::new(false),
     });
@@ -222,8 +258,12 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    if let Some(cause) = fatal {
-        return Err(RunError::Output { cause });
+    if let Some(error) = fatal {
+        if matches!(error, RunError::Unwritable { .. }) {
+            // Nothing was written, so nothing is unclear.
+            context.store.end_run(number, clean).await?;
+        }
+        return Err(error);
     }
     let stopped = context.gateway.refusal();
     let budget_reached = context.spent_all.load(Ordering::Relaxed);

@@ -76,6 +76,7 @@ pub fn export<E>(
             clean: false,
             overwrite_edited: false,
             only_chosen: false,
+            stand_in_replaces: false,
         },
         left,
     };

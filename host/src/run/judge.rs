@@ -2,6 +2,7 @@
 //! It reads, and changes nothing: a run and a dry run judge alike.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use super::output::stamp;
 use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::decision::{self, Decision, FileState, LastOutcome, Rules};
+use crate::core::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules, Stored};
 use crate::core::digest::Digest;
 use crate::core::fingerprint::{Ingredients, Parts};
 use crate::dataset::{Dataset, Record};
+use crate::llm::providers::offline;
 use crate::store::{Checkpoint, Store};
 
 /// What judging takes.
@@ -39,6 +41,32 @@ pub(super) struct Verdict {
     pub decision: Decision,
     /// Hash of the file that is there.
     pub content: Option<Digest>,
+    /// Where the file lies that stays, if its task writes elsewhere now.
+    pub from: Option<String>,
+    /// Why no file can be put there, as far as it is seen without trying.
+    pub obstacle: Option<String>,
+}
+
+/// A file, as it is found.
+pub(super) struct Found {
+    pub state: FileState,
+    /// Hash of its bytes.
+    pub content: Option<Digest>,
+    /// Who wrote it, before it was edited if it was.
+    pub author: Option<Author>,
+    /// Why no file can take its place.
+    pub obstacle: Option<String>,
+}
+
+impl Found {
+    fn missing(obstacle: Option<String>) -> Found {
+        Found {
+            state: FileState::Missing,
+            content: None,
+            author: None,
+            obstacle,
+        }
+    }
 }
 
 impl Judge {
@@ -52,25 +80,76 @@ impl Judge {
     ) -> Verdict {
         let given = input::given(component, &self.dataset, record);
         let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
-        let (state, content) = self.on_disk(&given.path, checkpoint);
-        let stored = checkpoint.map(Checkpoint::stored);
-        let decision = decision::decide(stored, fingerprint, state, self.rules);
+        let asks = component.parameters.as_ref();
+        let by_stand_in = asks.is_some_and(|asks| asks.model == offline::NAME);
+        let decide = |found: &Found| {
+            let stored = checkpoint.map(|point| Stored {
+                author: found.author,
+                ..point.stored()
+            });
+            decision::decide(stored, fingerprint, found.state, self.rules, by_stand_in)
+        };
+        let found = self.on_disk(&given.path, checkpoint);
+        let elsewhere = checkpoint
+            .filter(|_| found.state == FileState::Missing && found.obstacle.is_none())
+            .and_then(|point| self.elsewhere(point, &given.path));
+        if let Some((point, found)) = elsewhere {
+            let decision = decide(&found);
+            // What would be made again is made where it belongs; what stays is moved.
+            let stays = matches!(
+                decision,
+                Decision::Keep(Kept::Edited | Kept::Accepted | Kept::FromModel)
+            );
+            if stays || point.author == Some(Author::Person) && !self.rules.overwrite_edited {
+                return Verdict {
+                    given,
+                    fingerprint,
+                    parts,
+                    decision,
+                    content: found.content,
+                    from: Some(point.path.clone()),
+                    obstacle: None,
+                };
+            }
+        }
         Verdict {
             given,
             fingerprint,
             parts,
-            decision,
-            content,
+            decision: decide(&found),
+            content: found.content,
+            from: None,
+            obstacle: found.obstacle,
         }
+    }
+
+    /// The file that a task has where its output lay before, if there is one and no other task writes there now.
+    fn elsewhere<'a>(&self, point: &'a Checkpoint, path: &str) -> Option<(&'a Checkpoint, Found)> {
+        if point.path == path || point.content.is_none() {
+            return None;
+        }
+        let found = self.on_disk(&point.path, Some(point));
+        let of_record = || self.store.checkpoints(self.indexed, &point.record);
+        let is_taken = || {
+            // A state that cannot be read says the safe thing.
+            of_record().map_or(true, |points| {
+                let mut others = points.iter().filter(|one| one.component != point.component);
+                others.any(|other| other.path == point.path && other.content.is_some())
+            })
+        };
+        (found.state != FileState::Missing && !is_taken()).then_some((point, found))
     }
 
     /// Hash of the file that dependents of a task can use as it is: one that was made, or edited by hand.
     pub fn usable(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Option<Digest> {
-        let made = checkpoint.is_some_and(|point| point.outcome == LastOutcome::Done);
-        match self.on_disk(path, checkpoint) {
-            (FileState::Edited, content) => content,
-            (FileState::Intact, content) if made => content,
-            (FileState::Intact | FileState::Missing, _) => None,
+        let made = checkpoint.is_some_and(|point| {
+            point.outcome == LastOutcome::Done || point.author == Some(Author::Person)
+        });
+        let found = self.on_disk(path, checkpoint);
+        match found.state {
+            FileState::Edited => found.content,
+            FileState::Intact if made => found.content,
+            FileState::Intact | FileState::Missing => None,
         }
     }
 
@@ -111,37 +190,47 @@ impl Judge {
 
     /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those
     /// differ or the last run ended without notice.
-    pub fn on_disk(
-        &self,
-        path: &str,
-        checkpoint: Option<&Checkpoint>,
-    ) -> (FileState, Option<Digest>) {
+    pub fn on_disk(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Found {
         let file = self.output_root.join(path);
-        let Ok(metadata) = fs::metadata(&file) else {
-            return (FileState::Missing, None);
+        let metadata = match fs::metadata(&file) {
+            Ok(metadata) if metadata.is_dir() => {
+                return Found::missing(Some("there is a directory of this name".to_owned()));
+            }
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Found::missing(None),
+            Err(error) => return Found::missing(Some(error.to_string())),
+        };
+        let found = |state, content, author| Found {
+            state,
+            content,
+            author,
+            obstacle: None,
         };
         let point = checkpoint.filter(|point| point.path == path);
         if self.rules.clean
             && let Some(point) = point
             && point.file == Some(stamp(&metadata))
         {
-            return (FileState::Intact, point.content);
+            return found(FileState::Intact, point.content, point.author);
         }
         let content = fs::read(&file).ok().map(|bytes| Digest::of(&bytes));
-        let written = match point.and_then(|point| point.content) {
+        let (written, author) = match point.map(|point| (point.content, point.author)) {
+            Some((Some(content), author)) => (Some(content), author),
             // The output may have lain here before it lay elsewhere. A state that cannot be read says the
             // safe thing: that the file is somebody's.
-            None => self.store.moved(self.indexed, path).ok().flatten(),
-            written => written,
+            _ => match self.store.moved(self.indexed, path).ok().flatten() {
+                Some((content, author)) => (Some(content), author),
+                None => (None, None),
+            },
         };
-        let found = content.map(|content| (path.to_owned(), content));
+        let placed = content.map(|content| (path.to_owned(), content));
         if content.is_some() && content == written {
-            (FileState::Intact, content)
-        } else if found.is_some_and(|found| self.left.files.contains(&found)) {
+            found(FileState::Intact, content, author)
+        } else if placed.is_some_and(|placed| self.left.files.contains(&placed)) {
             // Nobody's work is lost when it is replaced.
-            (FileState::Missing, None)
+            Found::missing(None)
         } else {
-            (FileState::Edited, content)
+            found(FileState::Edited, content, author)
         }
     }
 }

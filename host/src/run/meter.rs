@@ -6,6 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::core::class::FailureClass;
+use crate::core::decision::{Author, Kept};
 pub use crate::core::statistics::Again;
 use crate::core::statistics::{CallEnd, Detail, Failed, RecordEnd, Statistics, TaskEnd, View};
 use crate::dataset::Record;
@@ -91,10 +92,23 @@ impl Meter {
         self.lock().attempt_ended(component, calls.into(), micros);
     }
 
-    /// An artifact was made; `again` if the task failed before in this run.
-    pub(super) fn artifact_made(&self, record: &str, component: &str, again: bool) {
+    /// A file was kept; counted where a person should know who wrote it.
+    pub(super) fn file_kept(&self, kept: Kept, author: Option<Author>) {
+        if kept != Kept::UpToDate || author == Some(Author::StandIn) {
+            self.lock().file_kept(kept, author);
+        }
+    }
+
+    /// An artifact was made, by the offline stand-in or not; `again` if the task failed before in this run.
+    pub(super) fn artifact_made(
+        &self,
+        record: &str,
+        component: &str,
+        by_stand_in: bool,
+        again: bool,
+    ) {
         let mut statistics = self.lock();
-        statistics.artifact_made(record, component);
+        statistics.artifact_made(record, component, by_stand_in);
         if again {
             statistics.task_mended(record, component);
         }

@@ -17,6 +17,7 @@ mod probe;
 mod process;
 mod record;
 mod recorded;
+mod relocate;
 mod replay;
 #[cfg(test)]
 mod simulation;
@@ -25,6 +26,7 @@ mod step;
 mod task;
 mod unfinished;
 mod untouched;
+mod writable;
 
 pub use accept::{Acceptance, EditedFile, accept};
 pub use clean::{Standing, remove, standing};
@@ -41,3 +43,4 @@ pub use recorded::{Place, Recorded, RecordedEnd, recorded};
 pub use replay::{Replay, UpstreamText, replay, replay_input};
 pub use step::TaskFailure;
 pub use unfinished::edits_are_certain;
+pub use writable::check_output;

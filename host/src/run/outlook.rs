@@ -31,6 +31,10 @@ pub enum Outlook {
     UpToDate,
     /// Leave its file, which a person edited.
     Edited,
+    /// Leave its file, an edit that was accepted, though something that it was made from has changed.
+    Accepted,
+    /// Leave its file, which a real model wrote and the offline stand-in would replace.
+    FromModel,
     /// Run it.
     Runs,
     /// Run it, and it fails: it comes to that without a new answer.
@@ -105,7 +109,7 @@ pub struct Surveyor {
 }
 
 impl Surveyor {
-    /// Over these components, each behind what it depends on; `overwrite_edited` as for a run.
+    /// Over these components, each behind what it depends on; `overwrite_edited` and `stand_in_replaces` as for a run.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -117,6 +121,7 @@ impl Surveyor {
         site: SiteConfig,
         output_root: PathBuf,
         overwrite_edited: bool,
+        stand_in_replaces: bool,
     ) -> Result<Surveyor, StoreError> {
         let left = Left::by(store.file());
         let clean = left.is_certain(store.runs_are_settled()?);
@@ -131,6 +136,7 @@ impl Surveyor {
                     clean,
                     overwrite_edited,
                     only_chosen: false,
+                    stand_in_replaces,
                 },
                 left,
             },
@@ -252,14 +258,23 @@ impl Surveyor {
         }
         let standing = match verdict.decision {
             Decision::Keep(kept) => {
-                if kept == Kept::Edited {
-                    outlook.outlook = Outlook::Edited;
-                } else if probed(false) {
-                    let probe = self.probe(component, record, &verdict, &upstreams, &outlook)?;
-                    outlook.probe = Some(probe);
+                match kept {
+                    Kept::Edited => outlook.outlook = Outlook::Edited,
+                    Kept::Accepted => outlook.outlook = Outlook::Accepted,
+                    Kept::FromModel => outlook.outlook = Outlook::FromModel,
+                    Kept::UpToDate if probed(false) => {
+                        let probe =
+                            self.probe(component, record, &verdict, &upstreams, &outlook)?;
+                        outlook.probe = Some(probe);
+                    }
+                    Kept::UpToDate => {}
                 }
-                let content = verdict.content.unwrap_or(verdict.fingerprint);
-                ready(&outlook, content, None)
+                Standing::Ready {
+                    // It is moved only by a run.
+                    path: verdict.from.unwrap_or_else(|| outlook.path.clone()),
+                    content: verdict.content.unwrap_or(verdict.fingerprint),
+                    text: None,
+                }
             }
             Decision::StayFailed(class) => {
                 let before = outlook.checkpoint.as_ref();

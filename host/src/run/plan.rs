@@ -44,6 +44,10 @@ pub struct ComponentPlan {
     pub up_to_date: u64,
     /// Edited by hand, and kept.
     pub edited: u64,
+    /// Accepted edits that are kept, though something that they were made from changed.
+    pub accepted: u64,
+    /// Written by a real model, and kept from the offline stand-in.
+    pub kept_from_stand_in: u64,
     /// Would run if the file of something that it depends on comes out different.
     pub depends_on_upstream: u64,
     /// Of those that would run, fail without a new answer.
@@ -153,6 +157,8 @@ impl Collected {
                 to_make: 0,
                 up_to_date: 0,
                 edited: 0,
+                accepted: 0,
+                kept_from_stand_in: 0,
                 depends_on_upstream: 0,
                 fails: 0,
                 stay_failed: 0,
@@ -183,6 +189,8 @@ impl Collected {
         match task.outlook {
             Outlook::UpToDate => plan.up_to_date += 1,
             Outlook::Edited => plan.edited += 1,
+            Outlook::Accepted => plan.accepted += 1,
+            Outlook::FromModel => plan.kept_from_stand_in += 1,
             Outlook::Runs => plan.to_make += 1,
             Outlook::Fails(_) => {
                 plan.to_make += 1;

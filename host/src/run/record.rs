@@ -47,6 +47,10 @@ struct Loss {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Final(TaskEnd),
+    /// Made, by the offline stand-in or not.
+    Made {
+        by_stand_in: bool,
+    },
     Parked,
     Interrupted,
     /// Decided in an earlier pass.
@@ -237,6 +241,7 @@ async fn run_component(
         Ended::Ready {
             ready,
             end,
+            by_stand_in,
             written,
         } => {
             tell(Signal::Ready(ready));
@@ -244,7 +249,11 @@ async fn run_component(
                 Some(written) => durable(context, written.await),
                 None => true,
             };
-            Ok(End::Final(if durable { end } else { TaskEnd::Failed }))
+            Ok(match end {
+                TaskEnd::Made if durable => End::Made { by_stand_in },
+                end if durable => End::Final(end),
+                _ => End::Final(TaskEnd::Failed),
+            })
         }
     }
 }
@@ -336,6 +345,7 @@ fn lost(
         path: component.output.path(&record.id, &record.category),
         file: None,
         content: None,
+        author: None,
         left: None,
         model: None,
         executions: 0,
@@ -392,18 +402,18 @@ async fn unreadable(
 fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
     let meter = &context.meter;
     let sweeps = pass == Pass::Sweep;
-    match end {
-        End::Final(end) => {
-            meter.task_ended(&record.category, component, end);
-            if sweeps {
-                meter.tasks_parked(-1);
-            }
-            if end == TaskEnd::Made {
-                meter.artifact_made(&record.id, component, sweeps);
-            }
-        }
-        End::Parked if !sweeps => meter.tasks_parked(1),
-        End::Parked | End::Interrupted | End::Before(_) => {}
+    let (end, made) = match end {
+        End::Final(end) => (end, None),
+        End::Made { by_stand_in } => (TaskEnd::Made, Some(by_stand_in)),
+        End::Parked if !sweeps => return meter.tasks_parked(1),
+        End::Parked | End::Interrupted | End::Before(_) => return,
+    };
+    meter.task_ended(&record.category, component, end);
+    if sweeps {
+        meter.tasks_parked(-1);
+    }
+    if let Some(by_stand_in) = made {
+        meter.artifact_made(&record.id, component, by_stand_in, sweeps);
     }
 }
 
@@ -415,6 +425,7 @@ fn conclude(context: &Context, category: &str, ends: &[End]) {
             End::Final(end) => {
                 complete &= matches!(end, TaskEnd::Made | TaskEnd::Kept | TaskEnd::Edited);
             }
+            End::Made { .. } => {}
             End::Parked | End::Interrupted => return,
             End::Before(done) => complete &= done,
         }

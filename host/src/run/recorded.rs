@@ -83,6 +83,7 @@ pub fn recorded(
             clean: false,
             overwrite_edited: false,
             only_chosen: false,
+            stand_in_replaces: false,
         },
         left,
     };

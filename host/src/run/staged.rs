@@ -145,7 +145,7 @@ impl Staged {
 }
 
 /// A file without a name.
-fn unnamed(directory: &Path) -> io::Result<File> {
+pub(super) fn unnamed(directory: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .custom_flags(OFlags::TMPFILE.bits().cast_signed())

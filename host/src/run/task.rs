@@ -13,17 +13,20 @@ use super::executor::Context;
 use super::input::{self, Given};
 use super::judge::Verdict;
 use super::meter::{Again, Event};
-use super::output::Written;
+use super::output::{Written, stamp};
+use super::relocate::relocate;
 use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
+use crate::core::change::Change;
 use crate::core::class::FailureClass;
-use crate::core::decision::{self, Decision, Kept, LastOutcome, Reason};
+use crate::core::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use crate::core::digest::Digest;
-use crate::core::fingerprint::Parts;
+use crate::core::fingerprint::{self, Parts};
 use crate::core::key::KeyContext;
 use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::GatewayError;
+use crate::llm::providers::offline;
 use crate::llm::request::{Answer, Usage};
 use crate::plugin::limits::Limits;
 use crate::plugin::sandbox::{
@@ -47,6 +50,8 @@ pub(super) enum Ended {
     Ready {
         ready: Ready,
         end: TaskEnd,
+        /// Whether the offline stand-in wrote it now.
+        by_stand_in: bool,
         written: Option<oneshot::Receiver<Written>>,
     },
     /// It failed; `parked` if a sweep tries again. Nothing is written of one that stays failed.
@@ -98,11 +103,27 @@ impl Task<'_> {
             parts,
             decision,
             content,
+            from,
+            obstacle,
         } = judge.judge(self.component, self.record, self.checkpoint, &contents);
         match decision {
-            Decision::Keep(kept) => Ok(self.keep(kept, given.path, content.unwrap_or(fingerprint))),
+            Decision::Keep(kept) => {
+                let made_from = (fingerprint, parts);
+                let content = content.unwrap_or(fingerprint);
+                let stays = self.settle(kept, &given.path, from.as_deref(), made_from);
+                // Boxed, so that what is rare takes no memory of the many tasks that wait.
+                match Box::pin(stays).await? {
+                    Some(failed) => Ok(failed),
+                    None => Ok(self.keep(kept, given.path, content)),
+                }
+            }
             Decision::StayFailed(class) => Ok(self.stay_failed(class)),
             Decision::Run(_) if held_back => Ok(Ended::HeldBack),
+            Decision::Run(_) if !self.context.is_writable() => Ok(Ended::Interrupted),
+            Decision::Run(_) if obstacle.is_some() => {
+                let obstacle = obstacle.unwrap_or_default();
+                Ok(self.cannot_write(&given.path, &obstacle))
+            }
             Decision::Run(reason) => {
                 let stored = self
                     .checkpoint
@@ -120,8 +141,7 @@ impl Task<'_> {
                 let record = self.record.id.as_str();
                 let component = self.component.name.as_str();
                 let span = tracing::debug_span!("task", record, component, ?reason);
-                let unclear = content.filter(|_| reason == Reason::Unclear);
-                attempt.run(unclear, input).instrument(span).await
+                attempt.run(reason, content, input).instrument(span).await
             }
         }
     }
@@ -168,9 +188,85 @@ impl Task<'_> {
         meter.task_failed(self.record, &self.component.name, class, cause, again);
     }
 
+    /// Nothing was asked for it, since its answers could not be written.
+    fn cannot_write(&self, path: &str, obstacle: &str) -> Ended {
+        let class = FailureClass::Output;
+        let file = self.context.judge.output_root.join(path);
+        let cause = format!("cannot write {}: {obstacle}", file.display());
+        self.failed(class, &cause, Again::Rerun);
+        Ended::Failed {
+            class,
+            parked: false,
+            written: None,
+        }
+    }
+
+    /// Moves a file that stays to where the output lies now, and notes an accepted edit as done whatever became of
+    /// its task meanwhile. Most files need neither. How the task ended, if it failed in that.
+    async fn settle(
+        &self,
+        kept: Kept,
+        path: &str,
+        from: Option<&str>,
+        made_from: (Digest, Parts),
+    ) -> Result<Option<Ended>, StoreError> {
+        let Some(before) = self.checkpoint else {
+            return Ok(None);
+        };
+        let is_settled = kept != Kept::Accepted || before.outcome == LastOutcome::Done;
+        let mut point = Checkpoint {
+            cause: None,
+            parked: false,
+            ..before.clone()
+        };
+        if point.author == Some(Author::Person) && kept != Kept::Edited {
+            point.outcome = LastOutcome::Done;
+        }
+        match from {
+            None if is_settled => return Ok(None),
+            None => {}
+            Some(from) => {
+                let root = &self.context.judge.output_root;
+                match relocate(root, from, path) {
+                    Ok(metadata) if kept != Kept::Edited => point.file = Some(stamp(&metadata)),
+                    // What was written there before tells that this is not it.
+                    Ok(_) => point.file = None,
+                    Err(error) => {
+                        let obstacle =
+                            format!("the file that is at {from} cannot be moved: {error}");
+                        return Ok(Some(self.cannot_write(path, &obstacle)));
+                    }
+                }
+                point.path = path.to_owned();
+                if kept == Kept::Accepted && self.only_moved(before, &made_from.1)? {
+                    (point.fingerprint, point.parts) = made_from;
+                    point.recipe = self.context.recipe(self.component);
+                    point.seen = self.seen;
+                }
+            }
+        }
+        let store = &self.context.store;
+        store
+            .complete(self.context.indexed.id, self.context.run, vec![point])
+            .await?;
+        Ok(None)
+    }
+
+    /// Whether nothing but the path of the file has changed.
+    fn only_moved(&self, before: &Checkpoint, parts: &Parts) -> Result<bool, StoreError> {
+        let Some(recipe) = self.context.store.recipe(before.recipe)? else {
+            return Ok(false);
+        };
+        let now = (&self.component.recipe, parts);
+        let changes = fingerprint::changes(now, (&recipe, &before.parts));
+        Ok(changes == [Change::Output])
+    }
+
     fn keep(&self, kept: Kept, path: String, content: Digest) -> Ended {
+        let author = self.checkpoint.and_then(|point| point.author);
+        self.context.meter.file_kept(kept, author);
         let end = match kept {
-            Kept::UpToDate => TaskEnd::Kept,
+            Kept::UpToDate | Kept::Accepted | Kept::FromModel => TaskEnd::Kept,
             Kept::Edited => {
                 self.context
                     .meter
@@ -185,6 +281,7 @@ impl Task<'_> {
                 text: None,
             },
             end,
+            by_stand_in: false,
             written: None,
         }
     }
@@ -208,6 +305,8 @@ struct Spent {
     micros: u64,
     cpu: Duration,
     model: Option<String>,
+    /// Whether the offline stand-in gave one of the answers.
+    by_stand_in: bool,
 }
 
 impl Spent {
@@ -215,7 +314,17 @@ impl Spent {
         self.calls += 1;
         if let Answer::Completion(completion) = answer {
             self.usage += completion.usage;
+            self.by_stand_in |= completion.model == offline::NAME;
             self.model = Some(completion.model.clone());
+        }
+    }
+
+    /// Who wrote what comes of it.
+    fn author(&self) -> Author {
+        match &self.model {
+            _ if self.by_stand_in => Author::StandIn,
+            Some(_) => Author::Model,
+            None => Author::Component,
         }
     }
 
@@ -256,10 +365,11 @@ impl From<StoreError> for Stop {
 }
 
 impl Attempt<'_> {
-    /// Runs it; `unclear` is the hash of a file that lies there and may be half of this one, or somebody's.
+    /// Runs it for a reason; `found` is the hash of the file that lies there.
     async fn run(
         &self,
-        unclear: Option<Digest>,
+        reason: Reason,
+        found: Option<Digest>,
         input: Result<Arc<Input>, TaskFailure>,
     ) -> Result<Ended, StoreError> {
         let context = self.task.context;
@@ -278,13 +388,15 @@ impl Attempt<'_> {
             Ok(text) => {
                 let text: Arc<str> = text.into();
                 let made = Digest::of(text.as_bytes());
-                if let Some(found) = unclear
-                    && found != made
-                    && !context.judge.is_half_written(&self.path, &text)
-                {
-                    // Not a half-finished write of this text: a person's edit.
-                    return Ok(self.task.keep(Kept::Edited, self.path.clone(), found));
+                if let Some(found) = found.filter(|found| *found != made) {
+                    if let Some(kept) = self.stays(reason, &text, &spent) {
+                        return Ok(self.task.keep(kept, self.path.clone(), found));
+                    }
+                    if reason == Reason::FileEdited {
+                        Box::pin(self.save_edit()).await?;
+                    }
                 }
+                let by_stand_in = spent.by_stand_in;
                 let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
                 let written = context
                     .output
@@ -298,6 +410,7 @@ impl Attempt<'_> {
                 Ok(Ended::Ready {
                     ready,
                     end: TaskEnd::Made,
+                    by_stand_in,
                     written: Some(written),
                 })
             }
@@ -319,6 +432,34 @@ impl Attempt<'_> {
             }
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
             Err(Stop::Store(error)) => Err(error),
+        }
+    }
+
+    /// Whether the file that lies there is kept, now that it is known what would take its place.
+    fn stays(&self, reason: Reason, text: &str, spent: &Spent) -> Option<Kept> {
+        let judge = &self.task.context.judge;
+        let before = self.task.checkpoint;
+        let author = before
+            .filter(|point| point.path == self.path)
+            .and_then(|point| point.author);
+        if reason == Reason::Unclear && !judge.is_half_written(&self.path, text) {
+            // Not a half-finished write of this text: a person's edit.
+            return Some(Kept::Edited);
+        }
+        // The stand-in answered where a real model could not.
+        let is_lost = spent.by_stand_in && author == Some(Author::Model);
+        (is_lost && reason != Reason::Unclear && !judge.rules.stand_in_replaces)
+            .then_some(Kept::FromModel)
+    }
+
+    /// Keeps the text of the edit that is about to be replaced.
+    async fn save_edit(&self) -> Result<(), StoreError> {
+        let context = self.task.context;
+        let file = context.judge.output_root.join(&self.path);
+        match fs::read(&file) {
+            Ok(text) => context.store.keep_edit(&self.id(), &self.path, text).await,
+            // It went away since, so there is nothing to keep.
+            Err(_) => Ok(()),
         }
     }
 
@@ -502,7 +643,8 @@ impl Attempt<'_> {
             }
             (_, Some(point)) => point.attempts,
         };
-        Checkpoint {
+        let author = spent.author();
+        let point = Checkpoint {
             record: self.task.record.id.clone(),
             component: self.task.component.name.clone(),
             outcome,
@@ -520,13 +662,21 @@ impl Attempt<'_> {
             path: self.path.clone(),
             file: None,
             content: None,
+            author: None,
             left: None,
             model: spent.model,
             executions: spent.executions,
             calls: spent.calls,
             usage: spent.usage,
         }
-        .keep_file(before)
+        .keep_file(before);
+        match outcome {
+            LastOutcome::Done => Checkpoint {
+                author: Some(author),
+                ..point
+            },
+            _ => point,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Map;
 use super::executor::Context;
 use super::output::stamp;
 use crate::component::Component;
-use crate::core::decision::LastOutcome;
+use crate::core::decision::{Kept, LastOutcome};
 use crate::core::statistics::{RecordEnd, TaskEnd};
 use crate::store::{Checkpoint, RecordRef};
 
@@ -27,6 +27,8 @@ pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
         for component in &context.components {
             let meter = &context.meter;
             meter.task_ended(&reference.category, &component.name, TaskEnd::Kept);
+            let author = checkpoint(reference, &component.name).and_then(|point| point.author);
+            meter.file_kept(Kept::UpToDate, author);
         }
         context
             .meter

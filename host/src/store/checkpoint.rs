@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
-use crate::core::decision::{LastOutcome, Stored};
+use crate::core::decision::{Author, LastOutcome, Stored};
 use crate::core::digest::Digest;
 use crate::core::fingerprint::Parts;
 use crate::core::statistics::TaskEnd;
@@ -56,6 +56,8 @@ pub struct LeftFile {
     pub path: String,
     /// Hash of the file's bytes, as it was written.
     pub content: Digest,
+    /// Who wrote it.
+    pub author: Option<Author>,
 }
 
 /// How a task ended.
@@ -89,6 +91,8 @@ pub struct Checkpoint {
     pub file: Option<FileStamp>,
     /// Hash of the file's bytes.
     pub content: Option<Digest>,
+    /// Who wrote the file.
+    pub author: Option<Author>,
     /// A file that was written where the output lay before; noted when the checkpoint is written, and not read
     /// back with it.
     pub left: Option<LeftFile>,
@@ -110,20 +114,28 @@ impl Checkpoint {
             fingerprint: self.fingerprint,
             attempts: self.attempts,
             calls: self.calls,
+            author: self.author,
         }
     }
 
-    /// Takes over the file of an earlier checkpoint: it stays what it is until another takes its place.
+    /// Takes over the file of an earlier checkpoint: it stays what it is until another takes its place. Only a task that
+    /// is done leaves the file that it had elsewhere.
     pub fn keep_file(mut self, before: Option<&Checkpoint>) -> Checkpoint {
         match before {
-            Some(before) if before.path == self.path => {
+            Some(before)
+                if before.path == self.path
+                    || before.content.is_some() && self.outcome != LastOutcome::Done =>
+            {
+                self.path.clone_from(&before.path);
                 self.file = before.file;
                 self.content = before.content;
+                self.author = before.author;
             }
             Some(before) => {
                 self.left = before.content.map(|content| LeftFile {
                     path: before.path.clone(),
                     content,
+                    author: before.author,
                 });
             }
             None => {}
@@ -186,17 +198,25 @@ impl Store {
         self.read(|reader| checkpoints_of(reader, dataset, &[record]))
     }
 
-    /// Hash of the file that a task wrote at a path which was not its own any more then.
+    /// Hash and author of the file that a task wrote at a path which was not its own any more then.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn moved(&self, dataset: i64, path: &str) -> Result<Option<Digest>, StoreError> {
+    pub fn moved(
+        &self,
+        dataset: i64,
+        path: &str,
+    ) -> Result<Option<(Digest, Option<Author>)>, StoreError> {
         self.read(|reader| {
-            let content: Option<Vec<u8>> = reader
-                .prepare_cached("SELECT content FROM moved WHERE dataset = ?1 AND path = ?2")?
-                .query_row(params![dataset, path], |row| row.get(0))
+            let sql = "SELECT content, author FROM moved WHERE dataset = ?1 AND path = ?2";
+            let found: Option<(Vec<u8>, Option<String>)> = reader
+                .prepare_cached(sql)?
+                .query_row(params![dataset, path], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            Ok(content.and_then(|content| Digest::from_slice(&content)))
+            Ok(found.and_then(|(content, author)| {
+                let author = author.and_then(|name| Author::named(&name));
+                Some((Digest::from_slice(&content)?, author))
+            }))
         })
     }
 
@@ -216,9 +236,10 @@ impl Store {
                 let mut statement = connection.prepare_cached(
                     "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class,
                         cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
-                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts, attempts)
+                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts, attempts,
+                        author)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
                 )?;
                 // Who writes to a path again leaves nothing there.
                 let mut taken = connection
@@ -237,15 +258,16 @@ impl Store {
                     if let Some(left) = &point.left {
                         connection
                             .prepare_cached(
-                                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content)
-                                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content, author)
+                                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                             )?
                             .execute(params![
                                 dataset,
                                 left.path,
                                 point.record,
                                 point.component,
-                                left.content.as_bytes().as_slice()
+                                left.content.as_bytes().as_slice(),
+                                left.author.map(Author::as_str)
                             ])?;
                     }
                     statement.execute(params![
@@ -273,6 +295,7 @@ impl Store {
                         point.seen.0.as_slice(),
                         point.parts.0,
                         point.attempts,
+                        point.author.map(Author::as_str),
                     ])?;
                 }
                 Ok(())
@@ -290,7 +313,7 @@ pub(super) fn checkpoints_of(
     let mut statement = reader.prepare_cached(
         "SELECT record, component, outcome, class, cause, parked, generation, fingerprint, path, size,
             mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
-            seen, parts, attempts
+            seen, parts, attempts, author
          FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2))",
     )?;
     let records = serde_json::json!(records).to_string();
@@ -345,6 +368,9 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         seen: Seen(row.get(19)?),
         parts: Parts(row.get(20)?),
         attempts: row.get(21)?,
+        author: row
+            .get::<_, Option<String>>(22)?
+            .and_then(|name| Author::named(&name)),
     })
 }
 
@@ -377,6 +403,7 @@ mod tests {
                 inode: 9,
             }),
             content: Some(Digest::of(b"c")),
+            author: Some(Author::Model),
             left: None,
             model: Some("m".to_owned()),
             executions: 3,
@@ -390,16 +417,27 @@ mod tests {
         );
         assert!(store.checkpoints(2, "iron").unwrap().is_empty());
         assert!(!store.runs_are_settled().unwrap(), "it has not ended");
-        let moved = Checkpoint {
+        let elsewhere = |outcome| Checkpoint {
+            outcome,
             path: "other/iron.md".to_owned(),
             file: None,
             content: None,
+            author: None,
             ..point.clone()
         };
-        let moved = moved.keep_file(Some(&point));
-        assert_eq!(moved.content, None);
+        let failed = elsewhere(point.outcome).keep_file(Some(&point));
+        assert_eq!(
+            (failed.path.as_str(), failed.content, failed.author),
+            ("text/iron.md", point.content, point.author),
+            "what failed has its file where it was"
+        );
+        let moved = elsewhere(LastOutcome::Done).keep_file(Some(&point));
+        assert_eq!((moved.content, moved.author), (None, None));
         store.complete(1, run, vec![moved]).await.unwrap();
-        assert_eq!(store.moved(1, "text/iron.md").unwrap(), point.content);
+        assert_eq!(
+            store.moved(1, "text/iron.md").unwrap(),
+            point.content.map(|content| (content, point.author))
+        );
         assert_eq!(store.moved(1, "x.md").unwrap(), None);
     }
 }

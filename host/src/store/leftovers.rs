@@ -4,6 +4,7 @@
 use rusqlite::{Row, params};
 
 use super::{Store, StoreError};
+use crate::core::decision::Author;
 use crate::core::digest::Digest;
 
 /// Why a file is left over.
@@ -32,6 +33,8 @@ pub struct Leftover {
     pub path: String,
     /// Hash of what was written.
     pub content: Digest,
+    /// Who wrote it.
+    pub author: Option<Author>,
 }
 
 /// How many files are left over for one cause.
@@ -115,7 +118,7 @@ impl Store {
             Why::Deleted | Why::Dropped => "task.record, task.component",
         };
         let sql = format!(
-            "SELECT {table}.record, {table}.component, record.category, path, content {from}
+            "SELECT {table}.record, {table}.component, record.category, path, content, {table}.author {from}
                 AND ?2 IS NOT NULL AND ({order}) > (?3, ?4) ORDER BY {order} LIMIT ?5"
         );
         self.read(|reader| {
@@ -187,5 +190,8 @@ fn leftover(row: &Row<'_>, why: Why) -> rusqlite::Result<Leftover> {
         path: row.get(3)?,
         // No file has the hash of one that is malformed: it counts as edited, and is kept.
         content: Digest::from_slice(&content).unwrap_or_else(|| Digest::of(b"malformed")),
+        author: row
+            .get::<_, Option<String>>(5)?
+            .and_then(|name| Author::named(&name)),
     })
 }

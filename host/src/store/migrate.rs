@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The step at place N leads from version N to version N + 1.
-const STEPS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const STEPS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// Version of the tables that this host works with.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -176,6 +176,29 @@ INSERT INTO transcript SELECT dataset, record, component, old_transcript.fingerp
     FROM old_transcript JOIN old_task ON old_task.id = old_transcript.task;
 DROP TABLE old_transcript;
 DROP TABLE old_task;
+";
+
+/// Who wrote each file, and the texts of edits that were replaced. Of a file from before a failure it is not known, so it
+/// counts as a model's, which nothing but a model replaces.
+const VERSION_5: &str = "
+ALTER TABLE task ADD COLUMN author TEXT;
+ALTER TABLE moved ADD COLUMN author TEXT;
+UPDATE task SET author = CASE
+    WHEN outcome = 'done' AND run = 0 THEN 'person'
+    WHEN model = 'offline' THEN 'stand-in'
+    WHEN outcome = 'done' AND model IS NULL THEN 'component'
+    ELSE 'model' END
+    WHERE content IS NOT NULL;
+CREATE TABLE edit (
+    id          INTEGER PRIMARY KEY,
+    dataset     INTEGER NOT NULL,
+    record      TEXT NOT NULL,
+    component   TEXT NOT NULL,
+    path        TEXT NOT NULL,
+    text        BLOB NOT NULL,
+    replaced_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX edit_task ON edit (dataset, record, component);
 ";
 
 /// Brings the tables up to date; makes them where there are none.

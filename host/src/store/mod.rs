@@ -4,6 +4,7 @@
 //! Nothing here decides: what to run and what to ask is for `core` and `run`.
 
 mod checkpoint;
+mod edits;
 mod error;
 mod experience;
 mod export;
@@ -35,6 +36,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
+pub use edits::KeptEdit;
 pub use error::{IndexError, StoreError};
 pub use experience::EndedAt;
 pub use export::Exported;

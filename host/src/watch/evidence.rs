@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::core::decision::LastOutcome;
+use crate::core::decision::{Author, LastOutcome};
 use crate::dataset::Dataset;
 use crate::llm::render::render;
 use crate::llm::request::{Answer, CompletionRequest, ResponseFormat};
@@ -60,6 +60,8 @@ pub struct TaskEvidence {
     pub attempts: u32,
     /// Path of its file below the output directory.
     pub path: String,
+    /// Who wrote its file: `model`, `stand-in`, `component` or `person`.
+    pub written_by: Option<&'static str>,
     /// The file, as far as it is text.
     pub artifact: Option<String>,
     /// What it was asked and answered, in order.
@@ -118,6 +120,7 @@ impl Evidence {
             advice: class.map(|class| class.advice()),
             attempts: point.attempts,
             path: point.path.clone(),
+            written_by: point.author.map(Author::as_str),
             artifact: self.artifact(point),
             exchanges,
             note,

@@ -56,6 +56,22 @@ pub fn markdown(snapshot: &Snapshot) -> String {
         ),
         ("cost".to_owned(), dollars(calls.cost_micros)),
     ];
+    let authors = view.authors;
+    for (what, files) in [
+        ("placeholders by the offline stand-in", authors.placeholders),
+        (
+            "files of a real model, kept from the stand-in",
+            authors.kept_from_stand_in,
+        ),
+        (
+            "accepted edits, kept though something changed",
+            authors.accepted_kept,
+        ),
+    ] {
+        if files > 0 {
+            numbers.push((what.to_owned(), files.to_string()));
+        }
+    }
     if let Some(micros) = view.projected_cost_micros {
         numbers.push(("cost expected in all".to_owned(), dollars(micros)));
     }

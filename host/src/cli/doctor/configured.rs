@@ -87,7 +87,7 @@ pub(super) fn components(
     for error in broken {
         show(Check::error("plugins", error));
     }
-    match component::resolve(&plugins, &settings.config, args.model.as_deref()) {
+    match component::resolve(&plugins, &settings.config, args.model.name()) {
         Err(error) => {
             show(Check::error("components", error));
             Vec::new()

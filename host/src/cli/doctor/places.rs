@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 use super::super::settings::Settings;
-use super::Check;
+use super::{Check, State};
+use crate::component::Component;
+use crate::run::check_output;
 use crate::store::{Store, StoreError};
 
 /// Free space that gets a warning, and that is a problem, bytes.
@@ -13,7 +15,7 @@ const LITTLE: u64 = 1_000_000_000;
 const NEXT_TO_NOTHING: u64 = 50_000_000;
 
 /// Looks at all of them.
-pub(super) fn look(settings: &Settings, show: &mut impl FnMut(Check)) {
+pub(super) fn look(settings: &Settings, components: &[Component], show: &mut impl FnMut(Check)) {
     let config = &settings.config;
     show(state(&config.state.file));
     let file = &config.state.file;
@@ -23,7 +25,20 @@ pub(super) fn look(settings: &Settings, show: &mut impl FnMut(Check)) {
         ("output", config.output.directory.clone(), "--output DIR"),
         ("cache", settings.cache.clone(), "BATCHGEN_CACHE_DIR"),
     ] {
-        show(place(area, &directory, flag));
+        show(match (area, place(area, &directory, flag)) {
+            ("output", check) if check.state != State::Problem => {
+                // The directories of the components are looked at, too.
+                match check_output(&directory, components, &[]) {
+                    Ok(()) => check,
+                    Err(cause) => Check::problem(
+                        area,
+                        cause,
+                        format!("change its permissions, or name another place with {flag}"),
+                    ),
+                }
+            }
+            (_, check) => check,
+        });
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::super::program;
+
 /// All that is known of a task.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -61,6 +63,10 @@ pub(super) struct Now {
 pub(super) struct FileReport {
     pub path: String,
     pub state: &'static str,
+    /// `model`, `stand-in`, `component` or `person`.
+    pub written_by: Option<&'static str>,
+    /// When an edit of it was replaced last.
+    pub replaced_edit: Option<String>,
 }
 
 /// What it depends on.
@@ -84,6 +90,8 @@ pub(super) fn render(report: &Report) -> String {
     let headline = match report.outlook {
         "up-to-date" => "up to date",
         "edited" => "edited by hand, and kept",
+        "accepted" => "an accepted edit, and kept",
+        "kept-from-stand-in" => "written by a real model, and kept",
         "runs" => "to be made",
         "fails" => "to be tried, and failing",
         "depends-on-upstream" => "depends on upstream",
@@ -128,7 +136,22 @@ pub(super) fn render(report: &Report) -> String {
         "missing" => "not there",
         _ => "not as it was written",
     };
-    line("file", &format!("{}, {state}", report.file.path));
+    let author = match report.file.written_by {
+        Some("stand-in") => ", by the offline stand-in: a placeholder",
+        Some("model") => ", by a real model",
+        Some("person") => ", an edit that was accepted",
+        _ => "",
+    };
+    line("file", &format!("{}, {state}{author}", report.file.path));
+    if let Some(time) = &report.file.replaced_edit {
+        let text = format!(
+            "an edit of it was replaced, {time}; `{} accept --restore --record {} --component {}` puts it back",
+            program::name(),
+            report.record,
+            report.component
+        );
+        line("edit", &text);
+    }
     let now = &report.now;
     let print = now
         .fingerprint
@@ -197,7 +220,7 @@ fn ended(last: &Last) -> String {
         .as_ref()
         .map(|time| format!(", {time}"))
         .unwrap_or_default();
-    if last.outcome == "done" && last.run.is_none() {
+    if last.outcome == "done" && last.executions == 0 {
         return format!("accepted as it was edited{time}");
     }
     let class = last

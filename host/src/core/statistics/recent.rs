@@ -71,6 +71,9 @@ pub struct ArtifactNote {
     pub record: String,
     /// Name of the component.
     pub component: String,
+    /// Whether the offline stand-in wrote it: a placeholder.
+    #[serde(default)]
+    pub by_stand_in: bool,
 }
 
 /// A task that fails now.
@@ -138,13 +141,14 @@ impl Recent {
     }
 
     /// An artifact was made.
-    pub fn made(&mut self, record: &str, component: &str) {
+    pub fn made(&mut self, record: &str, component: &str, by_stand_in: bool) {
         if self.artifacts.len() == ARTIFACTS {
             self.artifacts.pop_back();
         }
         self.artifacts.push_front(ArtifactNote {
             record: record.to_owned(),
             component: component.to_owned(),
+            by_stand_in,
         });
     }
 
@@ -195,7 +199,7 @@ mod tests {
                 cause: &"x".repeat(10_000),
                 again: Again::Rerun,
             });
-            recent.made(&record, "tags");
+            recent.made(&record, "tags", false);
         }
         recent.mended("record-998", "text");
         let failures = recent.failures();

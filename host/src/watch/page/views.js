@@ -93,13 +93,15 @@ function showNumbers(snapshot) {
   if (calls.again_tokens > 0) tokensMore.push(`${count(calls.again_tokens)} for retries and repairs`);
   const ends = new Date(Date.parse(snapshot.at) + (view.eta_seconds || 0) * 1000);
   const left = view.eta_seconds == null ? "unknown" : duration(view.eta_seconds);
+  const standIn = view.authors ? view.authors.placeholders : 0;
+  const placeholders = standIn > 0 ? `, ${count(standIn)} are placeholders` : "";
   const numbers = [
     [records, `${count(view.done)} of ${count(view.records)}`, `${percent.toFixed(0)} %, ${count(view.complete)} complete`],
     ["success", `${view.success_percent.toFixed(1)} %`, `of ${records} that ended`],
     runs
       ? ["time left", left, view.eta_seconds == null ? "" : `until about ${ends.toLocaleTimeString()}`]
       : ["took", duration(view.elapsed_seconds), ""],
-    ["artifacts made", count(sum("made")), `${count(sum("kept", "edited"))} kept`],
+    ["artifacts made", count(sum("made")), `${count(sum("kept", "edited"))} kept${placeholders}`],
     ["tasks failed", count(sum("failed")), `${count(sum("blocked", "skipped"))} not begun, ${count(view.parked_tasks)} to try again`],
     [`${records} an hour`, count(view.records_per_hour), `${rate(view.tasks_per_second)} tasks/s`],
     ["tokens in, out", `${count(calls.input_tokens)}, ${count(calls.output_tokens)}`, tokensMore.join(", ")],
@@ -231,7 +233,8 @@ function showArtifacts(snapshot, open) {
   const artifacts = snapshot.detail.artifacts;
   fill(byId("made"), artifacts, () =>
     artifacts.map((note) => {
-      const button = make("button", { type: "button" }, `${note.record} ${note.component}`);
+      const mark = note.by_stand_in ? " (placeholder)" : "";
+      const button = make("button", { type: "button" }, `${note.record} ${note.component}${mark}`);
       button.dataset.key = JSON.stringify([note.record, note.component]);
       button.addEventListener("click", () => open(note.record, note.component));
       return make("li", {}, button);
@@ -258,6 +261,9 @@ function showTask(record, component, task, problem) {
   }
   if (task.artifact != null) {
     heading(task.path);
+    if (task.written_by === "stand-in") {
+      parts.push(make("p", {}, "Written by the offline stand-in: a placeholder, not for publishing."));
+    }
     parts.push(make("pre", { class: "artifact" }, task.artifact));
   }
   if (task.note) parts.push(make("p", { class: "hint" }, `Note: ${task.note}.`));
