@@ -16,8 +16,9 @@ use crate::run::{Acceptance, accept, edits_are_certain};
   batchgen accept --record oak
   batchgen accept --restore --record oak    # puts back what `batchgen run --overwrite-edited` replaced
 
-An accepted edit stays whatever changes; `host plan` says how many would otherwise be made again. Files that another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not \
-    what its component promises.")]
+An accepted edit stays whatever changes; `batchgen plan` says how many would otherwise be made again. Files that \
+    another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not what its component \
+    promises.")]
 pub(super) struct AcceptArgs {
     /// Say which files were edited, and adopt none
     #[arg(long)]

@@ -88,6 +88,19 @@ mod tests {
             accepted_kept: 40,
         };
         let text = (after_run(&one) + &after_run(&many)).replace(program::name(), "batchgen");
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(text, @r#"
+        1 file of a real model is kept from the offline stand-in
+          --model provider/model makes them anew; `--model offline` replaces them by placeholders
+        1 accepted edit is kept, though what it was made from changed
+          `batchgen accept` confirms them; `batchgen run --overwrite-edited` replaces them, and the state keeps their texts
+        1 file was written by the offline stand-in: placeholder text, not for publishing
+          --model provider/model, or `model` in batchgen.toml, names a real model
+        30 files of a real model are kept from the offline stand-in
+          --model provider/model makes them anew; `--model offline` replaces them by placeholders
+        40 accepted edits are kept, though what they were made from changed
+          `batchgen accept` confirms them; `batchgen run --overwrite-edited` replaces them, and the state keeps their texts
+        20 files were written by the offline stand-in: placeholder text, not for publishing
+          --model provider/model, or `model` in batchgen.toml, names a real model
+        "#);
     }
 }

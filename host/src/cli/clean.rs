@@ -1,6 +1,8 @@
 //! `batchgen clean`: lists files that no task makes any more, and removes them on request.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
@@ -10,7 +12,7 @@ use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use crate::run::{Standing, remove, standing};
-use crate::store::{Leftover, LeftoverCount, Why};
+use crate::store::{Leftover, LeftoverCount, Store, TaskId, Why};
 
 /// List files that no task makes any more; remove them only where a flag says so.
 #[derive(Debug, Args)]
@@ -83,6 +85,9 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                     Ok(Standing::Edited) => removes && args.force,
                     _ => false,
                 };
+                if wanted && matches!(found, Ok(Standing::Edited)) {
+                    keep_text(&store, indexed.id, root, &leftover).await?;
+                }
                 let done = match found {
                     Ok(_) if wanted => remove(root, &leftover).map(|()| "removed"),
                     Ok(Standing::Intact) => Ok("kept"),
@@ -133,6 +138,28 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
     } else {
         Exit::Done
     })
+}
+
+/// Keeps the text of an edit that is about to be removed.
+async fn keep_text(
+    store: &Store,
+    dataset: i64,
+    root: &Path,
+    leftover: &Leftover,
+) -> Result<(), Failure> {
+    // What cannot be read cannot be kept; whether it can be removed is seen next.
+    let Ok(text) = fs::read(root.join(&leftover.path)) else {
+        return Ok(());
+    };
+    let task = TaskId {
+        dataset,
+        record: leftover.record.clone(),
+        component: leftover.component.clone(),
+    };
+    store
+        .keep_edit(&task, &leftover.path, text)
+        .await
+        .map_err(Failure::internal)
 }
 
 fn tell(leftover: &Leftover, done: &str, as_json: bool) {

@@ -18,7 +18,7 @@ use super::settings;
 use crate::component::Component;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::prices;
-use crate::run::{ComponentPlan, Plan};
+use crate::run::{ComponentPlan, Overwriting, Plan};
 use crate::store::Selection;
 
 /// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
@@ -84,12 +84,11 @@ async fn plan(
             execute(project, &state, wanted, display).await?
         }
     };
-    let mut surveyor = state.surveyor(
-        project,
-        components,
-        args.overwrite_edited,
-        args.project.model.asks_for_stand_in(),
-    )?;
+    let overwriting = Overwriting {
+        edited: args.overwrite_edited,
+        from_model: args.project.model.asks_for_stand_in(),
+    };
+    let mut surveyor = state.surveyor(project, components, overwriting)?;
     let price = |model: &str| prices::price(&project.settings.config.models, model);
     let plan = crate::run::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     let leftovers = leftovers(project, &state)?;

@@ -16,7 +16,7 @@ use crate::core::graph::{self, GraphError};
 use crate::dataset::Dataset;
 use crate::plugin::lock::Lock;
 use crate::plugin::{engine, load};
-use crate::run::Surveyor;
+use crate::run::{Overwriting, Surveyor};
 use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store, StoreError};
 
 /// A project without its state.
@@ -222,8 +222,7 @@ impl State {
         &self,
         project: &Project,
         components: &[Component],
-        overwrite_edited: bool,
-        stand_in_replaces: bool,
+        overwriting: Overwriting,
     ) -> Result<Surveyor, Failure> {
         let config = &project.settings.config;
         Surveyor::new(
@@ -233,8 +232,7 @@ impl State {
             components,
             config.site.clone(),
             config.output.directory.clone(),
-            overwrite_edited,
-            stand_in_replaces,
+            overwriting,
         )
         .map_err(Failure::internal)
     }

@@ -17,7 +17,7 @@ use crate::core::decision::{Author, FileState, LastOutcome};
 use crate::core::explain;
 use crate::core::recipe::ALL_FIELDS;
 use crate::dataset::Record;
-use crate::run::{Outlook, ProbeEnd, Surveyor, TaskOutlook};
+use crate::run::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
 use crate::store::TaskId;
 
 /// Longest value that is shown.
@@ -67,12 +67,11 @@ async fn why(
     let Some(reference) = records.first() else {
         return Ok(Exit::Done);
     };
-    let mut surveyor = state.surveyor(
-        project,
-        components,
-        false,
-        args.project.model.asks_for_stand_in(),
-    )?;
+    let overwriting = Overwriting {
+        edited: false,
+        from_model: args.project.model.asks_for_stand_in(),
+    };
+    let mut surveyor = state.surveyor(project, components, overwriting)?;
     let tasks = surveyor
         .record(reference, |_, runs| runs)
         .map_err(Failure::internal)?;
@@ -202,7 +201,7 @@ impl Asked<'_> {
                 path: task.path.clone(),
                 state: file_state(task.file),
                 written_by: point
-                    .filter(|_| task.file != FileState::Missing)
+                    .filter(|_| task.file == FileState::Intact)
                     .and_then(|point| point.author)
                     .map(Author::as_str),
                 replaced_edit: self.replaced_edit(&task.component)?,
@@ -326,7 +325,7 @@ fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
             "leaves the file as it was edited; what depends on it sees the edit".to_owned()
         }
         Outlook::Accepted => {
-            "leaves the accepted edit, though what it was made from has changed; `host accept` confirms it, `host run \
+            "leaves the accepted edit, though what it was made from has changed; `batchgen accept` confirms it, `batchgen run \
              --overwrite-edited` makes it anew"
                 .to_owned()
         }

@@ -35,7 +35,7 @@ pub use export::{ExportError, ExportRow, as_json, export};
 pub use input::prepared;
 pub use interrupt::Interrupt;
 pub use meter::{Again, Event, Meter};
-pub use outlook::{Outlook, Surveyor, TaskOutlook};
+pub use outlook::{Outlook, Overwriting, Surveyor, TaskOutlook};
 pub use plan::{ComponentPlan, Plan, plan};
 pub use probe::{Probe, ProbeEnd};
 pub use process::{peak_memory, raise_open_files, resident_memory};

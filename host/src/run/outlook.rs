@@ -100,6 +100,15 @@ enum Standing {
     Lost { by: String },
 }
 
+/// What a run may overwrite.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overwriting {
+    /// Files that were edited by hand.
+    pub edited: bool,
+    /// By the offline stand-in, files that a real model wrote.
+    pub from_model: bool,
+}
+
 /// Looks at records.
 pub struct Surveyor {
     judge: Judge,
@@ -109,7 +118,7 @@ pub struct Surveyor {
 }
 
 impl Surveyor {
-    /// Over these components, each behind what it depends on; `overwrite_edited` and `stand_in_replaces` as for a run.
+    /// Over these components, each behind what it depends on.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -120,8 +129,7 @@ impl Surveyor {
         components: &[Component],
         site: SiteConfig,
         output_root: PathBuf,
-        overwrite_edited: bool,
-        stand_in_replaces: bool,
+        overwriting: Overwriting,
     ) -> Result<Surveyor, StoreError> {
         let left = Left::by(store.file());
         let clean = left.is_certain(store.runs_are_settled()?);
@@ -134,9 +142,9 @@ impl Surveyor {
                 indexed: indexed.id,
                 rules: Rules {
                     clean,
-                    overwrite_edited,
+                    overwrite_edited: overwriting.edited,
                     only_chosen: false,
-                    stand_in_replaces,
+                    stand_in_replaces: overwriting.from_model,
                 },
                 left,
             },

@@ -209,6 +209,7 @@ impl World {
             },
             overwrite_edited: false,
             only_chosen: false,
+            stand_in_replaces: false,
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Map;
 use super::executor::Context;
 use super::output::stamp;
 use crate::component::Component;
-use crate::core::decision::{Kept, LastOutcome};
+use crate::core::decision::{Author, Kept, LastOutcome};
 use crate::core::statistics::{RecordEnd, TaskEnd};
 use crate::store::{Checkpoint, RecordRef};
 
@@ -47,7 +47,9 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
         .depends_on
         .iter()
         .filter_map(|name| checkpoint(reference, name)?.content);
+    let overwritten = context.judge.rules.overwrite_edited && point.author == Some(Author::Person);
     point.outcome == LastOutcome::Done
+        && !overwritten
         && point.seen == reference.seen
         && point.recipe == context.recipe(component)
         && point

@@ -27,7 +27,7 @@ fn run(scene: &Scene) -> (u64, u64, u64) {
 }
 
 #[test]
-fn an_accepted_edit_is_up_to_date_until_an_ingredient_changes() {
+fn an_accepted_edit_stays_until_it_is_overwritten_on_purpose() {
     let scene = done();
     scene.replace(FRONT, "title: ", "note: checked by hand\ntitle: ");
     let looked = scene.host(&["accept", "--dry-run"]).ended(0);
@@ -46,14 +46,142 @@ fn an_accepted_edit_is_up_to_date_until_an_ingredient_changes() {
     );
     assert_eq!(run(&scene), (2, 3, 0), "its dependents are made from it");
     assert_eq!(run(&scene), (0, 5, 0));
-    assert!(scene.read(FRONT).contains("checked by hand"));
+    let edited = scene.read(FRONT);
+    assert!(edited.contains("checked by hand"));
     scene.replace(
         "materials.yaml",
         "- id: oak\n  name: Oak",
         "- id: oak\n  name: Old oak",
     );
-    assert_eq!(run(&scene).0, 5);
+    let plan = scene.host(&["plan", "--record", "oak"]).ended(0).stdout;
+    assert!(plan.contains("1 accepted edit is kept"), "{plan}");
+    let ran = scene.host(&["run", "--record", "oak"]).ended(0).stdout;
+    assert!(ran.contains("1 accepted edit is kept"), "{ran}");
+    assert_eq!(run(&scene), (0, 5, 0));
+    assert_eq!(scene.read(FRONT), edited);
+    let why = scene.host(&["why", "oak", "frontmatter"]).ended(0).stdout;
+    assert!(why.contains("an accepted edit, and kept"), "{why}");
+    // Accepted once more, it is as it should be.
+    scene.host(&["accept"]).ended(0);
+    let plan = scene.host(&["plan", "--record", "oak"]).ended(0).stdout;
+    assert!(plan.starts_with("nothing to do"), "{plan}");
+    assert!(!plan.contains("accepted edit"), "{plan}");
+    // Overwritten on purpose, it can be had back.
+    let overwrite = [&OAK[..], &["--overwrite-edited"]].concat();
+    assert_eq!(scene.run(&overwrite).ended(0).summary().count("made"), 3);
     assert!(!scene.read(FRONT).contains("checked by hand"));
+    let why = scene.host(&["why", "oak", "frontmatter"]).ended(0).stdout;
+    assert!(why.contains("accept --restore --record oak"), "{why}");
+    let restore = ["accept", "--restore", "--record", "oak"];
+    let looked = scene
+        .host(&[&restore[..], &["--dry-run"]].concat())
+        .ended(0);
+    assert!(looked.stderr.contains("1 edited file would be put back"));
+    assert!(!scene.read(FRONT).contains("checked by hand"));
+    scene.host(&restore).ended(0);
+    assert_eq!(scene.read(FRONT), edited);
+    run(&scene);
+    assert_eq!((run(&scene), scene.read(FRONT)), ((0, 5, 0), edited));
+}
+
+/// Whatever becomes of its task meanwhile.
+#[test]
+fn an_accepted_edit_stays_when_its_task_is_blocked_or_chosen_again() {
+    let scene = done();
+    let text = "content/text/oak-laser-cleaning.md";
+    scene.replace(text, "# ", "# My ");
+    let edited = scene.read(text);
+    scene.host(&["accept"]).ended(0);
+    run(&scene);
+    let fresh = ["retry", "--fresh", "--record", "oak", "--component", "text"];
+    scene.host(&fresh).ended(0);
+    assert_eq!((run(&scene), scene.read(text)), ((0, 5, 0), edited.clone()));
+    // A state in which something before it failed.
+    let state = rusqlite::Connection::open(scene.path(".batchgen/state.db")).unwrap();
+    state
+        .execute(
+            "UPDATE task SET outcome = 'blocked', cause = 'blocked by x' WHERE component = 'text'",
+            [],
+        )
+        .unwrap();
+    drop(state);
+    assert_eq!((run(&scene), scene.read(text)), ((0, 5, 0), edited));
+    assert_eq!(
+        scene.query("SELECT count(*) FROM task WHERE outcome <> 'done'"),
+        0
+    );
+}
+
+#[test]
+fn an_edit_follows_a_changed_path() {
+    let scene = done();
+    scene.write(TAGS, "- by hand\n");
+    scene.replace(FRONT, "title: ", "note: checked by hand\ntitle: ");
+    let front = scene.read(FRONT);
+    let accept = ["accept", "--component", "frontmatter"];
+    scene.host(&accept).ended(0);
+    run(&scene);
+    scene.configure("");
+    scene.replace(
+        "batchgen.toml",
+        "{component}/{id}-laser-cleaning.{extension}",
+        "{category}/{id}/{component}.{extension}",
+    );
+    let plan = scene.host(&["plan", "--record", "oak"]).ended(0).stdout;
+    assert!(!scene.path("content/wood").exists(), "{plan}");
+    let (made, kept, edited) = run(&scene);
+    assert_eq!((made, kept, edited), (3, 1, 1));
+    assert_eq!(scene.read("content/wood/oak/tags.txt"), "- by hand\n");
+    assert_eq!(scene.read("content/wood/oak/frontmatter.md"), front);
+    assert!(!scene.path(TAGS).exists() && !scene.path(FRONT).exists());
+    assert_eq!(run(&scene), (0, 4, 1), "one of them was not accepted");
+    let removed = scene.host(&["clean", "--moved"]).ended(0).stdout;
+    assert!(removed.contains("3 removed"), "{removed}");
+    assert_eq!(scene.read("content/wood/oak/frontmatter.md"), front);
+    let plan = scene.host(&["plan", "--record", "oak"]).ended(0).stdout;
+    assert!(!plan.contains("accepted edit"), "{plan}");
+}
+
+#[test]
+fn no_file_of_a_real_model_is_replaced_by_the_stand_in_unless_it_is_asked_for_by_name() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let scene = Scene::new().asking(&simulator);
+    scene.run(&OAK).ended(0);
+    let text = "content/text/oak-laser-cleaning.md";
+    let paid = scene.read(text);
+    // A variable is no more than a configuration.
+    let scene = scene.with("BATCHGEN_MODEL", "offline");
+    let plan = scene.host(&["plan", "--record", "oak"]).ended(0).stdout;
+    assert!(plan.contains("of a real model are kept"), "{plan}");
+    let ran = scene.host(&["run", "--record", "oak"]).ended(0).stdout;
+    assert!(ran.contains("of a real model are kept"), "{ran}");
+    assert_eq!(scene.read(text), paid);
+    scene.replace("materials.yaml", "name: Oak", "name: Old oak");
+    run(&scene);
+    assert_eq!(scene.read(text), paid);
+    let why = scene.host(&["why", "oak", "text"]).ended(0).stdout;
+    assert!(why.contains("written by a real model, and kept"), "{why}");
+    // The path moves, and with it what was paid for.
+    scene.configure("[component.text]\noutput = \"elsewhere/{id}.md\"\n");
+    run(&scene);
+    assert_eq!(scene.read("content/elsewhere/oak.md"), paid);
+    scene.configure("");
+    run(&scene);
+    assert_eq!(scene.read(text), paid);
+    let named = ["run", "--record", "oak", "--model", "offline"];
+    let ran = scene.host(&named).ended(0).stdout;
+    assert!(ran.contains("written by the offline stand-in"), "{ran}");
+    assert_ne!(scene.read(text), paid);
+    let why = scene.host(&["why", "oak", "text"]).ended(0).stdout;
+    assert!(
+        why.contains("by the offline stand-in: a placeholder"),
+        "{why}"
+    );
+    let report = scene.host(&["report", "--markdown"]).ended(0).stdout;
+    assert!(
+        report.contains("placeholders by the offline stand-in"),
+        "{report}"
+    );
 }
 
 #[test]

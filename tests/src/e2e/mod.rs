@@ -36,3 +36,4 @@ mod store;
 mod walk;
 mod watch;
 mod watch_page;
+mod writable;

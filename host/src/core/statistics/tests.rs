@@ -122,7 +122,7 @@ fn a_million_tasks_take_no_more_memory_than_a_thousand() {
             let now = Duration::from_millis(number * 5);
             statistics.task_ended(now, "metal", "text", TaskEnd::Made);
             statistics.record_ended(now, "metal", RecordEnd::Complete);
-            statistics.artifact_made("oak", "text");
+            statistics.artifact_made("oak", "text", false);
         }
         let now = Duration::from_millis(tasks * 5);
         let detail = statistics.detail(now);
