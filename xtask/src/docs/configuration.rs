@@ -53,7 +53,6 @@ fn sections(text: &str) -> Vec<Section> {
     }];
     // Lines of comment since the last key or blank line.
     let mut about: Vec<&str> = Vec::new();
-    let mut above = String::new();
     for line in text.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         if line.is_empty() || line == "#" {
@@ -64,18 +63,14 @@ fn sections(text: &str) -> Vec<Section> {
                 about: std::mem::take(&mut about).join(" "),
                 keys: Vec::new(),
             });
-            above.clear();
         } else if let Some((name, value)) = key(bare) {
-            // Several keys may stand below one comment.
-            if !about.is_empty() {
-                above = about.join(" ");
-                about.clear();
-            }
+            // A comment is about the one key below it.
+            let about = std::mem::take(&mut about).join(" ");
             if let Some(section) = sections.last_mut() {
                 section.keys.push(Key {
                     name: name.to_owned(),
                     value: value.to_owned(),
-                    about: above.clone(),
+                    about,
                 });
             }
         } else if line.starts_with('#') {
@@ -123,12 +118,21 @@ mod tests {
                 "| key | default, or an example | meaning |",
                 "|---|---|---|",
                 "| `path` | `\"x\\|y\"` | Where. |",
-                "| `a` | `1` | Where. |",
+                "| `a` | `1` |  |",
                 "## `[other]`",
                 "| key | default, or an example | meaning |",
                 "|---|---|---|",
                 "| `b` | `2` |  |",
             ]
         );
+    }
+    #[test]
+    fn every_key_of_the_configuration_has_a_comment_of_its_own() {
+        let text = include_str!("../../../batchgen.toml");
+        for section in sections(text) {
+            for key in section.keys {
+                assert!(!key.about.is_empty(), "{} in {}", key.name, section.title);
+            }
+        }
     }
 }
