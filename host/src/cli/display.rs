@@ -1,11 +1,13 @@
 //! What the program prints: messages and log lines on standard error, above the progress block where there is
 //! one; results on standard output.
 
+use std::borrow::Cow;
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+use textwrap::{Options, WordSplitter, WrapAlgorithm};
 
 use super::progress::Screen;
 
@@ -55,6 +57,8 @@ impl Display {
 
     /// Prints a line above the block: what is wrong.
     pub fn print(&self, text: &str) {
+        let width = self.terminal.as_ref().map_or(usize::MAX, width_of);
+        let text = fitted(text, width);
         // A closed standard error is no reason to stop working.
         self.block.suspend(|| {
             let _ = writeln!(io::stderr(), "{text}");
@@ -90,8 +94,96 @@ pub(super) fn emit(value: &serde_json::Value) {
     let _ = writeln!(io::stdout(), "{value}");
 }
 
-/// Prints a result on standard output, as it is.
+/// Columns that standard output has; no bound where it is no terminal.
+pub(super) fn width() -> usize {
+    if io::stdout().is_terminal() {
+        width_of(&Term::stdout())
+    } else {
+        usize::MAX
+    }
+}
+
+fn width_of(terminal: &Term) -> usize {
+    usize::from(terminal.size().1).max(20)
+}
+
+/// Prints a result for people on standard output. On a terminal, lines that are too long for it are broken between words.
 pub(super) fn say(text: &str) {
+    say_raw(&fitted(text, width()));
+}
+
+/// Prints a result on standard output, as it is.
+pub(super) fn say_raw(text: &str) {
     // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{}", text);
+    let _ = write!(io::stdout(), "{text}");
+}
+
+/// A text whose lines are no longer than this, as far as its words are not.
+fn fitted(text: &str, width: usize) -> Cow<'_, str> {
+    let is_long = |line: &str| console::measure_text_width(line) > width;
+    if !text.lines().any(is_long) {
+        return Cow::Borrowed(text);
+    }
+    let mut lines: Vec<Cow<'_, str>> = Vec::new();
+    for line in text.split('\n') {
+        if !is_long(line) {
+            lines.push(Cow::Borrowed(line));
+            continue;
+        }
+        let indent = " ".repeat(hang(line, width));
+        let options = Options::new(width)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .wrap_algorithm(WrapAlgorithm::FirstFit)
+            .word_splitter(WordSplitter::NoHyphenation);
+        lines.extend(textwrap::wrap(line, options));
+    }
+    Cow::Owned(lines.join("\n"))
+}
+
+/// Where the lines begin that a long one is continued on: below its last column, as far as that leaves room, or below its
+/// first word.
+fn hang(line: &str, width: usize) -> usize {
+    let plain = console::strip_ansi_codes(line);
+    let begins = |place: usize| {
+        plain
+            .get(place..)
+            .is_some_and(|rest| !rest.starts_with(' '))
+    };
+    let columns = plain
+        .match_indices("  ")
+        .map(|(place, gap)| place + gap.len());
+    let counted = plain.find(" × ").map(|place| place + " × ".len());
+    let columns = columns.filter(|place| begins(*place)).chain(counted);
+    let place = columns.filter(|place| *place <= width / 2).max();
+    place
+        .and_then(|place| plain.get(..place))
+        .map_or(0, console::measure_text_width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_continued_below_their_last_column() {
+        let text = "  --model M  Model to ask, as provider/model\n  12 × the text has too many words\nshort\n";
+        let lines = [
+            "  --model M  Model to ask, as",
+            "             provider/model",
+            "  12 × the text has too many",
+            "       words",
+            "short",
+            "",
+        ];
+        assert_eq!(fitted(text, 30), lines.join("\n"));
+        assert_eq!(fitted(text, usize::MAX), text);
+    }
+
+    #[test]
+    fn colours_take_no_room_and_a_long_word_stays_whole() {
+        let text = "\u{1b}[1mbold\u{1b}[0m and plain";
+        assert_eq!(fitted(text, 14), text);
+        assert_eq!(fitted("see /a/very/long/path", 8), "see\n/a/very/long/path");
+    }
 }

@@ -2,14 +2,18 @@
 
 use std::process::ExitCode;
 
+use crate::run::RunError;
+use crate::store::{IndexError, StoreError};
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All that was wanted is there.
     Done = 0,
-    /// A defect, the disk, or the state.
+    /// A defect of batchgen, or the disk failed.
     Internal = 1,
-    /// Wrong flags, configuration, dataset or plugins.
+    /// Something has to be put right first: flags, configuration, dataset, plugins, or a state that is in use, damaged or
+    /// out of reach.
     Usage = 2,
     /// The run ended, and some tasks failed.
     Partial = 3,
@@ -25,10 +29,11 @@ impl Exit {
     /// Every code with its meaning, for the documentation.
     pub(super) const ALL: [(Exit, &str); 7] = [
         (Exit::Done, "all that was wanted is there"),
-        (Exit::Internal, "a defect, the disk, or the state"),
+        (Exit::Internal, "a defect of batchgen, or the disk failed"),
         (
             Exit::Usage,
-            "wrong flags, configuration, dataset or plugins",
+            "something has to be put right first: flags, configuration, dataset, plugins, permissions, or a state that another \
+             process uses or that is damaged",
         ),
         (Exit::Partial, "the run ended, and some tasks failed"),
         (
@@ -67,11 +72,94 @@ impl Failure {
         }
     }
 
-    /// A failure of the machine or of batchgen.
+    /// A failure of the machine or of batchgen, unless it is one that the user can put right.
     pub fn internal(error: impl Into<anyhow::Error>) -> Failure {
-        Failure {
-            error: error.into(),
-            exit: Exit::Internal,
+        let error = error.into();
+        let exit = if is_for_the_user(&error) {
+            Exit::Usage
+        } else {
+            Exit::Internal
+        };
+        Failure { error, exit }
+    }
+}
+
+/// Whether an error is no defect: the state is not usable as it is, or something may not be read or written.
+fn is_for_the_user(error: &anyhow::Error) -> bool {
+    let of_run = error.downcast_ref::<RunError>();
+    let of_index = error.downcast_ref::<IndexError>();
+    let state = match (of_run, of_index) {
+        (Some(RunError::Store(error)), _) | (_, Some(IndexError::Store(error))) => Some(error),
+        _ => error.downcast_ref::<StoreError>(),
+    };
+    match state {
+        Some(StoreError::Failed { cause, .. }) => cause.contains("readonly"),
+        Some(_) => true,
+        None => error.chain().any(is_refused),
+    }
+}
+
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| [PermissionDenied, ReadOnlyFilesystem].contains(&error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn what_a_person_can_put_right_is_no_internal_error() {
+        let file = PathBuf::from("state.db");
+        let cause = |text: &str| text.to_owned();
+        let locked = StoreError::Locked {
+            file: file.clone(),
+            owner: cause("process 7"),
+        };
+        let damaged = StoreError::Damaged {
+            file: file.clone(),
+            cause: cause("file is not a database"),
+        };
+        let readonly = StoreError::Failed {
+            file: file.clone(),
+            cause: cause("attempt to write a readonly database"),
+        };
+        for error in [locked, damaged, readonly] {
+            assert_eq!(
+                Failure::internal(error.clone()).exit,
+                Exit::Usage,
+                "{error}"
+            );
+            assert_eq!(
+                Failure::internal(RunError::Store(error.clone())).exit,
+                Exit::Usage
+            );
+            assert_eq!(
+                Failure::internal(IndexError::Store(error)).exit,
+                Exit::Usage
+            );
         }
+        let denied = anyhow::Error::new(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!(
+            Failure::internal(denied.context("cannot write x")).exit,
+            Exit::Usage
+        );
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_one() {
+        let full = StoreError::Failed {
+            file: PathBuf::from("state.db"),
+            cause: "database or disk is full".to_owned(),
+        };
+        assert_eq!(Failure::internal(full).exit, Exit::Internal);
+        assert_eq!(
+            Failure::internal(io::Error::other("disk I/O error")).exit,
+            Exit::Internal
+        );
     }
 }

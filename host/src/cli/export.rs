@@ -14,6 +14,7 @@ use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::file::Writing;
 use super::guard::Guard;
+use super::numbers::counted;
 use super::project::{Project, State};
 use crate::component::Component;
 use crate::config::closest;
@@ -126,7 +127,12 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     })?;
     out.publish().map_err(Failure::internal)?;
     if let Some(file) = &args.file {
-        display.note(&format!("{rows} rows are in {}", file.display()));
+        let are = if rows == 1 { "is" } else { "are" };
+        display.note(&format!(
+            "{} {are} in {}",
+            counted(rows, "row"),
+            file.display()
+        ));
     }
     for warning in fields.warnings() {
         display.print(&warning);

@@ -12,9 +12,10 @@ use super::args::{FailureArgs, ForceArgs, ProjectArgs};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::guard::Guard;
-use super::numbers::{count, dollars};
+use super::numbers::{count, counted, dollars};
 use super::project::{Project, State};
 use super::settings;
+use crate::core::causes::Cause;
 use crate::core::class::{MOST_ATTEMPTS, Rerun};
 use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 
@@ -42,6 +43,8 @@ pub(super) struct FailuresArgs {
     project: ProjectArgs,
 }
 
+/// Causes of one class and component that are told.
+const CAUSES: usize = 10;
 /// Tasks that are read at once.
 const BATCH: u64 = 256;
 
@@ -59,7 +62,9 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
         let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
         let written = export(&state, &filter, &guard, file)?;
         if file != Path::new("-") {
-            display.note(&format!("{written} failed tasks are in {}", file.display()));
+            let are = if written == 1 { "is" } else { "are" };
+            let tasks = counted(written, "failed task");
+            display.note(&format!("{tasks} {are} in {}", file.display()));
         }
         return Ok(Exit::Done);
     }
@@ -117,8 +122,10 @@ fn group_json(group: &FailureGroup) -> Value {
         "component": group.component,
         "tasks": group.tasks,
         "rerun_tries_again": group.tried_again,
-        "causes": causes.map(|(cause, tasks)| json!({"cause": cause, "tasks": tasks})).collect::<Vec<_>>(),
-        "more_causes": group.more_causes,
+        "causes": causes.take(CAUSES).map(|cause| {
+            json!({"cause": cause.text, "tasks": cause.tasks, "records": cause.records})
+        }).collect::<Vec<_>>(),
+        "more_causes": group.causes.len().saturating_sub(CAUSES),
         "advice": group.class.advice(),
         "calls": group.spent.calls,
         "input_tokens": group.spent.usage.input_tokens,
@@ -130,23 +137,28 @@ fn group_json(group: &FailureGroup) -> Value {
 fn render(groups: &[FailureGroup], others: NotBegun) -> String {
     let mut text = String::new();
     for group in groups {
-        let tasks = if group.tasks == 1 { "task" } else { "tasks" };
         let _ = writeln!(
             text,
-            "{}  {}: {} {tasks}{}",
+            "{}  {}: {}{}",
             group.class,
             group.component,
-            group.tasks,
+            counted(group.tasks, "task"),
             spent(&group.spent)
         );
-        for (cause, tasks) in &group.causes {
-            let _ = writeln!(text, "    {tasks} x {cause}");
-        }
-        if group.more_causes > 0 {
+        for cause in group.causes.iter().take(CAUSES) {
             let _ = writeln!(
                 text,
-                "    and {} other causes (--newest N)",
-                group.more_causes
+                "    {} × {}{}",
+                count(cause.tasks),
+                cause.text,
+                of(cause)
+            );
+        }
+        if let Some(more) = group.causes.len().checked_sub(CAUSES + 1) {
+            let _ = writeln!(
+                text,
+                "    and {} (--newest N)",
+                counted(more as u64 + 1, "other cause")
             );
         }
         let _ = writeln!(text, "    {}\n    {}", group.class.advice(), rerun(group));
@@ -169,14 +181,26 @@ fn render(groups: &[FailureGroup], others: NotBegun) -> String {
     text
 }
 
+/// The first records that have a cause, in brackets.
+fn of(cause: &Cause) -> String {
+    let more = if cause.tasks > cause.records.len() as u64 {
+        ", …"
+    } else {
+        ""
+    };
+    match cause.records.as_slice() {
+        [] => String::new(),
+        records => format!(" ({}{more})", records.join(", ")),
+    }
+}
+
 /// `, 3 calls, 1234 tokens, $0.0012`, as far as there is anything to say.
 fn spent(cost: &Cost) -> String {
     if cost.calls == 0 {
         return String::new();
     }
-    let calls = if cost.calls == 1 { "call" } else { "calls" };
     let tokens = count(cost.usage.input_tokens + cost.usage.output_tokens);
-    let mut text = format!(", {} {calls}, {tokens} tokens", cost.calls);
+    let mut text = format!(", {}, {tokens} tokens", counted(cost.calls, "call"));
     if cost.micros > 0 {
         let _ = write!(text, ", {}", dollars(cost.micros));
     }
@@ -197,19 +221,14 @@ fn newest(
             continue;
         }
         let (cost, _) = store.evidence(&task)?;
-        let attempts = if task.attempts == 1 {
-            "attempt"
-        } else {
-            "attempts"
-        };
         let _ = writeln!(
             text,
-            "{} {}: {}: {}\n    {} {attempts}{}, {}{}",
+            "{} {}: {}: {}\n    {}{}, {}{}",
             task.record,
             task.component,
             task.class,
             task.cause,
-            task.attempts,
+            counted(task.attempts.into(), "attempt"),
             spent(&cost),
             task.ended_at,
             if task.parked {

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::display::{Display, say};
 use super::exit::{Exit, Failure};
+use super::numbers::counted;
 use super::settings;
 use crate::config::{Config, FILE_NAME};
 use crate::dataset::{Dataset, DatasetError, Format, Survey};
@@ -166,11 +167,11 @@ fn check(config: &Path, text: &str) -> anyhow::Result<()> {
 
 fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal) -> String {
     let mut text = format!(
-        "{}: {}, {} records, {} fields\n",
+        "{}: {}, {}, {}\n",
         args.dataset.display(),
         survey.format.as_str(),
-        survey.records,
-        survey.fields.len()
+        counted(survey.records, "record"),
+        counted(survey.fields.len() as u64, "field")
     );
     for (role, field, why) in proposal.reasons() {
         text.push_str(&format!("  {role:9} {field}: {why}\n"));

@@ -9,7 +9,7 @@ use anyhow::bail;
 use super::providers;
 use super::settings::Settings;
 use crate::component::Component;
-use crate::config::closest;
+use crate::config::{LimitsConfig, closest};
 use crate::core::limit::Size;
 use crate::core::retry::RetryPolicy;
 use crate::llm::gateway::Chain;
@@ -70,17 +70,22 @@ pub(super) fn make(
     Ok(chains)
 }
 
+/// What a model may be asked: as flags say, as the configuration says of it, or as it says of all.
+pub(super) fn limits(settings: &Settings, model: &str) -> LimitsConfig {
+    let config = &settings.config;
+    if model == offline::NAME {
+        return settings.explicit.clone();
+    }
+    let own = config.models.get(model).map(|model| model.limits.clone());
+    let configured = config.limits.for_model(&own.unwrap_or_default());
+    configured.for_model(&settings.explicit)
+}
+
 fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result<Lane> {
     let config = &settings.config;
     let provider = provider(settings, model)?;
     let real = model != offline::NAME;
-    let limits = if real {
-        let own = config.models.get(model).map(|model| model.limits.clone());
-        let configured = config.limits.for_model(&own.unwrap_or_default());
-        configured.for_model(&settings.explicit)
-    } else {
-        settings.explicit.clone()
-    };
+    let limits = limits(settings, model);
     let price = prices::price(&config.models, model);
     if price.is_none() && settings.max_cost.is_some() {
         bail!(

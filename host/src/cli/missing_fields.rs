@@ -35,6 +35,10 @@ pub(super) fn tell(project: &Project, components: &[Component], display: &Displa
         };
         seen.extend(record.fields.into_iter().map(|(name, _)| name));
     }
+    // Where no record can be read, that is what is wrong, and it is told when they are indexed.
+    if seen.is_empty() {
+        return;
+    }
     let noun = &project.settings.dataset.records;
     for (component, name) in asked {
         if seen.contains(name) {

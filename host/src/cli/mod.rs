@@ -18,6 +18,7 @@ mod guard;
 mod init;
 mod lanes;
 mod missing_fields;
+mod misspelt;
 mod numbers;
 mod plan;
 mod plugins;
@@ -34,6 +35,7 @@ mod settings;
 mod status;
 mod store;
 mod summary;
+mod table;
 mod why;
 
 use std::io::IsTerminal;
@@ -108,6 +110,11 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
         (Err(error), _) => {
+            let given: Vec<String> = std::env::args_os()
+                .skip(1)
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            let error = misspelt::explained(error, &mut command(), &given);
             // Nothing can be said if the terminal is gone.
             let _ = error.print();
             return Exit::Usage.into();

@@ -7,6 +7,7 @@ mod parts;
 
 pub(super) use block::Screen;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::display::Display;
+use crate::core::causes::Causes;
+use crate::core::class::FailureClass;
 use crate::core::statistics::View;
 use crate::llm::gateway::Gateway;
 use crate::llm::lane_view::{LaneView, longest_wait};
@@ -31,8 +34,10 @@ const APART: Duration = Duration::from_millis(500);
 const AT_LEAST: Duration = Duration::from_secs(30);
 /// When nothing has moved for so long, it is said what is waited for.
 const STILL: Duration = Duration::from_secs(30);
-/// Failures that are shown one by one; the summary counts them all.
-const SHOWN: u64 = 50;
+/// Causes of one class and component of which the first is told as it happens; the summary counts them all.
+const TOLD: usize = 5;
+/// Classes and components of which any is.
+const GROUPS: usize = 20;
 /// Characters of a cause that is shown in one line; `batchgen failures` has the rest.
 const CAUSE: usize = 200;
 
@@ -59,7 +64,7 @@ struct Shower {
     noun: String,
     manner: Manner,
     ended: u64,
-    failures: u64,
+    failures: BTreeMap<(FailureClass, String), Causes>,
     /// When a line of progress was printed last.
     said: Option<Instant>,
     start: Instant,
@@ -96,7 +101,7 @@ impl Progress {
             noun,
             manner,
             ended: 0,
-            failures: 0,
+            failures: BTreeMap::new(),
             said: None,
             start: now,
             moved: (0, 0, now),
@@ -155,6 +160,7 @@ impl Shower {
             let (view, lanes) = self.look();
             bar.set_message(block::block(
                 &view,
+                &self.meter.failure_kinds(),
                 &lanes,
                 resident_memory(),
                 &self.noun,
@@ -193,7 +199,8 @@ impl Shower {
         self.said = Some(Instant::now());
         let (view, lanes) = self.look();
         // A rerun with nothing to do says so once, at its end.
-        if matches!(view.totals(), (0, _, 0)) && view.calls.calls == 0 {
+        let totals = view.totals();
+        if totals.made + totals.failed + totals.not_begun + view.calls.calls == 0 {
             return;
         }
         match &self.manner {
@@ -227,8 +234,7 @@ impl Shower {
                 cause,
                 again,
             } => {
-                self.failures += 1;
-                if self.failures > SHOWN {
+                if !self.is_first_of_its_kind(class, &record, &component, &cause) {
                     return;
                 }
                 let what = match again {
@@ -238,18 +244,38 @@ impl Shower {
                 };
                 let cause = one_line(&cause);
                 self.display
-                    .print(&format!("{record} {component}: {class}: {cause} ({what})"));
-                if self.failures == SHOWN {
-                    self.display.print(
-                        "more failures are counted, and no longer shown one by one: `batchgen failures` lists them",
-                    );
-                }
+                    .note(&format!("{record} {component}: {class}: {cause} ({what})"));
             }
             Event::Edited { path } => self.display.note(&format!(
                 "{path} is not as batchgen wrote it, and is kept (`batchgen accept` adopts it, --overwrite-edited replaces it)"
             )),
             Event::Note(text) => self.display.note(&text),
         }
+    }
+}
+
+impl Shower {
+    /// Whether a failure is told as it happens: the first of a kind is, and the others are counted. A terminal's block
+    /// shows them all the time, and a quiet run at its end.
+    fn is_first_of_its_kind(
+        &mut self,
+        class: FailureClass,
+        record: &str,
+        component: &str,
+        cause: &str,
+    ) -> bool {
+        if !matches!(self.manner, Manner::Lines) {
+            return false;
+        }
+        let groups = self.failures.len();
+        let group = (class, component.to_owned());
+        if groups >= GROUPS && !self.failures.contains_key(&group) {
+            return false;
+        }
+        let causes = self.failures.entry(group).or_default();
+        let known = causes.len();
+        causes.add(record, cause);
+        causes.len() > known && known < TOLD
     }
 }
 

@@ -17,7 +17,7 @@ use crate::dataset::Dataset;
 use crate::plugin::lock::Lock;
 use crate::plugin::{engine, load};
 use crate::run::{Overwriting, Surveyor};
-use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store, StoreError};
+use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
 
 /// A project without its state.
 pub(super) struct Project {
@@ -200,12 +200,7 @@ impl State {
     /// Opens the state to read it, without its lock: the index is as the last run left it.
     pub fn read(project: &Project) -> Result<State, Failure> {
         let file = &project.settings.config.state.file;
-        let store = Store::open_reading(file).map_err(|error| match error {
-            StoreError::Open { .. } | StoreError::Outdated { .. } | StoreError::Version { .. } => {
-                Failure::usage(error)
-            }
-            error => Failure::internal(error),
-        })?;
+        let store = Store::open_reading(file).map_err(Failure::internal)?;
         let source = source_name(file, &project.dataset.config().path);
         let indexed = store.indexed(&source).map_err(Failure::internal)?;
         let indexed = indexed.ok_or_else(|| {

@@ -19,8 +19,9 @@ use crate::component::Component;
   batchgen run --model openai/gpt-4o-mini --max-cost 5    # ends in order at 5 dollars
   batchgen run --json > events.jsonl                      # for a machine
 
-Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 some tasks failed, 4 budget reached, 5 provider \
-cannot go on (key, quota, model), 130 interrupted. Run again to go on after any of them.")]
+Exit codes: 0 done, 1 internal error, 2 something has to be put right first (flags, configuration, dataset, state), 3 some \
+tasks failed, 4 budget reached, 5 provider cannot go on (key, quota, model), 130 interrupted. The same command resumes \
+the run.")]
 pub(super) struct RunArgs {
     /// Replace files that were edited by hand, instead of keeping them
     #[arg(long)]

@@ -41,8 +41,8 @@ impl Settings {
             (None, Some(path)) => DatasetConfig::new(path),
             (Some(dataset), None) => dataset,
             (None, None) => bail!(
-                "there is no dataset\nhint: name one with --data FILE, or run where a batchgen.toml with \
-                 [dataset] is found"
+                "there is no dataset here\nhint: `batchgen init YOUR-FILE` writes a batchgen.toml for one; or go to the folder \
+                 of your project, or name a dataset with --data FILE"
             ),
         };
         if let Some(output) = &args.place.output {

@@ -7,16 +7,14 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::args::StateArgs;
-use super::display::say;
+use super::display::{say, say_raw};
 use super::exit::{Exit, Failure};
-use super::numbers::{cost, count, dollars, duration};
+use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
 use super::progress::lane_line;
 use super::store::places;
-use crate::core::statistics::{Again, percent};
+use super::summary;
+use crate::core::statistics::percent;
 use crate::watch::{Snapshot, Standing, State, standing};
-
-/// Failures that are listed.
-const FAILURES: usize = 5;
 
 /// Say how the run in another process stands, or how the last one ended.
 #[derive(Debug, Args)]
@@ -34,12 +32,11 @@ pub(super) struct StatusArgs {
 /// Runs the subcommand.
 pub(super) fn perform(args: &StatusArgs) -> Result<Exit, Failure> {
     let snapshot = last(&args.place)?;
-    let text = if args.json {
-        serde_json::to_string(&snapshot).map_err(Failure::internal)? + "\n"
+    if args.json {
+        say_raw(&(serde_json::to_string(&snapshot).map_err(Failure::internal)? + "\n"));
     } else {
-        render(&snapshot)
-    };
-    say(&text);
+        say(&render(&snapshot));
+    }
     Ok(Exit::Done)
 }
 
@@ -71,13 +68,12 @@ fn render(snapshot: &Snapshot) -> String {
     if let Some(page) = snapshot.run.page.as_ref().filter(|_| runs) {
         let _ = writeln!(text, "dashboard {page}");
     }
-    let (made, kept, failed) = view.totals();
+    let totals = view.totals();
     let _ = write!(
         text,
-        "{}/{} {} ({:.0} %), {} elapsed",
-        view.done,
-        view.records,
-        snapshot.run.records,
+        "{}/{} ({:.0} %), {} elapsed",
+        count(view.done),
+        records(view.records, &snapshot.run.records),
         percent(view.done, view.records.max(1)),
         duration(view.elapsed_seconds)
     );
@@ -87,18 +83,33 @@ fn render(snapshot: &Snapshot) -> String {
             .map_or_else(|| "unknown".to_owned(), duration);
         let _ = write!(text, ", eta {eta}");
     }
-    let _ = writeln!(
+    text.push('\n');
+    if let Some(success) = view.success_percent {
+        let _ = write!(text, "success {success:.0} %, ");
+    }
+    let _ = write!(
         text,
-        "\nsuccess {:.0} %, artifacts made {made}, kept {kept}, failed {failed}, {} to try again",
-        view.success_percent, view.parked_tasks
+        "{} made, {} kept, {} failed",
+        counted(totals.made, "artifact"),
+        count(totals.kept),
+        count(totals.failed)
     );
+    for (number, word) in [
+        (totals.not_begun, "blocked"),
+        (view.parked_tasks, "to try again"),
+    ] {
+        if number > 0 {
+            let _ = write!(text, ", {} {word}", count(number));
+        }
+    }
+    text.push('\n');
     let _ = write!(
         text,
         "tokens {} in, {} out",
         count(view.calls.input_tokens),
         count(view.calls.output_tokens)
     );
-    if runs {
+    if runs && has_pace(view) {
         let _ = write!(
             text,
             " ({}/s), {} {}/h",
@@ -127,17 +138,6 @@ fn render(snapshot: &Snapshot) -> String {
             );
         }
     }
-    let failures = snapshot.detail.failures.iter();
-    for failure in failures.filter(|failure| !failure.mended).take(FAILURES) {
-        let later = match failure.again {
-            Again::Soon if runs => " (tried again at the end)",
-            _ => "",
-        };
-        let _ = writeln!(
-            text,
-            "{} {}: {}: {}{later}",
-            failure.record, failure.component, failure.class, failure.cause
-        );
-    }
+    text.push_str(&summary::failures(&snapshot.detail.failure_kinds));
     text
 }

@@ -14,7 +14,6 @@ use super::args::StateArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings;
-use crate::store::StoreError;
 
 pub(super) use stats::bytes;
 
@@ -51,14 +50,4 @@ pub(super) fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
     let state = args.state.clone().unwrap_or(config.state.file);
     let output = args.output.clone().unwrap_or(config.output.directory);
     Ok((state, output))
-}
-
-/// A state that is not there or of another version is the user's to mend; the rest is the machine's.
-fn failure(error: StoreError) -> Failure {
-    match error {
-        StoreError::Open { .. } | StoreError::Outdated { .. } | StoreError::Version { .. } => {
-            Failure::usage(error)
-        }
-        error => Failure::internal(error),
-    }
 }

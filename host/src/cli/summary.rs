@@ -5,12 +5,14 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::display::{Display, say};
-use super::numbers::{cost, count, dollars, duration};
+use super::display::{Display, say, width};
+use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
+use super::plan::nothing_to_do;
 use super::progress::events;
+use super::table::Table;
 use super::{authors, clean};
 use crate::core::class::FailureClass;
-use crate::core::statistics::View;
+use crate::core::statistics::{CategoryCount, FailureKind, View};
 use crate::run::{RunSummary, peak_memory};
 use crate::store::LeftoverCount;
 
@@ -21,7 +23,7 @@ pub(super) enum Shown {
     All,
     /// One line of JSON.
     Json,
-    /// Only why the run ended before its end.
+    /// Only what failed, and why the run ended before its end.
     End,
 }
 
@@ -64,12 +66,13 @@ pub(super) fn print(
         String::new()
     };
     if shown == Shown::End {
-        if !end.is_empty() {
-            display.print(end.trim_end());
+        let wrong = failures(&summary.failures) + &end;
+        if !wrong.is_empty() {
+            display.print(wrong.trim());
         }
         return;
     }
-    let text = render(&summary.view, noun, output, memory)
+    let text = render(summary, noun, output, memory, width())
         + &authors::after_run(&summary.view.authors)
         + &clean::notice(leftovers);
     say(&format!("{text}{end}"));
@@ -86,99 +89,206 @@ fn remedy(class: FailureClass) -> &'static str {
     }
 }
 
-fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String {
-    let (made, kept, failed) = view.totals();
+/// Categories of which each has a line; of more, only those that are not complete.
+const CATEGORIES: usize = 12;
+/// Kinds of failures that have a line.
+const KINDS: usize = 10;
+
+fn render(
+    summary: &RunSummary,
+    noun: &str,
+    output: &Path,
+    memory: Option<u64>,
+    width: usize,
+) -> String {
+    let view = &summary.view;
+    let totals = view.totals();
     let edited: u64 = view.components.iter().map(|count| count.edited).sum();
-    if made == 0 && failed == 0 && edited == 0 && view.complete == view.records {
-        return format!(
-            "nothing to do: all {kept} artifacts of {} {noun} are up to date ({:.2} s)\n",
-            view.records, view.elapsed_seconds
-        );
+    if totals.made == 0 && totals.failed == 0 && edited == 0 && view.complete == view.records {
+        let text = nothing_to_do(totals.kept, view.records, noun);
+        return format!("{text} ({:.2} s)\n", view.elapsed_seconds);
     }
-    let mut text = String::new();
-    let name_width = view
-        .components
-        .iter()
-        .map(|count| count.component.len())
-        .max()
-        .unwrap_or(0)
-        .max(9);
-    let skipped = view.components.iter().any(|row| row.skipped > 0);
-    let _ = writeln!(
-        text,
-        "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{}",
+    let mut text = components(view).render(width);
+    text.push_str(&categories(view, width));
+    text.push_str(&failures(&summary.failures));
+    let _ = writeln!(text, "\n{}", outcome(view, noun));
+    text.push_str(&spent(view, memory));
+    let _ = writeln!(text, "files are in {}", output.display());
+    text
+}
+
+fn components(view: &View) -> Table {
+    let heads = [
         "component",
         "made",
         "kept",
         "edited",
         "failed",
         "blocked",
-        if skipped { " skipped" } else { "" }
-    );
+        "skipped",
+    ];
+    let mut table = Table::new(heads);
     for row in &view.components {
-        let last = if skipped {
-            format!(" {:>7}", row.skipped)
-        } else {
-            String::new()
-        };
-        let _ = writeln!(
-            text,
-            "{:name_width$}  {:>7} {:>7} {:>7} {:>7} {:>7}{last}",
-            row.component, row.made, row.kept, row.edited, row.failed, row.blocked
-        );
+        let numbers = [
+            row.made,
+            row.kept,
+            row.edited,
+            row.failed,
+            row.blocked,
+            row.skipped,
+        ];
+        let numbers = numbers.iter().map(u64::to_string);
+        table.row(std::iter::once(row.component.clone()).chain(numbers));
     }
-    let name_width = view
+    table.without_empty_columns(&["edited", "blocked", "skipped"])
+}
+
+/// What became of each category, where there are several.
+fn categories(view: &View, width: usize) -> String {
+    let [_, _, ..] = view.categories.as_slice() else {
+        return String::new();
+    };
+    let all = view.categories.len();
+    let is_told = |row: &&CategoryCount| all <= CATEGORIES || row.complete < row.total;
+    let mut table = Table::new(["category", "complete", "of"]);
+    for row in view.categories.iter().filter(is_told).take(CATEGORIES) {
+        let numbers = [row.complete, row.total].map(|number| number.to_string());
+        table.row(std::iter::once(row.category.clone()).chain(numbers));
+    }
+    let mut text = String::new();
+    if !table.is_empty() {
+        let _ = write!(text, "\n{}", table.render(width));
+    }
+    let told = view
         .categories
         .iter()
-        .map(|count| count.category.len())
-        .max()
-        .unwrap_or(0)
-        .max(9);
-    let _ = writeln!(
-        text,
-        "\n{:name_width$}  {:>8} {:>7}",
-        "category", "complete", "of"
-    );
-    for row in &view.categories {
+        .filter(is_told)
+        .count()
+        .min(CATEGORIES);
+    let hidden = (all - told) as u64;
+    let complete = view
+        .categories
+        .iter()
+        .filter(|row| row.complete == row.total)
+        .count() as u64;
+    if hidden > 0 {
+        let whole = complete == hidden;
         let _ = writeln!(
             text,
-            "{:name_width$}  {:>8} {:>7}",
-            row.category, row.complete, row.total
+            "{}{}{}",
+            if told > 0 { "and " } else { "\n" },
+            counted(
+                hidden,
+                if told > 0 {
+                    "other category"
+                } else {
+                    "category"
+                }
+            ),
+            if whole { ", complete" } else { "" }
         );
     }
-    let unfinished = view.records - view.done;
-    let _ = writeln!(
-        text,
-        "\n{} of {} {noun} complete, {} incomplete, {unfinished} not finished",
-        view.complete,
-        view.records,
-        view.done - view.complete,
+    text
+}
+
+/// What failed, gathered by component and cause.
+pub(super) fn failures(kinds: &[FailureKind]) -> String {
+    let mut text = String::new();
+    for kind in kinds.iter().take(KINDS) {
+        if text.is_empty() {
+            text.push_str("\nfailed\n");
+        }
+        let _ = writeln!(text, "  {}", failure(kind));
+    }
+    if let Some(more) = kinds.len().checked_sub(KINDS).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  and {}", counted(more as u64, "other kind"));
+    }
+    if !text.is_empty() {
+        text.push_str("`batchgen failures` says what to do\n");
+    }
+    text
+}
+
+/// `67 × description: the field "Vendor" is empty`.
+pub(super) fn failure(kind: &FailureKind) -> String {
+    let later = if kind.tried_again > 0 {
+        " (to be tried again)"
+    } else {
+        ""
+    };
+    format!(
+        "{} × {}: {}{later}",
+        count(kind.count),
+        kind.component,
+        kind.cause
+    )
+}
+
+/// How many records are complete, and what was made for them.
+fn outcome(view: &View, noun: &str) -> String {
+    let totals = view.totals();
+    let mut text = format!(
+        "{} of {} complete",
+        count(view.complete),
+        records(view.records, noun)
     );
+    for (number, word) in [
+        (view.done - view.complete, "incomplete"),
+        (view.records - view.done, "not finished"),
+    ] {
+        if number > 0 {
+            let _ = write!(text, ", {} {word}", count(number));
+        }
+    }
+    let _ = write!(
+        text,
+        "\n{} made, {} kept",
+        counted(totals.made, "artifact"),
+        count(totals.kept)
+    );
+    if totals.failed + totals.not_begun > 0 {
+        let _ = write!(text, ", {} failed", count(totals.failed));
+    }
+    for (number, word) in [
+        (
+            view.components.iter().map(|row| row.blocked).sum::<u64>(),
+            "blocked",
+        ),
+        (
+            view.components.iter().map(|row| row.skipped).sum(),
+            "skipped",
+        ),
+        (view.parked_tasks, "to be tried again"),
+    ] {
+        if number > 0 {
+            let _ = write!(text, ", {} {word}", count(number));
+        }
+    }
+    let _ = write!(text, ", in {}", elapsed(view.elapsed_seconds));
+    if has_pace(view) {
+        let _ = write!(text, " ({} {noun}/h)", count(hourly(view)));
+    }
+    text
+}
+
+/// What it took.
+fn spent(view: &View, memory: Option<u64>) -> String {
     let calls = &view.calls;
-    let _ = writeln!(
+    let mut text = counted(calls.calls, "call");
+    if calls.failed_tries > 0 {
+        let _ = write!(text, " ({} failed)", counted(calls.failed_tries, "try"));
+    }
+    let _ = write!(
         text,
-        "{made} artifacts made, {kept} kept, {failed} failed{}, in {} ({} {noun}/h)",
-        if skipped {
-            ", blocked or skipped"
-        } else {
-            " or blocked"
-        },
-        elapsed(view.elapsed_seconds),
-        count(hourly(view)),
-    );
-    let _ = writeln!(
-        text,
-        "{} calls ({} tries failed), {} answers from the journal, {} tokens in and {} out{}",
-        calls.calls,
-        calls.failed_tries,
-        calls.journaled,
+        ", {} from the journal, {} tokens in and {} out",
+        counted(calls.journaled, "answer"),
         count(calls.input_tokens),
         count(calls.output_tokens),
-        memory.map_or_else(String::new, |bytes| format!(
-            ", peak memory {} MB",
-            bytes / 1_000_000
-        )),
     );
+    if let Some(bytes) = memory {
+        let _ = write!(text, ", peak memory {} MB", bytes / 1_000_000);
+    }
+    text.push('\n');
     if calls.again_tokens > 0 {
         let _ = write!(
             text,
@@ -193,7 +303,6 @@ fn render(view: &View, noun: &str, output: &Path, memory: Option<u64>) -> String
     if let Some(cost) = cost(calls) {
         let _ = writeln!(text, "cost {cost}");
     }
-    let _ = writeln!(text, "files are in {}", output.display());
     text
 }
 

@@ -5,7 +5,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use crate::config::{ComponentConfig, ConfigError};
+use crate::config::{ComponentConfig, ConfigError, closest};
 use crate::plugin::manifest::Manifest;
 
 /// The options of one component.
@@ -31,7 +31,7 @@ pub(super) fn options(
         return Err(ConfigError::Value {
             key: format!("component.{name}.options{}", place(&error)),
             cause: cause(&error),
-            hint: hint(manifest),
+            hint: hint(manifest, unknown(&error)),
         });
     }
     Ok(options)
@@ -54,11 +54,27 @@ fn cause(error: &ValidationError<'_>) -> String {
     }
 }
 
-fn hint(manifest: &Manifest) -> String {
+/// The option that the schema does not know, if that is the fault.
+fn unknown<'a>(error: &'a ValidationError<'_>) -> Option<&'a str> {
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            unexpected.first().map(String::as_str)
+        }
+        _ => None,
+    }
+}
+
+fn hint(manifest: &Manifest, unknown: Option<&str>) -> String {
     let plugin = &manifest.plugin.name;
     let known: Vec<&str> = manifest.options.keys().map(String::as_str).collect();
     match known.as_slice() {
         [] => format!("the plugin `{plugin}` has no options"),
-        known => format!("the options of `{plugin}` are: {}", known.join(", ")),
+        known => {
+            let meant = unknown
+                .and_then(|name| closest(name, known.iter().copied()))
+                .map(|name| format!("did you mean `{name}`? "))
+                .unwrap_or_default();
+            format!("{meant}the options of `{plugin}` are: {}", known.join(", "))
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::template;
-use crate::config::{ComponentConfig, ConfigError, PromptSource};
+use crate::config::{ComponentConfig, ConfigError, PromptSource, closest};
 use crate::plugin::manifest::{InputFields, Package};
 
 /// Name and text of each prompt.
@@ -33,7 +33,10 @@ pub(super) fn prompts(
             return Err(ConfigError::Value {
                 key: key(prompt),
                 cause: format!("the plugin has no prompt `{prompt}`"),
-                hint: format!("its prompts are: {}", known.join(", ")),
+                hint: match closest(prompt, known.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("its prompts are: {}", known.join(", ")),
+                },
             });
         }
         let text = match source {

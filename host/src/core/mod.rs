@@ -4,11 +4,13 @@
 
 pub mod breaker;
 pub mod budget;
+pub mod causes;
 pub mod change;
 pub mod class;
 pub mod concurrency;
 pub mod decision;
 pub mod digest;
+pub mod duration;
 pub mod estimate;
 pub mod explain;
 pub mod fair;

@@ -74,14 +74,19 @@ pub struct ComponentCount {
 }
 
 impl ComponentCount {
-    /// Tasks without an artifact: failed, blocked or skipped.
-    pub fn lost(&self) -> u64 {
-        self.failed + self.blocked + self.skipped
+    /// Tasks that have their artifact.
+    pub fn there(&self) -> u64 {
+        self.made + self.kept + self.edited
+    }
+
+    /// Tasks that were not begun, because something else failed: blocked or skipped.
+    pub fn not_begun(&self) -> u64 {
+        self.blocked + self.skipped
     }
 
     /// Tasks that ended, one way or the other.
     pub fn ended(&self) -> u64 {
-        self.made + self.kept + self.edited + self.lost()
+        self.there() + self.failed + self.not_begun()
     }
 }
 
@@ -183,8 +188,8 @@ pub struct View {
     pub tasks_done: u64,
     /// Tasks that failed for what may pass, waiting for the sweep at the end.
     pub parked_tasks: u64,
-    /// Share of ended records that are complete, in percent; 100 before the first ended.
-    pub success_percent: f64,
+    /// Share of the tasks that were begun and ended which have their artifact, in percent; absent before the first.
+    pub success_percent: Option<f64>,
     /// Expected seconds to the end, from recent pace; absent while unknown.
     pub eta_seconds: Option<f64>,
     /// Records an hour, from recent pace.
@@ -226,18 +231,29 @@ pub struct Detail {
     pub artifacts: Vec<ArtifactNote>,
 }
 
+/// Sums over components.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Artifacts made in this run.
+    pub made: u64,
+    /// Artifacts that were there; edited files included.
+    pub kept: u64,
+    /// Tasks that failed.
+    pub failed: u64,
+    /// Tasks that were not begun, because something else failed.
+    pub not_begun: u64,
+}
+
 impl View {
-    /// Sums over components: made, kept (edited included), failed, blocked and skipped together.
-    pub fn totals(&self) -> (u64, u64, u64) {
-        self.components
-            .iter()
-            .fold((0, 0, 0), |(made, kept, failed), count| {
-                (
-                    made + count.made,
-                    kept + count.kept + count.edited,
-                    failed + count.lost(),
-                )
-            })
+    /// Sums over components.
+    pub fn totals(&self) -> Totals {
+        let sum = |of: fn(&ComponentCount) -> u64| self.components.iter().map(of).sum();
+        Totals {
+            made: sum(|count| count.made),
+            kept: sum(|count| count.kept + count.edited),
+            failed: sum(|count| count.failed),
+            not_begun: sum(ComponentCount::not_begun),
+        }
     }
 }
 
@@ -323,6 +339,16 @@ impl Statistics {
         self.recent.mended(record, component);
     }
 
+    /// What was put off is tried again now, and is told again if it fails again.
+    pub fn sweep_begins(&mut self) {
+        self.recent.sweep_begins();
+    }
+
+    /// What has failed and was not made since, the most frequent first.
+    pub fn failure_kinds(&self) -> Vec<FailureKind> {
+        self.recent.kinds()
+    }
+
     /// Tasks failed for what may pass and wait for a sweep; or (negative) are swept up now.
     pub fn tasks_parked(&mut self, change: i64) {
         self.parked = self.parked.saturating_add_signed(change);
@@ -401,6 +427,9 @@ impl Statistics {
         let done = complete + sum(|count| count.incomplete);
         let tasks = records.saturating_mul(self.components.len() as u64);
         let tasks_done = self.components.iter().map(ComponentCount::ended).sum();
+        let there: u64 = self.components.iter().map(ComponentCount::there).sum();
+        let failed: u64 = self.components.iter().map(|count| count.failed).sum();
+        let begun = there + failed;
         let (input, output) = (self.input.per_second(now), self.output.per_second(now));
         View {
             elapsed_seconds: now.as_secs_f64(),
@@ -410,7 +439,7 @@ impl Statistics {
             tasks,
             tasks_done,
             parked_tasks: self.parked,
-            success_percent: percent(complete, done),
+            success_percent: (begun > 0).then(|| percent(there, begun)),
             eta_seconds: self.eta(now, records.saturating_sub(done), tasks, tasks_done),
             records_per_hour: self.records.per_second(now) * 3600.0,
             tasks_per_second: self.tasks.per_second(now),
@@ -431,11 +460,12 @@ impl Statistics {
 
     /// What is worth a look besides the numbers.
     pub fn detail(&self, now: Duration) -> Detail {
+        let (failure_kinds, failures) = self.recent.failures();
         Detail {
             heat: self.heat.rows().to_vec(),
             series: self.series.view(now),
-            failure_kinds: self.recent.kinds(),
-            failures: self.recent.failures(),
+            failure_kinds,
+            failures,
             artifacts: self.recent.artifacts(),
         }
     }

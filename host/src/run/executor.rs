@@ -18,7 +18,7 @@ use super::writable::check_output;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::Rules;
-use crate::core::statistics::View;
+use crate::core::statistics::{FailureKind, View};
 use crate::dataset::Dataset;
 use crate::llm::error::CallError;
 use crate::llm::gateway::Gateway;
@@ -84,6 +84,8 @@ pub struct Run {
 pub struct RunSummary {
     /// The numbers at its end.
     pub view: View,
+    /// What has failed and stayed so, gathered by component and cause.
+    pub failures: Vec<FailureKind>,
     /// Why a lane stopped for good, if one did.
     pub stopped: Option<CallError>,
     /// Whether it was interrupted.
@@ -269,6 +271,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let budget_reached = context.spent_all.load(Ordering::Relaxed);
     let summary = RunSummary {
         view: context.meter.view(),
+        failures: context.meter.failure_kinds(),
         interrupted: context.interrupt.is_thrown() && stopped.is_none() && !budget_reached,
         stopped,
         budget_reached,
@@ -303,7 +306,9 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<
             return conclude(context);
         }
         let tasks = if before == 1 { "task" } else { "tasks" };
-        let note = format!("trying {before} {tasks} again that failed for what may have passed");
+        let note =
+            format!("trying {before} {tasks} again that failed for a reason that may have passed");
+        context.meter.sweep_begins();
         context.meter.tell(Event::Note(note));
         let parked = context.store.parked(lease, context.run);
         pass(context, parked, window, Pass::Sweep).await?;

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use crate::core::class::FailureClass;
 use crate::core::decision::{Author, Kept};
 pub use crate::core::statistics::Again;
-use crate::core::statistics::{CallEnd, Detail, Failed, RecordEnd, Statistics, TaskEnd, View};
+use crate::core::statistics::{
+    CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, TaskEnd, View,
+};
 use crate::dataset::Record;
 use crate::llm::error::CallError;
 use crate::llm::lane::{LaneView, Observer, Spent};
@@ -71,6 +73,11 @@ impl Meter {
     /// What is worth a look besides the numbers.
     pub fn detail(&self) -> Detail {
         self.lock().detail(self.start.elapsed())
+    }
+
+    /// What has failed and was not made since, gathered by component and cause.
+    pub fn failure_kinds(&self) -> Vec<FailureKind> {
+        self.lock().failure_kinds()
     }
 
     /// Notes how far lanes use their limits.
@@ -138,6 +145,11 @@ impl Meter {
             cause: cause.to_owned(),
             again,
         });
+    }
+
+    /// All that is parked is tried again now; what fails again is told again.
+    pub(super) fn sweep_begins(&self) {
+        self.lock().sweep_begins();
     }
 
     pub(super) fn tasks_parked(&self, change: i64) {

@@ -10,7 +10,7 @@ use crate::dataset::DatasetError;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be opened.
-    #[error("cannot open the state {}: {cause}\nhint: check the directory, or name another file with --state FILE", file.display())]
+    #[error("cannot open the state {}: {cause}\nhint: see that its directory is there and that you may write into it, or name another file with --state FILE", file.display())]
     Open {
         /// The file.
         file: PathBuf,
@@ -77,7 +77,7 @@ impl StoreError {
     /// What SQLite says about a file that is being opened.
     pub(super) fn opening(file: &Path, error: &rusqlite::Error) -> StoreError {
         let (file, cause) = (file.to_owned(), error.to_string());
-        if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) {
+        if is_damage(error) {
             StoreError::Damaged { file, cause }
         } else {
             StoreError::Open { file, cause }

@@ -5,6 +5,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::{IndexedDataset, Lease, Store, StoreError};
+use crate::core::causes::{Cause, Causes};
 use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use crate::llm::request::Usage;
 
@@ -45,10 +46,8 @@ pub struct FailureGroup {
     pub tried_again: u64,
     /// What was spent on them.
     pub spent: Cost,
-    /// The commonest causes, their first lines, with how often each occurs.
-    pub causes: Vec<(String, u64)>,
-    /// Causes that are not among these.
-    pub more_causes: u64,
+    /// Causes, the most frequent first; what differs by nothing but its record is one.
+    pub causes: Vec<Cause>,
 }
 
 /// A task that failed.
@@ -105,9 +104,6 @@ pub struct NotBegun {
     /// Chosen to be run again.
     pub due: u64,
 }
-
-/// Causes that are told of one group.
-const CAUSES: usize = 3;
 
 const TASK: &str =
     "task.dataset, task.fingerprint, task.record, record.category, component, class, cause, attempts,
@@ -181,25 +177,39 @@ impl Store {
                     group.spent = spending(row, 2)?;
                 }
             }
-            let sql = format!(
-                "SELECT class, component, substr(cause, 1, instr(cause || char(10), char(10)) - 1), count(*)
-                 {FROM} WHERE {condition} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 3"
-            );
-            let mut statement = reader.prepare(&sql)?;
-            let mut rows = statement.query(params_from_iter(&values))?;
-            while let Some(row) = rows.next()? {
-                if let Some(group) = find(&mut groups, row)? {
-                    if group.causes.len() < CAUSES {
-                        let cause: Option<String> = row.get(2)?;
-                        group.causes.push((cause.unwrap_or_default(), row.get(3)?));
-                    } else {
-                        group.more_causes += 1;
-                    }
-                }
-            }
             Ok(())
         })?;
+        self.causes(&mut groups, &condition, &values)?;
         Ok(groups)
+    }
+
+    /// Gathers the causes of groups, a group after the other.
+    fn causes(
+        &self,
+        groups: &mut [FailureGroup],
+        condition: &str,
+        values: &[Sql],
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT task.record, cause {FROM} WHERE {condition} AND class = ? AND component = ?"
+        );
+        for group in groups {
+            let mut causes = Causes::default();
+            let of_group =
+                [group.class.as_str(), &group.component].map(|text| Sql::Text(text.to_owned()));
+            let values = values.iter().cloned().chain(of_group);
+            self.read(|reader| {
+                let mut statement = reader.prepare_cached(&sql)?;
+                let mut rows = statement.query(params_from_iter(values))?;
+                while let Some(row) = rows.next()? {
+                    let cause: Option<String> = row.get(1)?;
+                    causes.add(row.get_ref(0)?.as_str()?, &cause.unwrap_or_default());
+                }
+                Ok(())
+            })?;
+            group.causes = causes.list();
+        }
+        Ok(())
     }
 
     /// The tasks that failed last, the newest first.
@@ -449,7 +459,6 @@ fn group(row: &Row<'_>) -> rusqlite::Result<FailureGroup> {
         },
         spent: Cost::default(),
         causes: Vec::new(),
-        more_causes: 0,
     })
 }
 

@@ -13,7 +13,7 @@ pub fn markdown(snapshot: &Snapshot) -> String {
     let view = &snapshot.progress;
     let calls = &view.calls;
     let records = &snapshot.run.records;
-    let (made, kept, failed) = view.totals();
+    let totals = view.totals();
     let mut text = format!(
         "# Run of {}\n\nAs of {}: {}.\n\n",
         snapshot.run.started_at,
@@ -34,9 +34,13 @@ pub fn markdown(snapshot: &Snapshot) -> String {
             format!("{records} ended incomplete"),
             (view.done - view.complete).to_string(),
         ),
-        ("artifacts made".to_owned(), made.to_string()),
-        ("artifacts kept".to_owned(), kept.to_string()),
-        ("tasks failed or not begun".to_owned(), failed.to_string()),
+        ("artifacts made".to_owned(), totals.made.to_string()),
+        ("artifacts kept".to_owned(), totals.kept.to_string()),
+        ("tasks failed".to_owned(), totals.failed.to_string()),
+        (
+            "tasks blocked by these".to_owned(),
+            totals.not_begun.to_string(),
+        ),
         (
             "elapsed".to_owned(),
             format!("{:.0} s", view.elapsed_seconds),
@@ -113,17 +117,15 @@ fn failures(text: &mut String, snapshot: &Snapshot) {
         text.push_str("None.\n");
         return;
     }
-    text.push_str(
-        "| class | component | times | last cause | what to do |\n|---|---|---|---|---|\n",
-    );
+    text.push_str("| times | component | cause | class | what to do |\n|---|---|---|---|---|\n");
     for kind in &snapshot.detail.failure_kinds {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
-            cell(&kind.class),
-            cell(&kind.component),
             kind.count,
+            cell(&kind.component),
             cell(&kind.cause),
+            cell(&kind.class),
             cell(&kind.advice)
         );
     }

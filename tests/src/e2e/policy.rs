@@ -110,7 +110,7 @@ fn a_record_is_given_up_with_the_reason() {
         .host(&[&["run"], &RECORDS[..]].concat())
         .ended(3)
         .stdout;
-    assert!(told.contains("blocked skipped\n"), "{told}");
+    assert!(told.contains("failed  skipped\n"), "{told}");
 
     // It is made once the reason is gone.
     configure(&scene, "on-failure = \"fail-record\"\n", "nobody");

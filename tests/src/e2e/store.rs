@@ -122,7 +122,7 @@ fn a_damaged_state_is_told_and_what_can_be_read_goes_on() {
     );
     // Asking for everything anew, the run meets the damage and names it.
     fs::remove_dir_all(scene.path("content")).unwrap();
-    let ran = scene.run(&GLASS).ended(1);
+    let ran = scene.run(&GLASS).ended(2);
     assert!(
         ran.stderr.contains("state.db is damaged") && ran.stderr.contains("batchgen store recover"),
         "{}",

@@ -417,12 +417,13 @@ impl Chosen {
     }
 }
 
-/// What progress calls the records: the key that they lie under, or the file's name where that is a word.
+/// What progress calls the records: the key that they lie under, or the file's name where that is a word in the plural.
 fn noun(survey: &Survey) -> String {
     let key = &survey.config.records;
     let stem = survey.config.path.file_stem().unwrap_or_default();
     let stem = stem.to_string_lossy().to_lowercase();
     let word = stem.len() > 2
+        && (stem.ends_with('s') || stem == "people")
         && stem
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'-');

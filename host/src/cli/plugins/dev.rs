@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::super::exit::{Exit, Failure};
+use super::super::numbers::counted;
 use super::super::replay::{answer as shown_answer, question};
 use super::super::settings::{self, Settings};
 use super::super::{lanes, store::bytes};
@@ -83,9 +84,9 @@ fn show_end(replay: &Replay) -> bool {
         say("\n");
     }
     let effort = format!(
-        "{} executions, {} completions",
-        replay.executions,
-        replay.told.len()
+        "{}, {}",
+        counted(replay.executions.into(), "execution"),
+        counted(replay.told.len() as u64, "completion")
     );
     match &replay.artifact {
         Ok(text) => {

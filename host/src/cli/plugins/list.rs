@@ -1,22 +1,20 @@
 //! `batchgen plugins list`: every plugin of the folder, a line each; what is broken and what is not as it was locked.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::super::display::{Display, emit};
+use super::super::display::{Display, emit, say, width};
 use super::super::exit::{Exit, Failure};
 use super::super::store::bytes;
+use super::super::table::Table;
 use super::{Folder, FolderArgs};
 use crate::config::ComponentConfig;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
 use crate::plugin::lock::{Difference, Lock, LockError};
 
-/// Say what plugins there are: version, contract, whether and when each runs, what it needs and may use, and its
-/// digest.
+/// Say what plugins there are, whether and when each runs, and what it needs. `inspect` says more of one, and --json all of
+/// each.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen plugins list
@@ -52,8 +50,13 @@ pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failur
             "missing": missing(&differences),
         }));
     } else {
-        // A closed standard output is no reason to fail.
-        let _ = write!(io::stdout(), "{}", table(&rows));
+        let mut table = Table::new(HEADINGS);
+        for row in &rows {
+            table.row(row.cells());
+        }
+        say(&table
+            .without_empty_columns(&["priority", "locked", "needs"])
+            .render(width()));
         for error in &folder.broken {
             display.print(&format!("warning: {error}"));
         }
@@ -133,42 +136,28 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// The line's cells, as [`HEADINGS`] names them.
-    fn cells(&self) -> [String; 12] {
+    /// The line's cells, as [`HEADINGS`] names them. `inspect` and `--json` say the rest.
+    fn cells(&self) -> [String; 7] {
         let manifest = &self.plugin.package.manifest;
-        let needs = manifest.component.depends_on.join(", ");
         let enabled = match (manifest.component.configured, self.enabled) {
             (true, _) => "by configuration",
             (false, true) => "yes",
             (false, false) => "no",
         };
-        let limits = &self.limits;
-        let digest = self.plugin.digest.to_string();
         [
             manifest.plugin.name.clone(),
             manifest.plugin.version.clone(),
-            self.plugin.contract.clone(),
             enabled.to_owned(),
             self.priority.to_string(),
-            if manifest.llm.is_some() { "yes" } else { "no" }.to_owned(),
-            format!(
-                "{} MiB, {} ms, {} calls",
-                limits.memory >> 20,
-                limits.cpu.as_millis(),
-                limits.calls
-            ),
             bytes(self.plugin.size),
-            digest.chars().take(12).collect(),
-            self.locked.unwrap_or("-").to_owned(),
-            self.plugin.file.display().to_string(),
-            needs,
+            self.locked.unwrap_or_default().to_owned(),
+            manifest.component.depends_on.join(", "),
         ]
     }
 }
 
-const HEADINGS: [&str; 12] = [
-    "plugin", "version", "contract", "enabled", "priority", "LLM", "limits", "size", "digest",
-    "locked", "file", "needs",
+const HEADINGS: [&str; 7] = [
+    "plugin", "version", "enabled", "priority", "size", "locked", "needs",
 ];
 
 fn standing(name: &str, differences: &[Difference]) -> &'static str {
@@ -188,22 +177,4 @@ fn missing(differences: &[Difference]) -> Vec<&str> {
             _ => None,
         })
         .collect()
-}
-
-/// Columns as wide as what stands in them.
-fn table(rows: &[Row<'_>]) -> String {
-    let lines: Vec<[String; 12]> = std::iter::once(HEADINGS.map(str::to_owned))
-        .chain(rows.iter().map(Row::cells))
-        .collect();
-    let mut text = String::new();
-    for line in &lines {
-        let mut shown = String::new();
-        for (column, cell) in line.iter().enumerate() {
-            let widths = lines.iter().filter_map(|line| line.get(column));
-            let width = widths.map(|cell| cell.chars().count()).max().unwrap_or(0);
-            let _ = write!(shown, "{cell:width$}  ");
-        }
-        let _ = writeln!(text, "{}", shown.trim_end());
-    }
-    text
 }

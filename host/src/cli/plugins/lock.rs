@@ -8,6 +8,7 @@ use clap::Args;
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
 use super::super::file::Writing;
+use super::super::numbers::counted;
 use super::{Folder, FolderArgs};
 use crate::plugin::lock::Lock;
 
@@ -38,8 +39,8 @@ pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failur
         })
         .map_err(Failure::internal)?;
     display.print(&format!(
-        "locked {} plugins in {}",
-        lock.len(),
+        "locked {} in {}",
+        counted(lock.len() as u64, "plugin"),
         file.display()
     ));
     Ok(Exit::Done)

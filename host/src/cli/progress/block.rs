@@ -5,11 +5,14 @@
 use console::measure_text_width;
 
 use super::parts::{self, Part, Tone};
-use crate::core::statistics::{CategoryCount, ComponentCount, View};
+use crate::cli::numbers::count;
+use crate::core::statistics::{CategoryCount, ComponentCount, FailureKind, View};
 use crate::llm::lane::LaneView;
 
 /// Lines of the terminal that are left for what scrolls above the block.
 const ABOVE: usize = 4;
+/// Kinds of failures that have a line.
+const FAILURES: usize = 4;
 /// Longest bar.
 const BAR: usize = 30;
 /// What a bar is not worth drawing below.
@@ -29,6 +32,7 @@ pub(in crate::cli) struct Screen {
 /// The lines of the block, joined.
 pub(super) fn block(
     view: &View,
+    failures: &[FailureKind],
     lanes: &[LaneView],
     memory: Option<u64>,
     noun: &str,
@@ -53,12 +57,24 @@ pub(super) fn block(
     let components = layout.components(&view.components, view.records);
     let categories = layout.flow(categories(&view.categories), 0);
 
+    let failures = parts::failures(failures);
+    let failures = failures.iter().map(|part| {
+        let text = shortened(&part.text, layout.width);
+        layout.painted(&text, part.tone)
+    });
+
     let mut left = room;
     let head = layout.cut(head, &mut left, "");
     let lanes = layout.cut(lanes, &mut left, "");
+    // A few of them before the components, so that none hides all of the others.
+    let mut few = left.min(FAILURES);
+    let failures = layout.cut(failures.collect(), &mut few, "more kinds of failures");
+    left -= failures.len();
     let components = layout.cut(components, &mut left, "more components");
     let categories = layout.cut(categories, &mut left, "more lines of categories");
-    [head, components, lanes, categories].concat().join("\n")
+    [head, components, failures, lanes, categories]
+        .concat()
+        .join("\n")
 }
 
 struct Layout {
@@ -93,14 +109,13 @@ impl Layout {
         let numbers: Vec<(String, String)> = components
             .iter()
             .map(|row| {
-                let done = row.made + row.kept + row.edited;
-                let lost = row.lost();
-                let losses = if lost > 0 {
-                    format!("  {lost} failed")
-                } else {
-                    String::new()
-                };
-                (format!("{done}/{records}"), losses)
+                let mut losses = String::new();
+                for (number, word) in [(row.failed, "failed"), (row.not_begun(), "blocked")] {
+                    if number > 0 {
+                        losses.push_str(&format!("  {} {word}", count(number)));
+                    }
+                }
+                (format!("{}/{records}", row.there()), losses)
             })
             .collect();
         let number_width = numbers
@@ -122,9 +137,8 @@ impl Layout {
             .zip(&numbers)
             .map(|(row, (number, losses))| {
                 let name = pad(&shortened(&row.component, name_width), name_width);
-                let done = row.made + row.kept + row.edited;
                 let bar = if bar >= SHORTEST_BAR {
-                    format!("  {}", self.bar(done, records, bar))
+                    format!("  {}", self.bar(row.there(), records, bar))
                 } else {
                     String::new()
                 };
@@ -229,7 +243,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::statistics::{CallEnd, RecordEnd, Statistics, TaskEnd};
+    use crate::core::class::FailureClass;
+    use crate::core::statistics::{Again, CallEnd, Failed, RecordEnd, Statistics, TaskEnd};
     use crate::llm::lane::Wait;
     use crate::llm::lane_view::BreakerView;
 
@@ -265,6 +280,38 @@ mod tests {
         statistics.view(Duration::from_secs(12))
     }
 
+    fn kinds() -> Vec<FailureKind> {
+        let mut statistics = statistics();
+        for number in 0..12 {
+            let (class, cause, again) = match number {
+                0..7 => (
+                    FailureClass::UnsuitableRecord,
+                    "the field \"Vendor\" is empty".to_owned(),
+                    Again::Rerun,
+                ),
+                7..10 => (
+                    FailureClass::InvalidOutput,
+                    format!("no\n  - the text has {number}0 words, must have at most 40"),
+                    Again::Rerun,
+                ),
+                _ => (
+                    FailureClass::Overloaded,
+                    "503 Service Unavailable".to_owned(),
+                    Again::Soon,
+                ),
+            };
+            statistics.task_failed(Failed {
+                record: &format!("sku-{number}"),
+                category: "metal",
+                component: "text",
+                class,
+                cause: &cause,
+                again,
+            });
+        }
+        statistics.failure_kinds()
+    }
+
     fn lanes() -> Vec<LaneView> {
         vec![LaneView {
             model: "openai/gpt-4o-mini".to_owned(),
@@ -295,6 +342,7 @@ mod tests {
     fn a_wide_terminal_shows_all_there_is_to_say() {
         let block = block(
             &view(),
+            &kinds(),
             &lanes(),
             Some(45_000_000),
             "materials",
@@ -306,13 +354,21 @@ mod tests {
     #[test]
     fn before_the_first_answer_it_says_what_is_waited_for() {
         let view = statistics().view(Duration::from_secs(3));
-        insta::assert_snapshot!(block(&view, &lanes(), None, "materials", screen(80, 24)));
+        insta::assert_snapshot!(block(
+            &view,
+            &[],
+            &lanes(),
+            None,
+            "materials",
+            screen(80, 24)
+        ));
     }
 
     #[test]
     fn a_narrow_or_low_terminal_shows_what_matters_most() {
         let narrow = block(
             &view(),
+            &kinds(),
             &lanes(),
             Some(45_000_000),
             "materials",
@@ -320,6 +376,7 @@ mod tests {
         );
         let low = block(
             &view(),
+            &kinds(),
             &lanes(),
             Some(45_000_000),
             "materials",
@@ -334,7 +391,7 @@ mod tests {
             colour: true,
             ..screen(80, 24)
         };
-        let block = |screen| block(&view(), &lanes(), None, "materials", screen);
+        let block = |screen| block(&view(), &kinds(), &lanes(), None, "materials", screen);
         assert!(block(coloured).contains("\u{1b}[31m"));
         assert!(!block(screen(80, 24)).contains('\u{1b}'));
         assert_eq!(
@@ -350,7 +407,7 @@ mod tests {
         ) {
             let categories: Vec<(String, u64)> = names.iter().map(|name| (name.clone(), 7)).collect();
             let view = Statistics::new(&names, &categories).view(Duration::from_secs(1));
-            let shown = block(&view, &lanes(), Some(1), "things", screen(width, height));
+            let shown = block(&view, &kinds(), &lanes(), Some(1), "things", screen(width, height));
             prop_assert!(shown.lines().count() <= height);
             for line in shown.lines() {
                 prop_assert!(measure_text_width(line) < width, "{line:?}");

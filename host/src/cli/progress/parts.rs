@@ -1,7 +1,8 @@
 //! What a run says of itself while it runs, in parts of a line: they are joined for logs and laid out for terminals.
 
-use crate::cli::numbers::{cost, count, dollars, duration};
-use crate::core::statistics::{View, percent};
+use crate::cli::numbers::{cost, count, dollars, duration, has_pace, record};
+use crate::cli::summary;
+use crate::core::statistics::{FailureKind, View, percent};
 use crate::llm::lane::LaneView;
 use crate::llm::lane_view::BreakerView;
 
@@ -52,9 +53,10 @@ pub(super) fn stand(view: &View, noun: &str) -> Vec<Part> {
     };
     vec![
         plain(format!(
-            "{}/{} {noun} ({:.0} %)",
+            "{}/{} {} ({:.0} %)",
             count(view.done),
             count(view.records),
+            record(view.records, noun),
             percent(view.done, view.records.max(1))
         )),
         plain(format!("{} elapsed", duration(view.elapsed_seconds))),
@@ -64,22 +66,25 @@ pub(super) fn stand(view: &View, noun: &str) -> Vec<Part> {
 
 /// What came of it.
 pub(super) fn outcome(view: &View) -> Vec<Part> {
-    let (made, kept, lost) = view.totals();
+    let totals = view.totals();
     let mut parts = Vec::new();
     let asked = view.calls.calls + view.calls.journaled;
-    if asked == 0 && made + kept == 0 {
+    if asked == 0 && totals.made + totals.kept == 0 {
         parts.push(waits("no answer yet"));
-    } else {
-        parts.push(plain(format!("success {:.0} %", view.success_percent)));
+    } else if let Some(success) = view.success_percent {
+        parts.push(plain(format!("success {success:.0} %")));
     }
-    parts.push(plain(format!("made {}", count(made))));
-    parts.push(plain(format!("kept {}", count(kept))));
-    let losses = format!("failed {}", count(lost));
-    parts.push(if lost > 0 {
-        failed(losses)
+    parts.push(plain(format!("made {}", count(totals.made))));
+    parts.push(plain(format!("kept {}", count(totals.kept))));
+    let failures = format!("failed {}", count(totals.failed));
+    parts.push(if totals.failed > 0 {
+        failed(failures)
     } else {
-        plain(losses)
+        plain(failures)
     });
+    if totals.not_begun > 0 {
+        parts.push(waits(format!("blocked {}", count(totals.not_begun))));
+    }
     if view.parked_tasks > 0 {
         parts.push(waits(format!("to try again {}", count(view.parked_tasks))));
     }
@@ -93,22 +98,29 @@ pub(super) fn outcome(view: &View) -> Vec<Part> {
 /// How fast it is, and what it takes.
 pub(super) fn pace(view: &View, memory: Option<u64>, noun: &str) -> Vec<Part> {
     let calls = &view.calls;
+    let has_pace = has_pace(view);
     let tokens = |name: &str, all: u64, a_second: f64| {
-        plain(format!(
-            "{name} {} ({}/s)",
-            count(all),
-            count(a_second as u64)
-        ))
+        let mut text = format!("{name} {}", count(all));
+        if has_pace {
+            text.push_str(&format!(" ({}/s)", count(a_second as u64)));
+        }
+        plain(text)
     };
-    let mut parts = vec![
-        plain(format!("{} {noun}/h", count(view.records_per_hour as u64))),
+    let mut parts = Vec::new();
+    if has_pace {
+        parts.push(plain(format!(
+            "{} {noun}/h",
+            count(view.records_per_hour as u64)
+        )));
+    }
+    parts.extend([
         tokens(
             "tokens in",
             calls.input_tokens,
             view.input_tokens_per_second,
         ),
         tokens("out", calls.output_tokens, view.output_tokens_per_second),
-    ];
+    ]);
     if let Some(cost) = cost(calls) {
         parts.push(plain(format!("cost {cost}")));
     }
@@ -122,6 +134,19 @@ pub(super) fn pace(view: &View, memory: Option<u64>, noun: &str) -> Vec<Part> {
         parts.push(plain(format!("memory {} MB", bytes / 1_000_000)));
     }
     parts
+}
+
+/// What failed, by component and cause, each on a line of its own.
+pub(super) fn failures(kinds: &[FailureKind]) -> Vec<Part> {
+    let part = |kind: &FailureKind| {
+        let text = summary::failure(kind);
+        if kind.tried_again > 0 {
+            waits(text)
+        } else {
+            failed(text)
+        }
+    };
+    kinds.iter().map(part).collect()
 }
 
 /// What a lane is doing, and what it waits for until when.

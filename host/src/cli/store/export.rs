@@ -9,7 +9,8 @@ use super::super::args::{ForceArgs, StateArgs};
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
 use super::super::guard::Guard;
-use super::{failure, places};
+use super::super::numbers::counted;
+use super::places;
 use crate::store::{Exported, Store};
 
 /// Write answers, transcripts or tasks as JSON Lines.
@@ -43,7 +44,7 @@ enum What {
 /// Runs the subcommand.
 pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
-    let store = Store::open_reading(&file).map_err(failure)?;
+    let store = Store::open_reading(&file).map_err(Failure::internal)?;
     let cannot = |error: io::Error| {
         let to = args.to.as_ref().map_or_else(
             || "standard output".to_owned(),
@@ -66,7 +67,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
             written = writeln!(target, "{row}");
             written.is_ok()
         })
-        .map_err(failure)?;
+        .map_err(Failure::internal)?;
     match written.and_then(|()| target.flush()) {
         // Whoever reads has had enough, as `head` has.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
@@ -74,7 +75,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     }
     target.publish().map_err(Failure::internal)?;
     if args.to.is_some() {
-        display.note(&format!("{rows} rows"));
+        display.note(&counted(rows, "row"));
     }
     Ok(Exit::Done)
 }

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::super::args::StateArgs;
 use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
+use super::places;
 use super::stats::bytes;
-use super::{failure, places};
 use crate::store::{Pruning, prune};
 
 /// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
@@ -49,7 +49,7 @@ pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
         unreferenced: args.unreferenced,
         dry_run: args.dry_run,
     };
-    let pruned = prune(&file, pruning).map_err(failure)?;
+    let pruned = prune(&file, pruning).map_err(Failure::internal)?;
     if args.json {
         emit(&json!(pruned));
         return Ok(Exit::Done);

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::super::display::say;
 use super::super::exit::{Exit, Failure};
-use super::failure;
 use crate::store::recover;
 
 /// Save what can be read of a damaged state into a new file. The old file is not changed.
@@ -22,7 +21,7 @@ pub(super) struct RecoverArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &RecoverArgs) -> Result<Exit, Failure> {
-    let saved = recover(&args.old, &args.new).map_err(failure)?;
+    let saved = recover(&args.old, &args.new).map_err(Failure::internal)?;
     let mut text = format!(
         "{:12} {:>10} {:>22}\n",
         "table", "rows", "unreadable stretches"

@@ -9,7 +9,7 @@ use super::super::args::StateArgs;
 use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::{count, dollars};
-use super::{failure, places};
+use super::places;
 use crate::store::{Spending, Stats, Store};
 
 /// Show sizes and rows, and what was spent by lane, component and day.
@@ -30,7 +30,7 @@ pub(super) fn perform(args: &StatsArgs) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
     let stats = Store::open_reading(&file)
         .and_then(|store| store.stats())
-        .map_err(failure)?;
+        .map_err(Failure::internal)?;
     if args.json {
         emit(&json!(stats));
     } else {

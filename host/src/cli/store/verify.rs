@@ -6,7 +6,8 @@ use serde_json::json;
 use super::super::args::StateArgs;
 use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
-use super::{failure, places};
+use super::super::numbers::counted;
+use super::places;
 use crate::store::{Report, Store};
 
 /// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
@@ -34,7 +35,7 @@ pub(super) fn perform(args: &VerifyArgs) -> Result<Exit, Failure> {
     let output = (!args.no_files).then_some(output.as_path());
     let report = Store::open_reading(&file)
         .and_then(|store| store.verify(output))
-        .map_err(failure)?;
+        .map_err(Failure::internal)?;
     if args.json {
         emit(&json!(report));
     } else {
@@ -53,7 +54,7 @@ fn render(report: &Report, file: &str) -> String {
     let mut text = String::new();
     for broken in &report.broken {
         let count = broken.count;
-        text.push_str(&format!("{}: {count} times\n", broken.what));
+        text.push_str(&format!("{}: {}\n", broken.what, counted(count, "time")));
         for place in &broken.places {
             text.push_str(&format!("    {place}\n"));
         }
@@ -63,12 +64,12 @@ fn render(report: &Report, file: &str) -> String {
         }
         text.push_str(&format!("  hint: {}\n", broken.remedy));
     }
-    let (tasks, files) = (report.tasks, report.files);
+    let (tasks, files) = (counted(report.tasks, "task"), counted(report.files, "file"));
     let end = if report.broken.is_empty() {
         "all is well"
     } else {
         "not all is well"
     };
-    text.push_str(&format!("{file}: {tasks} tasks and {files} files: {end}\n"));
+    text.push_str(&format!("{file}: {tasks} and {files}: {end}\n"));
     text
 }

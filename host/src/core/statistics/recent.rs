@@ -1,16 +1,19 @@
 //! What failed and what was made lately, and how often each kind of failure occurs: bounded, however
 //! many there are.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::causes::{Cause, Causes};
 use crate::core::class::FailureClass;
 
 /// Failures that are remembered one by one.
 const FAILURES: usize = 100;
-/// Kinds of failures that are counted apart.
-const KINDS: usize = 100;
+/// Classes and components whose failures are counted apart.
+const GROUPS: usize = 100;
+/// Kinds of failures that are told; those beyond, which are the rarest, are not.
+const KINDS: usize = 200;
 /// Artifacts that are remembered.
 const ARTIFACTS: usize = 40;
 /// Letters of a cause that are remembered.
@@ -45,11 +48,17 @@ pub struct FailureNote {
     pub again: Again,
     /// Whether it was made later in the run.
     pub mended: bool,
+    /// The kind that it belongs to.
+    #[serde(default)]
+    pub kind: String,
 }
 
-/// Failures of one class and component.
+/// Failures of one class and component that have one cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureKind {
+    /// Tells it from other kinds of the run.
+    #[serde(default)]
+    pub id: String,
     /// Name of the class.
     pub class: String,
     /// Name of the component.
@@ -58,10 +67,13 @@ pub struct FailureKind {
     pub count: u64,
     /// How many of these are tried again at the end of the run.
     pub tried_again: u64,
-    /// What was said last.
+    /// What the causes of all of them have in common.
     pub cause: String,
     /// What a person does about the class.
     pub advice: String,
+    /// Ids of the first records.
+    #[serde(default)]
+    pub records: Vec<String>,
 }
 
 /// An artifact that was made.
@@ -96,48 +108,90 @@ pub struct Failed<'a> {
 /// Keeps the newest.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    failures: VecDeque<FailureNote>,
-    kinds: Vec<FailureKind>,
+    failures: VecDeque<Known>,
+    groups: Vec<Group>,
     artifacts: VecDeque<ArtifactNote>,
+}
+
+/// A failure that is remembered, with the places of its group and cause.
+#[derive(Debug)]
+struct Known {
+    note: FailureNote,
+    place: Place,
+}
+
+/// Which cause of which group, and among those of which sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    group: usize,
+    sweep: u32,
+    cause: usize,
+}
+
+/// Failures of one class and component. Those that this run tries again are counted apart.
+#[derive(Debug)]
+struct Group {
+    class: FailureClass,
+    component: String,
+    soon: bool,
+    /// How often its causes were told anew.
+    sweep: u32,
+    causes: Causes,
 }
 
 impl Recent {
     /// A task failed.
     pub fn failed(&mut self, failed: Failed<'_>) {
-        let cause: String = failed.cause.chars().take(CAUSE).collect();
-        let soon = u64::from(failed.again == Again::Soon);
-        let class = failed.class.as_str();
-        let same =
-            |kind: &&mut FailureKind| kind.class == class && kind.component == failed.component;
-        let room = self.kinds.len() < KINDS;
-        match self.kinds.iter_mut().find(same) {
-            Some(kind) => {
-                kind.count += 1;
-                kind.tried_again += soon;
-                kind.cause.clone_from(&cause);
+        let soon = failed.again == Again::Soon;
+        let same = |group: &Group| {
+            group.class == failed.class && group.component == failed.component && group.soon == soon
+        };
+        let group = match self.groups.iter().position(same) {
+            Some(group) => group,
+            None if self.groups.len() == GROUPS => GROUPS,
+            None => {
+                self.groups.push(Group {
+                    class: failed.class,
+                    component: failed.component.to_owned(),
+                    soon,
+                    sweep: 0,
+                    causes: Causes::default(),
+                });
+                self.groups.len() - 1
             }
-            None if room => self.kinds.push(FailureKind {
-                class: class.to_owned(),
-                component: failed.component.to_owned(),
-                count: 1,
-                tried_again: soon,
-                cause: cause.clone(),
-                advice: failed.class.advice().to_owned(),
-            }),
-            None => {}
-        }
+        };
+        let known = self.groups.get_mut(group);
+        let (sweep, cause) = known.map_or((0, 0), |group| {
+            (group.sweep, group.causes.add(failed.record, failed.cause))
+        });
         if self.failures.len() == FAILURES {
             self.failures.pop_back();
         }
-        self.failures.push_front(FailureNote {
-            record: failed.record.to_owned(),
-            category: failed.category.to_owned(),
-            component: failed.component.to_owned(),
-            class: class.to_owned(),
-            cause,
-            again: failed.again,
-            mended: false,
+        self.failures.push_front(Known {
+            note: FailureNote {
+                record: failed.record.to_owned(),
+                category: failed.category.to_owned(),
+                component: failed.component.to_owned(),
+                class: failed.class.as_str().to_owned(),
+                cause: failed.cause.chars().take(CAUSE).collect(),
+                again: failed.again,
+                mended: false,
+                kind: String::new(),
+            },
+            place: Place {
+                group,
+                sweep,
+                cause,
+            },
         });
+    }
+
+    /// What was put off is tried again: from now on only what fails again counts.
+    pub fn sweep_begins(&mut self) {
+        for group in self.groups.iter_mut().filter(|group| group.soon) {
+            group.causes = Causes::default();
+            group.sweep += 1;
+        }
     }
 
     /// An artifact was made.
@@ -154,31 +208,72 @@ impl Recent {
 
     /// A task that failed before in this run was made.
     pub fn mended(&mut self, record: &str, component: &str) {
-        for failure in &mut self.failures {
-            if failure.record == record && failure.component == component {
-                failure.mended = true;
+        for Known { note, .. } in &mut self.failures {
+            if note.record == record && note.component == component {
+                note.mended = true;
             }
         }
     }
 
-    /// The newest failures first.
-    pub fn failures(&self) -> Vec<FailureNote> {
-        self.failures.iter().cloned().collect()
-    }
-
     /// Kinds of failures, the most frequent first.
     pub fn kinds(&self) -> Vec<FailureKind> {
-        let mut kinds = self.kinds.clone();
+        self.gathered(&mut BTreeMap::new())
+    }
+
+    /// The same; `places` is told which cause belongs to which kind.
+    fn gathered(&self, places: &mut BTreeMap<Place, String>) -> Vec<FailureKind> {
+        let mut kinds = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            for cause in group.causes.list() {
+                let id = format!("{number}-{}-{}", group.sweep, cause.id);
+                for part in cause.parts.iter().chain([&cause.id]) {
+                    let place = Place {
+                        group: number,
+                        sweep: group.sweep,
+                        cause: *part,
+                    };
+                    places.insert(place, id.clone());
+                }
+                kinds.push(group.kind(id, cause));
+            }
+        }
         kinds.sort_by(|one, other| {
             let by_name = || (&one.class, &one.component).cmp(&(&other.class, &other.component));
             other.count.cmp(&one.count).then_with(by_name)
         });
+        kinds.truncate(KINDS);
         kinds
+    }
+
+    /// Kinds of failures, the most frequent first; and the newest failures first, each with its kind.
+    pub fn failures(&self) -> (Vec<FailureKind>, Vec<FailureNote>) {
+        let mut places = BTreeMap::new();
+        let kinds = self.gathered(&mut places);
+        let notes = self.failures.iter().map(|known| FailureNote {
+            kind: places.get(&known.place).cloned().unwrap_or_default(),
+            ..known.note.clone()
+        });
+        (kinds, notes.collect())
     }
 
     /// The newest artifacts first.
     pub fn artifacts(&self) -> Vec<ArtifactNote> {
         self.artifacts.iter().cloned().collect()
+    }
+}
+
+impl Group {
+    fn kind(&self, id: String, cause: Cause) -> FailureKind {
+        FailureKind {
+            id,
+            class: self.class.as_str().to_owned(),
+            component: self.component.clone(),
+            count: cause.tasks,
+            tried_again: if self.soon { cause.tasks } else { 0 },
+            cause: cause.text,
+            advice: self.class.advice().to_owned(),
+            records: cause.records,
+        }
     }
 }
 
@@ -202,16 +297,15 @@ mod tests {
             recent.made(&record, "tags", false);
         }
         recent.mended("record-998", "text");
-        let failures = recent.failures();
+        let (kinds, failures) = recent.failures();
         assert_eq!(failures.len(), FAILURES);
         assert_eq!(
             (failures[0].record.as_str(), failures[1].mended),
             ("record-999", true)
         );
         assert_eq!(failures[0].cause.len(), CAUSE);
-        assert_eq!(
-            (recent.kinds()[0].count, recent.artifacts().len()),
-            (1000, ARTIFACTS)
-        );
+        assert_eq!((kinds[0].count, kinds.len()), (1000, 1));
+        assert!(failures.iter().all(|note| note.kind == kinds[0].id));
+        assert_eq!(recent.artifacts().len(), ARTIFACTS);
     }
 }

@@ -8,7 +8,7 @@ fn two() -> Statistics {
 }
 
 #[test]
-fn success_is_about_whole_records() {
+fn success_is_of_what_was_begun() {
     let mut statistics = two();
     let now = Duration::from_secs(1);
     statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Made);
@@ -17,10 +17,23 @@ fn success_is_about_whole_records() {
     statistics.record_ended(Duration::from_secs(2), "wood", RecordEnd::Complete);
     let view = statistics.view(Duration::from_secs(2));
     assert_eq!((view.records, view.done, view.complete), (4, 2, 1));
-    assert_eq!(view.success_percent, 50.0);
-    assert_eq!(view.totals(), (1, 0, 1));
+    assert_eq!(view.success_percent, Some(50.0));
+    let totals = view.totals();
+    assert_eq!((totals.made, totals.failed, totals.not_begun), (1, 1, 0));
     assert_eq!(view.eta_seconds, Some(6.0));
     assert_eq!(view.records_per_hour, 3600.0);
+}
+
+#[test]
+fn blocked_is_not_failed_and_no_part_of_success() {
+    let mut statistics = two();
+    assert_eq!(statistics.view(Duration::ZERO).success_percent, None);
+    let now = Duration::from_secs(1);
+    statistics.task_ended(now, "metal", "frontmatter", TaskEnd::Failed);
+    statistics.task_ended(now, "metal", "text", TaskEnd::Blocked);
+    let view = statistics.view(now);
+    assert_eq!(view.success_percent, Some(0.0));
+    assert_eq!((view.totals().failed, view.totals().not_begun), (1, 1));
 }
 
 #[test]

@@ -1,0 +1,391 @@
+//! What a plan says: how the tasks stand and why, what they will take, and one sentence about all of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::numbers::{count, counted, dollars, records, span};
+use crate::cli::table::Table;
+use crate::config::LimitsConfig;
+use crate::core::duration::{HeldBack, Lasts, Work, lasts};
+use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
+use crate::llm::providers::offline;
+use crate::run::{ComponentPlan, Plan};
+
+/// The tables of a plan, no wider than this; a plan with nothing to do is one sentence.
+pub(super) fn render(plan: &Plan, noun: &str, width: usize) -> String {
+    let sum = |part: fn(&ComponentPlan) -> u64| plan.components.iter().map(part).sum::<u64>();
+    let edited = sum(|row| row.edited);
+    let kept = plan.components.iter().map(stays).sum();
+    if is_done(plan) {
+        let by_hand = if edited > 0 {
+            format!(", {} of them edited by hand and kept", count(edited))
+        } else {
+            String::new()
+        };
+        return nothing_to_do(kept, plan.records, noun) + &by_hand + "\n";
+    }
+    states(&plan.components).render(width)
+        + &reasons(&plan.components)
+        + &forecasts(&plan.components, width)
+}
+
+/// `nothing to do: all 12 artifacts of 4 products are up to date`.
+pub(in crate::cli) fn nothing_to_do(artifacts: u64, of: u64, noun: &str) -> String {
+    let (all, are) = if artifacts == 1 {
+        ("", "is")
+    } else {
+        ("all ", "are")
+    };
+    format!(
+        "nothing to do: {all}{} of {} {are} up to date",
+        counted(artifacts, "artifact"),
+        records(of, noun)
+    )
+}
+
+/// Tasks whose files stay as they are.
+fn stays(row: &ComponentPlan) -> u64 {
+    row.up_to_date + row.edited + row.accepted + row.kept_from_stand_in
+}
+
+/// Whether everything is there.
+fn is_done(plan: &Plan) -> bool {
+    let kept = plan.components.iter().map(stays);
+    kept.sum::<u64>() == plan.records * plan.components.len() as u64
+}
+
+/// How the tasks stand. What is rare has a column only where there is any.
+fn states(components: &[ComponentPlan]) -> Table {
+    let heads = [
+        "component",
+        "to make",
+        "up to date",
+        "edited",
+        "accepted",
+        "kept",
+        "depends on upstream",
+        "of these fail",
+        "stay failed",
+        "blocked",
+        "skipped",
+        "unreadable",
+    ];
+    let mut table = Table::new(heads);
+    for row in components {
+        let numbers = [
+            row.to_make,
+            row.up_to_date,
+            row.edited,
+            row.accepted,
+            row.kept_from_stand_in,
+            row.depends_on_upstream,
+            row.fails,
+            row.stay_failed,
+            row.blocked,
+            row.skipped,
+            row.unreadable,
+        ];
+        let numbers = numbers.iter().map(u64::to_string);
+        table.row(std::iter::once(row.component.clone()).chain(numbers));
+    }
+    let [_, _, _, rare @ ..] = heads;
+    table.without_empty_columns(&rare)
+}
+
+fn reasons(components: &[ComponentPlan]) -> String {
+    let mut text = String::new();
+    let rows = components
+        .iter()
+        .flat_map(|row| row.reasons.iter().map(move |reason| (row, reason)));
+    let names = components.iter().map(|row| row.component.len());
+    let width = names.max().unwrap_or(0);
+    for (row, reason) in rows {
+        if text.is_empty() {
+            text.push_str("\nwhy\n");
+        }
+        let tasks = count(reason.tasks);
+        let _ = writeln!(
+            text,
+            "{:width$}  {tasks:>6} × {}",
+            row.component, reason.reason
+        );
+    }
+    text
+}
+
+fn about(is_estimated: bool, number: &str) -> String {
+    let mark = if is_estimated { "~" } else { "" };
+    format!("{mark}{number}")
+}
+
+fn forecasts(components: &[ComponentPlan], width: usize) -> String {
+    let known: Vec<(&str, &Forecast)> = components
+        .iter()
+        .filter_map(|row| Some((row.component.as_str(), row.forecast.as_ref()?)))
+        .filter(|(_, forecast)| forecast.calls.total() + forecast.from_journal > 0)
+        .collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    let heads = [
+        "component",
+        "calls",
+        "from journal",
+        "tokens in",
+        "tokens out",
+        "cost",
+        "known from",
+    ];
+    let mut table = Table::new(heads);
+    for (name, forecast) in &known {
+        let asks = forecast.calls.total() > 0;
+        let basis = match forecast.basis {
+            _ if !asks => String::new(),
+            Basis::Observed => format!("{} before", counted(forecast.observed_tasks, "task")),
+            Basis::Cap => "cap on answers".to_owned(),
+        };
+        table.row(taken(name, &Taken::of(forecast), basis));
+    }
+    if known.len() > 1 {
+        let all = known.iter().map(|(_, forecast)| Taken::of(forecast));
+        let all = all.reduce(Taken::and).unwrap_or_default();
+        table.row(taken("together", &all, String::new()));
+    }
+    let text = format!(
+        "\n{}",
+        table.without_empty_columns(&["from journal"]).render(width)
+    );
+    text + &spreads(&known, width) + &notes(&known)
+}
+
+/// What the tasks of one or more components take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    calls: u64,
+    are_calls_estimated: bool,
+    from_journal: u64,
+    input: u64,
+    is_input_estimated: bool,
+    output: u64,
+    cost: Option<u64>,
+}
+
+impl Taken {
+    fn of(forecast: &Forecast) -> Taken {
+        Taken {
+            calls: forecast.calls.total(),
+            are_calls_estimated: forecast.calls.estimated > 0,
+            from_journal: forecast.from_journal,
+            input: forecast.input_tokens.total(),
+            is_input_estimated: forecast.input_tokens.estimated > 0,
+            output: forecast.output_tokens,
+            cost: forecast.cost_micros,
+        }
+    }
+
+    fn and(self, other: Taken) -> Taken {
+        Taken {
+            calls: self.calls + other.calls,
+            are_calls_estimated: self.are_calls_estimated || other.are_calls_estimated,
+            from_journal: self.from_journal + other.from_journal,
+            input: self.input + other.input,
+            is_input_estimated: self.is_input_estimated || other.is_input_estimated,
+            output: self.output + other.output,
+            cost: self.cost.zip(other.cost).map(|(one, other)| one + other),
+        }
+    }
+}
+
+fn taken(name: &str, taken: &Taken, basis: String) -> [String; 7] {
+    let asks = taken.calls > 0;
+    [
+        name.to_owned(),
+        about(taken.are_calls_estimated, &count(taken.calls)),
+        count(taken.from_journal),
+        about(taken.is_input_estimated, &count(taken.input)),
+        about(asks, &count(taken.output)),
+        about(asks && taken.cost != Some(0), &money(taken.cost)),
+        basis,
+    ]
+}
+
+/// How much tasks differ, where that was seen.
+fn spreads(known: &[(&str, &Forecast)], width: usize) -> String {
+    let mut table = Table::new(["one task takes", "tokens out", "cost"]);
+    for (name, forecast) in known {
+        let Some(tokens) = forecast
+            .output_tokens_per_task
+            .filter(|spread| spread.p10 < spread.p90)
+        else {
+            continue;
+        };
+        let cost = forecast.cost_micros_per_task;
+        let cost = cost.filter(|cost| cost.p90 > 0);
+        let cost = cost.map(|cost| spread(cost, |micros| money(Some(micros))));
+        table.row([
+            (*name).to_owned(),
+            spread(tokens, count),
+            cost.unwrap_or_default(),
+        ]);
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    let note = "a tenth / half / nine tenths of the tasks take no more than this\n";
+    format!(
+        "
+{}{note}",
+        table.without_empty_columns(&["cost"]).render(width)
+    )
+}
+
+/// What the numbers mean, as far as they need it.
+fn notes(known: &[(&str, &Forecast)]) -> String {
+    let mut text = String::new();
+    if known.iter().any(|(_, row)| row.calls.total() > 0) {
+        text.push_str(
+            "~ is an estimate; other numbers are counted from the questions themselves. All that depends on upstream is \
+             included.\n",
+        );
+    }
+    for (name, row) in known {
+        let LookedAt { tasks, of } = row.looked_at;
+        if tasks < of {
+            let _ = writeln!(
+                text,
+                "{name}: from a sample of {} of {}, scaled",
+                count(tasks),
+                counted(of, "task")
+            );
+        }
+    }
+    if known.iter().any(|(_, row)| row.cost_micros.is_none()) {
+        text.push_str("unknown: a model has no price; set it in [models.\"provider/model\"]\n");
+    }
+    text
+}
+
+fn money(micros: Option<u64>) -> String {
+    match micros {
+        None => "unknown".to_owned(),
+        Some(0) => "$0".to_owned(),
+        Some(micros) => dollars(micros),
+    }
+}
+
+fn spread(spread: Spread, shown: impl Fn(u64) -> String) -> String {
+    let Spread { p10, p50, p90 } = spread;
+    [p10, p50, p90].map(shown).join(" / ")
+}
+
+/// What holds a run back, in words.
+fn limit(by: HeldBack) -> Option<String> {
+    match by {
+        HeldBack::Limit(limit) => {
+            let amount = limit.amount.as_str().replace('-', " ");
+            Some(format!(
+                "{} {amount} per {}",
+                count(limit.most),
+                limit.per()
+            ))
+        }
+        HeldBack::AtOnce(most) => Some(format!("{} at once", counted(most, "call"))),
+        HeldBack::Answers => None,
+    }
+}
+
+/// What a run would come to.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    /// Files that it makes; those that depend on upstream are counted, though some may stay.
+    files: u64,
+    /// Whether some of these may stay as they are.
+    at_most: bool,
+    calls: u64,
+    /// Whether all of them are answered offline.
+    offline: bool,
+    cost_micros: Option<u64>,
+    seconds: Option<f64>,
+    limited_by: Option<String>,
+}
+
+impl Outcome {
+    /// Of a plan; `None` where nothing is to be done. `limits` are those of a model.
+    pub fn of(plan: &Plan, limits: impl Fn(&str) -> LimitsConfig) -> Option<Outcome> {
+        if is_done(plan) {
+            return None;
+        }
+        let mut outcome = Outcome {
+            files: 0,
+            at_most: false,
+            calls: 0,
+            offline: true,
+            cost_micros: Some(0),
+            seconds: None,
+            limited_by: None,
+        };
+        let mut models: BTreeMap<&str, Work> = BTreeMap::new();
+        for row in &plan.components {
+            outcome.files += row.to_make.saturating_sub(row.fails) + row.depends_on_upstream;
+            outcome.at_most |= row.depends_on_upstream > 0;
+            let Some((forecast, model)) = row.forecast.as_ref().zip(row.model.as_deref()) else {
+                continue;
+            };
+            let calls = forecast.calls.total();
+            outcome.calls += calls;
+            if calls == 0 || model == offline::NAME {
+                continue;
+            }
+            outcome.offline = false;
+            let cost = outcome.cost_micros.zip(forecast.cost_micros);
+            outcome.cost_micros = cost.map(|(sum, more)| sum + more);
+            let work = models.entry(model).or_default();
+            work.calls += calls;
+            work.input += forecast.input_tokens.total();
+            work.output += forecast.output_tokens;
+        }
+        let longest = models
+            .iter()
+            .map(|(model, work)| {
+                let limits = limits(model);
+                lasts(work, &limits.limits(), limits.concurrency)
+            })
+            .max_by(|one, other| one.seconds.total_cmp(&other.seconds));
+        if let Some(Lasts { seconds, by }) = longest {
+            outcome.seconds = Some(seconds);
+            outcome.limited_by = limit(by);
+        }
+        Some(outcome)
+    }
+
+    /// In one sentence.
+    pub fn sentence(&self) -> String {
+        let most = if self.at_most { "at most " } else { "" };
+        let mut text = format!(
+            "\n`batchgen run` makes {most}{}",
+            counted(self.files, "file")
+        );
+        let calls = counted(self.calls, "call");
+        match (self.calls, self.offline) {
+            (0, _) => text.push_str(" and asks no model"),
+            (_, true) => text.push_str(" with the offline stand-in, which costs nothing"),
+            (_, false) => {
+                let cost = match self.cost_micros {
+                    Some(micros) => format!("about {}", money(Some(micros))),
+                    None => "a cost that is not known".to_owned(),
+                };
+                let _ = write!(text, " with about {calls}, for {cost}");
+            }
+        }
+        if let Some(seconds) = self.seconds {
+            let _ = write!(text, ", in about {}", span(seconds));
+        }
+        if let Some(limit) = &self.limited_by {
+            let _ = write!(text, ", limited by {limit}");
+        }
+        text.push_str(". Nothing was made yet.\n");
+        text
+    }
+}
