@@ -6,6 +6,7 @@ pub mod error;
 pub mod gateway;
 pub mod lane;
 pub mod lane_view;
+pub mod mend;
 pub mod prices;
 pub mod provider;
 pub mod providers;

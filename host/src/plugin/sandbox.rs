@@ -18,6 +18,7 @@ use super::wasi::WasiState;
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
 use crate::core::key::KeyContext;
+use crate::llm::mend;
 use crate::llm::request::{
     Answer, CompletionRequest, Message, ResponseFormat, Role, Rules, StopReason,
 };
@@ -341,7 +342,7 @@ impl State {
     }
 
     /// The answer to one question, or the question noted as open.
-    fn ask(&mut self, request: llm::CompletionRequest) -> Result<Option<Answer>, Stop> {
+    fn ask(&mut self, request: llm::CompletionRequest) -> Result<Option<Told>, Stop> {
         let Some(context) = &self.execution.context else {
             return Err(Stop::NoLlm);
         };
@@ -368,7 +369,7 @@ impl State {
         {
             // All before it were the same too, so its key is: nothing need be hashed unless another question follows.
             self.repeated.push(Arc::clone(before));
-            return Ok(Some(answered.answer.clone()));
+            return Ok(Some(told(answered.answer.clone(), &request.format)));
         }
         for before in self.repeated.drain(..) {
             *self.ordinals.entry(before.digest()).or_insert(0) += 1;
@@ -378,7 +379,9 @@ impl State {
         let key = context.key(question, *ordinal);
         *ordinal += 1;
         match answered {
-            Some(answered) if answered.key == key => Ok(Some(answered.answer.clone())),
+            Some(answered) if answered.key == key => {
+                Ok(Some(told(answered.answer.clone(), &request.format)))
+            }
             Some(answered) => Err(Stop::Determinism {
                 number: position + 1,
                 difference: difference(answered.request.as_deref(), &request),
@@ -396,12 +399,9 @@ impl State {
 }
 
 impl llm::Host for State {
-    fn complete(
-        &mut self,
-        request: llm::CompletionRequest,
-    ) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
+    fn complete(&mut self, request: llm::CompletionRequest) -> wasmtime::Result<Told> {
         match self.ask(request)? {
-            Some(answer) => Ok(told(answer)),
+            Some(answer) => Ok(answer),
             None => Err(wasmtime::Error::new(Stop::Suspended)),
         }
     }
@@ -409,11 +409,11 @@ impl llm::Host for State {
     fn complete_all(
         &mut self,
         requests: Vec<llm::CompletionRequest>,
-    ) -> wasmtime::Result<Vec<Result<llm::Completion, llm::Error>>> {
+    ) -> wasmtime::Result<Vec<Told>> {
         let mut answers = Vec::with_capacity(requests.len().min(1024));
         for request in requests {
             if let Some(answer) = self.ask(request)? {
-                answers.push(told(answer));
+                answers.push(answer);
             }
         }
         if self.questions.is_empty() {
@@ -503,10 +503,13 @@ fn convert(request: llm::CompletionRequest) -> Result<CompletionRequest, Stop> {
     })
 }
 
-fn told(answer: Answer) -> Result<llm::Completion, llm::Error> {
+/// What a component hears of an answer.
+type Told = Result<llm::Completion, llm::Error>;
+
+fn told(answer: Answer, format: &ResponseFormat) -> Told {
     match answer {
         Answer::Completion(completion) => Ok(llm::Completion {
-            text: completion.text,
+            text: mend::answer(completion.text, format),
             stop_reason: match completion.stop {
                 StopReason::Stop => llm::StopReason::Stop,
                 StopReason::Length => llm::StopReason::Length,

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::llm::mend::is_control;
 use crate::plugin::manifest::MediaType;
 
 /// Why an artifact is not published; `None` if it may be.
@@ -10,8 +11,9 @@ pub(super) fn fault(text: &str, media_type: MediaType) -> Option<String> {
     if text.trim().is_empty() {
         return Some("it is empty".to_owned());
     }
-    if text.contains('\0') {
-        return Some("it has a NUL character".to_owned());
+    if let Some(control) = text.chars().find(|letter| is_control(*letter)) {
+        let code = u32::from(control);
+        return Some(format!("it has the control character U+{code:04X}"));
     }
     match media_type {
         MediaType::Markdown => match front_matter(text)? {
@@ -76,6 +78,9 @@ mod tests {
     fn only_what_parses_is_published() {
         let fault = |text, media_type| fault(text, media_type).is_some();
         assert!(fault("  \n", MediaType::Plain));
+        assert!(fault("a\0b\n", MediaType::Plain));
+        assert!(fault("a\u{9b}b\n", MediaType::Html));
+        assert!(!fault("a\tb\r\n", MediaType::Plain));
         assert!(!fault("# Title\n", MediaType::Markdown));
         assert!(!fault("---\ntitle: A\n---\n", MediaType::Markdown));
         assert!(fault("---\ntitle: A\n", MediaType::Markdown));

@@ -99,10 +99,7 @@ fn what_can_be_mended_is_not_asked_again() {
         "varnish",
         "A second sentence under a label that is there already.".to_owned(),
     ));
-    let dressed = format!(
-        "Certainly! Here they are:\n```json\n{}\n```",
-        answer(&dressed)
-    );
+    let dressed = answer(&dressed);
     let (text, asked) = run(&[&dressed]);
     assert_eq!(
         text.unwrap(),

@@ -6,7 +6,7 @@ mod rules;
 
 use sdk::{
     Component, Failure, Input, JsonRequest, Map, TextRequest, Value, ask_text_checked,
-    complete_json, yaml,
+    complete_json, numbers, yaml,
 };
 use serde::Deserialize;
 
@@ -42,6 +42,22 @@ pub struct Prompt;
 
 impl Component for Prompt {
     fn generate(input: &Input) -> Result<String, Failure> {
+        Self::make(input).map_err(naming_the_option)
+    }
+}
+
+/// The failure, in which a broken rule on numbers says what turns it off: it is the one rule that holds without being asked for.
+fn naming_the_option(mut failure: Failure) -> Failure {
+    for violation in &mut failure.violations {
+        if numbers::is_violation(violation) {
+            violation.push_str("; numbers-from-facts = false turns this off");
+        }
+    }
+    failure
+}
+
+impl Prompt {
+    fn make(input: &Input) -> Result<String, Failure> {
         let options: Options = input.options()?;
         let given = Given::read(input)?;
         let mut instructions = given.fill("prompts.write", input.prompt("write")?.text)?;
@@ -59,6 +75,7 @@ impl Component for Prompt {
         let Some(schema) = &options.schema else {
             let mut request = TextRequest::new(instructions, facts);
             request.rules = rules;
+            request.begins_markdown = options.media_type == "text/markdown";
             let text = ask_text_checked(&request, |text| patterns.violations(text))?;
             return Ok(format!("{text}\n"));
         };

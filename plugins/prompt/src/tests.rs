@@ -161,6 +161,24 @@ fn rules_are_told_checked_and_repaired() {
     );
 }
 
+#[test]
+fn the_person_is_told_what_turns_the_rule_on_numbers_off_and_the_model_is_not() {
+    let (text, asked) = run("Write.", json!({}), &["99.", "98.", "97.", "96."]);
+    let failure = text.unwrap_err();
+    let [violation] = failure.violations.as_slice() else {
+        panic!("{failure:?}");
+    };
+    assert!(
+        violation.ends_with("96; leave them out; numbers-from-facts = false turns this off"),
+        "{violation}"
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|asked| !format!("{asked:?}").contains("turns this off"))
+    );
+}
+
 fn schema() -> Value {
     json!({
         "type": "object",

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bindings::batchgen::component::llm;
-use crate::{Failure, Rules, host, mend, numbers, rules, schema, values};
+use crate::{Failure, Rules, front_matter, host, mend, numbers, rules, schema, values};
 
 /// How often an answer goes back with its violations.
 const REPAIRS: usize = 2;
@@ -25,6 +25,9 @@ pub struct TextRequest {
     pub rules: Rules,
     /// Whether the component writes the title itself, so that one in the answer is dropped.
     pub drop_title: bool,
+    /// Whether the answer begins a file in Markdown: a rule that it begins with is dropped, since `---` would begin front
+    /// matter, and front matter that would not be published is a broken rule.
+    pub begins_markdown: bool,
 }
 
 /// A question whose answer is a JSON object of one type.
@@ -48,6 +51,7 @@ impl TextRequest {
             facts,
             rules: rules::none(),
             drop_title: false,
+            begins_markdown: true,
         }
     }
 }
@@ -118,7 +122,13 @@ pub fn ask_text_checked(
         if request.drop_title {
             text = mend::without_title(&text).to_owned();
         }
+        if request.begins_markdown {
+            text = front_matter::without_rule(&text).to_owned();
+        }
         let mut found = rules::violations(&request.rules, &request.facts, &text);
+        if request.begins_markdown {
+            found.extend(front_matter::violation(&text));
+        }
         if text.is_empty() {
             found = vec!["the answer is empty".to_owned()];
         } else {

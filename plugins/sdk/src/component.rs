@@ -43,11 +43,19 @@ macro_rules! export {
 /// The component's own failure, or a component fault if it makes an empty text.
 pub fn run<C: Component>(input: bindings::Input) -> Result<bindings::Artifact, Failure> {
     std::panic::set_hook(Box::new(|info| crate::log::error(&panic_line(info))));
-    let text = C::generate(&Input::new(input))?;
+    let mut text = C::generate(&Input::new(input))?;
+    // A field of a record may hold one, and a file with one is not published.
+    if text.contains(is_control) {
+        text.retain(|letter| !is_control(letter));
+    }
     if text.trim().is_empty() {
         return Err(Failure::component_fault("the component made an empty text"));
     }
     Ok(bindings::Artifact { text })
+}
+
+fn is_control(letter: char) -> bool {
+    letter.is_control() && !matches!(letter, '\n' | '\t' | '\r')
 }
 
 /// Place and message of a panic in one line, as the host shows failures.

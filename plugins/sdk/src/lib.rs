@@ -12,6 +12,7 @@ pub mod bindings;
 mod component;
 pub mod facts;
 mod failure;
+mod front_matter;
 mod host;
 mod input;
 pub mod letters;

@@ -1,64 +1,41 @@
-//! Mechanical mending of an answer, before anything is held against the model: code fences, chatter
-//! around the answer, wrapping quotes, marks in a plain line, white space. It never changes what the answer says.
+//! Mechanical mending of an answer, before anything is held against the model: a code fence around all of it, chatter,
+//! wrapping quotes, white space that shows nothing. It never changes what the answer says.
+//!
+//! Thoughts, tokens of chat models and small faults of JSON are mended by the host before a component is told the answer.
+
+mod chatter;
+mod fences;
 
 use serde_json::Value;
 
-use crate::letters::lowercase;
+use fences::Fences;
 
-/// What a model says before it answers.
-const INTERJECTIONS: [&str; 10] = [
-    "certainly",
-    "sure",
-    "sure thing",
-    "of course",
-    "absolutely",
-    "okay",
-    "ok",
-    "great",
-    "no problem",
-    "gladly",
-];
-
-/// Beginnings of a line that presents the answer.
-const PRESENTERS: [&str; 7] = [
-    "here is",
-    "here's",
-    "here’s",
-    "here are",
-    "below is",
-    "below are",
-    "i have written",
-];
-
-/// Beginnings of a paragraph behind the answer.
-const CLOSERS: [&str; 12] = [
-    "let me know",
-    "please let me know",
-    "i hope",
-    "hope this",
-    "feel free",
-    "if you need",
-    "if you'd like",
-    "if you would like",
-    "would you like",
-    "is there anything",
-    "this answer",
-    "note that this answer",
-];
-
-/// The most words of a line that is taken for chatter.
-const MAX_CHATTER_WORDS: usize = 25;
-
-/// The text without fences, chatter and wrapping quotes, with tidy white space.
+/// The text without a fence around it, chatter and wrapping quotes, with tidy white space.
 pub fn text(answer: &str) -> String {
-    let tidy = tidy(answer);
-    let mut rest = tidy.as_str();
+    let plain = answer
+        .replace('\u{feff}', "")
+        .replace("\r\n", "\n")
+        .replace('\r', "\n");
+    let mut rest = tidy(&plain);
     loop {
-        let next = without_quotes(without_closer(without_opener(without_fence(rest))));
+        let next = tidy(without_quotes(bare(&rest)));
         if next.len() == rest.len() {
-            return tidy_paragraphs(rest);
+            return rest;
         }
         rest = next;
+    }
+}
+
+/// The text without a fence around all of it, or else without the chatter around it.
+fn bare(text: &str) -> &str {
+    if let Some(fence) = fences::around(text) {
+        return fence.inside;
+    }
+    let said = chatter::removed(text);
+    match fences::around(said) {
+        // Code that somebody presents is a part of a text; a text in a fence is the text.
+        Some(fence) if said.len() < text.len() && !fence.holds_a_document() => text,
+        _ => said,
     }
 }
 
@@ -81,37 +58,28 @@ pub fn line(text: &str) -> String {
     words.join(" ")
 }
 
-/// The outermost JSON object of the answer, its strings trimmed.
+/// The answer's JSON object, its strings trimmed.
 ///
 /// # Errors
 /// Says in a message for the model why there is none.
 pub fn json(answer: &str) -> Result<Value, String> {
-    let mut value = match first_object(answer) {
-        Some(value) => value,
-        None => first_object(&straight_quotes(answer)).ok_or_else(|| why_no_object(answer))?,
+    let mut value: Value = match serde_json::from_str(answer) {
+        Ok(value @ Value::Object(_)) => value,
+        _ => return Err(why_no_object(answer)),
     };
     trim_strings(&mut value);
     Ok(value)
 }
 
-/// The first object that parses. An object inside another is never reached: the outer one comes first.
-fn first_object(answer: &str) -> Option<Value> {
-    answer.match_indices('{').find_map(|(start, _)| {
-        let values = serde_json::Deserializer::from_str(answer.get(start..)?).into_iter::<Value>();
-        values.take(1).find_map(Result::ok)
-    })
-}
-
 fn why_no_object(answer: &str) -> String {
-    let object = answer.find('{').and_then(|start| answer.get(start..));
-    match object.map(serde_json::from_str::<Value>) {
+    let Some(object) = answer.find('{').and_then(|start| answer.get(start..)) else {
+        return "the answer must be one JSON object and has none".to_owned();
+    };
+    let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
+    match values.next() {
         Some(Err(error)) => format!("the answer is not valid JSON: {error}"),
-        _ => "the answer must be one JSON object and has none".to_owned(),
+        _ => "the answer must be one JSON object and has more than that".to_owned(),
     }
-}
-
-fn straight_quotes(answer: &str) -> String {
-    answer.replace(['“', '”', '„'], "\"")
 }
 
 fn trim_strings(value: &mut Value) {
@@ -123,91 +91,55 @@ fn trim_strings(value: &mut Value) {
     }
 }
 
-/// Line feeds only, no byte order mark or zero-width space, no white space at the ends of lines.
-fn tidy(answer: &str) -> String {
-    let answer = answer.replace(['\u{feff}', '\u{200b}'], "");
-    let lines: Vec<&str> = answer.lines().map(str::trim_end).collect();
-    lines.join("\n").trim().to_owned()
-}
-
-/// At most one blank line in a row.
-fn tidy_paragraphs(text: &str) -> String {
-    let mut lines: Vec<&str> = Vec::new();
-    for line in text.trim().lines() {
-        if !(line.is_empty() && lines.last().is_some_and(|last| last.is_empty())) {
-            lines.push(line);
-        }
+/// Without white space around it; the indent of a first line of code stays.
+fn trimmed(text: &str) -> &str {
+    let text = text.trim_end_matches(is_blank);
+    let body = text.trim_start_matches(is_blank);
+    let start = text.len() - body.len();
+    let line = text
+        .get(..start)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
+    let indent = text.get(line..start).unwrap_or_default();
+    if indent.len() >= 4 && indent.bytes().all(|byte| byte == b' ') {
+        text.get(line..).unwrap_or(body)
+    } else {
+        body
     }
-    lines.join("\n")
 }
 
-/// What stands in the only code fence, if all that stands around it is chatter.
-fn without_fence(text: &str) -> &str {
-    let mut parts = text.split("```");
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(before), Some(inside), Some(after), None)
-            if is_chatter(before.trim()) && is_chatter(after.trim()) =>
-        {
-            let (language, content) = inside.split_once('\n').unwrap_or(("", inside));
-            if language.trim().contains(' ') {
-                inside.trim()
-            } else {
-                content.trim()
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || letter == '\u{200b}'
+}
+
+/// No white space at the ends of lines but that of a hard line break, and at most one blank line in a row; code stays as it is.
+fn tidy(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut fences = Fences::default();
+    for line in text.split('\n') {
+        if fences.holds(line) {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let said = line.trim_end();
+        match lines.last_mut() {
+            Some(last) if said.is_empty() => {
+                // What breaks the last line of a paragraph breaks nothing.
+                last.truncate(last.trim_end().len());
+                if last.is_empty() {
+                    continue;
+                }
             }
+            _ => {}
         }
-        _ => text,
+        let breaks = !said.is_empty() && line.ends_with("  ");
+        lines.push(if breaks {
+            format!("{said}  ")
+        } else {
+            said.to_owned()
+        });
     }
-}
-
-fn is_chatter(text: &str) -> bool {
-    text.split_whitespace().count() <= MAX_CHATTER_WORDS && !text.contains("\n\n")
-}
-
-/// The text behind an interjection ("Certainly!") or a line that presents the answer.
-fn without_opener(text: &str) -> &str {
-    let interjection = interjection(text);
-    let body = interjection.map_or(text, |(_, body)| body);
-    if starts_with_any(body, &PRESENTERS) {
-        let (line, rest) = body.split_once('\n').unwrap_or((body, ""));
-        if let Some((head, tail)) = line.split_once(':')
-            && is_chatter(head)
-            && !(tail.trim().is_empty() && rest.trim().is_empty())
-        {
-            return body.get(head.len() + 1..).unwrap_or(body).trim();
-        }
-        if rest.starts_with('\n') && is_chatter(line) && !line.contains(". ") {
-            return rest.trim();
-        }
-        if interjection.is_some()
-            && let Some((_, tail)) = line.split_once(". ")
-        {
-            return body.get(line.len() - tail.len()..).unwrap_or(tail).trim();
-        }
-    }
-    match interjection {
-        Some(('!' | '.', body)) if !body.is_empty() => body,
-        _ => text,
-    }
-}
-
-/// The punctuation of a leading interjection and what stands behind it.
-fn interjection(text: &str) -> Option<(char, &str)> {
-    let (head, tail) = text.split_once(['!', '.', ','])?;
-    let mark = text.get(head.len()..)?.chars().next()?;
-    let said = lowercase(head.trim());
-    INTERJECTIONS
-        .contains(&said.as_str())
-        .then(|| (mark, tail.trim_start()))
-}
-
-/// The text before a last paragraph that offers more.
-fn without_closer(text: &str) -> &str {
-    match text.rsplit_once("\n\n") {
-        Some((before, last)) if starts_with_any(last, &CLOSERS) && is_chatter(last) => {
-            before.trim()
-        }
-        _ => text,
-    }
+    trimmed(&lines.join("\n")).to_owned()
 }
 
 /// The text inside a pair of quotes that wraps all of it.
@@ -221,16 +153,6 @@ fn without_quotes(text: &str) -> &str {
         }
     }
     text
-}
-
-/// Whether the text begins with one of the phrases, whatever its case, and the phrase ends there.
-fn starts_with_any(text: &str, phrases: &[&str]) -> bool {
-    let start: String = lowercase(&text.chars().take(40).collect::<String>());
-    phrases.iter().any(|phrase| {
-        start
-            .strip_prefix(phrase)
-            .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! The number rule: a number in prose must be one of the facts', after rounding to the digits shown.
 //!
-//! Numbers are those in digits ("ten" is none). Thousands separators, decimals, signs, ranges and
-//! powers of ten are read. What is not a quantity is left alone where it is known: list ordinals,
-//! unit powers such as `cm2`, and designations that occur in the facts (`Al2O3`, `6061-T6`,
-//! `ISO 11553-1`, also with the year of a standard behind them). A designation that does not occur
+//! Numbers are those in digits ("ten" is none). Both conventions of decimals and thousands are read, and one that can be read in
+//! both ways passes if one of them fits; so do signs, ranges, powers of ten, "1.2 million", other units of the same measure
+//! ("0.5 kg" of "500 g") and dates in other orders. What is not a quantity of the record is left alone where it is known: list
+//! ordinals, unit powers such as `cm2`, idioms ("24/7", "top 10", "the 1990s"), and designations that occur in the facts
+//! (`Al2O3`, `6061-T6`, `ISO 11553-1`, also with the year of a standard behind them). A designation that does not occur
 //! in the facts is a stranger as well: a made-up standard is no better than a made-up number.
 
+mod codes;
+mod dates;
+mod idioms;
+mod measure;
 mod plain;
 mod scan;
 
@@ -15,22 +20,32 @@ use serde_json::Value;
 
 use crate::letters::lowercase;
 
-use scan::{Piece, Word};
+use codes::{code, without_year};
+use measure::Measure;
+use plain::plain;
+use scan::{Number, Piece, Word};
 
-/// Formulas and units of everyday prose, which say nothing of the record.
-const COMMON: [&str; 14] = [
+/// What the message of a broken rule says, by which others know it.
+const NOT_IN_THE_FACTS: &str = "has numbers that are not in the facts: ";
+
+/// Formulas, units and names of everyday prose, which say nothing of the record.
+const COMMON: [&str; 18] = [
     "co2", "h2o", "o2", "n2", "mm2", "cm2", "m2", "µm2", "um2", "mm3", "cm3", "m3", "in2", "ft2",
+    "2d", "3d", "b2b", "b2c",
 ];
 
-/// Bodies whose codes are a word and a number, such as `ISO 11553-1` or `29 CFR 1926.102`.
-const BODIES: [&str; 21] = [
-    "ISO", "IEC", "EN", "DIN", "BS", "ASTM", "ANSI", "AWS", "SAE", "AMS", "ASME", "JIS", "GB",
-    "NFPA", "NIOSH", "OSHA", "CFR", "API", "UL", "SSPC", "NACE",
-];
+/// A number of the facts.
+struct Fact {
+    value: f64,
+    measure: Option<Measure>,
+    /// Whether it may be a share, as 0.15 is 15 %.
+    share: bool,
+}
 
 /// The numbers and designations that facts hold.
+#[derive(Default)]
 struct Known {
-    values: Vec<f64>,
+    values: Vec<Fact>,
     designations: HashSet<String>,
 }
 
@@ -42,83 +57,137 @@ pub fn violations(facts: &Value, place: &str, text: &str) -> Vec<String> {
     }
     let listed = strangers.join(", ");
     vec![format!(
-        "{place} has numbers that are not in the facts: {listed}; leave them out"
+        "{place} {NOT_IN_THE_FACTS}{listed}; leave them out"
     )]
+}
+
+/// Whether a message is one of [`violations`].
+pub fn is_violation(message: &str) -> bool {
+    message.contains(NOT_IN_THE_FACTS)
 }
 
 /// The numbers and designations in `text` that are not in `facts`, each once, as they are shown.
 pub fn strangers(facts: &Value, text: &str) -> Vec<String> {
-    let words = scan::words(text);
-    if words.is_empty() {
-        return Vec::new();
-    }
-    let mut known = Known {
-        values: Vec::new(),
-        designations: HashSet::new(),
-    };
-    known.learn(facts);
     let mut found: Vec<String> = Vec::new();
-    for word in words
-        .iter()
-        .filter(|word| !word.ordinal && !known.has_word(word))
-    {
-        for piece in scan::pieces(&word.text)
-            .iter()
-            .filter(|piece| !known.has_piece(piece))
-        {
-            if !found.contains(&piece.shown) {
-                found.push(piece.shown.clone());
+    if !scan::has_digit(text) {
+        return found;
+    }
+    let mut known = Known::default();
+    known.learn(facts, None);
+    scan::each_word(&plain(text), &mut |word| {
+        if word.ordinal || known.has_word(word) {
+            return;
+        }
+        let measure = word.measure();
+        for piece in scan::pieces(word.text) {
+            let of_piece = measure::of(piece.suffix()).or(measure);
+            if !known.has_piece(&piece, word, of_piece) {
+                let shown = piece.shown.replace(plain::JOINT, " ");
+                if !found.contains(&shown) {
+                    found.push(shown);
+                }
             }
         }
-    }
+    });
     found
 }
 
 impl Known {
-    fn learn(&mut self, facts: &Value) {
+    /// Learns what a value holds; `of` is what the name of its field says that it measures.
+    fn learn(&mut self, facts: &Value, of: Option<Measure>) {
         match facts {
             Value::Null | Value::Bool(_) => {}
-            Value::Number(number) => self.values.extend(number.as_f64()),
-            Value::String(text) => self.learn_text(text),
-            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            Value::Number(number) => {
+                if let Some(value) = number.as_f64() {
+                    self.value(value, of, true);
+                }
+            }
+            Value::String(text) => self.learn_text(text, of),
+            Value::Array(items) => {
+                // "One of 3 colours".
+                if items.len() > 1 {
+                    self.value(items.len() as f64, None, false);
+                }
+                items.iter().for_each(|item| self.learn(item, of));
+            }
             Value::Object(object) => {
                 for (key, value) in object {
-                    self.learn_text(key);
-                    self.learn(value);
+                    self.learn_text(key, None);
+                    self.learn(value, measure::of_key(key));
                 }
             }
         }
     }
 
-    fn learn_text(&mut self, text: &str) {
-        for word in scan::words(text) {
-            let pieces = scan::pieces(&word.text);
-            let code = code(&word);
-            for piece in &pieces {
-                match &piece.number {
-                    Some(number) if code.is_none() => self.values.push(number.value),
-                    Some(_) => {}
-                    None => self.know(&piece.shown),
-                }
-                if piece.mixed {
-                    self.know(&piece.shown);
-                }
-            }
-            let plain = word.text.bytes().all(|byte| byte.is_ascii_digit());
-            if word.text.contains(char::is_alphabetic) || (code.is_some() && !plain) {
-                self.know(&word.text);
-            }
-            self.designations.extend(code);
+    fn value(&mut self, value: f64, measure: Option<Measure>, share: bool) {
+        self.values.push(Fact {
+            value,
+            measure,
+            share,
+        });
+    }
+
+    fn learn_text(&mut self, text: &str, of: Option<Measure>) {
+        if !scan::has_digit(text) {
+            return;
         }
+        if let Some(month) = dates::month(text) {
+            self.value(month, None, false);
+        }
+        scan::each_word(&plain(text), &mut |word| self.learn_word(word, of));
+    }
+
+    fn learn_word(&mut self, word: &Word<'_>, of: Option<Measure>) {
+        for part in dates::parts(word.text).into_iter().flatten() {
+            self.value(part, None, false);
+        }
+        for year in dates::short_year(word.text).into_iter().flatten() {
+            self.value(year, None, false);
+        }
+        if let Some(time) = dates::time(word.text) {
+            let numbers = scan::pieces(time)
+                .into_iter()
+                .flat_map(|piece| piece.readings);
+            numbers.for_each(|number| self.value(number.value, None, false));
+        }
+        let code = code(word);
+        let measure = word.measure().or(of);
+        for piece in scan::pieces(word.text) {
+            if code.is_none() {
+                let measure = measure::of(piece.suffix()).or(measure);
+                for number in piece.numbers() {
+                    self.value(number.value, measure, false);
+                    if let Some(scale) = word.scale(&piece) {
+                        self.value(number.value * scale, measure, false);
+                    }
+                }
+            }
+            if piece.readings.is_empty() || piece.is_mixed() {
+                self.know(piece.shown);
+            }
+        }
+        let plain = word.text.bytes().all(|byte| byte.is_ascii_digit());
+        if word.text.contains(char::is_alphabetic) || (code.is_some() && !plain) {
+            self.know(word.text);
+        }
+        self.designations.extend(code);
     }
 
     fn know(&mut self, designation: &str) {
         self.designations.insert(lowercase(designation));
     }
 
-    /// Whether the whole word is a designation or the code of a standard that the facts name.
-    fn has_word(&self, word: &Word) -> bool {
-        let text = lowercase(&word.text);
+    /// Whether the whole word is an idiom, a date of the facts, a designation or the code of a standard that they name.
+    fn has_word(&self, word: &Word<'_>) -> bool {
+        if idioms::is_one(word) {
+            return true;
+        }
+        if let Some(parts) = dates::parts(word.text)
+            && parts.iter().all(|part| self.has_part_of_a_date(*part))
+        {
+            return true;
+        }
+        let text = lowercase(word.text);
         if self.designations.contains(without_year(&text)) || self.designations.contains(&text) {
             return true;
         }
@@ -131,43 +200,59 @@ impl Known {
         })
     }
 
-    fn has_piece(&self, piece: &Piece) -> bool {
-        let shown = lowercase(&piece.shown);
-        if self.designations.contains(&shown) || COMMON.contains(&shown.as_str()) {
+    fn has_part_of_a_date(&self, part: f64) -> bool {
+        // A year is written with two digits or with four.
+        let years = [
+            part,
+            part + 1900.0,
+            part + 2000.0,
+            part - 1900.0,
+            part - 2000.0,
+        ];
+        let same = |fact: &Fact| years.iter().any(|year| *year >= 0.0 && *year == fact.value);
+        self.values.iter().any(same)
+    }
+
+    fn has_piece(&self, piece: &Piece<'_>, word: &Word<'_>, measure: Option<Measure>) -> bool {
+        let shown = lowercase(piece.shown);
+        if self.designations.contains(&shown)
+            || COMMON.contains(&shown.as_str())
+            || idioms::is_decade(&shown)
+        {
             return true;
         }
-        let Some(number) = &piece.number else {
-            return false;
+        let mut scales = vec![1.0];
+        scales.extend(word.scale(piece));
+        let has = |number: &Number| {
+            let percent = word.is_percent();
+            scales.iter().any(|scale| {
+                let number = number.scaled(*scale);
+                self.values
+                    .iter()
+                    .any(|fact| shows(&number, fact, measure, percent))
+            }) || (word.is_afternoon()
+                && self
+                    .values
+                    .iter()
+                    .any(|fact| fact.value == number.value + 12.0))
         };
-        self.values
-            .iter()
-            .any(|value| number.shows(*value) || (number.value >= 0.0 && number.shows(value.abs())))
+        piece.readings.iter().any(has) || (!piece.parts.is_empty() && piece.parts.iter().all(has))
     }
 }
 
-/// The code that a word is part of, with the body before or behind it, in lower case.
-fn code(word: &Word) -> Option<String> {
-    let body = word.before.split('/').next().unwrap_or_default();
-    if BODIES.contains(&body) {
-        return Some(lowercase(&format!("{} {}", word.before, word.text)));
+/// Whether a number of a text, which measures something or is in percent, shows a fact.
+fn shows(number: &Number, fact: &Fact, measure: Option<Measure>, percent: bool) -> bool {
+    if number.shows(fact.value) || (number.value >= 0.0 && number.shows(fact.value.abs())) {
+        return true;
     }
-    (word.behind == "CFR").then(|| format!("{} cfr", word.text))
-}
-
-/// A code without the year of its edition: `60825-1:2014`, `B209-14`. Two digits behind a number
-/// alone are no year but a part, as in `60825-14`.
-fn without_year(code: &str) -> &str {
-    let Some((base, year)) = code.rsplit_once([':', '-']) else {
-        return code;
-    };
-    let number = base.rsplit(' ').next().unwrap_or(base);
-    let digits = year.bytes().all(|byte| byte.is_ascii_digit());
-    let long = year.len() == 4 || (year.len() == 2 && number.contains(char::is_alphabetic));
-    if digits && long && number.contains(|c: char| c.is_ascii_digit()) {
-        base
-    } else {
-        code
-    }
+    let converted = measure
+        .zip(fact.measure)
+        .is_some_and(|(of_number, of_fact)| {
+            let factor = of_fact.in_units_of(of_number);
+            factor.is_some_and(|factor| number.shows(fact.value * factor))
+        });
+    converted
+        || (percent && fact.share && fact.value.abs() <= 1.0 && number.shows(fact.value * 100.0))
 }
 
 #[cfg(test)]

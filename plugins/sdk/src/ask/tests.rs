@@ -103,7 +103,7 @@ fn two_repairs_and_one_fresh_answer_and_then_a_failure() {
 
 #[test]
 fn the_fresh_answer_is_accepted() {
-    let (answer, asked) = ask_json(whole(&["a", "b", "c", "Here: {\"title\": \" Tin \"}"]));
+    let (answer, asked) = ask_json(whole(&["a", "b", "c", "{\"title\": \" Tin \"}"]));
     assert_eq!(
         answer.unwrap(),
         Title {
@@ -148,6 +148,22 @@ fn an_empty_answer_is_never_accepted() {
     assert_eq!(answer.unwrap(), "Tin.");
     assert_eq!(asked[1].messages[2].content, "(nothing)");
     assert!(!asked[0].messages[1].content.is_empty());
+}
+
+#[test]
+fn what_would_not_be_published_goes_back() {
+    let answers = whole(&["---\ntitle: Tin: a metal\n---\n\nTin.", "---\n\nTin."]);
+    let (answer, asked) = with_answers(answers, || {
+        ask_text(&TextRequest::new("Write.".to_owned(), json!({})))
+    });
+    assert_eq!(answer.unwrap(), "Tin.");
+    assert_eq!(asked.len(), 2);
+    let told = &asked[1].messages[3].content;
+    assert!(told.contains("`title: Tin: a metal`"), "{told}");
+    let mut request = TextRequest::new("Write.".to_owned(), json!({}));
+    request.begins_markdown = false;
+    let (answer, _) = with_answers(whole(&["---\n\nTin."]), || ask_text(&request));
+    assert_eq!(answer.unwrap(), "---\n\nTin.");
 }
 
 #[test]

@@ -27,6 +27,24 @@ fn chatter_fences_and_quotes_are_dropped() {
 }
 
 #[test]
+fn a_fence_around_all_of_it_goes_and_those_inside_stay() {
+    let code = "Print:\n\n```python\nprint(1)\n```\n\nDone.";
+    for dressed in [
+        format!("```markdown\n{code}\n```"),
+        format!("````md\n{code}\n````"),
+        format!("~~~\n{code}\n~~~"),
+        format!(
+            "Here is the article:\n\n```markdown\n{code}\n```\n\nLet me know if you want changes."
+        ),
+    ] {
+        assert_eq!(text(&dressed), code, "{dressed:?}");
+    }
+    assert_eq!(text("```python\nprint(1)\n```"), "print(1)");
+    assert_eq!(text("Here is the JSON:\n```json\n[1]\n```"), "[1]");
+    assert_eq!(text("``` Oak is hard. ```"), "Oak is hard.");
+}
+
+#[test]
 fn what_only_looks_like_chatter_stays() {
     for honest in [
         ARTICLE,
@@ -37,9 +55,42 @@ fn what_only_looks_like_chatter_stays() {
         "\"Stop\" and \"go\"",
         "Use it with care.\n\nNote that steel rusts.",
         "One part:\n\n```\ncode\n```\n\n```\nmore\n```",
+        "Use this:\n\n```python\nfor i in x:\n    print(i)\n```\n\nDone. Then restart the server to see the new pages.",
+        "Use this:\n```\nx = 1\n```",
+        "```\nx = 1\n```\nThat is all.",
+        "Here is an example of code in your text:\n\n```rust\nfn main() {}\n```",
+        "Here are the main uses of oak:\n\n- floors\n- barrels",
+        "Here is oak: a hard wood.",
+        "Below are three reasons, and each is good.\n\nOne.",
+        "Oak is hard.\n\nIf you need a durable wood, oak is a good choice.",
+        "Oak is hard.\n\nFeel free to call our shop.",
+        "Oak is hard.\n\n---",
     ] {
         assert_eq!(text(honest), honest);
     }
+}
+
+#[test]
+fn white_space_that_shows_something_stays() {
+    for honest in [
+        "One line  \nand another\\\nand a third",
+        "Code:\n\n```\na  \n\n\n\nb\t\n```\n\nEnd.",
+        "    indented code\n\nText.",
+        "A\u{200b}B and a\u{a0}b",
+        "- a\n  - b\n\n      code",
+    ] {
+        assert_eq!(text(honest), honest);
+    }
+    assert_eq!(text(" A \n\nb  \n\n\nc \n\n"), "A\n\nb\n\nc");
+    assert_eq!(text("\u{feff}\u{200b}A\r\nb   \r\nc"), "A\nb  \nc");
+}
+
+#[test]
+fn a_rule_that_sets_chatter_off_goes_with_it() {
+    assert_eq!(
+        text("Sure!\n\nOak is hard.\n\n---\n\nLet me know if you need more."),
+        "Oak is hard."
+    );
 }
 
 #[test]
@@ -49,16 +100,11 @@ fn only_a_first_heading_is_a_title() {
 }
 
 #[test]
-fn the_outermost_object_is_found() {
-    let object = json!({"a": {"b": "x } y"}, "c": ["d"]});
-    for dressed in [
-        object.to_string(),
-        format!("Sure! Here is the JSON:\n```json\n{object}\n```\nLet me know."),
-        format!("Use {{braces}} like this: {object} and so on {{}}"),
-        r#"{“a”: {“b”: "x } y"}, “c”: [" d "]}"#.to_owned(),
-    ] {
-        assert_eq!(json(&dressed).unwrap(), object, "{dressed}");
-    }
+fn an_object_is_read_whole_and_its_strings_are_trimmed() {
+    assert_eq!(
+        json(r#" {"a": {"b": " x } y"}, "c": ["d "]} "#),
+        Ok(json!({"a": {"b": "x } y"}, "c": ["d"]}))
+    );
 }
 
 #[test]
@@ -66,6 +112,16 @@ fn what_is_no_object_says_why() {
     assert!(json("no").unwrap_err().contains("has none"));
     assert!(json("[1, 2]").unwrap_err().contains("has none"));
     assert!(json("{\"a\": ").unwrap_err().contains("not valid JSON"));
+    assert!(
+        json("Or {\"a\": {\"b\": 1},}")
+            .unwrap_err()
+            .contains("trailing comma")
+    );
+    assert!(
+        json("{\"a\": 1} {\"a\": 2}")
+            .unwrap_err()
+            .contains("more than that")
+    );
 }
 
 proptest! {

@@ -1,7 +1,10 @@
 //! One spelling for what typography spells in many ways: minus signs, subscripts, separators of
 //! thousands, powers of ten.
 
-/// The text with one minus, plain subscripts, no separators that are spaces, and powers of ten as `e14`.
+/// Stands in the place of a space that may part thousands, or two numbers.
+pub(super) const JOINT: char = '\u{2420}';
+
+/// The text with one minus, plain subscripts, no separators of thousands but points and commas, and powers of ten as `e14`.
 pub(super) fn plain(text: &str) -> String {
     let chars: Vec<char> = text.chars().map(plain_char).collect();
     let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
@@ -30,14 +33,47 @@ pub(super) fn plain(text: &str) -> String {
                 continue;
             }
         }
-        let narrow = matches!(at(place), '\u{a0}' | '\u{202f}' | '\u{2009}');
-        let group = (1..4).all(|ahead| digit(place + ahead)) && !digit(place + 4);
-        if !(narrow && place > 0 && digit(place - 1) && group) {
-            out.push(at(place));
-        }
+        out.extend(spelled(&chars, place));
         place += 1;
     }
     out
+}
+
+/// The letter at a place, if it is not one between groups of digits.
+fn spelled(chars: &[char], place: usize) -> Option<char> {
+    let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
+    let digit = |place: usize| at(place).is_ascii_digit();
+    let letter = at(place);
+    let after_digit = place > 0 && digit(place - 1);
+    if !after_digit {
+        return Some(letter);
+    }
+    let group = (1..4).all(|ahead| digit(place + ahead)) && !digit(place + 4);
+    match letter {
+        '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{2007}' | '\'' | '’' if group => None,
+        // `1990's`.
+        '\'' | '’' if at(place + 1) == 's' && !at(place + 2).is_alphanumeric() => None,
+        ' ' if group && is_short_group(chars, place) => Some(JOINT),
+        _ => Some(letter),
+    }
+}
+
+/// Whether digits before a place are a group: at most three, of a number without decimals.
+fn is_short_group(chars: &[char], place: usize) -> bool {
+    let before = chars.get(..place).unwrap_or_default();
+    let digits = before
+        .iter()
+        .rev()
+        .take_while(|letter| letter.is_ascii_digit())
+        .count();
+    let ahead = before
+        .len()
+        .checked_sub(digits + 1)
+        .and_then(|at| before.get(at));
+    let grouped = ahead == Some(&' ') && digits == 3;
+    let begins = ahead
+        .is_none_or(|letter| !letter.is_alphanumeric() && !matches!(letter, '.' | ',' | ':' | '/'));
+    digits <= 3 && (begins || grouped)
 }
 
 /// The exponent in superscript or behind `^`, and the place behind it.

@@ -1,32 +1,123 @@
 //! Finds the numbers in a text, and how exactly each is given.
 
-use super::plain::{is_subscript, plain};
+use super::measure::{self, Measure};
+use super::plain::{JOINT, is_subscript};
 use crate::units;
 
-/// A run without white space that has a digit, and its neighbours.
-pub(super) struct Word {
+/// A run without white space that has a digit, on its line.
+pub(super) struct Word<'a> {
     /// Without the punctuation around it.
-    pub(super) text: String,
-    /// The word before it on its line, or nothing.
-    pub(super) before: String,
-    /// The word behind it on its line, or nothing.
-    pub(super) behind: String,
+    pub text: &'a str,
     /// Whether it only counts an item of a list, as in `1.` or `2)`.
-    pub(super) ordinal: bool,
+    pub ordinal: bool,
+    line: &'a [&'a str],
+    place: usize,
+}
+
+impl<'a> Word<'a> {
+    /// The word so many places before it, without punctuation; nothing where the line begins.
+    pub fn before(&self, places: usize) -> &'a str {
+        let place = self.place.checked_sub(places);
+        place
+            .and_then(|place| self.line.get(place))
+            .map_or("", |word| trim(word))
+    }
+
+    /// The word so many places behind it, without punctuation; nothing where the line ends.
+    pub fn behind(&self, places: usize) -> &'a str {
+        self.line
+            .get(self.place + places)
+            .map_or("", |word| trim(word))
+    }
+
+    /// With its punctuation.
+    pub fn raw(&self) -> &'a str {
+        self.line.get(self.place).copied().unwrap_or_default()
+    }
+
+    /// Whether the line or a part of its sentence ends here.
+    pub fn is_last_of_a_phrase(&self) -> bool {
+        self.place + 1 == self.line.len() || !self.raw().ends_with(char::is_alphanumeric)
+    }
+
+    /// What it measures, by what stands behind it; a range has its unit behind its end.
+    pub fn measure(&self) -> Option<Measure> {
+        let within = pieces(self.text)
+            .last()
+            .and_then(|piece| measure::of(piece.suffix()));
+        within.or_else(|| measure::of(self.behind(1))).or_else(|| {
+            let ranges = matches!(self.behind(1), "to" | "and" | "or" | "bis" | "und" | "");
+            let end = self.behind(2);
+            if !(ranges && end.starts_with(|letter: char| letter.is_ascii_digit())) {
+                return None;
+            }
+            let suffix = end.trim_start_matches(|letter: char| !letter.is_alphabetic());
+            measure::of(suffix).or_else(|| measure::of(self.behind(3)))
+        })
+    }
+
+    /// What multiplies one of its numbers: "1.2 million", "12k".
+    pub fn scale(&self, piece: &Piece<'_>) -> Option<f64> {
+        if piece.is_mixed() {
+            measure::scale(piece.suffix())
+        } else if self.text.ends_with(piece.shown) {
+            // A letter alone is a unit, as "5 m" is.
+            Some(self.behind(1))
+                .filter(|word| word.len() > 1)
+                .and_then(measure::scale)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is in percent.
+    pub fn is_percent(&self) -> bool {
+        let next = self.line.get(self.place + 1).copied().unwrap_or_default();
+        self.raw().contains('%')
+            || next.starts_with('%')
+            || matches!(trim(next), "percent" | "Prozent" | "pct" | "per-cent")
+    }
+
+    /// Whether it is an hour after noon, by a clock of twelve hours.
+    pub fn is_afternoon(&self) -> bool {
+        let marks = ["pm", "p.m", "PM", "P.M"];
+        marks.contains(&self.behind(1)) || marks.iter().any(|mark| self.text.ends_with(mark))
+    }
 }
 
 /// A number, or letters and digits that belong together, inside a word.
-pub(super) struct Piece {
-    pub(super) shown: String,
-    /// Absent if the piece begins with a letter: then its digits are no quantity.
-    pub(super) number: Option<Number>,
-    /// Whether letters follow the number, as in `316L` or `50mm`.
-    pub(super) mixed: bool,
+pub(super) struct Piece<'a> {
+    pub shown: &'a str,
+    /// What it may be as a number; nothing if it begins with a letter, for then its digits are no quantity.
+    pub readings: Vec<Number>,
+    /// Numbers that it may be instead, all of them: "1,2" lists two.
+    pub parts: Vec<Number>,
+    suffix: usize,
+}
+
+impl<'a> Piece<'a> {
+    /// Letters that follow the number, as in `50mm`.
+    pub fn suffix(&self) -> &'a str {
+        self.shown.get(self.suffix..).unwrap_or_default()
+    }
+
+    /// Whether letters and digits are mixed in it, as in `316L`.
+    pub fn is_mixed(&self) -> bool {
+        self.suffix < self.shown.len()
+    }
+
+    /// All numbers that it may stand for.
+    pub fn numbers(&self) -> impl Iterator<Item = &Number> {
+        let listed = self.readings.is_empty() || !self.shown.contains('.');
+        let parts = if listed { self.parts.as_slice() } else { &[] };
+        self.readings.iter().chain(parts)
+    }
 }
 
 /// A number and the places of its digits.
+#[derive(Clone, Copy)]
 pub(super) struct Number {
-    pub(super) value: f64,
+    pub value: f64,
     /// The worth of one step in its last digit, the finest first; coarser where zeros may stand for
     /// digits rounded away.
     steps: [f64; 2],
@@ -34,7 +125,7 @@ pub(super) struct Number {
 
 impl Number {
     /// Whether `value`, rounded to the digits of this number, is this number. Only nought shows as 0.
-    pub(super) fn shows(&self, value: f64) -> bool {
+    pub fn shows(&self, value: f64) -> bool {
         if self.value == 0.0 {
             return value == 0.0;
         }
@@ -42,39 +133,43 @@ impl Number {
         let slack = value.abs().max(self.value.abs()) * 1e-9;
         self.steps.iter().any(|step| apart <= step / 2.0 + slack)
     }
+
+    /// So many times this number.
+    pub fn scaled(self, scale: f64) -> Number {
+        Number {
+            value: self.value * scale,
+            steps: self.steps.map(|step| step * scale),
+        }
+    }
 }
 
-/// The words of a text that have a digit.
-pub(super) fn words(text: &str) -> Vec<Word> {
-    let mut found = Vec::new();
-    if !text.contains(|c: char| c.is_ascii_digit() || is_subscript(c)) {
-        return found;
-    }
-    for line in plain(text).lines() {
-        let raw: Vec<&str> = line
-            .split_whitespace()
-            .skip_while(|word| {
-                word.chars()
-                    .all(|c| matches!(c, '#' | '>' | '*' | '-' | '•'))
-            })
-            .collect();
-        for (index, word) in raw.iter().enumerate() {
-            let trimmed = trim(word);
-            if trimmed.contains(|c: char| c.is_ascii_digit()) {
-                let near = |place: Option<usize>| {
-                    let word = place.and_then(|place| raw.get(place)).copied();
-                    word.map(|word| trim(word).to_owned()).unwrap_or_default()
-                };
-                found.push(Word {
-                    text: trimmed.to_owned(),
-                    before: near(index.checked_sub(1)),
-                    behind: near(index.checked_add(1)),
-                    ordinal: index == 0 && raw.len() > 1 && is_ordinal(word),
+/// Whether there is a digit in a text.
+pub(super) fn has_digit(text: &str) -> bool {
+    text.contains(|letter: char| letter.is_ascii_digit() || is_subscript(letter))
+}
+
+/// Visits the words of a plain text that have a digit.
+pub(super) fn each_word(plain: &str, visit: &mut dyn FnMut(&Word<'_>)) {
+    let mut line = Vec::new();
+    for text in plain.lines().filter(|line| has_digit(line)) {
+        line.clear();
+        let words = text.split_whitespace().skip_while(|word| {
+            word.chars()
+                .all(|c| matches!(c, '#' | '>' | '*' | '-' | '•'))
+        });
+        line.extend(words);
+        for (place, raw) in line.iter().enumerate() {
+            let text = trim(raw);
+            if has_digit(text) {
+                visit(&Word {
+                    text,
+                    ordinal: place == 0 && line.len() > 1 && is_ordinal(raw),
+                    line: &line,
+                    place,
                 });
             }
         }
     }
-    found
 }
 
 /// Without what is no part of a word at its ends; a sign before a digit stays.
@@ -102,45 +197,39 @@ fn is_ordinal(word: &str) -> bool {
 }
 
 /// The numbers and designations of a word, in order.
-pub(super) fn pieces(word: &str) -> Vec<Piece> {
-    let chars: Vec<char> = word.chars().collect();
-    let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
-    let shown = |from: usize, to: usize| chars.iter().take(to).skip(from).collect::<String>();
+pub(super) fn pieces(word: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut place = 0;
-    while place < chars.len() {
-        let start = place;
-        if is_letter(at(place)) {
-            while is_letter(at(place)) || at(place).is_ascii_digit() || inner_point(&chars, place) {
-                place += 1;
-            }
-            let text = shown(start, place);
-            if text.contains(|c: char| c.is_ascii_digit()) {
+    let mut before = None;
+    while let Some(letter) = word.get(place..).and_then(|rest| rest.chars().next()) {
+        let rest = word.get(place..).unwrap_or_default();
+        let length = if is_letter(letter) {
+            let length = designation(rest);
+            let shown = rest.get(..length).unwrap_or_default();
+            if has_digit(shown) {
                 found.push(Piece {
-                    shown: text,
-                    number: None,
-                    mixed: true,
+                    shown,
+                    readings: Vec::new(),
+                    parts: Vec::new(),
+                    suffix: 0,
                 });
             }
-            continue;
-        }
-        let signed = at(place) == '-' && (place == 0 || !at(place - 1).is_alphanumeric());
-        let first = place + usize::from(signed);
-        let bare_point = at(first) == '.' && at(first + 1).is_ascii_digit();
-        if at(first).is_ascii_digit() || bare_point {
-            let (number, end) = number(&chars, place, first);
-            place = end;
-            while is_letter(at(place)) || (place > end && at(place).is_ascii_digit()) {
-                place += 1;
+            length
+        } else {
+            let signed = letter == '-' && !before.is_some_and(char::is_alphanumeric);
+            match number(rest, signed) {
+                Some(piece) => {
+                    let length = piece.shown.len();
+                    found.push(piece);
+                    length
+                }
+                None => letter.len_utf8(),
             }
-            found.push(Piece {
-                shown: shown(start, place),
-                number,
-                mixed: place > end,
-            });
-            continue;
-        }
-        place += 1;
+        };
+        place += length;
+        before = word
+            .get(..place)
+            .and_then(|passed| passed.chars().next_back());
     }
     found
 }
@@ -150,78 +239,177 @@ fn is_letter(c: char) -> bool {
     c.is_alphabetic() && c != 'Ø' && c != 'ø'
 }
 
-fn inner_point(chars: &[char], place: usize) -> bool {
-    let digit = |place: usize| chars.get(place).is_some_and(char::is_ascii_digit);
-    chars.get(place) == Some(&'.') && place > 0 && digit(place - 1) && digit(place + 1)
+/// Length of the letters and digits, with points between digits, that a text begins with.
+fn designation(text: &str) -> usize {
+    let mut before = ' ';
+    for (place, letter) in text.char_indices() {
+        let point = letter == '.'
+            && before.is_ascii_digit()
+            && text
+                .get(place + 1..)
+                .is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()));
+        if !(is_letter(letter) || letter.is_ascii_digit() || point) {
+            return place;
+        }
+        before = letter;
+    }
+    text.len()
 }
 
-/// Reads a number whose sign is at `start` and whose first digit or point is at `first`.
-fn number(chars: &[char], start: usize, first: usize) -> (Option<Number>, usize) {
-    let at = |place: usize| chars.get(place).copied().unwrap_or('\0');
-    let digit = |place: usize| at(place).is_ascii_digit();
-    let mut place = first;
-    let mut text = String::new();
-    if first > start {
-        text.push('-');
+/// The number that a text begins with, and letters behind it.
+fn number(text: &str, signed: bool) -> Option<Piece<'_>> {
+    let unsigned = if signed { text.get(1..)? } else { text };
+    let digit = |text: &str| text.starts_with(|letter: char| letter.is_ascii_digit());
+    let bare_point = unsigned.starts_with('.') && digit(unsigned.get(1..)?);
+    if !(digit(unsigned) || bare_point) {
+        return None;
     }
-    let mut whole = String::new();
-    loop {
-        let group = at(place) == ','
-            && !whole.is_empty()
-            && (1..4).all(|ahead| digit(place + ahead))
-            && !digit(place + 4);
-        if digit(place) {
-            whole.push(at(place));
-        } else if !group {
+    let mut end = usize::from(bare_point);
+    while let Some(letter) = unsigned.get(end..).and_then(|rest| rest.chars().next()) {
+        let behind = unsigned.get(end + letter.len_utf8()..).unwrap_or_default();
+        let parts = matches!(letter, '.' | ',' | JOINT) && digit(behind);
+        if !(letter.is_ascii_digit() || parts) {
             break;
         }
-        place += 1;
+        end += letter.len_utf8();
+    }
+    let run = unsigned.get(..end)?;
+    let (power, length) = power(unsigned.get(end..)?);
+    let sign = if signed { -1.0 } else { 1.0 };
+    let scale = |number: Number| {
+        let scale = 10f64.powi(power);
+        Number {
+            value: number.value * scale * sign,
+            steps: number.steps.map(|step| step * scale),
+        }
+    };
+    let of_number = usize::from(signed) + end + length;
+    let behind = text.get(of_number..)?;
+    let suffix = behind.find(|letter: char| !is_letter(letter) && !letter.is_ascii_digit());
+    let suffix = if behind.starts_with(is_letter) {
+        suffix.unwrap_or(behind.len())
+    } else {
+        0
+    };
+    Some(Piece {
+        shown: text.get(..of_number + suffix)?,
+        readings: readings(run).into_iter().map(scale).collect(),
+        parts: parts(run).into_iter().map(scale).collect(),
+        suffix: of_number,
+    })
+}
+
+/// The power of ten that a text begins with, as `e-8`, and its length.
+fn power(text: &str) -> (i32, usize) {
+    let Some(rest) = text.strip_prefix(['e', 'E']) else {
+        return (0, 0);
+    };
+    let unsigned = rest.strip_prefix(['+', '-']).unwrap_or(rest);
+    let digits = unsigned
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(unsigned.len());
+    let size = unsigned
+        .get(..digits)
+        .and_then(|digits| digits.parse::<i32>().ok());
+    match size {
+        Some(size) if rest.starts_with('-') => (-size, text.len() - unsigned.len() + digits),
+        Some(size) => (size, text.len() - unsigned.len() + digits),
+        None => (0, 0),
+    }
+}
+
+/// What a run of digits with marks between them may be as one number: marks part thousands, and one of them may be
+/// that of decimals.
+fn readings(run: &str) -> Vec<Number> {
+    let mut found = Vec::new();
+    let last = run.rfind(['.', ',']);
+    found.extend(whole(run));
+    if let Some((head, tail)) = last.and_then(|at| Some((run.get(..at)?, run.get(at + 1..)?)))
+        && !tail.contains(JOINT)
+    {
+        let mark = run.get(head.len()..).and_then(|rest| rest.chars().next());
+        let once = mark.is_some_and(|mark| !head.contains(mark));
+        let whole = if head.is_empty() {
+            Some("0".to_owned())
+        } else {
+            digits(head)
+        };
+        if let Some(whole) = whole.filter(|_| once) {
+            found.extend(exact(&whole, tail));
+        }
+    }
+    found
+}
+
+/// A number without decimals.
+fn whole(run: &str) -> Option<Number> {
+    let digits = digits(run)?;
+    exact(&digits, "").map(|mut number| {
+        number.steps = [1.0, coarser(&digits)];
+        number
+    })
+}
+
+/// The digits of a run in which one kind of mark parts groups of three, or as in India the last three and then pairs.
+fn digits(run: &str) -> Option<String> {
+    let Some(mark) = run.chars().find(|letter| !letter.is_ascii_digit()) else {
+        return Some(run.to_owned());
+    };
+    let groups: Vec<&str> = run.split(mark).collect();
+    let [first, middle @ .., last] = groups.as_slice() else {
+        return None;
+    };
+    let all_digits = groups
+        .iter()
+        .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let threes = (1..=3).contains(&first.len()) && middle.iter().all(|group| group.len() == 3);
+    let pairs = mark == ','
+        && (1..=2).contains(&first.len())
+        && !middle.is_empty()
+        && middle.iter().all(|group| group.len() == 2);
+    let fits = all_digits && last.len() == 3 && (threes || pairs) && !first.starts_with('0');
+    fits.then(|| groups.concat())
+}
+
+fn exact(whole: &str, decimals: &str) -> Option<Number> {
+    if !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
     }
     let significant = whole.trim_start_matches('0');
-    text.push_str(if significant.is_empty() {
+    let significant = if significant.is_empty() {
         "0"
     } else {
         significant
-    });
-    let mut decimals = 0;
-    if at(place) == '.' && digit(place + 1) {
-        text.push('.');
-        place += 1;
-        while digit(place) {
-            text.push(at(place));
-            decimals += 1;
-            place += 1;
+    };
+    let value = if decimals.is_empty() {
+        units::parse(significant)?
+    } else {
+        units::parse(&format!("{significant}.{decimals}"))?
+    };
+    let step = 10f64.powi(-i32::try_from(decimals.len()).ok()?);
+    Some(Number {
+        value,
+        steps: [step; 2],
+    })
+}
+
+/// The numbers of a run that may list them: what its commas and spaces part, or else its points.
+fn parts(run: &str) -> Vec<Number> {
+    let listed = |marks: &[char]| -> Option<Vec<Number>> {
+        let parts: Vec<&str> = run.split(marks).collect();
+        if parts.len() < 2 {
+            return None;
         }
-    }
-    let mut power = 0;
-    if matches!(at(place), 'e' | 'E') {
-        let sign = usize::from(matches!(at(place + 1), '+' | '-'));
-        let digits: String = chars
+        parts
             .iter()
-            .skip(place + 1 + sign)
-            .take_while(|c| c.is_ascii_digit())
-            .collect();
-        if let Ok(size) = digits.parse::<i32>() {
-            power = if at(place + 1) == '-' { -size } else { size };
-            place += 1 + sign + digits.len();
-        }
-    }
-    let Some(mantissa) = units::parse(&text) else {
-        return (None, place);
+            .map(|part| readings(part).into_iter().next_back())
+            .collect()
     };
-    let finest = 10f64.powi(power - decimals);
-    let number = Number {
-        value: mantissa * 10f64.powi(power),
-        steps: [
-            finest,
-            if decimals == 0 {
-                finest * coarser(&whole)
-            } else {
-                finest
-            },
-        ],
-    };
-    (Some(number), place)
+    let found = listed(&[',', JOINT]).or_else(|| {
+        let points = run.matches('.').count() > 1;
+        points.then(|| listed(&['.', ',', JOINT]))?
+    });
+    found.unwrap_or_default()
 }
 
 /// How much coarser than 1 the last digit may be: `1100` may be 1064 rounded to two digits.
