@@ -62,20 +62,27 @@ fn tidied(value: &mut Value, schema: Option<&Value>) -> bool {
     schema.is_some_and(|schema| unquote(value, schema, schema, 0)) || dropped
 }
 
+/// Whether there was one.
 fn drop_control_characters(value: &mut Value) -> bool {
+    let mut changed = false;
     match value {
         Value::String(text) if text.contains(is_control) => {
             text.retain(|letter| !is_control(letter));
-            true
+            changed = true;
         }
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| {
-            drop_control_characters(item) || changed
-        }),
-        Value::Object(fields) => fields.values_mut().fold(false, |changed, field| {
-            drop_control_characters(field) || changed
-        }),
-        _ => false,
+        Value::Array(items) => {
+            for item in items {
+                changed |= drop_control_characters(item);
+            }
+        }
+        Value::Object(fields) => {
+            for field in fields.values_mut() {
+                changed |= drop_control_characters(field);
+            }
+        }
+        _ => {}
     }
+    changed
 }
 
 /// Without white space and byte order marks around it.
