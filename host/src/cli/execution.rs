@@ -64,7 +64,10 @@ pub(super) async fn execute(
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
-    let purse = Purse::new(settings.max_cost, limits.max_tokens);
+    let asking = components
+        .iter()
+        .filter(|component| component.parameters.is_some());
+    let purse = Purse::new(settings.max_cost, limits.max_tokens, asking.count() as u64);
     let making = lanes::Making {
         store,
         purse: &purse,

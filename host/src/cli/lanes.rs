@@ -21,6 +21,9 @@ use crate::llm::purse::Purse;
 use crate::run::{Interrupt, Meter};
 use crate::store::Store;
 
+/// A lane that has answered within so long is known to work.
+const PROVEN: Duration = Duration::from_secs(3600);
+
 /// What lanes are made from besides the settings.
 pub(super) struct Making<'a> {
     /// What was used before is booked from here.
@@ -104,7 +107,7 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
         },
         idle_timeout: Duration::from_secs(retry.idle_timeout_seconds),
         patience: Duration::from_secs(retry.max_outage_seconds),
-        first_alone: real,
+        is_proven: !real || making.store.has_answered_within(model, PROVEN)?,
     };
     let longest = lane_settings.limits.iter().map(|limit| limit.span).max();
     let idle_timeout = lane_settings.idle_timeout;

@@ -13,7 +13,7 @@ use crate::core::limit::{Amount, Limit};
 pub struct LimitsConfig {
     /// Requests in any second.
     pub requests_per_second: Option<u64>,
-    /// Requests in any minute; 30 where no limit on requests is set.
+    /// Requests in any minute.
     pub requests_per_minute: Option<u64>,
     /// Requests in any day.
     pub requests_per_day: Option<u64>,
@@ -35,14 +35,9 @@ pub struct LimitsConfig {
     pub output_tokens_per_minute: Option<u64>,
     /// Tokens of answers in any day.
     pub output_tokens_per_day: Option<u64>,
-    /// Requests at once; 8 where absent.
+    /// Requests at once; found out where absent.
     pub concurrency: Option<u64>,
 }
-
-/// Requests a minute of a real model where no limit on requests is set.
-const REQUESTS_PER_MINUTE: u64 = 30;
-/// Requests at once of a real model where nothing else is set.
-const CONCURRENCY: u64 = 8;
 
 impl LimitsConfig {
     /// Each amount with its key, the span of its window and its value.
@@ -122,10 +117,10 @@ impl LimitsConfig {
             .or_else(|| windows.find_map(|(_, key, _, most)| (most == Some(0)).then_some(key)))
     }
 
-    /// These limits with those of one model in their place, and the defaults where nothing is set.
+    /// These limits with those of one model in their place.
     #[must_use]
     pub fn for_model(&self, model: &LimitsConfig) -> LimitsConfig {
-        let mut limits = LimitsConfig {
+        LimitsConfig {
             requests_per_second: model.requests_per_second.or(self.requests_per_second),
             requests_per_minute: model.requests_per_minute.or(self.requests_per_minute),
             requests_per_day: model.requests_per_day.or(self.requests_per_day),
@@ -146,13 +141,7 @@ impl LimitsConfig {
                 .output_tokens_per_minute
                 .or(self.output_tokens_per_minute),
             output_tokens_per_day: model.output_tokens_per_day.or(self.output_tokens_per_day),
-            concurrency: model.concurrency.or(self.concurrency).or(Some(CONCURRENCY)),
-        };
-        if limits.requests_per_second.is_none() && limits.requests_per_day.is_none() {
-            limits
-                .requests_per_minute
-                .get_or_insert(REQUESTS_PER_MINUTE);
+            concurrency: model.concurrency.or(self.concurrency),
         }
-        limits
     }
 }

@@ -20,7 +20,7 @@ pub struct Reservation {
 
 /// A limit of so much in any span of a given length. Times are measured from any fixed moment and
 /// must not go backwards.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Window {
     limit: u64,
     span: Duration,
@@ -30,7 +30,7 @@ pub struct Window {
     used: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     since: Duration,
     latest: Duration,
@@ -46,6 +46,16 @@ impl Window {
             entries: VecDeque::new(),
             first: 0,
             used: 0,
+        }
+    }
+
+    /// A window with the same bookings, another limit and a span that is a little longer.
+    #[must_use]
+    pub fn with(&self, limit: u64, span: Duration) -> Window {
+        Window {
+            limit,
+            span,
+            ..self.clone()
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::{CallError, GatewayError};
-use super::lane::{Asker, Lane, LaneView, Observer, Obtained};
+use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
 use super::request::{Answer, CompletionRequest};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
@@ -43,7 +43,7 @@ impl Gateway {
     }
 
     /// The answer to a question, its number in the journal and what it cost just now, in micro-dollars: nothing where it
-    /// was there already or has no price. `flow` names those who share their turns.
+    /// was there already or has no price.
     ///
     /// # Errors
     /// When every lane gave up, or the journal failed: nothing was answered then.
@@ -52,7 +52,7 @@ impl Gateway {
         parameters: &Parameters,
         key: Digest,
         request: &CompletionRequest,
-        flow: &str,
+        caller: Caller<'_>,
     ) -> Result<(i64, Answer, u64), GatewayError> {
         loop {
             let claim = match self.store.begin(key)? {
@@ -67,7 +67,7 @@ impl Gateway {
                 }
                 Begin::Go(claim) => claim,
             };
-            let (lane, obtained) = self.obtain(parameters, request, key.seed(), flow).await?;
+            let (lane, obtained) = self.obtain(parameters, request, key.seed(), caller).await?;
             let provenance = Provenance {
                 provider: lane.provider().to_owned(),
                 lane: lane.model().to_owned(),
@@ -90,7 +90,7 @@ impl Gateway {
         parameters: &Parameters,
         request: &CompletionRequest,
         seed: u64,
-        flow: &str,
+        caller: Caller<'_>,
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
         let none = || {
             CallError::new(
@@ -103,7 +103,7 @@ impl Gateway {
         for (place, lane) in chain.lanes.iter().enumerate() {
             let is_last = place + 1 == chain.lanes.len();
             let asker = Asker {
-                flow,
+                caller,
                 seed,
                 patient: is_last,
             };
@@ -123,6 +123,14 @@ impl Gateway {
             last = result.err();
         }
         Err(last.unwrap_or_else(none))
+    }
+
+    /// The record with this place in the run has ended, and asks nothing more.
+    pub fn record_ended(&self, place: u64) {
+        // All lanes share one budget.
+        if let Some(lane) = self.chains.values().flat_map(|chain| &chain.lanes).next() {
+            lane.record_ended(place);
+        }
     }
 
     /// Why nothing can be had any more for a model that is asked for, if so.

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,10 +14,10 @@ use tracing::{Instrument, Span};
 use super::back_off::BackOff;
 use super::error::{CallError, Unusable};
 use super::provider::{Call, Finish, Provider, RawAnswer};
-use super::purse::Purse;
+use super::purse::{Purse, Reservation, Reserved};
 use super::render;
 use super::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
-use super::turnstile::{Asked, Outcome, Settings, Turnstile};
+use super::turnstile::{Asked, Outcome, Permit, Settings, Turnstile};
 use crate::core::class::FailureClass;
 use crate::core::key::Parameters;
 use crate::core::limit::{Limit, Size};
@@ -33,7 +34,7 @@ const BREAKER: u32 = 10;
 pub struct LaneSettings {
     /// Its limits.
     pub limits: Vec<Limit>,
-    /// Requests at once; not limited where absent.
+    /// Requests at once; found out where absent.
     pub concurrency: Option<u64>,
     /// When it tries again.
     pub retry: RetryPolicy,
@@ -41,8 +42,8 @@ pub struct LaneSettings {
     pub idle_timeout: Duration,
     /// How long the provider may be down before calls fail.
     pub patience: Duration,
-    /// The first call goes alone until the provider has accepted it.
-    pub first_alone: bool,
+    /// Whether the lane is known to work; otherwise only a handful of calls is sent until one is accepted.
+    pub is_proven: bool,
 }
 
 /// What one call took, for the statistics.
@@ -58,8 +59,8 @@ pub struct Spent {
 
 /// Is told what happens on a lane, for the statistics.
 pub trait Observer: Send + Sync {
-    /// A provider answered a caller of this flow, or billed what it did not answer.
-    fn call_ended(&self, flow: &str, spent: Spent);
+    /// A provider answered a question of this component, or billed what it did not answer.
+    fn call_ended(&self, component: &str, spent: Spent);
     /// A try failed.
     fn try_failed(&self, model: &str, error: &CallError);
     /// An answer was in the journal.
@@ -81,11 +82,22 @@ pub struct Obtained {
     pub tries: u32,
 }
 
+/// For whom a question is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Name of the component, for the statistics.
+    pub component: &'a str,
+    /// Place of the record in the run: questions of earlier records go first.
+    pub place: u64,
+    /// Once it is true, no call begins any more.
+    pub cancelled: &'a AtomicBool,
+}
+
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
-    /// Callers of one flow share their turns with all others of it.
-    pub flow: &'a str,
+    /// For whom.
+    pub caller: Caller<'a>,
     /// A number that depends on the question alone.
     pub seed: u64,
     /// Waits while the provider is down; an impatient one has another lane to go to.
@@ -126,10 +138,10 @@ impl Lane {
         Lane {
             turnstile: Turnstile::new(&Settings {
                 limits: settings.limits.clone(),
-                concurrency: settings.concurrency.unwrap_or(u64::MAX),
+                concurrency: settings.concurrency,
                 breaker: BREAKER,
                 patience: settings.patience,
-                first_alone: settings.first_alone,
+                is_proven: settings.is_proven,
             }),
             model,
             provider,
@@ -220,7 +232,7 @@ impl Lane {
                 max_output_tokens: cap,
                 idle_timeout: self.settings.idle_timeout,
                 seed: asker.seed,
-                accepted: &|| {},
+                accepted: &|_| {},
             };
             let answer = match self.retried(call, asker, &mut tally).await {
                 Ok(raw) if raw.finish == Finish::Length && !raised => {
@@ -279,6 +291,12 @@ impl Lane {
                 Ok(_) => CallError::unusable("the answer is empty", Unusable::EMPTY),
                 Err(Refusal::NotSent(error)) => return Err(error),
                 Err(Refusal::Call(error)) => error,
+                Err(Refusal::Paused(error)) => {
+                    // The turnstile keeps it waiting, and knows when that has been too long.
+                    self.observer.try_failed(&self.model, &error);
+                    (started, before) = (None, None);
+                    continue;
+                }
             };
             self.observer.try_failed(&self.model, &error);
             // Another kind of failure is another matter.
@@ -328,20 +346,13 @@ impl Lane {
             bytes,
             cap: u64::from(call.max_output_tokens),
         };
-        let likely = self.turnstile.estimate(asked);
-        let reserved = self
-            .unless_closing(self.purse.reserve(likely))
+        let (permit, reserved) = self
+            .admitted(asked, asker)
             .await
-            .and_then(|reserved| reserved)
-            .map_err(Refusal::NotSent)?;
-        let permit = self
-            .unless_closing(self.turnstile.enter(asker.flow, asked, asker.patient))
-            .await
-            .and_then(|permit| permit)
             .map_err(Refusal::NotSent)?;
         *began = Some(Instant::now());
         let call = Call {
-            accepted: &|| permit.accepted(),
+            accepted: &|observed| permit.accepted(observed),
             ..call
         };
         let span = self.span(call);
@@ -359,7 +370,7 @@ impl Lane {
                 micros,
                 again,
             };
-            self.observer.call_ended(asker.flow, spent);
+            self.observer.call_ended(asker.caller.component, spent);
             tally.usage += usage;
             tally.micros = match (tally.micros, micros) {
                 (None, micros) => micros,
@@ -377,10 +388,56 @@ impl Lane {
                 Ok(raw)
             }
             Err(error) => {
-                permit.settle(bytes, &Outcome::Failed(&error));
-                Err(Refusal::Call(error))
+                let pauses = permit.settle(bytes, &Outcome::Failed(&error));
+                Err(if pauses {
+                    Refusal::Paused(error)
+                } else {
+                    Refusal::Call(error)
+                })
             }
         }
+    }
+
+    /// Waits for the right to make a call, and for room in the budget.
+    async fn admitted(
+        &self,
+        asked: Asked,
+        asker: Asker<'_>,
+    ) -> Result<(Permit, Reserved), CallError> {
+        let place = asker.caller.place;
+        loop {
+            let enter = self.turnstile.enter(place, asked, asker.patient);
+            let permit = self.unless_closing(enter).await??;
+            if asker.caller.cancelled.load(Ordering::Relaxed) {
+                permit.unused();
+                return Err(CallError::new(
+                    FailureClass::Transient,
+                    "its component is held",
+                ));
+            }
+            // Made before the budget is looked at, so that nothing that becomes free is missed.
+            let freed = self.purse.freed();
+            let likely = self.turnstile.estimate(asked);
+            match self.purse.reserve(place, likely) {
+                Reservation::Reserved(reserved) => return Ok((permit, reserved)),
+                Reservation::NotYet => {
+                    permit.unused();
+                    self.unless_closing(freed).await?;
+                }
+                Reservation::Never => {
+                    permit.unused();
+                    return Err(CallError::new(
+                        FailureClass::Budget,
+                        "the run has spent what it may",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The record with this place in the run has ended.
+    pub(super) fn record_ended(&self, place: u64) {
+        self.purse.record_ended(place);
     }
 
     /// A call by the names of OpenTelemetry's conventions for generative AI. What is said is never in it.
@@ -466,6 +523,8 @@ enum Refusal {
     NotSent(CallError),
     /// The call failed.
     Call(CallError),
+    /// The call was refused, and the whole lane pauses because of it.
+    Paused(CallError),
 }
 
 /// A number in 0..1 that spreads callers and is the same in every run.

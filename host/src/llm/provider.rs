@@ -24,8 +24,9 @@ pub struct Call<'a> {
     pub idle_timeout: Duration,
     /// A number that depends on the question alone.
     pub seed: u64,
-    /// To be told once the provider has accepted the call and an answer is on its way.
-    pub accepted: &'a (dyn Fn() + Sync),
+    /// To be told once the provider has accepted the call and an answer is on its way, with what its headers say of its
+    /// limits.
+    pub accepted: &'a (dyn Fn(&[Observed]) + Sync),
 }
 
 /// Why the model stopped.

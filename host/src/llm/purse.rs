@@ -1,15 +1,15 @@
 //! What a run may spend, shared by its lanes, each of which knows its price. A call waits while what others
-//! may still take stands in its way, and fails when nothing is under way that could leave it room.
+//! may still take stands in its way, and while what is left belongs to records that are begun. It fails when nothing is
+//! under way that could leave it room.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
-use super::error::CallError;
 use super::prices::Price;
 use super::request::Usage;
-use crate::core::budget::{Budget, BudgetView, Spend};
-use crate::core::class::FailureClass;
+use crate::core::budget::{Budget, BudgetView, Room, Spend};
 use crate::core::limit::Size;
 
 /// One lane's hand on the run's budget.
@@ -29,15 +29,26 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Reserved {
     purse: Purse,
+    place: u64,
     likely: Spend,
 }
 
+/// Whether a call may begin.
+pub(super) enum Reservation {
+    /// It may.
+    Reserved(Reserved),
+    /// It may when something has become free.
+    NotYet,
+    /// It may not any more.
+    Never,
+}
+
 impl Purse {
-    /// A purse with limits in millionths of a dollar and in tokens.
-    pub fn new(most_micros: Option<u64>, most_tokens: Option<u64>) -> Purse {
+    /// A purse with limits in millionths of a dollar and in tokens, for records that are likely to need so many calls.
+    pub fn new(most_micros: Option<u64>, most_tokens: Option<u64>, calls_per_record: u64) -> Purse {
         Purse {
             shared: Arc::new(Shared {
-                budget: Mutex::new(Budget::new(most_micros, most_tokens)),
+                budget: Mutex::new(Budget::new(most_micros, most_tokens, calls_per_record)),
                 settled: Notify::new(),
             }),
             price: None,
@@ -57,28 +68,29 @@ impl Purse {
         self.budget().view()
     }
 
-    /// Reserves what a call is likely to take.
-    pub(super) async fn reserve(&self, likely: Size) -> Result<Reserved, CallError> {
-        let usage = Usage::new(likely.input, likely.output);
-        let likely = self.spend(usage);
-        loop {
-            let settled = self.shared.settled.notified();
-            {
-                let mut budget = self.budget();
-                if budget.reserve(likely) {
-                    return Ok(Reserved {
-                        purse: self.clone(),
-                        likely,
-                    });
-                }
-                if budget.is_idle() {
-                    return Err(CallError::new(
-                        FailureClass::Budget,
-                        "the run has spent what it may",
-                    ));
-                }
-            }
-            settled.await;
+    /// Reserves what a call is likely to take, for the record with this place in the run.
+    pub(super) fn reserve(&self, place: u64, likely: Size) -> Reservation {
+        let likely = self.spend(Usage::new(likely.input, likely.output));
+        match self.budget().reserve(place, likely) {
+            Room::NotYet => Reservation::NotYet,
+            Room::Never => Reservation::Never,
+            Room::Reserved => Reservation::Reserved(Reserved {
+                purse: self.clone(),
+                place,
+                likely,
+            }),
+        }
+    }
+
+    /// Waits until something becomes free after this call.
+    pub(super) fn freed(&self) -> Notified<'_> {
+        self.shared.settled.notified()
+    }
+
+    /// The record with this place has ended, so nothing is kept for it any more.
+    pub fn record_ended(&self, place: u64) {
+        if self.budget().record_ended(place) {
+            self.shared.settled.notify_waiters();
         }
     }
 
@@ -96,8 +108,8 @@ impl Purse {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_back(&self, likely: Spend, spent: Spend) {
-        self.budget().settle(likely, spent);
+    fn give_back(&self, place: u64, likely: Spend, spent: Spend) {
+        self.budget().settle(place, likely, spent);
         self.shared.settled.notify_waiters();
     }
 }
@@ -107,7 +119,7 @@ impl Reserved {
     pub fn settle(mut self, usage: Usage) -> Option<u64> {
         let spent = self.purse.spend(usage);
         let likely = std::mem::take(&mut self.likely);
-        self.purse.give_back(likely, spent);
+        self.purse.give_back(self.place, likely, spent);
         self.purse.price.map(|_| spent.micros)
     }
 }
@@ -115,7 +127,8 @@ impl Reserved {
 impl Drop for Reserved {
     fn drop(&mut self) {
         if self.likely != Spend::default() {
-            self.purse.give_back(self.likely, Spend::default());
+            self.purse
+                .give_back(self.place, self.likely, Spend::default());
         }
     }
 }

@@ -12,6 +12,7 @@ use super::judge::Judge;
 use super::meter::{Event, Meter};
 use super::output::Output;
 use super::record::{self, Pass};
+use super::repeated::RepeatedFailures;
 use super::unfinished::{Left, Unfinished};
 use super::untouched;
 use super::writable::check_output;
@@ -134,6 +135,7 @@ pub(super) struct Context {
     pub meter: Arc<Meter>,
     pub interrupt: Interrupt,
     pub run: RunId,
+    pub repeated: RepeatedFailures,
     /// Recipe of each component, in their order.
     recipes: Vec<RecipeId>,
     /// The categories of the records that are wanted.
@@ -246,6 +248,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         meter: run.meter,
         interrupt: run.interrupt,
         run: number,
+        repeated: RepeatedFailures::new(names.iter().map(String::as_str)),
         recipes,
         categories: totals.into_iter().map(|(category, _)| category).collect(),
         writable: OnceLock::new(),
@@ -333,7 +336,7 @@ async fn pass(
     pass: Pass,
 ) -> Result<(), RunError> {
     let mut working: JoinSet<Result<u64, StoreError>> = JoinSet::new();
-    let mut text = 0;
+    let (mut text, mut place) = (0, 0);
     let mut leased = Vec::new().into_iter();
     let mut exhausted = false;
     loop {
@@ -361,7 +364,8 @@ async fn pass(
             }
             let length = next.place.length;
             text += length;
-            let performed = record::perform(Arc::clone(context), next, pass);
+            place += 1;
+            let performed = record::perform(Arc::clone(context), next, place, pass);
             working.spawn(async move { performed.await.map(|()| length) });
         }
         match working.join_next().await {

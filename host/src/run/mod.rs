@@ -18,6 +18,7 @@ mod process;
 mod record;
 mod recorded;
 mod relocate;
+mod repeated;
 mod replay;
 #[cfg(test)]
 mod simulation;

@@ -57,13 +57,14 @@ enum End {
     Before(bool),
 }
 
-/// Runs one record.
+/// Runs one record; its questions go after those of records with a lower place.
 ///
 /// # Errors
 /// Only when the state fails: then the run cannot go on. Anything else costs the record alone.
 pub(super) async fn perform(
     context: Arc<Context>,
     reference: RecordRef,
+    place: u64,
     pass: Pass,
 ) -> Result<(), StoreError> {
     let checkpoints = &reference.checkpoints;
@@ -106,6 +107,7 @@ pub(super) async fn perform(
                     component,
                     record,
                     seen,
+                    place,
                     checkpoint,
                 };
                 let end = run_component(task, signal, signals, pass).await?;
@@ -114,7 +116,9 @@ pub(super) async fn perform(
             })
         });
     let mut ends = Vec::with_capacity(context.components.len());
-    for end in join_all(runs).await {
+    let performed = join_all(runs).await;
+    context.gateway.record_ended(place);
+    for end in performed {
         ends.push(end?);
     }
     conclude(&context, &reference.category, &ends);
@@ -213,7 +217,7 @@ async fn run_component(
         }
         Ended::HeldBack => {
             // Only what is held back ends so.
-            let Some((outcome, loss)) = held_back else {
+            let Some((outcome, loss)) = held_back.or_else(|| held(&task)) else {
                 tell(Signal::Interrupted);
                 return Ok(End::Interrupted);
             };
@@ -288,6 +292,17 @@ fn before(task: &Task<'_>) -> Option<Ready> {
         content,
         text: None,
     })
+}
+
+/// Why a task does not begin although nothing that it depends on stands in its way: its component is held.
+fn held(task: &Task<'_>) -> Option<(LastOutcome, Loss)> {
+    let component = &task.component.name;
+    let cause = task.context.repeated.cause(component)?;
+    let loss = Loss {
+        by: format!("the first tasks of {component}, which all failed for one cause: {cause}"),
+        parked: false,
+    };
+    Some((LastOutcome::Blocked, loss))
 }
 
 /// Ends a task that cannot begin: blocked, or skipped with its record.

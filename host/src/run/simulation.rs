@@ -175,13 +175,13 @@ impl World {
             retry: RetryPolicy::default(),
             idle_timeout: Duration::from_secs(30),
             patience: Duration::from_secs(600),
-            first_alone: true,
+            is_proven: false,
         };
         let lane = Lane::new(
             MODEL.to_owned(),
             Arc::clone(&self.provider) as Arc<_>,
             settings,
-            Purse::new(None, None),
+            Purse::new(None, None, 1),
             Arc::clone(&meter) as Arc<_>,
             interrupt.subscribe(),
         );

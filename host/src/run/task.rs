@@ -27,6 +27,7 @@ use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::GatewayError;
 use crate::llm::providers::offline;
+use crate::llm::lane::Caller;
 use crate::llm::request::{Answer, Usage};
 use crate::plugin::limits::Limits;
 use crate::plugin::sandbox::{
@@ -79,6 +80,8 @@ pub(super) struct Task<'a> {
     pub component: &'a Component,
     pub record: &'a Record,
     pub seen: Seen,
+    /// Place of the record in the run.
+    pub place: u64,
     pub checkpoint: Option<&'a Checkpoint>,
 }
 
@@ -118,7 +121,7 @@ impl Task<'_> {
                 }
             }
             Decision::StayFailed(class) => Ok(self.stay_failed(class)),
-            Decision::Run(_) if held_back => Ok(Ended::HeldBack),
+            Decision::Run(_) if held_back || self.is_held() => Ok(Ended::HeldBack),
             Decision::Run(_) if !self.context.is_writable() => Ok(Ended::Interrupted),
             Decision::Run(_) if obstacle.is_some() => {
                 let obstacle = obstacle.unwrap_or_default();
@@ -171,6 +174,23 @@ impl Task<'_> {
             .collect();
         let input = input::input(self.component, &judge.site, self.record, &given, texts?);
         Ok(Arc::new(input))
+    }
+
+    /// Whether the component's first tasks all failed for one cause.
+    fn is_held(&self) -> bool {
+        self.context.repeated.is_held(&self.component.name)
+    }
+
+    /// The task failed and not for a passing cause: is that so for all of its component?
+    fn note_failure(&self, class: FailureClass, cause: &str, is_paid: bool) {
+        let (component, record) = (&self.component.name, &self.record.id);
+        let repeated = &self.context.repeated;
+        if let Some(times) = repeated.failed(component, record, class, cause, is_paid) {
+            self.context.meter.tell(Event::Note(format!(
+                "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
+                 succeeded: {cause}; mend that and run again"
+            )));
+        }
     }
 
     fn stay_failed(&self, class: FailureClass) -> Ended {
@@ -265,6 +285,7 @@ impl Task<'_> {
     fn keep(&self, kept: Kept, path: String, content: Digest) -> Ended {
         let author = self.checkpoint.and_then(|point| point.author);
         self.context.meter.file_kept(kept, author);
+        self.context.repeated.succeeded(&self.component.name);
         let end = match kept {
             Kept::UpToDate | Kept::Accepted | Kept::FromModel => TaskEnd::Kept,
             Kept::Edited => {
@@ -346,8 +367,13 @@ impl Spent {
 
 /// Why a task does not end with an artifact.
 enum Stop {
-    Failed { class: FailureClass, cause: String },
+    Failed {
+        class: FailureClass,
+        cause: String,
+    },
     Interrupted,
+    /// Its component is held.
+    Held,
     Store(StoreError),
 }
 
@@ -386,6 +412,7 @@ impl Attempt<'_> {
         }
         match result {
             Ok(text) => {
+                context.repeated.succeeded(&self.task.component.name);
                 let text: Arc<str> = text.into();
                 let made = Digest::of(text.as_bytes());
                 if let Some(found) = found.filter(|found| *found != made) {
@@ -421,6 +448,9 @@ impl Attempt<'_> {
                 }
                 let again = if parked { Again::Soon } else { Again::Rerun };
                 self.task.failed(class, &cause, again);
+                if !parked {
+                    self.task.note_failure(class, &cause, spent.calls > 0);
+                }
                 let outcome = LastOutcome::Failed(class);
                 let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
                 let written = context.output.write(None, checkpoint).await;
@@ -431,6 +461,7 @@ impl Attempt<'_> {
                 })
             }
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
+            Err(Stop::Held) => Ok(Ended::HeldBack),
             Err(Stop::Store(error)) => Err(error),
         }
     }
@@ -579,9 +610,13 @@ impl Attempt<'_> {
             return Ok(Vec::new());
         };
         let calls = questions.iter().map(|question| {
-            context
-                .gateway
-                .answer(parameters, question.key, &question.request, &component.name)
+            let caller = Caller {
+                component: &component.name,
+                place: self.task.place,
+                cancelled: context.repeated.held(&component.name),
+            };
+            let gateway = &context.gateway;
+            gateway.answer(parameters, question.key, &question.request, caller)
         });
         let results = join_all(calls).await;
         let mut entries = Vec::with_capacity(questions.len());
@@ -592,6 +627,7 @@ impl Attempt<'_> {
                     context.spent_all();
                     Stop::Interrupted
                 }
+                GatewayError::Call(_) if self.task.is_held() => Stop::Held,
                 GatewayError::Call(error) => Stop::Failed {
                     class: error.class,
                     cause: error.message,

@@ -29,6 +29,7 @@ pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
             meter.task_ended(&reference.category, &component.name, TaskEnd::Kept);
             let author = checkpoint(reference, &component.name).and_then(|point| point.author);
             meter.file_kept(Kept::UpToDate, author);
+            context.repeated.succeeded(&component.name);
         }
         context
             .meter

@@ -212,6 +212,30 @@ impl Store {
         })
     }
 
+    /// Whether a lane has answered a question within the last `span`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn has_answered_within(&self, lane: &str, span: Duration) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            // The newest first, since ids grow with time: the scan ends where the span does.
+            let mut statement = reader.prepare(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), lane = ?1
+                 FROM completion ORDER BY id DESC",
+            )?;
+            let mut rows = statement.query([lane])?;
+            while let Some(row) = rows.next()? {
+                if whole(row.get(0)?) > span {
+                    break;
+                }
+                if row.get::<_, bool>(1)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
     /// What a task was told under a fingerprint and generation, in order, with the keys.
     ///
     /// # Errors

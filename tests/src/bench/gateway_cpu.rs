@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use host::core::class::FailureClass;
@@ -12,7 +12,7 @@ use host::core::limit::{Amount, Limit};
 use host::core::retry::RetryPolicy;
 use host::llm::error::CallError;
 use host::llm::gateway::{Chain, Gateway};
-use host::llm::lane::{Lane, LaneSettings, Observer, Spent};
+use host::llm::lane::{Caller, Lane, LaneSettings, Observer, Spent};
 use host::llm::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
 use host::llm::purse::Purse;
 use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role, Usage};
@@ -45,6 +45,7 @@ pub fn cpu_per_call() -> anyhow::Result<Vec<Row>> {
 fn drive() -> anyhow::Result<f64> {
     const CALLS: u64 = 20_000;
     const AT_ONCE: usize = 64;
+    static NEVER: AtomicBool = AtomicBool::new(false);
     const MODEL: &str = "prompt/model";
     let folder = tempfile::tempdir()?;
     let store = Store::open(&folder.path().join("state.db"))?;
@@ -64,13 +65,13 @@ fn drive() -> anyhow::Result<f64> {
             retry: RetryPolicy::default(),
             idle_timeout: Duration::from_secs(30),
             patience: Duration::from_secs(60),
-            first_alone: true,
+            is_proven: false,
         };
         let lane = Lane::new(
             MODEL.to_owned(),
             Arc::new(Prompt),
             settings,
-            Purse::new(None, None),
+            Purse::new(None, None, 1),
             Arc::new(Nobody),
             closing,
         );
@@ -97,10 +98,13 @@ fn drive() -> anyhow::Result<f64> {
                     if number >= CALLS {
                         return anyhow::Ok(());
                     }
+                    let caller = Caller {
+                        component: "summary",
+                        place: number,
+                        cancelled: &NEVER,
+                    };
                     let key = Digest::of(&number.to_le_bytes());
-                    gateway
-                        .answer(&parameters, key, &request, "summary")
-                        .await?;
+                    gateway.answer(&parameters, key, &request, caller).await?;
                 }
             });
         }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -21,6 +22,7 @@ use crate::component::Component;
 use crate::config::LimitsConfig;
 use crate::dataset::DatasetConfig;
 use crate::llm::gateway::Gateway;
+use crate::llm::lane::Caller;
 use crate::llm::purse::Purse;
 use crate::llm::request::Answer;
 use crate::plugin::load;
@@ -126,7 +128,7 @@ impl Answers {
         let interrupt = Interrupt::default();
         let making = lanes::Making {
             store: &store,
-            purse: &Purse::new(None, None),
+            purse: &Purse::new(None, None, 1),
             meter: &meter,
             interrupt: &interrupt,
         };
@@ -168,7 +170,11 @@ impl Answers {
             parameters,
             asked.key,
             &asked.request,
-            &component.name,
+            Caller {
+                component: &component.name,
+                place: 0,
+                cancelled: &AtomicBool::new(false),
+            },
         ));
         let (_, answer, _) = answer.map_err(|error| Failure {
             exit: Exit::Provider,

@@ -191,7 +191,7 @@ impl Http {
             let body = self.redact(&body);
             return Err(from_response(status, &headers, &body, now));
         }
-        (call.accepted)();
+        (call.accepted)(limits);
         let kind = headers
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());

@@ -111,6 +111,6 @@ pub(super) fn call(request: &CompletionRequest) -> Call<'_> {
         max_output_tokens: 100,
         idle_timeout: Duration::from_secs(30),
         seed: 1,
-        accepted: &|| {},
+        accepted: &|_| {},
     }
 }

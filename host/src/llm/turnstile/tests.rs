@@ -9,10 +9,10 @@ use crate::llm::request::Usage;
 fn settings() -> Settings {
     Settings {
         limits: Vec::new(),
-        concurrency: 64,
+        concurrency: Some(64),
         breaker: 3,
         patience: Duration::from_secs(100),
-        first_alone: false,
+        is_proven: true,
     }
 }
 
@@ -40,16 +40,17 @@ const SIZE: Size = Size {
     output: 10,
 };
 
-async fn enter(turnstile: &Turnstile, flow: &str) -> Permit {
-    turnstile.enter(flow, ASKED, true).await.ok().unwrap()
+async fn enter(turnstile: &Turnstile) -> Permit {
+    turnstile.enter(0, ASKED, true).await.ok().unwrap()
 }
 
-fn fail(permit: Permit, class: FailureClass, hint: Option<u64>) {
+/// Returns whether the lane pauses.
+fn fail(permit: Permit, class: FailureClass, hint: Option<u64>) -> bool {
     let error = CallError {
         retry_after: hint.map(Duration::from_secs),
         ..CallError::new(class, "as the test has it")
     };
-    permit.settle(40, &Outcome::Failed(&error));
+    permit.settle(40, &Outcome::Failed(&error))
 }
 
 fn answer(permit: Permit) {
@@ -75,77 +76,176 @@ async fn a_minute_holds_no_more_than_its_limit() {
     let start = Instant::now();
     let mut at = Vec::new();
     for _ in 0..7 {
-        answer(enter(&turnstile, "a").await);
+        answer(enter(&turnstile).await);
         at.push(start.elapsed().as_secs());
     }
     assert_eq!(at, [0, 0, 0, 61, 61, 62, 122]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn flows_take_turns() {
+async fn a_record_that_is_begun_goes_first() {
     let turnstile = Turnstile::new(&Settings {
-        concurrency: 1,
+        concurrency: Some(1),
         ..settings()
     });
-    let first = enter(&turnstile, "first").await;
+    let first = enter(&turnstile).await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = tokio::task::JoinSet::new();
-    for flow in ["chatty", "chatty", "chatty", "chatty", "quiet"] {
+    for place in [1, 2, 3, 0] {
         let (turnstile, order) = (turnstile.clone(), Arc::clone(&order));
         tasks.spawn(async move {
-            let permit = enter(&turnstile, flow).await;
-            order.lock().unwrap().push(flow);
+            let permit = turnstile.enter(place, ASKED, true).await.ok().unwrap();
+            order.lock().unwrap().push(place);
             answer(permit);
         });
         tokio::task::yield_now().await;
     }
     answer(first);
     tasks.join_all().await;
-    assert_eq!(order.lock().unwrap()[..2], ["chatty", "quiet"]);
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3]);
+}
+
+/// Lets so many calls be answered.
+async fn answered(turnstile: &Turnstile, calls: u32) {
+    for _ in 0..calls {
+        answer(enter(turnstile).await);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hint_pauses_the_whole_lane() {
+async fn a_short_hint_amid_answers_makes_its_call_wait_and_no_other() {
     let turnstile = Turnstile::new(&settings());
     let start = Instant::now();
-    fail(
-        enter(&turnstile, "a").await,
-        FailureClass::RateLimit,
-        Some(7),
-    );
-    answer(enter(&turnstile, "b").await);
-    assert_eq!(start.elapsed().as_secs(), 7);
+    answered(&turnstile, 100).await;
+    for _ in 0..20 {
+        assert!(!fail(
+            enter(&turnstile).await,
+            FailureClass::RateLimit,
+            Some(7)
+        ));
+        answered(&turnstile, 19).await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_call_goes_alone_until_it_is_accepted() {
-    let turnstile = Turnstile::new(&Settings {
-        first_alone: true,
-        ..settings()
-    });
-    let first = enter(&turnstile, "a").await;
-    let second = turnstile.enter("a", ASKED, true);
-    tokio::pin!(second);
-    assert!(is_pending(second.as_mut()).await);
+async fn refusals_that_gather_pause_the_lane_and_each_pause_costs_one_call() {
+    let turnstile = Turnstile::new(&settings());
+    let start = Instant::now();
+    answered(&turnstile, 300).await;
+    assert!(!fail(
+        enter(&turnstile).await,
+        FailureClass::RateLimit,
+        Some(7)
+    ));
+    let finds_out = enter(&turnstile).await;
+    let mut other = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    assert!(is_pending(other.as_mut()).await, "one call finds out");
+    assert!(fail(finds_out, FailureClass::RateLimit, Some(7)));
+    let after = other.await.ok().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 7);
+    assert!(
+        fail(after, FailureClass::RateLimit, Some(7)),
+        "one for each pause"
+    );
+    answered(&turnstile, 3).await;
+    assert_eq!(start.elapsed().as_secs(), 14);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_hint_pauses_the_lane_at_once() {
+    for class in [FailureClass::RateLimit, FailureClass::Overloaded] {
+        let turnstile = Turnstile::new(&settings());
+        let start = Instant::now();
+        assert!(fail(enter(&turnstile).await, class, Some(40)));
+        answered(&turnstile, 1).await;
+        assert_eq!(start.elapsed().as_secs(), 40, "{class}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_has_a_last_moment() {
+    for hint in [101, 100_000, u64::MAX] {
+        let turnstile = Turnstile::new(&settings());
+        let start = Instant::now();
+        fail(enter(&turnstile).await, FailureClass::RateLimit, Some(hint));
+        let error = turnstile.enter(0, ASKED, true).await.err().unwrap();
+        assert_eq!(start.elapsed().as_secs(), 100);
+        assert!(
+            error
+                .message
+                .starts_with("it has taken no call for 100 s (it asked to wait for "),
+            "{error}"
+        );
+        assert!(turnstile.refusal().is_some());
+    }
+    // Short pauses that follow each other without an answer end, too.
+    let turnstile = Turnstile::new(&settings());
+    let start = Instant::now();
+    while let Ok(permit) = turnstile.enter(0, ASKED, true).await {
+        fail(permit, FailureClass::RateLimit, Some(15));
+    }
+    assert_eq!(start.elapsed().as_secs(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handful_of_calls_goes_until_one_is_accepted() {
+    let new = || {
+        Turnstile::new(&Settings {
+            is_proven: false,
+            ..settings()
+        })
+    };
+    let turnstile = new();
+    let mut first = Vec::new();
+    for _ in 0..HANDFUL {
+        first.push(enter(&turnstile).await);
+    }
+    let mut next = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    assert!(is_pending(next.as_mut()).await);
     assert_eq!(
         turnstile.view().wait.unwrap().reason,
-        "the provider to accept the first call"
+        "the provider to accept the first calls"
     );
-    first.accepted();
-    assert!(second.await.is_ok());
+    first[1].accepted(&[]);
+    assert!(next.await.is_ok());
 
+    let turnstile = new();
+    let first = enter(&turnstile).await;
+    fail(first, FailureClass::Auth, None);
+    let error = turnstile.enter(0, ASKED, true).await.err().unwrap();
+    assert_eq!(error.class, FailureClass::Auth);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_in_headers_replace_the_first_guess() {
     let turnstile = Turnstile::new(&Settings {
-        first_alone: true,
+        concurrency: None,
         ..settings()
     });
-    let first = enter(&turnstile, "a").await;
-    let second = turnstile.enter("a", ASKED, true);
-    fail(first, FailureClass::Auth, None);
-    let error = second.await.err().unwrap();
-    assert_eq!(
-        error.class,
-        FailureClass::Auth,
-        "one call found out for all"
+    let mut first = Vec::new();
+    for _ in 0..8 {
+        first.push(enter(&turnstile).await);
+    }
+    let mut next = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    assert!(is_pending(next.as_mut()).await);
+    first[0].accepted(&[Observed {
+        amount: Amount::Requests,
+        span: None,
+        limit: Some(300),
+        remaining: Some(299),
+        reset: None,
+    }]);
+    assert!(next.await.is_ok());
+    let start = Instant::now();
+    let mut more = Vec::new();
+    for _ in 0..280 {
+        more.push(enter(&turnstile).await);
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
     );
 }
 
@@ -153,16 +253,16 @@ async fn the_first_call_goes_alone_until_it_is_accepted() {
 async fn while_the_provider_is_down_one_call_finds_out() {
     let turnstile = Turnstile::new(&settings());
     for _ in 0..3 {
-        fail(enter(&turnstile, "a").await, FailureClass::Transient, None);
+        fail(enter(&turnstile).await, FailureClass::Transient, None);
     }
     let start = Instant::now();
     assert!(
-        turnstile.enter("a", ASKED, false).await.is_err(),
+        turnstile.enter(0, ASKED, false).await.is_err(),
         "it has another lane to go to"
     );
-    let probe = enter(&turnstile, "a").await;
+    let probe = enter(&turnstile).await;
     assert_eq!(start.elapsed().as_secs(), 1);
-    let waiting = turnstile.enter("a", ASKED, true);
+    let waiting = turnstile.enter(0, ASKED, true);
     tokio::pin!(waiting);
     assert!(is_pending(waiting.as_mut()).await);
     answer(probe);
@@ -173,12 +273,12 @@ async fn while_the_provider_is_down_one_call_finds_out() {
 async fn patience_with_a_provider_that_is_down_ends() {
     let turnstile = Turnstile::new(&settings());
     for _ in 0..3 {
-        fail(enter(&turnstile, "a").await, FailureClass::Transient, None);
+        fail(enter(&turnstile).await, FailureClass::Transient, None);
     }
     let start = Instant::now();
     let error = loop {
-        match turnstile.enter("a", ASKED, true).await {
-            Ok(permit) => fail(permit, FailureClass::Transient, None),
+        match turnstile.enter(0, ASKED, true).await {
+            Ok(permit) => drop(fail(permit, FailureClass::Transient, None)),
             Err(error) => break error,
         }
     };
@@ -197,17 +297,17 @@ async fn patience_with_a_provider_that_is_down_ends() {
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_leaves_no_trace() {
     let turnstile = Turnstile::new(&Settings {
-        concurrency: 1,
+        concurrency: Some(1),
         ..settings()
     });
-    let first = enter(&turnstile, "a").await;
+    let first = enter(&turnstile).await;
     {
-        let second = turnstile.enter("a", ASKED, true);
+        let second = turnstile.enter(0, ASKED, true);
         tokio::pin!(second);
         assert!(is_pending(second.as_mut()).await);
     }
     drop(first);
-    answer(enter(&turnstile, "a").await);
+    answer(enter(&turnstile).await);
     assert_eq!(
         (turnstile.view().in_flight, turnstile.view().waiting),
         (0, 0)
@@ -225,7 +325,7 @@ async fn what_a_call_took_is_what_counts() {
         bytes: 400,
         cap: 800,
     };
-    let permit = turnstile.enter("a", large, true).await.ok().unwrap();
+    let permit = turnstile.enter(0, large, true).await.ok().unwrap();
     let used = Usage::new(100, 100);
     let used = Size {
         input: used.input_tokens,
@@ -236,14 +336,14 @@ async fn what_a_call_took_is_what_counts() {
         bytes: 2800,
         cap: 100,
     };
-    let permit = turnstile.enter("a", long, true).await;
+    let permit = turnstile.enter(0, long, true).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
     answer(permit.ok().unwrap());
     let too_long = Asked {
         bytes: 8000,
         cap: 100,
     };
-    let error = turnstile.enter("a", too_long, true).await;
+    let error = turnstile.enter(0, too_long, true).await;
     let message = error.err().unwrap().message;
     assert!(
         message.contains("about 2100 tokens, and the limit is 1000 per minute"),
@@ -262,9 +362,9 @@ async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
         cap: 900,
     };
     let start = Instant::now();
-    let first = turnstile.enter("a", asked, true).await.ok().unwrap();
-    let mut second = std::pin::pin!(turnstile.enter("a", asked, true));
-    let mut third = std::pin::pin!(turnstile.enter("a", asked, true));
+    let first = turnstile.enter(0, asked, true).await.ok().unwrap();
+    let mut second = std::pin::pin!(turnstile.enter(0, asked, true));
+    let mut third = std::pin::pin!(turnstile.enter(0, asked, true));
     assert!(is_pending(second.as_mut()).await);
     assert!(is_pending(third.as_mut()).await);
     answer(first);

@@ -206,7 +206,7 @@ impl Faulty {
         };
         in_flight.ended = true;
         let (text, finish) = fault?;
-        (call.accepted)();
+        (call.accepted)(&[]);
         if finish == Finish::Stop && !text.is_empty() {
             *self
                 .state

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{ModelConfig, ProviderConfig};
 use crate::core::limit::Amount;
+use crate::core::limit::Observed;
 use crate::llm::provider::Provider;
 use crate::llm::providers::openai::OpenAi;
 use crate::llm::providers::testing::{KEY, call, endpoint, http, manner, question, serve};
@@ -98,7 +99,7 @@ fn a_key_that_no_header_can_carry_is_refused_without_being_shown() {
 async fn a_call_counts_as_accepted_once_the_status_is_a_success() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let accepted = AtomicUsize::new(0);
-    let count = || {
+    let count = |_: &[Observed]| {
         accepted.fetch_add(1, Ordering::Relaxed);
     };
     let json = "application/json";

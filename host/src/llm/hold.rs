@@ -1,0 +1,157 @@
+//! What holds calls of a lane up, and for how long it has. Says it in words for people; decides nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::core::limit::Limit;
+use crate::core::rates::Source;
+
+/// What the next call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// No call waits.
+    Nothing,
+    /// So many calls are under way.
+    Concurrency {
+        /// Calls at once.
+        at_once: u64,
+        /// Whether nobody told the number, so that it may still grow.
+        guessed: bool,
+    },
+    /// The provider has not accepted a call yet.
+    FirstCalls,
+    /// No limit is known, so more calls are sent only as calls are accepted.
+    Ramp,
+    /// The provider asked for a pause.
+    Pause,
+    /// A call was refused, and another finds out whether that was an accident.
+    Refused,
+    /// A window is full.
+    Window {
+        /// Its limit.
+        limit: Limit,
+        /// How it is known.
+        source: Source,
+    },
+    /// The calls of a window are spread.
+    Spread,
+    /// The provider is down.
+    Down,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::Nothing => write!(out, "nothing"),
+            Hold::Concurrency { at_once, .. } => write!(out, "one of {at_once} calls at once"),
+            Hold::FirstCalls => write!(out, "the provider to accept the first calls"),
+            Hold::Ramp => write!(
+                out,
+                "the provider to accept more calls (its limits are not known)"
+            ),
+            Hold::Pause => write!(out, "the pause that the provider asked for"),
+            Hold::Refused => write!(out, "the provider to accept a call after a refusal"),
+            Hold::Window { limit, source } => {
+                let learned = match source {
+                    Source::Told => "",
+                    Source::Headers => " (by its headers)",
+                    Source::Learned => " (learned)",
+                };
+                write!(
+                    out,
+                    "room within {} {} per {}{learned}",
+                    limit.most,
+                    limit.amount.as_str(),
+                    limit.per()
+                )
+            }
+            Hold::Spread => write!(out, "its place in the window"),
+            Hold::Down => write!(out, "the provider to come back"),
+        }
+    }
+}
+
+/// How long calls were held up by what.
+#[derive(Debug, Default)]
+pub(super) struct HeldUp {
+    now: Option<(Hold, Duration)>,
+    sums: Vec<(Hold, Duration)>,
+}
+
+impl HeldUp {
+    /// From `now` on, calls wait for this.
+    pub fn note(&mut self, now: Duration, hold: Option<&Hold>) {
+        if let Some((before, since)) = self.now.take() {
+            self.add(before, now.saturating_sub(since));
+        }
+        self.now = hold.map(|hold| (*hold, now));
+    }
+
+    /// What calls waited for longest, and for how long in all.
+    pub fn longest(&self, now: Duration) -> Option<(Hold, Duration)> {
+        let more = |hold: &Hold| match &self.now {
+            Some((current, since)) if is_same(current, hold) => now.saturating_sub(*since),
+            _ => Duration::ZERO,
+        };
+        let sums = self
+            .sums
+            .iter()
+            .map(|(hold, sum)| (*hold, *sum + more(hold)));
+        sums.max_by_key(|(_, sum)| *sum)
+    }
+
+    fn add(&mut self, hold: Hold, took: Duration) {
+        match self
+            .sums
+            .iter_mut()
+            .find(|(other, _)| is_same(other, &hold))
+        {
+            Some((last, sum)) => {
+                *last = hold;
+                *sum += took;
+            }
+            None => self.sums.push((hold, took)),
+        }
+    }
+}
+
+/// Whether both are the same cause: numbers that were learned change.
+fn is_same(one: &Hold, other: &Hold) -> bool {
+    match (one, other) {
+        (Hold::Concurrency { .. }, Hold::Concurrency { .. }) => true,
+        (
+            Hold::Window { limit, source },
+            Hold::Window {
+                limit: of,
+                source: by,
+            },
+        ) => limit.amount == of.amount && limit.span == of.span && source == by,
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::limit::Amount;
+
+    #[test]
+    fn what_held_calls_up_longest_is_told() {
+        let window = |most| Hold::Window {
+            limit: Limit {
+                amount: Amount::Tokens,
+                span: Duration::from_secs(60),
+                most,
+            },
+            source: Source::Learned,
+        };
+        let at = Duration::from_secs;
+        let mut held = HeldUp::default();
+        assert_eq!(held.longest(at(0)), None);
+        held.note(at(0), Some(&window(10)));
+        held.note(at(5), Some(&Hold::Pause));
+        held.note(at(11), Some(&window(20)));
+        held.note(at(13), None);
+        assert_eq!(held.longest(at(90)), Some((window(20), at(7))));
+    }
+}
