@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use serde_json::json;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use super::args::LimitArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
+use super::held_back;
 use super::progress::{Progress, events};
 use super::project::{Project, State};
 use super::summary::Shown;
@@ -76,6 +78,9 @@ pub(super) async fn execute(
     };
     let chains = lanes::make(settings, &components, &making).map_err(Failure::usage)?;
     let window = window(at_once(&chains), display);
+    for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {
+        display.note(&line);
+    }
     let meant = chains
         .keys()
         .filter(|model| prices::price(&settings.config.models, model).is_none())
@@ -122,12 +127,13 @@ pub(super) async fn execute(
     let progress = Progress::start(
         display.clone(),
         meter,
-        gateway,
+        Arc::clone(&gateway),
         receiver,
         noun.clone(),
         json,
     );
     watch_signals(&interrupt, display);
+    let began = Instant::now();
     // A task like those that it starts: on this thread, each of their ends would wake another one.
     let result = match tokio::spawn(run::execute(run)).await {
         Ok(result) => result,
@@ -161,6 +167,9 @@ pub(super) async fn execute(
         meant,
         display,
     );
+    if !json && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
+        display.note(&line);
+    }
     Ok(exit(&summary))
 }
 

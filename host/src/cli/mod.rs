@@ -15,6 +15,7 @@ mod export;
 mod failures;
 mod file;
 mod guard;
+mod held_back;
 mod init;
 mod lanes;
 mod missing_fields;

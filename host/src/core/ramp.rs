@@ -8,14 +8,17 @@ use std::time::Duration;
 pub const HANDFUL: u64 = 4;
 /// Calls that may be unaccepted at once when the ramp begins.
 const FIRST: u64 = 8;
+/// The same after the provider had enough.
+const FIRST_AGAIN: u64 = 4;
 /// One more call may be unaccepted for each so many that were accepted.
 const PER: u64 = 2;
 /// Weight of the newest call in the mean time until a call is accepted.
 const WEIGHT: f64 = 0.2;
 
 /// The pace of a lane that nobody told a limit.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ramp {
+    first: u64,
     accepted: u64,
     unaccepted: u64,
     /// Mean seconds until a call is accepted.
@@ -23,7 +26,25 @@ pub struct Ramp {
     next: Duration,
 }
 
+impl Default for Ramp {
+    fn default() -> Self {
+        Ramp {
+            first: FIRST,
+            accepted: 0,
+            unaccepted: 0,
+            until_accepted: None,
+            next: Duration::ZERO,
+        }
+    }
+}
+
 impl Ramp {
+    /// Begins again, lower: the provider had enough.
+    pub fn begin_again(&mut self) {
+        self.first = FIRST_AGAIN;
+        self.accepted = 0;
+    }
+
     /// Whether another call may be sent as far as their number goes.
     pub fn has_room(&self) -> bool {
         self.unaccepted < self.most()
@@ -57,7 +78,7 @@ impl Ramp {
     }
 
     fn most(&self) -> u64 {
-        FIRST + self.accepted / PER
+        self.first + self.accepted / PER
     }
 }
 
@@ -79,6 +100,9 @@ mod tests {
         ramp.started(second);
         assert_eq!(ramp.next(), second + second / 12);
         ramp.failed();
+        ramp.begin_again();
+        assert!(ramp.has_room());
+        (0..2 * FIRST).for_each(|_| ramp.accepted(second));
         let room = (0..).take_while(|_| {
             let room = ramp.has_room();
             ramp.started(second);

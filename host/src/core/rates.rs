@@ -166,7 +166,8 @@ impl Rates {
             source,
             most: (amount != Amount::Requests).then(|| window.clone()),
             likely: window,
-            counts_most: false,
+            // Many that tell their limits in headers count the caps; what they say later shows it.
+            counts_most: source == Source::Headers && amount != Amount::Requests,
             probe: None,
         });
         self.next_guard += 1;

@@ -39,6 +39,20 @@ pub enum Hold {
     Down,
 }
 
+impl Hold {
+    /// The key of the configuration that sets it, where a person set it.
+    pub fn setting(&self) -> Option<String> {
+        match self {
+            Hold::Concurrency { guessed: false, .. } => Some("concurrency".to_owned()),
+            Hold::Window {
+                limit,
+                source: Source::Told,
+            } => Some(format!("{}-per-{}", limit.amount.as_str(), limit.per())),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Hold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -23,7 +23,7 @@ use crate::core::key::Parameters;
 use crate::core::limit::{Limit, Size};
 use crate::core::retry::{Failure, RetryPolicy};
 
-pub use super::lane_view::LaneView;
+pub use super::lane_view::{Held, LaneView};
 pub use super::turnstile::Wait;
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
@@ -176,6 +176,11 @@ impl Lane {
         }
     }
 
+    /// The limits that were told, and the requests at once.
+    pub fn told(&self) -> (&[Limit], Option<u64>) {
+        (&self.settings.limits, self.settings.concurrency)
+    }
+
     /// What it is doing.
     pub fn view(&self) -> LaneView {
         let view = self.turnstile.view();
@@ -199,6 +204,11 @@ impl Lane {
                 .collect(),
             breaker: view.breaker,
             down: view.down,
+            held: view.held_most.map(|(hold, seconds)| Held {
+                reason: hold.to_string(),
+                seconds,
+                setting: hold.setting(),
+            }),
         }
     }
 

@@ -33,6 +33,21 @@ pub struct LaneView {
     pub breaker: BreakerView,
     /// Why nothing can be had, if so.
     pub down: Option<String>,
+    /// What has held its calls up for the longest time.
+    #[serde(default)]
+    pub held: Option<Held>,
+}
+
+/// What has held calls of a lane up for the longest time in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// In words.
+    pub reason: String,
+    /// How long in all.
+    #[serde(with = "span")]
+    pub seconds: Duration,
+    /// The key of the configuration that sets it, where a person set it.
+    pub setting: Option<String>,
 }
 
 /// Whether calls pass.
@@ -116,6 +131,22 @@ pub(super) mod seconds {
     }
 }
 
+/// A span in seconds.
+mod span {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        span.as_secs_f64().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    }
+}
+
 /// Limits as objects with names.
 mod uses {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -164,9 +195,14 @@ mod tests {
             limits: vec![(30, 60, "requests/minute".to_owned())],
             breaker: BreakerView::HalfOpen,
             down: Some("down: refused".to_owned()),
+            held: Some(Held {
+                reason: "one of 8 calls at once".to_owned(),
+                seconds: Duration::from_millis(1500),
+                setting: Some("concurrency".to_owned()),
+            }),
         };
         let json = serde_json::to_string(&lane).unwrap();
-        insta::assert_snapshot!(json, @r#"{"model":"openai/gpt-4o-mini","in_flight":8,"allowed":null,"waiting":40,"wait":{"reason":"room within 30 requests per minute","left_seconds":12.5},"backing_off":2,"next_try_seconds":1.0,"limits":[{"limit":"requests/minute","used":30,"most":60}],"breaker":"half-open","down":"down: refused"}"#);
+        insta::assert_snapshot!(json, @r#"{"model":"openai/gpt-4o-mini","in_flight":8,"allowed":null,"waiting":40,"wait":{"reason":"room within 30 requests per minute","left_seconds":12.5},"backing_off":2,"next_try_seconds":1.0,"limits":[{"limit":"requests/minute","used":30,"most":60}],"breaker":"half-open","down":"down: refused","held":{"reason":"one of 8 calls at once","seconds":1.5,"setting":"concurrency"}}"#);
         assert_eq!(serde_json::from_str::<LaneView>(&json).unwrap(), lane);
         assert_eq!(lane.used_percent(), 50.0);
     }

@@ -674,7 +674,7 @@ impl Permit {
         if !exhausted {
             return false;
         }
-        state.ramp = None;
+        state.ramp.get_or_insert_default().begin_again();
         let before = state.pause.take();
         let back_off = match &before {
             // What was sent before the pause began is refused by the same cause.

@@ -143,10 +143,10 @@ mod tests {
         }
         assert!(!failures.is_held("text"));
         assert_eq!(
-            failures.failed("text", "last", CLASS, "r has 3 words", true),
+            failures.failed("text", "last", CLASS, "last has 3 words", true),
             Some(PAID)
         );
-        assert_eq!(failures.cause("text").unwrap(), "r has 3 words");
+        assert_eq!(failures.cause("text").unwrap(), "last has 3 words");
         assert!(!failures.is_held("tags"), "the others go on");
     }
 

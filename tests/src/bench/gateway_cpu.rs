@@ -148,7 +148,7 @@ impl Provider for Prompt {
 
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         Box::pin(async move {
-            (call.accepted)();
+            (call.accepted)(&[]);
             Ok(RawAnswer {
                 text: "This is a simulated answer.".to_owned(),
                 finish: Finish::Stop,

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
+use host::core::ramp::HANDFUL;
+
 use super::measure::measure;
 use super::report::{Goal, Row, median};
 use crate::scene::{KEY, Scene, program, until};
@@ -153,8 +155,8 @@ pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
         },
         ..Config::default()
     })?;
-    // One more, since the first goes alone.
-    let scene = many(REQUESTS + 1, &simulator, "")
+    // A handful more, since the first ones go alone.
+    let scene = many(REQUESTS + HANDFUL, &simulator, "")
         .with("BATCHGEN_CONCURRENCY", &REQUESTS.to_string())
         .with("BATCHGEN_REQUESTS_PER_MINUTE", "100000000");
     let measured = measure(scene.command(&["run", "--json"]))?;

@@ -223,7 +223,7 @@ impl Target for Answers {
                 max_output_tokens: 100,
                 idle_timeout: Duration::from_secs(3),
                 seed: 1,
-                accepted: &|| {},
+                accepted: &|_| {},
             };
             if let Err(error) = self.runtime.block_on(provider.call(call))
                 && format!("{error:?} {error}").contains(KEY)

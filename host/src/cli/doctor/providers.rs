@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::lanes;
 use super::super::settings::Settings;
 use super::Check;
-use crate::config::{LimitsConfig, closest};
+use crate::config::closest;
 use crate::core::class::FailureClass;
 use crate::llm::prices;
 use crate::llm::providers::offline;
@@ -96,14 +96,14 @@ fn limits(settings: &Settings, model: &str) -> Check {
         .iter()
         .map(|limit| format!("{} {} a {}", limit.most, limit.amount.as_str(), limit.per()))
         .collect();
-    let at_once = limits.concurrency.unwrap_or_default();
-    let found = format!("{model}: {}, {at_once} at once", words.join(", "));
-    if config.limits == LimitsConfig::default() && own == LimitsConfig::default() {
-        return Check::warning(
-            "limits",
-            format!("{found}: the defaults, which are low"),
-            "set what your provider gives you under [limits], or with --requests-per-minute",
-        );
-    }
-    Check::good("limits", found)
+    let at_once = limits.concurrency.map(|most| format!("{most} at once"));
+    let words: Vec<String> = words.into_iter().chain(at_once).collect();
+    Check::good(
+        "limits",
+        if words.is_empty() {
+            format!("{model}: none are set; a run finds out what the provider allows")
+        } else {
+            format!("{model}: {}", words.join(", "))
+        },
+    )
 }

@@ -314,6 +314,7 @@ mod tests {
 
     fn lanes() -> Vec<LaneView> {
         vec![LaneView {
+            held: None,
             model: "openai/gpt-4o-mini".to_owned(),
             in_flight: 8,
             allowed: 8,

@@ -148,8 +148,8 @@ async fn refusals_that_gather_pause_the_lane_and_each_pause_costs_one_call() {
         fail(after, FailureClass::RateLimit, Some(7)),
         "one for each pause"
     );
-    answered(&turnstile, 3).await;
-    assert_eq!(start.elapsed().as_secs(), 14);
+    answered(&turnstile, 1).await;
+    assert!((14..20).contains(&start.elapsed().as_secs()));
 }
 
 #[tokio::test(start_paused = true)]

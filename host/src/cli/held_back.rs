@@ -1,0 +1,104 @@
+//! What holds a run back, in one line at its start and one at its end, and which setting would change it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::llm::lane::{Lane, LaneView};
+use crate::llm::providers::offline;
+
+/// Less than this is not worth a line.
+const LEAST: Duration = Duration::from_secs(5);
+/// A run that was held up for less than this share of its time was not held back.
+const SHARE: f64 = 0.1;
+
+/// A line for each lane to a real model: the limits that it begins with.
+pub(super) fn at_start<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> BTreeSet<String> {
+    lanes
+        .filter(|lane| lane.model() != offline::NAME)
+        .map(|lane| started(lane.model(), lane))
+        .collect()
+}
+
+fn started(model: &str, lane: &Lane) -> String {
+    let (limits, concurrency) = lane.told();
+    let mut parts: Vec<String> = limits
+        .iter()
+        .map(|limit| {
+            format!(
+                "{} {} per {}",
+                limit.most,
+                limit.amount.as_str(),
+                limit.per()
+            )
+        })
+        .collect();
+    parts.extend(concurrency.map(|most| format!("{most} requests at once")));
+    let allowed = lane.view().allowed;
+    match parts.split_last() {
+        None => format!(
+            "{model}: no limits are set; it begins with {allowed} requests at once and then follows what the provider's \
+             headers and refusals say"
+        ),
+        Some((only, [])) => format!("{model}: at most {only}, as set"),
+        Some((last, others)) => {
+            format!("{model}: at most {} and {last}, as set", others.join(", "))
+        }
+    }
+}
+
+/// What held the run back for the longest time, if anything did.
+pub(super) fn at_end(lanes: &[LaneView], took: Duration) -> Option<String> {
+    let held = lanes
+        .iter()
+        .filter_map(|lane| Some((&lane.model, lane.held.as_ref()?)));
+    let (model, held) = held.max_by_key(|(_, held)| held.seconds)?;
+    let least = LEAST.max(took.mul_f64(SHARE));
+    (held.seconds >= least).then(|| {
+        let (seconds, of) = (held.seconds.as_secs(), took.as_secs());
+        let advice = match &held.setting {
+            Some(key) => format!("raise {key} if the provider allows more"),
+            None => "no setting of yours limits it".to_owned(),
+        };
+        format!(
+            "{model} held the run back for {seconds} s of {of} s: calls waited for {}; {advice}",
+            held.reason
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::lane::Held;
+    use crate::llm::lane_view::BreakerView;
+
+    fn lane(seconds: u64, setting: Option<&str>) -> LaneView {
+        LaneView {
+            model: "openai/small".to_owned(),
+            in_flight: 0,
+            allowed: 8,
+            waiting: 0,
+            wait: None,
+            backing_off: 0,
+            next_try: None,
+            limits: Vec::new(),
+            breaker: BreakerView::Closed,
+            down: None,
+            held: Some(Held {
+                reason: "one of 8 calls at once".to_owned(),
+                seconds: Duration::from_secs(seconds),
+                setting: setting.map(str::to_owned),
+            }),
+        }
+    }
+
+    #[test]
+    fn what_held_a_run_back_is_told_with_the_setting_that_would_change_it() {
+        let took = Duration::from_secs(100);
+        let told = |lane| at_end(&[lane], took);
+        insta::assert_snapshot!(told(lane(80, Some("concurrency"))).unwrap(), @"openai/small held the run back for 80 s of 100 s: calls waited for one of 8 calls at once; raise concurrency if the provider allows more");
+        insta::assert_snapshot!(told(lane(80, None)).unwrap(), @"openai/small held the run back for 80 s of 100 s: calls waited for one of 8 calls at once; no setting of yours limits it");
+        assert_eq!(told(lane(9, None)), None);
+    }
+}
