@@ -11,7 +11,7 @@ const FIRST: u64 = 8;
 /// The same after the provider had enough.
 const FIRST_AGAIN: u64 = 4;
 /// One more call may be unaccepted for each so many that were accepted.
-const PER: u64 = 2;
+const PER: u64 = 3;
 /// Weight of the newest call in the mean time until a call is accepted.
 const WEIGHT: f64 = 0.2;
 
@@ -98,7 +98,7 @@ mod tests {
         assert!(!ramp.has_room());
         (0..FIRST).for_each(|_| ramp.accepted(second));
         ramp.started(second);
-        assert_eq!(ramp.next(), second + second / 12);
+        assert_eq!(ramp.next(), second + second / 10);
         ramp.failed();
         ramp.begin_again();
         assert!(ramp.has_room());
@@ -108,6 +108,6 @@ mod tests {
             ramp.started(second);
             room
         });
-        assert_eq!(room.count(), 12);
+        assert_eq!(room.count(), 9);
     }
 }

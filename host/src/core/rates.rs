@@ -54,6 +54,8 @@ struct Reserved {
     guard: u64,
     likely: Reservation,
     most: Option<Reservation>,
+    /// What the window held then: by what calls took, and by what they might have taken at most.
+    held: (u64, u64),
 }
 
 /// What a call is booked as.
@@ -220,10 +222,15 @@ impl Rates {
         let reserve = |guard: &mut Guard| {
             let amount = guard.amount;
             let most = guard.most.as_mut();
+            let likely = guard.likely.reserve(now, size.likely.of(amount));
+            let most =
+                most.map(|window| (window.reserve(now, size.most.of(amount)), window.used(now)));
+            let held = guard.likely.used(now);
             Reserved {
                 guard: guard.number,
-                likely: guard.likely.reserve(now, size.likely.of(amount)),
-                most: most.map(|window| window.reserve(now, size.most.of(amount))),
+                likely,
+                most: most.map(|(reservation, _)| reservation),
+                held: (held, most.map_or(held, |(_, held)| held)),
             }
         };
         let reservations = self.guards.iter_mut().map(reserve).collect();
@@ -394,8 +401,8 @@ impl Rates {
         }
     }
 
-    /// Corrects the windows by what a response's headers said.
-    pub fn observe(&mut self, now: Duration, observed: &Observed) {
+    /// Corrects the windows by what the headers of a call's response said.
+    pub fn observe(&mut self, now: Duration, booking: &Booking, observed: &Observed) {
         let Some(limit) = observed.limit.filter(|limit| *limit > 0) else {
             return;
         };
@@ -421,7 +428,11 @@ impl Rates {
         // Others may use the same key: what they used is missing here.
         if let Some(remaining) = observed.remaining {
             let used = limit.saturating_sub(remaining);
-            guard.compare(now, used);
+            // The provider counted when the call arrived, so it is held against what was booked then.
+            let mut reserved = booking.reservations.iter();
+            if let Some(reserved) = reserved.find(|reserved| reserved.guard == guard.number) {
+                guard.compare(reserved.held, used);
+            }
             let ours = guard.window().used(now);
             if used > ours {
                 guard.window().reserve(now, used - ours);
@@ -543,13 +554,10 @@ impl Guard {
     }
 
     /// Finds out whether the provider counts what calls took or what they may take at most, by what it says was used.
-    fn compare(&mut self, now: Duration, used: u64) {
-        if let Some(most) = &mut self.most {
-            let (likely, most) = (self.likely.used(now), most.used(now));
-            // Where both are about the same, nothing can be told.
-            if most > likely.saturating_add(likely / 5) {
-                self.counts_most = used > likely.midpoint(most);
-            }
+    fn compare(&mut self, (likely, most): (u64, u64), used: u64) {
+        // Where both are about the same, nothing can be told.
+        if self.most.is_some() && most > likely.saturating_add(likely / 5) {
+            self.counts_most = used > likely.midpoint(most);
         }
     }
 

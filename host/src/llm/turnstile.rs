@@ -41,6 +41,9 @@ const LONG_HINT: Duration = Duration::from_secs(10);
 /// The first pause where the provider does not say how long; it doubles with each refusal that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest such pause within the first minute and a half: most limits are by the minute.
+const LONGEST_AT_FIRST: Duration = Duration::from_secs(8);
+const AT_FIRST: Duration = Duration::from_secs(90);
 
 /// Tokio's clock, for governor.
 #[derive(Clone, Copy, Debug)]
@@ -575,7 +578,7 @@ impl Permit {
     fn observe(&self, state: &mut State, now: Duration, observed: &[Observed]) {
         observed
             .iter()
-            .for_each(|said| state.rates.observe(now, said));
+            .for_each(|said| state.rates.observe(now, &self.booking, said));
         if state.rates.are_told_by_headers() && state.concurrency.is_guessed() {
             state.concurrency.is_guarded();
             state.ramp = None;
@@ -676,13 +679,18 @@ impl Permit {
         }
         state.ramp.get_or_insert_default().begin_again();
         let before = state.pause.take();
+        let begins = before.as_ref().map_or(now, |pause| pause.since);
+        let longest = if now.saturating_sub(begins) < AT_FIRST {
+            LONGEST_AT_FIRST
+        } else {
+            LONGEST_PAUSE
+        };
         let back_off = match &before {
             // What was sent before the pause began is refused by the same cause.
             Some(pause) if self.started < pause.until => pause.back_off,
-            Some(pause) => (pause.back_off * 2).min(LONGEST_PAUSE),
+            Some(pause) => (pause.back_off * 2).min(longest),
             None => FIRST_PAUSE,
         };
-        let begins = before.as_ref().map_or(now, |pause| pause.since);
         let last = begins.saturating_add(self.inner.patience);
         let until = now.saturating_add(hint.unwrap_or(back_off)).min(last);
         state.pause = Some(Pause {
