@@ -3,6 +3,7 @@
 //! This crate does not depend on `host`: it is built in the dev profile, and wasmtime is built once, in release.
 
 mod bench;
+mod browser;
 mod build_plugins;
 mod ci;
 mod component;

@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    docs, runner,
+    browser, docs, runner,
     snapshot_files::{self, References},
     workspace::Workspace,
 };
@@ -61,7 +61,11 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     references.collect_from(&mut command);
     let mut arguments = args.arguments.clone();
     let skipped = if everything {
-        skipped(workspace)
+        let mut skipped = skipped(workspace);
+        if !browser::is_there()? && !skipped.contains(&"e2e::") {
+            skipped.push("e2e::watch_page::");
+        }
+        skipped
     } else {
         Vec::new()
     };

@@ -99,7 +99,8 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
     let retry = &config.retry;
     let lane_settings = LaneSettings {
         limits: limits.limits(),
-        concurrency: limits.concurrency,
+        // Nothing has to be found out of the stand-in.
+        concurrency: limits.concurrency.or((!real).then_some(u64::MAX)),
         retry: RetryPolicy {
             max_tries: retry.max_tries,
             max_elapsed: Duration::from_secs(retry.max_elapsed_seconds),

@@ -171,7 +171,7 @@ impl Lane {
     /// Books as many calls of this size as may have been under way when an earlier process was killed: of those
     /// nothing was recorded, and the provider counted them.
     pub fn assume_under_way(&self, size: Size) {
-        if let Some(most) = self.settings.concurrency {
+        if let Some(most) = self.settings.concurrency.filter(|most| *most < u64::MAX) {
             self.turnstile.assume(most, size);
         }
     }

@@ -671,7 +671,12 @@ impl Permit {
             state.rates.settle(&self.booking, Size::default());
             false
         };
-        if follows && hint.is_none() {
+        // A call that finds out after a pause says nothing of how many at once are too many.
+        let finds_out = state
+            .pause
+            .as_ref()
+            .is_some_and(|pause| self.started >= pause.until);
+        if follows && hint.is_none() && !finds_out {
             state.concurrency.refused(now, state.in_flight);
         }
         if !exhausted {

@@ -161,6 +161,84 @@ fn hidden_limit(hints: bool) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// A usual tier, of which the host is told nothing: 500 requests and 200,000 tokens a minute, each call counted with the
+/// whole cap of its answer, which takes 3 s. The provider's headers tell its limits, or only its refusals do; both at once,
+/// since neither takes much of the machine.
+pub fn defaults() -> anyhow::Result<Vec<Row>> {
+    takes("gateway-defaults", 140);
+    thread::scope(|scope| {
+        let cases = [true, false].map(|headers| scope.spawn(move || usual_tier(headers)));
+        let mut rows = Vec::new();
+        for case in cases {
+            rows.extend(case.join().map_err(|_| anyhow!("a case broke off"))??);
+        }
+        Ok(rows)
+    })
+}
+
+fn usual_tier(headers: bool) -> anyhow::Result<Vec<Row>> {
+    const CALLS: u64 = 545;
+    const REQUESTS: u64 = 500;
+    const TOKENS: u64 = 200_000;
+    const LATENCY: Duration = Duration::from_secs(3);
+    let first_token = Duration::from_millis(600);
+    let simulator = simulator(Config {
+        answers: Answers::Good,
+        latency: Latency {
+            first_token,
+            answer: LATENCY - first_token,
+        },
+        limits: Limits {
+            limits: vec![
+                Limit::new(Measure::Requests, REQUESTS, MINUTE),
+                Limit::new(Measure::Tokens, TOKENS, MINUTE),
+            ],
+            output: OutputCharge::Keep,
+            headers,
+            ..Limits::default()
+        },
+        ..Config::default()
+    })?;
+    let scene = many(CALLS, &simulator, "");
+    let measured = measure(scene.command(&["run", "--json"]))?;
+    ensure!(measured.ran.code == Some(0), "tasks failed");
+    let used = |measure| {
+        let windows = simulator.windows();
+        let window = windows
+            .iter()
+            .find(|window| window.limit.measure == measure);
+        window.map_or(0, |window| window.used)
+    };
+    let each = used(Measure::Tokens) / used(Measure::Requests).max(1);
+    let a_minute = REQUESTS.min(TOKENS / each.max(1));
+    let bound = MINUTE * u32::try_from((CALLS - 1) / a_minute)? + LATENCY;
+    let tell = if headers {
+        "headers tell"
+    } else {
+        "only refusals tell"
+    };
+    let (over, refused) = (
+        measured.wall.as_secs_f64() / bound.as_secs_f64(),
+        simulator.ledger().status(429) as f64,
+    );
+    Ok(vec![
+        Row::new(
+            format!(
+                "545 calls of 3 s, 500 requests and 200k tokens/min, no setting, {tell}: wall time over the bound"
+            ),
+            over,
+            "×",
+            Goal::AtMost(if headers { 1.15 } else { 1.3 }),
+        ),
+        Row::new(
+            "the same, refused",
+            100.0 * refused / (CALLS as f64 + refused),
+            "%",
+            Goal::AtMost(2.0),
+        ),
+    ])
+}
+
 /// 60,000 tokens in any minute, which the host is told, and answers whose length it must guess.
 pub fn tokens() -> anyhow::Result<Vec<Row>> {
     const LIMIT: u64 = 60_000;

@@ -37,6 +37,7 @@ const CASES: [(&str, Case); 18] = [
     ("gateway-second", gateway::second),
     ("gateway-minute", gateway::minute),
     ("gateway-hidden", gateway::hidden),
+    ("gateway-defaults", gateway::defaults),
     ("gateway-tokens", gateway::tokens),
     ("gateway-faults", gateway_calls::faults),
     ("gateway-latency", gateway_calls::latency),

@@ -203,10 +203,11 @@ impl Lossy {
     }
 }
 
-/// Gives the events of a stream to `reader`.
+/// Gives the events of a stream to `reader`. The answer must have ended `longest` after its first word.
 pub(super) async fn streamed(
     chunks: impl Stream<Item = Result<Bytes, CallError>>,
     idle: Duration,
+    longest: Duration,
     reader: &mut impl Reader,
 ) -> Result<(), CallError> {
     // Bytes since the last event: one that never ends must not be kept without end.
@@ -223,7 +224,11 @@ pub(super) async fn streamed(
     });
     let mut events = Box::pin(SseByteStream::new(chunks));
     let mut deadline = Deadline::new(idle);
-    while let Some(event) = deadline.before(events.next()).await? {
+    let mut last = None;
+    loop {
+        let Some(event) = ended_by(last, longest, deadline.before(events.next())).await? else {
+            break;
+        };
         let event = event.map_err(broken)?;
         pending.store(0, Ordering::Relaxed);
         // One without data says nothing, says the standard.
@@ -232,7 +237,10 @@ pub(super) async fn streamed(
         };
         match reader.event(event.event.as_deref(), &data)? {
             Step::Alive => {}
-            Step::Part => deadline = Deadline::new(idle),
+            Step::Part => {
+                deadline = Deadline::new(idle);
+                last.get_or_insert_with(|| Instant::now() + longest);
+            }
             Step::Last => {
                 let rest = async { while let Some(Ok(_)) = events.next().await {} };
                 let _ = timeout(END, rest).await;
@@ -244,6 +252,24 @@ pub(super) async fn streamed(
         }
     }
     Ok(())
+}
+
+/// Waits for the next event, and no longer than the answer may take.
+async fn ended_by<T>(
+    last: Option<Instant>,
+    longest: Duration,
+    next: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let Some(last) = last else {
+        return next.await;
+    };
+    timeout_at(last, next).await.unwrap_or_else(|_| {
+        let seconds = longest.as_secs();
+        Err(CallError::new(
+            FailureClass::Transient,
+            format!("the answer had not ended {seconds} s after its first word"),
+        ))
+    })
 }
 
 /// What a stream of events ended with: what went wrong with its bytes, or with the events.

@@ -23,6 +23,9 @@ use crate::llm::provider::{Call, RawAnswer};
 
 /// A server that does not stream is given so much more time for each token asked for.
 const PER_TOKEN: Duration = Duration::from_millis(50);
+/// A stream must have ended so long after its first word for each token asked for: slow servers of one's own write a
+/// token or two a second.
+const PER_STREAMED_TOKEN: Duration = Duration::from_secs(1);
 
 /// A list of models, as all APIs write it.
 #[derive(Deserialize)]
@@ -196,7 +199,9 @@ impl Http {
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());
         let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-        let taken = received(response, idle, kind, &mut reader).await;
+        let longest = PER_STREAMED_TOKEN.saturating_mul(call.max_output_tokens);
+        let longest = longest.saturating_add(call.idle_timeout);
+        let taken = received(response, (idle, longest), kind, &mut reader).await;
         let billed = reader.billed(call);
         match taken {
             // What had been said before is whole, whatever went wrong behind it.
@@ -235,13 +240,13 @@ impl Http {
 /// Lets `reader` read an answer, whatever its type (`kind`) says of it.
 async fn received(
     response: Response,
-    idle: Duration,
+    (idle, longest): (Duration, Duration),
     kind: Option<&str>,
     reader: &mut impl Reader,
 ) -> Result<(), CallError> {
     let is_stream = kind == Some("text/event-stream");
     let body = match arrived(response.bytes_stream(), idle, is_stream).await? {
-        Arrived::Events(chunks) => return streamed(chunks, idle, reader).await,
+        Arrived::Events(chunks) => return streamed(chunks, idle, longest, reader).await,
         Arrived::Whole(chunks) => read(chunks, ANSWER, idle).await?,
     };
     let Err(error) = reader.whole(&body) else {

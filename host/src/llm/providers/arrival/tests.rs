@@ -53,7 +53,7 @@ async fn take(
 ) -> Result<(), CallError> {
     let idle = Duration::from_secs(30);
     match arrived(chunks, idle, true).await? {
-        Arrived::Events(chunks) => streamed(chunks, idle, log).await,
+        Arrived::Events(chunks) => streamed(chunks, idle, 10 * idle, log).await,
         Arrived::Whole(chunks) => read(chunks, 1000, idle).await.map(|body| log.0.push(body)),
     }
 }
@@ -72,6 +72,16 @@ async fn comments_and_blank_lines_keep_a_stream_alive() {
     let (log, result) = slowly(chunks).await;
     result.unwrap();
     assert_eq!(log.0, ["say", "end"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_ends_is_ended() {
+    let (log, result) = slowly(vec![(29, "data: say\n\n"); 100]).await;
+    assert_eq!(
+        result.unwrap_err().message,
+        "the answer had not ended 300 s after its first word"
+    );
+    assert_eq!(log.0.len(), 11);
 }
 
 #[tokio::test(start_paused = true)]
