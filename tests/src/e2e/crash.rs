@@ -343,7 +343,7 @@ fn a_second_host_is_refused_while_the_first_lives_and_a_stale_lock_is_taken_over
     let scene = Scene::new().asking(&slow);
     let mut first = scene.start(&["--record", "oak"]);
     until("the first host's request", || slow.totals().requests > 0);
-    let holder = format!("(host, process {})", first.id());
+    let holder = format!("(process {})", first.id());
     for command in [
         &["run", "--record", "oak"][..],
         &["clean", "--deleted"],
