@@ -26,8 +26,8 @@ use crate::core::key::KeyContext;
 use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::GatewayError;
-use crate::llm::providers::offline;
 use crate::llm::lane::Caller;
+use crate::llm::providers::offline;
 use crate::llm::request::{Answer, Usage};
 use crate::plugin::limits::Limits;
 use crate::plugin::sandbox::{

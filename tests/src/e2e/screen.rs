@@ -189,7 +189,7 @@ fn a_provider_that_has_not_answered_yet_is_waited_for_visibly() {
     .unwrap();
     let scene = scene(&simulator);
     let mut terminal = Terminal::start(&scene, "run", 80, 24);
-    let screen = terminal.showing(&["no answer yet", "1 in flight", "2/20 things"]);
+    let screen = terminal.showing(&["no answer yet", "4 in flight", "2/20 things"]);
     assert!(flat(&screen).contains("2/20 things (10 %)"), "{screen}");
     assert!(is_coloured(&terminal.raw), "{screen}");
 }
