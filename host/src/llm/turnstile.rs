@@ -313,7 +313,6 @@ impl Turnstile {
             uses,
             wait: state
                 .held_up
-                .clone()
                 .filter(|_| !state.queue.is_empty())
                 .map(|(hold, until)| Wait {
                     reason: hold.to_string(),
@@ -676,13 +675,17 @@ impl Permit {
             .pause
             .as_ref()
             .is_some_and(|pause| self.started >= pause.until);
-        if follows && hint.is_none() && !finds_out {
+        if follows && exhausted && hint.is_none() && !finds_out {
             state.concurrency.refused(now, state.in_flight);
         }
         if !exhausted {
             return false;
         }
-        state.ramp.get_or_insert_default().begin_again();
+        match hint {
+            // What was learned has the span that the hint tells, and keeps to it.
+            Some(_) => state.ramp = None,
+            None => state.ramp.get_or_insert_default().begin_again(),
+        }
         let before = state.pause.take();
         let begins = before.as_ref().map_or(now, |pause| pause.since);
         let longest = if now.saturating_sub(begins) < AT_FIRST {
