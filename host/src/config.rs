@@ -197,8 +197,8 @@ pub struct ProviderConfig {
 pub struct ModelConfig {
     /// Name of the parameter for the output cap.
     pub max_tokens_parameter: Option<String>,
-    /// Whether the model takes a temperature.
-    pub send_temperature: bool,
+    /// Whether the model takes a temperature; where absent, its family or its first refusal says so.
+    pub send_temperature: Option<bool>,
     /// How a JSON schema is asked for.
     pub json: Option<JsonSupport>,
     /// What a million tokens cost, in place of the bundled price.
@@ -217,7 +217,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         ModelConfig {
             max_tokens_parameter: None,
-            send_temperature: true,
+            send_temperature: None,
             json: None,
             price: None,
             extra_body: Map::new(),

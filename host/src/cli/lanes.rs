@@ -112,6 +112,7 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
     };
     let longest = lane_settings.limits.iter().map(|limit| limit.span).max();
     let idle_timeout = lane_settings.idle_timeout;
+    let manner = provider.manner();
     let lane = Lane::new(
         model.to_owned(),
         provider,
@@ -119,7 +120,8 @@ fn lane(settings: &Settings, model: &str, making: &Making<'_>) -> anyhow::Result
         making.purse.priced(price),
         Arc::clone(making.meter) as Arc<_>,
         making.interrupt.subscribe(),
-    );
+    )
+    .with_lessons(making.store.lessons(model, manner)?, manner);
     if let Some(span) = longest {
         let (mut calls, mut taken) = (0_u64, Size::default());
         for (ago, requests, tokens) in making.store.used_recently(model, span)? {

@@ -31,7 +31,8 @@ pub(super) fn connect(
     providers::check(name, &preset, &base_url, configured.allow_http)?;
     let key = key(name, &preset, configured)?;
     let endpoint = Endpoint::new(name, &preset, configured, base_url, key);
-    let manner = Manner::new(&preset, configured, config.models.get(model));
+    let own = model.split_once('/').map_or(model, |(_, own)| own);
+    let manner = Manner::new(own, &preset, configured, config.models.get(model));
     Ok(providers::connect(endpoint, manner)?)
 }
 

@@ -11,7 +11,7 @@ pub enum FailureClass {
     RateLimit,
     /// The provider cannot keep up (503, 529).
     Overloaded,
-    /// The network or the provider stumbled: 408, 409, 5xx, reset, timeout, empty answer.
+    /// The network or the provider stumbled: 408, 409, 5xx, reset, timeout, now and then an empty answer.
     Transient,
     /// Money or daily quota is used up.
     Quota,
@@ -21,7 +21,7 @@ pub enum FailureClass {
     NotFound,
     /// The question is longer than the model's context.
     Context,
-    /// The provider refuses the request as malformed.
+    /// The provider refuses the request as malformed, or answers in a way that cannot be used, again and again.
     BadRequest,
     /// The provider's content filter refused question or answer.
     ContentFilter,
@@ -122,10 +122,16 @@ impl FailureClass {
         }
     }
 
+    /// Whether a plain rerun asks in a new generation: where answers are at fault, and where the provider's word for a
+    /// question that is too long is an answer, though a server with a longer context may stand there now.
+    pub fn is_asked_anew_by_a_rerun(self) -> bool {
+        self.is_answer_at_fault() || self == Self::Context
+    }
+
     /// Whether asking again means asking anew (a new generation), when a person wants the task run again:
-    /// where answers are at fault, and where they do not fit the questions.
+    /// the same, and where answers do not fit the questions.
     pub fn is_asked_anew(self) -> bool {
-        self.is_answer_at_fault() || self == Self::Determinism
+        self.is_asked_anew_by_a_rerun() || self == Self::Determinism
     }
 
     /// What a person does about it.
@@ -137,7 +143,9 @@ impl FailureClass {
             }
             FailureClass::Quota => "add credit or raise the quota, then run again",
             FailureClass::Auth => "check the key, then run again",
-            FailureClass::NotFound => "check the name of the model, then run again",
+            FailureClass::NotFound => {
+                "check the name of the model and its provider's base-url, then run again"
+            }
             FailureClass::Context => "use a model with a longer context, or shorten the record",
             FailureClass::BadRequest => {
                 "check the model's parameters and its provider's configuration"

@@ -219,7 +219,9 @@ pub fn generation(stored: Option<(Stored, u32)>, fingerprint: Digest) -> u32 {
                 ..
             },
             generation,
-        )) if class.is_answer_at_fault() && before == fingerprint => generation.saturating_add(1),
+        )) if class.is_asked_anew_by_a_rerun() && before == fingerprint => {
+            generation.saturating_add(1)
+        }
         Some((_, generation)) => generation,
         None => 0,
     }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::core::class::FailureClass;
 use crate::core::limit::Observed;
+use crate::llm::learned::Refused;
 use crate::llm::request::Usage;
 use crate::store::StoreError;
 
@@ -20,9 +23,11 @@ pub struct CallError {
     /// Tokens that were billed all the same.
     pub usage: Usage,
     /// What the answer's headers said of the provider's limits.
-    pub observed: Vec<Observed>,
+    pub observed: Box<[Observed]>,
     /// The server answered, and the answer cannot be used: which kind that is.
     pub unusable: Option<&'static Unusable>,
+    /// The part of the request that the server refuses, where it names one.
+    pub refused: Option<Refused>,
 }
 
 /// A kind of answer that cannot be used. One is an accident; when equal ones follow each other, the cause lies in how
@@ -55,6 +60,12 @@ impl Unusable {
         kind: "malformed",
         no_accident: 3,
         remedy: "check base-url, and what stands between this machine and the server",
+    };
+    /// The server refuses what the model wrote, since it is no JSON, and does not show it.
+    pub const NO_JSON: &'static Unusable = &Unusable {
+        kind: "no JSON",
+        no_accident: 3,
+        remedy: "set json = \"prompt\" in the model's configuration",
     };
     /// Nothing of an answer is in it.
     pub const NOTHING: &'static Unusable = &Unusable {
@@ -91,8 +102,9 @@ impl CallError {
             message: message.into(),
             retry_after: None,
             usage: Usage::default(),
-            observed: Vec::new(),
+            observed: Box::default(),
             unusable: None,
+            refused: None,
         }
     }
 
@@ -103,6 +115,21 @@ impl CallError {
             ..CallError::new(FailureClass::Transient, message)
         }
     }
+}
+
+/// A try that was billed.
+#[derive(Clone, Debug)]
+pub struct Billed {
+    /// Who billed it: `provider/model`.
+    pub lane: String,
+    /// When it ended.
+    pub ended: Instant,
+    /// Tokens.
+    pub usage: Usage,
+    /// Millionths of a dollar, where the price is known.
+    pub micros: Option<u64>,
+    /// Why it brought no answer.
+    pub cause: String,
 }
 
 /// No answer was had.

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::error::{CallError, GatewayError};
+use super::error::{Billed, CallError, GatewayError};
 use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
 use super::request::{Answer, CompletionRequest};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
 use crate::core::key::Parameters;
-use crate::store::{Begin, Provenance, Store};
+use crate::store::{Begin, Provenance, Store, StoreError};
 
 /// Lanes by the model that is asked for, and the journal behind them.
 pub struct Gateway {
@@ -43,7 +43,7 @@ impl Gateway {
     }
 
     /// The answer to a question, its number in the journal and what it cost just now, in micro-dollars: nothing where it
-    /// was there already or has no price.
+    /// was there already or has no price. Tries that were billed and brought no answer are added to `billed`.
     ///
     /// # Errors
     /// When every lane gave up, or the journal failed: nothing was answered then.
@@ -53,6 +53,7 @@ impl Gateway {
         key: Digest,
         request: &CompletionRequest,
         caller: Caller<'_>,
+        billed: &mut Vec<Billed>,
     ) -> Result<(i64, Answer, u64), GatewayError> {
         loop {
             let claim = match self.store.begin(key)? {
@@ -67,7 +68,13 @@ impl Gateway {
                 }
                 Begin::Go(claim) => claim,
             };
-            let (lane, obtained) = self.obtain(parameters, request, key.seed(), caller).await?;
+            let asker = Asker {
+                caller,
+                seed: key.seed(),
+                patient: true,
+            };
+            let (lane, obtained) = self.obtain(parameters, request, asker, billed).await?;
+            self.keep_lessons(lane).await?;
             let provenance = Provenance {
                 provider: lane.provider().to_owned(),
                 lane: lane.model().to_owned(),
@@ -89,8 +96,8 @@ impl Gateway {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        seed: u64,
-        caller: Caller<'_>,
+        asker: Asker<'_>,
+        billed: &mut Vec<Billed>,
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
         let none = || {
             CallError::new(
@@ -103,11 +110,10 @@ impl Gateway {
         for (place, lane) in chain.lanes.iter().enumerate() {
             let is_last = place + 1 == chain.lanes.len();
             let asker = Asker {
-                caller,
-                seed,
                 patient: is_last,
+                ..asker
             };
-            let result = lane.obtain(parameters, request, asker).await;
+            let result = lane.obtain(parameters, request, asker, billed).await;
             let class = match &result {
                 Err(error) => Some(error.class),
                 Ok(obtained) => match obtained.answer {
@@ -131,6 +137,24 @@ impl Gateway {
         if let Some(lane) = self.chains.values().flat_map(|chain| &chain.lanes).next() {
             lane.record_ended(place);
         }
+    }
+
+    /// Tells and keeps what a lane has learned, once it has proved itself.
+    async fn keep_lessons(&self, lane: &Lane) -> Result<(), StoreError> {
+        let Some((learned, told)) = lane.news() else {
+            return Ok(());
+        };
+        for what in told {
+            self.observer.learned(lane.model(), &what);
+        }
+        let (model, manner) = (lane.model(), lane.manner());
+        self.store.keep_lessons(model, manner, &learned).await
+    }
+
+    /// What a person does about answers of a model that are cut off at this cap.
+    pub fn advice_on_cap(&self, parameters: &Parameters) -> Option<String> {
+        let lane = self.chains.get(&parameters.model)?.lanes.first()?;
+        Some(lane.advice_on_cap(parameters.max_output_tokens))
     }
 
     /// Why nothing can be had any more for a model that is asked for, if so.

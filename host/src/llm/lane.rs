@@ -12,13 +12,16 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::back_off::BackOff;
-use super::error::{CallError, Unusable};
+use super::error::{Billed, CallError, Unusable};
+use super::learned::{Adaptations, Learned, Lessons, Refused};
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::purse::{Purse, Reservation, Reserved};
 use super::render;
 use super::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
+use super::streak::Streak;
 use super::turnstile::{Asked, Outcome, Permit, Settings, Turnstile};
 use crate::core::class::FailureClass;
+use crate::core::digest::Digest;
 use crate::core::key::Parameters;
 use crate::core::limit::{Limit, Size};
 use crate::core::retry::{Failure, RetryPolicy};
@@ -65,6 +68,8 @@ pub trait Observer: Send + Sync {
     fn try_failed(&self, model: &str, error: &CallError);
     /// An answer was in the journal.
     fn journaled(&self);
+    /// A lane learned something of how its model wants to be asked.
+    fn learned(&self, model: &str, what: &str);
 }
 
 /// A usable answer and what it took.
@@ -114,6 +119,17 @@ pub struct Lane {
     purse: Purse,
     observer: Arc<dyn Observer>,
     closing: watch::Receiver<bool>,
+    lessons: Lessons,
+    manner: Digest,
+    streak: Streak,
+}
+
+/// What is asked, and with which cap.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    request: &'a CompletionRequest,
+    temperature: f64,
+    cap: u32,
 }
 
 /// What the tries of one question took so far.
@@ -122,6 +138,7 @@ struct Tally {
     usage: Usage,
     micros: Option<u64>,
     tries: u32,
+    billed: Vec<Billed>,
 }
 
 impl Lane {
@@ -150,7 +167,30 @@ impl Lane {
             purse,
             observer,
             closing,
+            lessons: Lessons::default(),
+            manner: Digest::of(b""),
+            streak: Streak::default(),
         }
+    }
+
+    /// The same lane, that goes on from what it learned before this process began. `manner` is a hash of how it is
+    /// configured to ask.
+    pub fn with_lessons(self, learned: Learned, manner: Digest) -> Lane {
+        Lane {
+            lessons: Lessons::new(learned),
+            manner,
+            ..self
+        }
+    }
+
+    /// A hash of how it is configured to ask.
+    pub fn manner(&self) -> Digest {
+        self.manner
+    }
+
+    /// What a person does about answers that are cut off at this cap.
+    pub fn advice_on_cap(&self, configured: u32) -> String {
+        self.lessons.advice(configured)
     }
 
     /// `provider/model`.
@@ -218,7 +258,8 @@ impl Lane {
         Some(CallError::new(class, cause))
     }
 
-    /// Gets an answer, with retries, and once more with twice the cap if it was cut off.
+    /// Gets an answer, with retries. One that was cut off is asked for with a larger cap, as far as the model allows.
+    /// Where there is none, the tries that were billed are added to `billed`.
     ///
     /// # Errors
     /// When nothing that may be tried brought a usable answer.
@@ -227,80 +268,153 @@ impl Lane {
         parameters: &Parameters,
         request: &CompletionRequest,
         asker: Asker<'_>,
+        billed: &mut Vec<Billed>,
     ) -> Result<Obtained, CallError> {
-        let mut cap = parameters.max_output_tokens;
         let mut tally = Tally::default();
-        let mut raised = false;
+        let result = self.grown(parameters, request, asker, &mut tally).await;
+        let (answer, model) = match result {
+            Ok(raw) => {
+                let model = raw.model.clone();
+                (judged(raw, tally.usage), model)
+            }
+            Err(error) => {
+                let answer = match error.class {
+                    FailureClass::ContentFilter => Answer::ContentFiltered(error.message),
+                    FailureClass::Context => Answer::ContextTooLong(error.message),
+                    _ => {
+                        billed.append(&mut tally.billed);
+                        return Err(CallError {
+                            usage: tally.usage,
+                            ..error
+                        });
+                    }
+                };
+                (answer, self.model.clone())
+            }
+        };
+        Ok(Obtained {
+            answer,
+            model,
+            usage: tally.usage,
+            micros: tally.micros,
+            tries: tally.tries,
+        })
+    }
+
+    /// An answer, with as large a cap as it takes.
+    async fn grown(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        asker: Asker<'_>,
+        tally: &mut Tally,
+    ) -> Result<RawAnswer, CallError> {
+        let configured = parameters.max_output_tokens;
+        let mut cap = self.lessons.first_cap(configured, || request.digest())?;
+        // The longest answer that was cut off, and at which cap.
+        let mut cut: Option<(RawAnswer, u32)> = None;
         loop {
-            let call = Call {
-                request,
-                model: self
-                    .model
-                    .split_once('/')
-                    .map_or(self.model.as_str(), |(_, name)| name),
+            let question = Question {
                 temperature: parameters.temperature,
-                max_output_tokens: cap,
-                idle_timeout: self.settings.idle_timeout,
-                seed: asker.seed,
-                accepted: &|_| {},
+                cap,
+                request,
             };
-            let answer = match self.retried(call, asker, &mut tally).await {
-                Ok(raw) if raw.finish == Finish::Length && !raised => {
-                    raised = true;
-                    cap = cap.saturating_mul(2);
-                    continue;
+            match self.retried(question, asker, tally).await {
+                Ok(raw) if raw.finish == Finish::Length => {
+                    let next = self.lessons.cut_off(configured, cap, request.digest());
+                    let before = cut.take().filter(|_| raw.text.trim().is_empty());
+                    let longest = before.unwrap_or((raw, cap));
+                    match next {
+                        Some(next) => {
+                            cut = Some(longest);
+                            cap = next;
+                        }
+                        None => return self.cut_off(longest, configured),
+                    }
                 }
                 Ok(raw) => {
-                    let model = raw.model.clone();
-                    (judged(raw, tally.usage), model)
+                    self.lessons.whole_at(configured, cap);
+                    return Ok(raw);
                 }
-                Err(error) => {
-                    let answer = match error.class {
-                        FailureClass::ContentFilter => Answer::ContentFiltered(error.message),
-                        FailureClass::Context => Answer::ContextTooLong(error.message),
-                        _ => {
-                            return Err(CallError {
-                                usage: tally.usage,
-                                ..error
-                            });
-                        }
-                    };
-                    (answer, self.model.clone())
-                }
-            };
-            let (answer, model) = answer;
-            return Ok(Obtained {
-                answer,
-                model,
-                usage: tally.usage,
-                micros: tally.micros,
-                tries: tally.tries,
-            });
+                Err(error) => match (self.smaller(&error, cap, cut.as_ref()), cut.take()) {
+                    (Some(next), before) => {
+                        cut = before;
+                        cap = next;
+                    }
+                    // Only the larger cap was refused, and the shorter answer is paid for.
+                    (None, Some(longest))
+                        if !error.class.is_transient() && !error.class.stops_lane() =>
+                    {
+                        return self.cut_off(longest, configured);
+                    }
+                    (None, _) => return Err(error),
+                },
+            }
         }
+    }
+
+    /// The cap to ask with when this one was refused, if there is one.
+    fn smaller(&self, error: &CallError, cap: u32, cut: Option<&(RawAnswer, u32)>) -> Option<u32> {
+        let Some(Refused::Cap {
+            most,
+            for_this_question,
+        }) = error.refused
+        else {
+            return None;
+        };
+        let did = cut.map(|(_, did)| *did);
+        // Where no number is told, the one that did is the largest that is known to do.
+        let most = most.or(did)?;
+        if !for_this_question {
+            self.lessons.no_more_than(most);
+        }
+        (most < cap && did.is_none_or(|did| most > did)).then_some(most)
+    }
+
+    /// What is left of an answer that was cut off at every cap.
+    fn cut_off(&self, longest: (RawAnswer, u32), configured: u32) -> Result<RawAnswer, CallError> {
+        let (raw, cap) = longest;
+        if !raw.text.trim().is_empty() {
+            return Ok(raw);
+        }
+        let advice = self.lessons.advice(configured);
+        let what = if raw.thought {
+            "the model used all of them for thoughts"
+        } else {
+            "nothing but blanks came"
+        };
+        let message = format!("the answer was cut off at {cap} tokens, and {what} ({advice})");
+        Err(CallError::new(FailureClass::BadRequest, message))
+    }
+
+    /// What was learned and has proved itself, if somebody is to be told: all that is known now, and what is new, in words.
+    pub fn news(&self) -> Option<(Arc<Learned>, Vec<String>)> {
+        self.lessons.news()
     }
 
     /// One call with its retries.
     async fn retried(
         &self,
-        call: Call<'_>,
+        question: Question<'_>,
         asker: Asker<'_>,
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
         let mut started = None;
         let (mut counted, mut in_a_row) = (0, 0);
         let mut before = None;
+        let own = Streak::default();
         loop {
             let mut began = None;
+            let learned = self.lessons.now();
+            let call = self.call(question, asker, &learned.adaptations);
             let result = self.attempt(call, asker, tally, &mut began).await;
             let took = began.map_or(Duration::ZERO, |began: Instant| began.elapsed());
             started = started.or(began);
             let error = match result {
-                Ok(raw) if !raw.text.trim().is_empty() || raw.finish == Finish::ContentFilter => {
-                    return Ok(raw);
-                }
-                Ok(_) => CallError::unusable("the answer is empty", Unusable::EMPTY),
+                Ok(raw) => return Ok(raw),
                 Err(Refusal::NotSent(error)) => return Err(error),
-                Err(Refusal::Call(error)) => error,
+                // Three times for one question is no accident, however others fare.
+                Err(Refusal::Call(error)) => own.judge(error),
                 Err(Refusal::Paused(error)) => {
                     // The turnstile keeps it waiting, and knows when that has been too long.
                     self.observer.try_failed(&self.model, &error);
@@ -309,6 +423,13 @@ impl Lane {
                 }
             };
             self.observer.try_failed(&self.model, &error);
+            let adapted = error
+                .refused
+                .and_then(|refused| self.provider.adapt(refused, &learned.adaptations));
+            if let Some(adaptation) = adapted {
+                self.lessons.adapt(adaptation);
+                continue;
+            }
             // Another kind of failure is another matter.
             in_a_row = if before == Some(error.class) {
                 in_a_row + 1
@@ -330,7 +451,7 @@ impl Lane {
             match self
                 .settings
                 .retry
-                .next(failure, random(call.seed, tally.tries))
+                .next(failure, random(asker.seed, tally.tries))
             {
                 Some(wait) => {
                     if wait.is_zero() {
@@ -340,6 +461,25 @@ impl Lane {
                 }
                 None => return Err(error),
             }
+        }
+    }
+
+    fn call<'a>(
+        &'a self,
+        question: Question<'a>,
+        asker: Asker<'_>,
+        adaptations: &'a Adaptations,
+    ) -> Call<'a> {
+        let own = self.model.split_once('/');
+        Call {
+            request: question.request,
+            model: own.map_or(self.model.as_str(), |(_, name)| name),
+            temperature: question.temperature,
+            max_output_tokens: question.cap,
+            idle_timeout: self.settings.idle_timeout,
+            seed: asker.seed,
+            adaptations,
+            accepted: &|_| {},
         }
     }
 
@@ -368,6 +508,13 @@ impl Lane {
         let span = self.span(call);
         let result = self.provider.call(call).instrument(span.clone()).await;
         note(&span, &result);
+        let result = match result.and_then(with_text) {
+            Ok(raw) => {
+                self.streak.broken();
+                Ok(raw)
+            }
+            Err(error) => Err(self.streak.judge(error)),
+        };
         let usage = match &result {
             Ok(raw) => raw.usage,
             Err(error) => error.usage,
@@ -381,6 +528,16 @@ impl Lane {
                 again,
             };
             self.observer.call_ended(asker.caller.component, spent);
+            tally.billed.push(Billed {
+                lane: self.model.clone(),
+                ended: Instant::now(),
+                usage,
+                micros,
+                cause: match &result {
+                    Ok(raw) => format!("the answer ended with `{}`", raw.finish_reason),
+                    Err(error) => error.message.clone(),
+                },
+            });
             tally.usage += usage;
             tally.micros = match (tally.micros, micros) {
                 (None, micros) => micros,
@@ -482,6 +639,18 @@ impl Lane {
     }
 }
 
+/// An answer with a text, or one of which it is known why it has none.
+fn with_text(raw: RawAnswer) -> Result<RawAnswer, CallError> {
+    if !raw.text.trim().is_empty() || raw.finish != Finish::Stop {
+        return Ok(raw);
+    }
+    Err(CallError {
+        usage: raw.usage,
+        observed: raw.observed.into(),
+        ..CallError::unusable("the answer is empty", Unusable::EMPTY)
+    })
+}
+
 /// Adds to a call's span what became of it.
 fn note(span: &Span, result: &Result<RawAnswer, CallError>) {
     match result {
@@ -542,3 +711,6 @@ fn random(seed: u64, turn: u32) -> f64 {
     let mixed = (seed ^ u64::from(turn)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::error::CallError;
+use super::learned::{Adaptation, Adaptations, Refused};
 use super::request::{CompletionRequest, Usage};
+use crate::core::digest::Digest;
 use crate::core::limit::Observed;
 
 /// One question, as a provider needs it.
@@ -24,6 +26,8 @@ pub struct Call<'a> {
     pub idle_timeout: Duration,
     /// A number that depends on the question alone.
     pub seed: u64,
+    /// How to ask other than configured.
+    pub adaptations: &'a Adaptations,
     /// To be told once the provider has accepted the call and an answer is on its way, with what its headers say of its
     /// limits.
     pub accepted: &'a (dyn Fn(&[Observed]) + Sync),
@@ -51,6 +55,8 @@ pub struct RawAnswer {
     pub finish_reason: String,
     /// The model's words, where it refused to answer.
     pub refusal: Option<String>,
+    /// It thought, so that an answer without text went for thoughts.
+    pub thought: bool,
     /// Tokens billed.
     pub usage: Usage,
     /// Model that answered, as the provider names it.
@@ -73,6 +79,18 @@ pub trait Provider: Send + Sync {
 
     /// Asks once.
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a>;
+
+    /// A hash of how it is configured to ask: what was learned of another way of asking does not count for this one.
+    fn manner(&self) -> Digest {
+        Digest::of(b"")
+    }
+
+    /// How to ask when a part of the request is refused that was made with these adaptations; `None` where nothing is left
+    /// to try.
+    fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
+        let _ = (refused, adaptations);
+        None
+    }
 
     /// Names of the models that it lists, within a time; `None` where it lists none. It asks no model, so it costs
     /// nothing, and shows whether the provider can be reached and takes the key.

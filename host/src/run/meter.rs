@@ -211,4 +211,8 @@ impl Observer for Meter {
     fn journaled(&self) {
         self.lock().answered_from_journal();
     }
+
+    fn learned(&self, model: &str, what: &str) {
+        self.tell(Event::Note(format!("{model}: {what} from now on")));
+    }
 }

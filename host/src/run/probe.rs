@@ -72,7 +72,7 @@ pub(super) fn probe(
             limits: component.limits,
         };
         let outcome = sandbox::execute(&component.plugin, execution).outcome;
-        let questions = match step::step(outcome, component.media_type) {
+        let questions = match step::step(outcome, component.media_type, &answers) {
             Step::Made(text) => break ProbeEnd::Made { text: text.into() },
             Step::Failed(failure) => break ProbeEnd::Fails(failure),
             Step::Asks(questions) => questions,

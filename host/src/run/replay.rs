@@ -89,7 +89,7 @@ pub fn replay_input<E>(
         };
         let executed = sandbox::execute(&component.plugin, execution);
         log = executed.log;
-        match step::step(executed.outcome, component.media_type) {
+        match step::step(executed.outcome, component.media_type, &answers) {
             Step::Made(text) => break Ok(text),
             Step::Failed(failure) => break Err(failure),
             Step::Asks(questions) => {

@@ -2,9 +2,10 @@
 
 use super::artifact;
 use crate::core::class::FailureClass;
+use crate::llm::request::Answer;
 use crate::plugin::limits::Limits;
 use crate::plugin::manifest::MediaType;
-use crate::plugin::sandbox::{Outcome, Question};
+use crate::plugin::sandbox::{Answered, Outcome, Question};
 
 /// Why there is no artifact.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +27,8 @@ pub(super) enum Step {
     Failed(TaskFailure),
 }
 
-/// Judges an execution.
-pub(super) fn step(outcome: Outcome, media_type: MediaType) -> Step {
+/// Judges an execution with the answers that it was told.
+pub(super) fn step(outcome: Outcome, media_type: MediaType, told: &[Answered]) -> Step {
     match outcome {
         Outcome::Done { text } => match artifact::fault(&text, media_type) {
             None => Step::Made(text),
@@ -41,10 +42,20 @@ pub(super) fn step(outcome: Outcome, media_type: MediaType) -> Step {
             cause,
             violations,
         } => Step::Failed(TaskFailure {
-            class,
+            class: precise(class, told),
             cause: artifact::with_violations(cause, &violations),
         }),
         Outcome::Suspended { questions } => Step::Asks(questions),
+    }
+}
+
+/// A component that gives up on a refusal does not say which it was: the last answer does.
+fn precise(class: FailureClass, told: &[Answered]) -> FailureClass {
+    match told.last().map(|answered| &answered.answer) {
+        Some(Answer::ContextTooLong(_)) if class == FailureClass::ContentFilter => {
+            FailureClass::Context
+        }
+        _ => class,
     }
 }
 

@@ -25,10 +25,10 @@ use crate::core::fingerprint::{self, Parts};
 use crate::core::key::KeyContext;
 use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
-use crate::llm::error::GatewayError;
+use crate::llm::error::{Billed, GatewayError};
 use crate::llm::lane::Caller;
 use crate::llm::providers::offline;
-use crate::llm::request::{Answer, Usage};
+use crate::llm::request::{Answer, StopReason, Usage};
 use crate::plugin::limits::Limits;
 use crate::plugin::sandbox::{
     self, Answered, Executed, Execution, Input, LogLine, Question, Upstream,
@@ -328,15 +328,19 @@ struct Spent {
     model: Option<String>,
     /// Whether the offline stand-in gave one of the answers.
     by_stand_in: bool,
+    /// Whether the last answer was cut off.
+    is_cut_off: bool,
 }
 
 impl Spent {
     fn told(&mut self, answer: &Answer) {
         self.calls += 1;
+        self.is_cut_off = false;
         if let Answer::Completion(completion) = answer {
             self.usage += completion.usage;
             self.by_stand_in |= completion.model == offline::NAME;
             self.model = Some(completion.model.clone());
+            self.is_cut_off = completion.stop == StopReason::Length;
         }
     }
 
@@ -571,9 +575,9 @@ impl Attempt<'_> {
                 })?;
             spent.cpu += cpu;
             print_new(&log, &mut seen, &component.name, &record.id);
-            match step::step(outcome, component.media_type) {
+            match step::step(outcome, component.media_type, &answers) {
                 Step::Made(text) => return Ok(text),
-                Step::Failed(failure) => return Err(failure.into()),
+                Step::Failed(failure) => return Err(self.advised(failure, spent).into()),
                 Step::Asks(mut questions) => {
                     // Answers of before are told one execution after the other, too: so a task that goes on
                     // takes as many executions as one that was never interrupted, and keeps the same limit.
@@ -586,7 +590,7 @@ impl Attempt<'_> {
                                 cause,
                             });
                         }
-                        told.extend(self.ask(id.clone(), questions, &mut spent.micros).await?);
+                        told.extend(self.ask(id.clone(), questions, spent).await?);
                     }
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
@@ -601,7 +605,7 @@ impl Attempt<'_> {
         &self,
         id: TaskId,
         questions: Vec<Question>,
-        micros: &mut u64,
+        spent: &mut Spent,
     ) -> Result<Vec<Answered>, Stop> {
         let Task {
             context, component, ..
@@ -609,16 +613,23 @@ impl Attempt<'_> {
         let Some(parameters) = &component.parameters else {
             return Ok(Vec::new());
         };
-        let calls = questions.iter().map(|question| {
+        let calls = questions.iter().map(|question| async {
+            let mut billed = Vec::new();
+            let (key, request) = (question.key, &question.request);
             let caller = Caller {
                 component: &component.name,
                 place: self.task.place,
                 cancelled: context.repeated.held(&component.name),
             };
             let gateway = &context.gateway;
-            gateway.answer(parameters, question.key, &question.request, caller)
+            let result = gateway
+                .answer(parameters, key, request, caller, &mut billed)
+                .await;
+            (result, billed)
         });
-        let results = join_all(calls).await;
+        let (results, billed): (Vec<_>, Vec<Vec<Billed>>) =
+            join_all(calls).await.into_iter().unzip();
+        self.bill(&id, billed.concat(), spent).await?;
         let mut entries = Vec::with_capacity(questions.len());
         let mut told = Vec::with_capacity(questions.len());
         for (question, result) in questions.into_iter().zip(results) {
@@ -634,7 +645,7 @@ impl Attempt<'_> {
                 },
                 GatewayError::Store(error) => Stop::Store(error),
             })?;
-            *micros += cost;
+            spent.micros += cost;
             entries.push((question.position, completion));
             let request = Some(question.request);
             told.push(Answered {
@@ -648,6 +659,45 @@ impl Attempt<'_> {
             .append_transcript(id, self.fingerprint, self.generation, entries)
             .await?;
         Ok(told)
+    }
+
+    /// The same failure, with what to do where answers were cut off.
+    fn advised(&self, failure: TaskFailure, spent: &Spent) -> TaskFailure {
+        let Task {
+            context, component, ..
+        } = self.task;
+        let advice = component
+            .parameters
+            .as_ref()
+            .and_then(|parameters| context.gateway.advice_on_cap(parameters))
+            .filter(|_| spent.is_cut_off && failure.class == FailureClass::InvalidOutput);
+        match advice {
+            Some(advice) => TaskFailure {
+                cause: format!("{} ({advice})", failure.cause),
+                ..failure
+            },
+            None => failure,
+        }
+    }
+
+    /// Books tries that were billed and brought no answer.
+    async fn bill(
+        &self,
+        id: &TaskId,
+        billed: Vec<Billed>,
+        spent: &mut Spent,
+    ) -> Result<(), StoreError> {
+        if billed.is_empty() {
+            return Ok(());
+        }
+        for unused in &billed {
+            spent.usage += unused.usage;
+            spent.micros += unused.micros.unwrap_or(0);
+        }
+        let store = &self.task.context.store;
+        store
+            .bill(id.clone(), self.fingerprint, self.generation, billed)
+            .await
     }
 
     fn id(&self) -> TaskId {

@@ -4,9 +4,10 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::{IndexedDataset, Lease, Store, StoreError};
+use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
 use crate::core::causes::{Cause, Causes};
 use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
+use crate::core::digest::Digest;
 use crate::llm::request::Usage;
 
 /// Which failed tasks are meant; empty lists mean all.
@@ -25,12 +26,20 @@ pub struct FailureFilter {
 /// What answers cost that tasks were told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Answers.
+    /// Answers, and tries that were billed and brought none.
     pub calls: u64,
     /// Their tokens.
     pub usage: Usage,
     /// Millionths of a dollar, as far as prices were known.
     pub micros: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.usage += other.usage;
+        self.micros = self.micros.saturating_add(other.micros);
+    }
 }
 
 /// Tasks of one component that failed with one class.
@@ -177,6 +186,20 @@ impl Store {
                     group.spent = spending(row, 2)?;
                 }
             }
+            let sql = format!(
+                "SELECT task.class, task.component, {} {FROM}
+                 JOIN billed ON billed.dataset = task.dataset AND billed.record = task.record
+                    AND billed.component = task.component AND billed.fingerprint = task.fingerprint
+                 WHERE {condition} GROUP BY task.class, task.component",
+                billed::SUMS
+            );
+            let mut statement = reader.prepare(&sql)?;
+            let mut rows = statement.query(params_from_iter(&values))?;
+            while let Some(row) = rows.next()? {
+                if let Some(group) = find(&mut groups, row)? {
+                    group.spent += billed::cost(row, 2)?;
+                }
+            }
             Ok(())
         })?;
         self.causes(&mut groups, &condition, &values)?;
@@ -276,14 +299,22 @@ impl Store {
     /// # Errors
     /// When the state cannot be read.
     pub fn evidence(&self, task: &FailedTask) -> Result<(Cost, Option<LastAnswer>), StoreError> {
+        let id = TaskId {
+            dataset: task.dataset,
+            record: task.record.clone(),
+            component: task.component.clone(),
+        };
+        let print = Digest::from_slice(&task.fingerprint);
+        let unused = print.map(|print| self.billed(&id, print)).transpose()?;
         self.read(|reader| {
             let sql = format!(
                 "SELECT {SPENDING} FROM transcript JOIN completion ON completion.id = transcript.completion
                  WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4"
             );
-            let spent = reader
+            let mut spent = reader
                 .prepare_cached(&sql)?
                 .query_row(params![task.dataset, task.record, task.component, task.fingerprint], |row| spending(row, 0))?;
+            spent += unused.unwrap_or_default();
             let last = reader
                 .prepare_cached(
                     "SELECT completion.id, position, kind, model, text FROM transcript

@@ -168,7 +168,8 @@ impl Store {
     }
 
     /// What a lane used within the last `span`, the oldest first: how long ago, and how many requests and
-    /// tokens. Calls of about the same moment are one entry, at the latest of them; of failed calls nothing is known.
+    /// tokens. Calls of about the same moment are one entry, at the latest of them. Tries that were billed and brought no
+    /// answer count, too.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -207,7 +208,23 @@ impl Store {
                     _ => used.push((ago, 1, size)),
                 }
             }
-            used.reverse();
+            let mut statement = reader.prepare_cached(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(ended_at, 'subsec'), input_tokens, output_tokens
+                 FROM billed WHERE lane = ?1 AND ended_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?2)",
+            )?;
+            let since = format!("-{} seconds", span.as_secs().saturating_add(1));
+            let billed = statement.query_map(params![lane, since], |row| {
+                let size = Size {
+                    input: row.get(1)?,
+                    output: row.get(2)?,
+                };
+                Ok((whole(row.get(0)?), 1, size))
+            })?;
+            for billed in billed {
+                used.push(billed?);
+            }
+            used.sort_by_key(|(ago, _, _)| std::cmp::Reverse(*ago));
+            used.retain(|(ago, _, _)| *ago <= span);
             Ok(used)
         })
     }

@@ -11,7 +11,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The step at place N leads from version N to version N + 1.
-const STEPS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const STEPS: [&str; 6] = [
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6,
+];
 
 /// Version of the tables that this host works with.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -199,6 +201,32 @@ CREATE TABLE edit (
     replaced_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT;
 CREATE INDEX edit_task ON edit (dataset, record, component);
+";
+
+/// Tries that were billed and brought no answer, and what lanes learned of how they must ask.
+const VERSION_6: &str = "
+CREATE TABLE billed (
+    id            INTEGER PRIMARY KEY,
+    dataset       INTEGER NOT NULL,
+    record        TEXT NOT NULL,
+    component     TEXT NOT NULL,
+    fingerprint   BLOB NOT NULL,
+    generation    INTEGER NOT NULL,
+    lane          TEXT NOT NULL,
+    input_tokens  INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_tokens    INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_micros   INTEGER,
+    cause         TEXT NOT NULL,
+    ended_at      TEXT NOT NULL
+) STRICT;
+CREATE INDEX billed_task ON billed (dataset, record, component);
+CREATE TABLE lane (
+    lane    TEXT NOT NULL UNIQUE,
+    manner  BLOB NOT NULL,
+    learned TEXT NOT NULL
+) STRICT;
 ";
 
 /// Brings the tables up to date; makes them where there are none.

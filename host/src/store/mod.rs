@@ -3,6 +3,7 @@
 //!
 //! Nothing here decides: what to run and what to ask is for `core` and `run`.
 
+mod billed;
 mod checkpoint;
 mod edits;
 mod error;
@@ -12,6 +13,7 @@ mod failures;
 mod index;
 mod journal;
 mod leftovers;
+mod lessons;
 mod lock;
 mod migrate;
 mod prune;

@@ -27,7 +27,7 @@ pub struct Saved {
 const ROWS: i64 = 16;
 
 /// Tables whose rows are found by a number, and those that are found by their key.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "completion",
     "run",
     "dataset",
@@ -37,6 +37,8 @@ const TABLES: [&str; 9] = [
     "transcript",
     "moved",
     "edit",
+    "billed",
+    "lane",
 ];
 
 /// Reads the state at `old` and writes a new one at `new`. The old one is not changed.

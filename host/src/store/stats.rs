@@ -45,9 +45,9 @@ pub struct Spending {
     pub name: String,
     /// Completions.
     pub completions: u64,
-    /// Tokens of their questions, of all tries that were billed.
+    /// Tokens of questions, of all tries that were billed, those that brought no answer included.
     pub input_tokens: u64,
-    /// Tokens of their answers.
+    /// Tokens of answers.
     pub output_tokens: u64,
     /// Millionths of a dollar, of those whose price is known.
     pub cost_micros: u64,
@@ -55,8 +55,19 @@ pub struct Spending {
     pub unpriced: u64,
 }
 
-const SUMS: &str = "count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-    coalesce(sum(cost_micros), 0), count(*) - count(cost_micros)";
+const SUMS: &str = "sum(is_answer), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+    coalesce(sum(cost_micros), 0), sum(is_answer) - count(CASE WHEN is_answer THEN cost_micros END)";
+
+/// Answers, and tries that were billed and brought none.
+const SPENT: &str = "(
+    SELECT lane, date(obtained_at) AS day, coalesce(component, '(no task)') AS component,
+        input_tokens, output_tokens, cost_micros, 1 AS is_answer
+    FROM completion LEFT JOIN
+        (SELECT completion, min(component) AS component FROM transcript GROUP BY completion) AS told
+    ON told.completion = completion.id
+    UNION ALL
+    SELECT lane, date(ended_at), component, input_tokens, output_tokens, cost_micros, 0 FROM billed
+)";
 
 impl Store {
     /// Counts everything. It reads the whole file.
@@ -83,7 +94,7 @@ fn stats(reader: &Connection, file_bytes: u64, wal_bytes: u64) -> rusqlite::Resu
     let by = |column: &str| {
         spending(
             reader,
-            &format!("SELECT {column}, {SUMS} FROM completion GROUP BY 1 ORDER BY 1"),
+            &format!("SELECT {column}, {SUMS} FROM {SPENT} GROUP BY 1 ORDER BY 1"),
         )
     };
     Ok(Stats {
@@ -92,16 +103,8 @@ fn stats(reader: &Connection, file_bytes: u64, wal_bytes: u64) -> rusqlite::Resu
         free_bytes: pragma("freelist_count")? * pragma("page_size")?,
         bytes_per_completion,
         lanes: by("lane")?,
-        days: by("date(obtained_at)")?,
-        components: spending(
-            reader,
-            &format!(
-                "SELECT coalesce(component, '(no task)'), {SUMS} FROM completion LEFT JOIN
-                    (SELECT completion, min(component) AS component FROM transcript GROUP BY completion) AS told
-                 ON told.completion = completion.id
-                 GROUP BY 1 ORDER BY 1"
-            ),
-        )?,
+        days: by("day")?,
+        components: by("component")?,
         tables,
     })
 }

@@ -104,7 +104,9 @@ fn drive() -> anyhow::Result<f64> {
                         cancelled: &NEVER,
                     };
                     let key = Digest::of(&number.to_le_bytes());
-                    gateway.answer(&parameters, key, &request, caller).await?;
+                    gateway
+                        .answer(&parameters, key, &request, caller, &mut Vec::new())
+                        .await?;
                 }
             });
         }
@@ -154,6 +156,7 @@ impl Provider for Prompt {
                 finish: Finish::Stop,
                 finish_reason: "stop".to_owned(),
                 refusal: None,
+                thought: false,
                 usage: Usage::new(60, 7),
                 model: "model".to_owned(),
                 observed: Vec::new(),
@@ -169,4 +172,5 @@ impl Observer for Nobody {
     fn call_ended(&self, _: &str, _: Spent) {}
     fn try_failed(&self, _: &str, _: &CallError) {}
     fn journaled(&self) {}
+    fn learned(&self, _: &str, _: &str) {}
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use host::config::{ModelConfig, ProviderConfig};
 use host::dataset::{Dataset, DatasetConfig};
+use host::llm::learned::Adaptations;
 use host::llm::provider::{Call, Provider};
 use host::llm::providers::{Endpoint, Key, Manner, connect, preset};
 use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role};
@@ -188,7 +189,7 @@ impl Answers {
             let preset = preset(name).context("a preset")?;
             let configured = ProviderConfig::default();
             let endpoint = Endpoint::new(name, preset, &configured, url.clone(), Key::new(KEY));
-            let manner = Manner::new(preset, &configured, Some(&ModelConfig::default()));
+            let manner = Manner::new("m-1", preset, &configured, Some(&ModelConfig::default()));
             Ok(connect(endpoint, manner)?)
         });
         Ok(Answers {
@@ -223,6 +224,7 @@ impl Target for Answers {
                 max_output_tokens: 100,
                 idle_timeout: Duration::from_secs(3),
                 seed: 1,
+                adaptations: &Adaptations::new(),
                 accepted: &|_| {},
             };
             if let Err(error) = self.runtime.block_on(provider.call(call))

@@ -175,6 +175,7 @@ impl Answers {
                 place: 0,
                 cancelled: &AtomicBool::new(false),
             },
+            &mut Vec::new(),
         ));
         let (_, answer, _) = answer.map_err(|error| Failure {
             exit: Exit::Provider,

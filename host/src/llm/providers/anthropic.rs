@@ -14,7 +14,9 @@ use super::http::Http;
 use super::lenient::{Count, Object, Text, Words};
 use super::schema;
 use crate::config::JsonSupport;
+use crate::core::digest::Digest;
 use crate::llm::error::CallError;
+use crate::llm::learned::{Adaptation, Adaptations, Refused};
 use crate::llm::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{ResponseFormat, Role, Usage};
@@ -44,6 +46,7 @@ impl Anthropic {
     }
 
     fn body(&self, call: Call<'_>) -> Value {
+        let adaptations = call.adaptations;
         let (mut system, mut messages) = (Vec::new(), Vec::new());
         for message in render(call.request) {
             // A text without a character is refused.
@@ -58,11 +61,11 @@ impl Anthropic {
         let mut body = Map::new();
         body.insert("model".to_owned(), json!(call.model));
         body.insert(
-            self.manner.max_tokens_parameter.clone(),
+            self.manner.cap(adaptations).to_owned(),
             json!(call.max_output_tokens),
         );
         if let ResponseFormat::JsonSchema(schema) = &call.request.format {
-            if self.manner.json == JsonSupport::Schema {
+            if self.manner.json(adaptations) == JsonSupport::Schema {
                 let format =
                     json!({"type": "json_schema", "schema": schema::for_anthropic(schema)});
                 body.insert("output_config".to_owned(), json!({"format": format}));
@@ -78,10 +81,10 @@ impl Anthropic {
             body.insert("system".to_owned(), Value::Array(system));
         }
         body.insert("messages".to_owned(), Value::Array(messages));
-        if self.manner.send_temperature {
+        if self.manner.sends_temperature(adaptations) {
             body.insert("temperature".to_owned(), json!(call.temperature));
         }
-        if self.endpoint.stream {
+        if self.endpoint.streams(adaptations) {
             body.insert("stream".to_owned(), json!(true));
         }
         lay_over(&mut body, &self.manner.extra_body);
@@ -96,7 +99,24 @@ impl Provider for Anthropic {
 
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         let body = self.body(call).to_string();
-        Box::pin(self.http.ask(body, call, Partial::default()))
+        let is_stream = self.endpoint.streams(call.adaptations);
+        Box::pin(self.http.ask(body, call, is_stream, Partial::default()))
+    }
+
+    fn manner(&self) -> Digest {
+        self.manner.digest(&self.endpoint)
+    }
+
+    fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
+        // It has one name for the cap, asks for no usage, and its JSON without a schema is the prompt's.
+        match refused {
+            Refused::CapName | Refused::StreamOptions | Refused::System => None,
+            Refused::Json if self.manner.json(adaptations) == JsonSupport::Schema => {
+                Some(Adaptation::JsonPrompt)
+            }
+            Refused::Json => None,
+            refused => self.manner.adapt(&self.endpoint, refused, adaptations),
+        }
     }
 
     fn models(&self, within: Duration) -> ModelsFuture<'_> {

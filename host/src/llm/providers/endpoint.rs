@@ -4,10 +4,13 @@
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
+use super::families::takes_temperature;
 use super::headers::Dialect;
 use super::key::Key;
 use super::presets::{Api, Preset};
 use crate::config::{JsonSupport, ModelConfig, ProviderConfig};
+use crate::core::digest::{Digest, DigestBuilder};
+use crate::llm::learned::{Adaptation, Adaptations, Refused};
 
 /// How to reach a provider.
 #[derive(Clone, Debug)]
@@ -64,20 +67,123 @@ impl Endpoint {
             stream_usage: configured.stream_usage.unwrap_or(preset.stream_usage),
         }
     }
+
+    /// Whether answers are streamed.
+    pub(super) fn streams(&self, adaptations: &Adaptations) -> bool {
+        let stops = adaptations.contains(&Adaptation::NoStream);
+        let begins = adaptations.contains(&Adaptation::Stream);
+        // Who refuses both is asked as configured.
+        if stops == begins { self.stream } else { begins }
+    }
 }
 
 impl Manner {
-    /// The manner of a model: its own configuration, else its provider's, else the preset's.
-    pub fn new(preset: &Preset, provider: &ProviderConfig, model: Option<&ModelConfig>) -> Manner {
+    /// The manner of the model `name`: its own configuration, else its provider's, else what is known of its family, else the
+    /// preset's.
+    pub fn new(
+        name: &str,
+        preset: &Preset,
+        provider: &ProviderConfig,
+        model: Option<&ModelConfig>,
+    ) -> Manner {
         let own = model.cloned().unwrap_or_default();
         Manner {
             max_tokens_parameter: own
                 .max_tokens_parameter
                 .or_else(|| provider.max_tokens_parameter.clone())
                 .unwrap_or_else(|| preset.max_tokens.to_owned()),
-            send_temperature: own.send_temperature,
+            send_temperature: own
+                .send_temperature
+                .unwrap_or_else(|| takes_temperature(name)),
             json: own.json.or(provider.json).unwrap_or(preset.json),
             extra_body: own.extra_body,
+        }
+    }
+
+    /// A hash of it and of where it is used.
+    pub(super) fn digest(&self, endpoint: &Endpoint) -> Digest {
+        let Manner {
+            max_tokens_parameter,
+            send_temperature,
+            json,
+            extra_body,
+        } = self;
+        let mut builder = DigestBuilder::new("batchgen manner 1");
+        builder
+            .text(&endpoint.base_url)
+            .truth(endpoint.stream)
+            .truth(endpoint.stream_usage)
+            .text(max_tokens_parameter)
+            .truth(*send_temperature)
+            .text(&format!("{json:?}"))
+            .json(&Value::Object(extra_body.clone()));
+        builder.finish()
+    }
+
+    /// Name of the parameter for the output cap.
+    pub(super) fn cap(&self, adaptations: &Adaptations) -> &str {
+        if adaptations.contains(&Adaptation::MaxTokens) {
+            "max_tokens"
+        } else if adaptations.contains(&Adaptation::MaxCompletionTokens) {
+            "max_completion_tokens"
+        } else {
+            &self.max_tokens_parameter
+        }
+    }
+
+    /// Whether a temperature is sent.
+    pub(super) fn sends_temperature(&self, adaptations: &Adaptations) -> bool {
+        self.send_temperature && !adaptations.contains(&Adaptation::NoTemperature)
+    }
+
+    /// How JSON is asked for.
+    pub(super) fn json(&self, adaptations: &Adaptations) -> JsonSupport {
+        if adaptations.contains(&Adaptation::JsonPrompt) {
+            JsonSupport::Prompt
+        } else if adaptations.contains(&Adaptation::JsonObject) {
+            JsonSupport::Object
+        } else {
+            self.json
+        }
+    }
+
+    /// How to ask when a part of a request is refused that was made with these adaptations; `None` where nothing is left to
+    /// try.
+    pub(super) fn adapt(
+        &self,
+        endpoint: &Endpoint,
+        refused: Refused,
+        so_far: &Adaptations,
+    ) -> Option<Adaptation> {
+        let is_stream = endpoint.streams(so_far);
+        let was_renamed = so_far.contains(&Adaptation::MaxTokens)
+            || so_far.contains(&Adaptation::MaxCompletionTokens);
+        match refused {
+            Refused::Temperature => self
+                .sends_temperature(so_far)
+                .then_some(Adaptation::NoTemperature),
+            Refused::CapName if was_renamed => None,
+            Refused::CapName if self.cap(so_far) == "max_tokens" => {
+                Some(Adaptation::MaxCompletionTokens)
+            }
+            Refused::CapName => Some(Adaptation::MaxTokens),
+            Refused::StreamOptions => {
+                let asks = is_stream && endpoint.stream_usage;
+                let adaptation = Adaptation::NoStreamOptions;
+                (asks && !so_far.contains(&adaptation)).then_some(adaptation)
+            }
+            Refused::Stream => is_stream.then_some(Adaptation::NoStream),
+            Refused::NoStream => (!is_stream).then_some(Adaptation::Stream),
+            Refused::Json => match self.json(so_far) {
+                JsonSupport::Schema => Some(Adaptation::JsonObject),
+                JsonSupport::Object => Some(Adaptation::JsonPrompt),
+                JsonSupport::Prompt => None,
+            },
+            Refused::System => {
+                let adaptation = Adaptation::NoSystem;
+                (!so_far.contains(&adaptation)).then_some(adaptation)
+            }
+            Refused::Cap { .. } => None,
         }
     }
 }
@@ -93,6 +199,19 @@ pub enum AddressError {
         /// The provider.
         name: String,
         /// One that is.
+        example: &'static str,
+    },
+    /// It has a query or a fragment, which a path cannot be put behind.
+    #[error(
+        "the address of the provider `{name}` has a part that cannot be kept: {part}\nhint: leave that part out, and end the \
+         address with the folder of the API, as in {example}"
+    )]
+    Query {
+        /// The provider.
+        name: String,
+        /// What is too much, without values.
+        part: String,
+        /// An address without.
         example: &'static str,
     },
     /// It has a user or a password in it.
@@ -138,9 +257,12 @@ pub fn check(
             name: name.to_owned(),
         });
     }
-    // A path is put behind it, which would become a part of these.
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(none());
+        return Err(AddressError::Query {
+            name: name.to_owned(),
+            part: too_much(&url),
+            example: preset.example_url,
+        });
     }
     match url.scheme() {
         "https" => Ok(()),
@@ -151,6 +273,17 @@ pub fn check(
         }),
         _ => Err(none()),
     }
+}
+
+/// The query and the fragment of an address, without the values in them, which may be secret.
+fn too_much(url: &Url) -> String {
+    let names: Vec<String> = url
+        .query_pairs()
+        .map(|(name, _)| format!("{name}=..."))
+        .collect();
+    let query = url.query().map(|_| format!("?{}", names.join("&")));
+    let fragment = url.fragment().map(|_| "#...".to_owned());
+    [query, fragment].into_iter().flatten().collect()
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
@@ -190,11 +323,17 @@ mod tests {
             "file:///etc/passwd",
             "ftp://x/y",
             "https://",
-            "https://x.example/openai?api-version=1",
         ] {
             let error = check(url, true).unwrap_err();
             assert!(matches!(error, AddressError::NotAnAddress { .. }), "{url}");
         }
+        let error = check(
+            "https://x.example/openai?api-version=1&key=sesame#top",
+            true,
+        );
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("?api-version=...&key=...#..."), "{error}");
+        assert!(!error.contains("sesame"), "{error}");
         let error = check("https://me:sesame@example.com/v1", true).unwrap_err();
         assert!(!error.to_string().contains("sesame"), "{error}");
     }
@@ -204,15 +343,54 @@ mod tests {
         let openai = preset("openai").unwrap();
         let mut provider = ProviderConfig::default();
         let mut model = ModelConfig::default();
-        let manner = Manner::new(openai, &provider, None);
+        let manner = Manner::new("m", openai, &provider, None);
         assert_eq!(manner.max_tokens_parameter, "max_completion_tokens");
         assert_eq!(manner.json, JsonSupport::Schema);
         provider.max_tokens_parameter = Some("max_tokens".to_owned());
         provider.json = Some(JsonSupport::Prompt);
         model.json = Some(JsonSupport::Object);
-        let manner = Manner::new(openai, &provider, Some(&model));
+        let manner = Manner::new("m", openai, &provider, Some(&model));
         assert_eq!(manner.max_tokens_parameter, "max_tokens");
         assert_eq!(manner.json, JsonSupport::Object);
+    }
+
+    #[test]
+    fn what_is_refused_is_asked_for_in_another_way_until_nothing_is_left() {
+        let openai = preset("openai").unwrap();
+        let provider = ProviderConfig::default();
+        let url = "https://x.example/v1".to_owned();
+        let endpoint = Endpoint::new("openai", openai, &provider, url, None);
+        let manner = Manner::new("m", openai, &provider, None);
+        let ways = |refused| {
+            let mut so_far = Adaptations::new();
+            while let Some(next) = manner.adapt(&endpoint, refused, &so_far) {
+                assert!(so_far.insert(next), "{next:?} was tried before");
+            }
+            Vec::from_iter(so_far)
+        };
+        assert_eq!(ways(Refused::Temperature), [Adaptation::NoTemperature]);
+        assert_eq!(ways(Refused::CapName), [Adaptation::MaxTokens]);
+        assert_eq!(ways(Refused::StreamOptions), [Adaptation::NoStreamOptions]);
+        assert_eq!(ways(Refused::Stream), [Adaptation::NoStream]);
+        assert_eq!(ways(Refused::NoStream), []);
+        assert_eq!(
+            ways(Refused::Json),
+            [Adaptation::JsonObject, Adaptation::JsonPrompt]
+        );
+        assert_eq!(ways(Refused::System), [Adaptation::NoSystem]);
+        let reasoning = Manner::new("gpt-5-mini", openai, &provider, None);
+        let none = Adaptations::new();
+        assert!(!reasoning.sends_temperature(&none));
+        assert_eq!(
+            reasoning.adapt(&endpoint, Refused::Temperature, &none),
+            None
+        );
+        let told = ModelConfig {
+            send_temperature: Some(true),
+            ..ModelConfig::default()
+        };
+        let told = Manner::new("gpt-5-mini", openai, &provider, Some(&told));
+        assert!(told.sends_temperature(&none));
     }
 
     #[test]

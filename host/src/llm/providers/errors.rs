@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::refusals;
 use super::times;
 use super::words;
 use crate::core::class::FailureClass;
@@ -22,6 +23,10 @@ pub(super) struct Said {
     pub codes: Vec<String>,
     /// In words.
     pub message: String,
+    /// The part of the request that they are about.
+    pub parameter: Option<String>,
+    /// The answer, where the server refuses what the model wrote.
+    pub written: Option<String>,
     /// Its own proposal of when to try again.
     pub retry_after: Option<Duration>,
     /// A quota of the day is used up.
@@ -47,8 +52,11 @@ impl Said {
         let codes = codes
             .into_iter()
             .flatten()
-            .filter_map(Value::as_str)
-            .map(ToOwned::to_owned)
+            .filter_map(|code| match code {
+                Value::String(code) => Some(code.clone()),
+                Value::Number(code) => Some(code.to_string()),
+                _ => None,
+            })
             .collect();
         let text = |value: &Value| match value {
             Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -73,8 +81,19 @@ impl Said {
                 .filter_map(|violation| violation.get("quotaId")?.as_str())
                 .any(|quota| quota.contains("PerDay"))
         });
+        // FastAPI tells the place as a list, the name last.
+        let place = json
+            .get("detail")
+            .and_then(|detail| detail.get(0)?.get("loc"));
+        let place = place.and_then(|place| place.as_array()?.last());
+        let parameter = error.get("param").filter(|name| name.is_string()).or(place);
         Said {
             codes,
+            parameter: parameter.and_then(Value::as_str).map(ToOwned::to_owned),
+            written: error
+                .get("failed_generation")
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned),
             retry_after: delay.or_else(|| times::in_words(&message)),
             message,
             daily,
@@ -88,10 +107,21 @@ pub(super) fn from_response(
     headers: &HeaderMap,
     body: &str,
     now: Duration,
+    cap: u32,
 ) -> CallError {
-    let said = Said::read(body);
+    from_said(status, headers, &Said::read(body), now, cap)
+}
+
+/// The same of an error body that is read.
+pub(super) fn from_said(
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &Said,
+    now: Duration,
+    cap: u32,
+) -> CallError {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut class = words::classify(status.as_u16(), &said);
+    let mut class = words::classify(status.as_u16(), said);
     match header("x-should-retry") {
         Some("false") if class.is_transient() => class = FailureClass::BadRequest,
         // What costs nothing to know, and is true for every further try, stays final.
@@ -112,18 +142,19 @@ pub(super) fn from_response(
     } else {
         &shown
     };
-    let hint = words::hint(class, &said)
+    let hint = refusals::hint(class, said, cap)
         .map(|hint| format!(" (hint: {hint})"))
         .unwrap_or_default();
     let milliseconds = || {
         let milliseconds = header("retry-after-ms")?.trim().parse::<f64>().ok()?;
-        Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
+        times::seconds(milliseconds / 1000.0)
     };
     let wait = milliseconds()
         .or_else(|| times::until(header("retry-after")?, now))
         .or(said.retry_after);
     CallError {
         retry_after: wait.filter(|_| class.is_transient()),
+        refused: refusals::refused(class, said, cap),
         ..CallError::new(class, format!("HTTP {}: {shown}{hint}", status.as_u16()))
     }
 }
@@ -140,7 +171,7 @@ pub(super) fn from_event(error: &Value) -> CallError {
         .filter(|status| status.is_client_error() || status.is_server_error())
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::json!({"error": error}).to_string();
-    from_response(status, &HeaderMap::new(), &body, Duration::ZERO)
+    from_response(status, &HeaderMap::new(), &body, Duration::ZERO, 0)
 }
 
 /// An error of the network, or of the body while it arrived.
@@ -176,7 +207,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        from_response(StatusCode::from_u16(status).unwrap(), &map, body, NOW)
+        from_response(StatusCode::from_u16(status).unwrap(), &map, body, NOW, 100)
     }
 
     #[test]

@@ -228,6 +228,7 @@ impl Gathered {
             finish_reason: self.reason.unwrap_or_else(|| "none".to_owned()),
             usage,
             refusal: (!refusal.is_empty()).then(|| joined(refusal.to_owned())),
+            thought: self.thought > 0 || usage.reasoning_tokens > 0,
             text: joined(self.text),
             model: self.model.unwrap_or_else(|| call.model.to_owned()),
             observed: Vec::new(),

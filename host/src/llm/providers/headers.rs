@@ -138,7 +138,7 @@ fn count(text: &str) -> Option<u64> {
 fn window(text: &str) -> Option<Duration> {
     let (_, rest) = text.split_once(";w=")?;
     let seconds = rest.split([',', ';']).next()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(times::LONGEST))
 }
 
 #[cfg(test)]

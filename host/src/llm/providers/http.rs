@@ -12,14 +12,16 @@ use url::Url;
 use super::arrival::{
     ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed,
 };
+use super::body::estimate;
 use super::endpoint::Endpoint;
-use super::errors::{from_network, from_response};
+use super::errors::{Said, from_network, from_response, from_said};
 use super::headers::{Dialect, observed};
 use super::key::Key;
 use crate::core::class::FailureClass;
 use crate::core::limit::Observed;
 use crate::llm::error::{CallError, Unusable};
-use crate::llm::provider::{Call, RawAnswer};
+use crate::llm::provider::{Call, Finish, RawAnswer};
+use crate::llm::request::Usage;
 
 /// A server that does not stream is given so much more time for each token asked for.
 const PER_TOKEN: Duration = Duration::from_millis(50);
@@ -45,7 +47,6 @@ pub(super) struct Http {
     base_url: String,
     key: Option<Key>,
     limits: Dialect,
-    stream: bool,
 }
 
 impl Http {
@@ -94,19 +95,21 @@ impl Http {
             base_url,
             key: endpoint.key.clone(),
             limits: endpoint.limits,
-            stream: endpoint.stream,
         })
     }
 
-    /// Asks once, and lets `reader` read the answer.
+    /// Asks once, and lets `reader` read the answer, which is asked for as a stream or not.
     pub(super) async fn ask(
         &self,
         body: String,
         call: Call<'_>,
+        is_stream: bool,
         reader: impl Reader,
     ) -> Result<RawAnswer, CallError> {
         let mut limits = Vec::new();
-        let result = self.exchange(body, call, reader, &mut limits).await;
+        let result = self
+            .exchange(body, call, is_stream, reader, &mut limits)
+            .await;
         match result {
             Ok(answer) => Ok(RawAnswer {
                 observed: limits,
@@ -114,7 +117,7 @@ impl Http {
             }),
             Err(error) => Err(CallError {
                 message: self.redact(&error.message),
-                observed: limits,
+                observed: limits.into(),
                 ..error
             }),
         }
@@ -139,7 +142,7 @@ impl Http {
         }
         if !status.is_success() {
             let body = self.redact(&body);
-            return Err(from_response(status, &headers, &body, Duration::ZERO));
+            return Err(from_response(status, &headers, &body, Duration::ZERO, 0));
         }
         Ok(serde_json::from_str(&body)
             .ok()
@@ -150,10 +153,11 @@ impl Http {
         &self,
         mut body: String,
         call: Call<'_>,
+        is_stream: bool,
         reader: impl Reader,
         limits: &mut Vec<Observed>,
     ) -> Result<RawAnswer, CallError> {
-        let idle = if self.stream {
+        let idle = if is_stream {
             call.idle_timeout
         } else {
             call.idle_timeout + PER_TOKEN.saturating_mul(call.max_output_tokens)
@@ -191,8 +195,12 @@ impl Http {
                 .await
                 .unwrap_or_default();
             // Before it is shortened, or half a key could stay.
-            let body = self.redact(&body);
-            return Err(from_response(status, &headers, &body, now));
+            let said = Said::read(&self.redact(&body));
+            if let Some(answer) = written(&said, call) {
+                return answer;
+            }
+            let error = from_said(status, &headers, &said, now, call.max_output_tokens);
+            return Err(self.misplaced(error, &said, status));
         }
         (call.accepted)(limits);
         let kind = headers
@@ -212,6 +220,41 @@ impl Http {
             usage: billed,
             ..error
         })
+    }
+
+    /// Where nothing is found and no model is named, the address is wrong and not the model.
+    fn misplaced(&self, error: CallError, said: &Said, status: StatusCode) -> CallError {
+        let is_nowhere = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED].contains(&status);
+        let names = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            text.contains("model") || text.contains("deployment")
+        };
+        if !is_nowhere || names(&said.message) || said.codes.iter().any(|code| names(code)) {
+            return error;
+        }
+        let base = self.base_url.as_str();
+        let is_whole = ["/chat/completions", "/messages", "/completions"]
+            .iter()
+            .find(|path| base.ends_with(*path));
+        let segments = self.url.path_segments();
+        let has_version = segments.is_some_and(|mut segments| {
+            segments
+                .any(|part| part.starts_with('v') && part.ends_with(|c: char| c.is_ascii_digit()))
+        });
+        let hint = match is_whole {
+            Some(path) => format!("leave {path} out of base-url"),
+            None if has_version => "check base-url".to_owned(),
+            None => "check base-url, which may lack /v1 at its end".to_owned(),
+        };
+        let message = format!(
+            "nothing is at {}: {} (hint: {hint})",
+            self.url, error.message
+        );
+        CallError {
+            class: FailureClass::NotFound,
+            message,
+            ..error
+        }
     }
 
     /// A redirection is not followed: the key would go to whom it is not for.
@@ -235,6 +278,37 @@ impl Http {
             None => text.to_owned(),
         }
     }
+}
+
+/// What the model wrote, where the server refuses it since it is no JSON: an answer to be mended like any other.
+fn written(said: &Said, call: Call<'_>) -> Option<Result<RawAnswer, CallError>> {
+    const REFUSED: [&str; 2] = ["json_validate_failed", "output_parse_failed"];
+    let refused = said
+        .codes
+        .iter()
+        .find(|code| REFUSED.contains(&code.as_str()))?;
+    let text = said.written.clone().unwrap_or_default();
+    let is_cut = said
+        .message
+        .to_ascii_lowercase()
+        .contains("max completion tokens");
+    if text.trim().is_empty() && !is_cut {
+        let message = format!(
+            "the server made no JSON of the model's answer: {}",
+            said.message
+        );
+        return Some(Err(CallError::unusable(message, Unusable::NO_JSON)));
+    }
+    Some(Ok(RawAnswer {
+        usage: Usage::new(estimate(call), (text.len() as u64).div_ceil(4)),
+        finish: if is_cut { Finish::Length } else { Finish::Stop },
+        finish_reason: refused.clone(),
+        refusal: None,
+        thought: false,
+        text,
+        model: call.model.to_owned(),
+        observed: Vec::new(),
+    }))
 }
 
 /// Lets `reader` read an answer, whatever its type (`kind`) says of it.

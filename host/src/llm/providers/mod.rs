@@ -7,6 +7,7 @@ mod arrival;
 mod body;
 mod endpoint;
 mod errors;
+mod families;
 mod gathered;
 mod headers;
 mod http;
@@ -16,6 +17,7 @@ pub mod offline;
 pub mod openai;
 mod presets;
 mod reasons;
+mod refusals;
 mod schema;
 #[cfg(test)]
 mod testing;

@@ -39,6 +39,7 @@ impl Provider for Offline {
                 finish: Finish::Stop,
                 finish_reason: "stop".to_owned(),
                 refusal: None,
+                thought: false,
                 usage,
                 model: NAME.to_owned(),
                 observed: Vec::new(),

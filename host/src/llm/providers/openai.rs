@@ -14,10 +14,12 @@ use super::http::Http;
 use super::lenient::{Count, First, Object, Text, Words, is_blank};
 use super::schema;
 use crate::config::JsonSupport;
+use crate::core::digest::Digest;
 use crate::llm::error::CallError;
+use crate::llm::learned::{Adaptation, Adaptations, Refused};
 use crate::llm::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
-use crate::llm::request::{ResponseFormat, Usage};
+use crate::llm::request::{Message, ResponseFormat, Role, Usage};
 
 /// One server and one model's parameters.
 pub struct OpenAi {
@@ -41,10 +43,8 @@ impl OpenAi {
     }
 
     fn body(&self, call: Call<'_>) -> Value {
-        let mut messages: Vec<Value> = render(call.request)
-            .into_iter()
-            .map(|message| json!({"role": message.role.as_str(), "content": message.content}))
-            .collect();
+        let adaptations = call.adaptations;
+        let mut messages = render(call.request);
         let mut body = Map::new();
         body.insert("model".to_owned(), json!(call.model));
         let schema = match &call.request.format {
@@ -52,11 +52,12 @@ impl OpenAi {
             ResponseFormat::JsonObject => Some(None),
             ResponseFormat::JsonSchema(schema) => Some(Some(schema)),
         };
-        match (schema, self.manner.json) {
+        match (schema, self.manner.json(adaptations)) {
             (None, _) => {}
             (Some(Some(schema)), JsonSupport::Schema) => {
+                let (schema, is_strict) = schema::for_openai(schema);
                 let format = json!({"type": "json_schema", "json_schema":
-                    {"name": "answer", "strict": true, "schema": schema::for_openai(schema)}});
+                    {"name": "answer", "strict": is_strict, "schema": schema}});
                 body.insert("response_format".to_owned(), format);
             }
             (Some(schema), support) => {
@@ -65,27 +66,60 @@ impl OpenAi {
                 }
                 if let Some(schema) = schema {
                     let content = schema::in_words(schema);
-                    messages.insert(0, json!({"role": "system", "content": content}));
+                    let role = Role::System;
+                    messages.insert(0, Message { role, content });
                 }
             }
         }
-        body.insert("messages".to_owned(), Value::Array(messages));
+        if adaptations.contains(&Adaptation::NoSystem) {
+            messages = without_system(messages);
+        }
+        let messages = messages
+            .into_iter()
+            .map(|message| json!({"role": message.role.as_str(), "content": message.content}));
+        body.insert("messages".to_owned(), messages.collect());
         body.insert(
-            self.manner.max_tokens_parameter.clone(),
+            self.manner.cap(adaptations).to_owned(),
             json!(call.max_output_tokens),
         );
-        if self.manner.send_temperature {
+        if self.manner.sends_temperature(adaptations) {
             body.insert("temperature".to_owned(), json!(call.temperature));
         }
-        if self.endpoint.stream {
+        if self.endpoint.streams(adaptations) {
             body.insert("stream".to_owned(), json!(true));
-        }
-        if self.endpoint.stream && self.endpoint.stream_usage {
-            body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+            if self.endpoint.stream_usage && !adaptations.contains(&Adaptation::NoStreamOptions) {
+                body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+            }
         }
         lay_over(&mut body, &self.manner.extra_body);
         Value::Object(body)
     }
+
+    async fn ask(&self, body: String, call: Call<'_>) -> Result<RawAnswer, CallError> {
+        let is_stream = self.endpoint.streams(call.adaptations);
+        let asking = self.http.ask(body, call, is_stream, Partial::default());
+        let mut answer = asking.await?;
+        if let ResponseFormat::JsonSchema(schema) = &call.request.format
+            && self.manner.json(call.adaptations) == JsonSupport::Schema
+            && let Some(text) = schema::without_nulls(schema, &answer.text)
+        {
+            answer.text = text;
+        }
+        Ok(answer)
+    }
+}
+
+/// The same conversation without system messages: what they say begins the user's first.
+fn without_system(messages: Vec<Message>) -> Vec<Message> {
+    let (system, mut rest): (Vec<Message>, Vec<Message>) = messages
+        .into_iter()
+        .partition(|message| message.role == Role::System);
+    let mut said: Vec<String> = system.into_iter().map(|message| message.content).collect();
+    if let Some(first) = rest.iter_mut().find(|message| message.role == Role::User) {
+        said.push(std::mem::take(&mut first.content));
+        first.content = said.join("\n\n");
+    }
+    rest
 }
 
 impl Provider for OpenAi {
@@ -95,7 +129,15 @@ impl Provider for OpenAi {
 
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         let body = self.body(call).to_string();
-        Box::pin(self.http.ask(body, call, Partial::default()))
+        Box::pin(self.ask(body, call))
+    }
+
+    fn manner(&self) -> Digest {
+        self.manner.digest(&self.endpoint)
+    }
+
+    fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
+        self.manner.adapt(&self.endpoint, refused, adaptations)
     }
 
     fn models(&self, within: Duration) -> ModelsFuture<'_> {

@@ -12,6 +12,7 @@ use super::endpoint::{Endpoint, Manner};
 use super::key::Key;
 use super::presets::preset;
 use crate::config::{ModelConfig, ProviderConfig};
+use crate::llm::learned::Adaptations;
 use crate::llm::provider::Call;
 use crate::llm::request::{CompletionRequest, Message, ResponseFormat, Role};
 
@@ -82,7 +83,7 @@ pub(super) fn endpoint(name: &str, url: &str, configured: &ProviderConfig) -> En
 /// The manner of a preset's model.
 pub(super) fn manner(name: &str, model: &ModelConfig) -> Manner {
     let preset = preset(name).unwrap();
-    Manner::new(preset, &ProviderConfig::default(), Some(model))
+    Manner::new("m-1", preset, &ProviderConfig::default(), Some(model))
 }
 
 /// A question in two parts.
@@ -102,6 +103,9 @@ pub(super) fn question(format: ResponseFormat) -> CompletionRequest {
     }
 }
 
+/// Nothing was learned.
+static NONE: Adaptations = Adaptations::new();
+
 /// A call that asks it.
 pub(super) fn call(request: &CompletionRequest) -> Call<'_> {
     Call {
@@ -111,6 +115,7 @@ pub(super) fn call(request: &CompletionRequest) -> Call<'_> {
         max_output_tokens: 100,
         idle_timeout: Duration::from_secs(30),
         seed: 1,
+        adaptations: &NONE,
         accepted: &|_| {},
     }
 }

@@ -8,6 +8,9 @@ const EPOCH_SECONDS: f64 = 1e9;
 /// And from here on they are milliseconds.
 const EPOCH_MILLISECONDS: f64 = 1e11;
 
+/// Nobody waits longer, and a clock can be set to it: what is said beyond is as good as never.
+pub(super) const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// How long from `now` (since 1970) until what `text` says. A moment that has passed is no time away.
 pub(super) fn until(text: &str, now: Duration) -> Option<Duration> {
     let text = text.trim();
@@ -19,21 +22,28 @@ pub(super) fn until(text: &str, now: Duration) -> Option<Duration> {
         } else {
             number
         };
-        return Duration::try_from_secs_f64(seconds).ok();
+        return self::seconds(seconds);
     }
     span(text).or_else(|| {
         let moment = httpdate::parse_http_date(text)
             .ok()
             .or_else(|| humantime::parse_rfc3339(text).ok())?;
         let moment = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(moment.saturating_sub(now))
+        Some(moment.saturating_sub(now).min(LONGEST))
     })
+}
+
+/// So many seconds, if they are a span.
+pub(super) fn seconds(seconds: f64) -> Option<Duration> {
+    let is_span = seconds.is_finite() && seconds >= 0.0;
+    is_span.then(|| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())))
 }
 
 /// A Go duration: `12ms`, `1.2s`, `6m0s`, `-1s` being none.
 pub(super) fn span(text: &str) -> Option<Duration> {
     // The crate knows `us` and not Go's sign for it.
-    humantime::parse_duration(&text.replace(['µ', 'μ'], "u")).ok()
+    let span = humantime::parse_duration(&text.replace(['µ', 'μ'], "u")).ok()?;
+    Some(span.min(LONGEST))
 }
 
 /// A span in the words of a message: "Please try again in 6m0s.", "Please retry after 6 seconds."
@@ -54,7 +64,7 @@ pub(super) fn in_words(message: &str) -> Option<Duration> {
                     "h" | "hour" | "hours" => seconds * 3600.0,
                     _ => seconds,
                 };
-                return Duration::try_from_secs_f64(seconds).ok();
+                return self::seconds(seconds);
             }
             span(&first)
         })
@@ -83,6 +93,16 @@ mod tests {
             ("Sun, 06 Nov 1994 08:40:37 GMT", NOW, Some(0.0)),
             ("1994-11-06T08:49:47Z", NOW, Some(10.0)),
             ("1994-11-06T08:49:47.500Z", NOW, Some(10.5)),
+            ("1e18", NOW, Some(LONGEST.as_secs_f64())),
+            ("1e300", NOW, Some(LONGEST.as_secs_f64())),
+            ("9999999999999999999", NOW, Some(LONGEST.as_secs_f64())),
+            ("9999999999999999999s", NOW, Some(LONGEST.as_secs_f64())),
+            (
+                "Fri, 31 Dec 9999 23:59:59 GMT",
+                NOW,
+                Some(LONGEST.as_secs_f64()),
+            ),
+            ("9999-12-31T23:59:59Z", NOW, Some(LONGEST.as_secs_f64())),
             ("-1", NOW, None),
             ("NaN", NOW, None),
             ("inf", NOW, None),
@@ -107,6 +127,11 @@ mod tests {
             ("Please retry after 500 milliseconds", Some(0.5)),
             ("Please retry in 52.25s.", Some(52.25)),
             ("Try again in 2 minutes", Some(120.0)),
+            (
+                "Please try again in 9999999999999999999s.",
+                Some(LONGEST.as_secs_f64()),
+            ),
+            ("try again in 1e30 minutes", Some(LONGEST.as_secs_f64())),
             ("try again in a while", None),
             ("try again later", None),
         ] {

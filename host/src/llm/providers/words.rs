@@ -1,5 +1,5 @@
-//! The words by which servers tell why they refuse, and what each means. Codes are compared whole and texts by
-//! a part, both without regard to case. What matches nothing is judged by its status.
+//! The words by which servers tell why they refuse, and what each means. Codes are compared whole, without
+//! regard to what joins their parts, and texts by a part; both without regard to case. What matches nothing is judged by its status.
 
 use super::errors::Said;
 use crate::core::class::FailureClass;
@@ -9,8 +9,23 @@ use FailureClass::{
 };
 
 /// Money is gone, whatever the status: Anthropic says it with 400, OpenAI with 429.
-const QUOTA_CODES: [&str; 8] = [
+const QUOTA_CODES: [&str; 23] = [
     "insufficient_quota",
+    "insufficient_user_quota",
+    "insufficient_funds",
+    "insufficient_credits",
+    "exceeded_current_quota_error",
+    "balance_not_enough",
+    "no_balance",
+    "account_overdue_error",
+    "arrearage",
+    "payment_required",
+    "credits_exhausted",
+    "out_of_credits",
+    "credit_limit",
+    "quota_exhausted",
+    "1113", // Zhipu
+    "1008", // MiniMax
     "credit_balance_exhausted",
     "enforced_spend_limit_reached",
     "billing_hard_limit_reached",
@@ -19,9 +34,24 @@ const QUOTA_CODES: [&str; 8] = [
     "budget_exceeded",
     "insufficient_balance",
 ];
-const QUOTA_TEXTS: [&str; 9] = [
+const QUOTA_TEXTS: [&str; 24] = [
     "credit balance is too low",
     "insufficient balance",
+    "insufficient account balance",
+    "balance is insufficient",
+    "balance is not enough",
+    "balance not enough",
+    "insufficient funds",
+    "out of credits",
+    "run out of credits",
+    "please recharge",
+    "account is in arrears",
+    "overdue balance",
+    "overdue payment",
+    "\u{4f59}\u{989d}\u{4e0d}\u{8db3}", // Zhipu: the balance is not enough
+    "\u{6b20}\u{8d39}",                 // the account is in arrears
+    "error code: 1113",
+    "\"code\":\"1113\"",
     "insufficient credits",
     "enforced_spend_limit_reached",
     "specified api usage limits",
@@ -81,6 +111,20 @@ const AUTH_CODES: [&str; 5] = [
 /// Gemini and xAI refuse a key with 400.
 const AUTH_TEXTS: [&str; 2] = ["api key not valid", "incorrect api key"];
 
+/// Servers say it with 400, too.
+const NOT_FOUND_TEXTS: [&str; 9] = [
+    "invalid model id",
+    "invalid model name",
+    "not a valid model",
+    "model not exist",
+    "model not found",
+    "model does not exist",
+    "no such model",
+    "unknown model",
+    "model is not found",
+];
+/// OpenAI's words for money that is gone, and Gemini's for a limit of a minute: then they say when to come again.
+const QUOTA_UNLESS_HINTED: &str = "check your plan and billing";
 const NOT_FOUND_CODES: [&str; 5] = [
     "model_not_found",
     "not_found_error",
@@ -102,16 +146,28 @@ const PASSING_CODES: [(&str, FailureClass); 9] = [
     ("timeout_error", Transient),
 ];
 
+/// A code without what its parts are joined with: `InsufficientBalance`, `insufficient-balance`.
+fn plain(code: &str) -> String {
+    let letters = code.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
 /// What an error means.
 pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
     let lower = said.message.to_ascii_lowercase();
-    let coded = |codes: &[&str]| {
-        said.codes
-            .iter()
-            .any(|code| codes.iter().any(|known| known.eq_ignore_ascii_case(code)))
-    };
+    let spelt: Vec<String> = said.codes.iter().map(|code| plain(code)).collect();
+    let coded = |codes: &[&str]| codes.iter().any(|known| spelt.contains(&plain(known)));
     let worded = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
-    if said.daily || coded(&QUOTA_CODES) || worded(&QUOTA_TEXTS) {
+    // A gateway may pass on the provider's whole error as the words of its own.
+    let passed_on = |codes: &[&str]| {
+        codes
+            .iter()
+            .any(|code| code.contains('_') && lower.contains(code))
+    };
+    if said.daily || coded(&QUOTA_CODES) || worded(&QUOTA_TEXTS) || passed_on(&QUOTA_CODES) {
+        return Quota;
+    }
+    if said.retry_after.is_none() && lower.contains(QUOTA_UNLESS_HINTED) {
         return Quota;
     }
     // Statuses that servers use for too much else are judged by the words first.
@@ -123,7 +179,8 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
         if coded(&CONTEXT_CODES) || worded(&CONTEXT_TEXTS) {
             return Context;
         }
-        if coded(&NOT_FOUND_CODES) {
+        let is_model_unknown = matches!(status, 400 | 404 | 422) && worded(&NOT_FOUND_TEXTS);
+        if coded(&NOT_FOUND_CODES) || is_model_unknown {
             return NotFound;
         }
     }
@@ -147,35 +204,6 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
             passing.map_or(Transient, |(_, class)| *class)
         }
         _ => BadRequest,
-    }
-}
-
-/// Which key of the configuration helps, when a server refuses a parameter that some models do not know.
-pub(super) fn hint(class: FailureClass, said: &Said) -> Option<&'static str> {
-    let lower = said.message.to_ascii_lowercase();
-    let has = |text: &str| lower.contains(text);
-    let refused = [
-        "support",
-        "permitted",
-        "deprecated",
-        "unknown",
-        "unrecognized",
-        "invalid",
-        "extra",
-    ];
-    if class != BadRequest || !refused.into_iter().any(has) {
-        return None;
-    }
-    if has("max_tokens") && has("max_completion_tokens") {
-        Some("set max-tokens-parameter in the model's configuration")
-    } else if has("temperature") {
-        Some("set send-temperature = false in the model's configuration")
-    } else if has("response_format") || has("json_schema") || has("output_config") {
-        Some("set json = \"object\" or \"prompt\" in the model's configuration")
-    } else if has("stream_options") {
-        Some("set stream-usage = false in the provider's configuration")
-    } else {
-        None
     }
 }
 

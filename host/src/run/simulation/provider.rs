@@ -221,6 +221,7 @@ impl Faulty {
             finish,
             finish_reason: "as planned".to_owned(),
             refusal: None,
+            thought: false,
             usage: Usage::new(50, 5),
             model: "model".to_owned(),
             observed: Vec::new(),

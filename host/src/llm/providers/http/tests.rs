@@ -33,7 +33,7 @@ async fn an_error_tells_the_limits_and_not_the_key() {
         remaining: Some(3),
         reset: None,
     };
-    assert_eq!(error.observed, [expected]);
+    assert_eq!(*error.observed, [expected]);
 }
 
 #[tokio::test]
@@ -117,4 +117,74 @@ async fn a_call_counts_as_accepted_once_the_status_is_a_success() {
         assert_eq!(accepted.load(Ordering::Relaxed), expected);
     }
     server.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_for_its_json_is_an_answer_all_the_same() {
+    let refusal = |message: &str, written: &str| {
+        let body = json!({"error": {"message": message, "code": "json_validate_failed",
+            "failed_generation": written}});
+        http(400, "application/json", "", &body.to_string())
+    };
+    let ask = async |answer: String| {
+        let (url, server) = serve(vec![answer]).await;
+        let endpoint = endpoint("groq", &url, &ProviderConfig::default());
+        let groq = OpenAi::new(endpoint, manner("groq", &ModelConfig::default())).unwrap();
+        let request = question(ResponseFormat::JsonObject);
+        let result = groq.call(call(&request)).await;
+        server.await.unwrap();
+        result
+    };
+    let broken = r#"{"title": "Oak", "points": ["hard""#;
+    let answer = ask(refusal("Failed to generate JSON.", broken))
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.text.as_str(), answer.finish),
+        (broken, Finish::Stop)
+    );
+    assert!(answer.usage.input_tokens > 0 && answer.usage.output_tokens > 0);
+    let cut = refusal(
+        "max completion tokens reached before generating a valid document",
+        "{",
+    );
+    assert_eq!(ask(cut).await.unwrap().finish, Finish::Length);
+    let error = ask(refusal("Failed to generate JSON.", ""))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, FailureClass::Transient);
+    assert_eq!(error.unusable, Some(Unusable::NO_JSON));
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_not_the_models_fault() {
+    let at = async |path: &str, status: u16, body: &str| {
+        let (url, server) = serve(vec![http(status, "text/plain", "", body)]).await;
+        let url = url.replace("/v1", path);
+        let endpoint = endpoint("openai", &url, &ProviderConfig::default());
+        let openai = OpenAi::new(endpoint, manner("openai", &ModelConfig::default())).unwrap();
+        let request = question(ResponseFormat::Text);
+        let error = openai.call(call(&request)).await.unwrap_err();
+        server.await.unwrap();
+        (error.class, error.message)
+    };
+    for (path, status, hint) in [
+        ("/v1", 404, "(hint: check base-url)"),
+        ("", 404, "may lack /v1"),
+        ("/v1/chat/completions", 404, "leave /chat/completions out"),
+        ("/v1", 405, "check base-url"),
+    ] {
+        let (class, message) = at(path, status, "404 page not found").await;
+        assert_eq!(class, FailureClass::NotFound, "{path} {status}");
+        assert!(message.contains(hint), "{message}");
+        assert!(
+            message.contains(&format!("{path}/chat/completions:")),
+            "{message}"
+        );
+    }
+    let named =
+        r#"{"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}"#;
+    let (class, message) = at("/v1", 404, named).await;
+    assert_eq!(class, FailureClass::NotFound);
+    assert!(!message.contains("base-url"), "{message}");
 }

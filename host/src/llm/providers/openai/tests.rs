@@ -564,7 +564,7 @@ async fn configuration_is_laid_over() {
     };
     let extra = json!({"seed": 7, "response_format": {"strict": false}});
     let model = ModelConfig {
-        send_temperature: false,
+        send_temperature: Some(false),
         json: Some(JsonSupport::Prompt),
         extra_body: extra.as_object().unwrap().clone(),
         ..ModelConfig::default()
@@ -579,4 +579,74 @@ async fn configuration_is_laid_over() {
     assert_eq!(body.get("stream"), None);
     assert_eq!(body["seed"], 7);
     assert_eq!(body["response_format"], json!({"strict": false}));
+}
+
+#[tokio::test]
+async fn a_lane_that_has_learned_asks_otherwise() {
+    let (url, server) = serve(vec![http(
+        200,
+        "application/json",
+        "",
+        r#"{"choices": [{"message": {"content": "{\"a\": null}"}, "finish_reason": "stop"}]}"#,
+    )])
+    .await;
+    let (provider, model) = (ProviderConfig::default(), ModelConfig::default());
+    let openai = OpenAi::new(
+        endpoint("openai", &url, &provider),
+        manner("openai", &model),
+    )
+    .unwrap();
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let request = question(ResponseFormat::JsonSchema(schema));
+    let adaptations = Adaptations::from([
+        Adaptation::NoTemperature,
+        Adaptation::MaxTokens,
+        Adaptation::NoStream,
+        Adaptation::JsonObject,
+        Adaptation::NoSystem,
+    ]);
+    let answer = openai
+        .call(Call {
+            adaptations: &adaptations,
+            ..call(&request)
+        })
+        .await
+        .unwrap();
+    assert_eq!(answer.text, r#"{"a": null}"#, "no schema was sent");
+    let body = body(&server.await.unwrap()[0]);
+    for absent in [
+        "temperature",
+        "max_completion_tokens",
+        "stream",
+        "stream_options",
+    ] {
+        assert_eq!(body.get(absent), None, "{absent}");
+    }
+    assert_eq!(body["max_tokens"], 100);
+    assert_eq!(body["response_format"], json!({"type": "json_object"}));
+    let messages = body["messages"].as_array().unwrap();
+    assert_eq!((messages.len(), &messages[0]["role"]), (1, &json!("user")));
+    let said = messages[0]["content"].as_str().unwrap();
+    assert!(
+        said.contains("JSON Schema") && said.contains("Be brief.") && said.contains("What is it?")
+    );
+}
+
+#[tokio::test]
+async fn a_property_that_may_be_left_out_is_null_on_the_wire_only() {
+    let said = r#"{"choices": [{"message": {"content": "{\"title\": \"Oak\", \"subtitle\": null}"}, "finish_reason": "stop"}]}"#;
+    let schema = json!({"type": "object", "required": ["title"],
+        "properties": {"title": {"type": "string"}, "subtitle": {"type": "string"}}});
+    let (request, result) = asked(
+        "openai",
+        &ProviderConfig::default(),
+        &ModelConfig::default(),
+        ResponseFormat::JsonSchema(schema),
+        http(200, "application/json", "", said),
+    )
+    .await;
+    assert_eq!(result.unwrap().text, r#"{"title":"Oak"}"#);
+    let sent = &body(&request)["response_format"]["json_schema"];
+    assert_eq!(sent["strict"], true);
+    assert_eq!(sent["schema"]["required"], json!(["title", "subtitle"]));
 }

@@ -38,6 +38,12 @@ fn codes_and_types() {
         (429, "rate_limit_exceeded", RateLimit),
         (429, "insufficient_quota", Quota),
         (429, "credit_balance_exhausted", Quota),
+        (429, "exceeded_current_quota_error", Quota),
+        (429, "InsufficientBalance", Quota),
+        (429, "insufficient-balance", Quota),
+        (403, "AccountOverdueError", Quota),
+        (400, "Arrearage", Quota),
+        (429, "1113", Quota),
         (403, "enforced_spend_limit_reached", Quota),
         (402, "billing_error", Quota),
         (400, "budget_exceeded", Quota),
@@ -80,6 +86,43 @@ fn texts() {
             Quota,
         ),
         (402, "Insufficient Balance", Quota),
+        (
+            429,
+            "litellm.RateLimitError: MoonshotException - {\"type\": \"exceeded_current_quota_error\"}",
+            Quota,
+        ),
+        (
+            429,
+            "litellm.RateLimitError: ZhipuException - Error code: 1113, no resource package",
+            Quota,
+        ),
+        (
+            429,
+            "Your account is suspended due to insufficient balance, please recharge your account",
+            Quota,
+        ),
+        (
+            429,
+            "You exceeded your current quota, please check your plan and billing details.",
+            Quota,
+        ),
+        (
+            429,
+            "You exceeded your current quota, please check your plan and billing details. Please retry in 52s.",
+            RateLimit,
+        ),
+        (
+            429,
+            "\u{4f59}\u{989d}\u{4e0d}\u{8db3}\u{6216}\u{65e0}",
+            Quota,
+        ),
+        (400, "invalid model ID", NotFound),
+        (400, "Model Not Exist", NotFound),
+        (
+            400,
+            "invalid value for temperature of the model",
+            BadRequest,
+        ),
         (
             400,
             "You have reached your specified API usage limits.",
@@ -189,20 +232,4 @@ fn shapes_of_single_providers() {
     assert_eq!(class(400, xai), Auth);
     let vllm = r#"{"object": "error", "type": "NotFoundError", "message": "no", "code": 404}"#;
     assert_eq!(class(404, vllm), NotFound);
-}
-
-#[test]
-fn a_refused_parameter_comes_with_the_key_that_helps() {
-    let hint = |text: &str| {
-        let body = serde_json::json!({"error": {"message": text}}).to_string();
-        hint(BadRequest, &Said::read(&body)).unwrap_or_default()
-    };
-    let text =
-        "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
-    assert!(hint(text).contains("max-tokens-parameter"));
-    assert!(hint("'temperature' does not support 0.6").contains("send-temperature"));
-    assert!(hint("Invalid schema for response_format").contains("json"));
-    assert!(hint("stream_options: extra inputs").contains("stream-usage"));
-    assert_eq!(hint("The temperature of the laser is too long"), "");
-    assert_eq!(hint("no"), "");
 }
