@@ -8,6 +8,8 @@ use crate::llm::learned::Adaptation;
 use crate::llm::provider::CallFuture;
 use crate::llm::request::{Message, ResponseFormat};
 
+static NEVER: AtomicBool = AtomicBool::new(false);
+
 /// Gives the next of its answers, and notes how it was asked.
 struct Scripted {
     answers: Mutex<VecDeque<Result<RawAnswer, CallError>>>,
@@ -97,11 +99,11 @@ impl Scene {
             retry: RetryPolicy::default(),
             idle_timeout: Duration::from_secs(30),
             patience: Duration::from_secs(60),
-            first_alone: false,
+            is_proven: true,
         };
         let (closing, receiver) = watch::channel(false);
         let provider_of_lane = Arc::clone(&provider) as Arc<dyn Provider>;
-        let purse = Purse::new(None, None);
+        let purse = Purse::new(None, None, 1);
         let lane = Lane::new(
             "p/m".to_owned(),
             provider_of_lane,
@@ -134,7 +136,11 @@ impl Scene {
             extra_body: None,
         };
         let asker = Asker {
-            flow: "text",
+            caller: Caller {
+                component: "text",
+                place: 0,
+                cancelled: &NEVER,
+            },
             seed: 1,
             patient: true,
         };
