@@ -13,6 +13,7 @@ use super::args::LimitArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
+use super::program;
 use super::progress::{Progress, events};
 use super::project::{Project, State};
 use super::summary::Shown;
@@ -24,7 +25,7 @@ use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
 use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary, Window};
 use crate::store::{Lease, LeftoverCount};
-use crate::watch::{Address, End, EndKind, Evidence, Watch, Watched};
+use crate::watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 
 /// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
 /// take the place of a call that ends, or are being made durable, which costs the less the more are written together.
@@ -77,6 +78,7 @@ pub(super) async fn execute(
         interrupt: &interrupt,
     };
     let chains = lanes::make(settings, &components, &making).map_err(Failure::usage)?;
+    let models: Vec<String> = chains.keys().cloned().collect();
     let window = window(at_once(&chains), display);
     for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {
         display.note(&line);
@@ -96,7 +98,7 @@ pub(super) async fn execute(
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
         purse,
-        records: settings.dataset.records.clone(),
+        about: about(project, &models),
     };
     let page = wanted
         .dashboard
@@ -211,6 +213,33 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
         },
         exit_code: exit as u8,
         cause: summary.stopped.as_ref().map(ToString::to_string),
+    }
+}
+
+/// What those who watch are told of a run before it begins. Keys are in no argument.
+fn about(project: &Project, models: &[String]) -> About {
+    let settings = &project.settings;
+    let folder = std::path::absolute(&settings.config.folder).unwrap_or_default();
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|argument| quoted(&argument.to_string_lossy()));
+    let words = std::iter::once(program::name().to_owned()).chain(arguments);
+    About {
+        records: settings.dataset.records.clone(),
+        project: name.into_owned(),
+        command: words.collect::<Vec<String>>().join(" "),
+        models: models.to_vec(),
+    }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_=./:@,+%".contains(letter);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', "'\\''"))
     }
 }
 

@@ -37,6 +37,7 @@ mod status;
 mod store;
 mod summary;
 mod table;
+mod view;
 mod why;
 
 use std::io::IsTerminal;
@@ -78,6 +79,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
+    View(view::ViewArgs),
     Report(report::ReportArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
@@ -142,6 +144,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::perform(&args),
         Command::Run(args) => run::perform(&args, display),
         Command::Status(args) => status::perform(&args),
+        Command::View(args) => view::perform(&args, display),
         Command::Report(args) => report::perform(&args, display),
         Command::Plan(args) => plan::perform(&args, display),
         Command::Why(args) => why::perform(&args, display),

@@ -82,6 +82,7 @@ impl Gateway {
                 usage: obtained.usage,
                 micros: obtained.micros,
                 tries: obtained.tries,
+                took: obtained.took,
             };
             let id = self
                 .store

@@ -85,6 +85,8 @@ pub struct Obtained {
     pub micros: Option<u64>,
     /// Tries, the last included.
     pub tries: u32,
+    /// How long these took together, without the waits between them.
+    pub took: Duration,
 }
 
 /// For whom a question is asked.
@@ -139,6 +141,7 @@ struct Tally {
     micros: Option<u64>,
     tries: u32,
     billed: Vec<Billed>,
+    took: Duration,
 }
 
 impl Lane {
@@ -298,6 +301,7 @@ impl Lane {
             usage: tally.usage,
             micros: tally.micros,
             tries: tally.tries,
+            took: tally.took,
         })
     }
 
@@ -500,7 +504,8 @@ impl Lane {
             .admitted(asked, asker)
             .await
             .map_err(Refusal::NotSent)?;
-        *began = Some(Instant::now());
+        let start = Instant::now();
+        *began = Some(start);
         let call = Call {
             accepted: &|observed| permit.accepted(observed),
             ..call
@@ -545,6 +550,7 @@ impl Lane {
             };
         }
         tally.tries += 1;
+        tally.took += start.elapsed();
         match result {
             Ok(raw) => {
                 let used = Size {

@@ -28,6 +28,8 @@ pub struct Provenance {
     pub micros: Option<u64>,
     /// Tries, the last included.
     pub tries: u32,
+    /// How long these took together.
+    pub took: Duration,
 }
 
 /// What [`Store::begin`] says about a question.
@@ -136,8 +138,9 @@ impl Store {
                 connection
                     .prepare_cached(
                         "INSERT INTO completion (key, kind, text, stop, finish_reason, model, provider, lane,
-                            input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_micros, tries)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                            input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_micros, tries,
+                            milliseconds)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                     )?
                     .execute(params![
                         key.as_bytes().as_slice(),
@@ -154,6 +157,7 @@ impl Store {
                         provenance.usage.reasoning_tokens,
                         provenance.micros,
                         provenance.tries,
+                        u64::try_from(provenance.took.as_millis()).unwrap_or(u64::MAX),
                     ])?;
                 let _ = sender.send(connection.last_insert_rowid());
                 Ok(())
@@ -398,6 +402,7 @@ mod tests {
             micros: None,
             usage: Usage::new(10, 5),
             tries: 1,
+            took: Duration::from_millis(1200),
         }
     }
 

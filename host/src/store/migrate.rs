@@ -11,8 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The step at place N leads from version N to version N + 1.
-const STEPS: [&str; 6] = [
-    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6,
+const STEPS: [&str; 7] = [
+VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7,
 ];
 
 /// Version of the tables that this host works with.
@@ -227,6 +227,11 @@ CREATE TABLE lane (
     manner  BLOB NOT NULL,
     learned TEXT NOT NULL
 ) STRICT;
+";
+
+/// How long the tries of an answer took. Of older answers it is not known.
+const VERSION_7: &str = "
+ALTER TABLE completion ADD COLUMN milliseconds INTEGER;
 ";
 
 /// Brings the tables up to date; makes them where there are none.

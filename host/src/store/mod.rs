@@ -4,6 +4,7 @@
 //! Nothing here decides: what to run and what to ask is for `core` and `run`.
 
 mod billed;
+mod calls;
 mod checkpoint;
 mod edits;
 mod error;
@@ -37,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
 pub use edits::KeptEdit;
 pub use error::{IndexError, StoreError};

@@ -61,7 +61,7 @@ fn complete(connection: &Connection, id: u32, at: &str) {
     connection
         .execute(
             "INSERT INTO completion VALUES (?1, ?2, 'completion', ?3, 'stop', 'stop', 'm', 'openai', 'openai/m',
-                10, 5, 0, 0, 7, 1, ?4)",
+                10, 5, 0, 0, 7, 1, ?4, 1200)",
             params![id, Digest::of(&id.to_be_bytes()).as_bytes(), text, at],
         )
         .unwrap();

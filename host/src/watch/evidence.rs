@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::markdown::{self, Node};
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::{Author, LastOutcome};
@@ -15,7 +16,9 @@ use crate::dataset::Dataset;
 use crate::llm::render::render;
 use crate::llm::request::{Answer, CompletionRequest, ResponseFormat};
 use crate::run::{Place, RecordedEnd, recorded};
-use crate::store::{Checkpoint, IndexedDataset, RecordRef, Store, StoreError};
+use crate::store::{
+    CallNote, Checkpoint, IndexedDataset, RecordRef, Store, StoreError, TaskId, TaskRow, TaskSearch,
+};
 
 /// Bytes of a text that are shown.
 const LONGEST: usize = 64 * 1024;
@@ -64,6 +67,10 @@ pub struct TaskEvidence {
     pub written_by: Option<&'static str>,
     /// The file, as far as it is text.
     pub artifact: Option<String>,
+    /// The file as a tree of elements, where it is Markdown.
+    pub rendered: Option<Vec<Node>>,
+    /// When it ended, in UTC.
+    pub ended_at: Option<String>,
     /// What it was asked and answered, in order.
     pub exchanges: Vec<Exchange>,
     /// Why questions or answers are missing, if so.
@@ -79,6 +86,10 @@ pub struct Exchange {
     pub schema: Option<String>,
     /// What was answered; nothing if nothing was.
     pub answer: Option<Said>,
+    /// The answer as a tree of elements, where it is a text.
+    pub rendered: Option<Vec<Node>>,
+    /// What the answer took.
+    pub call: Option<CallNote>,
 }
 
 /// What one side said.
@@ -102,7 +113,19 @@ impl Evidence {
         let Some((point, known)) = point.zip(store.find_record(&self.indexed, record)?) else {
             return Ok(None);
         };
-        let (exchanges, note) = self.exchanges(&store, &known, component)?;
+        let (mut exchanges, note) = self.exchanges(&store, &known, component)?;
+        let task = TaskId {
+            dataset: self.indexed.id,
+            record: record.to_owned(),
+            component: component.to_owned(),
+        };
+        let calls = store.calls_of(&task, point)?;
+        for (exchange, call) in exchanges.iter_mut().zip(calls) {
+            exchange.call = Some(call);
+        }
+        let ended_at = store.ended_at(&task)?.map(|ended| ended.time);
+        let artifact = self.artifact(point);
+        let is_markdown = point.path.ends_with(".md");
         let (outcome, class) = match point.outcome {
             LastOutcome::Done => ("done", None),
             LastOutcome::Failed(class) => ("failed", Some(class)),
@@ -121,10 +144,23 @@ impl Evidence {
             attempts: point.attempts,
             path: point.path.clone(),
             written_by: point.author.map(Author::as_str),
-            artifact: self.artifact(point),
+            rendered: artifact
+                .as_deref()
+                .filter(|_| is_markdown)
+                .map(markdown::tree),
+            artifact,
+            ended_at,
             exchanges,
             note,
         }))
+    }
+
+    /// Tasks that somebody looks for.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find(&self, search: &TaskSearch) -> Result<Vec<TaskRow>, StoreError> {
+        Store::open_reading(&self.state)?.find_tasks(self.indexed.id, search)
     }
 
     /// The beginning of the task's file.
@@ -208,10 +244,14 @@ fn exchange(request: &CompletionRequest, answer: Option<&Answer>) -> Exchange {
             text: shown(text),
         }
     });
+    let is_text = matches!(request.format, ResponseFormat::Text);
+    let rendered = answer.as_ref().filter(|_| is_text);
     Exchange {
         question,
         schema,
+        rendered: rendered.map(|answer| markdown::tree(&answer.text)),
         answer,
+        call: None,
     }
 }
 

@@ -3,18 +3,25 @@
 //! report is the same page in one file. All of it reads: nothing here can change a run.
 
 mod evidence;
+mod headline;
+mod markdown;
 mod metrics;
 mod page;
 mod report;
+mod runs;
 mod server;
 mod snapshot;
 mod status_file;
 mod ticker;
+mod viewer;
 
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
+pub use headline::{Headline, Tone};
 pub use page::report as html;
 pub use report::markdown;
+pub use runs::{RunRow, Runs};
 pub use server::{Address, Server};
 pub use snapshot::{End, EndKind, RunInfo, Snapshot, State};
 pub use status_file::{Standing, StatusFile, standing};
-pub use ticker::{Watch, Watched};
+pub use ticker::{About, Watch, Watched};
+pub use viewer::Viewer;

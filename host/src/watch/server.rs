@@ -19,14 +19,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::runs::Runs;
 use super::ticker::Published;
 use super::{Evidence, metrics, page};
+use crate::store::{TaskOrder, TaskSearch};
 
 /// How long viewers may take to fetch the last snapshot after the end of the run.
 const LAST_LOOK: Duration = Duration::from_secs(2);
@@ -120,6 +122,14 @@ impl Address {
     }
 }
 
+/// Where a server looks up what is not in the newest snapshot.
+pub(super) struct Looking {
+    /// Single tasks; none where the project cannot be read.
+    pub evidence: Option<Evidence>,
+    /// Runs that have ended.
+    pub runs: Runs,
+}
+
 /// A server that runs.
 pub struct Server {
     stop: oneshot::Sender<()>,
@@ -129,11 +139,11 @@ pub struct Server {
 #[derive(Clone)]
 struct Shared {
     published: watch::Receiver<Arc<Published>>,
-    evidence: Arc<Evidence>,
+    looking: Arc<Looking>,
     /// The name that it was given, besides numbers and `localhost`.
     name: Option<Arc<str>>,
     /// A look at one task runs its component again: one after the other, so that the run keeps its machine.
-    looking: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
 }
 
 impl Server {
@@ -142,13 +152,13 @@ impl Server {
         listener: TcpListener,
         address: &Address,
         published: watch::Receiver<Arc<Published>>,
-        evidence: Evidence,
+        looking: Looking,
     ) -> Server {
         let shared = Shared {
             published,
-            evidence: Arc::new(evidence),
+            looking: Arc::new(looking),
             name: address.name().map(Arc::from),
-            looking: Arc::new(Semaphore::new(1)),
+            turns: Arc::new(Semaphore::new(1)),
         };
         let (stop, stopped) = oneshot::channel();
         let serving = axum::serve(listener, router(shared)).with_graceful_shutdown(async {
@@ -175,6 +185,9 @@ fn router(shared: Shared) -> Router {
         .route("/events", get(events))
         .route("/status.json", get(status))
         .route("/task", get(task))
+        .route("/tasks", get(tasks))
+        .route("/runs", get(runs))
+        .route("/run", get(run))
         .route("/metrics", get(metrics_text));
     for (path, kind, text) in page::FILES {
         let file = move || async move { ([(header::CONTENT_TYPE, kind)], text) };
@@ -271,6 +284,9 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
 
 const JSON: &str = "application/json";
 
+/// Tasks in one answer to a search.
+const FOUND: u64 = 50;
+
 #[derive(Deserialize)]
 struct Wanted {
     record: String,
@@ -279,24 +295,118 @@ struct Wanted {
 
 /// What is known of one task: its failure, what it asked and was answered, its file.
 async fn task(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
-    let Ok(_turn) = shared.looking.acquire().await else {
+    let unknown = "the state knows nothing of this task yet\n";
+    let look = move |looking: &Looking| match &looking.evidence {
+        Some(evidence) => json_of(evidence.of(&wanted.record, &wanted.component), unknown),
+        None => not_found(NO_PROJECT),
+    };
+    looked(&shared, look).await
+}
+
+const NO_PROJECT: &str = "single tasks cannot be looked up: the project's configuration, dataset or plugins cannot be read\n";
+
+#[derive(Deserialize)]
+struct Search {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    component: String,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    outcome: String,
+    #[serde(default)]
+    sort: String,
+    #[serde(default)]
+    offset: u64,
+}
+
+/// Tasks that are looked for, and whether there are others.
+async fn tasks(State(shared): State<Shared>, Query(search): Query<Search>) -> Response {
+    let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let search = TaskSearch {
+        text: some(search.text),
+        component: some(search.component),
+        category: some(search.category),
+        outcome: some(search.outcome),
+        sort: match search.sort.as_str() {
+            "newest" => TaskOrder::Newest,
+            "tokens" => TaskOrder::Tokens,
+            _ => TaskOrder::Dataset,
+        },
+        limit: FOUND + 1,
+        offset: search.offset,
+    };
+    let look = move |looking: &Looking| {
+        let Some(evidence) = &looking.evidence else {
+            return not_found(NO_PROJECT);
+        };
+        let found = evidence.find(&search).map(|mut found| {
+            let more = found.len() as u64 > FOUND;
+            found.truncate(FOUND as usize);
+            Some(serde_json::json!({"tasks": found, "more": more}))
+        });
+        json_of(found, "")
+    };
+    looked(&shared, look).await
+}
+
+/// Runs that have ended, the newest first.
+async fn runs(State(shared): State<Shared>) -> Response {
+    looked(&shared, |looking| {
+        json_of(Ok::<_, Infallible>(Some(looking.runs.list())), "")
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+/// The last snapshot of one of them.
+async fn run(State(shared): State<Shared>, Query(named): Query<Named>) -> Response {
+    let look = move |looking: &Looking| {
+        json_of(
+            Ok::<_, Infallible>(looking.runs.read(&named.id)),
+            "there is no such run\n",
+        )
+    };
+    looked(&shared, look).await
+}
+
+/// Looks something up, one after the other.
+async fn looked(
+    shared: &Shared,
+    look: impl FnOnce(&Looking) -> Response + Send + 'static,
+) -> Response {
+    let Ok(_turn) = shared.turns.acquire().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let evidence = Arc::clone(&shared.evidence);
-    let look = move || evidence.of(&wanted.record, &wanted.component);
-    match tokio::task::spawn_blocking(look).await {
-        Ok(Ok(Some(task))) => match serde_json::to_vec(&task) {
-            Ok(json) => ([(header::CONTENT_TYPE, JSON)], json).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        },
-        Ok(Ok(None)) => (
-            StatusCode::NOT_FOUND,
-            "the state knows nothing of this task yet\n",
-        )
-            .into_response(),
-        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    let looking = Arc::clone(&shared.looking);
+    match tokio::task::spawn_blocking(move || look(&looking)).await {
+        Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+fn json_of<T: Serialize, E: fmt::Display>(
+    found: Result<Option<T>, E>,
+    unknown: &'static str,
+) -> Response {
+    let failed = |error: String| (StatusCode::INTERNAL_SERVER_ERROR, error).into_response();
+    match found {
+        Ok(Some(found)) => match serde_json::to_vec(&found) {
+            Ok(json) => ([(header::CONTENT_TYPE, JSON)], json).into_response(),
+            Err(error) => failed(error.to_string()),
+        },
+        Ok(None) => not_found(unknown),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+fn not_found(why: &'static str) -> Response {
+    (StatusCode::NOT_FOUND, why).into_response()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::headline::Headline;
 use crate::core::budget::BudgetView;
 use crate::core::statistics::{Detail, View};
 use crate::llm::lane_view::LaneView;
@@ -23,6 +24,9 @@ pub struct Snapshot {
     pub run: RunInfo,
     /// How it ended, if it has.
     pub end: Option<End>,
+    /// What to know first.
+    #[serde(default)]
+    pub headline: Option<Headline>,
     /// The numbers.
     pub progress: View,
     /// What lanes are doing.
@@ -50,7 +54,7 @@ pub enum State {
 }
 
 /// Which run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// Number of the process.
     pub process: u32,
@@ -60,6 +64,15 @@ pub struct RunInfo {
     pub records: String,
     /// Where its page is, while it runs.
     pub page: Option<String>,
+    /// Name of the project: of the folder that it lies in.
+    #[serde(default)]
+    pub project: String,
+    /// As it was typed.
+    #[serde(default)]
+    pub command: String,
+    /// Models that it asks.
+    #[serde(default)]
+    pub models: Vec<String>,
 }
 
 /// How a run ended.

@@ -10,7 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Evidence;
-use super::server::{Address, Server};
+use super::headline::headline;
+use super::runs::Runs;
+use super::server::{Address, Looking, Server};
 use super::snapshot::{End, RunInfo, SCHEMA, Snapshot, State};
 use super::status_file::StatusFile;
 use crate::llm::gateway::Gateway;
@@ -32,8 +34,21 @@ pub struct Watched {
     pub gateway: Arc<Gateway>,
     /// Its budget.
     pub purse: Purse,
+    /// What is known of it before it begins.
+    pub about: About,
+}
+
+/// What is known of a run before it begins.
+#[derive(Clone, Debug, Default)]
+pub struct About {
     /// What records are called.
     pub records: String,
+    /// Name of the project.
+    pub project: String,
+    /// The command, as it was typed.
+    pub command: String,
+    /// Models that it asks.
+    pub models: Vec<String>,
 }
 
 /// A snapshot, and the bytes of it that all viewers share.
@@ -44,7 +59,8 @@ pub(super) struct Published {
 }
 
 impl Published {
-    fn new(snapshot: Snapshot) -> Published {
+    /// Of a snapshot.
+    pub fn new(snapshot: Snapshot) -> Published {
         let mut event = BEFORE.to_vec();
         // Numbers and texts always have a form in JSON; a failure leaves an event without a document.
         let _ = serde_json::to_writer(&mut event, &snapshot);
@@ -74,6 +90,7 @@ struct Ticker {
     watched: Watched,
     run: RunInfo,
     file: StatusFile,
+    runs: Runs,
     sender: watch::Sender<Arc<Published>>,
 }
 
@@ -98,20 +115,32 @@ impl Watch {
         let run = RunInfo {
             process: std::process::id(),
             started_at: now(),
-            records: watched.records.clone(),
+            records: watched.about.records.clone(),
             page: url.clone(),
+            project: watched.about.project.clone(),
+            command: watched.about.command.clone(),
+            models: watched.about.models.clone(),
         };
+        let runs = Runs::of(state);
+        if let Err(error) = runs.keep_killed() {
+            tracing::debug!("an earlier run cannot be kept: {error}");
+        }
         let first = Published::new(snapshot(&watched, &run, None));
         let (sender, receiver) = watch::channel(Arc::new(first));
         let server = listener
             .zip(evidence)
             .map(|((listener, address), evidence)| {
-                Server::start(listener, address, receiver, evidence)
+                let looking = Looking {
+                    evidence: Some(evidence),
+                    runs: runs.clone(),
+                };
+                Server::start(listener, address, receiver, looking)
             });
         let ticker = Ticker {
             watched,
             run,
             file: StatusFile::of(state),
+            runs,
             sender,
         };
         let (stop, stopped) = oneshot::channel();
@@ -156,11 +185,16 @@ impl Ticker {
     async fn publish(&self, end: Option<End>) {
         let snapshot = snapshot(&self.watched, &self.run, end);
         self.watched.meter.lanes_used(&snapshot.lanes);
+        let ended = (snapshot.state == State::Ended).then(|| (self.runs.clone(), snapshot.clone()));
         let published = Arc::new(Published::new(snapshot));
         let json = published.json();
         self.sender.send_replace(published);
         let file = self.file.clone();
-        let written = tokio::task::spawn_blocking(move || file.write(&json)).await;
+        let write = move || match ended {
+            Some((runs, snapshot)) => file.write(&json).and_then(|()| runs.keep(&snapshot)),
+            None => file.write(&json),
+        };
+        let written = tokio::task::spawn_blocking(write).await;
         if let Ok(Err(error)) = written {
             tracing::debug!("the status cannot be written: {error}");
         }
@@ -169,7 +203,7 @@ impl Ticker {
 
 fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
     let lanes = watched.gateway.view();
-    Snapshot {
+    let mut snapshot = Snapshot {
         schema: SCHEMA,
         state: if end.is_some() {
             State::Ended
@@ -185,7 +219,10 @@ fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
         memory_bytes: resident_memory(),
         peak_memory_bytes: peak_memory(),
         detail: watched.meter.detail(),
-    }
+        headline: None,
+    };
+    snapshot.headline = Some(headline(&snapshot));
+    snapshot
 }
 
 fn now() -> String {

@@ -1,5 +1,7 @@
 //! Who watches a run sees it from another process, by HTTP while it lasts, and afterwards.
 
+use std::io::{BufRead, BufReader};
+use std::process::Child;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -140,6 +142,9 @@ fn nobody_gets_anything_who_is_no_page_of_its_own() {
         "status.json",
         "metrics",
         "task?record=oak&component=text",
+        "tasks",
+        "runs",
+        "run?id=x",
     ] {
         let get = |name: &str, value: &str| ask(Method::GET, path, (name, value));
         assert_eq!(get("host", "evil.example"), 403, "{path}");
@@ -253,4 +258,113 @@ fn a_report_is_one_file_that_asks_nobody_for_anything() {
     ]}, {
         insta::assert_snapshot!(markdown);
     });
+}
+
+/// A server of runs that have ended; dropping it kills it.
+struct Viewing {
+    child: Child,
+    page: String,
+}
+
+impl Viewing {
+    fn start(scene: &Scene) -> Viewing {
+        let mut child = scene.command(&["view"]).spawn().unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        let page = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        let page = page.unwrap_or_else(|| panic!("no page: {line}")).to_owned();
+        Viewing { child, page }
+    }
+}
+
+impl Drop for Viewing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn runs_that_have_ended_are_shown_with_their_tasks_and_calls() {
+    let simulator = simulator(20);
+    let scene = scene(&simulator);
+    scene.host(&["view"]).ended(2);
+    scene
+        .run(&["--record", "oak", "--component", "tags"])
+        .ended(0);
+    scene
+        .run(&[
+            "--record",
+            "titanium",
+            "--record",
+            "iron",
+            "--component",
+            "text",
+        ])
+        .ended(3);
+    let view = Viewing::start(&scene);
+    let web = Web::new();
+    let get = |path: &str| web.json(&format!("{}{path}", view.page));
+
+    let newest = get("status.json");
+    assert_eq!(newest["end"]["kind"], "partial");
+    assert_eq!(newest["headline"]["tone"], "bad");
+    assert_eq!(newest["run"]["models"][0], "openai/sim");
+    let command = newest["run"]["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("batchgen run --json --record titanium"),
+        "{command}"
+    );
+
+    let runs = get("runs");
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), 2);
+    assert_eq!(runs[0]["run"], newest["run"]);
+    let first = get(&format!("run?id={}", runs[1]["id"].as_str().unwrap()));
+    assert_eq!(first["end"]["kind"], "done");
+    assert_eq!(first["progress"]["records"], 1);
+
+    let found = get("tasks?outcome=failed");
+    let records: Vec<&str> = found["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["record"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (records, &found["more"]),
+        (vec!["titanium"], &Value::from(false))
+    );
+    let found = get("tasks?text=OA&component=tags&sort=newest");
+    assert_eq!(found["tasks"][0]["record"], "oak");
+
+    let task = get("task?record=iron&component=text");
+    assert_eq!(task["rendered"][0]["tag"], "h1", "{task}");
+    let call = &task["exchanges"][0]["call"];
+    assert_eq!(call["lane"], "openai/sim");
+    assert!(call["milliseconds"].as_u64().unwrap() >= 20, "{call}");
+    assert!(call["cost_micros"].as_u64().unwrap() > 0, "{call}");
+
+    for (path, code) in [
+        ("run?id=../../etc/passwd", 404),
+        ("run?id=", 404),
+        ("task?record=x&component=text", 404),
+    ] {
+        assert_eq!(
+            web.get(&format!("{}{path}", view.page)).status,
+            code,
+            "{path}"
+        );
+    }
+    // Another process may run meanwhile, and is seen.
+    scene
+        .run(&["--record", "granite", "--component", "tags"])
+        .ended(0);
+    until("the newest run", || {
+        get("status.json")["end"]["kind"] == "done"
+    });
+    assert_eq!(get("runs").as_array().unwrap().len(), 3);
 }

@@ -1,0 +1,195 @@
+//! What the answers took that a task was told, and tasks as somebody looks for them.
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Row, params, params_from_iter};
+use serde::Serialize;
+
+use super::{Checkpoint, Store, StoreError, TaskId};
+
+/// What one answer took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallNote {
+    /// Model that answered.
+    pub model: String,
+    /// The lane that was asked: `provider/model`.
+    pub lane: String,
+    /// Tokens of the question, of all tries that were billed.
+    pub input_tokens: u64,
+    /// Tokens of the answer, likewise.
+    pub output_tokens: u64,
+    /// Millionths of a dollar, where the price was known.
+    pub cost_micros: Option<u64>,
+    /// Tries, the last included.
+    pub tries: u32,
+    /// Thousandths of a second that the tries took; absent where it was not noted.
+    pub milliseconds: Option<u64>,
+    /// When the answer came, in UTC.
+    pub obtained_at: String,
+}
+
+/// Which tasks are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct TaskSearch {
+    /// Part of a record's id or of a cause, whatever its case.
+    pub text: Option<String>,
+    /// Name of the component.
+    pub component: Option<String>,
+    /// Id of the category.
+    pub category: Option<String>,
+    /// `done`, `failed`, `blocked`, `skipped` or `due`.
+    pub outcome: Option<String>,
+    /// In which order.
+    pub sort: TaskOrder,
+    /// At most so many.
+    pub limit: u64,
+    /// After so many others.
+    pub offset: u64,
+}
+
+/// An order of tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskOrder {
+    /// As the records are in the dataset.
+    #[default]
+    Dataset,
+    /// Those that ended last first.
+    Newest,
+    /// Those that took the most tokens first.
+    Tokens,
+}
+
+/// A task that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct TaskRow {
+    /// Id of the record.
+    pub record: String,
+    /// Id of its category.
+    pub category: String,
+    /// Name of the component.
+    pub component: String,
+    /// `done`, `failed`, `blocked`, `skipped` or `due`.
+    pub outcome: String,
+    /// Name of its class, if it failed.
+    pub class: Option<String>,
+    /// Why it is not done.
+    pub cause: Option<String>,
+    /// Model that answered.
+    pub model: Option<String>,
+    /// Answers that it was told.
+    pub calls: u64,
+    /// Tokens of those, in and out.
+    pub tokens: u64,
+    /// When it ended, in UTC.
+    pub ended_at: String,
+}
+
+impl Store {
+    /// What the answers took that a task was told, in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn calls_of(&self, task: &TaskId, point: &Checkpoint) -> Result<Vec<CallNote>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT model, lane, input_tokens, output_tokens, cost_micros, tries, milliseconds, obtained_at
+                     FROM transcript JOIN completion ON completion.id = transcript.completion
+                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND generation = ?5
+                     ORDER BY position",
+                )?
+                .query_map(
+                    params![
+                        task.dataset,
+                        task.record,
+                        task.component,
+                        point.fingerprint.as_bytes().as_slice(),
+                        point.generation
+                    ],
+                    note,
+                )?
+                .collect()
+        })
+    }
+
+    /// Tasks of records that are in the dataset; one more than wanted says that there are others.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find_tasks(
+        &self,
+        dataset: i64,
+        search: &TaskSearch,
+    ) -> Result<Vec<TaskRow>, StoreError> {
+        let mut condition = "task.dataset = ?".to_owned();
+        let mut values = vec![Sql::Integer(dataset)];
+        let wanted = [
+            ("component", &search.component),
+            ("category", &search.category),
+            ("outcome", &search.outcome),
+        ];
+        for (column, value) in wanted {
+            if let Some(value) = value {
+                condition.push_str(&format!(" AND {column} = ?"));
+                values.push(Sql::Text(value.clone()));
+            }
+        }
+        if let Some(text) = &search.text {
+            condition.push_str(
+                " AND (instr(lower(task.record), ?) OR instr(lower(coalesce(cause, '')), ?))",
+            );
+            let text = text.to_lowercase();
+            values.extend([Sql::Text(text.clone()), Sql::Text(text)]);
+        }
+        let order = match search.sort {
+            TaskOrder::Dataset => "record.rank, record.ord, component",
+            TaskOrder::Newest => "ended_at DESC, record.rank, record.ord, component",
+            TaskOrder::Tokens => {
+                "input_tokens + output_tokens DESC, record.rank, record.ord, component"
+            }
+        };
+        for number in [search.limit, search.offset] {
+            values.push(Sql::Integer(i64::try_from(number).unwrap_or(i64::MAX)));
+        }
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT task.record, category, component, outcome, class, cause, model, calls,
+                    input_tokens + output_tokens, ended_at
+                 FROM task JOIN record ON record.dataset = task.dataset AND record.id = task.record
+                 WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+            );
+            reader
+                .prepare(&sql)?
+                .query_map(params_from_iter(&values), found)?
+                .collect()
+        })
+    }
+}
+
+fn note(row: &Row<'_>) -> rusqlite::Result<CallNote> {
+    Ok(CallNote {
+        model: row.get(0)?,
+        lane: row.get(1)?,
+        input_tokens: row.get(2)?,
+        output_tokens: row.get(3)?,
+        cost_micros: row.get(4)?,
+        tries: row.get(5)?,
+        milliseconds: row.get(6)?,
+        obtained_at: row.get(7)?,
+    })
+}
+
+fn found(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
+    let cause: Option<String> = row.get(5)?;
+    Ok(TaskRow {
+        record: row.get(0)?,
+        category: row.get(1)?,
+        component: row.get(2)?,
+        outcome: row.get(3)?,
+        class: row.get(4)?,
+        cause: cause.map(|cause| cause.chars().take(300).collect()),
+        model: row.get(6)?,
+        calls: row.get(7)?,
+        tokens: row.get(8)?,
+        ended_at: row.get(9)?,
+    })
+}
