@@ -40,7 +40,10 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
                     good_answer(question.key, &question.request)
                 }
             });
-            if !trial::is_orderly(&trial.end, &[FailureClass::ContentFilter]) {
+            if !trial::is_orderly(
+                &trial.end,
+                &[FailureClass::ContentFilter, FailureClass::Context],
+            ) {
                 let place = refused.map_or("every question".to_owned(), |place| {
                     format!("question {}", place + 1)
                 });

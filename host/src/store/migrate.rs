@@ -12,7 +12,7 @@ use super::StoreError;
 
 /// The step at place N leads from version N to version N + 1.
 const STEPS: [&str; 7] = [
-VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7,
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7,
 ];
 
 /// Version of the tables that this host works with.

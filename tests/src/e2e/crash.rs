@@ -349,7 +349,7 @@ fn a_second_host_is_refused_while_the_first_lives_and_a_stale_lock_is_taken_over
         &["clean", "--deleted"],
         &["store", "prune"],
     ] {
-        let second = scene.host(command).ended(1);
+        let second = scene.host(command).ended(2);
         assert!(second.stderr.contains(&holder), "{}", second.stderr);
     }
     // What only reads need not wait.
