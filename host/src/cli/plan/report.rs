@@ -350,12 +350,18 @@ impl Outcome {
             .iter()
             .map(|(model, work)| {
                 let limits = limits(model);
-                lasts(work, &limits.limits(), limits.concurrency)
+                let told = limits.limits();
+                let is_told = !told.is_empty() || limits.concurrency.is_some();
+                (lasts(work, &told, limits.concurrency), is_told)
             })
-            .max_by(|one, other| one.seconds.total_cmp(&other.seconds));
-        if let Some(Lasts { seconds, by }) = longest {
+            .max_by(|(one, _), (other, _)| one.seconds.total_cmp(&other.seconds));
+        if let Some((Lasts { seconds, by }, is_told)) = longest {
             outcome.seconds = Some(seconds);
-            outcome.limited_by = limit(by);
+            outcome.limited_by = if is_told || outcome.offline {
+                limit(by)
+            } else {
+                Some("what the provider allows, which a run finds out".to_owned())
+            };
         }
         Some(outcome)
     }
