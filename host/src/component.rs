@@ -1,6 +1,7 @@
 //! Components: configured uses of plugins. Resolved once, from manifest and configuration, so that a
 //! run meets no option that may be absent.
 
+mod contradictions;
 mod options;
 mod output;
 mod prompts;

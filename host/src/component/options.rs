@@ -5,6 +5,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
+use super::contradictions;
 use crate::config::{ComponentConfig, ConfigError, closest};
 use crate::plugin::manifest::Manifest;
 
@@ -32,6 +33,13 @@ pub(super) fn options(
             key: format!("component.{name}.options{}", place(&error)),
             cause: cause(&error),
             hint: hint(manifest, unknown(&error)),
+        });
+    }
+    if let Some(found) = contradictions::find(&options, &settings.options) {
+        return Err(ConfigError::Value {
+            key: format!("component.{name}.options.{}", found.place),
+            cause: found.cause,
+            hint: found.hint,
         });
     }
     Ok(options)

@@ -110,6 +110,11 @@ pub fn ask_text_checked(
     request: &TextRequest,
     check: impl Fn(&str) -> Vec<String>,
 ) -> Result<String, Failure> {
+    if let Some(why) = rules::contradiction(&request.rules) {
+        return Err(Failure::component_fault(format!(
+            "rules that contradict: {why}"
+        )));
+    }
     let question = llm::CompletionRequest {
         messages: opening(&request.instructions, &request.facts),
         facts: values::write(&request.facts),
@@ -150,6 +155,11 @@ pub fn complete_json<T: DeserializeOwned>(
     request: &JsonRequest,
     check: impl Fn(&T) -> Vec<String>,
 ) -> Result<T, Failure> {
+    if let Some(why) = schema::contradiction(&request.schema) {
+        return Err(Failure::component_fault(format!(
+            "the JSON Schema contradicts itself: {why}"
+        )));
+    }
     let told = Rules {
         numbers_from_facts: request.numbers_from_facts,
         ..rules::none()

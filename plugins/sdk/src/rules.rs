@@ -52,6 +52,27 @@ pub fn violations(rules: &Rules, facts: &Value, text: &str) -> Vec<String> {
     found
 }
 
+/// Why no text could obey the rules, if so.
+pub(crate) fn contradiction(rules: &Rules) -> Option<String> {
+    let words = rules.headings.iter().map(|heading| words(heading)).sum();
+    let least = [
+        (rules.min_words, rules.max_words, "words", words),
+        (
+            rules.min_lines,
+            rules.max_lines,
+            "lines",
+            rules.headings.len(),
+        ),
+    ];
+    least.into_iter().find_map(|(min, max, unit, of_headings)| {
+        let max = max?;
+        let min = min
+            .unwrap_or(0)
+            .max(u32::try_from(of_headings).unwrap_or(u32::MAX));
+        (min > max).then(|| format!("a text must have at least {min} {unit} and at most {max}"))
+    })
+}
+
 /// How many words the text has.
 pub fn words(text: &str) -> usize {
     text.split_whitespace()

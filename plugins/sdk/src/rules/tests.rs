@@ -89,3 +89,26 @@ proptest! {
         prop_assert_eq!(super::words(&words.join("  –\n")), words.len());
     }
 }
+
+#[test]
+fn rules_that_contradict_are_told_before_a_question() {
+    let with = |change: fn(&mut Rules)| {
+        let mut rules = none();
+        change(&mut rules);
+        contradiction(&rules)
+    };
+    assert_eq!(contradiction(&none()), None);
+    assert!(with(|rules| (rules.min_words, rules.max_words) = (Some(20), Some(5))).is_some());
+    assert!(with(|rules| (rules.min_lines, rules.max_lines) = (Some(2), Some(1))).is_some());
+    assert_eq!(
+        with(|rules| (rules.min_words, rules.max_words) = (Some(5), Some(5))),
+        None
+    );
+    assert!(
+        with(|rules| {
+            rules.headings = vec!["A".to_owned(), "B".to_owned()];
+            rules.max_lines = Some(1);
+        })
+        .is_some()
+    );
+}
