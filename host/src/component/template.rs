@@ -36,9 +36,11 @@ pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> R
             Some(line) => format!("line {line}: {}", in_words(&error)),
             None => in_words(&error),
         },
-        hint: "it is a Jinja template: {{ record.name }} puts a value in, {% if record.formula %}...{% endif %} asks \
-               whether there is one"
-            .to_owned(),
+        hint: format!(
+            "it is a Jinja template: {{{{ record.name }}}} puts a value in, {{% if {} %}}...{{% endif %}} asks whether \
+             there is one",
+            example(input)
+        ),
     })?;
     let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
     names.sort();
@@ -51,6 +53,22 @@ pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> R
         }
     }
     Ok(())
+}
+
+/// A field that the component is given.
+fn example(input: &InputFields) -> String {
+    let field = match &input.record {
+        Fields::Named(names) => names.first().map_or("name", String::as_str),
+        Fields::All(_) => "name",
+    };
+    let plain = field
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if plain && !field.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("record.{field}")
+    } else {
+        format!("record[\"{field}\"]")
+    }
 }
 
 fn in_words(error: &minijinja::Error) -> String {

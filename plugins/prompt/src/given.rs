@@ -5,7 +5,6 @@ use sdk::{Failure, Input, Map, Value, json};
 
 /// Everything that a template may name, as one JSON object.
 pub struct Given {
-    id: String,
     values: Value,
     facts: Map<String, Value>,
 }
@@ -48,11 +47,7 @@ impl Given {
             "upstream": upstreams,
             "site": {"base_url": site.base_url, "name": site.name, "locale": site.locale},
         });
-        Ok(Given {
-            id: input.id().to_owned(),
-            values,
-            facts,
-        })
+        Ok(Given { values, facts })
     }
 
     /// What the model is told besides the instructions.
@@ -76,28 +71,123 @@ impl Given {
             let what = error
                 .detail()
                 .map_or_else(|| error.kind().to_string(), str::to_owned);
+            let there = placed(template, &error).unwrap_or_default();
+            // Nothing here names the record: one cause of many records is one line of a list.
             match error.kind() {
-                ErrorKind::UndefinedError => Failure::unsuitable_record(format!(
-                    "{key}: {line}a value is put in that {} has not ({}); ask for it first, as in \
-                     {{% if record.formula %}}...{{% endif %}}",
-                    self.id,
-                    placed(template, &error).unwrap_or(what)
-                )),
+                ErrorKind::UndefinedError => {
+                    let place = error.line().map_or_else(
+                        || key.to_owned(),
+                        |line| format!("{key}, line {line}"),
+                    );
+                    Failure::unsuitable_record(self.absent(&place, there, template, &what))
+                }
                 ErrorKind::InvalidOperation | ErrorKind::CannotUnpack => {
                     Failure::unsuitable_record(format!(
-                        "{key}: {line}{what}: a value of {} is not of the kind that is needed here ({})",
-                        self.id,
-                        placed(template, &error).unwrap_or_default()
+                        "{key}: {line}{what}: a value is not of the kind that is needed here ({there})"
                     ))
                 }
                 _ => Failure::component_fault(format!("{key}: {line}{what}")),
             }
         })
     }
+
+    /// Says which value is absent, and how a template does without it.
+    fn absent(&self, place: &str, line: &str, template: &str, what: &str) -> String {
+        let mut paths = paths(line).into_iter().chain(paths(template));
+        let Some(path) = paths.find(|path| path.is_absent(&self.values)) else {
+            return format!(
+                "{place}: {what} ({line}); put it between {{% if ... %}} and {{% endif %}}, which asks for it first"
+            );
+        };
+        let expression = path.expression;
+        let named = match path.keys.as_slice() {
+            [root, field @ ..] if root == "record" => {
+                format!("the field `{}` is empty", field.join("."))
+            }
+            [root, field @ ..] if root == "category" => {
+                format!("the field `{}` of the category is empty", field.join("."))
+            }
+            [root, name, _, field @ ..] if root == "upstream" && !field.is_empty() => {
+                format!("`{}` in the file of `{name}` is empty", field.join("."))
+            }
+            _ => format!("`{expression}` is empty"),
+        };
+        format!(
+            "{named} ({place}); {{% if {expression} %}}...{{% endif %}} around what needs it leaves that out"
+        )
+    }
+}
+
+/// Something that a template names, such as `record["Variant Price"].amount`.
+struct Path<'a> {
+    expression: &'a str,
+    keys: Vec<String>,
+}
+
+impl Path<'_> {
+    fn is_absent(&self, values: &Value) -> bool {
+        let mut value = Some(values);
+        for key in &self.keys {
+            value = value.and_then(|value| match value {
+                Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+                value => value.get(key),
+            });
+        }
+        value.is_none_or(Value::is_null)
+    }
+}
+
+/// What the tags in a text of a template name, in their order.
+fn paths(text: &str) -> Vec<Path<'_>> {
+    const ROOTS: [&str; 4] = ["record", "category", "upstream", "site"];
+    let mut found = Vec::new();
+    for (start, root) in ROOTS.iter().flat_map(|root| text.match_indices(root)) {
+        let before = text.get(..start).unwrap_or_default();
+        let in_tag =
+            before.rfind("{{").max(before.rfind("{%")) > before.rfind("}}").max(before.rfind("%}"));
+        let begins = !before.ends_with(|letter: char| {
+            letter.is_alphanumeric() || matches!(letter, '_' | '.' | '"' | '\'')
+        });
+        let mut end = start + root.len();
+        let mut keys = vec![(*root).to_owned()];
+        while let Some((key, length)) = text.get(end..).and_then(key) {
+            keys.push(key.to_owned());
+            end += length;
+        }
+        if in_tag && begins && keys.len() > 1 {
+            found.push((
+                start,
+                Path {
+                    expression: text.get(start..end).unwrap_or_default(),
+                    keys,
+                },
+            ));
+        }
+    }
+    found.sort_by_key(|(start, _)| *start);
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The key that an expression goes on with, and the length of what says so: `.name`, `["name"]`, `[0]`.
+fn key(text: &str) -> Option<(&str, usize)> {
+    if let Some(name) = text.strip_prefix('.') {
+        let length = name
+            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+            .unwrap_or(name.len());
+        return (length > 0).then(|| Some((name.get(..length)?, length + 1)))?;
+    }
+    let inside = text.strip_prefix('[')?;
+    let (key, _) = inside.split_once(']')?;
+    let name = key.trim();
+    let quoted = |quote: char| name.strip_prefix(quote)?.strip_suffix(quote);
+    let name = quoted('"')
+        .or_else(|| quoted('\''))
+        .or_else(|| name.parse::<usize>().is_ok().then_some(name))?;
+    Some((name, key.len() + 2))
 }
 
 /// The line of the template in which it went wrong.
-fn placed(template: &str, error: &minijinja::Error) -> Option<String> {
+fn placed<'a>(template: &'a str, error: &minijinja::Error) -> Option<&'a str> {
     let line = template.trim().lines().nth(error.line()?.checked_sub(1)?)?;
-    Some(line.trim().to_owned())
+    Some(line.trim())
 }

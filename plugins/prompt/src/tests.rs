@@ -59,17 +59,42 @@ fn serde_json_of(text: &str) -> Value {
 }
 
 #[test]
-fn a_value_that_is_absent_is_a_failure_with_its_line() {
-    let failure = run("A\n{{ record.formula }}", json!({}), &[])
-        .0
-        .unwrap_err();
-    assert!(
-        failure.message.contains(
-            "prompts.write: line 2: a value is put in that tin has not ({{ record.formula }})"
+fn a_value_that_is_absent_is_named_and_not_the_record() {
+    for (template, said) in [
+        (
+            "A\n{{ record.name }} {{ record.formula }} {{ record.id }}",
+            "the field `formula` is empty (prompts.write, line 2); {% if record.formula %}...{% endif %}",
         ),
-        "{}",
-        failure.message
-    );
+        (
+            "{{ record[\"Variant Price\"] | upper }}.",
+            "the field `Variant Price` is empty (prompts.write, line 1); {% if record[\"Variant Price\"] %}...{% endif %}",
+        ),
+        (
+            "{{ record['a'].b }}",
+            "the field `a.b` is empty (prompts.write, line 1)",
+        ),
+        (
+            "{{ category.color }}",
+            "the field `color` of the category is empty",
+        ),
+        (
+            "{{ upstream.frontmatter.data.slug }}",
+            "`slug` in the file of `frontmatter` is empty (prompts.write, line 1); {% if upstream.frontmatter.data.slug %}",
+        ),
+        (
+            "{% for use in record.users %}{{ use }}{% endfor %}",
+            "the field `users` is empty",
+        ),
+        ("{{ record.uses[7] }}", "the field `uses.7` is empty"),
+    ] {
+        let failure = run(template, json!({}), &[]).0.unwrap_err();
+        assert!(
+            failure.message.contains(said),
+            "{template}: {}",
+            failure.message
+        );
+        assert!(!failure.message.contains("tin"), "{}", failure.message);
+    }
     let failure = run("{{ record.name | shout }}", json!({}), &[])
         .0
         .unwrap_err();

@@ -162,7 +162,7 @@ fn the_block_says_how_it_stands_at_any_width() {
         let screen = terminal.showing(&[
             "6 wait for room",
             "0 in flight",
-            "2 × note: prompts.write",
+            "2 × note: the field",
             "12/20",
         ]);
         let block = &screen[screen.find('█').unwrap()..];
