@@ -26,7 +26,7 @@ const ANNOTATIONS: [&str; 7] = [
 ];
 
 /// Keywords that are checked.
-const CHECKED: [&str; 16] = [
+const CHECKED: [&str; 17] = [
     "$ref",
     "anyOf",
     "type",
@@ -41,6 +41,7 @@ const CHECKED: [&str; 16] = [
     "uniqueItems",
     "minLength",
     "maxLength",
+    "pattern",
     "minimum",
     "maximum",
 ];
@@ -53,6 +54,35 @@ pub fn violations(schema: &Value, answer: &Value) -> Result<Vec<String>, Failure
     let mut found = Vec::new();
     Validator { root: schema }.check(schema, answer, "", 0, &mut found)?;
     Ok(found)
+}
+
+/// Why no value could obey the schema, if so: the first bounds that cross, or a closed set without a value.
+pub(crate) fn contradiction(schema: &Value) -> Option<String> {
+    const PAIRS: [(&str, &str); 3] = [
+        ("minLength", "maxLength"),
+        ("minItems", "maxItems"),
+        ("minimum", "maximum"),
+    ];
+    let nested = match schema {
+        Value::Array(schemas) => return schemas.iter().find_map(contradiction),
+        Value::Object(rules) => rules,
+        _ => return None,
+    };
+    let crossed = PAIRS.iter().find_map(|(low, high)| {
+        let bound = |keyword: &str| nested.get(keyword).and_then(Value::as_f64);
+        (bound(low)? > bound(high)?).then(|| format!("{low} is greater than {high}"))
+    });
+    let empty = || {
+        let values = nested.get("enum").and_then(Value::as_array)?;
+        values.is_empty().then(|| "enum has no value".to_owned())
+    };
+    crossed.or_else(empty).or_else(|| {
+        let data = ["enum", "const", "default", "examples"];
+        let nested = nested
+            .iter()
+            .filter(|(key, _)| !data.contains(&key.as_str()));
+        nested.map(|(_, schema)| schema).find_map(contradiction)
+    })
 }
 
 struct Validator<'a> {
@@ -104,6 +134,9 @@ impl Validator<'_> {
             Value::String(text) => {
                 let (min, max) = (count(rules, "minLength"), count(rules, "maxLength"));
                 span(text.chars().count(), min, max, "characters", place, found);
+                if let Some(pattern) = rules.get("pattern") {
+                    matches(pattern, text, place, found)?;
+                }
             }
             Value::Number(number) => bounds(rules, number, place, found),
             Value::Null | Value::Bool(_) => {}
@@ -211,6 +244,34 @@ impl Validator<'_> {
         }
         Ok(())
     }
+}
+
+/// Reports a text in which a regular expression is not found.
+#[cfg(feature = "pattern")]
+fn matches(
+    pattern: &Value,
+    text: &str,
+    place: &str,
+    found: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let expression = pattern.as_str().unwrap_or_default();
+    let regex = regex_lite::Regex::new(expression)
+        .map_err(|why| fault(place, &format!("the pattern `{expression}`: {why}")))?;
+    if !regex.is_match(text) {
+        let (place, text) = (name(place), values::write(&text.into()));
+        found.push(format!(
+            "{place} is {text}, must match the regular expression `{expression}`"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "pattern"))]
+fn matches(_: &Value, _: &str, place: &str, _: &mut Vec<String>) -> Result<(), Failure> {
+    Err(fault(
+        place,
+        "the keyword pattern needs the feature `pattern` of the SDK in Cargo.toml",
+    ))
 }
 
 /// Reports a count outside its bounds, such as "description has 181 characters, must have 120 to 170".

@@ -154,6 +154,16 @@ fn what_is_wrong_is_said_before_anything_runs() {
             "x",
             "options.schema = { type = \"object\", properties.a.oneOf = [] }\n",
         ),
+        with("x", "options = { min-words = 20, max-words = 5 }\n"),
+        with(
+            "x",
+            "options = { headings = [\"A\", \"B\"], max-lines = 1 }\n",
+        ),
+        with(
+            "x",
+            "options.schema = { type = \"object\", properties.a = { type = \"string\", minLength = 9, maxLength = 5 } }\n",
+        ),
+        "[component.text]\noptions = { max-words = 150 }\n".to_owned(),
         "[component.text]\ninput = { record = [\"laser\"] }\n".to_owned(),
         "[component.text]\ndepends-on = [\"table\"]\n".to_owned(),
     ];
@@ -190,9 +200,38 @@ fn a_template_that_a_record_does_not_fit_fails_that_record() {
     assert_eq!(ran.failures(), ["oak a unsuitable-record"]);
     assert_eq!(ran.summary().count("made"), 1);
     assert!(
-        ran.stdout
-            .contains("prompts.write: line 2: a value is put in that oak has not"),
+        ran.stdout.contains(
+            "the field `formula` is empty (prompts.write, line 2); {% if record.formula %}"
+        ),
         "{}",
         ran.stdout
     );
+}
+
+/// A rule such as "the question ends with ?" can be tried without a model.
+#[test]
+fn a_pattern_in_a_schema_is_obeyed_offline() {
+    let scene = scene();
+    scene.configure(
+        r#"[component.faq]
+plugin = "prompt"
+input = { record = "all" }
+prompts = { write = { text = "Write a question and an answer on {{ record.name }}." } }
+options.media-type = "application/json"
+options.numbers-from-facts = false
+[component.faq.options.schema]
+type = "object"
+required = ["question", "code"]
+properties.question = { type = "string", pattern = '^[A-Z].*\?$', minLength = 8 }
+properties.code = { type = "string", pattern = '^[A-Z]{2}-[0-9]{4}$' }
+"#,
+    );
+    let ran = scene
+        .run(&["--component", "faq", "--record", "oak"])
+        .ended(0);
+    assert_eq!(ran.summary().count("made"), 1);
+    let file: serde_json::Value =
+        serde_json::from_str(&scene.read("content/faq/oak-laser-cleaning.json")).unwrap();
+    assert!(file["question"].as_str().unwrap().ends_with('?'), "{file}");
+    assert_eq!(file["code"].as_str().unwrap().len(), 7, "{file}");
 }

@@ -27,7 +27,8 @@ pub(super) struct NewArgs {
 enum Language {
     Rust,
     Python,
-    Js,
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
 }
 
 type Files = &'static [(&'static str, &'static str)];
@@ -138,7 +139,7 @@ pub(super) fn perform(args: &NewArgs, display: &Display) -> Result<Exit, Failure
     let of_language = match args.lang {
         Language::Rust => RUST,
         Language::Python => PYTHON,
-        Language::Js => JAVASCRIPT,
+        Language::JavaScript => JAVASCRIPT,
     };
     for (file, template) in ALL.iter().chain(of_language) {
         write(folder, file, &filled(template, name)).map_err(Failure::internal)?;

@@ -11,6 +11,8 @@ use super::phrase::Length;
 
 /// Most repetitions that are generated without being asked for.
 const SPARE_REPEATS: usize = 12;
+/// Most proposed texts that are completed.
+const CANDIDATES: usize = 40;
 /// Characters from which on nothing is repeated any more: a pattern may ask for billions.
 const LONGEST: usize = 1 << 12;
 
@@ -34,6 +36,26 @@ pub fn matching(
     });
     if let Some(text) = shapes.find(|text| suits(text)) {
         return Some(text);
+    }
+    // "ends with ?", "begins with a number": a text that is proposed, with what is missing.
+    for text in candidates.iter().take(CANDIDATES) {
+        let affix = generate(pattern, 0, chance);
+        let said = text.trim_end_matches(['.', '!', '?', ':']);
+        let mut letters = said.chars();
+        let upper: String = letters
+            .next()
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .chain(letters)
+            .collect();
+        let with = [
+            format!("{upper}{affix}"),
+            format!("{affix} {said}"),
+            format!("{affix}{said}"),
+        ];
+        if let Some(text) = with.into_iter().find(|text| suits(text)) {
+            return Some(text);
+        }
     }
     (0..64)
         .map(|spare| generate(pattern, spare, chance))

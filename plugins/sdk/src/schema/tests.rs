@@ -42,9 +42,26 @@ fn messages_name_the_place() {
 
 #[test]
 fn a_keyword_outside_the_subset_is_a_fault_and_not_silently_true() {
-    let failure = violations(&json!({"pattern": "a"}), &json!("b")).unwrap_err();
+    let failure = violations(&json!({"not": {}}), &json!("b")).unwrap_err();
     assert!(
-        failure.message.contains("pattern is not supported"),
+        failure.message.contains("not is not supported"),
+        "{}",
+        failure.message
+    );
+}
+
+#[cfg(feature = "pattern")]
+#[test]
+fn a_text_must_match_the_pattern_somewhere() {
+    let schema = json!({"properties": {"question": {"pattern": "\\?$"}}});
+    assert!(broken(schema.clone(), json!({"question": "Why oak?"})).is_empty());
+    assert_eq!(
+        broken(schema, json!({"question": "Why"})),
+        [r#"question is "Why", must match the regular expression `\?$`"#]
+    );
+    let failure = violations(&json!({"pattern": "("}), &json!("b")).unwrap_err();
+    assert!(
+        failure.message.contains("the pattern `(`"),
         "{}",
         failure.message
     );
@@ -54,6 +71,25 @@ fn a_keyword_outside_the_subset_is_a_fault_and_not_silently_true() {
 fn a_reference_that_leads_nowhere_or_to_itself_is_a_fault() {
     assert!(violations(&json!({"$ref": "#/$defs/x"}), &json!(1)).is_err());
     assert!(violations(&json!({"$ref": "#"}), &json!(1)).is_err());
+}
+
+#[test]
+fn bounds_that_cross_are_a_contradiction_wherever_they_stand() {
+    for bad in [
+        json!({"minLength": 2, "maxLength": 1}),
+        json!({"minItems": 2, "maxItems": 1}),
+        json!({"minimum": 0.5, "maximum": 0.25}),
+        json!({"enum": []}),
+    ] {
+        assert!(contradiction(&bad).is_some());
+        let nested = json!({"properties": {"a": {"items": {"anyOf": [{}, bad]}}}});
+        assert!(contradiction(&nested).is_some());
+        assert_eq!(contradiction(&json!({"const": bad})), None);
+    }
+    assert_eq!(
+        contradiction(&json!({"minLength": 1, "maxLength": 1})),
+        None
+    );
 }
 
 fn value() -> impl Strategy<Value = Value> {
