@@ -128,6 +128,16 @@ impl Browser {
         );
     }
 
+    /// Makes the window as wide and high as this, as the page sees it.
+    pub fn size(&self, width: u32, height: u32) {
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.tell(
+            "/goog/cdp/execute",
+            &json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}),
+        );
+    }
+
     /// Bytes of memory that the page's scripts hold after what is not used was thrown away.
     pub fn memory(&self) -> f64 {
         let cdp =

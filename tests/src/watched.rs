@@ -90,3 +90,33 @@ fn page(output: &mut BufReader<ChildStdout>) -> Option<String> {
     }
     None
 }
+
+/// A server of runs that have ended; dropping it kills it.
+pub struct Viewing {
+    child: Child,
+    /// Where its page is, with a slash at the end.
+    pub page: String,
+}
+
+impl Viewing {
+    /// Starts `batchgen view` on a free port.
+    pub fn start(scene: &Scene) -> Viewing {
+        let mut child = scene.command(&["view"]).spawn().expect("it starts");
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        said.read_line(&mut line).expect("a line");
+        let page = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .unwrap_or_else(|| panic!("no page: {line}"))
+            .to_owned();
+        Viewing { child, page }
+    }
+}
+
+impl Drop for Viewing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -219,7 +219,9 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
 /// What those who watch are told of a run before it begins. Keys are in no argument.
 fn about(project: &Project, models: &[String]) -> About {
     let settings = &project.settings;
-    let folder = std::path::absolute(&settings.config.folder).unwrap_or_default();
+    let folder = std::env::current_dir().unwrap_or_default();
+    let folder = folder.join(&settings.config.folder);
+    let folder = folder.canonicalize().unwrap_or(folder);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let arguments = std::env::args_os()
         .skip(1)

@@ -11,17 +11,21 @@ use super::{Snapshot, TaskEvidence};
 const INDEX: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
+const PARTS: &str = include_str!("page/parts.js");
 const VIEWS: &str = include_str!("page/views.js");
+const TASK: &str = include_str!("page/task.js");
 const PLOTS: &str = include_str!("page/uplot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("page/uplot.min.css");
 
 /// Every file: where it is served, what it is, its text.
-pub(super) const FILES: [(&str, &str, &str); 6] = [
+pub(super) const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html; charset=utf-8", INDEX),
     ("/page.css", "text/css; charset=utf-8", STYLE),
     ("/uplot.min.css", "text/css; charset=utf-8", PLOTS_STYLE),
     ("/uplot.iife.min.js", JAVASCRIPT, PLOTS),
+    ("/parts.js", JAVASCRIPT, PARTS),
     ("/views.js", JAVASCRIPT, VIEWS),
+    ("/task.js", JAVASCRIPT, TASK),
     ("/page.js", JAVASCRIPT, SCRIPT),
 ];
 
@@ -94,7 +98,7 @@ mod tests {
         for mark in ["<!-- policy -->", "<!-- data -->", "</body>"] {
             assert_eq!(INDEX.matches(mark).count(), 1, "{mark}");
         }
-        for text in [SCRIPT, VIEWS, PLOTS, STYLE] {
+        for text in [SCRIPT, PARTS, VIEWS, TASK, PLOTS, STYLE] {
             assert!(
                 !text.contains("</script")
                     && !text.contains("</style")

@@ -1,7 +1,5 @@
 //! Who watches a run sees it from another process, by HTTP while it lasts, and afterwards.
 
-use std::io::{BufRead, BufReader};
-use std::process::Child;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -10,7 +8,7 @@ use serde_json::Value;
 
 use crate::scene::{KEY, Scene, until};
 use crate::simulator::{Config, Fault, FaultKind, Latency, Simulator, When};
-use crate::watched::Watched;
+use crate::watched::{Viewing, Watched};
 use crate::web::Web;
 
 /// Answers that take a while, and none on titanium.
@@ -258,33 +256,6 @@ fn a_report_is_one_file_that_asks_nobody_for_anything() {
     ]}, {
         insta::assert_snapshot!(markdown);
     });
-}
-
-/// A server of runs that have ended; dropping it kills it.
-struct Viewing {
-    child: Child,
-    page: String,
-}
-
-impl Viewing {
-    fn start(scene: &Scene) -> Viewing {
-        let mut child = scene.command(&["view"]).spawn().unwrap();
-        let mut line = String::new();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        let page = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http://"));
-        let page = page.unwrap_or_else(|| panic!("no page: {line}")).to_owned();
-        Viewing { child, page }
-    }
-}
-
-impl Drop for Viewing {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

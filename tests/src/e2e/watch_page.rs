@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::browser::Browser;
 use crate::scene::{KEY, Scene, root, until};
 use crate::simulator::{Config, Latency, Simulator};
-use crate::watched::Watched;
+use crate::watched::{Viewing, Watched};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
@@ -126,36 +126,52 @@ fn pictures(browser: &Browser, name: &str) {
     for scheme in ["dark", "light"] {
         browser.prefer(scheme);
         let ground = browser.text("getComputedStyle(document.body).backgroundColor");
-        let is_dark = ground != "rgb(255, 255, 255)";
+        let is_dark = ground == "rgb(13, 17, 23)";
         assert_eq!(is_dark, scheme == "dark", "{ground}");
         assert_eq!(browser.script(FAINT), "", "{scheme}");
         let file = format!("target/pictures/{name}-{scheme}.png");
         browser.picture(&root().join(file));
     }
+    // On a phone nothing sticks out, and no word is broken.
+    browser.size(400, 1600);
+    until("the plots fit", || {
+        browser.holds("document.documentElement.scrollWidth <= 400")
+    });
+    browser.picture(&root().join(format!("target/pictures/{name}-phone.png")));
+    browser.size(1280, 1600);
 }
 
-/// Opens the first failure by keyboard and closes it again.
+/// Unfolds the first group of failures by keyboard, opens its first failure, and closes it again.
 fn a_failure_opens(browser: &Browser) {
-    tab_to(browser, "#failed button");
+    tab_to(browser, "#kinds summary");
+    browser.press(ENTER);
+    tab_to(browser, "#kinds .rows button");
     browser.press(ENTER);
     until("the failure", || {
-        browser.holds("document.querySelector('#task[open] pre.answer')")
+        browser.holds("document.querySelector('#task[open] .answer')")
     });
-    assert!(
-        browser
-            .text("document.querySelector('#task').textContent")
-            .contains("invalid-output")
-    );
+    assert!(browser.text("location.hash").starts_with("#/task/thing-"));
+    let text = browser.text("document.querySelector('#task').textContent");
+    assert!(text.contains("invalid-output"), "{text}");
     let question = browser.text("document.querySelector('#task pre.question').textContent");
     assert!(question.contains(HOSTILE), "{question}");
     let cause = browser.text("document.querySelector('#task pre.cause').textContent");
     assert!(cause.contains("title"), "{cause}");
+    // The answer stands before the prompt, and the prompt is folded.
+    let order = "document.querySelector('#task .answer')
+        .compareDocumentPosition(document.querySelector('#task pre.question')) & Node.DOCUMENT_POSITION_FOLLOWING";
+    assert!(browser.holds(order));
+    assert!(!browser.holds("document.querySelector('#task pre.question').checkVisibility()"));
+    let call = browser.text("document.querySelector('#task .call h4').textContent");
+    for part in ["openai/sim", "tokens in", "$", " s"] {
+        assert!(call.contains(part), "{part}: {call}");
+    }
     browser.press(ESCAPE);
     until("it closes", || {
         !browser.holds("document.querySelector('#task').open")
     });
     until("the focus is back", || {
-        browser.holds("document.activeElement.matches('#failed button')")
+        browser.holds("document.activeElement.matches('#kinds .rows button')")
     });
 }
 
@@ -170,41 +186,74 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
         browser.holds("document.querySelector('#numbers dd')")
     });
     assert_eq!(browser.text("byId('state').textContent"), "Running");
+    let about = browser.text("byId('about').textContent");
+    assert!(
+        about.contains("openai/sim") && about.contains("batchgen run --json"),
+        "{about}"
+    );
+    assert!(browser.holds("document.querySelector('#headline strong').textContent"));
 
-    let calls = || {
-        browser.text("[...document.querySelectorAll('#numbers dd')].at(-2).firstChild.textContent")
-    };
-    let before = calls();
-    until("numbers that move", || calls() != before);
+    let progress = || browser.text("document.querySelector('#progress .big').textContent");
+    let before = progress();
+    until("numbers that move", || progress() != before);
     until("three plots that are drawn", || browser.text(DRAWN) == "3");
     until("failures", || {
-        browser.holds("document.querySelector('#failed button')")
+        browser.holds("document.querySelector('#kinds details')")
     });
+    // However many fail for one cause, they are one group.
+    assert_eq!(
+        browser.text("document.querySelectorAll('#kinds details').length"),
+        "1"
+    );
     let cells = browser.text("document.querySelectorAll('#heat td').length");
     assert_eq!(cells, "6", "three categories, two components");
     assert!(
         browser
             .text("byId('lanes').textContent")
-            .contains("openai/sim")
+            .contains("8 calls at once")
     );
 
-    // From the heat map to the failures of one cell.
+    // From the heat map to the tasks of one cell, found by its address.
     tab_to(&browser, "#heat button");
     browser.press(ENTER);
-    until("a filter", || !browser.holds("byId('filter').hidden"));
-    assert!(browser.holds("document.activeElement.closest('#failures')"));
+    until("tasks", || {
+        browser.holds("document.querySelector('#tasks tbody tr')")
+    });
+    let address = browser.text("location.hash");
+    assert!(
+        address.contains("component=broken") && address.contains("outcome=failed"),
+        "{address}"
+    );
+    assert!(browser.holds("[...document.querySelectorAll('#tasks .chip')].every((chip) => chip.textContent === 'failed')"));
+    pictures(&browser, "tasks");
+    browser.script("byId('search').elements.text.value = 'thing-1'; byId('search').elements.outcome.value = '';
+        byId('search').elements.text.dispatchEvent(new Event('input', {bubbles: true}))");
+    until("a search", || {
+        browser.text("location.hash").contains("text=thing-1")
+    });
+    until("what it finds", || {
+        browser.holds("[...document.querySelectorAll('#tasks tbody th')].every((one) => one.textContent.includes('thing-1'))")
+    });
+    browser.script("location.hash = '#/'");
+    until("the run again", || {
+        browser.holds("!byId('view-run').hidden")
+    });
 
     a_failure_opens(&browser);
 
     until("an artifact", || {
-        browser.holds("[...document.querySelectorAll('#made button')].some((one) => one.textContent.endsWith('notice'))")
+        browser.holds("[...document.querySelectorAll('#made button')].some((one) => one.textContent.includes('notice'))")
     });
-    browser.script("[...document.querySelectorAll('#made button')].find((one) => one.textContent.endsWith('notice')).click()");
+    browser.script("[...document.querySelectorAll('#made button')].find((one) => one.textContent.includes('notice')).click()");
     until("its text", || {
-        browser.holds("document.querySelector('#task pre.artifact')")
+        browser.holds("document.querySelector('#task[open] pre.artifact')")
     });
     let artifact = browser.text("document.querySelector('#task pre.artifact').textContent");
     assert!(artifact.contains(HOSTILE), "{artifact}");
+    assert!(
+        browser.holds("document.querySelector('#task .prose p')"),
+        "it is rendered"
+    );
     pictures(&browser, "task");
     browser.press(ESCAPE);
     pictures(&browser, "page");
@@ -217,7 +266,7 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
             .text("byId('state').textContent")
             .starts_with("Interrupted")
     });
-    assert!(browser.holds("document.querySelector('#failed button')"));
+    assert!(browser.holds("document.querySelector('#kinds details')"));
     assert_eq!(browser.text(DRAWN), "3");
     unharmed(&browser);
 }
@@ -239,7 +288,7 @@ fn the_report_shows_the_same_from_a_file() {
     assert!(
         browser
             .text("byId('state').textContent")
-            .starts_with("Ended")
+            .starts_with("Ended with failures")
     );
     assert_eq!(
         browser.text("document.querySelectorAll('#heat td.lost').length"),
@@ -247,5 +296,57 @@ fn the_report_shows_the_same_from_a_file() {
     );
     a_failure_opens(&browser);
     pictures(&browser, "report");
+    unharmed(&browser);
+}
+
+#[test]
+fn earlier_runs_are_listed_and_two_are_seen_side_by_side() {
+    let simulator = Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        ..Config::default()
+    })
+    .unwrap();
+    let scene = scene(&simulator);
+    for limit in ["3", "9"] {
+        scene
+            .run(&[&COMPONENTS[..], &["--limit", limit]].concat())
+            .ended(3);
+    }
+    let view = Viewing::start(&scene);
+    let browser = Browser::start();
+    browser.open(&format!("{}#/runs", view.page));
+    until("two runs", || {
+        browser.text("document.querySelectorAll('#runs tbody tr').length") == "2"
+    });
+    pictures(&browser, "runs");
+    browser.script("document.querySelectorAll('#runs input').forEach((box) => box.click())");
+    until("both", || {
+        browser.holds("document.querySelector('#compare table')")
+    });
+    let row = "[...document.querySelectorAll('#compare tr')].find((one) => one.firstChild.textContent === 'files made')";
+    assert_eq!(browser.text(&format!("{row}.children[1].textContent")), "3");
+    assert_eq!(browser.text(&format!("{row}.children[2].textContent")), "6");
+    assert_eq!(
+        browser.text(&format!("{row}.children[3].textContent")),
+        "+3"
+    );
+    pictures(&browser, "compare");
+    browser.script("location.hash = '#/runs'");
+    until("the list", || {
+        browser.holds("document.querySelector('#runs tbody tr:nth-child(2) a')")
+    });
+    browser.script("document.querySelector('#runs tbody tr:nth-child(2) a').click()");
+    until("the older run", || {
+        browser
+            .text("document.querySelector('#progress .big').textContent")
+            .contains("of 3 things")
+    });
+    assert!(browser.holds("!byId('other').hidden"));
+    // An address can be given to somebody else.
+    browser.open("about:blank");
+    browser.open(&format!("{}#/task/thing-3/notice", view.page));
+    until("the task", || {
+        browser.holds("document.querySelector('#task[open] .call')")
+    });
     unharmed(&browser);
 }

@@ -1,284 +1,316 @@
-// What the page shows of a snapshot. Text is only ever set as text: no markup is made of it anywhere.
+// What the page shows of a run, of tasks and of runs.
 "use strict";
 
-const byId = (id) => document.getElementById(id);
-
-/** An element with properties and children; a child that is a string is text. */
-function make(tag, properties, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties || {})) {
-    if (name === "class") element.className = value;
-    else if (name.includes("-") || name === "scope") element.setAttribute(name, value);
-    else element[name] = value;
-  }
-  element.append(...children);
-  return element;
-}
-
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const count = (number) => (number < 10000 ? whole.format(number) : short.format(number));
-const rate = (number) => (number < 100 ? number.toFixed(1) : count(number));
-const dollars = (micros) => "$" + (micros / 1e6).toFixed(micros >= 1e7 ? 2 : 4);
-const megabytes = (bytes) => (bytes == null ? "unknown" : whole.format(bytes / 1e6) + " MB");
-
-function duration(seconds) {
-  const total = Math.max(0, Math.round(seconds));
-  const two = (number) => String(number).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60];
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
-}
-
-const ENDS = {
-  done: "Done",
-  partial: "Ended, and some tasks failed",
-  budget: "Stopped: it has spent what it may; run again with a larger budget to go on",
-  provider: "Stopped: the provider cannot go on; run again when that is mended",
-  interrupted: "Interrupted; run again to go on",
-  failed: "Stopped by an error; run again to go on",
-};
-
-/** How the run stands, in words, and whether that is good. */
-function standing(snapshot) {
-  if (snapshot.state === "running") return ["Running", ""];
-  if (snapshot.state === "killed") return ["Killed: its process is gone; run again to go on", "bad"];
-  const end = snapshot.end || { kind: "done" };
-  const text = (ENDS[end.kind] || "Ended") + (end.cause ? ` (${end.cause})` : "");
-  return [text, end.kind === "done" ? "ok" : "bad"];
-}
-
-function showState(text, kind) {
+function showHeader(snapshot) {
+  const [text, tone] = standing(snapshot);
   const state = byId("state");
   // Said once by a screen reader, and not every second.
   if (state.textContent !== text) state.textContent = text;
-  state.className = kind;
+  state.className = `pill ${tone}`;
+  const run = snapshot.run;
+  const project = run.project || "batchgen";
+  byId("project").textContent = project;
+  const view = snapshot.progress;
+  const percent = view.tasks ? Math.floor((view.tasks_done * 100) / view.tasks) : 0;
+  document.title = `${snapshot.state === "running" ? percent + " % " : ""}${project} – batchgen`;
+  const about = [
+    ["Model", (run.models || []).join(", ") || "none"],
+    ["Started", new Date(run.started_at).toLocaleString()],
+    [snapshot.state === "running" ? "For" : "Took", duration(view.elapsed_seconds)],
+    ["Command", run.command || ""],
+  ].filter(([, value]) => value);
+  fill(byId("about"), about, () =>
+    about.map(([name, value]) =>
+      make("div", {}, make("dt", {}, name), make("dd", {}, name === "Command" ? make("code", {}, value) : value)),
+    ),
+  );
 }
 
-const shown = new Map();
+function showHeadline(snapshot) {
+  const headline = snapshot.headline || { tone: "good", text: standing(snapshot)[0] + "." };
+  const element = byId("headline");
+  element.className = headline.tone;
+  fill(element, headline, () => [make("strong", {}, ticked(headline.text)), headline.hint ? make("span", {}, ticked(headline.hint)) : null].filter(Boolean));
+}
 
-/** Fills an element anew if what it shows has changed; what had the keyboard's focus keeps it. */
-function fill(element, data, children) {
-  const json = JSON.stringify(data);
-  if (shown.get(element) === json) return;
-  shown.set(element, json);
-  const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  element.replaceChildren(...children());
-  if (key !== undefined) {
-    const again = [...element.querySelectorAll("[data-key]")].find((other) => other.dataset.key === key);
-    if (again) again.focus();
+const sums = (view) => (...names) =>
+  view.components.reduce((all, one) => all + names.reduce((part, name) => part + one[name], 0), 0);
+
+function showProgress(snapshot) {
+  const view = snapshot.progress;
+  const sum = sums(view);
+  const records = snapshot.run.records;
+  const parts = [
+    ["made", sum("made"), "made"],
+    ["kept", sum("kept", "edited"), "kept"],
+    ["failed", sum("failed"), "failed"],
+    ["blocked", sum("blocked", "skipped"), "blocked"],
+    ["parked", view.parked_tasks, "to be tried again"],
+  ];
+  const done = parts.reduce((all, [, number]) => all + number, 0);
+  const rest = Math.max(0, view.tasks - done);
+  const percent = view.tasks ? Math.floor((view.tasks_done * 100) / view.tasks) : 0;
+  const left = [];
+  if (snapshot.state === "running" && view.eta_seconds != null) {
+    const ends = new Date(Date.parse(snapshot.at) + view.eta_seconds * 1000);
+    left.push(`${duration(view.eta_seconds)} left, until about ${ends.toLocaleTimeString()}`);
+  } else if (snapshot.state === "running") {
+    left.push("time left unknown");
   }
+  const told = [percent, parts, rest, view.complete, view.done, view.records, left, view.tasks_done];
+  fill(byId("progress"), told, () => [
+    make("div", { class: "big" },
+      make("b", {}, `${percent} %`),
+      make("span", {}, `${count(view.tasks_done)} of ${counted(view.tasks, "task")}`),
+      make("span", {}, `${count(view.complete)} of ${count(view.records)} ${records} complete`),
+      left.map((text) => make("span", {}, text)),
+    ),
+    bar(parts.map(([kind, number]) => [kind, view.tasks ? number / view.tasks : 0]), `${percent} percent of tasks have ended`),
+    make("ul", { class: "legend" },
+      parts.filter(([, number]) => number > 0).map(([kind, number, word]) => make("li", { class: kind }, `${count(number)} ${word}`)),
+      rest > 0 ? make("li", { class: "rest" }, `${count(rest)} to do`) : null,
+    ),
+  ]);
 }
 
 function showNumbers(snapshot) {
   const view = snapshot.progress;
   const calls = view.calls;
-  const sum = (...names) =>
-    view.components.reduce((all, one) => all + names.reduce((part, name) => part + one[name], 0), 0);
-  const runs = snapshot.state === "running";
-  const records = snapshot.run.records;
-  const percent = view.records ? (view.done * 100) / view.records : 0;
-  const bar = byId("bar");
-  bar.setAttribute("aria-valuenow", percent.toFixed(0));
-  bar.setAttribute("aria-valuetext", `${view.done} of ${view.records} ${records}`);
-  bar.firstElementChild.style.width = percent + "%";
-  document.title = `${percent.toFixed(0)} % batchgen`;
   const budget = snapshot.budget;
+  const runs = snapshot.state === "running";
+  const more = (...parts) => parts.filter(Boolean).join(", ");
+  const success = view.success_percent == null ? "–" : `${view.success_percent.toFixed(view.success_percent < 99.95 ? 1 : 0)} %`;
   const cost = calls.cost_micros > 0 || calls.unpriced === 0 ? dollars(calls.cost_micros) : "unknown";
-  const costMore = [];
-  if (runs && view.projected_cost_micros != null) costMore.push(`${dollars(view.projected_cost_micros)} expected in all`);
-  if (budget.most_cost_micros != null) costMore.push(`budget ${dollars(budget.most_cost_micros)}`);
-  if (calls.unpriced > 0) costMore.push(`${count(calls.unpriced)} calls of unknown price`);
-  const tokensMore = [`${rate(view.input_tokens_per_second)}/s in, ${rate(view.output_tokens_per_second)}/s out`];
-  if (budget.most_tokens != null) tokensMore.push(`budget ${count(budget.most_tokens)}`);
-  if (calls.again_tokens > 0) tokensMore.push(`${count(calls.again_tokens)} for retries and repairs`);
-  const ends = new Date(Date.parse(snapshot.at) + (view.eta_seconds || 0) * 1000);
-  const left = view.eta_seconds == null ? "unknown" : duration(view.eta_seconds);
-  const standIn = view.authors ? view.authors.placeholders : 0;
-  const placeholders = standIn > 0 ? `, ${count(standIn)} are placeholders` : "";
+  const placeholders = view.authors ? view.authors.placeholders : 0;
   const numbers = [
-    [records, `${count(view.done)} of ${count(view.records)}`, `${percent.toFixed(0)} %, ${count(view.complete)} complete`],
-    ["success", `${view.success_percent.toFixed(1)} %`, `of ${records} that ended`],
-    runs
-      ? ["time left", left, view.eta_seconds == null ? "" : `until about ${ends.toLocaleTimeString()}`]
-      : ["took", duration(view.elapsed_seconds), ""],
-    ["artifacts made", count(sum("made")), `${count(sum("kept", "edited"))} kept${placeholders}`],
-    ["tasks failed", count(sum("failed")), `${count(sum("blocked", "skipped"))} not begun, ${count(view.parked_tasks)} to try again`],
-    [`${records} an hour`, count(view.records_per_hour), `${rate(view.tasks_per_second)} tasks/s`],
-    ["tokens in, out", `${count(calls.input_tokens)}, ${count(calls.output_tokens)}`, tokensMore.join(", ")],
-    ["cost", cost, costMore.join(", ")],
-    ["calls", count(calls.calls), `${count(calls.failed_tries)} tries failed, ${count(calls.journaled)} from the journal`],
-    ["memory", megabytes(snapshot.memory_bytes), `at most ${megabytes(snapshot.peak_memory_bytes)}`],
+    ["Success", success, more("of tasks that were begun", placeholders > 0 && `${counted(placeholders, "placeholder")} written offline`)],
+    ["Cost", cost, more(
+      runs && view.projected_cost_micros != null && `${dollars(view.projected_cost_micros)} expected in all`,
+      budget.most_cost_micros != null && `budget ${dollars(budget.most_cost_micros)}`,
+      calls.unpriced > 0 && `${counted(calls.unpriced, "call")} of unknown price`,
+      calls.again_cost_micros > 0 && `${dollars(calls.again_cost_micros)} for retries and repairs`)],
+    ["Tokens", count(calls.input_tokens + calls.output_tokens), more(
+      `${count(calls.input_tokens)} in, ${count(calls.output_tokens)} out`,
+      budget.most_tokens != null && `budget ${count(budget.most_tokens)}`)],
+    ["Calls", count(calls.calls), more(
+      calls.failed_tries > 0 && `${counted(calls.failed_tries, "try", "tries")} failed`,
+      calls.journaled > 0 && `${counted(calls.journaled, "answer")} known from before`)],
   ];
+  if (runs && hasPace(view)) {
+    numbers.push(["Speed", `${rate(view.tasks_per_second)} tasks/s`, `${count(Math.round(view.records_per_hour))} ${snapshot.run.records} an hour`]);
+  }
   fill(byId("numbers"), numbers, () =>
-    numbers.map(([name, value, more]) =>
-      make("div", {}, make("dt", {}, name), make("dd", {}, value, make("small", {}, more))),
-    ),
+    numbers.map(([name, value, note]) => make("div", {}, make("dt", {}, name), make("dd", {}, value, make("small", {}, note)))),
   );
-  byId("when").textContent = `${duration(view.elapsed_seconds)} elapsed, started ${new Date(snapshot.run.started_at).toLocaleString()}`;
 }
 
-function table(heads, rows) {
-  const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
-  return make("table", {}, head, make("tbody", {}, ...rows));
-}
+const AFTER = { open: "It does not answer; calls wait.", "half-open": "It did not answer; one call finds out whether it does again.", stopped: "It cannot be asked any more." };
 
 function showLanes(snapshot) {
   const lanes = snapshot.lanes.map((lane) => {
-    const at = lane.allowed == null ? String(lane.in_flight) : `${lane.in_flight} of ${lane.allowed}`;
-    const limits = lane.limits.map((one) => `${count(one.used)}/${count(one.most)} ${one.limit}`).join(", ");
-    const waits = [];
-    if (lane.wait) {
+    const uses = lane.limits.map((one) => [one.used, one.most, one.limit.replace("/", " per ")]);
+    if (lane.allowed != null) uses.push([lane.in_flight, lane.allowed, "calls at once"]);
+    const notes = [];
+    if (lane.allowed == null) notes.push(`${counted(lane.in_flight, "call")} under way.`);
+    if (AFTER[lane.breaker]) notes.push(AFTER[lane.breaker] + (lane.down ? ` (${lane.down})` : ""));
+    if (lane.allowed != null && lane.in_flight >= lane.allowed && lane.waiting > 0) {
+      notes.push(`${counted(lane.waiting, "call")} queued until one of these ends.`);
+    } else if (lane.wait && lane.waiting > 0) {
       const left = lane.wait.left_seconds == null ? "" : `, ${duration(Math.ceil(lane.wait.left_seconds))} left`;
-      waits.push(`${lane.waiting} wait for ${lane.wait.reason}${left}`);
+      notes.push(`${counted(lane.waiting, "call")} queued: waiting for ${lane.wait.reason}${left}.`);
     }
     if (lane.next_try_seconds != null) {
-      waits.push(`${lane.backing_off} failed, tried again in ${duration(Math.ceil(lane.next_try_seconds))}`);
+      notes.push(`${counted(lane.backing_off, "call")} failed, tried again in ${duration(Math.ceil(lane.next_try_seconds))}.`);
     }
-    return [lane.model, at, limits || "none known", waits.join("; ") || "nothing", lane.breaker, lane.down || ""];
+    return [lane.model, uses, notes];
   });
   fill(byId("lanes"), lanes, () =>
     lanes.length === 0
-      ? ["No model is asked."]
-      : [
-          table(
-            ["lane", "in flight", "limits used", "waits for", "breaker"],
-            lanes.map(([model, at, limits, waits, breaker, down]) =>
-              make(
-                "tr",
-                {},
-                make("th", { scope: "row" }, model),
-                ...[at, limits, waits].map((text) => make("td", {}, text)),
-                make("td", { class: breaker === "closed" ? "" : "down" }, down ? `${breaker}: ${down}` : breaker),
-              ),
-            ),
+      ? [make("p", { class: "hint" }, "No model is asked.")]
+      : lanes.map(([model, uses, notes]) =>
+          make("div", { class: "lane" },
+            make("h3", {}, model),
+            make("div", { class: "uses" }, uses.map(([used, most, what]) => {
+              const share = most ? used / most : 0;
+              const words = `${count(used)} of ${count(most)} ${what}`;
+              return make("div", { class: "use" }, words, bar([[share >= 0.95 ? "full" : "", share]], words));
+            })),
+            notes.map((text) => make("p", {}, text)),
           ),
-        ],
+        ),
   );
 }
 
-function showHeat(snapshot, open) {
+function taskButton(note, text, mark) {
+  const button = make("button", { type: "button" }, make("span", { class: "who" }, `${note.record} ${note.component}`), mark || null, text ? make("span", { class: "what" }, text) : null);
+  button.dataset.key = JSON.stringify([note.record, note.component, note.class, note.cause]);
+  button.addEventListener("click", () => { location.hash = taskRoute(note.record, note.component); });
+  return button;
+}
+
+/** What failed, by component and cause; each group unfolds. */
+function showFailures(snapshot) {
+  const kinds = snapshot.detail.failure_kinds;
+  const notes = snapshot.detail.failures;
+  const mended = notes.filter((note) => note.mended);
+  fill(byId("kinds"), [kinds, notes], () => {
+    const groups = kinds.map((kind) => {
+      const later = kind.tried_again > 0;
+      const own = notes.filter((note) => note.kind === kind.id && !note.mended);
+      const group = make("details", { class: later ? "kind waits" : "kind" },
+        make("summary", {},
+          make("b", {}, `${count(kind.count)} ×`),
+          make("span", { class: "why" }, `${kind.component}: ${kind.cause}`),
+          make("span", { class: later ? "chip waits" : "chip bad" }, later ? `${kind.class}, to be tried again` : kind.class),
+        ),
+        make("div", {},
+          make("p", {}, ticked(`What to do: ${kind.advice}.`)),
+          make("ul", { class: "rows" }, own.slice(0, 20).map((note) => make("li", {}, taskButton(note, sentence(note.cause) === kind.cause ? "" : sentence(note.cause))))),
+          kind.count > own.length || own.length > 20
+            ? make("a", { href: `#/tasks?outcome=failed&component=${encodeURIComponent(kind.component)}` }, `All failed tasks of ${kind.component}`)
+            : null,
+        ),
+      );
+      group.dataset.fold = kind.id || `${kind.class} ${kind.component}`;
+      return group;
+    });
+    if (groups.length === 0) groups.push(make("p", { class: "hint" }, "Nothing failed."));
+    if (mended.length > 0) {
+      const fold = make("details", { class: "kind waits" },
+        make("summary", {}, make("b", {}, `${count(mended.length)} ×`), make("span", {}, "failed first, and made later"), make("span", { class: "chip good" }, "made")),
+        make("ul", { class: "rows" }, mended.slice(0, 20).map((note) => make("li", {}, taskButton(note, sentence(note.cause), make("span", { class: "mended" }, "made later"))))),
+      );
+      fold.dataset.fold = "mended";
+      groups.push(fold);
+    }
+    return groups;
+  });
+}
+
+function showHeat(snapshot) {
   const names = snapshot.progress.components.map((one) => one.component);
   const heat = snapshot.detail.heat;
   fill(byId("heat"), [names, heat], () => [
-    table(
-      ["category", ...names],
-      heat.map((row) =>
-        make(
-          "tr",
-          {},
-          make("th", { scope: "row" }, row.category),
-          ...row.cells.map((cell, place) => {
-            const there = cell.made + cell.kept;
-            const lost = cell.failed + cell.blocked;
-            const text = `${there}/${row.records}`;
-            const element = make("td", { class: lost > 0 ? "lost" : "" }, text);
-            element.style.setProperty("--share", row.records ? there / row.records : 0);
-            if (lost > 0) {
-              const label = `${cell.failed} failed and ${cell.blocked} not begun of ${names[place]}, ${row.category}: show`;
-              const button = make("button", { type: "button", title: label, "aria-label": label }, `−${lost}`);
-              button.dataset.key = JSON.stringify([row.category, names[place]]);
-              button.addEventListener("click", () => open(row.category, names[place]));
-              element.append(" ", button);
-            }
-            return element;
-          }),
-        ),
-      ),
-    ),
+    table(["category", ...names], heat.map((row) =>
+      make("tr", {}, make("th", { scope: "row" }, row.category), row.cells.map((one, place) => {
+        const there = one.made + one.kept;
+        const lost = one.failed + one.blocked;
+        const element = cell(names[place], make("span", {}, `${count(there)}/${count(row.records)}`), lost > 0 ? "lost" : "");
+        element.style.setProperty("--share", row.records ? there / row.records : 0);
+        if (lost > 0) {
+          const label = `${one.failed} failed and ${one.blocked} blocked of ${names[place]}, ${row.category}: show`;
+          const button = make("button", { type: "button", title: label, "aria-label": label }, `−${lost}`);
+          button.dataset.key = JSON.stringify([row.category, names[place]]);
+          const query = new URLSearchParams({ component: names[place], category: row.category, outcome: one.failed > 0 ? "failed" : "blocked" });
+          button.addEventListener("click", () => { location.hash = `#/tasks?${query}`; });
+          element.firstChild.append(button);
+        }
+        return element;
+      })),
+    )),
   ]);
 }
 
-function showFailures(snapshot, filter, open) {
-  const kinds = snapshot.detail.failure_kinds;
-  fill(byId("kinds"), kinds, () =>
-    kinds.length === 0
-      ? [make("p", { class: "hint" }, "Nothing failed.")]
+function showArtifacts(snapshot) {
+  const made = byId("made");
+  // Nothing moves under a pointer or the focus.
+  if (made.matches(":hover") || made.contains(document.activeElement)) return;
+  const artifacts = snapshot.detail.artifacts.slice(0, 12);
+  fill(made, artifacts, () =>
+    artifacts.length === 0
+      ? [make("p", { class: "hint" }, "No file was made by this run.")]
       : [
-          table(
-            ["class", "component", "times", "last cause", "what to do"],
-            kinds.map((kind) => {
-              const again = kind.tried_again > 0 ? ` (${count(kind.tried_again)} tried again at the end)` : "";
-              const texts = [kind.component, count(kind.count) + again, kind.cause, kind.advice];
-              return make("tr", {}, make("th", { scope: "row" }, kind.class), ...texts.map((text) => make("td", {}, text)));
-            }),
-          ),
+          make("ul", { class: "rows" }, artifacts.map((note) => make("li", {}, taskButton(note, note.by_stand_in ? "placeholder" : "")))),
+          make("a", { href: "#/tasks?sort=newest" }, "All tasks"),
         ],
   );
-  const wanted = (note) => !filter || (note.category === filter[0] && note.component === filter[1]);
-  const failures = snapshot.detail.failures.filter(wanted);
-  byId("filter").hidden = !filter;
-  byId("filter").firstElementChild.textContent = filter
-    ? `${failures.length} of the newest failures are of ${filter[1]}, ${filter[0]}.`
-    : "";
-  fill(byId("failed"), [failures, snapshot.state], () =>
-    failures.map((note) => {
-      const later = note.again === "soon" && snapshot.state === "running" ? " (tried again at the end)" : "";
-      const button = make(
-        "button",
-        { type: "button" },
-        make("span", { class: note.mended ? "mended" : "what" }, note.mended ? `${note.class}, made later` : note.class),
-        ` ${note.record} ${note.component}: ${note.cause}${later}`,
-      );
-      button.dataset.key = JSON.stringify([note.record, note.component, note.class, note.cause]);
-      button.addEventListener("click", () => open(note.record, note.component));
-      return make("li", {}, button);
-    }),
-  );
 }
 
-function showArtifacts(snapshot, open) {
-  const names = snapshot.progress.components.map((one) => one.component);
-  const select = byId("look").elements.component;
-  fill(select, names, () => names.map((name) => make("option", { value: name }, name)));
-  const artifacts = snapshot.detail.artifacts;
-  fill(byId("made"), artifacts, () =>
-    artifacts.map((note) => {
-      const mark = note.by_stand_in ? " (placeholder)" : "";
-      const button = make("button", { type: "button" }, `${note.record} ${note.component}${mark}`);
-      button.dataset.key = JSON.stringify([note.record, note.component]);
-      button.addEventListener("click", () => open(note.record, note.component));
-      return make("li", {}, button);
-    }),
-  );
+const OUTCOMES = { done: ["done", "good"], failed: ["failed", "bad"], blocked: ["blocked", "waits"], skipped: ["skipped", "waits"], due: ["to run again", "waits"] };
+
+function outcomeChip(outcome) {
+  const [word, tone] = OUTCOMES[outcome] || [outcome, ""];
+  return make("span", { class: `chip ${tone}` }, word);
 }
 
-/** What is known of a task, as it came from the state; or why nothing is. */
-function showTask(record, component, task, problem) {
-  const body = byId("task-body");
-  byId("task-title").textContent = `${record} ${component}`;
-  if (!task) {
-    body.replaceChildren(make("p", {}, problem));
-    return;
-  }
-  const parts = [];
-  const heading = (text) => parts.push(make("h3", {}, text));
-  if (task.cause) {
-    heading(task.class ? `${task.outcome}: ${task.class}` : task.outcome);
-    parts.push(make("pre", { class: "cause" }, task.cause));
-    if (task.advice) parts.push(make("p", {}, `What to do: ${task.advice}.`));
-  } else {
-    parts.push(make("p", {}, task.outcome));
-  }
-  if (task.artifact != null) {
-    heading(task.path);
-    if (task.written_by === "stand-in") {
-      parts.push(make("p", {}, "Written by the offline stand-in: a placeholder, not for publishing."));
+function taskTable(tasks) {
+  return table(["record", "component", "outcome", "model", "tokens", "ended", ""], tasks.map((task) => {
+    const button = make("button", { type: "button" }, task.record);
+    button.dataset.key = JSON.stringify([task.record, task.component]);
+    button.addEventListener("click", () => { location.hash = taskRoute(task.record, task.component); });
+    return make("tr", {},
+      make("th", { scope: "row" }, button),
+      cell("component", task.component),
+      cell("outcome", outcomeChip(task.outcome)),
+      cell("model", task.model || "none"),
+      cell("tokens", count(task.tokens || 0), "number"),
+      cell("ended", task.ended_at ? new Date(task.ended_at).toLocaleString() : ""),
+      cell("", sentence(task.cause), "long"),
+    );
+  }));
+}
+
+function runTable(runs, choose) {
+  return table(["", "started", "state", "command", "model", "complete", "failed", "cost", "took"], runs.map((row) => {
+    const sum = sums(row.progress);
+    const box = make("input", { type: "checkbox", "aria-label": `compare the run of ${row.run.started_at}` });
+    box.dataset.run = row.id;
+    box.addEventListener("change", choose);
+    const [word, tone] = standing(row);
+    return make("tr", {},
+      make("td", {}, box),
+      make("th", { scope: "row" }, make("a", { href: `#/run/${row.id}` }, new Date(row.run.started_at).toLocaleString())),
+      cell("state", make("span", { class: `chip ${tone}` }, word)),
+      cell("command", row.run.command || "", "long"),
+      cell("model", (row.run.models || []).join(", ") || "none"),
+      cell("complete", `${count(row.progress.complete)} of ${count(row.progress.records)}`, "number"),
+      cell("failed", count(sum("failed")), "number"),
+      cell("cost", dollars(row.progress.calls.cost_micros), "number"),
+      cell("took", duration(row.progress.elapsed_seconds), "number"),
+    );
+  }));
+}
+
+/** Numbers of two runs beside each other, and what the second has more or less. */
+function compareTables(one, other) {
+  const number = (name, of, show, good) => {
+    const [a, b] = [of(one), of(other)];
+    const less = b - a;
+    const sign = less > 0 ? "+" : "−";
+    const tone = less === 0 || !good ? "" : (less > 0) === (good === "more") ? "better" : "worse";
+    return make("tr", {}, make("th", { scope: "row" }, name), cell("first", show(a), "number"), cell("second", show(b), "number"),
+      cell("difference", make("span", { class: tone }, less === 0 ? "the same" : `${sign}${show(Math.abs(less))}`), "number"));
+  };
+  const text = (name, of) => make("tr", {}, make("th", { scope: "row" }, name), cell("first", of(one), "long"), cell("second", of(other), "long"), cell("difference", of(one) === of(other) ? "the same" : "", "number"));
+  const calls = (name) => (run) => run.progress.calls[name];
+  const sum = (...names) => (run) => sums(run.progress)(...names);
+  const numbers = table(["", "first", "second", "difference"], [
+    text("started", (run) => new Date(run.run.started_at).toLocaleString()),
+    text("state", (run) => standing(run)[0]),
+    text("command", (run) => run.run.command || ""),
+    text("model", (run) => (run.run.models || []).join(", ") || "none"),
+    number("records complete", (run) => run.progress.complete, count, "more"),
+    number("files made", sum("made"), count),
+    number("tasks failed", sum("failed"), count, "less"),
+    number("tasks blocked", sum("blocked", "skipped"), count, "less"),
+    number("calls", calls("calls"), count, "less"),
+    number("tries failed", calls("failed_tries"), count, "less"),
+    number("tokens in", calls("input_tokens"), count, "less"),
+    number("tokens out", calls("output_tokens"), count, "less"),
+    number("cost", calls("cost_micros"), dollars, "less"),
+    number("seconds", (run) => run.progress.elapsed_seconds, rate, "less"),
+  ]);
+  const causes = new Map();
+  [one, other].forEach((run, place) => {
+    for (const kind of run.detail.failure_kinds) {
+      const name = `${kind.component}: ${kind.cause}`;
+      const known = causes.get(name) || [0, 0];
+      known[place] += kind.count;
+      causes.set(name, known);
     }
-    parts.push(make("pre", { class: "artifact" }, task.artifact));
-  }
-  if (task.note) parts.push(make("p", { class: "hint" }, `Note: ${task.note}.`));
-  task.exchanges.forEach((exchange, place) => {
-    heading(`Question ${place + 1}`);
-    for (const said of exchange.question) {
-      parts.push(make("div", { class: "hint" }, said.role), make("pre", { class: "question" }, said.text));
-    }
-    if (exchange.schema) {
-      const summary = make("summary", {}, "schema of the answer");
-      parts.push(make("details", {}, summary, make("pre", {}, exchange.schema)));
-    }
-    heading(exchange.answer ? `Answer ${place + 1} (${exchange.answer.role})` : `Question ${place + 1} has no answer yet`);
-    if (exchange.answer) parts.push(make("pre", { class: "answer" }, exchange.answer.text));
   });
-  if (task.exchanges.length === 0) parts.push(make("p", { class: "hint" }, "No model was asked."));
-  body.replaceChildren(...parts);
+  const failures = [...causes].map(([name, [a, b]]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), cell("first", count(a), "number"), cell("second", count(b), "number"),
+      cell("difference", make("span", { class: b > a ? "worse" : b < a ? "better" : "" }, b === a ? "the same" : `${b > a ? "+" : "−"}${count(Math.abs(b - a))}`), "number")));
+  return failures.length === 0 ? [numbers] : [numbers, make("h3", {}, "Failures"), table(["cause", "first", "second", "difference"], failures)];
 }
