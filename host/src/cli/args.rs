@@ -5,17 +5,19 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::exit::Failure;
+use super::project::State;
 use super::settings;
 use crate::core::class::FailureClass;
 use crate::llm::providers::offline;
-use crate::store::{FailureFilter, Selection};
+use crate::store::{FailureFilter, Lease, Selection};
 use crate::watch::Address;
 
 /// Where the project lies. What is absent comes from the configuration.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Project")]
 pub(super) struct ProjectArgs {
-    /// Dataset: .yaml, .json, .jsonl or .csv
+    /// Dataset: .yaml, .json, .jsonl, .csv or .tsv
     #[arg(
         long,
         value_name = "FILE",
@@ -164,6 +166,21 @@ impl SelectionArgs {
             limit: self.limit,
             sample: self.sample,
         }
+    }
+}
+
+impl SelectionArgs {
+    /// Whether nothing limits the selection to fewer records than there are: then those that cannot be read are wanted, too.
+    pub fn reaches_all(&self, state: &State, lease: &Lease) -> Result<bool, Failure> {
+        if !self.record.is_empty() {
+            return Ok(false);
+        }
+        let Some(most) = self.limit.into_iter().chain(self.sample).min() else {
+            return Ok(true);
+        };
+        let totals = state.store.totals(lease).map_err(Failure::internal)?;
+        let found: u64 = totals.iter().map(|(_, count)| count).sum();
+        Ok(found < most)
     }
 }
 

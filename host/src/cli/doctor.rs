@@ -155,7 +155,8 @@ fn line(check: &Check) -> String {
         State::Warning => "warning",
         State::Problem => "PROBLEM",
     };
-    let mut text = format!("{:10} {mark:8} {}\n", check.area, check.found);
+    let found = check.found.replace('\n', &format!("\n{:20}", ""));
+    let mut text = format!("{:10} {mark:8} {found}\n", check.area);
     if let Some(hint) = &check.hint {
         text.push_str(&format!("{:20}hint: {hint}\n", ""));
     }

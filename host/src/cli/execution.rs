@@ -23,7 +23,7 @@ use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::prices;
 use crate::llm::purse::Purse;
 use crate::plugin::pool::Pool;
-use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary, Window};
+use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary, Unreadable, Window};
 use crate::store::{Lease, LeftoverCount};
 use crate::watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 
@@ -31,9 +31,14 @@ use crate::watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 /// take the place of a call that ends, or are being made durable, which costs the less the more are written together.
 const SPARE: usize = 512;
 
+/// Records that cannot be read, of which those who watch are told one by one.
+const NOTED: u64 = 50;
+
 /// What is to be run, and how.
 pub(super) struct Wanted<'a> {
     pub lease: Lease,
+    /// How many records that are wanted cannot be read; nothing where none of those is wanted.
+    pub unreadable: Option<u64>,
     /// Each behind what it depends on.
     pub components: Vec<Component>,
     pub limits: &'a LimitArgs,
@@ -57,8 +62,12 @@ pub(super) async fn execute(
 ) -> Result<Exit, Failure> {
     let State { store, indexed } = state;
     let settings = &project.settings;
+    let bad = store
+        .bad_records(indexed, 0, NOTED)
+        .map_err(Failure::internal)?;
     let Wanted {
         lease,
+        unreadable,
         components,
         limits,
         json,
@@ -119,6 +128,14 @@ pub(super) async fn execute(
         gateway: Arc::clone(&gateway),
         pool: Pool::new(threads).map_err(Failure::internal)?,
         meter: Arc::clone(&meter),
+        unreadable: Unreadable {
+            count: unreadable.unwrap_or(0),
+            first: if unreadable.is_some() {
+                bad
+            } else {
+                Vec::new()
+            },
+        },
         interrupt: interrupt.clone(),
         window,
         overwrite_edited: wanted.overwrite_edited,
@@ -181,6 +198,7 @@ fn exit(summary: &RunSummary) -> Exit {
         _ if summary.budget_reached => Exit::Budget,
         _ if summary.interrupted => Exit::Interrupted,
         _ if summary.view.complete < summary.view.records => Exit::Partial,
+        _ if summary.view.unreadable > 0 => Exit::Partial,
         _ => Exit::Done,
     }
 }

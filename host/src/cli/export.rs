@@ -16,6 +16,7 @@ use super::file::Writing;
 use super::guard::Guard;
 use super::numbers::counted;
 use super::project::{Project, State};
+use super::unreadable;
 use crate::component::Component;
 use crate::config::closest;
 use crate::dataset::Record;
@@ -120,7 +121,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
             }
         },
     );
-    result.map_err(|error| match error {
+    let unreadable = result.map_err(|error| match error {
         ExportError::Dataset(error) => Failure::usage(error),
         ExportError::Store(error) => Failure::internal(error),
         ExportError::Row(error) => Failure::internal(error),
@@ -137,7 +138,15 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     for warning in fields.warnings() {
         display.print(&warning);
     }
-    Ok(Exit::Done)
+    let known = unreadable::tell(&state, false, display)?;
+    if known == 0 && unreadable > 0 {
+        display.print(&format!("warning: {}", unreadable::sentence(unreadable)));
+    }
+    Ok(if unreadable.max(known) > 0 && args.record.is_empty() {
+        Exit::Partial
+    } else {
+        Exit::Done
+    })
 }
 
 /// The format that a file's name tells; `-` is standard output.

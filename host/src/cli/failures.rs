@@ -15,8 +15,9 @@ use super::guard::Guard;
 use super::numbers::{count, counted, dollars};
 use super::project::{Project, State};
 use super::settings;
+use super::unreadable;
 use crate::core::causes::Cause;
-use crate::core::class::{MOST_ATTEMPTS, Rerun};
+use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 
 /// Say what failed and what to do about it: by class and component, or the newest one by one.
@@ -58,9 +59,10 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
     // For the error, where a name is not known.
     state.select(&args.selection.records())?;
     let filter = args.selection.filter();
+    let with_dataset = names_no_task(&args.selection);
     if let Some(file) = &args.export {
         let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
-        let written = export(&state, &filter, &guard, file)?;
+        let written = export(&state, &filter, with_dataset, &guard, file)?;
         if file != Path::new("-") {
             let are = if written == 1 { "is" } else { "are" };
             let tasks = counted(written, "failed task");
@@ -68,12 +70,44 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
         }
         return Ok(Exit::Done);
     }
+    if with_dataset && args.newest.is_none() {
+        bad_records(&state, args.json, display)?;
+    }
     let text = match args.newest {
         Some(limit) => newest(&state, &filter, limit, args.json).map_err(Failure::internal)?,
         None => grouped(&state, &filter, args.json).map_err(Failure::internal)?,
     };
     say(&text);
     Ok(Exit::Done)
+}
+
+/// Whether nothing but tasks of one component, category or record is wanted, so that records that cannot be read belong to
+/// what failed.
+fn names_no_task(selection: &FailureArgs) -> bool {
+    let of_class = selection.class.is_empty() || selection.class.contains(&FailureClass::Record);
+    of_class
+        && selection.component.is_empty()
+        && selection.category.is_empty()
+        && selection.record.is_empty()
+}
+
+/// Records that cannot be read have no task that failed.
+fn bad_records(state: &State, as_json: bool, display: &Display) -> Result<(), Failure> {
+    if as_json {
+        unreadable::each(state, |record| {
+            let mut value = json!({"event": "unreadable"});
+            if let (Some(event), Value::Object(record)) =
+                (value.as_object_mut(), unreadable::as_value(record))
+            {
+                event.extend(record);
+            }
+            emit(&value);
+            Ok(())
+        })?;
+        return Ok(());
+    }
+    unreadable::tell(state, false, display)?;
+    Ok(())
 }
 
 /// What a plain rerun does with tasks of which it tries some again.
@@ -275,12 +309,24 @@ fn row(state: &State, task: &FailedTask) -> Result<Value, StoreError> {
 fn export(
     state: &State,
     filter: &FailureFilter,
+    with_dataset: bool,
     guard: &Guard,
     file: &Path,
 ) -> Result<u64, Failure> {
     let State { store, indexed } = state;
     let mut out = guard.begin(Some(file)).map_err(Failure::usage)?;
     let mut written = 0;
+    if with_dataset {
+        written += unreadable::each(state, |record| {
+            let row = json!({
+                "record": record.id,
+                "line": record.line,
+                "class": FailureClass::Record.as_str(),
+                "cause": record.cause,
+            });
+            writeln!(out, "{row}").map_err(Failure::internal)
+        })?;
+    }
     let mut last: Option<FailedTask> = None;
     loop {
         let tasks = store

@@ -5,7 +5,7 @@ mod file;
 mod proposal;
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -14,9 +14,10 @@ use clap::Args;
 use super::display::{Display, say};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
-use super::settings;
+use super::{program, settings};
 use crate::config::{Config, FILE_NAME};
-use crate::dataset::{Dataset, DatasetError, Format, Survey};
+use crate::dataset::{Dataset, DatasetError, Survey};
+use crate::llm::providers::offline;
 use proposal::{Proposal, Wish};
 
 /// Write a batchgen.toml for a dataset of your own: looks at the file, proposes id, name and category, and a first
@@ -30,7 +31,7 @@ Examples:
   batchgen init data/books.jsonl --id isbn --category genre"
 )]
 pub(super) struct InitArgs {
-    /// Dataset: .yaml, .json, .jsonl or .csv
+    /// Dataset: .yaml, .json, .jsonl, .csv or .tsv
     #[arg(value_name = "DATASET")]
     dataset: PathBuf,
     /// Field that holds the id
@@ -42,6 +43,9 @@ pub(super) struct InitArgs {
     /// Field that holds the category
     #[arg(long, value_name = "FIELD")]
     category: Option<String>,
+    /// Model that the configuration names, as provider/model; asked for on a terminal
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Configuration to write
     #[arg(long, value_name = "FILE", default_value = FILE_NAME)]
     config: PathBuf,
@@ -68,8 +72,20 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
             args.config.display()
         ));
     }
-    let survey = Survey::of(&args.dataset).map_err(|error| explained(error, &args.dataset))?;
-    separated(&survey, &args.dataset)?;
+    if args.config.is_dir() {
+        return Err(anyhow!(
+            "{} is a directory\nhint: name a file with --config FILE",
+            args.config.display()
+        ));
+    }
+    let look = |first_of: Option<&str>| {
+        Survey::of(&args.dataset, first_of).map_err(|error| explained(error, &args.dataset))
+    };
+    let survey = look(None)?;
+    let survey = match proposal::grouping(&survey, args.id.as_deref()) {
+        Some(field) => look(Some(&field))?,
+        None => survey,
+    };
     let wish = Wish {
         id: args.id.as_deref(),
         name: args.name.as_deref(),
@@ -77,7 +93,8 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
     };
     let proposal = Proposal::of(&survey, &wish)?;
     let path = seen_from(&args.config, &args.dataset)?;
-    let text = file::text(&survey, &proposal, &path);
+    let model = model(args)?;
+    let text = file::text(&survey, &proposal, &path, &model);
     check(&args.config, &text)?;
     if let Some(folder) = args.config.parent() {
         fs::create_dir_all(folder)
@@ -89,7 +106,7 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         file.write_all(text.as_bytes())
     };
     write().with_context(|| format!("cannot write {}", args.config.display()))?;
-    say(&told(args, &survey, &proposal));
+    say(&told(args, &survey, &proposal, &model));
     let plugins = match &args.plugins {
         Some(plugins) => plugins.clone(),
         None => settings::plugins_directory(&Config::read(&args.config)?),
@@ -112,7 +129,7 @@ fn explained(error: DatasetError, file: &Path) -> anyhow::Error {
             file.display()
         ),
         DatasetError::UnknownFormat { .. } => anyhow!(
-            "{}: the extension tells no format\nhint: save it as .yaml, .json, .jsonl or .csv",
+            "{}: the extension tells no format\nhint: save it as .yaml, .json, .jsonl, .csv or .tsv",
             file.display()
         ),
         DatasetError::NoRecordList { ref found, .. } => anyhow!(
@@ -125,24 +142,43 @@ fn explained(error: DatasetError, file: &Path) -> anyhow::Error {
     }
 }
 
-/// A table with other separators than commas has one column, whose name holds all others.
-fn separated(survey: &Survey, file: &Path) -> anyhow::Result<()> {
-    let [only] = survey.fields.as_slice() else {
-        return Ok(());
+/// The model that the configuration is to name: as it was said, or as a person at a terminal says now.
+fn model(args: &InitArgs) -> anyhow::Result<String> {
+    let named = match &args.model {
+        Some(model) => Some(model.clone()),
+        None if io::stdin().is_terminal() && io::stderr().is_terminal() => asked_for()?,
+        None => None,
     };
-    let separator = [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")]
-        .into_iter()
-        .find(|(separator, _)| only.name.contains(*separator));
-    match separator {
-        Some((_, name)) if survey.format == Format::Csv => Err(anyhow!(
-            "{}:1: the columns are separated by {name}\nhint: save the file with commas",
-            file.display()
-        )),
-        _ => Ok(()),
+    let model = named.unwrap_or_else(|| offline::NAME.to_owned());
+    let is_written_well = model == offline::NAME
+        || model
+            .split_once('/')
+            .is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty());
+    if !is_written_well {
+        return Err(anyhow!(
+            "`{model}` is not the name of a model\nhint: write it as provider/model, as in openai/gpt-4o-mini, or `offline`"
+        ));
     }
+    Ok(model)
 }
 
-/// The dataset's path as the configuration has it: from its own directory where it lies below, else absolute.
+fn asked_for() -> anyhow::Result<Option<String>> {
+    let mut out = io::stderr();
+    // A terminal that is gone gives no answer either.
+    let _ = write!(
+        out,
+        "Model, as provider/model (openai/gpt-4o-mini, anthropic/claude-haiku-4-5, ...).\n\
+         Nothing stands for `offline`, which writes placeholders and needs no key: "
+    );
+    let _ = out.flush();
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    let line = line.trim();
+    Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// The dataset's path as the configuration has it: from the configuration's own directory, so that both can be moved
+/// together.
 fn seen_from(config: &Path, dataset: &Path) -> anyhow::Result<PathBuf> {
     let folder = config
         .parent()
@@ -150,46 +186,109 @@ fn seen_from(config: &Path, dataset: &Path) -> anyhow::Result<PathBuf> {
     let base = folder.unwrap_or(Path::new("."));
     let real = dataset.canonicalize()?;
     let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());
-    Ok(real
-        .strip_prefix(&base)
-        .map_or_else(|_| real.clone(), Path::to_owned))
+    let shared = real
+        .components()
+        .zip(base.components())
+        .take_while(|(one, other)| one == other)
+        .count();
+    let up = base.components().skip(shared).map(|_| PathBuf::from(".."));
+    let down = real.components().skip(shared);
+    Ok(up
+        .chain(down.map(|part| PathBuf::from(part.as_os_str())))
+        .collect())
 }
 
-/// What was written must be what a run accepts, for every record.
+/// What was written must be what a run accepts. Records that cannot be read are told, and fail there.
 fn check(config: &Path, text: &str) -> anyhow::Result<()> {
     let config = Config::parse(config, text)?;
-    let dataset = config.dataset.context("no dataset was written")?;
-    for entry in Dataset::open(dataset)?.entries() {
-        entry?;
+    let dataset = Dataset::open(config.dataset.context("no dataset was written")?)?;
+    let mut first = None;
+    for entry in dataset.entries() {
+        match entry {
+            Ok(_) => return Ok(()),
+            Err(error) => first = first.or(Some(error)),
+        }
     }
-    Ok(())
+    first.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal) -> String {
+fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal, model: &str) -> String {
+    let name = program::name();
     let mut text = format!(
-        "{}: {}, {}, {}\n",
+        "{}: {}{}{}, {}, {}\n",
         args.dataset.display(),
         survey.format.as_str(),
+        separated(survey),
+        survey
+            .encoding
+            .map_or_else(String::new, |encoding| format!(" in {encoding}")),
         counted(survey.records, "record"),
         counted(survey.fields.len() as u64, "field")
     );
+    if survey.unreadable > 0 {
+        text.push_str(&format!(
+            "  {} cannot be read; a run makes the others:\n",
+            counted(survey.unreadable, "record")
+        ));
+        for fault in &survey.faults {
+            text.push_str(&format!("    {fault}\n"));
+        }
+        if survey.unreadable > survey.faults.len() as u64 {
+            text.push_str("    ...\n");
+        }
+    }
     for (role, field, why) in proposal.reasons() {
         text.push_str(&format!("  {role:9} {field}: {why}\n"));
+        for passed in proposal.passed.iter().filter(|passed| passed.role == role) {
+            text.push_str(&format!(
+                "  {:9} not `{}`: {}\n",
+                "", passed.field, passed.why
+            ));
+        }
+    }
+    if survey.grouped {
+        text.push_str(
+            "  rows      of the same id: the first is the record, the others are passed over\n",
+        );
+    }
+    if !proposal.texts.is_empty() {
+        text.push_str(&format!(
+            "  texts     {}: some cells are numbers and others are not\n",
+            proposal.texts.join(", ")
+        ));
     }
     let elsewhere = if args.config == Path::new(FILE_NAME) {
         String::new()
     } else {
         format!(" --config {}", args.config.display())
     };
+    let config = args.config.display();
+    let component = file::COMPONENT;
     text.push_str(&format!(
-        "{} is written, with a first component `{}`.\n\nNext:\n  batchgen run --limit 3{elsewhere}\n      \
-         makes three records' files in content/{}/, without key or network\n  edit the prompt in {}, and run again: only \
-         what it changes is made again\n  batchgen plan --model openai/gpt-4o-mini{elsewhere}\n      says what a model would \
-         take for all of them; its key belongs into the environment or into .env\n",
-        args.config.display(),
-        file::COMPONENT,
-        file::COMPONENT,
-        args.config.display(),
+        "{config} is written, with a first component `{component}` and the model `{model}`.\n\nNext:\n"
     ));
+    if model == offline::NAME {
+        text.push_str(&format!(
+            "  {name} run --limit 3{elsewhere}\n      makes three placeholders in content/{component}/, without key or network\n  \
+             change `model` in {config}, edit the prompt, and run again\n      a real model's key belongs into the environment or \
+             into .env\n  {name} plan --model openai/gpt-4o-mini{elsewhere}\n      says what a model would take for all of them\n"
+        ));
+    } else {
+        text.push_str(&format!(
+            "  {name} plan{elsewhere}\n      says what all of them would take; the key belongs into the environment or into .env\n  \
+             {name} run --limit 3{elsewhere}\n      makes three records' files in content/{component}/\n  edit the prompt in \
+             {config}, and run again: only what it changes is made again\n"
+        ));
+    }
     text
+}
+
+/// What separates the cells, where it is not commas.
+fn separated(survey: &Survey) -> &'static str {
+    match survey.separator {
+        Some(b';') => " with semicolons",
+        Some(b'\t') => " with tabs",
+        Some(b'|') => " with bars",
+        _ => "",
+    }
 }

@@ -37,6 +37,7 @@ mod status;
 mod store;
 mod summary;
 mod table;
+mod unreadable;
 mod view;
 mod why;
 

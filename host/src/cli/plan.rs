@@ -15,6 +15,7 @@ use super::lanes;
 use super::missing_fields;
 use super::project::{Project, State, block_on};
 use super::settings;
+use super::unreadable;
 use crate::component::Component;
 use crate::llm::prices;
 use crate::run::Overwriting;
@@ -65,6 +66,7 @@ async fn plan(
     let state = State::open(project).await?;
     let selection = args.selection.records();
     let lease = state.select(&selection)?;
+    let unreadable = unreadable::tell(&state, args.json, display)?;
     let exit = match args.pilot {
         None => Exit::Done,
         Some(records) => {
@@ -74,6 +76,7 @@ async fn plan(
                 ..selection
             };
             let wanted = Wanted {
+                unreadable: None,
                 lease: state.select(&sampled)?,
                 components: components.to_vec(),
                 limits: &args.limits,
@@ -103,6 +106,7 @@ async fn plan(
             "outcome": outcome,
             "prices_of": prices::date(),
             "leftovers": clean::counts(&leftovers),
+            "unreadable_records": unreadable,
         }));
     } else {
         let space = if args.pilot.is_some() { "\n" } else { "" };

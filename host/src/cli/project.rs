@@ -243,6 +243,14 @@ impl State {
             ("record", records.first(), false),
         ] {
             let Some(name) = unknown else { continue };
+            if !of_categories
+                && let Some(bad) = store.bad_record(indexed, name).map_err(Failure::internal)?
+            {
+                return Err(Failure::usage(anyhow!(
+                    "the record `{name}` cannot be read: {}",
+                    bad.cause
+                )));
+            }
             let names = store
                 .names(indexed, of_categories, 10_000)
                 .map_err(Failure::internal)?;

@@ -74,8 +74,7 @@ fn record(project: &Project, state: &State, id: &str) -> Result<Record, Failure>
     if let Some(record) = there.filter(|record| record.id == id) {
         return Ok(record);
     }
-    for entry in project.dataset.entries() {
-        let (_, record) = entry.map_err(Failure::usage)?;
+    for (_, record) in project.dataset.entries().flatten() {
         if record.id == id {
             return Ok(record);
         }

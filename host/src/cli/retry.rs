@@ -85,6 +85,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         &args.selection.component,
     ))?;
     let wanted = Wanted {
+        unreadable: None,
         lease,
         components,
         limits: &args.limits,

@@ -8,6 +8,7 @@ use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::missing_fields;
 use super::project::{Project, State, block_on};
+use super::unreadable;
 use crate::component::Component;
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
@@ -63,7 +64,12 @@ async fn start(
 ) -> Result<Exit, Failure> {
     let state = State::open(&project).await?;
     let lease = state.select(&args.selection.records())?;
+    let unreadable = unreadable::tell(&state, args.json, display)?;
     let wanted = Wanted {
+        unreadable: args
+            .selection
+            .reaches_all(&state, &lease)?
+            .then_some(unreadable),
         lease,
         components,
         limits: &args.limits,

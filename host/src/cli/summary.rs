@@ -10,7 +10,7 @@ use super::numbers::{cost, count, counted, dollars, duration, has_pace, records}
 use super::plan::nothing_to_do;
 use super::progress::events;
 use super::table::Table;
-use super::{authors, clean};
+use super::{authors, clean, program, unreadable};
 use crate::core::class::FailureClass;
 use crate::core::statistics::{CategoryCount, FailureKind, View};
 use crate::run::{RunSummary, peak_memory};
@@ -73,9 +73,21 @@ pub(super) fn print(
         return;
     }
     let text = render(summary, noun, output, memory, width())
+        + &unreadable(&summary.view)
         + &authors::after_run(&summary.view.authors)
         + &clean::notice(leftovers);
     say(&format!("{text}{end}"));
+}
+
+fn unreadable(view: &View) -> String {
+    match view.unreadable {
+        0 => String::new(),
+        count => format!(
+            "{}: `{} failures` says which\n",
+            unreadable::sentence(count),
+            program::name()
+        ),
+    }
 }
 
 fn remedy(class: FailureClass) -> &'static str {

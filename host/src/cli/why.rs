@@ -16,7 +16,7 @@ use crate::core::change::Change;
 use crate::core::decision::{Author, FileState, LastOutcome};
 use crate::core::explain;
 use crate::core::recipe::ALL_FIELDS;
-use crate::dataset::Record;
+use crate::dataset::{AsWritten, Record};
 use crate::run::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
 use crate::store::TaskId;
 
@@ -258,14 +258,14 @@ impl Asked<'_> {
                 record
                     .fields
                     .get(name)
-                    .map_or_else(|| "absent".to_owned(), ToString::to_string),
+                    .map_or_else(|| "absent".to_owned(), |value| AsWritten(value).to_string()),
             ),
             Change::CategoryField(name) => Some(
                 self.project
                     .dataset
                     .category_fields(&record.category)
                     .and_then(|fields| fields.get(name))
-                    .map_or_else(|| "absent".to_owned(), ToString::to_string),
+                    .map_or_else(|| "absent".to_owned(), |value| AsWritten(value).to_string()),
             ),
             Change::Upstream(name) => {
                 let mut tasks = self.tasks.iter();

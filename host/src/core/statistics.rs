@@ -161,6 +161,7 @@ pub struct Statistics {
     ended: Vec<(u64, u64)>,
     calls: CallCount,
     authors: AuthorCount,
+    unreadable: u64,
     parked: u64,
     records: Pace,
     tasks: Pace,
@@ -210,6 +211,9 @@ pub struct View {
     /// Files of which a person should know who wrote them.
     #[serde(default)]
     pub authors: AuthorCount,
+    /// Records of the dataset that are wanted and cannot be read. They are not among the others.
+    #[serde(default)]
+    pub unreadable: u64,
     /// By component, in running order.
     pub components: Vec<ComponentCount>,
     /// By category, in running order; those beyond the first hundred are counted together.
@@ -274,6 +278,7 @@ impl Statistics {
             heat,
             calls: CallCount::default(),
             authors: AuthorCount::default(),
+            unreadable: 0,
             parked: 0,
             records: Pace::default(),
             tasks: Pace::default(),
@@ -316,6 +321,11 @@ impl Statistics {
     pub fn artifact_made(&mut self, record: &str, component: &str, by_stand_in: bool) {
         self.recent.made(record, component, by_stand_in);
         self.authors.placeholders += u64::from(by_stand_in);
+    }
+
+    /// So many records cannot be read.
+    pub fn unreadable(&mut self, count: u64) {
+        self.unreadable = count;
     }
 
     /// A file was kept, of which a person should know who wrote it.
@@ -453,6 +463,7 @@ impl Statistics {
                 self.calls.cost_micros,
             ),
             authors: self.authors,
+            unreadable: self.unreadable,
             components: self.components.clone(),
             categories,
         }

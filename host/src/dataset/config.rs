@@ -30,11 +30,24 @@ impl Format {
         let extension = path
             .extension()
             .map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let packed = |kind| DatasetError::Packed {
+            file: path.into(),
+            kind,
+        };
         match extension.as_deref() {
             Some("yaml" | "yml") => Ok(Self::Yaml),
             Some("json") => Ok(Self::Json),
             Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
-            Some("csv") => Ok(Self::Csv),
+            Some("csv" | "tsv" | "tab") => Ok(Self::Csv),
+            Some("gz" | "zst" | "bz2" | "xz" | "zip" | "tgz" | "7z") => {
+                Err(packed("is compressed; unpack it first"))
+            }
+            Some("xlsx" | "xls" | "xlsm" | "ods" | "numbers") => {
+                Err(packed("is a spreadsheet; save the table as CSV"))
+            }
+            Some("parquet" | "feather" | "arrow" | "avro" | "orc") => Err(packed(
+                "is in a format that is not read; save it as CSV or JSON Lines",
+            )),
             _ => Err(DatasetError::UnknownFormat { file: path.into() }),
         }
     }
@@ -83,6 +96,23 @@ pub struct DatasetConfig {
     /// Whether ids and categories that are not safe as file names are made so.
     #[serde(default)]
     pub safe_ids: bool,
+    /// Columns of a table that are texts whatever their cells look like, beside id, name and category.
+    #[serde(default)]
+    pub texts: Vec<String>,
+    /// What a record is whose id an earlier one has.
+    #[serde(default)]
+    pub repeated: Repetition,
+}
+
+/// What a record is whose id an earlier one has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Repetition {
+    /// A failure.
+    #[default]
+    Error,
+    /// Nothing: the first one counts, as where a shop lists the variants of a product in rows of their own.
+    First,
 }
 
 impl DatasetConfig {
@@ -99,6 +129,8 @@ impl DatasetConfig {
             category: category(),
             default_category: None,
             safe_ids: false,
+            texts: Vec::new(),
+            repeated: Repetition::Error,
         }
     }
 }
@@ -137,7 +169,7 @@ mod tests {
     fn a_misspelt_key_is_refused() {
         let error = serde_json::from_str::<DatasetConfig>(r#"{"path": "a", "catgory": "kind"}"#)
             .unwrap_err();
-        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `format`, `records`, `categories`, `categories-file`, `id`, `name`, `category`, `default-category`, `safe-ids` at line 1 column 23");
+        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `format`, `records`, `categories`, `categories-file`, `id`, `name`, `category`, `default-category`, `safe-ids`, `texts`, `repeated` at line 1 column 23");
     }
 
     #[test]
@@ -149,10 +181,11 @@ mod tests {
             ("a.jsonl", Format::Jsonl),
             ("a.ndjson", Format::Jsonl),
             ("a.b.csv", Format::Csv),
+            ("a.TSV", Format::Csv),
         ] {
             assert_eq!(Format::of(Path::new(path)).unwrap(), format, "{path}");
         }
-        insta::assert_snapshot!(Format::of(Path::new("data/list.xlsx")).unwrap_err(), @"data/list.xlsx: the extension tells no format; rename it to .yaml, .json, .jsonl or .csv, or set `format`");
-        insta::assert_snapshot!(Format::of(Path::new("yaml")).unwrap_err(), @"yaml: the extension tells no format; rename it to .yaml, .json, .jsonl or .csv, or set `format`");
+        insta::assert_snapshot!(Format::of(Path::new("data/list.xlsx")).unwrap_err(), @"data/list.xlsx: is a spreadsheet; save the table as CSV");
+        insta::assert_snapshot!(Format::of(Path::new("yaml")).unwrap_err(), @"yaml: the extension tells no format; rename it to .yaml, .json, .jsonl, .csv or .tsv, or set `format`");
     }
 }

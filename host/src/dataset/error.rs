@@ -28,6 +28,16 @@ pub enum DatasetError {
         /// The dataset.
         file: PathBuf,
     },
+    /// None of its records can be read.
+    #[error("{file}: none of its {count} records can be read{causes}", file = file.display(), causes = listed(causes))]
+    AllBad {
+        /// The dataset.
+        file: PathBuf,
+        /// How many there are.
+        count: u64,
+        /// What is wrong with the first of them.
+        causes: Vec<String>,
+    },
     /// The bytes are not text in UTF-8.
     #[error("{file}:{line}: is not UTF-8; save the file as UTF-8", file = file.display())]
     NotUtf8 {
@@ -37,10 +47,18 @@ pub enum DatasetError {
         line: u64,
     },
     /// The extension stands for no format.
-    #[error("{file}: the extension tells no format; rename it to .yaml, .json, .jsonl or .csv, or set `format`", file = file.display())]
+    #[error("{file}: the extension tells no format; rename it to .yaml, .json, .jsonl, .csv or .tsv, or set `format`", file = file.display())]
     UnknownFormat {
         /// The dataset or the file of category facts.
         file: PathBuf,
+    },
+    /// The file holds no text that could be read.
+    #[error("{file}: {kind}", file = file.display())]
+    Packed {
+        /// The dataset or the file of category facts.
+        file: PathBuf,
+        /// What it is, and what to do.
+        kind: &'static str,
     },
     /// A document has no list under the key.
     #[error(
@@ -171,6 +189,25 @@ pub enum DatasetError {
         /// First ids of the category facts.
         known: Vec<String>,
     },
+    /// Two records become the same file name.
+    #[error(
+        "{file}:{second_line}: the ids {second:?} and {first:?} of line {first_line} become the same file name, `{id}`; change one of them",
+        file = file.display()
+    )]
+    SameName {
+        /// The dataset.
+        file: PathBuf,
+        /// What both become.
+        id: String,
+        /// The first as it is written.
+        first: String,
+        /// Its first line.
+        first_line: u64,
+        /// The second as it is written.
+        second: String,
+        /// Its first line.
+        second_line: u64,
+    },
     /// Two records, or two categories, have the same id.
     #[error("{file}:{second_line}: the id `{id}` is taken by line {first_line}; give one of them another id, or remove it", file = file.display())]
     DuplicateId {
@@ -201,6 +238,8 @@ impl DatasetError {
             | Self::Unreadable { .. }
             | Self::Empty { .. }
             | Self::UnknownFormat { .. }
+            | Self::Packed { .. }
+            | Self::AllBad { .. }
             | Self::NoRecordList { .. } => None,
             Self::NotUtf8 { line, .. }
             | Self::CannotSplit { line, .. }
@@ -213,6 +252,9 @@ impl DatasetError {
             | Self::UnsafeId { line, .. }
             | Self::UnknownCategory { line, .. }
             | Self::DuplicateId {
+                second_line: line, ..
+            }
+            | Self::SameName {
                 second_line: line, ..
             }
             | Self::Changed { line, .. } => Some(*line),
@@ -251,6 +293,10 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
+}
+
+fn listed(causes: &[String]) -> String {
+    causes.iter().map(|cause| format!("\n  {cause}")).collect()
 }
 
 fn did_you_mean(name: Option<&str>) -> String {

@@ -1,5 +1,7 @@
 //! Which ids are safe as file names everywhere, and how to make one.
 
+use crate::core::digest::Digest;
+
 const LONGEST: usize = 128;
 
 /// Whether `id` is 1 to 128 ASCII lower-case letters, digits, `-`, `_` or `.`, and starts with neither
@@ -11,30 +13,51 @@ pub fn is_safe_id(id: &str) -> bool {
     (1..=LONGEST).contains(&id.len()) && !id.starts_with(['.', '-']) && id.bytes().all(allowed)
 }
 
-/// The safe id that is nearest to `text`: lower case, runs of other characters as one `-`. A text with
-/// no letter or digit gives `record`.
+/// The safe id that is nearest to `text`: lower case, letters of other scripts as Latin ones, runs of other characters as
+/// one `-`. What is too long, or says nothing in Latin letters, ends in a hash of the whole, so that two of them differ.
 pub fn safe_id(text: &str) -> String {
     let mut id = String::new();
-    for character in text.chars() {
-        let character = character.to_ascii_lowercase();
-        if character.is_ascii_lowercase() || character.is_ascii_digit() || "_.".contains(character)
-        {
-            id.push(character);
-        } else if !id.ends_with('-') {
-            id.push('-');
+    for character in text.trim().chars() {
+        let mut plain = [0; 4];
+        let latin = match character {
+            '\u{e4}' | '\u{c4}' => "ae",
+            '\u{f6}' | '\u{d6}' => "oe",
+            '\u{fc}' | '\u{dc}' => "ue",
+            character if character.is_ascii() => character.encode_utf8(&mut plain),
+            character => deunicode::deunicode_char(character).unwrap_or(" "),
+        };
+        for letter in latin.chars().map(|letter| letter.to_ascii_lowercase()) {
+            if letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_.".contains(letter) {
+                id.push(letter);
+            } else if !id.ends_with('-') {
+                id.push('-');
+            }
         }
-        if id.len() >= LONGEST {
-            break;
+        // The syllables of scripts without spaces are words of their own.
+        if latin.len() > 1 && latin.ends_with(' ') && !id.ends_with('-') {
+            id.push('-');
         }
     }
     let id = id
         .trim_start_matches(['.', '-'])
         .trim_end_matches(['.', '-']);
     if id.is_empty() {
-        "record".into()
+        format!("record-{}", short_hash(text))
+    } else if id.len() > LONGEST {
+        let hash = short_hash(text);
+        let kept = id.get(..LONGEST - hash.len() - 1).unwrap_or(id);
+        format!("{}-{hash}", kept.trim_end_matches(['.', '-']))
     } else {
         id.into()
     }
+}
+
+fn short_hash(text: &str) -> String {
+    Digest::of(text.as_bytes())
+        .to_string()
+        .chars()
+        .take(8)
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,7 +95,33 @@ mod tests {
     fn the_remedy_reads_like_the_original() {
         assert_eq!(safe_id("Stainless Steel (304)"), "stainless-steel-304");
         assert_eq!(safe_id("../../etc/passwd"), "etc-passwd");
-        assert_eq!(safe_id("\u{65e5}\u{672c}"), "record");
+        for (text, id) in [
+            ("Größe", "groesse"),
+            ("ÜBER ÄÖÜ", "ueber-aeoeue"),
+            ("łódź", "lodz"),
+            ("Crème brûlée", "creme-brulee"),
+            ("стол", "stol"),
+            ("стул", "stul"),
+            ("Ελλάδα", "ellada"),
+            ("日本", "ri-ben"),
+            ("中国", "zhong-guo"),
+            ("  padded  ", "padded"),
+        ] {
+            assert_eq!(safe_id(text), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn different_texts_that_say_nothing_or_too_much_stay_different() {
+        let long = "x".repeat(200);
+        for (one, other) in [
+            ("\u{200d}", "\u{2060}"),
+            ("!!!", "???"),
+            (&format!("{long}a"), &format!("{long}b")),
+        ] {
+            assert_ne!(safe_id(one), safe_id(other), "{one} {other}");
+            assert!(is_safe_id(&safe_id(one)));
+        }
     }
 
     proptest! {

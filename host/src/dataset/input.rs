@@ -7,7 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use encoding_rs::Encoding;
+
 use super::DatasetError;
+use super::encoding;
 use super::source::Place;
 
 const BUFFER: usize = 64 * 1024;
@@ -16,8 +19,13 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// A file that readers share. They do not move each other, since each keeps its own offset.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
+    /// Its text in UTF-8: the file itself, but for one in another encoding.
     pub file: Arc<File>,
+    /// The file itself, which tells whether it has changed.
+    pub original: Arc<File>,
     pub path: PathBuf,
+    /// How it is encoded, if not in UTF-8.
+    pub encoding: Option<&'static str>,
 }
 
 impl Shared {
@@ -30,14 +38,58 @@ impl Shared {
                 Ok(file)
             }
         });
-        match opened {
-            Ok(file) => Ok(Self {
-                file: Arc::new(file),
+        let read = opened.and_then(|original| {
+            let kind = packed(&original)?;
+            let encoding = encoding::of_file(&original)?;
+            let file = match encoding {
+                Some(encoding) => Arc::new(encoding::decoded(&original, encoding)?),
+                None => Arc::new(original.try_clone()?),
+            };
+            Ok((original, file, encoding, kind))
+        });
+        match read {
+            Ok((_, _, _, Some(kind))) => Err(DatasetError::Packed { file: path, kind }),
+            Ok((original, file, encoding, None)) => Ok(Self {
+                file,
+                original: Arc::new(original),
                 path,
+                encoding: encoding.map(Encoding::name),
             }),
             Err(source) => Err(DatasetError::io(&path, source)),
         }
     }
+}
+
+/// What a file is that holds no text, if its first bytes tell.
+fn packed(file: &File) -> io::Result<Option<&'static str>> {
+    const KINDS: [(&[u8], &str); 7] = [
+        (&[0x1f, 0x8b], "is compressed by gzip; unpack it first"),
+        (
+            b"PK\x03\x04",
+            "is a ZIP archive or a spreadsheet; save the table as CSV, or unpack the archive",
+        ),
+        (b"PAR1", "is in Parquet; save it as CSV or JSON Lines"),
+        (
+            &[0xd0, 0xcf, 0x11, 0xe0],
+            "is an old spreadsheet or document; save the table as CSV",
+        ),
+        (
+            b"SQLite format 3\0",
+            "is a database; export the table as CSV",
+        ),
+        (
+            &[0x28, 0xb5, 0x2f, 0xfd],
+            "is compressed by zstd; unpack it first",
+        ),
+        (b"BZh", "is compressed by bzip2; unpack it first"),
+    ];
+    let mut head = [0; 16];
+    let read = file.read_at(&mut head, 0)?;
+    let head = head.get(..read).unwrap_or_default();
+    Ok(KINDS
+        .iter()
+        .find(|(magic, _)| head.starts_with(magic))
+        .map(|(_, kind)| *kind))
 }
 
 /// A position in a file, before a byte.
@@ -143,11 +195,6 @@ impl Input {
             let head = input.fill()?;
             if head.starts_with(BYTE_ORDER_MARK) {
                 input.consume(BYTE_ORDER_MARK.len());
-            } else if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-                return Err(DatasetError::NotUtf8 {
-                    file: shared.path.clone(),
-                    line: 1,
-                });
             }
         }
         Ok(input)

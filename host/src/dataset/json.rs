@@ -6,13 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeSeed;
+use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::Value;
 
 use super::DatasetError;
 use super::error::At;
-use super::input::{Chunk, Input, Mark};
-use super::list::{Keys, Layout, Located, Split, Wanted};
+use super::input::{Chunk, Input, Line, Mark};
+use super::list::{Keys, Layout, Located, Piece, Split, Wanted};
+use super::number;
 use super::value::{Allowance, repeated};
 
 const KEY_LIMIT: usize = 1024;
@@ -25,7 +26,9 @@ pub(super) fn parse(
     format: &'static str,
 ) -> Result<Value, DatasetError> {
     let allowance = Allowance::new(limit);
-    let mut json = serde_json::Deserializer::from_str(text);
+    // The line feed behind a record is none of its lines.
+    let text = number::marked(text.trim_end());
+    let mut json = serde_json::Deserializer::from_str(&text);
     let value = allowance
         .seed()
         .deserialize(&mut json)
@@ -82,12 +85,47 @@ pub(super) fn locate(
     }
 }
 
+/// Whether a file holds one object a line, whatever its name says: an object on its line, and another one behind it.
+pub(super) fn is_lines(mut input: Input, limit: usize) -> Result<bool, DatasetError> {
+    let mut next = || -> Result<Option<Line>, DatasetError> {
+        while let Some(line) = input.line(limit)? {
+            if !line.trimmed().is_empty() {
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    };
+    let Some(first) = next()? else {
+        return Ok(false);
+    };
+    let whole = first.length <= limit as u64
+        && first.trimmed().starts_with(b"{")
+        && serde_json::from_slice::<IgnoredAny>(first.trimmed()).is_ok();
+    Ok(whole && next()?.is_some_and(|second| second.trimmed().starts_with(b"{")))
+}
+
+/// Whether a file is one array that goes over several lines, whatever its name says.
+pub(super) fn is_array(input: Input) -> Result<bool, DatasetError> {
+    let mut scan = Scan {
+        input,
+        path: PathBuf::new(),
+    };
+    scan.space()?;
+    if scan.input.next()? != Some(b'[') {
+        return Ok(false);
+    }
+    scan.space()?;
+    Ok(matches!(scan.input.peek()?, Some(b'{')))
+}
+
 /// Splits an array into its elements.
 pub(super) struct JsonSplit {
     scan: Scan,
     limit: usize,
     key: Option<String>,
     first: bool,
+    /// Whether it was told that a comma is missing here.
+    told: bool,
     /// Whether the rest of the file is looked at, too.
     check_rest: bool,
 }
@@ -106,6 +144,7 @@ impl JsonSplit {
             limit,
             key,
             first: true,
+            told: false,
             check_rest,
         }
     }
@@ -136,8 +175,9 @@ impl JsonSplit {
 }
 
 impl Split for JsonSplit {
-    fn next(&mut self) -> Result<Option<Chunk>, DatasetError> {
+    fn next(&mut self) -> Result<Option<Piece>, DatasetError> {
         self.scan.space()?;
+        let opens = |byte: Option<u8>| matches!(byte, Some(b'{' | b'['));
         match self.scan.input.peek()? {
             Some(b']') => {
                 self.scan.input.next()?;
@@ -156,6 +196,13 @@ impl Split for JsonSplit {
                 }
             }
             Some(_) if self.first => {}
+            // The element itself is whole, and so is what follows.
+            byte if opens(byte) && !self.told => {
+                self.told = true;
+                let error = self.scan.syntax("a comma is missing before the element");
+                return Ok(Some(Piece::Broken(error)));
+            }
+            byte if opens(byte) => {}
             Some(_) => return Err(self.scan.syntax("expected `,` or `]` after an element")),
             None => {
                 return Err(self
@@ -164,9 +211,10 @@ impl Split for JsonSplit {
             }
         }
         self.first = false;
+        self.told = false;
         let mut chunk = Chunk::at(self.scan.input.mark());
         self.scan.value(Some((&mut chunk, self.limit)))?;
-        Ok(Some(chunk))
+        Ok(Some(Piece::Element(chunk)))
     }
 }
 
@@ -430,7 +478,8 @@ mod tests {
         a.json:2: is not valid JSON: a comma follows the last element; remove it
         ---
         line 1: a
-        a.json:2: is not valid JSON: expected `,` or `]` after an element
+        a.json:2: is not valid JSON: a comma is missing before the element
+        line 2: a
         ---
         line 1: a
         a.json:2: is not valid JSON: the file ends within a value; it may have been cut off
@@ -445,7 +494,8 @@ mod tests {
         ---
         a.json:1: is not valid JSON: expected `,` or `}` after a value
         ---
-        a.json: has no list under `records`; its keys are id, name, category; name the key of the list in the configuration, or write the list at the top
+        line 1: a
+        line 2: a
         "#);
     }
 

@@ -2,7 +2,7 @@
 
 use super::DatasetError;
 use super::input::{Chunk, Input};
-use super::list::Split;
+use super::list::{Piece, Split};
 
 /// Splits at the ends of lines.
 pub(super) struct JsonlSplit {
@@ -11,14 +11,14 @@ pub(super) struct JsonlSplit {
 }
 
 impl Split for JsonlSplit {
-    fn next(&mut self) -> Result<Option<Chunk>, DatasetError> {
+    fn next(&mut self) -> Result<Option<Piece>, DatasetError> {
         while let Some(line) = self.input.line(self.limit)? {
             if line.trimmed().is_empty() && line.bytes.len() as u64 == line.length {
                 continue;
             }
             let mut chunk = Chunk::at(line.start);
             chunk.push(&line, self.limit);
-            return Ok(Some(chunk));
+            return Ok(Some(Piece::Element(chunk)));
         }
         Ok(None)
     }
@@ -44,7 +44,7 @@ mod tests {
         ];
         insta::assert_snapshot!(Fixture::new("a.jsonl", lines.join("\r\n")).report(), @r#"
         line 2: a
-        a.jsonl:4: is not valid JSON Lines: EOF while parsing an object
+        a.jsonl:3: is not valid JSON Lines: EOF while parsing an object
         a.jsonl:5: expected an object with named fields, found a list; write `field: value` pairs
         a.jsonl:6: the record is larger than 1048576 bytes; keep long texts in files of their own
         a.jsonl:7: is not valid JSON Lines: the key `id` appears twice; keep one of them
@@ -66,6 +66,6 @@ mod tests {
         line 1: a
         a.jsonl:2: is not UTF-8; save the file as UTF-8
         "#);
-        insta::assert_snapshot!(Fixture::new("utf16.jsonl", b"\xff\xfe{\0}\0").report(), @"utf16.jsonl:1: is not UTF-8; save the file as UTF-8");
+        insta::assert_snapshot!(Fixture::new("utf16.jsonl", b"\xff\xfe{\0}\0").report(), @"utf16.jsonl:1: the field `id` is missing; fill it in, or name another field in the configuration");
     }
 }

@@ -1,11 +1,14 @@
 //! A list of objects in a file: where it is, how it is split, how one of its elements is parsed. Records and
 //! category facts are both such lists.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::csv::{self, CsvSplit};
+use super::csv::{self, CsvSplit, Table};
+use super::encoding;
 use super::error::At;
 use super::input::{Chunk, Input, Mark, Shared};
 use super::json::{self, JsonSplit};
@@ -17,10 +20,19 @@ use super::{DatasetError, Format};
 /// First keys of a document that messages name.
 const NAMED_KEYS: usize = 12;
 
+/// What a walk through a list comes to.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// The text of one element.
+    Element(Chunk),
+    /// Something that is no element; behind it there may be more.
+    Broken(DatasetError),
+}
+
 /// Walks through a list, one element at a time.
 pub(super) trait Split: Send {
     /// The next element. After an error the list cannot be walked any further.
-    fn next(&mut self) -> Result<Option<Chunk>, DatasetError>;
+    fn next(&mut self) -> Result<Option<Piece>, DatasetError>;
 }
 
 /// How a list is written, and where.
@@ -35,7 +47,7 @@ pub(super) enum Layout {
     /// One element a line.
     JsonLines,
     /// One element a row; `start` is after the header.
-    Csv { start: Mark, header: Vec<String> },
+    Csv { start: Mark, table: Table },
 }
 
 /// The keys that lists are looked for under.
@@ -97,6 +109,8 @@ pub(super) struct List {
     format: Format,
     layout: Layout,
     element: Element,
+    /// Whether a row was read that is in Windows-1252.
+    is_western: AtomicBool,
 }
 
 /// How a list and its elements are treated.
@@ -126,13 +140,20 @@ impl List {
         let mut input = Input::new(&shared, Mark::START)?;
         let located = match format {
             Format::Yaml => yaml::locate(input, &shared.path, wanted)?,
+            Format::Json if json::is_lines(Input::new(&shared, Mark::START)?, records.limit)? => {
+                Located::Top(Layout::JsonLines)
+            }
             Format::Json => json::locate(input, &shared.path, wanted)?,
+            // Whoever saved an array under this name meant its elements.
+            Format::Jsonl if json::is_array(Input::new(&shared, Mark::START)?)? => {
+                json::locate(input, &shared.path, wanted)?
+            }
             Format::Jsonl => Located::Top(Layout::JsonLines),
             Format::Csv => {
-                let header = read_header(&mut input, &shared.path, records.limit)?;
+                let table = read_header(&shared, &mut input, records.limit)?;
                 Located::Top(Layout::Csv {
                     start: input.mark(),
-                    header,
+                    table,
                 })
             }
         };
@@ -145,6 +166,7 @@ impl List {
             format,
             layout,
             element,
+            is_western: AtomicBool::new(false),
         };
         Ok((
             list(layout, records),
@@ -194,10 +216,12 @@ impl List {
                 input: input(Mark::START)?,
                 limit,
             }),
-            Layout::Csv { start, .. } => Box::new(CsvSplit {
-                input: input(*start)?,
+            Layout::Csv { start, table } => Box::new(CsvSplit::new(
+                input(*start)?,
+                self.shared.clone(),
+                table.clone(),
                 limit,
-            }),
+            )),
         })
     }
 
@@ -212,23 +236,65 @@ impl List {
                 limit: self.element.limit,
             });
         }
-        let text = utf8(&chunk.bytes, &at)?;
+        let text = match &self.layout {
+            Layout::Csv { .. } => {
+                let text = row_text(&chunk.bytes, &at)?;
+                if matches!(text, Cow::Owned(_)) {
+                    self.is_western.store(true, Ordering::Relaxed);
+                }
+                text
+            }
+            _ => Cow::Borrowed(utf8(&chunk.bytes, &at)?),
+        };
+        let text = text.as_ref();
         match &self.layout {
             Layout::YamlList { .. } => yaml::parse_item(text, &at, self.element.limit),
             Layout::YamlDocuments => yaml::parse(text, &at, self.element.limit),
             Layout::Json { .. } | Layout::JsonLines => {
                 json::parse(text, &at, self.element.limit, self.format.as_str())
             }
-            Layout::Csv { header, .. } => csv::parse(text, header, &self.element.texts, &at),
+            Layout::Csv { table, .. } => csv::parse(text, table, &self.element.texts, &at),
+        }
+    }
+
+    /// How the file is encoded, if not in UTF-8, as far as it was read.
+    pub fn encoding(&self) -> Option<&'static str> {
+        let western = || {
+            let is_western = self.is_western.load(Ordering::Relaxed);
+            is_western.then_some("Windows-1252")
+        };
+        self.shared.encoding.or_else(western)
+    }
+
+    /// What separates the cells, if it is a table.
+    pub fn separator(&self) -> Option<u8> {
+        match &self.layout {
+            Layout::Csv { table, .. } => Some(table.separator),
+            _ => None,
         }
     }
 }
 
-fn read_header(input: &mut Input, path: &Path, limit: usize) -> Result<Vec<String>, DatasetError> {
-    let empty = || DatasetError::Empty {
-        file: path.to_path_buf(),
-    };
-    let chunk = csv::next_row(input, limit)?.ok_or_else(empty)?;
+fn read_header(shared: &Shared, input: &mut Input, limit: usize) -> Result<Table, DatasetError> {
+    let path = &shared.path;
+    let empty = || DatasetError::Empty { file: path.clone() };
+    // Where a quote opens depends on what separates the cells, so the line itself is looked at first.
+    let mut ahead = Input::new(shared, input.mark())?;
+    let mut separator = None;
+    while let Some(line) = ahead.line(limit)? {
+        if let Some(told) = csv::told_separator(line.text()) {
+            separator = Some(told);
+            input.line(limit)?;
+        } else if csv::is_blank(line.text()) {
+            input.line(limit)?;
+        } else {
+            let found = || csv::separator_of(line.text(), path);
+            separator = Some(separator.unwrap_or_else(found));
+            break;
+        }
+    }
+    let separator = separator.ok_or_else(empty)?;
+    let chunk = csv::next_row(input, separator, limit, limit as u64)?.ok_or_else(empty)?;
     let at = At {
         path,
         line: chunk.place.line,
@@ -241,7 +307,7 @@ fn read_header(input: &mut Input, path: &Path, limit: usize) -> Result<Vec<Strin
             limit,
         });
     }
-    csv::header(utf8(&chunk.bytes, &at)?, &at)
+    csv::header(&row_text(&chunk.bytes, &at)?, separator, &at)
 }
 
 /// The layouts of records and category facts among the keys of a document.
@@ -262,13 +328,24 @@ fn choose(
     }
 }
 
+/// The text of a row, which a spreadsheet may have written as Windows-1252.
+fn row_text<'a>(bytes: &'a [u8], at: &At<'_>) -> Result<Cow<'a, str>, DatasetError> {
+    encoding::row_text(bytes).ok_or_else(|| not_utf8(bytes, at))
+}
+
 fn utf8<'a>(bytes: &'a [u8], at: &At<'_>) -> Result<&'a str, DatasetError> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let valid = bytes.iter().take(error.valid_up_to());
-        let line = at.line + valid.filter(|byte| **byte == b'\n').count() as u64;
-        DatasetError::NotUtf8 {
-            file: at.file(),
-            line,
-        }
-    })
+    std::str::from_utf8(bytes).map_err(|_| not_utf8(bytes, at))
+}
+
+/// Names the line of the first byte that is not.
+fn not_utf8(bytes: &[u8], at: &At<'_>) -> DatasetError {
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => text.len(),
+        Err(error) => error.valid_up_to(),
+    };
+    let before = bytes.iter().take(valid);
+    DatasetError::NotUtf8 {
+        file: at.file(),
+        line: at.line + before.filter(|byte| **byte == b'\n').count() as u64,
+    }
 }

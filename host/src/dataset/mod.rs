@@ -8,6 +8,7 @@
 //!
 //! - Memory holds one record and the category facts, however large the file is.
 //! - A bad record is one `Err` of the stream, which then goes on; a broken file ends it.
+//! - Numbers keep their digits.
 //! - Every record that leaves here has a safe id, a name and a category.
 //!
 //! Not here: finding duplicate ids (that takes an index, which the store has), watching files for change,
@@ -15,17 +16,20 @@
 
 mod config;
 mod csv;
+mod encoding;
 mod error;
 mod id;
 mod input;
 mod json;
 mod jsonl;
 mod list;
+mod number;
 mod record;
 mod source;
 mod survey;
 mod value;
 mod yaml;
+mod yaml_numbers;
 mod yaml_split;
 
 #[cfg(test)]
@@ -33,9 +37,10 @@ mod fixture;
 #[cfg(test)]
 mod round_trip;
 
-pub use config::{DatasetConfig, Format};
+pub use config::{DatasetConfig, Format, Repetition};
 pub use error::DatasetError;
 pub use id::{is_safe_id, safe_id};
-pub use record::{Category, Record, RecordHash};
+pub use number::{AsWritten, written};
+pub use record::{Category, Record, RecordHash, Written};
 pub use source::{Dataset, Entries, FileStamp, Place, Rows};
 pub use survey::{Field, Repeated, Survey};

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{At, DatasetError, kind_of};
 use super::id::{is_safe_id, safe_id};
+use super::number;
 use crate::config::closest;
 
 /// SHA-256 of a record; see [`Record::hash`].
@@ -21,6 +22,17 @@ pub struct Record {
     pub category: String,
     /// All other fields, in the order of the file.
     pub fields: Map<String, Value>,
+    /// Id and category as they are written, where they were made safe.
+    pub written: Written,
+}
+
+/// Id and category as a dataset has them, where they are not safe as file names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The id.
+    pub id: Option<Box<str>>,
+    /// The category.
+    pub category: Option<Box<str>>,
 }
 
 /// What is known of a category as such.
@@ -45,6 +57,16 @@ pub(super) struct Names {
 }
 
 impl Record {
+    /// The id as the dataset has it.
+    pub fn written_id(&self) -> &str {
+        self.written.id.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The category as the dataset has it.
+    pub fn written_category(&self) -> &str {
+        self.written.category.as_deref().unwrap_or(&self.category)
+    }
+
     /// A hash of all that the record says. Comments, white space and the format do not count; the order
     /// of the fields does, since components see it.
     pub fn hash(&self) -> RecordHash {
@@ -68,13 +90,9 @@ impl Record {
         at: &At<'_>,
     ) -> Result<Self, DatasetError> {
         let mut fields = object(value, at)?;
-        let id = id_of(&fields, &names.id, names.safe_ids, at)?;
-        let name = if names.name == names.id {
-            text_of(&fields, &names.id, true, at)?
-        } else {
-            text_of(&fields, &names.name, false, at)?
-        };
-        let category = category_of(&fields, names, at)?;
+        let (id, written_id) = own_id(&fields, &names.id, names.safe_ids, at)?;
+        let name = text_of(&fields, &names.name, at)?;
+        let (category, written_category) = category_of(&fields, names, at)?;
         fields.shift_remove(&names.name);
         if !names.safe_ids {
             fields.shift_remove(&names.id);
@@ -85,6 +103,10 @@ impl Record {
             name,
             category,
             fields,
+            written: Written {
+                id: written_id,
+                category: written_category,
+            },
         })
     }
 }
@@ -93,10 +115,18 @@ impl Category {
     /// Takes the id out of a parsed entry.
     pub(super) fn from_value(value: Value, at: &At<'_>) -> Result<Self, DatasetError> {
         let mut fields = object(value, at)?;
-        let id = id_of(&fields, "id", false, at)?;
+        let (id, _) = own_id(&fields, "id", false, at)?;
         fields.shift_remove("id");
         Ok(Self { id, fields })
     }
+}
+
+/// The id of a parsed row, whatever else is wrong with it.
+pub(super) fn id_of(value: &Value, names: &Names, at: &At<'_>) -> Option<String> {
+    let fields = value.as_object()?;
+    own_id(fields, &names.id, names.safe_ids, at)
+        .ok()
+        .map(|(id, _)| id)
 }
 
 pub(super) fn object(value: Value, at: &At<'_>) -> Result<Map<String, Value>, DatasetError> {
@@ -110,22 +140,25 @@ pub(super) fn object(value: Value, at: &At<'_>) -> Result<Map<String, Value>, Da
     }
 }
 
-fn id_of(
+/// An id as it is used, and as it is written where that is something else.
+type Used = (String, Option<Box<str>>);
+
+fn own_id(
     fields: &Map<String, Value>,
     field: &str,
     make_safe: bool,
     at: &At<'_>,
-) -> Result<String, DatasetError> {
-    safe(text_of(fields, field, true, at)?, field, make_safe, at)
+) -> Result<Used, DatasetError> {
+    safe(text_of(fields, field, at)?, field, make_safe, at)
 }
 
 fn category_of(
     fields: &Map<String, Value>,
     names: &Names,
     at: &At<'_>,
-) -> Result<String, DatasetError> {
+) -> Result<Used, DatasetError> {
     let category = match (
-        text_of(fields, &names.category, names.safe_ids, at),
+        text_of(fields, &names.category, at),
         &names.default_category,
     ) {
         (Err(DatasetError::MissingField { .. }), Some(category)) => category.clone(),
@@ -134,22 +167,16 @@ fn category_of(
     safe(category, &names.category, names.safe_ids, at)
 }
 
-/// An id as it is used.
-fn safe(id: String, field: &str, make_safe: bool, at: &At<'_>) -> Result<String, DatasetError> {
+fn safe(id: String, field: &str, make_safe: bool, at: &At<'_>) -> Result<Used, DatasetError> {
     if make_safe && !is_safe_id(&id) {
-        return Ok(safe_id(&id));
+        return Ok((safe_id(&id), Some(id.into())));
     }
     check_id(&id, field, at)?;
-    Ok(id)
+    Ok((id, None))
 }
 
-/// The text of a field that must have one.
-fn text_of(
-    fields: &Map<String, Value>,
-    field: &str,
-    or_integer: bool,
-    at: &At<'_>,
-) -> Result<String, DatasetError> {
+/// The text of a field that must have one, without white space around it. A number is its digits.
+fn text_of(fields: &Map<String, Value>, field: &str, at: &At<'_>) -> Result<String, DatasetError> {
     let missing = |cause| {
         let others = fields
             .keys()
@@ -167,18 +194,17 @@ fn text_of(
         None => Err(missing("is missing")),
         Some(Value::Null) => Err(missing("is null")),
         Some(Value::String(text)) if text.trim().is_empty() => Err(missing("is empty")),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Number(number)) if or_integer && (number.is_i64() || number.is_u64()) => {
-            Ok(number.to_string())
+        Some(value @ Value::String(text)) => {
+            Ok(number::written(value).unwrap_or(text.trim()).to_owned())
         }
-        Some(other) => {
-            let expected = if or_integer {
-                "a string or an integer"
-            } else {
-                "a string"
-            };
-            Err(wrong_type(other, field, expected, at))
-        }
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        Some(other) => Err(DatasetError::WrongType {
+            file: at.file(),
+            line: at.line,
+            field: field.into(),
+            expected: "a text or a number",
+            found: kind_of(other),
+        }),
     }
 }
 
@@ -193,16 +219,6 @@ fn check_id(id: &str, field: &str, at: &At<'_>) -> Result<(), DatasetError> {
         id: id.chars().take(160).collect(),
         safe: safe_id(id),
     })
-}
-
-fn wrong_type(value: &Value, field: &str, expected: &'static str, at: &At<'_>) -> DatasetError {
-    DatasetError::WrongType {
-        file: at.file(),
-        line: at.line,
-        field: field.into(),
-        expected,
-        found: kind_of(value),
-    }
 }
 
 #[cfg(test)]
@@ -236,13 +252,13 @@ mod tests {
         a.jsonl:3: the field `name` is null; fill it in, or name another field in the configuration
         a.jsonl:4: the field `name` is empty; fill it in, or name another field in the configuration
         a.jsonl:5: the field `category` is missing; fill it in, or name another field in the configuration
-        a.jsonl:6: the field `id` must be a string or an integer, found a number; put it in quotes if it is meant as text
-        a.jsonl:7: the field `name` must be a string, found a number; put it in quotes if it is meant as text
-        a.jsonl:8: the field `category` must be a string, found a list; put it in quotes if it is meant as text
+        line 6: 1.5
+        line 7: a
+        a.jsonl:8: the field `category` must be a text or a number, found a list; put it in quotes if it is meant as text
         a.jsonl:9: the id "Stainless Steel" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `stainless-steel`
         a.jsonl:10: the id "../../etc/passwd" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `etc-passwd`
         a.jsonl:11: the id "-5" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `5`
-        a.jsonl:12: the id "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`
+        a.jsonl:12: the id "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-c2a908d9`
         a.jsonl:13: the category "Metals & Alloys" is not safe as a file name; use 1 to 128 lower-case letters, digits, `-`, `_` and `.`, not starting with `.` or `-`: `metals-alloys`
         line 14: 304
         "#);

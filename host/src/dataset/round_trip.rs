@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::fixture::Fixture;
-use super::{Place, Record};
+use super::{Place, Record, Written};
 
 fn check(name: &str, content: &str, records: &[Record]) -> Result<(), TestCaseError> {
     let fixture = Fixture::new(name, content);
@@ -122,7 +122,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn record(fields: impl Strategy<Value = Map<String, Value>>) -> impl Strategy<Value = Record> {
-    let name = text().prop_filter("a name says something", |name| !name.trim().is_empty());
+    let name = text().prop_map(|name| name.trim().to_owned());
+    let name = name.prop_filter("a name says something", |name| !name.is_empty());
     (
         "[a-z0-9_][a-z0-9_.-]{0,9}",
         name,
@@ -134,6 +135,7 @@ fn record(fields: impl Strategy<Value = Map<String, Value>>) -> impl Strategy<Va
             name,
             category,
             fields,
+            written: Written::default(),
         })
 }
 

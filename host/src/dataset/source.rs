@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use serde_json::{Map, Value};
 
 use super::input::{Chunk, Shared};
-use super::list::{Element, List, Split, Wanted};
-use super::record::Names;
+use super::list::{Element, List, Piece, Split, Wanted};
+use super::record::{Names, id_of};
 use super::{Category, DatasetConfig, DatasetError, Record};
 
 /// Most bytes of one record.
@@ -64,11 +64,11 @@ impl Dataset {
             default_category: config.default_category.clone(),
         };
         let record = Element {
-            texts: vec![
-                config.id.clone(),
-                config.name.clone(),
-                config.category.clone(),
-            ],
+            texts: [&config.id, &config.name, &config.category]
+                .into_iter()
+                .chain(&config.texts)
+                .cloned()
+                .collect(),
             what: "record",
             limit: RECORD_LIMIT,
             check_rest: true,
@@ -127,8 +127,8 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::Unreadable`] if the system does not tell.
     pub fn stamp(&self) -> Result<FileStamp, DatasetError> {
-        let Shared { file, path } = self.records.shared();
-        let metadata = file
+        let Shared { original, path, .. } = self.records.shared();
+        let metadata = original
             .metadata()
             .map_err(|source| DatasetError::io(path, source))?;
         Ok(FileStamp {
@@ -139,6 +139,16 @@ impl Dataset {
         })
     }
 
+    /// How the file is encoded, if not in UTF-8, as far as it was read.
+    pub fn encoding(&self) -> Option<&'static str> {
+        self.records.encoding()
+    }
+
+    /// What separates the cells, if it is a table.
+    pub fn separator(&self) -> Option<u8> {
+        self.records.separator()
+    }
+
     /// All records in the order of the file, each with its place. A bad record is an error of its own, and the
     /// stream goes on; after an error of the file it ends. A file without records is an error.
     pub fn entries(&self) -> Entries<'_> {
@@ -147,6 +157,8 @@ impl Dataset {
             split: None,
             found: false,
             done: false,
+            is_cut_off: false,
+            id_of_fault: None,
         }
     }
 
@@ -207,11 +219,21 @@ impl Dataset {
         Ok(record)
     }
 
+    /// The id of a record that may be bad otherwise.
+    fn id_of(&self, chunk: &Chunk) -> Option<String> {
+        let at = self.records.at(chunk.place.line);
+        id_of(&self.records.parse(chunk).ok()?, &self.names, &at)
+    }
+
     fn read_categories(&mut self, list: &List) -> Result<(), DatasetError> {
         let mut split = list.split()?;
         let mut lines = Vec::new();
         let mut total = 0;
-        while let Some(mut chunk) = split.next()? {
+        while let Some(piece) = split.next()? {
+            let mut chunk = match piece {
+                Piece::Element(chunk) => chunk,
+                Piece::Broken(error) => return Err(error),
+            };
             let at = list.at(chunk.place.line);
             total += chunk.place.length;
             if total > CATEGORIES_LIMIT as u64 {
@@ -243,10 +265,22 @@ pub struct Entries<'a> {
     split: Option<Box<dyn Split>>,
     found: bool,
     done: bool,
+    is_cut_off: bool,
+    id_of_fault: Option<String>,
 }
 
 impl Entries<'_> {
-    fn chunk(&mut self) -> Result<Option<Chunk>, DatasetError> {
+    /// The id of the record that was bad last, as far as it can be read.
+    pub fn id_of_fault(&mut self) -> Option<String> {
+        self.id_of_fault.take()
+    }
+
+    /// Whether an error ended the stream, so that there may be more records than it had.
+    pub fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    fn piece(&mut self) -> Result<Option<Piece>, DatasetError> {
         let split = match &mut self.split {
             Some(split) => split,
             None => self.split.insert(self.dataset.records.split()?),
@@ -255,19 +289,23 @@ impl Entries<'_> {
             None if !self.found => Err(DatasetError::Empty {
                 file: self.dataset.config.path.clone(),
             }),
-            chunk => Ok(chunk),
+            piece => Ok(piece),
         }
     }
 
-    /// The text of the next record. After an error the stream ends.
+    /// The text of the next record. After an error of the file the stream ends.
     fn advance(&mut self) -> Option<Result<Chunk, DatasetError>> {
         if self.done {
             return None;
         }
-        match self.chunk() {
-            Ok(Some(chunk)) => {
+        match self.piece() {
+            Ok(Some(Piece::Element(chunk))) => {
                 self.found = true;
                 Some(Ok(chunk))
+            }
+            Ok(Some(Piece::Broken(error))) => {
+                self.found = true;
+                Some(Err(error))
             }
             Ok(None) => {
                 self.done = true;
@@ -275,6 +313,7 @@ impl Entries<'_> {
             }
             Err(error) => {
                 self.done = true;
+                self.is_cut_off = true;
                 Some(Err(error))
             }
         }
@@ -285,8 +324,16 @@ impl Iterator for Entries<'_> {
     type Item = Result<(Place, Record), DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let chunk = self.advance()?;
-        Some(chunk.and_then(|chunk| Ok((chunk.place, self.dataset.record(&chunk)?))))
+        self.id_of_fault = None;
+        let chunk = match self.advance()? {
+            Ok(chunk) => chunk,
+            Err(error) => return Some(Err(error)),
+        };
+        let record = self.dataset.record(&chunk);
+        if record.is_err() {
+            self.id_of_fault = self.dataset.id_of(&chunk);
+        }
+        Some(record.map(|record| (chunk.place, record)))
     }
 }
 /// The rows of a [`Dataset`]; see [`Dataset::rows`].

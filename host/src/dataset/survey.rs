@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::At;
+use super::number;
 use super::record::object;
 use super::{Dataset, DatasetConfig, DatasetError, Format, is_safe_id, safe_id};
 
@@ -17,6 +18,8 @@ const COUNTED: usize = 1000;
 const SHORT: usize = 128;
 /// Examples of a value are cut off here.
 const SHOWN: usize = 40;
+/// Faults of rows that are told one by one.
+const FAULTS: usize = 5;
 
 /// What a file holds.
 #[derive(Debug)]
@@ -25,8 +28,18 @@ pub struct Survey {
     pub config: DatasetConfig,
     /// How it is written.
     pub format: Format,
-    /// How many records it has.
+    /// How many records it has that can be read.
     pub records: u64,
+    /// How many cannot be read.
+    pub unreadable: u64,
+    /// What is wrong with the first of those.
+    pub faults: Vec<String>,
+    /// Whether only the first of the records with the same id counts.
+    pub grouped: bool,
+    /// How it is encoded, if not in UTF-8.
+    pub encoding: Option<&'static str>,
+    /// What separates the cells of a table.
+    pub separator: Option<u8>,
     /// Fields, in the order in which they are first seen.
     pub fields: Vec<Field>,
     /// Ids of the category facts that the file has, too.
@@ -44,6 +57,8 @@ pub struct Field {
     pub texts: u64,
     /// Records in which it is an integer.
     pub integers: u64,
+    /// Records in which it is a number of any kind.
+    pub numbers: u64,
     /// Characters of its longest text.
     pub longest: usize,
     /// Characters of all its texts.
@@ -54,8 +69,16 @@ pub struct Field {
     pub repeated: Option<Repeated>,
     /// Different values, made safe as ids, with how many records have each; `None` where there are many.
     pub values: Option<BTreeMap<String, u64>>,
-    /// Line of each value's hash, until one is repeated.
-    seen: HashMap<u64, u64>,
+    /// Two different values that become the same, once they are made safe as ids.
+    pub joined: Option<(String, String)>,
+    /// Whether each record with a value that another has follows that one.
+    pub is_grouped: bool,
+    /// Line of each value's hash, with the hash of the value as it is written, as long as none is repeated elsewhere.
+    seen: HashMap<u64, (u64, u64)>,
+    /// The value of the record before.
+    before: Option<u64>,
+    /// How each value is written that is counted.
+    written: BTreeMap<String, String>,
 }
 
 /// A value that two records have.
@@ -67,20 +90,27 @@ pub struct Repeated {
     pub first_line: u64,
     /// Line of the second.
     pub second_line: u64,
+    /// What both become, where they are written in two ways.
+    pub becomes: Option<String>,
 }
 
 impl Survey {
-    /// Looks through a file.
+    /// Looks through a file. Of records with the same value of `first_of`, only the first counts.
     ///
     /// # Errors
-    /// The file, its layout or any of its records cannot be read.
-    pub fn of(path: &Path) -> Result<Survey, DatasetError> {
+    /// The file or its layout cannot be read, or none of its records.
+    pub fn of(path: &Path, first_of: Option<&str>) -> Result<Survey, DatasetError> {
         let format = Format::of(path)?;
         let (dataset, config) = open(path, format)?;
         let mut survey = Survey {
             config,
             format,
             records: 0,
+            unreadable: 0,
+            faults: Vec::new(),
+            grouped: first_of.is_some(),
+            encoding: None,
+            separator: dataset.separator(),
             fields: Vec::new(),
             category_facts: dataset
                 .categories()
@@ -89,23 +119,55 @@ impl Survey {
                 .collect(),
         };
         let mut places = HashMap::new();
+        let mut before: Option<Value> = None;
         for row in dataset.rows() {
-            let (place, value) = row?;
-            let line = place.line;
-            let row = object(value, &At { path, line })?;
-            survey.records += 1;
-            for (name, value) in &row {
-                let next = survey.fields.len();
-                let index = *places.entry(name.clone()).or_insert(next);
-                if index == next {
-                    survey.fields.push(Field::new(name));
+            let row = row.and_then(|(place, value)| {
+                let line = place.line;
+                Ok((line, object(value, &At { path, line })?))
+            });
+            let (line, row) = match row {
+                Ok(row) => row,
+                Err(error) if matches!(error, DatasetError::Empty { .. }) => return Err(error),
+                Err(error) => {
+                    survey.unreadable += 1;
+                    if survey.faults.len() < FAULTS {
+                        survey.faults.push(error.to_string());
+                    }
+                    continue;
                 }
-                if let Some(field) = survey.fields.get_mut(index) {
-                    field.add(value, line);
+            };
+            if let Some(field) = first_of {
+                let value = row.get(field).cloned();
+                if value.is_some() && value == before {
+                    continue;
                 }
+                before = value;
             }
+            survey.records += 1;
+            survey.add(&row, line, &mut places);
+        }
+        survey.encoding = dataset.encoding();
+        if survey.records == 0 {
+            return Err(DatasetError::AllBad {
+                file: path.to_owned(),
+                count: survey.unreadable,
+                causes: survey.faults,
+            });
         }
         Ok(survey)
+    }
+
+    fn add(&mut self, row: &Map<String, Value>, line: u64, places: &mut HashMap<String, usize>) {
+        for (name, value) in row {
+            let next = self.fields.len();
+            let index = *places.entry(name.clone()).or_insert(next);
+            if index == next {
+                self.fields.push(Field::new(name));
+            }
+            if let Some(field) = self.fields.get_mut(index) {
+                field.add(value, line);
+            }
+        }
     }
 
     /// A field by its name.
@@ -121,12 +183,17 @@ impl Field {
             filled: 0,
             texts: 0,
             integers: 0,
+            numbers: 0,
             longest: 0,
             characters: 0,
             safe: true,
             repeated: None,
             values: Some(BTreeMap::new()),
+            joined: None,
+            is_grouped: true,
             seen: HashMap::new(),
+            before: None,
+            written: BTreeMap::new(),
         }
     }
 
@@ -134,14 +201,21 @@ impl Field {
         let text = match value {
             Value::Null => return,
             Value::String(text) if text.trim().is_empty() => return,
-            Value::String(text) => {
-                self.texts += 1;
-                text.clone()
-            }
-            Value::Number(number) if number.is_i64() || number.is_u64() => {
-                self.integers += 1;
+            Value::Number(number) => {
+                self.numbers += 1;
+                self.integers += u64::from(number.is_i64() || number.is_u64());
                 number.to_string()
             }
+            Value::String(text) => match number::written(value) {
+                Some(digits) => {
+                    self.numbers += 1;
+                    digits.to_owned()
+                }
+                None => {
+                    self.texts += 1;
+                    text.trim().to_owned()
+                }
+            },
             _ => {
                 self.filled += 1;
                 self.values = None;
@@ -155,6 +229,7 @@ impl Field {
         if self.longest > SHORT {
             self.values = None;
             self.seen = HashMap::new();
+            self.is_grouped = false;
             return;
         }
         let id = if is_safe_id(&text) {
@@ -163,23 +238,56 @@ impl Field {
             self.safe = false;
             safe_id(&text)
         };
-        if self.repeated.is_none() {
+        self.compare(&id, &text, line);
+        self.count(id, text);
+    }
+
+    /// Whether another record has this value.
+    fn compare(&mut self, id: &str, text: &str, line: u64) {
+        if self.repeated.is_some() && !self.is_grouped {
+            return;
+        }
+        let hash = |text: &str| {
             let mut hash = DefaultHasher::new();
-            id.hash(&mut hash);
-            if let Some(first_line) = self.seen.insert(hash.finish(), line) {
-                self.seen = HashMap::new();
-                self.repeated = Some(Repeated {
-                    value: text.chars().take(SHOWN).collect(),
-                    first_line,
-                    second_line: line,
-                });
+            text.hash(&mut hash);
+            hash.finish()
+        };
+        let (key, own) = (hash(id), hash(text));
+        let before = self.before.replace(key);
+        let Some((first_line, first)) = self.seen.get(&key).copied() else {
+            self.seen.insert(key, (line, own));
+            return;
+        };
+        self.is_grouped &= before == Some(key) && first == own;
+        if !self.is_grouped {
+            self.seen = HashMap::new();
+        }
+        self.repeated.get_or_insert_with(|| Repeated {
+            value: text.chars().take(SHOWN).collect(),
+            first_line,
+            second_line: line,
+            becomes: (first != own).then(|| id.to_owned()),
+        });
+    }
+
+    fn count(&mut self, id: String, text: String) {
+        let Some(values) = &mut self.values else {
+            return;
+        };
+        if self.joined.is_none() {
+            let first = self
+                .written
+                .entry(id.clone())
+                .or_insert_with(|| text.clone());
+            if *first != text {
+                self.joined = Some((first.clone(), text));
             }
         }
-        if let Some(values) = &mut self.values {
-            *values.entry(id).or_default() += 1;
-            if values.len() > COUNTED {
-                self.values = None;
-            }
+        *values.entry(id).or_default() += 1;
+        if values.len() > COUNTED {
+            self.values = None;
+            self.joined = None;
+            self.written = BTreeMap::new();
         }
     }
 }
@@ -236,7 +344,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        Survey::of(&path).unwrap_or_else(|error| panic!("{error}"))
+        Survey::of(&path, None).unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::number;
+
 /// Most levels of lists and objects within one another.
 pub(super) const DEPTH: usize = 64;
 
@@ -114,12 +116,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
         self.allowance.charge(value.len())?;
-        Ok(Value::String(value.into()))
+        Ok(Value::String(number::cleaned(value.into())))
     }
 
     fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
         self.allowance.charge(value.len())?;
-        Ok(Value::String(value))
+        Ok(Value::String(number::cleaned(value)))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {

@@ -15,7 +15,9 @@ use super::DatasetError;
 use super::error::At;
 use super::input::{Input, Line, Mark};
 use super::list::{Keys, Layout, Located, Wanted};
+use super::number;
 use super::value::{Allowance, DEPTH, repeated};
+use super::yaml_numbers;
 
 /// Most values and keys of a record.
 const NODES: usize = 250_000;
@@ -27,10 +29,25 @@ pub(super) const LINE_HEAD: usize = 4096;
 /// Parses one document that starts at `at`.
 pub(super) fn parse(text: &str, at: &At<'_>, limit: usize) -> Result<Value, DatasetError> {
     let allowance = Allowance::new(limit);
-    serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
+    let value = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
         allowance.seed().deserialize(yaml)
     })
-    .map_err(|error| explain(&error, &allowance, at))
+    .map_err(|error| explain(&error, &allowance, at))?;
+    if !has_written_number(text) {
+        return Ok(value);
+    }
+    // Once more, with the place of each number: it tells how the number is written.
+    Ok(yaml_numbers::read(text, options()).unwrap_or(value))
+}
+
+/// Whether something in the text looks like a number that would be printed in another way.
+fn has_written_number(text: &str) -> bool {
+    let is_end = |character: char| character.is_whitespace() || "[]{},:#".contains(character);
+    let mut words = text.split(is_end);
+    words.any(|word| {
+        let digits = word.strip_prefix('-').unwrap_or(word);
+        digits.starts_with(|first: char| first.is_ascii_digit()) && !number::is_plain(word)
+    })
 }
 
 /// Parses one item of a block sequence, with its dash.
@@ -118,6 +135,12 @@ fn explain(error: &Error, allowance: &Allowance, at: &At<'_>) -> DatasetError {
             };
         }
         Error::DuplicateMappingKey { key: Some(key), .. } => repeated(key),
+        _ if message.contains("Option<") => {
+            "a key is `null`; put it in quotes if it is meant as a text, or give it a name".into()
+        }
+        _ if message.contains("tagged") => {
+            "a value has a tag, such as `!!timestamp`, that is not read; remove the tag, or put the value in quotes".into()
+        }
         Error::NonFiniteFloat { value, .. } => {
             format!("`{value}` is no number in JSON; leave the field out, or put it in quotes")
         }
@@ -400,11 +423,13 @@ mod tests {
     fn scalars_follow_yaml_1_2_and_keep_codes() {
         let text = "  norway: no\n  on: off\n  date: 2026-11-24\n  code: 007\n  grouped: 1_000\n  time: 12:30:45\n  version: 1.10.0\n  \
                     large: 1.0e+14\n  int: -5\n  unsigned: 18446744073709551615\n  hex: 0x1f\n  yes: true\n  nothing: ~\n  empty:\n  quoted: '5'\n";
+        let found = fields(text);
+        assert_eq!(number::written(&found["large"]), Some("1.0e+14"));
         let expected = json!({
             "norway": "no", "on": "off", "date": "2026-11-24", "code": "007", "grouped": "1_000", "time": "12:30:45", "version": "1.10.0",
-            "large": 1.0e14, "int": -5, "unsigned": 18446744073709551615_u64, "hex": 31, "yes": true, "nothing": null, "empty": null, "quoted": "5",
+            "large": found["large"], "int": -5, "unsigned": 18446744073709551615_u64, "hex": 31, "yes": true, "nothing": null, "empty": null, "quoted": "5",
         });
-        assert_eq!(fields(text), expected);
+        assert_eq!(found, expected);
     }
 
     #[test]

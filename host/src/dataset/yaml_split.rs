@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::DatasetError;
 use super::error::At;
 use super::input::{Chunk, Input, Line};
-use super::list::Split;
+use super::list::{Piece, Split};
 use super::value::repeated;
 use super::yaml::{
     LINE_HEAD, cannot_split, closes_flow, is_blank, is_item, key_of, marker, starts_key,
@@ -31,6 +31,8 @@ pub(super) struct ListSplit {
 enum Next {
     Unknown,
     Item(Line),
+    /// A line that belongs to no item.
+    Stray(Line, usize),
     Broken(DatasetError),
     End,
 }
@@ -116,6 +118,34 @@ impl ListSplit {
         Ok(())
     }
 
+    /// What a line is that is not deeper than the dashes.
+    fn behind(&mut self, line: Line, dashes: usize) -> Next {
+        if line.indent() == dashes && is_item(line.trimmed()) {
+            Next::Item(line)
+        } else if self.ends(&line) {
+            self.finish(line).err().map_or(Next::End, Next::Broken)
+        } else {
+            Next::Stray(line, dashes)
+        }
+    }
+
+    /// Tells of a line that belongs to no item, and goes on at the next item.
+    fn pass_over(&mut self, stray: &Line, dashes: usize) -> Result<Piece, DatasetError> {
+        let error = cannot_split(
+            &self.at(stray),
+            "the line is outside of every record",
+            "start records with `- ` in the same column, and indent what belongs to them deeper",
+        );
+        while let Some(line) = self.input.line(self.limit)? {
+            let is_item = line.indent() == dashes && is_item(line.trimmed());
+            if is_item || !is_blank(line.trimmed()) && line.indent() <= dashes && self.ends(&line) {
+                self.next = self.behind(line, dashes);
+                break;
+            }
+        }
+        Ok(Piece::Broken(error))
+    }
+
     fn at(&self, line: &Line) -> At<'_> {
         At {
             path: &self.path,
@@ -125,10 +155,11 @@ impl ListSplit {
 }
 
 impl Split for ListSplit {
-    fn next(&mut self) -> Result<Option<Chunk>, DatasetError> {
+    fn next(&mut self) -> Result<Option<Piece>, DatasetError> {
         let first = match std::mem::replace(&mut self.next, Next::End) {
             Next::Unknown => self.first()?,
             Next::Item(line) => Some(line),
+            Next::Stray(line, dashes) => return self.pass_over(&line, dashes).map(Some),
             Next::Broken(error) => return Err(error),
             Next::End => None,
         };
@@ -143,20 +174,10 @@ impl Split for ListSplit {
                 chunk.push(&line, self.limit);
                 continue;
             }
-            self.next = if line.indent() == dashes && is_item(trimmed) {
-                Next::Item(line)
-            } else if self.ends(&line) {
-                self.finish(line).err().map_or(Next::End, Next::Broken)
-            } else {
-                Next::Broken(cannot_split(
-                    &self.at(&line),
-                    "the line is outside of every record",
-                    "start records with `- ` in the same column, and indent what belongs to them deeper",
-                ))
-            };
+            self.next = self.behind(line, dashes);
             break;
         }
-        Ok(Some(chunk))
+        Ok(Some(Piece::Element(chunk)))
     }
 }
 
@@ -180,7 +201,7 @@ impl DocumentSplit {
 }
 
 impl Split for DocumentSplit {
-    fn next(&mut self) -> Result<Option<Chunk>, DatasetError> {
+    fn next(&mut self) -> Result<Option<Piece>, DatasetError> {
         let mut chunk: Option<Chunk> = None;
         let mut has_content = false;
         loop {
@@ -213,7 +234,7 @@ impl Split for DocumentSplit {
                 .get_or_insert_with(|| Chunk::at(line.start))
                 .push(&line, self.limit);
         }
-        Ok(chunk.filter(|_| has_content))
+        Ok(chunk.filter(|_| has_content).map(Piece::Element))
     }
 }
 

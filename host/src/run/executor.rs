@@ -24,7 +24,7 @@ use crate::dataset::Dataset;
 use crate::llm::error::CallError;
 use crate::llm::gateway::Gateway;
 use crate::plugin::pool::Pool;
-use crate::store::{IndexedDataset, Lease, RecipeId, RunId, Store, StoreError};
+use crate::store::{BadRecord, IndexedDataset, Lease, RecipeId, RunId, Store, StoreError};
 
 /// How many records are in work at once.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,15 @@ impl Window {
     fn has_room(self, records: usize, text: u64) -> bool {
         records < self.at_once.max(1) || records < self.most && text < TEXT
     }
+}
+
+/// Records of the dataset that cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct Unreadable {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<BadRecord>,
 }
 
 /// Everything that a run needs, resolved.
@@ -68,6 +77,8 @@ pub struct Run {
     pub pool: Pool,
     /// Counts.
     pub meter: Arc<Meter>,
+    /// Records that are wanted and cannot be read.
+    pub unreadable: Unreadable,
     /// Stops the run in order.
     pub interrupt: Interrupt,
     /// Records in work at once.
@@ -209,6 +220,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         .collect();
     let totals = run.store.totals(&run.lease)?;
     run.meter.expect(&names, &totals);
+    run.meter.unreadable(&run.unreadable);
     let mut recipes = Vec::with_capacity(run.components.len());
     for component in &run.components {
         let id = run

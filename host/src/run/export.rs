@@ -40,7 +40,7 @@ pub fn as_json(text: &str, component: &Component) -> Option<Value> {
 /// The rows could not all be given.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError<E> {
-    /// A record cannot be read.
+    /// None of the records can be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// The state cannot be read.
@@ -51,10 +51,10 @@ pub enum ExportError<E> {
     Row(E),
 }
 
-/// Gives every record that `wanted` wants to `take`, with its files.
+/// Gives every record that `wanted` wants to `take`, with its files; tells how many cannot be read.
 ///
 /// # Errors
-/// A bad record, a state that cannot be read, or an error of `take`.
+/// A dataset without any record that can be read, a state that cannot be read, or an error of `take`.
 pub fn export<E>(
     dataset: &Arc<Dataset>,
     indexed: &IndexedDataset,
@@ -63,7 +63,7 @@ pub fn export<E>(
     components: &[Component],
     wanted: impl Fn(&Record) -> bool,
     mut take: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
-) -> Result<(), ExportError<E>> {
+) -> Result<u64, ExportError<E>> {
     let left = Left::by(store.file());
     let judge = Judge {
         dataset: Arc::clone(dataset),
@@ -80,9 +80,24 @@ pub fn export<E>(
         },
         left,
     };
+    let is_as_indexed = judge.store.is_as_indexed(indexed, dataset)?;
+    let (mut found, mut unreadable) = (false, 0);
     for entry in dataset.entries() {
-        let (_, record) = entry?;
-        if !wanted(&record) {
+        let (place, record) = match entry {
+            Ok(entry) => entry,
+            Err(error @ DatasetError::Empty { .. }) => return Err(error.into()),
+            Err(_) => {
+                unreadable += 1;
+                continue;
+            }
+        };
+        found = true;
+        // One whose id an earlier record has is not in the index.
+        let is_other = || -> Result<bool, StoreError> {
+            let known = judge.store.place_of(indexed, &record.id)?;
+            Ok(known.is_some_and(|known| known != place))
+        };
+        if !wanted(&record) || is_as_indexed && is_other()? {
             continue;
         }
         let points = judge.store.checkpoints(indexed.id, &record.id)?;
@@ -102,5 +117,8 @@ pub fn export<E>(
         })
         .map_err(ExportError::Row)?;
     }
-    Ok(())
+    match dataset.entries().next() {
+        Some(Err(error)) if !found => Err(error.into()),
+        _ => Ok(unreadable),
+    }
 }

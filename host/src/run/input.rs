@@ -6,7 +6,7 @@ use super::artifact;
 use super::replay::UpstreamText;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{AsWritten, Dataset, Record};
 use crate::plugin::manifest::Fields;
 use crate::plugin::sandbox::{Input, Prompt, Site, Upstream};
 
@@ -81,8 +81,8 @@ pub(super) fn input(
         id: record.id.clone(),
         name: record.name.clone(),
         category: record.category.clone(),
-        fields: given.fields.to_string(),
-        category_fields: given.category_fields.to_string(),
+        fields: AsWritten(&given.fields).to_string(),
+        category_fields: AsWritten(&given.category_fields).to_string(),
         site: Site {
             base_url: site.base_url.clone(),
             name: site.name.clone(),

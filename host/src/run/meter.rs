@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
+use super::executor::Unreadable;
 use crate::core::class::FailureClass;
 use crate::core::decision::{Author, Kept};
 pub use crate::core::statistics::Again;
@@ -63,6 +64,25 @@ impl Meter {
     /// Sets what there is to do.
     pub(super) fn expect(&self, components: &[String], categories: &[(String, u64)]) {
         *self.lock() = Statistics::new(components, categories);
+    }
+
+    /// Counts records of the dataset that cannot be read, and shows the first with what failed.
+    pub(super) fn unreadable(&self, unreadable: &Unreadable) {
+        let mut statistics = self.lock();
+        for record in unreadable.first.iter().rev() {
+            let line = record
+                .line
+                .map_or_else(String::new, |line| format!("line {line}"));
+            statistics.task_failed(Failed {
+                record: record.id.as_deref().unwrap_or(&line),
+                category: "",
+                component: "dataset",
+                class: FailureClass::Record,
+                cause: &record.cause,
+                again: Again::Rerun,
+            });
+        }
+        statistics.unreadable(unreadable.count);
     }
 
     /// The numbers of this moment.

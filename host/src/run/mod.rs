@@ -31,7 +31,7 @@ mod writable;
 
 pub use accept::{Acceptance, EditedFile, accept};
 pub use clean::{Standing, remove, standing};
-pub use executor::{Run, RunError, RunSummary, Window, execute};
+pub use executor::{Run, RunError, RunSummary, Unreadable, Window, execute};
 pub use export::{ExportError, ExportRow, as_json, export};
 pub use input::prepared;
 pub use interrupt::Interrupt;

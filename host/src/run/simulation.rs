@@ -202,6 +202,7 @@ impl World {
             gateway: Arc::new(gateway),
             pool: Pool::inline(),
             meter,
+            unreadable: super::Unreadable::default(),
             interrupt,
             window: Window {
                 at_once: 5,

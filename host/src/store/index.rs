@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, params_from_iter};
 
 use super::checkpoint::checkpoints_of;
 use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
-use crate::dataset::{Dataset, DatasetError, Place, RecordHash};
+use crate::dataset::{Dataset, DatasetError, Place, Record, RecordHash, Repetition};
 
 /// A dataset that is in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +86,31 @@ impl Lease {
     }
 }
 
+/// A record of a dataset that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRecord {
+    /// Its place among the records of the file.
+    pub ord: u64,
+    /// Its line, if it has one.
+    pub line: Option<u64>,
+    /// Its id, if that can be read.
+    pub id: Option<String>,
+    /// What is wrong, with file and line.
+    pub cause: String,
+}
+
+/// Records that cannot be read and are noted one by one.
+const NOTED: u64 = 10_000;
+/// Of a dataset without any that can be read, those whose faults are told.
+const SHOWN: usize = 10;
+
 const COLUMNS: &str = "id, category, offset, length, line, rank, ord, hash";
 
 impl Store {
     /// Brings the index up to date; skipped when the file has not changed.
     ///
     /// # Errors
-    /// A bad record, a duplicate id, or a state that cannot be written. The old index then stays.
+    /// A dataset of which nothing can be read, or a state that cannot be written. The old index then stays.
     pub async fn index(
         &self,
         source: &str,
@@ -128,6 +146,69 @@ impl Store {
                     },
                 )
                 .optional()
+        })
+    }
+
+    /// How many records of the dataset cannot be read.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn unreadable(&self, dataset: &IndexedDataset) -> Result<u64, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT unreadable FROM dataset WHERE id = ?1";
+            reader.query_row(sql, [dataset.id], |row| row.get(0))
+        })
+    }
+
+    /// Those records in the order of the file, at most `limit` behind the place `after`. Of very many, only the first are
+    /// noted.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn bad_records(
+        &self,
+        dataset: &IndexedDataset,
+        after: u64,
+        limit: u64,
+    ) -> Result<Vec<BadRecord>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT ord, line, id, cause FROM unreadable WHERE dataset = ?1 AND ord > ?2 ORDER BY ord LIMIT ?3",
+                )?
+                .query_map(params![dataset.id, after, limit], bad_record)?
+                .collect()
+        })
+    }
+
+    /// The record of this id, if it cannot be read.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn bad_record(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<BadRecord>, StoreError> {
+        self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT ord, line, id, cause FROM unreadable WHERE dataset = ?1 AND id = ?2 LIMIT 1",
+                    params![dataset.id, id],
+                    bad_record,
+                )
+                .optional()
+        })
+    }
+
+    /// Whether it is known of every record that cannot be read which one it is: only then is it known which are gone.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn knows_all_records(&self, dataset: i64) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT is_whole FROM dataset WHERE id = ?1";
+            reader.query_row(sql, [dataset], |row| row.get(0))
         })
     }
 
@@ -275,6 +356,47 @@ impl Store {
         Ok(self.lease(&mut lease, 1)?.pop())
     }
 
+    /// Where a record lies, as it was indexed.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn place_of(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<Place>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
+                )?
+                .query_row(params![dataset.id, id], |row| {
+                    Ok(Place {
+                        offset: row.get(0)?,
+                        length: row.get(1)?,
+                        line: row.get(2)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Whether the dataset is the one that was indexed, unchanged since.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn is_as_indexed(
+        &self,
+        indexed: &IndexedDataset,
+        dataset: &Dataset,
+    ) -> Result<bool, StoreError> {
+        let known: String = self.read(|reader| {
+            let sql = "SELECT stamp FROM dataset WHERE id = ?1";
+            reader.query_row(sql, [indexed.id], |row| row.get(0))
+        })?;
+        Ok(stamp(dataset).is_ok_and(|stamp| stamp == known))
+    }
+
     /// Names that were asked for and are not in the dataset: categories, then records.
     ///
     /// # Errors
@@ -323,6 +445,15 @@ impl Store {
     }
 }
 
+fn bad_record(row: &Row<'_>) -> rusqlite::Result<BadRecord> {
+    Ok(BadRecord {
+        ord: row.get(0)?,
+        line: row.get(1)?,
+        id: row.get(2)?,
+        cause: row.get(3)?,
+    })
+}
+
 /// Takes records from each category in turn, in the order of their hashes: the same every time.
 fn sample_ids(
     reader: &Connection,
@@ -354,16 +485,17 @@ impl From<rusqlite::Error> for UpdateError {
     }
 }
 
+/// What tells whether the index is up to date.
+fn stamp(dataset: &Dataset) -> Result<String, DatasetError> {
+    Ok(format!("{:?} {:?}", dataset.config(), dataset.stamp()?))
+}
+
 fn update(
     connection: &mut Connection,
     source: String,
     dataset: &Dataset,
 ) -> Result<IndexedDataset, UpdateError> {
-    let stamp = format!(
-        "{:?} {:?}",
-        dataset.config(),
-        dataset.stamp().map_err(UpdateError::Dataset)?
-    );
+    let stamp = stamp(dataset).map_err(UpdateError::Dataset)?;
     let known: Option<(i64, String, i64)> = connection
         .query_row(
             "SELECT id, stamp, pass FROM dataset WHERE source = ?1",
@@ -388,32 +520,53 @@ fn update(
         [&source],
         |row| row.get(0),
     )?;
-    fill(&transaction, id, pass, dataset)?;
+    let filled = fill(&transaction, id, pass, dataset)?;
     transaction.execute(
         "DELETE FROM record WHERE dataset = ?1 AND pass <> ?2",
         [id, pass],
+    )?;
+    transaction.execute(
+        "UPDATE dataset SET unreadable = ?2, is_whole = ?3 WHERE id = ?1",
+        params![id, filled.unreadable, filled.is_whole],
     )?;
     transaction.commit()?;
     Ok(IndexedDataset { id, source })
 }
 
-fn fill(connection: &Connection, id: i64, pass: i64, dataset: &Dataset) -> Result<(), UpdateError> {
+/// What a pass over the dataset came to.
+struct Filled {
+    /// Records that cannot be read.
+    unreadable: u64,
+    /// Whether it is known which records these are.
+    is_whole: bool,
+}
+
+fn fill(
+    connection: &Connection,
+    id: i64,
+    pass: i64,
+    dataset: &Dataset,
+) -> Result<Filled, UpdateError> {
     let mut ranks: Vec<String> = dataset
         .categories()
         .iter()
         .map(|category| category.id.clone())
         .collect();
-    let mut insert = connection.prepare(
-        "INSERT INTO record (dataset, id, category, rank, ord, offset, length, line, hash, pass)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT (dataset, id) DO UPDATE SET category = excluded.category,
-            rank = excluded.rank, ord = excluded.ord, offset = excluded.offset,
-            length = excluded.length, line = excluded.line, hash = excluded.hash,
-            pass = excluded.pass
-         WHERE record.pass <> excluded.pass",
-    )?;
-    for (ord, entry) in dataset.entries().enumerate() {
-        let (place, record) = entry.map_err(UpdateError::Dataset)?;
+    let mut insert = connection.prepare(INSERT)?;
+    connection.execute("DELETE FROM unreadable WHERE dataset = ?1", [id])?;
+    let mut faults = Faults::new(connection, id);
+    let mut entries = dataset.entries();
+    let (mut ord, mut good) = (0_u64, 0_u64);
+    while let Some(entry) = entries.next() {
+        ord += 1;
+        let (place, record) = match entry {
+            Ok(entry) => entry,
+            Err(error @ DatasetError::Empty { .. }) => return Err(UpdateError::Dataset(error)),
+            Err(error) => {
+                faults.add(ord, entries.id_of_fault(), error)?;
+                continue;
+            }
+        };
         let rank = match ranks.iter().position(|known| *known == record.category) {
             Some(rank) => rank,
             None => {
@@ -433,19 +586,123 @@ fn fill(connection: &Connection, id: i64, pass: i64, dataset: &Dataset) -> Resul
             record.hash().as_slice(),
             pass
         ])?;
-        if changed == 0 {
-            let first_line = connection.query_row(
-                "SELECT line FROM record WHERE dataset = ?1 AND id = ?2",
-                params![id, record.id],
-                |row| row.get(0),
-            )?;
-            return Err(UpdateError::Dataset(DatasetError::DuplicateId {
-                file: dataset.config().path.clone(),
-                id: record.id,
-                first_line,
-                second_line: place.line,
-            }));
+        if changed > 0 {
+            good += 1;
+        } else if dataset.config().repeated == Repetition::Error {
+            let error = taken(connection, id, dataset, &record, place.line)?;
+            faults.add(ord, Some(record.id), error)?;
         }
     }
-    Ok(())
+    let is_whole = faults.all_are_known && !entries.is_cut_off();
+    let count = faults.count;
+    match faults.into_error(dataset) {
+        Some(error) if good == 0 => Err(UpdateError::Dataset(error)),
+        _ => Ok(Filled {
+            unreadable: count,
+            is_whole,
+        }),
+    }
+}
+
+const INSERT: &str =
+    "INSERT INTO record (dataset, id, category, rank, ord, offset, length, line, hash, pass)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+     ON CONFLICT (dataset, id) DO UPDATE SET category = excluded.category,
+        rank = excluded.rank, ord = excluded.ord, offset = excluded.offset,
+        length = excluded.length, line = excluded.line, hash = excluded.hash,
+        pass = excluded.pass
+     WHERE record.pass <> excluded.pass";
+
+/// The id of a record is another's already.
+fn taken(
+    connection: &Connection,
+    id: i64,
+    dataset: &Dataset,
+    record: &Record,
+    second_line: u64,
+) -> Result<DatasetError, UpdateError> {
+    let first = connection.query_row(
+        "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
+        params![id, record.id],
+        |row| {
+            Ok(Place {
+                offset: row.get(0)?,
+                length: row.get(1)?,
+                line: row.get(2)?,
+            })
+        },
+    )?;
+    let file = dataset.config().path.clone();
+    let written = dataset.read(first).ok();
+    let other = written.filter(|other| other.written_id() != record.written_id());
+    Ok(match other {
+        Some(other) => DatasetError::SameName {
+            file,
+            id: record.id.clone(),
+            first: other.written_id().to_owned(),
+            first_line: first.line,
+            second: record.written_id().to_owned(),
+            second_line,
+        },
+        None => DatasetError::DuplicateId {
+            file,
+            id: record.id.clone(),
+            first_line: first.line,
+            second_line,
+        },
+    })
+}
+
+/// Notes records that cannot be read.
+struct Faults<'a> {
+    connection: &'a Connection,
+    dataset: i64,
+    count: u64,
+    all_are_known: bool,
+    first: Vec<DatasetError>,
+}
+
+impl Faults<'_> {
+    fn new(connection: &Connection, dataset: i64) -> Faults<'_> {
+        Faults {
+            connection,
+            dataset,
+            count: 0,
+            all_are_known: true,
+            first: Vec::new(),
+        }
+    }
+
+    fn add(
+        &mut self,
+        ord: u64,
+        id: Option<String>,
+        error: DatasetError,
+    ) -> Result<(), UpdateError> {
+        self.count += 1;
+        self.all_are_known &= id.is_some() && self.count <= NOTED;
+        if self.count <= NOTED {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO unreadable (dataset, ord, line, id, cause) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![self.dataset, ord, error.line(), id, error.to_string()])?;
+        }
+        if self.first.len() < SHOWN {
+            self.first.push(error);
+        }
+        Ok(())
+    }
+
+    /// What is wrong where no record can be read; nothing where none is bad.
+    fn into_error(mut self, dataset: &Dataset) -> Option<DatasetError> {
+        if self.count == 1 {
+            return self.first.pop();
+        }
+        (self.count > 0).then(|| DatasetError::AllBad {
+            file: dataset.config().path.clone(),
+            count: self.count,
+            causes: self.first.iter().map(ToString::to_string).collect(),
+        })
+    }
 }

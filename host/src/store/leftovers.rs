@@ -167,7 +167,11 @@ impl Store {
 /// Where files of one cause are found, and the components; `None` where nothing can be said.
 fn source(why: Why, components: Option<&[String]>) -> Option<(String, String)> {
     let from = match why {
-        Why::Deleted => format!("{TASKS} AND record.id IS NULL"),
+        // A record that cannot be read is not gone.
+        Why::Deleted => format!(
+            "{TASKS} AND record.id IS NULL AND (SELECT is_whole FROM dataset WHERE id = ?1)
+                AND task.record NOT IN (SELECT id FROM unreadable WHERE dataset = ?1 AND id IS NOT NULL)"
+        ),
         Why::Dropped => format!("{TASKS} AND {DROPPED}"),
         Why::Moved => MOVED.to_owned(),
     };

@@ -11,8 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The step at place N leads from version N to version N + 1.
-const STEPS: [&str; 7] = [
-    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7,
+const STEPS: [&str; 8] = [
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8,
 ];
 
 /// Version of the tables that this host works with.
@@ -232,6 +232,21 @@ CREATE TABLE lane (
 /// How long the tries of an answer took. Of older answers it is not known.
 const VERSION_7: &str = "
 ALTER TABLE completion ADD COLUMN milliseconds INTEGER;
+";
+
+/// Records of a dataset that cannot be read. The index is made again, since records are read in another way.
+const VERSION_8: &str = "
+CREATE TABLE unreadable (
+    dataset INTEGER NOT NULL,
+    ord     INTEGER NOT NULL,
+    line    INTEGER,
+    id      TEXT,
+    cause   TEXT NOT NULL,
+    PRIMARY KEY (dataset, ord)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE dataset ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dataset ADD COLUMN is_whole INTEGER NOT NULL DEFAULT 1;
+UPDATE dataset SET stamp = '';
 ";
 
 /// Brings the tables up to date; makes them where there are none.

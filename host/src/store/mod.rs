@@ -45,7 +45,7 @@ pub use error::{IndexError, StoreError};
 pub use experience::EndedAt;
 pub use export::Exported;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
-pub use index::{IndexedDataset, Lease, RecordRef, Selection};
+pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::{Begin, Claim, Provenance};
 pub use leftovers::{Leftover, LeftoverCount, Why};
 pub use prune::{Pruned, Pruning, prune};

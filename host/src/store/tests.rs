@@ -20,7 +20,10 @@ fn state(folder: &Path, count: u32) -> PathBuf {
         .execute_batch("PRAGMA synchronous = OFF; BEGIN")
         .unwrap();
     connection
-        .execute("INSERT INTO dataset VALUES (1, ?1, 'stamp', 1)", [SOURCE])
+        .execute(
+            "INSERT INTO dataset (id, source, stamp, pass) VALUES (1, ?1, 'stamp', 1)",
+            [SOURCE],
+        )
         .unwrap();
     connection
         .execute_batch(

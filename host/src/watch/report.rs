@@ -60,6 +60,10 @@ pub fn markdown(snapshot: &Snapshot) -> String {
         ),
         ("cost".to_owned(), dollars(calls.cost_micros)),
     ];
+    if view.unreadable > 0 {
+        let what = format!("{records} that cannot be read");
+        numbers.push((what, view.unreadable.to_string()));
+    }
     let authors = view.authors;
     for (what, files) in [
         ("placeholders by the offline stand-in", authors.placeholders),

@@ -1,5 +1,6 @@
 //! What the component is given: as the values of a template, and as the facts of its question.
 
+use crate::digits::Digits;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use sdk::{Failure, Input, Map, Value, json};
 
@@ -7,6 +8,7 @@ use sdk::{Failure, Input, Map, Value, json};
 pub struct Given {
     values: Value,
     facts: Map<String, Value>,
+    digits: Digits,
 }
 
 impl Given {
@@ -17,16 +19,36 @@ impl Given {
     pub fn read(input: &Input) -> Result<Given, Failure> {
         let mut record: Map<String, Value> = input.fields()?;
         let mut category: Map<String, Value> = input.category_fields()?;
+        let mut digits = Digits::default();
+        digits.read(input.fields_json());
+        digits.read(input.category_fields_json());
         let mut facts = Map::new();
         facts.insert("name".to_owned(), json!(input.name()));
         facts.insert("category".to_owned(), json!(input.category()));
-        facts.extend(record.clone());
+        let own = record.clone();
+        for (name, value) in own.clone() {
+            // A field of the record's own that is called so is not what it is called by.
+            let key = match facts.get(&name) {
+                Some(mapped) if !says_the_same(mapped, &value) => format!("{name} (field)"),
+                _ => name,
+            };
+            facts.insert(key, value);
+        }
         if !category.is_empty() {
             facts.insert("of the category".to_owned(), json!(category));
         }
+        digits.put_into(&mut facts);
         record.insert("id".to_owned(), json!(input.id()));
         record.insert("name".to_owned(), json!(input.name()));
-        record.insert("category".to_owned(), json!(input.category()));
+        let label = own.get("category").cloned();
+        let label = label.filter(|label| says_the_same(&json!(input.category()), label));
+        record.insert(
+            "category".to_owned(),
+            label.unwrap_or_else(|| json!(input.category())),
+        );
+        if !record.contains_key("fields") {
+            record.insert("fields".to_owned(), Value::Object(own));
+        }
         category.insert("id".to_owned(), json!(input.category()));
         let mut upstreams = Map::new();
         for upstream in input.upstreams() {
@@ -47,7 +69,11 @@ impl Given {
             "upstream": upstreams,
             "site": {"base_url": site.base_url, "name": site.name, "locale": site.locale},
         });
-        Ok(Given { values, facts })
+        Ok(Given {
+            values,
+            facts,
+            digits,
+        })
     }
 
     /// What the model is told besides the instructions.
@@ -62,6 +88,8 @@ impl Given {
     pub fn fill(&self, key: &str, template: &str) -> Result<String, Failure> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        let digits = self.digits.clone();
+        environment.set_formatter(move |out, state, value| digits.format(out, state, value));
         let values = minijinja::Value::from(minijinja::value::Serde(&self.values));
         let filled = environment.render_str(template.trim(), values);
         filled.map_err(|error| {
@@ -184,6 +212,15 @@ fn key(text: &str) -> Option<(&str, usize)> {
         .or_else(|| quoted('\''))
         .or_else(|| name.parse::<usize>().is_ok().then_some(name))?;
     Some((name, key.len() + 2))
+}
+
+/// Whether a field says the same as what was made of it for a file name: `Home & Garden` and `home-garden`.
+fn says_the_same(mapped: &Value, field: &Value) -> bool {
+    let letters = |value: &Value| -> Option<String> {
+        let text = value.as_str()?.to_lowercase();
+        Some(text.chars().filter(char::is_ascii_alphanumeric).collect())
+    };
+    mapped == field || letters(mapped).is_some() && letters(mapped) == letters(field)
 }
 
 /// The line of the template in which it went wrong.

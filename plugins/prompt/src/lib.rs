@@ -1,6 +1,7 @@
 //! A component that needs no code: the configuration says what to ask, by which rules, and what the file is. The
 //! answer is the file: a text as it is, or an object as JSON, as YAML or as front matter.
 
+mod digits;
 mod given;
 mod rules;
 

@@ -59,6 +59,16 @@ impl Input {
         })
     }
 
+    /// The JSON of the record's fields, with every number as it is written.
+    pub fn fields_json(&self) -> &str {
+        &self.raw.fields
+    }
+
+    /// The JSON of the category's fields, likewise.
+    pub fn category_fields_json(&self) -> &str {
+        &self.raw.category_fields
+    }
+
     /// The category's fields that the manifest asks for and the category has.
     ///
     /// # Errors

@@ -98,19 +98,17 @@ fn odd_shapes_run_at_once() {
 fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
     let scene = scene();
     scene.write("same.csv", "sku,title\na,Lamp\na,Chair\nb,Lamp\n");
-    scene.write("semicolons.csv", "sku;title\n1;Lamp\n2;Chair\n");
     scene.write(
         "map.json",
         r#"{"oak": {"name": "Oak"}, "ash": {"name": "Ash"}}"#,
     );
     scene.write("empty.jsonl", "\n");
-    scene.write("broken.jsonl", "{\"id\": 1}\n{\"id\": 2\n");
+    scene.write("broken.jsonl", "{\"id\": 1\n{\"id\": 2\n");
     scene.write("table.xlsx", "PK");
     scene.write("products.csv", PRODUCTS);
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 8] = [
         &["nowhere.csv"],
         &["same.csv"],
-        &["semicolons.csv"],
         &["map.json"],
         &["empty.jsonl"],
         &["broken.jsonl"],
@@ -131,6 +129,136 @@ fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
         .collect();
     insta::assert_snapshot!(said.join("\n"));
     assert!(!scene.path("batchgen.toml").exists());
+}
+
+/// What `init` says and writes of a file, and the names of the files of a run.
+fn proposed(file: &str, text: &[u8], more: &[&str]) -> (String, String, Vec<String>) {
+    let scene = scene();
+    let path = scene.path(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    let said = scene.host(&[&["init", file], more].concat()).ended(0);
+    let written = scene.read("batchgen.toml");
+    scene.run(&["--model", "offline"]);
+    let files = scene.content().into_keys().collect();
+    (shown(&scene, &said), written, files)
+}
+
+#[test]
+fn separator_encoding_and_types_are_told_by_the_file() {
+    let text = "EAN;Name;Kategorie;Preis\n4006381333931; Größe ;Möbel;12,50 €\n0012345678905;Kleiner;Möbel;7\n\
+        4006381333932;Dritter;Möbel;8\n";
+    let western: Vec<u8> = text
+        .chars()
+        .map(|letter| match letter {
+            '€' => 0x80,
+            letter => u8::try_from(u32::from(letter)).unwrap(),
+        })
+        .collect();
+    let (said, written, files) = proposed("products.csv", &western, &[]);
+    assert!(
+        said.starts_with("products.csv: CSV with semicolons in Windows-1252, 3 records, 4 fields"),
+        "{said}"
+    );
+    assert!(said.contains("texts     Preis"), "{said}");
+    assert!(written.contains("texts = [\"Preis\"]"), "{written}");
+    assert_eq!(files.len(), 3, "{files:?}");
+}
+
+#[test]
+fn what_was_passed_over_is_said_with_its_reason() {
+    let text = "sku,name,Status,Product Category\na,Lamp,on,Light & More\nb,Chair,on,Seats\nb,Stool,off,\nc,Torch,on,Light / More\n";
+    let (said, _, files) = proposed("things.csv", text.as_bytes(), &[]);
+    assert!(
+        said.contains("not `sku`: lines 3 and 4 have the same, \"b\""),
+        "{said}"
+    );
+    assert!(said.contains("`Product Category`"), "{said}");
+    assert!(
+        said.contains("\"Light & More\" and \"Light / More\" become one, light-more"),
+        "{said}"
+    );
+    assert_eq!(files.len(), 4);
+}
+
+#[test]
+fn rows_of_the_same_product_are_one_record() {
+    let text = "Handle,Title,Type,Variant SKU,Size\nshirt,Shirt,Tops,,S\nshirt,,,,M\nshirt,,,,L\nhat,Hat,Hats,,\ncap,Cap,Hats,,\n";
+    let (said, written, files) = proposed("shop.csv", text.as_bytes(), &[]);
+    assert!(written.contains("repeated = \"first\""), "{written}");
+    assert!(said.contains("3 records"), "{said}");
+    assert_eq!(
+        files,
+        [
+            "description/cap.md",
+            "description/hat.md",
+            "description/shirt.md"
+        ]
+    );
+}
+
+#[test]
+fn ids_of_other_scripts_make_files_of_their_own() {
+    let text = "{\"id\": \"стол\", \"name\": \"Стол\"}\n{\"id\": \"стул\", \"name\": \"Стул\"}\n{\"id\": \"日本\", \"name\": \"日本\"}\n\
+        {\"id\": \"Größe\", \"name\": \"Größe\"}\n";
+    let (_, _, files) = proposed("things.jsonl", text.as_bytes(), &[]);
+    assert_eq!(
+        files,
+        [
+            "description/groesse.md",
+            "description/ri-ben.md",
+            "description/stol.md",
+            "description/stul.md"
+        ]
+    );
+}
+
+#[test]
+fn rows_of_questions_and_answers_are_told_by_their_questions() {
+    let text = r#"[{"instruction": "Name a tree.", "input": "", "output": "Oak."}, {"instruction": "Name a metal.", "input": "", "output": "Iron."}]"#;
+    let (said, _, files) = proposed("alpaca.json", text.as_bytes(), &[]);
+    assert!(said.contains("id        `instruction`"), "{said}");
+    assert_eq!(
+        files,
+        ["description/name-a-metal.md", "description/name-a-tree.md"]
+    );
+}
+
+#[test]
+fn the_model_is_named_and_paths_are_relative() {
+    let scene = scene();
+    scene.write("data/products.csv", PRODUCTS);
+    scene.write("shop/.keep", "");
+    let init = [
+        "init",
+        "data/products.csv",
+        "--config",
+        "shop/batchgen.toml",
+    ];
+    scene
+        .host(&[&init[..], &["--model", "nonsense"]].concat())
+        .ended(2);
+    scene
+        .host(&[&init[..], &["--model", "openai/gpt-4o-mini"]].concat())
+        .ended(0);
+    let written = scene.read("shop/batchgen.toml");
+    assert!(
+        written.contains("model = \"openai/gpt-4o-mini\""),
+        "{written}"
+    );
+    assert!(
+        written.contains("path = \"../data/products.csv\""),
+        "{written}"
+    );
+}
+
+#[test]
+fn a_bad_row_stops_no_first_configuration() {
+    let text = "id,name,kind\n1,Oak,wood\n2,Elm\n3,Ash,wood\n";
+    let (said, _, files) = proposed("trees.csv", text.as_bytes(), &[]);
+    assert!(said.contains("1 record cannot be read"), "{said}");
+    assert!(said.contains("trees.csv:3:"), "{said}");
+    assert_eq!(files.len(), 2);
 }
 
 #[test]

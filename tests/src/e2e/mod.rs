@@ -1,6 +1,7 @@
 //! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
 
 mod authoring;
+mod bad_records;
 mod clean;
 mod cli;
 mod conformance;

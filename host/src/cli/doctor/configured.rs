@@ -1,14 +1,16 @@
 //! Configuration, dataset, plugins and the components that come of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::args::ProjectArgs;
 use super::super::settings::{self, Settings};
 use super::Check;
 use crate::component::{self, Component};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Repetition};
 use crate::plugin::{engine, load};
 
+/// Faults that are told one by one.
+const TOLD: usize = 10;
 /// Records that are read to see whether they can be.
 const SOME: usize = 10_000;
 
@@ -38,22 +40,69 @@ pub(super) fn dataset(settings: &Settings) -> Check {
         Ok(dataset) => dataset,
         Err(error) => return Check::error("dataset", error),
     };
-    let mut read = 0;
+    let mut ids: HashMap<String, u64> = HashMap::new();
+    let mut bad: Vec<String> = Vec::new();
+    let mut joined: Vec<String> = Vec::new();
+    let mut categories: HashMap<String, String> = HashMap::new();
     for entry in dataset.entries().take(SOME) {
-        match entry {
-            Ok(_) => read += 1,
-            Err(error) => return Check::error("dataset", error),
+        let (place, record) = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                bad.push(error.to_string());
+                continue;
+            }
+        };
+        let written = record.written_category().to_owned();
+        let first = categories
+            .entry(record.category.clone())
+            .or_insert_with(|| written.clone());
+        if *first != written && joined.len() < TOLD {
+            joined.push(format!(
+                "{first:?} and {written:?} become one, {}",
+                record.category
+            ));
+        }
+        if let Some(line) = ids.get(&record.id)
+            && settings.dataset.repeated == Repetition::Error
+        {
+            bad.push(format!(
+                "{path}:{}: the id `{}` is taken by line {line}",
+                place.line, record.id
+            ));
+        } else {
+            ids.insert(record.id, place.line);
         }
     }
-    let noun = &settings.dataset.records;
-    Check::good(
-        "dataset",
-        if read < SOME {
-            format!("{path}: {read} {noun}")
-        } else {
-            format!("{path}: the first {read} {noun} can be read")
-        },
-    )
+    let (read, noun) = (ids.len(), &settings.dataset.records);
+    let found = if read + bad.len() < SOME {
+        format!("{path}: {read} {noun}")
+    } else {
+        format!("{path}: {read} of the first {SOME} {noun} can be read")
+    };
+    let mut told = bad.iter().take(TOLD).cloned().collect::<Vec<_>>();
+    if bad.len() > told.len() {
+        told.push(format!("and {} more", bad.len() - told.len()));
+    }
+    if read == 0 {
+        return Check::problem("dataset", told.join("\n"), "mend the dataset or [dataset]");
+    }
+    if !bad.is_empty() {
+        let found = format!(
+            "{found}; {} cannot be read:\n{}",
+            bad.len(),
+            told.join("\n")
+        );
+        return Check::warning("dataset", found, "mend them; the others run");
+    }
+    if !joined.is_empty() {
+        let found = format!("{found}; categories are joined: {}", joined.join("; "));
+        return Check::warning(
+            "dataset",
+            found,
+            "rename one of each two, if they are not the same",
+        );
+    }
+    Check::good("dataset", found)
 }
 
 /// Loads the plugins; gives the components.

@@ -12,18 +12,18 @@ use crate::dataset::Survey;
 pub(super) const COMPONENT: &str = "description";
 
 /// The configuration for a dataset at `path`, seen from it.
-pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path) -> String {
+pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path, model: &str) -> String {
     let mut text = String::from(
         "# batchgen's configuration, written by `batchgen init`. Paths count from this file. Flags beat environment variables,
 # which beat this file. A line that is commented out shows the default, or an example where there is none.
 
-# Model that components ask, as provider/model. `offline` needs no key and no network: it writes from the facts in the
-# request, so that everything can be tried. Another one, for example \"openai/gpt-4o-mini\", needs its key in the
+# Model that components ask, as provider/model. A real one, for example \"openai/gpt-4o-mini\", needs its key in the
 # environment, or in a file `.env` beside this one: OPENAI_API_KEY=sk-...
-model = \"offline\"
-
+# `offline` needs neither key nor network: it writes PLACEHOLDERS from the facts, so that everything can be tried. It
+# does not follow prompts, and nothing that it writes is for publishing. Change this line before you publish.
 ",
     );
+    let _ = writeln!(text, "model = {}\n", quoted(model));
     dataset(&mut text, survey, proposal, path);
     text.push_str(
         "
@@ -82,6 +82,16 @@ fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, path: &Path)
         text.push_str("# Category of records that have none.\n");
         let _ = writeln!(text, "default-category = {}", quoted(default));
     }
+    if survey.grouped {
+        text.push_str(
+            "# Rows whose id an earlier row has are passed over: the first row of each id is the record.\nrepeated = \"first\"\n",
+        );
+    }
+    if !proposal.texts.is_empty() {
+        text.push_str("# Columns that hold numbers and other texts: they are texts throughout.\n");
+        let texts: Vec<Value> = proposal.texts.iter().cloned().map(Value::String).collect();
+        let _ = writeln!(text, "texts = {}", Value::Array(texts));
+    }
     if proposal.safe_ids {
         text.push_str(
             "# Ids and categories become parts of file names: \"Home & Garden\" becomes home-garden. The fields stay as they are.\n\
@@ -113,6 +123,8 @@ Write plain sentences, no headings and no lists.
 min-words = 20
 max-words = 90
 whole-sentences = true
+# Every number in the text must be one of the facts'. Set it to false where the text may count or convert.
+numbers-from-facts = true
 ",
         Value::Array(fields)
     );

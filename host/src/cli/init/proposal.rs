@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::config::closest;
-use crate::dataset::{Field, Survey, safe_id};
+use crate::dataset::{Field, Format, Survey, safe_id};
 
 /// Names of fields that hold an id, the likeliest first; likewise below.
 const IDS: &[&str] = &[
@@ -47,8 +47,24 @@ const CATEGORIES: &[&str] = &[
     "species",
     "region",
     "country",
-    "status",
 ];
+/// Names of fields that hold what is made of a record, or long texts: no ids, even where they are different.
+const DERIVED: &[&str] = &[
+    "output",
+    "response",
+    "answer",
+    "completion",
+    "description",
+    "text",
+    "body",
+    "content",
+    "summary",
+    "comment",
+    "notes",
+    "note",
+];
+/// Names of fields that tell one record from another where none holds an id or a name.
+const QUESTIONS: &[&str] = &["instruction", "question", "prompt", "query", "term", "word"];
 /// Fields that a text is not written from.
 const DULL: &[&str] = &[
     "url",
@@ -105,7 +121,19 @@ pub(super) struct Proposal {
     pub noun: String,
     /// Fields that the first component is given.
     pub given: Vec<String>,
+    /// Columns that hold numbers and other texts, and so are texts throughout.
+    pub texts: Vec<String>,
+    /// Fields that were likelier by their names, and why they were not chosen.
+    pub passed: Vec<Passed>,
     why_default: String,
+}
+
+/// A field that was passed over.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub role: &'static str,
+    pub field: String,
+    pub why: String,
 }
 
 /// A field and why it.
@@ -144,9 +172,19 @@ impl Proposal {
             ),
             (Some(_), false) => (None, String::new()),
         };
-        let given = given(survey, &id, &name, category.as_ref());
+        let mut given = given(survey, &id, &name, category.as_ref());
+        // The category becomes a file name; the model is to see it as it is written.
+        given.extend(
+            category
+                .iter()
+                .filter(|_| chosen.is_some_and(|field| !field.safe))
+                .map(|category| category.field.clone()),
+        );
+        let passed = passed(survey, wish, &id, category.as_ref());
         Ok(Proposal {
-            safe_ids: unsafe_id || chosen.is_some_and(|field| !field.safe || field.integers > 0),
+            texts: texts(survey, [Some(&id), Some(&name), category.as_ref()]),
+            passed,
+            safe_ids: unsafe_id || chosen.is_some_and(|field| !field.safe || field.numbers > 0),
             id,
             name,
             category,
@@ -189,6 +227,21 @@ fn fit(name: &str, list: &[&str]) -> u64 {
     best.max().unwrap_or(0)
 }
 
+/// How well a name fits a list, where the word counts for more than what stands beside it.
+fn rank(name: &str, list: &[&str]) -> u64 {
+    let words = words(name);
+    let best = list.iter().enumerate().filter_map(|(index, wanted)| {
+        let rank = 10 * (100 - index as u64);
+        match words.as_slice() {
+            [only] if only == wanted => Some(rank + 9),
+            [.., last] if last == wanted => Some(rank + 5),
+            words if words.iter().any(|word| word == wanted) => Some(rank),
+            _ => None,
+        }
+    });
+    best.max().unwrap_or(0)
+}
+
 /// The words of a field's name: `productId`, `product_id` and `Product ID` have the same.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -212,14 +265,14 @@ fn words(name: &str) -> Vec<String> {
 fn mean(field: &Field) -> u64 {
     field
         .characters
-        .checked_div(field.texts + field.integers)
+        .checked_div(field.texts + field.numbers)
         .unwrap_or(0)
 }
 
 /// Why a field cannot be the id; nothing where it can.
 fn no_id(field: &Field, survey: &Survey) -> Option<String> {
     let empty = survey.records - field.filled;
-    if field.texts + field.integers < field.filled {
+    if field.texts + field.numbers < field.filled {
         Some("it holds other things than texts and integers".to_owned())
     } else if empty > 0 {
         Some(format!(
@@ -227,10 +280,14 @@ fn no_id(field: &Field, survey: &Survey) -> Option<String> {
             survey.records
         ))
     } else if let Some(repeated) = &field.repeated {
-        Some(format!(
-            "lines {} and {} have the same, {:?}",
-            repeated.first_line, repeated.second_line, repeated.value
-        ))
+        let (first, second) = (repeated.first_line, repeated.second_line);
+        Some(match &repeated.becomes {
+            None => format!(
+                "lines {first} and {second} have the same, {:?}",
+                repeated.value
+            ),
+            Some(name) => format!("lines {first} and {second} become the same file name, {name}"),
+        })
     } else {
         (field.longest > 128).then(|| format!("it has up to {} characters", field.longest))
     }
@@ -251,8 +308,11 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
         .enumerate()
         .filter(|(_, field)| no_id(field, survey).is_none() && mean(field) <= ID_MEAN);
     let score = |index: usize, field: &Field| {
-        let by_name = fit(&field.name, IDS).max(fit(&field.name, NAMES) / 4);
+        let named = fit(&field.name, IDS).max(fit(&field.name, NAMES) / 4);
+        let by_name = named.max(fit(&field.name, QUESTIONS) / 8);
+        let derived = named == 0 && fit(&field.name, DERIVED) > 0;
         (
+            !derived,
             by_name + 10 * u64::from(field.safe),
             std::cmp::Reverse(index),
         )
@@ -298,11 +358,13 @@ fn nearest(survey: &Survey) -> Vec<&Field> {
 }
 
 fn name(survey: &Survey, wish: Option<&str>, id: &Chosen) -> anyhow::Result<Chosen> {
-    let able = |field: &Field| field.texts == survey.records && field.longest <= NAME_LONGEST;
+    let able = |field: &Field| {
+        field.texts + field.numbers == survey.records && field.longest <= NAME_LONGEST
+    };
     if let Some(name) = wish {
         if !able(wished(survey, name)?) && name != id.field {
             bail!(
-                "the field `{name}` cannot be the name\nhint: a name is a text of at most {NAME_LONGEST} characters in every \
+                "the field `{name}` cannot be the name\nhint: a name is a text or a number of at most {NAME_LONGEST} characters in every \
                  record"
             );
         }
@@ -312,6 +374,7 @@ fn name(survey: &Survey, wish: Option<&str>, id: &Chosen) -> anyhow::Result<Chos
         .fields
         .iter()
         .filter(|field| able(field) && mean(field) <= NAME_MEAN && field.name != id.field)
+        .filter(|field| field.numbers * 2 < survey.records || fit(&field.name, NAMES) > 0)
         .map(|field| (fit(&field.name, NAMES), field))
         .max_by_key(|(score, _)| *score);
     let by_id = fit(&id.field, NAMES);
@@ -337,7 +400,7 @@ fn category(
     taken: [&String; 2],
 ) -> anyhow::Result<Option<Chosen>> {
     let able = |field: &Field| {
-        field.filled > 0 && field.texts + field.integers == field.filled && field.values.is_some()
+        field.filled > 0 && field.texts + field.numbers == field.filled && field.values.is_some()
     };
     if let Some(name) = wish {
         if !able(wished(survey, name)?) {
@@ -357,7 +420,7 @@ fn category(
         }
         let (different, filled) = (values.len() as u64, field.filled);
         let shared = different * 2 <= filled;
-        let by_name = fit(&field.name, CATEGORIES);
+        let by_name = rank(&field.name, CATEGORIES);
         let good = if by_name > 0 {
             // Of a handful of records, few can share one.
             let shared = shared || filled < HANDFUL && different < filled;
@@ -367,7 +430,7 @@ fn category(
                 && different > 1
                 && different as usize <= FEW
                 && filled == survey.records
-                && field.integers == 0
+                && field.numbers == 0
         };
         good.then_some(by_name)
     };
@@ -384,11 +447,16 @@ fn category(
             .as_ref()
             .map_or(0, std::collections::BTreeMap::len);
         let each = field.filled.checked_div(different as u64).unwrap_or(0);
+        let joined = field
+            .joined
+            .as_ref()
+            .map(|(one, other)| format!("; {one:?} and {other:?} become one, {}", safe_id(one)));
         Chosen {
             field: field.name.clone(),
             why: format!(
-                "{different} different {}, about {each} records each",
-                if different == 1 { "value" } else { "values" }
+                "{different} different {}, about {each} records each{}",
+                if different == 1 { "value" } else { "values" },
+                joined.unwrap_or_default()
             ),
         }
     }))
@@ -434,6 +502,104 @@ fn noun(survey: &Survey) -> String {
     }
 }
 
+/// The field by which rows belong together, where the rows of a record follow one another and no other field tells
+/// records apart: a shop lists the variants of a product so.
+pub(super) fn grouping(survey: &Survey, wish: Option<&str>) -> Option<String> {
+    let is_group = |field: &Field| {
+        let plain = field
+            .repeated
+            .as_ref()
+            .is_some_and(|twice| twice.becomes.is_none());
+        plain && field.is_grouped && field.filled == survey.records
+    };
+    if let Some(name) = wish {
+        return survey
+            .field(name)
+            .filter(|field| is_group(field))
+            .map(|field| field.name.clone());
+    }
+    let able = survey.fields.iter();
+    let able = able.filter(|field| no_id(field, survey).is_none() && mean(field) <= ID_MEAN);
+    // Rows of the same thing name it once, or each time in the same way.
+    let names_once = survey.fields.iter().any(|field| {
+        let same = field.is_grouped && field.repeated.is_some();
+        fit(&field.name, NAMES) > 0 && (field.filled < survey.records || same)
+    });
+    if !names_once {
+        return None;
+    }
+    let best_able = able.map(|field| fit(&field.name, IDS)).max().unwrap_or(0);
+    let groups = survey.fields.iter().filter(|field| is_group(field));
+    groups
+        .map(|field| (fit(&field.name, IDS), field))
+        .filter(|(fit, _)| *fit > best_able)
+        .max_by_key(|(fit, _)| *fit)
+        .map(|(_, field)| field.name.clone())
+}
+
+/// Fields whose names are likelier for a role than that which was chosen.
+fn passed(survey: &Survey, wish: &Wish<'_>, id: &Chosen, category: Option<&Chosen>) -> Vec<Passed> {
+    let mut passed = Vec::new();
+    let mut pass = |role, field: &Field, why: String| {
+        passed.push(Passed {
+            role,
+            field: field.name.clone(),
+            why,
+        });
+    };
+    for field in survey.fields.iter().filter(|_| wish.id.is_none()) {
+        let likelier = fit(&field.name, IDS) > fit(&id.field, IDS);
+        if let (true, Some(why)) = (likelier, no_id(field, survey)) {
+            pass("id", field, why);
+        }
+    }
+    let chosen = category.map_or(0, |category| rank(&category.field, CATEGORIES));
+    for field in survey.fields.iter().filter(|_| wish.category.is_none()) {
+        if rank(&field.name, CATEGORIES) > chosen {
+            pass("category", field, no_category(field, survey));
+        }
+    }
+    passed
+}
+
+/// Why a field whose name is like a category's is none.
+fn no_category(field: &Field, survey: &Survey) -> String {
+    if field.texts + field.numbers < field.filled {
+        return "it holds other things than texts".to_owned();
+    }
+    if field.filled * 2 < survey.records {
+        return format!(
+            "it is missing or empty in {} of {} records",
+            survey.records - field.filled,
+            survey.records
+        );
+    }
+    match &field.values {
+        None => "it has too many different values".to_owned(),
+        Some(values) => format!(
+            "it has {} different values in {} records",
+            values.len(),
+            survey.records
+        ),
+    }
+}
+
+/// Columns of a table that hold both numbers and other texts: codes with a leading zero, amounts with their unit.
+fn texts(survey: &Survey, taken: [Option<&Chosen>; 3]) -> Vec<String> {
+    if survey.format != Format::Csv {
+        return Vec::new();
+    }
+    let is_taken = |field: &Field| {
+        let mut taken = taken.into_iter().flatten();
+        taken.any(|chosen| chosen.field == field.name)
+    };
+    let mixed = survey
+        .fields
+        .iter()
+        .filter(|field| field.texts > 0 && field.numbers > 0 && !is_taken(field));
+    mixed.map(|field| field.name.clone()).collect()
+}
+
 /// Fields that a first text can be written from.
 fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>) -> Vec<String> {
     let taken: Vec<&str> = [Some(id), Some(name), category]
@@ -459,7 +625,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let survey = Survey::of(&path).unwrap();
+        let survey = Survey::of(&path, None).unwrap();
         let none = Wish {
             id: None,
             name: None,

@@ -14,7 +14,7 @@ use super::{FolderArgs, engine};
 use crate::component::{self, Component};
 use crate::config::{ComponentConfig, Config, InlinePrompt, PromptSource};
 use crate::conformance::{self, Sample};
-use crate::dataset::{Dataset, DatasetConfig, Record};
+use crate::dataset::{Dataset, DatasetConfig, Record, Written};
 use crate::plugin::load::{self, Plugin};
 use crate::plugin::lock::Lock;
 use crate::plugin::manifest::{Fields, Manifest};
@@ -184,11 +184,18 @@ fn records(
     let dataset = Dataset::open(dataset).map_err(Failure::usage)?;
     let mut found = Vec::new();
     let mut categories = BTreeSet::new();
+    let mut fault = None;
     for (place, entry) in dataset.entries().enumerate() {
         if args.record.is_empty() && (place >= ENTRIES || found.len() >= CATEGORIES) {
             break;
         }
-        let (_, record) = entry.map_err(Failure::usage)?;
+        let record = match entry {
+            Ok((_, record)) => record,
+            Err(error) => {
+                fault = fault.or(Some(error));
+                continue;
+            }
+        };
         let wanted = if args.record.is_empty() {
             categories.insert(record.category.clone())
         } else {
@@ -199,6 +206,9 @@ fn records(
             let category = category.cloned().unwrap_or_default();
             found.push((record, category));
         }
+    }
+    if let Some(fault) = fault.filter(|_| found.is_empty() && args.record.is_empty()) {
+        return Err(Failure::usage(fault));
     }
     let missing = args
         .record
@@ -233,6 +243,7 @@ fn invented_record(manifest: &Manifest) -> Tried {
         name: "Sample".to_owned(),
         category: "samples".to_owned(),
         fields: fields(&manifest.input.record),
+        written: Written::default(),
     };
     (record, fields(&manifest.input.category))
 }

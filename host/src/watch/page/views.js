@@ -83,7 +83,7 @@ function showNumbers(snapshot) {
   const cost = calls.cost_micros > 0 || calls.unpriced === 0 ? dollars(calls.cost_micros) : "unknown";
   const placeholders = view.authors ? view.authors.placeholders : 0;
   const numbers = [
-    ["Success", success, more("of tasks that were begun", placeholders > 0 && `${counted(placeholders, "placeholder")} written offline`)],
+    ["Success", success, more("of tasks that were begun", view.unreadable > 0 && `${counted(view.unreadable, "record")} cannot be read`, placeholders > 0 && `${counted(placeholders, "placeholder")} written offline`)],
     ["Cost", cost, more(
       runs && view.projected_cost_micros != null && `${dollars(view.projected_cost_micros)} expected in all`,
       budget.most_cost_micros != null && `budget ${dollars(budget.most_cost_micros)}`,

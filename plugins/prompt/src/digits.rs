@@ -1,0 +1,104 @@
+//! Numbers as the dataset writes them. A template reckons with their values, and puts in their digits: `1.10` and not 1.1.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, Output, State};
+use sdk::{Map, Value};
+
+/// How numbers are written that would be printed in another way, by their bits.
+#[derive(Clone, Debug, Default)]
+pub struct Digits(BTreeMap<u64, String>);
+
+impl Digits {
+    /// Notes the numbers of a JSON text. Of two that are the same and are written in two ways, the first counts.
+    pub fn read(&mut self, json: &str) {
+        let mut rest = json;
+        while let Some(start) = rest.find(|found: char| found == '"' || starts_number(found)) {
+            rest = &rest[start..];
+            let length = if rest.starts_with('"') {
+                string_length(rest)
+            } else {
+                let end = rest.find(|found: char| !is_of_number(found));
+                let token = &rest[..end.unwrap_or(rest.len())];
+                self.note(token);
+                token.len()
+            };
+            rest = &rest[length..];
+        }
+    }
+
+    fn note(&mut self, token: &str) {
+        if token.contains(['.', 'e', 'E'])
+            && let Ok(number) = token.parse::<f64>()
+            && Value::from(number).to_string() != token
+        {
+            self.0
+                .entry(number.to_bits())
+                .or_insert_with(|| token.to_owned());
+        }
+    }
+
+    fn of(&self, number: f64) -> Option<&str> {
+        self.0.get(&number.to_bits()).map(String::as_str)
+    }
+
+    /// Puts the digits in the place of the numbers: for those who read, and do not reckon.
+    pub fn put_into(&self, values: &mut Map<String, Value>) {
+        if !self.0.is_empty() {
+            values.values_mut().for_each(|value| self.put(value));
+        }
+    }
+
+    fn put(&self, value: &mut Value) {
+        match value {
+            Value::Number(number) => {
+                let digits = number.as_f64().filter(|_| number.is_f64());
+                if let Some(digits) = digits.and_then(|number| self.of(number)) {
+                    *value = Value::String(digits.to_owned());
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|value| self.put(value)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.put(value)),
+            _ => {}
+        }
+    }
+
+    /// Writes a value into a text.
+    pub fn format(
+        &self,
+        out: &mut Output<'_>,
+        state: &mut State<'_, '_>,
+        value: &minijinja::Value,
+    ) -> Result<(), Error> {
+        let number = (value.kind() == ValueKind::Number && !value.is_integer())
+            .then(|| f64::try_from(value.clone()).ok())
+            .flatten();
+        match number.and_then(|number| self.of(number)) {
+            Some(digits) => Ok(out.write_str(digits)?),
+            None => minijinja::escape_formatter(out, state, value),
+        }
+    }
+}
+
+fn starts_number(found: char) -> bool {
+    found == '-' || found.is_ascii_digit()
+}
+
+fn is_of_number(found: char) -> bool {
+    found.is_ascii_digit() || "+-.eE".contains(found)
+}
+
+/// Bytes of the string that a text begins with, its quotes included.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (place, found) in text.char_indices().skip(1) {
+        match found {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return place + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
