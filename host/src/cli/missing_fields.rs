@@ -33,7 +33,7 @@ pub(super) fn tell(project: &Project, components: &[Component], display: &Displa
         let Some((_, record)) = records.next() else {
             break;
         };
-        seen.extend(record.fields.into_iter().map(|(name, _)| name));
+        seen.extend(record.fields.keys().cloned());
     }
     // Where no record can be read, that is what is wrong, and it is told when they are indexed.
     if seen.is_empty() {

@@ -2,6 +2,8 @@
 
 mod report;
 
+use std::borrow::Cow;
+
 use clap::Args;
 use serde_json::json;
 
@@ -16,7 +18,7 @@ use crate::core::change::Change;
 use crate::core::decision::{Author, FileState, LastOutcome};
 use crate::core::explain;
 use crate::core::recipe::ALL_FIELDS;
-use crate::dataset::{AsWritten, Record};
+use crate::dataset::Record;
 use crate::run::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
 use crate::store::TaskId;
 
@@ -257,15 +259,15 @@ impl Asked<'_> {
             Change::Field(name) => Some(
                 record
                     .fields
-                    .get(name)
-                    .map_or_else(|| "absent".to_owned(), |value| AsWritten(value).to_string()),
+                    .json(name)
+                    .map_or_else(|| "absent".to_owned(), Cow::into_owned),
             ),
             Change::CategoryField(name) => Some(
                 self.project
                     .dataset
                     .category_fields(&record.category)
-                    .and_then(|fields| fields.get(name))
-                    .map_or_else(|| "absent".to_owned(), |value| AsWritten(value).to_string()),
+                    .and_then(|fields| fields.json(name))
+                    .map_or_else(|| "absent".to_owned(), Cow::into_owned),
             ),
             Change::Upstream(name) => {
                 let mut tasks = self.tasks.iter();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::trial;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::dataset::Record;
+use crate::dataset::{Fields, Record};
 use crate::plugin::sandbox::Input;
 use crate::run::{TaskFailure, UpstreamText, prepared};
 
@@ -58,7 +58,7 @@ pub fn sample(
     others: &[Component],
     site: &SiteConfig,
     record: &Record,
-    category: &Map<String, Value>,
+    category: &Fields,
 ) -> Result<Sample, SampleError> {
     let mut files: Vec<(&Component, String)> = Vec::new();
     for name in &component.depends_on {

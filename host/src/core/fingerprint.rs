@@ -1,11 +1,32 @@
 //! The fingerprint of a task: the hash of all that its artifact depends on. Equal fingerprint and
 //! intact file: nothing to do. Beside it, eight bytes of the hash of each part tell later which one changed.
 
+use std::borrow::Cow;
+use std::fmt::Debug;
+
 use serde_json::{Map, Value};
 
 use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
 use super::recipe::{ALL_FIELDS, Recipe};
+
+/// The fields of a record or a category, each as JSON with its numbers as the dataset has them.
+pub trait FieldTexts: Debug {
+    /// One field, if it is there.
+    fn one(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// All of them as an object.
+    fn all(&self) -> String;
+}
+
+impl FieldTexts for Map<String, Value> {
+    fn one(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.get(name).map(|value| Cow::Owned(value.to_string()))
+    }
+
+    fn all(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
 
 /// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
 /// change to any other field changes nothing.
@@ -18,9 +39,9 @@ pub struct Ingredients<'a> {
     /// Id, name and category of the record.
     pub identity: [&'a str; 3],
     /// The record's fields.
-    pub fields: &'a Map<String, Value>,
+    pub fields: &'a dyn FieldTexts,
     /// The category's fields.
-    pub category_fields: &'a Map<String, Value>,
+    pub category_fields: &'a dyn FieldTexts,
     /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
     /// to do without.
     pub upstreams: &'a [(&'a str, Option<Digest>)],
@@ -73,7 +94,7 @@ impl Parts {
     pub fn surrounded_by(
         &self,
         recipe: &Recipe,
-        category_fields: &Map<String, Value>,
+        category_fields: &dyn FieldTexts,
         upstreams: impl Iterator<Item = Digest>,
     ) -> bool {
         let of_category = recipe
@@ -89,13 +110,11 @@ impl Parts {
 }
 
 /// The hash of a field. The order of keys within it counts, since the component sees it.
-fn field(fields: &Map<String, Value>, name: &str) -> Digest {
+fn field(fields: &dyn FieldTexts, name: &str) -> Digest {
     let text = if name == ALL_FIELDS {
-        serde_json::to_string(fields).unwrap_or_default()
+        Cow::Owned(fields.all())
     } else {
-        fields
-            .get(name)
-            .map_or_else(String::new, ToString::to_string)
+        fields.one(name).unwrap_or_default()
     };
     Digest::of(text.as_bytes())
 }

@@ -346,8 +346,8 @@ fn syntax(at: &At<'_>, cause: String) -> DatasetError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::AsWritten;
     use crate::dataset::fixture::Fixture;
+    use crate::dataset::number::AsWritten;
 
     #[test]
     fn a_cell_is_a_number_only_if_json_would_write_it_so() {
@@ -441,7 +441,7 @@ mod tests {
             let shown: Vec<String> = records
                 .iter()
                 .map(|record| {
-                    let fields = AsWritten(&record.fields.clone().into()).to_string();
+                    let fields = record.fields.to_string();
                     format!("{} {} {} {fields}", record.id, record.name, record.category)
                 })
                 .collect();

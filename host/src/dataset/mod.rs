@@ -18,6 +18,7 @@ mod config;
 mod csv;
 mod encoding;
 mod error;
+mod fields;
 mod id;
 mod input;
 mod json;
@@ -39,8 +40,8 @@ mod round_trip;
 
 pub use config::{DatasetConfig, Format, Repetition};
 pub use error::DatasetError;
+pub use fields::Fields;
 pub use id::{is_safe_id, safe_id};
-pub use number::{AsWritten, written};
 pub use record::{Category, Record, RecordHash, Written};
-pub use source::{Dataset, Entries, FileStamp, Place, Rows};
+pub use source::{Dataset, Entries, FileStamp, Place};
 pub use survey::{Field, Repeated, Survey};

@@ -1,5 +1,5 @@
 //! Numbers as they are written. A number that would be printed in another way than it stands in the file (`1.10`, `1E5`)
-//! keeps its digits: it is held as a text behind a mark, and written as a number again. One whose value does not
+//! keeps its digits: a parser gives it as a text behind a mark, which [`super::Fields`] takes out again. One whose value does not
 //! fit (an integer of more than 64 bits, a decimal of more than 15 digits) is a text.
 
 use std::borrow::Cow;
@@ -188,16 +188,40 @@ pub(super) fn cleaned(text: String) -> String {
 }
 
 /// The digits of a number that is held as it was written.
-pub fn written(value: &Value) -> Option<&str> {
+pub(super) fn written(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => text.strip_prefix(MARK),
         _ => None,
     }
 }
 
+/// Whether a number within is held as it was written.
+pub(super) fn has_mark(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(has_mark),
+        Value::Object(fields) => fields.values().any(has_mark),
+        value => written(value).is_some(),
+    }
+}
+
+/// Makes such numbers plain ones, of the same value.
+pub(super) fn unmark(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(unmark),
+        Value::Object(fields) => fields.values_mut().for_each(unmark),
+        Value::String(text) => {
+            if let Some(digits) = text.strip_prefix(MARK) {
+                let number = serde_json::from_str(digits).map(Value::Number);
+                *value = number.unwrap_or_else(|_| Value::from(digits));
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A value of a record, with its numbers as they are written.
 #[derive(Clone, Copy, Debug)]
-pub struct AsWritten<'a>(pub &'a Value);
+pub(super) struct AsWritten<'a>(pub &'a Value);
 
 impl Serialize for AsWritten<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::error::{At, DatasetError, kind_of};
+use super::fields::Fields;
 use super::id::{is_safe_id, safe_id};
 use super::number;
 use crate::config::closest;
@@ -21,7 +22,7 @@ pub struct Record {
     /// Id of the category that it belongs to: safe as a file name.
     pub category: String,
     /// All other fields, in the order of the file.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
     /// Id and category as they are written, where they were made safe.
     pub written: Written,
 }
@@ -41,7 +42,7 @@ pub struct Category {
     /// What records name it by.
     pub id: String,
     /// All other fields, in the order of the file.
-    pub fields: Map<String, Value>,
+    pub fields: Fields,
 }
 
 /// The fields that hold what every record must have, and what is done where one does not fit.
@@ -76,9 +77,9 @@ impl Record {
             // No part can hold a zero byte and shift the border: ids cannot, and JSON escapes it.
             hash.update([0]);
         }
-        for (key, value) in &self.fields {
+        for key in self.fields.keys() {
             hash.update(Value::from(key.as_str()).to_string());
-            hash.update(value.to_string());
+            hash.update(self.fields.json(key).unwrap_or_default().as_bytes());
         }
         hash.finalize().into()
     }
@@ -102,7 +103,7 @@ impl Record {
             id,
             name,
             category,
-            fields,
+            fields: Fields::of_marked(fields),
             written: Written {
                 id: written_id,
                 category: written_category,
@@ -117,7 +118,10 @@ impl Category {
         let mut fields = object(value, at)?;
         let (id, _) = own_id(&fields, "id", false, at)?;
         fields.shift_remove("id");
-        Ok(Self { id, fields })
+        Ok(Self {
+            id,
+            fields: Fields::of_marked(fields),
+        })
     }
 }
 

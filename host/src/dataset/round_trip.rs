@@ -34,7 +34,12 @@ fn row(record: &Record) -> Value {
     row.insert("id".into(), record.id.clone().into());
     row.insert("name".into(), record.name.clone().into());
     row.insert("category".into(), record.category.clone().into());
-    row.extend(record.fields.clone());
+    row.extend(
+        record
+            .fields
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     row.into()
 }
 
@@ -134,7 +139,7 @@ fn record(fields: impl Strategy<Value = Map<String, Value>>) -> impl Strategy<Va
             id,
             name,
             category,
-            fields,
+            fields: fields.into(),
             written: Written::default(),
         })
 }

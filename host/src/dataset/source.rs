@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::input::{Chunk, Shared};
 use super::list::{Element, List, Piece, Split, Wanted};
 use super::record::{Names, id_of};
-use super::{Category, DatasetConfig, DatasetError, Record};
+use super::{Category, DatasetConfig, DatasetError, Fields, Record};
 
 /// Most bytes of one record.
 const RECORD_LIMIT: usize = 1024 * 1024;
@@ -163,7 +163,7 @@ impl Dataset {
     }
 
     /// All rows as they are written, before it is asked what they must have; otherwise like [`Dataset::entries`].
-    pub fn rows(&self) -> Rows<'_> {
+    pub(super) fn rows(&self) -> Rows<'_> {
         Rows(self.entries())
     }
 
@@ -197,7 +197,7 @@ impl Dataset {
     }
 
     /// The facts of one category.
-    pub fn category_fields(&self, id: &str) -> Option<&Map<String, Value>> {
+    pub fn category_fields(&self, id: &str) -> Option<&Fields> {
         self.category_at
             .get(id)
             .and_then(|at| self.categories.get(*at))
@@ -337,7 +337,7 @@ impl Iterator for Entries<'_> {
     }
 }
 /// The rows of a [`Dataset`]; see [`Dataset::rows`].
-pub struct Rows<'a>(Entries<'a>);
+pub(super) struct Rows<'a>(Entries<'a>);
 
 impl Iterator for Rows<'_> {
     type Item = Result<(Place, Value), DatasetError>;

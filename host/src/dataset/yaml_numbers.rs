@@ -112,12 +112,12 @@ impl<'de> Visitor<'de> for Read {
 
 #[cfg(test)]
 mod tests {
+    use crate::dataset::Record;
     use crate::dataset::fixture::Fixture;
-    use crate::dataset::{AsWritten, Record};
 
     fn fields(yaml: &str) -> String {
         let record: Record = Fixture::new("a.yaml", yaml).records().remove(0);
-        AsWritten(&record.fields.into()).to_string()
+        record.fields.to_string()
     }
 
     #[test]

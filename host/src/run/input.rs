@@ -1,12 +1,10 @@
 //! Builds what a component is given: the fields that it asks for and no others.
 
-use serde_json::{Map, Value};
-
 use super::artifact;
 use super::replay::UpstreamText;
 use crate::component::Component;
 use crate::config::SiteConfig;
-use crate::dataset::{AsWritten, Dataset, Record};
+use crate::dataset::{self, Dataset, Record};
 use crate::plugin::manifest::Fields;
 use crate::plugin::sandbox::{Input, Prompt, Site, Upstream};
 
@@ -15,7 +13,7 @@ pub fn prepared(
     component: &Component,
     site: &SiteConfig,
     record: &Record,
-    category: &Map<String, Value>,
+    category: &dataset::Fields,
     upstreams: &[UpstreamText<'_>],
 ) -> Input {
     let upstreams = upstreams
@@ -28,19 +26,21 @@ pub fn prepared(
 
 /// What one component may know of one record.
 pub(super) struct Given {
-    pub fields: Value,
-    pub category_fields: Value,
+    /// As JSON.
+    pub fields: String,
+    /// As JSON.
+    pub category_fields: String,
     pub path: String,
 }
 
 /// Picks the fields.
 pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -> Given {
-    let none = Map::new();
+    let none = dataset::Fields::default();
     let category = dataset.category_fields(&record.category);
     picked(component, category.unwrap_or(&none), record)
 }
 
-fn picked(component: &Component, category: &Map<String, Value>, record: &Record) -> Given {
+fn picked(component: &Component, category: &dataset::Fields, record: &Record) -> Given {
     let wanted = &component.input;
     Given {
         fields: pick(&record.fields, &wanted.record),
@@ -49,14 +49,11 @@ fn picked(component: &Component, category: &Map<String, Value>, record: &Record)
     }
 }
 
-fn pick(fields: &Map<String, Value>, wanted: &Fields) -> Value {
-    let Fields::Named(wanted) = wanted else {
-        return Value::Object(fields.clone());
-    };
-    let picked = wanted
-        .iter()
-        .filter_map(|name| fields.get(name).map(|value| (name.clone(), value.clone())));
-    Value::Object(picked.collect())
+fn pick(fields: &dataset::Fields, wanted: &Fields) -> String {
+    match wanted {
+        Fields::Named(wanted) => fields.pick(wanted).to_string(),
+        Fields::All(_) => fields.to_string(),
+    }
 }
 
 /// A file that the component depends on.
@@ -81,8 +78,8 @@ pub(super) fn input(
         id: record.id.clone(),
         name: record.name.clone(),
         category: record.category.clone(),
-        fields: AsWritten(&given.fields).to_string(),
-        category_fields: AsWritten(&given.category_fields).to_string(),
+        fields: given.fields.clone(),
+        category_fields: given.category_fields.clone(),
         site: Site {
             base_url: site.base_url.clone(),
             name: site.name.clone(),

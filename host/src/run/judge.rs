@@ -6,8 +6,6 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Map;
-
 use super::input::{self, Given};
 use super::output::stamp;
 use super::unfinished::Left;
@@ -16,7 +14,7 @@ use crate::config::SiteConfig;
 use crate::core::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules, Stored};
 use crate::core::digest::Digest;
 use crate::core::fingerprint::{Ingredients, Parts};
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{Dataset, Fields, Record};
 use crate::llm::providers::offline;
 use crate::store::{Checkpoint, Store};
 
@@ -160,7 +158,7 @@ impl Judge {
         record: &Record,
         upstreams: &[(&str, Option<Digest>)],
     ) -> (Digest, Parts) {
-        let none = Map::new();
+        let none = Fields::default();
         Ingredients {
             recipe: &component.recipe,
             recipe_digest: component.recipe_digest,

@@ -552,6 +552,6 @@ fn file_state(verdict: &Verdict) -> FileState {
 fn given_bytes(component: &Component, verdict: &Verdict) -> u64 {
     let prompts: usize = component.prompts.iter().map(|(_, text)| text.len()).sum();
     let given = &verdict.given;
-    let data = given.fields.to_string().len() + given.category_fields.to_string().len();
+    let data = given.fields.len() + given.category_fields.len();
     (prompts + data) as u64
 }

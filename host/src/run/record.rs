@@ -15,7 +15,7 @@ use crate::core::decision::LastOutcome;
 use crate::core::digest::Digest;
 use crate::core::policy::Bearing;
 use crate::core::statistics::{RecordEnd, TaskEnd};
-use crate::dataset::{DatasetError, Record, Written};
+use crate::dataset::{DatasetError, Fields, Record, Written};
 use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
 
 /// Which pass over the records this is.
@@ -381,7 +381,7 @@ async fn unreadable(
         id: reference.id.clone(),
         name: String::new(),
         category: reference.category.clone(),
-        fields: serde_json::Map::new(),
+        fields: Fields::default(),
         written: Written::default(),
     };
     let mut ends = Vec::new();

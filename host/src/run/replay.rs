@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
-
 use super::input;
 use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::key::KeyContext;
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{Dataset, Fields, Record};
 use crate::llm::request::{Answer, CompletionRequest};
 use crate::plugin::sandbox::{self, Answered, Execution, Input, LogLine, Question};
 
@@ -52,7 +50,7 @@ pub fn replay<E>(
     generation: u32,
     answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
-    let none = Map::new();
+    let none = Fields::default();
     let category = dataset.category_fields(&record.category).unwrap_or(&none);
     let input = input::prepared(component, site, record, category, upstreams);
     replay_input(component, &Arc::new(input), generation, Vec::new(), answer)

@@ -3,13 +3,12 @@
 
 use std::fs;
 
-use serde_json::Map;
-
 use super::executor::Context;
 use super::output::stamp;
 use crate::component::Component;
 use crate::core::decision::{Author, Kept, LastOutcome};
 use crate::core::statistics::{RecordEnd, TaskEnd};
+use crate::dataset::Fields;
 use crate::store::{Checkpoint, RecordRef};
 
 /// Whether every task of the record is done, from what is still the same, with its file in place; then they are
@@ -42,7 +41,7 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
     let Some(point) = checkpoint(reference, &component.name) else {
         return false;
     };
-    let none = Map::new();
+    let none = Fields::default();
     let category = context.judge.dataset.category_fields(&reference.category);
     let upstreams = component
         .depends_on

@@ -129,8 +129,7 @@ fn a_table_by_the_name_of_the_file() {
 fn a_file_that_cannot_be_finished_leaves_the_old_one() {
     let scene = made();
     scene.write("rows.jsonl", "old\n");
-    let text = scene.read("materials.yaml");
-    scene.write("materials.yaml", &format!("{text}- {{id: oak, name: 5}}\n"));
+    scene.write("materials.yaml", "materials:\n- {id: oak, name: 5}\n");
     scene.host(&["export", "rows.jsonl"]).ended(2);
     assert_eq!(scene.read("rows.jsonl"), "old\n");
     let left = std::fs::read_dir(scene.path("")).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::exit::Failure;
 use super::super::settings;
@@ -14,7 +14,7 @@ use super::{FolderArgs, engine};
 use crate::component::{self, Component};
 use crate::config::{ComponentConfig, Config, InlinePrompt, PromptSource};
 use crate::conformance::{self, Sample};
-use crate::dataset::{Dataset, DatasetConfig, Record, Written};
+use crate::dataset::{self, Dataset, DatasetConfig, Record, Written};
 use crate::plugin::load::{self, Plugin};
 use crate::plugin::lock::Lock;
 use crate::plugin::manifest::{Fields, Manifest};
@@ -49,7 +49,7 @@ pub(super) struct WorkbenchArgs {
 }
 
 /// A record with the fields of its category.
-type Tried = (Record, Map<String, Value>);
+type Tried = (Record, dataset::Fields);
 
 /// A plugin, ready to be tried.
 pub(super) struct Workbench {
