@@ -510,7 +510,10 @@ pub(super) fn grouping(survey: &Survey, wish: Option<&str>) -> Option<String> {
             .repeated
             .as_ref()
             .is_some_and(|twice| twice.becomes.is_none());
-        plain && field.is_grouped && field.filled == survey.records
+        plain
+            && field.is_grouped
+            && field.filled == survey.records
+            && is_named_by_group(field, survey)
     };
     if let Some(name) = wish {
         return survey
@@ -520,14 +523,6 @@ pub(super) fn grouping(survey: &Survey, wish: Option<&str>) -> Option<String> {
     }
     let able = survey.fields.iter();
     let able = able.filter(|field| no_id(field, survey).is_none() && mean(field) <= ID_MEAN);
-    // Rows of the same thing name it once, or each time in the same way.
-    let names_once = survey.fields.iter().any(|field| {
-        let same = field.is_grouped && field.repeated.is_some();
-        fit(&field.name, NAMES) > 0 && (field.filled < survey.records || same)
-    });
-    if !names_once {
-        return None;
-    }
     let best_able = able.map(|field| fit(&field.name, IDS)).max().unwrap_or(0);
     let groups = survey.fields.iter().filter(|field| is_group(field));
     groups
@@ -535,6 +530,24 @@ pub(super) fn grouping(survey: &Survey, wish: Option<&str>) -> Option<String> {
         .filter(|(fit, _)| *fit > best_able)
         .max_by_key(|(fit, _)| *fit)
         .map(|(_, field)| field.name.clone())
+}
+
+/// Whether the rows with the same value of a field name one thing: once, or each time in the same way.
+fn is_named_by_group(group: &Field, survey: &Survey) -> bool {
+    let named = survey
+        .fields
+        .iter()
+        .map(|field| (fit(&field.name, NAMES), field))
+        .filter(|(fit, field)| *fit > 0 && field.name != group.name)
+        .max_by_key(|(fit, _)| *fit);
+    let things = group
+        .values
+        .as_ref()
+        .map_or(survey.records.saturating_sub(1), |values| values.len() as u64);
+    named.is_some_and(|(_, name)| {
+        let is_same = name.is_grouped && name.repeated.is_some();
+        name.filled <= things || is_same
+    })
 }
 
 /// Fields whose names are likelier for a role than that which was chosen.
