@@ -1,13 +1,20 @@
 //! `batchgen export`: one row for each record, with the texts of its files, for those who load a database or a site
 //! generator. It reads the state without its lock, and holds one record at a time.
 
+mod table;
+
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+
+use table::Columns;
 
 use super::args::{ForceArgs, ProjectArgs};
 use super::display::Display;
@@ -19,7 +26,7 @@ use super::project::{Project, State};
 use super::unreadable;
 use crate::component::Component;
 use crate::config::closest;
-use crate::dataset::Record;
+use crate::dataset::{self, Record};
 use crate::run::{ExportError, ExportRow, as_json, export};
 use crate::store::Selection;
 
@@ -27,7 +34,8 @@ use crate::store::Selection;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen export site.jsonl --complete-only
-  batchgen export site.csv --component text --field origin")]
+  batchgen export site.csv --component text --field origin
+  batchgen export excel.csv --all-fields --bom")]
 pub(super) struct ExportArgs {
     /// File to write; standard output where absent
     #[arg(value_name = "FILE")]
@@ -41,6 +49,12 @@ pub(super) struct ExportArgs {
     /// Also this field of the record (repeatable)
     #[arg(long, value_name = "NAME")]
     field: Vec<String>,
+    /// Also all fields of the record
+    #[arg(long, conflicts_with = "field")]
+    all_fields: bool,
+    /// Begin a .csv file with a byte order mark, by which Excel knows that it is UTF-8
+    #[arg(long)]
+    bom: bool,
     /// Every component, enabled or not
     #[arg(long)]
     all: bool,
@@ -85,47 +99,24 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         (None, Some(file)) => by_name(file).map_err(Failure::usage)?,
         (None, None) => Format::Jsonl,
     };
+    if args.bom && format != Format::Csv {
+        return Err(Failure::usage(anyhow!(
+            "a byte order mark is for CSV, and this is JSON Lines\nhint: leave out --bom, or name the file .csv"
+        )));
+    }
     let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
     let mut out = guard.begin(args.file.as_deref()).map_err(Failure::usage)?;
-    let as_table = format == Format::Csv;
-    if as_table {
-        let fixed = ["id", "name", "category"].map(str::to_owned);
-        let fields = args.field.iter().map(|name| format!("fields.{name}"));
-        let names = components.iter().map(|component| component.name.clone());
-        let header = fixed.into_iter().chain(fields).chain(names);
-        line(&mut out, header).map_err(Failure::internal)?;
-    }
-    let records: BTreeSet<&str> = args.record.iter().map(String::as_str).collect();
-    let mut rows = 0_u64;
+    let source = Source {
+        args,
+        project: &project,
+        state: &state,
+        components: &components,
+    };
     let mut fields = Fields::new(&args.field);
-    let result = export(
-        &project.dataset,
-        &state.indexed,
-        state.store.clone(),
-        project.settings.config.output.directory.clone(),
-        &components,
-        |record| {
-            (records.is_empty() || records.contains(record.id.as_str()))
-                && (args.category.is_empty() || args.category.contains(&record.category))
-        },
-        |row| -> anyhow::Result<()> {
-            if args.complete_only && !row.is_complete() {
-                return Ok(());
-            }
-            rows += 1;
-            fields.see(row.record);
-            if as_table {
-                line(&mut out, cells(row, &args.field))
-            } else {
-                Ok(writeln!(out, "{}", object(row, &components, &args.field))?)
-            }
-        },
-    );
-    let unreadable = result.map_err(|error| match error {
-        ExportError::Dataset(error) => Failure::usage(error),
-        ExportError::Store(error) => Failure::internal(error),
-        ExportError::Row(error) => Failure::internal(error),
-    })?;
+    let (rows, unreadable) = match format {
+        Format::Csv => table(&source, &mut fields, &mut out)?,
+        Format::Jsonl => lines(&source, &mut fields, &mut out)?,
+    };
     out.publish().map_err(Failure::internal)?;
     if let Some(file) = &args.file {
         let are = if rows == 1 { "is" } else { "are" };
@@ -147,6 +138,130 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     } else {
         Exit::Done
     })
+}
+
+/// Where the rows come from.
+struct Source<'a> {
+    args: &'a ExportArgs,
+    project: &'a Project,
+    state: &'a State,
+    components: &'a [Component],
+}
+
+impl Source<'_> {
+    /// Gives every row that is wanted; tells how many there are, and how many records cannot be read.
+    fn rows(
+        &self,
+        mut take: impl FnMut(&ExportRow<'_>) -> anyhow::Result<()>,
+    ) -> Result<(u64, u64), Failure> {
+        let args = self.args;
+        let records: BTreeSet<&str> = args.record.iter().map(String::as_str).collect();
+        let mut rows = 0;
+        let unreadable = export(
+            &self.project.dataset,
+            &self.state.indexed,
+            self.state.store.clone(),
+            self.project.settings.config.output.directory.clone(),
+            self.components,
+            |record| {
+                (records.is_empty() || records.contains(record.id.as_str()))
+                    && (args.category.is_empty() || args.category.contains(&record.category))
+            },
+            |row| {
+                if args.complete_only && !row.is_complete() {
+                    return Ok(());
+                }
+                rows += 1;
+                take(row)
+            },
+        );
+        let unreadable = unreadable.map_err(|error| match error {
+            ExportError::Dataset(error) => Failure::usage(error),
+            ExportError::Store(error) => Failure::internal(error),
+            ExportError::Row(error) => Failure::internal(error),
+        })?;
+        Ok((rows, unreadable))
+    }
+}
+
+/// Writes a table.
+fn table(
+    source: &Source<'_>,
+    fields: &mut Fields<'_>,
+    out: &mut Writing,
+) -> Result<(u64, u64), Failure> {
+    let args = source.args;
+    let mut columns = Columns::new(source.components, &args.field, args.all_fields);
+    if columns.depend_on_rows() {
+        source.rows(|row| {
+            columns.see(row);
+            Ok(())
+        })?;
+    }
+    if args.bom {
+        out.write_all("\u{feff}".as_bytes())
+            .map_err(Failure::internal)?;
+    }
+    line(out, columns.header()).map_err(Failure::internal)?;
+    source.rows(|row| {
+        fields.see(row.record);
+        line(out, columns.cells(row))
+    })
+}
+
+/// Writes a line of JSON for each row.
+fn lines(
+    source: &Source<'_>,
+    fields: &mut Fields<'_>,
+    out: &mut Writing,
+) -> Result<(u64, u64), Failure> {
+    let args = source.args;
+    source.rows(|row| {
+        fields.see(row.record);
+        let line = Line {
+            id: row.record.written_id(),
+            name: &row.record.name,
+            category: row.record.written_category(),
+            fields: if args.all_fields {
+                Some(Picked::All(&row.record.fields))
+            } else if args.field.is_empty() {
+                None
+            } else {
+                Some(Picked::Named(&row.record.fields, &args.field))
+            },
+            components: files(row, source.components),
+        };
+        Ok(writeln!(out, "{}", serde_json::to_string(&line)?)?)
+    })
+}
+
+/// A row as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    name: &'a str,
+    category: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Picked<'a>>,
+    components: Map<String, Value>,
+}
+
+/// Fields of a record, with their numbers as the dataset has them.
+enum Picked<'a> {
+    All(&'a dataset::Fields),
+    Named(&'a dataset::Fields, &'a [String]),
+}
+
+impl Serialize for Picked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Picked::All(fields) => fields.serialize(serializer),
+            Picked::Named(fields, names) => serializer.collect_map(names.iter().map(|name| {
+                let json = fields.json(name).map(Cow::into_owned);
+                (name, json.and_then(|json| RawValue::from_string(json).ok()))
+            })),
+        }
+    }
 }
 
 /// The format that a file's name tells; `-` is standard output.
@@ -228,54 +343,18 @@ fn line(out: &mut Writing, cells: impl IntoIterator<Item = String>) -> anyhow::R
     Ok(())
 }
 
-/// A row as JSON.
-fn object(row: &ExportRow<'_>, components: &[Component], fields: &[String]) -> Value {
-    let record = row.record;
-    let mut object = json!({"id": record.id, "name": record.name, "category": record.category});
-    let mut files = Map::new();
-    for (component, text) in components.iter().zip(&row.texts) {
-        let Some(text) = text else {
-            files.insert(component.name.clone(), Value::Null);
-            continue;
+/// The files of a row.
+fn files(row: &ExportRow<'_>, components: &[Component]) -> Map<String, Value> {
+    let files = components.iter().zip(&row.texts);
+    let file = |(component, text): (&Component, &Option<String>)| {
+        let file = match text {
+            None => Value::Null,
+            Some(text) => match as_json(text, component) {
+                None => json!({"text": text}),
+                Some(value) => json!({"text": text, "json": value}),
+            },
         };
-        let mut file = json!({"text": text});
-        if let (Some(file), Some(json)) = (file.as_object_mut(), as_json(text, component)) {
-            file.insert("json".to_owned(), json);
-        }
-        files.insert(component.name.clone(), file);
-    }
-    if let Some(object) = object.as_object_mut() {
-        if !fields.is_empty() {
-            let picked = fields.iter().map(|name| {
-                (
-                    name.clone(),
-                    record.fields.get(name).cloned().unwrap_or(Value::Null),
-                )
-            });
-            object.insert("fields".to_owned(), Value::Object(picked.collect()));
-        }
-        object.insert("components".to_owned(), Value::Object(files));
-    }
-    object
-}
-
-/// A row of a table. What is absent is an empty cell; a field that is no text is JSON.
-fn cells(row: &ExportRow<'_>, fields: &[String]) -> Vec<String> {
-    let record = row.record;
-    let mut cells = vec![
-        record.id.clone(),
-        record.name.clone(),
-        record.category.clone(),
-    ];
-    cells.extend(fields.iter().map(|name| match record.fields.get(name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    }));
-    cells.extend(
-        row.texts
-            .iter()
-            .map(|text| text.clone().unwrap_or_default()),
-    );
-    cells
+        (component.name.clone(), file)
+    };
+    files.map(file).collect()
 }

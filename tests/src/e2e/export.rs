@@ -139,3 +139,110 @@ fn a_file_that_cannot_be_finished_leaves_the_old_one() {
             .any(|entry| entry.file_name().to_string_lossy().ends_with(".tmp"))
     );
 }
+
+/// A shop whose ids and categories are no file names, with numbers as a spreadsheet writes them.
+fn shop() -> Scene {
+    let scene = Scene::new().with_plugins("plugins");
+    scene.write(
+        "shop.csv",
+        "SKU,Title,Type,Price,Note\nSKU-1000,Lamp,Home & Garden,1.10,\nSKU-2000,Chair,Seats,007,\"größer; \"\"schön\"\"\"\n",
+    );
+    scene.write(
+        "batchgen.toml",
+        "[dataset]\npath = \"shop.csv\"\nid = \"SKU\"\nname = \"Title\"\ncategory = \"Type\"\nsafe-ids = true\n\
+         [plugins]\nimplicit = false\n[component.meta]\nplugin = \"prompt\"\n[component.meta.options]\nmedia-type = \"application/json\"\n\
+         [component.meta.options.schema]\ntype = \"object\"\nrequired = [\"title\", \"tags\"]\n\
+         additionalProperties = false\n[component.meta.options.schema.properties.title]\ntype = \"string\"\n\
+         [component.meta.options.schema.properties.tags]\ntype = \"array\"\nitems = { type = \"string\" }\n\
+         [component.meta.prompts.write]\ntext = \"Write about {{ record.name }}.\"\n\
+         [component.note]\nplugin = \"prompt\"\n[component.note.prompts.write]\ntext = \"Note {{ record.name }}.\"\n",
+    );
+    scene.run(&[]).ended(0);
+    scene
+}
+
+#[test]
+fn a_table_has_the_ids_of_the_dataset_and_a_column_for_each_key() {
+    let scene = shop();
+    scene
+        .host(&["export", "out.csv", "--all-fields", "--bom"])
+        .ended(0);
+    let text = scene.read("out.csv");
+    let table = text.strip_prefix('\u{feff}').unwrap();
+    let mut table = csv::Reader::from_reader(table.as_bytes());
+    let names = table.headers().unwrap().clone();
+    let names: Vec<&str> = names.iter().collect();
+    assert_eq!(
+        names,
+        [
+            "id",
+            "name",
+            "category",
+            "fields.SKU",
+            "fields.Type",
+            "fields.Price",
+            "fields.Note",
+            "meta.tags",
+            "meta.title",
+            "note"
+        ]
+    );
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    let first: Vec<&str> = rows[0].iter().collect();
+    assert_eq!(
+        first[..7],
+        [
+            "SKU-1000",
+            "Lamp",
+            "Home & Garden",
+            "SKU-1000",
+            "Home & Garden",
+            "1.10",
+            ""
+        ]
+    );
+    let made: Value = serde_json::from_str(&scene.read("content/meta/sku-1000.json")).unwrap();
+    assert_eq!(first[8], made["title"]);
+    assert_eq!(
+        serde_json::from_str::<Value>(first[7]).unwrap(),
+        made["tags"]
+    );
+    assert_eq!((&rows[1][5], &rows[1][6]), ("007", "größer; \"schön\""));
+    // A file that is no object keeps a column of its own.
+    scene.write("content/meta/sku-2000.json", "[1, 2]\n");
+    scene.host(&["export", "out.csv"]).ended(0);
+    let text = scene.read("out.csv");
+    assert!(
+        text.starts_with("id,name,category,meta,meta.tags,meta.title,note\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("SKU-2000,Chair,Seats,\"[1, 2]\n\",,,"),
+        "{text}"
+    );
+}
+
+#[test]
+fn lines_have_all_fields_with_their_digits() {
+    let scene = shop();
+    let text = scene
+        .host(&["export", "--all-fields", "--component", "note"])
+        .ended(0)
+        .stdout;
+    assert_eq!(ids(&text), ["SKU-1000", "SKU-2000"]);
+    assert!(text.contains("\"category\":\"Home & Garden\""), "{text}");
+    assert!(text.contains("\"Price\":1.10}"), "{text}");
+    let text = scene
+        .host(&["export", "--field", "Price", "--field", "Note"])
+        .ended(0)
+        .stdout;
+    assert!(
+        text.contains("\"fields\":{\"Price\":1.10,\"Note\":null}"),
+        "{text}"
+    );
+    let refused = scene
+        .host(&["export", "out.jsonl", "--bom"])
+        .ended(2)
+        .stderr;
+    assert!(refused.contains("--bom"), "{refused}");
+}
