@@ -61,6 +61,12 @@ impl Unusable {
         no_accident: 3,
         remedy: "check base-url, and what stands between this machine and the server",
     };
+    /// It is packed, though nobody asked for that.
+    pub const PACKED: &'static Unusable = &Unusable {
+        kind: "packed",
+        no_accident: 1,
+        remedy: "turn compression off at the server, or at the proxy before it",
+    };
     /// The server refuses what the model wrote, since it is no JSON, and does not show it.
     pub const NO_JSON: &'static Unusable = &Unusable {
         kind: "no JSON",

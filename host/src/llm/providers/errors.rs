@@ -38,11 +38,16 @@ impl Said {
     pub(super) fn read(body: &str) -> Said {
         let json: Value = serde_json::from_str(body).unwrap_or(Value::Null);
         let json = json.get(0).unwrap_or(&json);
+        // Cloudflare has a list.
+        let listed = || json.get("errors")?.get(0);
         let error = json.get("error").filter(|error| !error.is_null());
+        let error = error.or_else(listed);
         let error = error.unwrap_or(json);
         let inner = error.get("innererror").unwrap_or(&Value::Null);
         let codes = [
             error.get("code"),
+            // Baidu's.
+            error.get("error_code"),
             error.get("type"),
             error.get("status"),
             inner.get("code"),
@@ -63,11 +68,25 @@ impl Said {
             Value::Null | Value::String(_) => None,
             other => Some(other.to_string()),
         };
-        let message = [error.get("message"), json.get("detail"), Some(error)]
+        let places = [
+            error.get("message"),
+            json.get("detail"),
+            error.get("msg"),
+            error.get("error_msg"),
+            Some(error),
+        ];
+        let mut message = places
             .into_iter()
             .flatten()
             .find_map(text)
             .unwrap_or_else(|| body.trim().to_owned());
+        // OpenRouter only says that the provider failed; what the provider said stands aside.
+        let raw = error
+            .get("metadata")
+            .and_then(|metadata| metadata.get("raw"));
+        if let Some(raw) = raw.and_then(text) {
+            message = format!("{message}: {raw}");
+        }
         let details = || error.get("details").and_then(Value::as_array);
         let delay = details().and_then(|details| {
             let delay = details.iter().find_map(|detail| detail.get("retryDelay"))?;
@@ -162,13 +181,17 @@ pub(super) fn from_said(
 /// An error that a server reports in the midst of an answer, whose status was a success. A number in the
 /// code is the status that it would have had.
 pub(super) fn from_event(error: &Value) -> CallError {
-    let code = error.get("code").unwrap_or(&Value::Null);
-    let status = code
-        .as_u64()
-        .and_then(|code| u16::try_from(code).ok())
-        .or_else(|| code.as_str()?.parse().ok())
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .filter(|status| status.is_client_error() || status.is_server_error())
+    let status = ["code", "status", "status_code", "http_code"]
+        .iter()
+        .filter_map(|name| error.get(name))
+        .filter_map(|code| {
+            let number = code
+                .as_u64()
+                .and_then(|code| u16::try_from(code).ok())
+                .or_else(|| code.as_str()?.parse().ok())?;
+            StatusCode::from_u16(number).ok()
+        })
+        .find(|status| status.is_client_error() || status.is_server_error())
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::json!({"error": error}).to_string();
     from_response(status, &HeaderMap::new(), &body, Duration::ZERO, 0)
@@ -257,6 +280,15 @@ mod tests {
             (r#"{"object": "error", "message": "no", "code": 400}"#, "no"),
             (r#"{"detail": "no"}"#, "no"),
             (r#"{"detail":[{"msg":"no"}]}"#, r#"[{"msg":"no"}]"#),
+            (r#"{"error_code": 17, "error_msg": "no"}"#, "no"),
+            (
+                r#"{"success": false, "errors": [{"code": 5, "message": "no"}]}"#,
+                "no",
+            ),
+            (
+                r#"{"error": {"message": "Provider returned error", "metadata": {"raw": "no"}}}"#,
+                "Provider returned error: no",
+            ),
             ("no", "no"),
             ("", "no further word from the server"),
         ] {
@@ -272,6 +304,8 @@ mod tests {
         assert_eq!(class(json(r#"{"code": 429}"#)), FailureClass::RateLimit);
         assert_eq!(class(json(r#"{"code": "402"}"#)), FailureClass::Quota);
         assert_eq!(class(json(r#"{"code": 200}"#)), FailureClass::Transient);
+        let status = json(r#"{"message": "no", "type": "x", "status": 429}"#);
+        assert_eq!(class(status), FailureClass::RateLimit);
         let overloaded = json(r#"{"type": "overloaded_error", "message": "Overloaded"}"#);
         assert_eq!(class(overloaded), FailureClass::Overloaded);
         assert_eq!(class(json(r#""what""#)), FailureClass::Transient);

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION,
+};
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -28,6 +31,9 @@ const PER_TOKEN: Duration = Duration::from_millis(50);
 /// A stream must have ended so long after its first word for each token asked for: slow servers of one's own write a
 /// token or two a second.
 const PER_STREAMED_TOKEN: Duration = Duration::from_secs(1);
+
+/// What a body that is packed with gzip begins with, once it was read as text.
+const GZIP: &str = "\u{1f}\u{fffd}";
 
 /// A list of models, as all APIs write it.
 #[derive(Deserialize)]
@@ -59,6 +65,8 @@ impl Http {
         let refused = |message: String| CallError::new(FailureClass::Auth, message);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Who asks for nothing may be sent anything.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, value) in more {
             headers.insert(*name, HeaderValue::from_static(value));
         }
@@ -191,9 +199,12 @@ impl Http {
             return Err(self.redirected(status.as_u16(), &headers));
         }
         if !status.is_success() {
-            let body = read_error(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
-                .await
-                .unwrap_or_default();
+            let body = match packing(&headers) {
+                Some(packing) => format!("the server's words are packed with {packing}"),
+                None => read_error(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
+                    .await
+                    .unwrap_or_default(),
+            };
             // Before it is shortened, or half a key could stay.
             let said = Said::read(&self.redact(&body));
             if let Some(answer) = written(&said, call) {
@@ -203,6 +214,12 @@ impl Http {
             return Err(self.misplaced(error, &said, status));
         }
         (call.accepted)(limits);
+        if let Some(packing) = packing(&headers) {
+            return Err(CallError {
+                usage: Usage::new(estimate(call), 0),
+                ..packed(&packing)
+            });
+        }
         let kind = headers
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());
@@ -326,6 +343,9 @@ async fn received(
     let Err(error) = reader.whole(&body) else {
         return Ok(());
     };
+    if body.starts_with(GZIP) {
+        return Err(packed("gzip"));
+    }
     // A stream without its marks: an object in each line.
     let lines = || body.lines().map(str::trim).filter(|line| !line.is_empty());
     if error.unusable == Some(Unusable::MALFORMED)
@@ -342,6 +362,20 @@ async fn received(
         }
         _ => Err(error),
     }
+}
+
+/// How a body is packed, if it is.
+fn packing(headers: &HeaderMap) -> Option<String> {
+    let packing = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
+    let is_plain = packing.is_empty() || packing.eq_ignore_ascii_case("identity");
+    (!is_plain).then(|| packing.to_owned())
+}
+
+fn packed(packing: &str) -> CallError {
+    CallError::unusable(
+        format!("the answer is packed with {packing}, which was not asked for"),
+        Unusable::PACKED,
+    )
 }
 
 fn key_header(name: &str, key: &Key) -> Option<(HeaderName, HeaderValue)> {

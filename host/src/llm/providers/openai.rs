@@ -156,9 +156,11 @@ struct Body {
     model: Text,
     error: Value,
     /// Where servers put what went wrong when they send no choices.
+    #[serde(alias = "error_msg")]
     message: Text,
     detail: Value,
     msg: Text,
+    #[serde(alias = "error_code")]
     code: Value,
     base_resp: Object<Status>,
 }

@@ -46,28 +46,81 @@ pub(super) fn span(text: &str) -> Option<Duration> {
     Some(span.min(LONGEST))
 }
 
-/// A span in the words of a message: "Please try again in 6m0s.", "Please retry after 6 seconds."
+/// What stands before a span in the words of a message.
+const MARKS: [&str; 12] = [
+    "try again in ",
+    "try again after ",
+    "retry in ",
+    "retry after ",
+    "retry your request after ",
+    "retry the request after ",
+    "retry your request in ",
+    "please wait ",
+    "wait for ",
+    "reset after ",
+    "resets in ",
+    "available in ",
+];
+
+/// Words that may stand before the number.
+const BEFORE: [&str; 7] = [
+    "for",
+    "about",
+    "approximately",
+    "around",
+    "at",
+    "least",
+    "another",
+];
+
+/// A span in the words of a message: "Please try again in 6m0s.", "Please wait 1 minute and 20 seconds."
 pub(super) fn in_words(message: &str) -> Option<Duration> {
     let lower = message.to_ascii_lowercase();
-    ["try again in ", "retry in ", "retry after "]
-        .iter()
-        .find_map(|mark| {
-            let (_, rest) = lower.split_once(mark)?;
-            let mut words = rest.split_whitespace();
-            let clean = |word: &'_ str| word.trim_end_matches(['.', ',', ';', ')']).to_owned();
-            let first = clean(words.next()?);
-            if let Ok(seconds) = first.parse::<f64>() {
-                let unit = words.next().map(clean).unwrap_or_default();
-                let seconds = match unit.as_str() {
-                    "ms" | "milliseconds" => seconds / 1000.0,
-                    "m" | "min" | "minute" | "minutes" => seconds * 60.0,
-                    "h" | "hour" | "hours" => seconds * 3600.0,
-                    _ => seconds,
+    MARKS.iter().find_map(|mark| {
+        let (_, rest) = lower.split_once(mark)?;
+        let words = rest
+            .split_whitespace()
+            .map(|word| word.trim_end_matches(['.', ',', ';', ')', '!']))
+            .skip_while(|word| BEFORE.contains(word));
+        sum(words)
+    })
+}
+
+/// The sum of the spans that a text begins with: `1m20s`, `20`, `1 minute and 20 seconds`.
+fn sum<'a>(words: impl Iterator<Item = &'a str>) -> Option<Duration> {
+    let mut words = words.peekable();
+    let mut sum: Option<Duration> = None;
+    while let Some(word) = words.next() {
+        let found = match word.parse::<f64>() {
+            Ok(number) => {
+                let factor = words.peek().and_then(|unit| factor(unit));
+                match factor {
+                    Some(_) => words.next(),
+                    // A number without a unit behind a span is something else.
+                    None if sum.is_some() => break,
+                    None => None,
                 };
-                return self::seconds(seconds);
+                seconds(number * factor.unwrap_or(1.0))
             }
-            span(&first)
-        })
+            Err(_) if word == "and" && sum.is_some() => continue,
+            Err(_) => span(word),
+        };
+        let Some(found) = found else { break };
+        sum = Some(sum.unwrap_or_default().saturating_add(found).min(LONGEST));
+    }
+    sum
+}
+
+/// How many seconds a unit has.
+fn factor(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ms" | "msec" | "millisecond" | "milliseconds" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -132,6 +185,24 @@ mod tests {
                 Some(LONGEST.as_secs_f64()),
             ),
             ("try again in 1e30 minutes", Some(LONGEST.as_secs_f64())),
+            (
+                "Please wait 1 minute and 20 seconds before retrying.",
+                Some(80.0),
+            ),
+            ("Please wait for another 20 seconds", Some(20.0)),
+            (
+                "Rate limit of 1 per 60s exceeded. Please wait 45 seconds before retrying.",
+                Some(45.0),
+            ),
+            ("Please retry your request after 20 seconds.", Some(20.0)),
+            ("Your quota will reset after 1h2m3s.", Some(3723.0)),
+            (
+                "try again after 3 minutes, 5 requests are left",
+                Some(180.0),
+            ),
+            ("Please try again in 9 days", Some(777_600.0)),
+            ("Please wait until tomorrow", None),
+            ("retry after and 5 seconds", None),
             ("try again in a while", None),
             ("try again later", None),
         ] {

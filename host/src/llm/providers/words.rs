@@ -34,7 +34,7 @@ const QUOTA_CODES: [&str; 23] = [
     "budget_exceeded",
     "insufficient_balance",
 ];
-const QUOTA_TEXTS: [&str; 24] = [
+const QUOTA_TEXTS: [&str; 42] = [
     "credit balance is too low",
     "insufficient balance",
     "insufficient account balance",
@@ -59,27 +59,62 @@ const QUOTA_TEXTS: [&str; 24] = [
     "used all available credits",
     "budget has been exceeded",
     "free-models-per-day",
+    "insufficient quota",
+    "insufficient credit",
+    "insufficient user quota",
+    "not enough credits",
+    "not enough balance",
+    "credits have been exhausted",
+    "used up your credits",
+    "no credits left",
+    "exceeded your monthly",
+    "monthly limit reached",
+    "spend limit",
+    "spending limit",
+    "daily free allocation",            // Cloudflare
+    "daily request limit reached",      // Baidu
+    "api calls / month",                // Cohere's trial
+    "\u{989d}\u{5ea6}\u{4e0d}\u{8db3}", // one-api: the quota is not enough
+    "\u{989d}\u{5ea6}\u{5df2}\u{7528}", // and is used up
+    "\u{8bf7}\u{5145}\u{503c}",         // pay in, please
 ];
 
-const CONTEXT_CODES: [&str; 4] = [
+const CONTEXT_CODES: [&str; 7] = [
     "context_length_exceeded",
     "exceed_context_size_error",
     "string_above_max_length",
+    "context_window_exceeded",
+    "tokens_limit_reached",
+    "prompt_too_long",
     "request_too_large",
 ];
-const CONTEXT_TEXTS: [&str; 13] = [
-    "maximum context length",           // OpenAI, vLLM, DeepSeek, Mistral
-    "context_length_exceeded",          // gateways that pass it on
-    "contextwindowexceedederror",       // LiteLLM
-    "maximum model length",             // vLLM
-    "available context size",           // llama.cpp
-    "exceeds the context window",       // OpenAI's newer models
-    "exceed context limit",             // Anthropic: question and output cap together
-    "exceeded context length",          // Ollama
-    "exceeded max context length",      // Ollama
-    "prompt is too long",               // Anthropic, xAI
-    "input is too long",                // Bedrock behind a gateway
-    "maximum number of tokens allowed", // Gemini
+const CONTEXT_TEXTS: [&str; 27] = [
+    "maximum context length",          // OpenAI, vLLM, DeepSeek, Mistral
+    "context_length_exceeded",         // gateways that pass it on
+    "contextwindowexceedederror",      // LiteLLM
+    "maximum model length",            // vLLM
+    "the model's context length",      // SGLang
+    "maximum prompt length",           // xAI
+    "exceeds maximum context",         // Ollama
+    "greater than the context length", // LM Studio
+    "reached context length",          // LM Studio
+    "loaded with context length",      // LM Studio
+    "exceeded model token limit",      // Moonshot
+    "context window exceeds limit",    // MiniMax
+    "exceeds the model's context",
+    "longer than the context",
+    "prompt tokens too long",             // Baidu
+    "range of input length should be",    // DashScope
+    "too many input tokens",              // Bedrock
+    "tokens in the prompt cannot exceed", // Cohere
+    "available context size",             // llama.cpp
+    "exceeds the context window",         // OpenAI's newer models
+    "exceed context limit",               // Anthropic: question and output cap together
+    "exceeded context length",            // Ollama
+    "exceeded max context length",        // Ollama
+    "prompt is too long",                 // Anthropic, xAI
+    "input is too long",                  // Bedrock behind a gateway
+    "maximum number of tokens allowed",   // Gemini
     "request too large for", // OpenAI and Groq: larger than the limit of a minute, so it never fits
 ];
 
@@ -134,10 +169,18 @@ const NOT_FOUND_CODES: [&str; 5] = [
 ];
 
 /// Codes that say in the midst of a stream what a status would have said.
-const PASSING_CODES: [(&str, FailureClass); 9] = [
+const PASSING_CODES: [(&str, FailureClass); 17] = [
     ("overloaded_error", Overloaded),
     ("unavailable", Overloaded),
     ("engine_overloaded", Overloaded),
+    ("engine_overloaded_error", Overloaded),
+    ("server_overloaded", Overloaded),
+    ("model_overloaded", Overloaded),
+    ("server_busy", Overloaded),
+    ("rate_limit", RateLimit),
+    ("rate_limited", RateLimit),
+    ("too_many_requests", RateLimit),
+    ("throttling_exception", RateLimit),
     ("rate_limit_error", RateLimit),
     ("rate_limit_exceeded", RateLimit),
     ("resource_exhausted", RateLimit),
@@ -201,7 +244,12 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
                 return BadRequest;
             }
             let passing = PASSING_CODES.iter().find(|(code, _)| coded(&[code]));
-            passing.map_or(Transient, |(_, class)| *class)
+            match passing {
+                Some((_, class)) => *class,
+                None if worded(&["rate limit", "too many requests"]) => RateLimit,
+                None if worded(&["overloaded", "at capacity"]) => Overloaded,
+                None => Transient,
+            }
         }
         _ => BadRequest,
     }

@@ -188,3 +188,19 @@ async fn a_wrong_address_is_not_the_models_fault() {
     assert_eq!(class, FailureClass::NotFound);
     assert!(!message.contains("base-url"), "{message}");
 }
+
+#[tokio::test]
+async fn a_packed_answer_is_named() {
+    for packing in ["gzip", "br", "deflate, gzip"] {
+        let header = format!("content-encoding: {packing}\r\n");
+        let error = refused(http(200, "application/json", &header, "packed")).await;
+        assert_eq!(error.unusable, Some(Unusable::PACKED));
+        assert!(error.message.contains(packing), "{}", error.message);
+        assert!(error.usage.input_tokens > 0);
+        let error = refused(http(400, "application/json", &header, "packed")).await;
+        assert!(error.message.contains(packing), "{}", error.message);
+    }
+    let plain = "content-encoding: identity\r\n";
+    let error = refused(http(200, "application/json", plain, "{}")).await;
+    assert_ne!(error.unusable, Some(Unusable::PACKED));
+}

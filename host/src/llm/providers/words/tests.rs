@@ -116,6 +116,49 @@ fn texts() {
             "\u{4f59}\u{989d}\u{4e0d}\u{8db3}\u{6216}\u{65e0}",
             Quota,
         ),
+        (
+            429,
+            "Insufficient credits. Add more using https://example.org",
+            Quota,
+        ),
+        (
+            403,
+            "\u{7528}\u{6237}\u{989d}\u{5ea6}\u{4e0d}\u{8db3}",
+            Quota,
+        ),
+        (
+            429,
+            "You are using a Trial key, which is limited to 1000 API calls / month.",
+            Quota,
+        ),
+        (
+            429,
+            "you have used up your daily free allocation of 10,000 neurons",
+            Quota,
+        ),
+        (500, "Rate limit exceeded, slow down", RateLimit),
+        (500, "The model is overloaded", Overloaded),
+        (
+            400,
+            "The input (9000 tokens) is longer than the model's context length (4096 tokens).",
+            Context,
+        ),
+        (
+            400,
+            "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+            Context,
+        ),
+        (
+            400,
+            "Invalid request: Your request exceeded model token limit: 8192",
+            Context,
+        ),
+        (
+            400,
+            "The number of tokens to keep from the initial prompt is greater than the context length",
+            Context,
+        ),
+        (400, "Range of input length should be [1, 6000]", Context),
         (400, "invalid model ID", NotFound),
         (400, "Model Not Exist", NotFound),
         (
