@@ -9,6 +9,8 @@ use host::llm::writer::Chance;
 
 pub use text::FaultParseError;
 
+use super::odd::Odd;
+
 /// Something that goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
@@ -64,6 +66,10 @@ pub enum FaultKind {
     InsufficientResource,
     /// Half of a stream, then an event that is an error; if it is not streamed, 200 with an error as body.
     ErrorInStream,
+    /// 429 whose hint of so many milliseconds stands in its words only.
+    HintInWords(u64),
+    /// An answer in a shape that no documentation promises.
+    Odd(Odd),
     /// A whole answer that comes a few bytes at a time, so many milliseconds apart.
     SlowBody(u64),
 }

@@ -16,6 +16,7 @@ mod faults;
 mod http;
 mod ledger;
 mod limits;
+mod odd;
 mod openai;
 mod pieces;
 mod problem;
@@ -41,6 +42,7 @@ pub use dialect::Dialect;
 pub use faults::{Fault, FaultKind, FaultParseError, When};
 pub use ledger::{Call, Ledger, Tokens, Totals};
 pub use limits::{Limit, LimitParseError, Limits, Measure, OutputCharge, WindowKind, WindowReport};
+pub use odd::Odd;
 use provider::Provider;
 
 /// A running simulator; dropping it shuts it down.

@@ -57,6 +57,8 @@ pub struct Exceeded {
     pub requested: u64,
     /// When to come again, as far as it is told.
     pub retry_after_ms: Option<u64>,
+    /// It is told in words only.
+    pub in_words: bool,
 }
 
 impl Exceeded {
@@ -75,6 +77,7 @@ impl Exceeded {
             used: refusal.held,
             requested: refusal.requested,
             retry_after_ms: milliseconds.map(|wait| u64::try_from(wait).unwrap_or(u64::MAX)),
+            in_words: false,
         }
     }
 
@@ -94,6 +97,10 @@ pub fn of_fault(fault: FaultKind) -> Option<Problem> {
     Some(match fault {
         FaultKind::Status(status) => Problem::Server(status),
         FaultKind::RateLimited(wait) => Problem::RateLimited(Exceeded::pretended(wait)),
+        FaultKind::HintInWords(wait) => Problem::RateLimited(Exceeded {
+            in_words: true,
+            ..Exceeded::pretended(Some(wait))
+        }),
         FaultKind::Spurious => Problem::RateLimited(Exceeded::pretended(None)),
         FaultKind::DailyQuota => Problem::DailyQuota,
         FaultKind::InsufficientQuota => Problem::Quota,
@@ -117,6 +124,7 @@ pub fn of_fault(fault: FaultKind) -> Option<Problem> {
         | FaultKind::WrongContentType
         | FaultKind::EmptyContent
         | FaultKind::ErrorInStream
+        | FaultKind::Odd(_)
         | FaultKind::SlowBody(_)
         | FaultKind::Length => return None,
     })

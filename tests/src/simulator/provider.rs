@@ -259,6 +259,7 @@ impl Provider {
         let dialect = self.config.dialect;
         if let Problem::RateLimited(Exceeded {
             retry_after_ms: Some(wait),
+            in_words: false,
             ..
         }) = problem
         {

@@ -160,6 +160,15 @@ impl Model {
                     pieces::single(200, JSON, headers, &body),
                 )]
             }
+            Some(FaultKind::Odd(odd)) => {
+                let texts = if chat.stream {
+                    dialect.events(chat, answer, asked.id)
+                } else {
+                    vec![dialect.whole(chat, answer, asked.id)]
+                };
+                let bytes = odd.bytes(answer, texts, chat.stream, headers);
+                vec![(latency.first_token, bytes)]
+            }
             fault if chat.stream => {
                 let mut events = dialect.events(chat, answer, asked.id);
                 let half = events.len().div_ceil(2);

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use super::{Fault, FaultKind, When};
+use clap::ValueEnum;
+
+use super::{Fault, FaultKind, Odd, When};
 
 /// Milliseconds between the bytes of a slow body, if nothing else is said.
 const SLOW_MILLIS: u64 = 300;
@@ -35,7 +37,10 @@ pub(super) const KINDS: &str = "408, 409, 500, 502, 503, 504, 529, rate-limited,
     reset-before-body, reset-in-body, hang-before-body, hang-in-body, truncated-json, wrong-content-type, \
     empty-content, length, spurious, daily-quota, insufficient-balance (402), forbidden (403), too-large (413), \
     unprocessable (422), flex-capacity (498), refusal, insufficient-resource, error-in-stream, slow-body, \
-    slow-body:MILLISECONDS";
+    slow-body:MILLISECONDS, hint-in-words:MILLISECONDS, odd:parts, odd:null-usage, odd:zero-usage, odd:text-usage, odd:inner-usage, odd:no-reason, \
+    odd:empty-reason, odd:capital-reason, odd:unknown-reason, odd:plain-text, odd:packed, odd:noise, \
+    odd:behind, odd:repeated, odd:empty-error, odd:empty-refusal, odd:odd-fields, odd:half-pair, \
+    odd:thoughts, odd:end-token, odd:elsewhere, odd:tool, odd:error-inside";
 
 impl FromStr for Fault {
     type Err = FaultParseError;
@@ -69,6 +74,14 @@ impl FromStr for FaultKind {
             return Ok(FaultKind::SlowBody(
                 milliseconds.parse().map_err(|_| unknown())?,
             ));
+        }
+        if let Some(milliseconds) = kind.strip_prefix("hint-in-words:") {
+            let milliseconds = milliseconds.parse().map_err(|_| unknown())?;
+            return Ok(FaultKind::HintInWords(milliseconds));
+        }
+        if let Some(odd) = kind.strip_prefix("odd:") {
+            let odd = Odd::from_str(odd, false).map_err(|_| unknown())?;
+            return Ok(FaultKind::Odd(odd));
         }
         Ok(match kind {
             "408" | "409" | "500" | "502" | "503" | "504" | "529" => {
