@@ -543,7 +543,9 @@ fn is_named_by_group(group: &Field, survey: &Survey) -> bool {
     let things = group
         .values
         .as_ref()
-        .map_or(survey.records.saturating_sub(1), |values| values.len() as u64);
+        .map_or(survey.records.saturating_sub(1), |values| {
+            values.len() as u64
+        });
     named.is_some_and(|(_, name)| {
         let is_same = name.is_grouped && name.repeated.is_some();
         name.filled <= things || is_same
