@@ -155,7 +155,10 @@ impl Odd {
             if value["choices"].as_array().is_none_or(Vec::is_empty) {
                 value["choices"] = choice;
             }
-            value["choices"][0]["usage"] = usage;
+            let choices = value["choices"].as_array_mut();
+            if let Some(first) = choices.and_then(|choices| choices.first_mut()) {
+                first["usage"] = usage;
+            }
         }
     }
 
