@@ -31,7 +31,7 @@ impl Digits {
     fn note(&mut self, token: &str) {
         if token.contains(['.', 'e', 'E'])
             && let Ok(number) = token.parse::<f64>()
-            && Value::from(number).to_string() != token
+            && printed(number) != token
         {
             self.0
                 .entry(number.to_bits())
@@ -101,4 +101,8 @@ fn string_length(text: &str) -> usize {
         }
     }
     text.len()
+}
+/// A number as JSON is printed.
+fn printed(number: f64) -> String {
+    Value::from(number).to_string()
 }
