@@ -19,6 +19,7 @@ use super::project::{Project, State};
 use super::summary::Shown;
 use super::{lanes, summary};
 use crate::component::Component;
+use crate::config::SiteConfig;
 use crate::llm::gateway::{Chain, Gateway};
 use crate::llm::prices;
 use crate::llm::purse::Purse;
@@ -240,14 +241,20 @@ fn about(project: &Project, models: &[String]) -> About {
     let folder = std::env::current_dir().unwrap_or_default();
     let folder = folder.join(&settings.config.folder);
     let folder = folder.canonicalize().unwrap_or(folder);
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+    let site = &settings.config.site.name;
+    let is_named = *site != SiteConfig::default().name;
     let arguments = std::env::args_os()
         .skip(1)
         .map(|argument| quoted(&argument.to_string_lossy()));
     let words = std::iter::once(program::name().to_owned()).chain(arguments);
     About {
         records: settings.dataset.records.clone(),
-        project: name.into_owned(),
+        project: if is_named {
+            site.clone()
+        } else {
+            folder.into_owned()
+        },
         command: words.collect::<Vec<String>>().join(" "),
         models: models.to_vec(),
     }

@@ -53,6 +53,20 @@ impl Hold {
     }
 }
 
+impl Hold {
+    /// What a person can do about it, in one sentence, if anything.
+    pub fn advice(&self) -> Option<String> {
+        if let Some(key) = self.setting() {
+            return Some(format!(
+                "If your provider allows more, raise `{key}` under [limits]."
+            ));
+        }
+        matches!(self, Hold::Window { .. }).then(|| {
+            "The provider sets this limit; no setting of yours holds the run back.".to_owned()
+        })
+    }
+}
+
 impl fmt::Display for Hold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,7 +89,7 @@ impl fmt::Display for Hold {
                     out,
                     "room within {} {} per {}{learned}",
                     limit.most,
-                    limit.amount.as_str(),
+                    limit.amount.as_str().replace('-', " "),
                     limit.per()
                 )
             }
@@ -167,5 +181,32 @@ mod tests {
         held.note(at(11), Some(&window(20)));
         held.note(at(13), None);
         assert_eq!(held.longest(at(90)), Some((window(20), at(7))));
+    }
+
+    #[test]
+    fn a_limit_is_advised_to_be_raised_only_where_a_person_set_it() {
+        let window = |source| Hold::Window {
+            limit: Limit {
+                amount: Amount::OutputTokens,
+                span: Duration::from_secs(60),
+                most: 5000,
+            },
+            source,
+        };
+        let told = window(Source::Told);
+        assert!(
+            told.advice()
+                .unwrap()
+                .contains("raise `output-tokens-per-minute`")
+        );
+        assert_eq!(
+            told.to_string(),
+            "room within 5000 output tokens per minute"
+        );
+        for source in [Source::Headers, Source::Learned] {
+            let advice = window(source).advice().unwrap();
+            assert!(advice.contains("The provider sets this limit"), "{advice}");
+        }
+        assert_eq!(Hold::Pause.advice(), None);
     }
 }

@@ -188,6 +188,7 @@ mod tests {
             waiting: 40,
             wait: Some(Wait {
                 reason: "room within 30 requests per minute".to_owned(),
+                advice: None,
                 left: Some(Duration::from_millis(12_500)),
             }),
             backing_off: 2,

@@ -166,6 +166,9 @@ pub use super::hold::Hold;
 pub struct Wait {
     /// In words.
     pub reason: String,
+    /// What a person can do about it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// How long it will last, where that is known.
     #[serde(with = "super::lane_view::seconds", rename = "left_seconds")]
     pub left: Option<Duration>,
@@ -316,6 +319,7 @@ impl Turnstile {
                 .filter(|_| !state.queue.is_empty())
                 .map(|(hold, until)| Wait {
                     reason: hold.to_string(),
+                    advice: hold.advice(),
                     left: until.map(|until| until.saturating_sub(now)),
                 }),
             breaker,

@@ -134,7 +134,7 @@ fn waits(lane: &LaneView) -> Option<Headline> {
         return Some(Headline {
             tone: Tone::Waits,
             text: format!("{calls} for {}{left}.", wait.reason),
-            hint: setting(&wait.reason),
+            hint: wait.advice.clone(),
         });
     }
     let next = lane.next_try?;
@@ -150,24 +150,6 @@ fn waits(lane: &LaneView) -> Option<Headline> {
         ),
         hint: None,
     })
-}
-
-/// The setting that would change what is waited for.
-fn setting(reason: &str) -> Option<String> {
-    let units = [
-        ("at once", "concurrency"),
-        ("input tokens per minute", "input-tokens-per-minute"),
-        ("output tokens per minute", "output-tokens-per-minute"),
-        ("tokens per minute", "tokens-per-minute"),
-        ("requests per minute", "requests-per-minute"),
-        ("requests per second", "requests-per-second"),
-        ("requests per day", "requests-per-day"),
-        ("tokens per day", "tokens-per-day"),
-    ];
-    let (_, key) = units.iter().find(|(words, _)| reason.contains(words))?;
-    Some(format!(
-        "If your provider allows more, raise `{key}` under [limits]."
-    ))
 }
 
 fn ended(snapshot: &Snapshot) -> Headline {
@@ -242,17 +224,6 @@ fn sentence(advice: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_setting_is_named_that_holds_calls_back() {
-        let key = |reason: &str| setting(reason).unwrap_or_default();
-        assert!(key("one of 8 calls at once").contains("`concurrency`"));
-        assert!(key("room within 30 requests per minute").contains("`requests-per-minute`"));
-        assert!(
-            key("room within 5000 output tokens per minute").contains("`output-tokens-per-minute`")
-        );
-        assert_eq!(setting("its provider"), None);
-    }
 
     #[test]
     fn advice_is_a_sentence() {

@@ -64,7 +64,7 @@ pub struct RunInfo {
     pub records: String,
     /// Where its page is, while it runs.
     pub page: Option<String>,
-    /// Name of the project: of the folder that it lies in.
+    /// Name of the project: of its site, or of the folder that it lies in.
     #[serde(default)]
     pub project: String,
     /// As it was typed.

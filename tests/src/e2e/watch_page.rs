@@ -35,6 +35,8 @@ fn scene(simulator: &Simulator) -> Scene {
 [dataset]
 path = "things.jsonl"
 records = "things"
+[site]
+name = "A shop of things"
 [models."openai/sim"]
 price = { input = 1.0, output = 2.0 }
 [component.notice]
@@ -49,7 +51,7 @@ media-type = "application/json"
 [component.broken.options.schema]
 type = "object"
 required = ["title"]
-properties.title = { type = "string", minLength = 20, maxLength = 10 }
+properties.title = { type = "string", minLength = 20, maxLength = 40, pattern = "^[0-9]{3}$" }
 "#,
     );
     scene
@@ -138,6 +140,9 @@ fn pictures(browser: &Browser, name: &str) {
         browser.holds("document.documentElement.scrollWidth <= 400")
     });
     browser.picture(&root().join(format!("target/pictures/{name}-phone.png")));
+    let is_folded = "byId('view-run').hidden || [...document.querySelectorAll('#heat .matrix')].every((one) => !one.checkVisibility())
+        && document.querySelectorAll('#heat .folded details').length === 3";
+    assert!(browser.holds(is_folded), "a category is one line");
     browser.size(1280, 1600);
 }
 
@@ -186,6 +191,10 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
         browser.holds("document.querySelector('#numbers dd')")
     });
     assert_eq!(browser.text("byId('state').textContent"), "Running");
+    assert_eq!(
+        browser.text("byId('project').textContent"),
+        "A shop of things"
+    );
     let about = browser.text("byId('about').textContent");
     assert!(
         about.contains("openai/sim") && about.contains("batchgen run --json"),
@@ -193,7 +202,7 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
     );
     assert!(browser.holds("document.querySelector('#headline strong').textContent"));
 
-    let progress = || browser.text("document.querySelector('#progress .big').textContent");
+    let progress = || browser.text("byId('progress').textContent");
     let before = progress();
     until("numbers that move", || progress() != before);
     until("three plots that are drawn", || browser.text(DRAWN) == "3");
@@ -205,7 +214,7 @@ fn the_page_lives_as_long_as_the_run_and_keeps_its_last_state() {
         browser.text("document.querySelectorAll('#kinds details').length"),
         "1"
     );
-    let cells = browser.text("document.querySelectorAll('#heat td').length");
+    let cells = browser.text("document.querySelectorAll('#heat .matrix td').length");
     assert_eq!(cells, "6", "three categories, two components");
     assert!(
         browser
@@ -291,7 +300,7 @@ fn the_report_shows_the_same_from_a_file() {
             .starts_with("Ended with failures")
     );
     assert_eq!(
-        browser.text("document.querySelectorAll('#heat td.lost').length"),
+        browser.text("document.querySelectorAll('#heat .matrix td.lost').length"),
         "3"
     );
     a_failure_opens(&browser);
@@ -338,7 +347,7 @@ fn earlier_runs_are_listed_and_two_are_seen_side_by_side() {
     browser.script("document.querySelector('#runs tbody tr:nth-child(2) a').click()");
     until("the older run", || {
         browser
-            .text("document.querySelector('#progress .big').textContent")
+            .text("byId('progress').textContent")
             .contains("of 3 things")
     });
     assert!(browser.holds("!byId('other').hidden"));

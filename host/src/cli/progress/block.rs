@@ -321,6 +321,7 @@ mod tests {
             waiting: 40,
             wait: Some(Wait {
                 reason: "room within 30 requests per minute".to_owned(),
+                advice: None,
                 left: Some(Duration::from_millis(11_200)),
             }),
             backing_off: 2,

@@ -64,6 +64,9 @@
 
   function showPlots(snapshot) {
     const series = snapshot.detail.series;
+    // A run of a second has nothing to plot, unless it goes on.
+    byId("time").hidden = series.tasks_per_second.length < 2 && snapshot.state !== "running";
+    if (byId("time").hidden) return;
     const times = series.tasks_per_second.map((_, place) => (place + 0.5) * series.step_seconds);
     plot("plot-tasks", "Tasks", "per second", [["", series.tasks_per_second]], times);
     plot("plot-tokens", "Tokens", "per second", [["in", series.input_tokens_per_second], ["out", series.output_tokens_per_second]], times);
@@ -76,7 +79,7 @@
     if (!snapshot) return;
     showHeader(snapshot);
     byId("other").hidden = !opened;
-    byId("other").firstElementChild.textContent = opened ? `This is the run of ${new Date(opened.run.started_at).toLocaleString()}.` : "";
+    byId("other").firstElementChild.textContent = opened ? `This is the run of ${moment(opened.run.started_at)}.` : "";
     fillSearch(snapshot);
     if (byId("view-run").hidden) return;
     showHeadline(snapshot);
@@ -147,7 +150,7 @@
     const [answer, problem] = await findTasks(new URLSearchParams([...query, ["offset", offset]]));
     if (turn !== asked) return;
     found = offset > 0 && answer ? [...found, ...answer.tasks] : answer ? answer.tasks : [];
-    byId("found").textContent = problem || (found.length === 0 ? "No task is like that." : `${counted(found.length, "task")}${answer.more ? ", and there are more" : ""}${embedded ? " in this report" : ""}`);
+    byId("found").textContent = problem || (found.length === 0 ? "No task is like that." : `${answer.more ? "The first " : ""}${counted(found.length, "task")}${embedded ? " in this report" : ""}`);
     fill(byId("tasks"), found, () => (found.length ? [taskTable(found)] : []));
     byId("more").hidden = !(answer && answer.more);
   }

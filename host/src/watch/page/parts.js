@@ -19,6 +19,10 @@ function make(tag, properties, ...children) {
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const count = (number) => (number < 100000 ? whole.format(number) : short.format(number));
+/** Tokens and the like, where the last digit says nothing. */
+const amount = (number) => (number < 10000 ? whole.format(number) : short.format(number));
+/** A text of the host, with its long numbers in groups of three digits. */
+const grouped = (text) => text.replace(/\d{5,}/g, (digits) => whole.format(digits));
 const rate = (number) => (number < 10 ? number.toFixed(1) : count(Math.round(number)));
 const dollars = (micros) => "$" + (micros / 1e6).toFixed(micros >= 1e7 ? 2 : 4);
 const megabytes = (bytes) => (bytes == null ? "unknown" : whole.format(bytes / 1e6) + " MB");
@@ -31,6 +35,14 @@ function duration(seconds) {
   const two = (number) => String(number).padStart(2, "0");
   const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
+}
+
+/** A moment: its time, with the day where that is not today. */
+function moment(iso) {
+  if (!iso) return "";
+  const at = new Date(iso);
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday ? at.toLocaleTimeString() : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 
 const ENDS = {

@@ -1,13 +1,18 @@
 // One task: how it ended, its file, and each call with the answer before the question.
 "use strict";
 
+/** JSON with line breaks, where the whole text or a long line of it is JSON. A number keeps its digits. */
 function pretty(text) {
-  try {
-    const value = JSON.parse(text);
-    return value && typeof value === "object" ? JSON.stringify(value, null, 2) : text;
-  } catch {
-    return text;
-  }
+  const parsed = (part) => {
+    if (!/^\s*[[{]/.test(part)) return null;
+    try {
+      const indented = JSON.stringify(JSON.parse(part), null, 2);
+      return indented.replace(/\s/g, "") === part.replace(/\s/g, "") ? indented : null;
+    } catch {
+      return null;
+    }
+  };
+  return parsed(text) || text.split("\n").map((line) => (line.length > 100 && parsed(line)) || line).join("\n");
 }
 
 const AUTHORS = { model: "a model", "stand-in": "the offline stand-in: a placeholder, not for publishing", person: "a person", component: "the component, without a model" };
@@ -23,10 +28,10 @@ function facts(task) {
     ["category", task.category],
     ["failed in a row", task.attempts > 0 ? `${task.attempts} ×` : ""],
     ["calls", calls.length ? count(calls.length) : ""],
-    ["tokens", calls.length ? `${count(sum((call) => call.input_tokens))} in, ${count(sum((call) => call.output_tokens))} out` : ""],
+    ["tokens", calls.length ? `${amount(sum((call) => call.input_tokens))} in, ${amount(sum((call) => call.output_tokens))} out` : ""],
     ["cost", priced ? dollars(sum((call) => call.cost_micros)) : ""],
     ["calls took", timed ? `${(sum((call) => call.milliseconds) / 1000).toFixed(1)} s` : ""],
-    ["ended", task.ended_at ? new Date(task.ended_at).toLocaleString() : ""],
+    ["ended", moment(task.ended_at)],
   ].filter(([, value]) => value);
   return make("dl", { class: "facts" }, make("div", {}, make("dt", {}, "outcome"), make("dd", {}, outcomeChip(task.outcome))),
     rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
@@ -45,7 +50,7 @@ function call(exchange, place) {
   const notes = [];
   if (took) {
     notes.push(took.lane === took.model || took.lane.endsWith(`/${took.model}`) ? took.lane : `${took.lane} (${took.model})`);
-    notes.push(`${count(took.input_tokens)} tokens in, ${count(took.output_tokens)} out`);
+    notes.push(`${amount(took.input_tokens)} tokens in, ${amount(took.output_tokens)} out`);
     if (took.cost_micros != null) notes.push(dollars(took.cost_micros));
     if (took.milliseconds != null) notes.push(`${(took.milliseconds / 1000).toFixed(1)} s`);
     if (took.tries > 1) notes.push(counted(took.tries, "try", "tries"));
@@ -62,7 +67,7 @@ function call(exchange, place) {
   } else {
     parts.push(make("pre", { class: "answer" }, pretty(exchange.answer.text)));
   }
-  const asked = exchange.question.map((said) => [make("p", { class: "hint" }, said.role), make("pre", { class: "question" }, said.text)]);
+  const asked = exchange.question.map((said) => [make("p", { class: "hint" }, said.role), make("pre", { class: "question" }, pretty(said.text))]);
   const prompt = make("details", {}, make("summary", {}, "prompt"), asked);
   if (exchange.schema) prompt.append(make("p", { class: "hint" }, "schema of the answer"), make("pre", {}, exchange.schema));
   return make("div", { class: "call" }, parts, prompt);

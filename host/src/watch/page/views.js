@@ -30,7 +30,7 @@ function showHeadline(snapshot) {
   const headline = snapshot.headline || { tone: "good", text: standing(snapshot)[0] + "." };
   const element = byId("headline");
   element.className = headline.tone;
-  fill(element, headline, () => [make("strong", {}, ticked(headline.text)), headline.hint ? make("span", {}, ticked(headline.hint)) : null].filter(Boolean));
+  fill(element, headline, () => [make("strong", {}, ticked(grouped(headline.text))), headline.hint ? make("span", {}, ticked(headline.hint)) : null].filter(Boolean));
 }
 
 const sums = (view) => (...names) =>
@@ -89,15 +89,15 @@ function showNumbers(snapshot) {
       budget.most_cost_micros != null && `budget ${dollars(budget.most_cost_micros)}`,
       calls.unpriced > 0 && `${counted(calls.unpriced, "call")} of unknown price`,
       calls.again_cost_micros > 0 && `${dollars(calls.again_cost_micros)} for retries and repairs`)],
-    ["Tokens", count(calls.input_tokens + calls.output_tokens), more(
-      `${count(calls.input_tokens)} in, ${count(calls.output_tokens)} out`,
-      budget.most_tokens != null && `budget ${count(budget.most_tokens)}`)],
+    ["Tokens", amount(calls.input_tokens + calls.output_tokens), more(
+      `${amount(calls.input_tokens)} in, ${amount(calls.output_tokens)} out`,
+      budget.most_tokens != null && `budget ${amount(budget.most_tokens)}`)],
     ["Calls", count(calls.calls), more(
       calls.failed_tries > 0 && `${counted(calls.failed_tries, "try", "tries")} failed`,
       calls.journaled > 0 && `${counted(calls.journaled, "answer")} known from before`)],
   ];
   if (runs && hasPace(view)) {
-    numbers.push(["Speed", `${rate(view.tasks_per_second)} tasks/s`, `${count(Math.round(view.records_per_hour))} ${snapshot.run.records} an hour`]);
+    numbers.push(["Speed", `${rate(view.tasks_per_second)} tasks/s`, view.records_per_hour >= 1 ? `${count(Math.round(view.records_per_hour))} ${snapshot.run.records} an hour` : "lately"]);
   }
   fill(byId("numbers"), numbers, () =>
     numbers.map(([name, value, note]) => make("div", {}, make("dt", {}, name), make("dd", {}, value, make("small", {}, note)))),
@@ -117,10 +117,13 @@ function showLanes(snapshot) {
       notes.push(`${counted(lane.waiting, "call")} queued until one of these ends.`);
     } else if (lane.wait && lane.waiting > 0) {
       const left = lane.wait.left_seconds == null ? "" : `, ${duration(Math.ceil(lane.wait.left_seconds))} left`;
-      notes.push(`${counted(lane.waiting, "call")} queued: waiting for ${lane.wait.reason}${left}.`);
+      notes.push(`${counted(lane.waiting, "call")} queued: waiting for ${grouped(lane.wait.reason)}${left}.`);
     }
     if (lane.next_try_seconds != null) {
       notes.push(`${counted(lane.backing_off, "call")} failed, tried again in ${duration(Math.ceil(lane.next_try_seconds))}.`);
+    }
+    if (lane.held && lane.held.seconds >= 1) {
+      notes.push(`In all, calls waited ${duration(lane.held.seconds)} for ${grouped(lane.held.reason)}.`);
     }
     return [lane.model, uses, notes];
   });
@@ -132,7 +135,7 @@ function showLanes(snapshot) {
             make("h3", {}, model),
             make("div", { class: "uses" }, uses.map(([used, most, what]) => {
               const share = most ? used / most : 0;
-              const words = `${count(used)} of ${count(most)} ${what}`;
+              const words = `${amount(used)} of ${amount(most)} ${what}`;
               return make("div", { class: "use" }, words, bar([[share >= 0.95 ? "full" : "", share]], words));
             })),
             notes.map((text) => make("p", {}, text)),
@@ -142,7 +145,7 @@ function showLanes(snapshot) {
 }
 
 function taskButton(note, text, mark) {
-  const button = make("button", { type: "button" }, make("span", { class: "who" }, `${note.record} ${note.component}`), mark || null, text ? make("span", { class: "what" }, text) : null);
+  const button = make("button", { type: "button" }, make("span", { class: "who" }, `${note.record} ${note.component}`), mark || null, text ? make("span", { class: "what" }, ticked(text)) : null);
   button.dataset.key = JSON.stringify([note.record, note.component, note.class, note.cause]);
   button.addEventListener("click", () => { location.hash = taskRoute(note.record, note.component); });
   return button;
@@ -160,7 +163,7 @@ function showFailures(snapshot) {
       const group = make("details", { class: later ? "kind waits" : "kind" },
         make("summary", {},
           make("b", {}, `${count(kind.count)} ×`),
-          make("span", { class: "why" }, `${kind.component}: ${kind.cause}`),
+          make("span", { class: "why" }, make("strong", {}, kind.component), " ", ticked(kind.cause)),
           make("span", { class: later ? "chip waits" : "chip bad" }, later ? `${kind.class}, to be tried again` : kind.class),
         ),
         make("div", {},
@@ -187,28 +190,46 @@ function showFailures(snapshot) {
   });
 }
 
+/** The button of a cell that leads to what failed in it. */
+function lostButton(row, name, one) {
+  const lost = one.failed + one.blocked;
+  if (lost === 0) return null;
+  const label = `${one.failed} failed and ${one.blocked} blocked of ${name}, ${row.category}: show`;
+  const button = make("button", { type: "button", title: label, "aria-label": label }, `−${count(lost)}`);
+  button.dataset.key = JSON.stringify([row.category, name]);
+  const query = new URLSearchParams({ component: name, category: row.category, outcome: one.failed > 0 ? "failed" : "blocked" });
+  button.addEventListener("click", () => { location.hash = `#/tasks?${query}`; });
+  return button;
+}
+
+/** A matrix, and for phones a list of categories that unfold. */
 function showHeat(snapshot) {
   const names = snapshot.progress.components.map((one) => one.component);
   const heat = snapshot.detail.heat;
-  fill(byId("heat"), [names, heat], () => [
-    table(["category", ...names], heat.map((row) =>
-      make("tr", {}, make("th", { scope: "row" }, row.category), row.cells.map((one, place) => {
-        const there = one.made + one.kept;
-        const lost = one.failed + one.blocked;
-        const element = cell(names[place], make("span", {}, `${count(there)}/${count(row.records)}`), lost > 0 ? "lost" : "");
-        element.style.setProperty("--share", row.records ? there / row.records : 0);
-        if (lost > 0) {
-          const label = `${one.failed} failed and ${one.blocked} blocked of ${names[place]}, ${row.category}: show`;
-          const button = make("button", { type: "button", title: label, "aria-label": label }, `−${lost}`);
-          button.dataset.key = JSON.stringify([row.category, names[place]]);
-          const query = new URLSearchParams({ component: names[place], category: row.category, outcome: one.failed > 0 ? "failed" : "blocked" });
-          button.addEventListener("click", () => { location.hash = `#/tasks?${query}`; });
-          element.firstChild.append(button);
-        }
-        return element;
-      })),
-    )),
-  ]);
+  const share = (element, there, all) => {
+    element.style.setProperty("--share", all ? there / all : 0);
+    return element;
+  };
+  const heatCell = (row, one, place) => {
+    const there = one.made + one.kept;
+    const inner = make("span", {}, `${count(there)}/${count(row.records)}`);
+    const button = lostButton(row, names[place], one);
+    if (button) inner.append(button);
+    return share(cell(names[place], inner, button ? "lost" : ""), there, row.records);
+  };
+  const matrix = () => table(["category", ...names], heat.map((row) =>
+    make("tr", {}, make("th", { scope: "row" }, row.category), row.cells.map((one, place) => heatCell(row, one, place)))));
+  const folded = (row) => {
+    const sum = (...parts) => row.cells.reduce((all, one) => all + parts.reduce((part, name) => part + one[name], 0), 0);
+    const [there, lost, all] = [sum("made", "kept"), sum("failed", "blocked"), row.records * row.cells.length];
+    const group = make("details", {},
+      make("summary", {}, make("b", {}, row.category), make("span", {}, `${count(there)}/${count(all)}`), lost > 0 ? make("b", { class: "lost" }, `−${count(lost)}`) : null,
+        bar([["made", all ? there / all : 0], ["failed", all ? lost / all : 0]], `${there} of ${all} files`)),
+      make("table", { class: "stacked" }, make("tbody", {}, make("tr", {}, row.cells.map((one, place) => heatCell(row, one, place))))));
+    group.dataset.fold = row.category;
+    return group;
+  };
+  fill(byId("heat"), [names, heat], () => [make("div", { class: "matrix" }, matrix()), make("div", { class: "folded" }, heat.map(folded))]);
 }
 
 function showArtifacts(snapshot) {
@@ -234,7 +255,7 @@ function outcomeChip(outcome) {
 }
 
 function taskTable(tasks) {
-  return table(["record", "component", "outcome", "model", "tokens", "ended", ""], tasks.map((task) => {
+  return table(["record", "component", "outcome", "model", "tokens", "ended", "cause"], tasks.map((task) => {
     const button = make("button", { type: "button" }, task.record);
     button.dataset.key = JSON.stringify([task.record, task.component]);
     button.addEventListener("click", () => { location.hash = taskRoute(task.record, task.component); });
@@ -242,10 +263,10 @@ function taskTable(tasks) {
       make("th", { scope: "row" }, button),
       cell("component", task.component),
       cell("outcome", outcomeChip(task.outcome)),
-      cell("model", task.model || "none"),
-      cell("tokens", count(task.tokens || 0), "number"),
-      cell("ended", task.ended_at ? new Date(task.ended_at).toLocaleString() : ""),
-      cell("", sentence(task.cause), "long"),
+      cell("model", task.model || "", "model"),
+      cell("tokens", task.tokens ? amount(task.tokens) : "", "number"),
+      cell("ended", moment(task.ended_at), "ended"),
+      cell("cause", ticked(sentence(task.cause)), "long"),
     );
   }));
 }
@@ -259,7 +280,7 @@ function runTable(runs, choose) {
     const [word, tone] = standing(row);
     return make("tr", {},
       make("td", {}, box),
-      make("th", { scope: "row" }, make("a", { href: `#/run/${row.id}` }, new Date(row.run.started_at).toLocaleString())),
+      make("th", { scope: "row" }, make("a", { href: `#/run/${row.id}` }, moment(row.run.started_at))),
       cell("state", make("span", { class: `chip ${tone}` }, word)),
       cell("command", row.run.command || "", "long"),
       cell("model", (row.run.models || []).join(", ") || "none"),
@@ -310,7 +331,7 @@ function compareTables(one, other) {
     }
   });
   const failures = [...causes].map(([name, [a, b]]) =>
-    make("tr", {}, make("th", { scope: "row" }, name), cell("first", count(a), "number"), cell("second", count(b), "number"),
+    make("tr", {}, make("th", { scope: "row" }, ticked(name)), cell("first", count(a), "number"), cell("second", count(b), "number"),
       cell("difference", make("span", { class: b > a ? "worse" : b < a ? "better" : "" }, b === a ? "the same" : `${b > a ? "+" : "−"}${count(Math.abs(b - a))}`), "number")));
   return failures.length === 0 ? [numbers] : [numbers, make("h3", {}, "Failures"), table(["cause", "first", "second", "difference"], failures)];
 }
