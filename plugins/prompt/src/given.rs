@@ -24,8 +24,9 @@ impl Given {
         digits.read(input.category_fields_json());
         let mut facts = Map::new();
         facts.insert("name".to_owned(), json!(input.name()));
-        facts.insert("category".to_owned(), json!(input.category()));
         let own = record.clone();
+        let label = label(&own, input.category()).unwrap_or_else(|| json!(input.category()));
+        facts.insert("category".to_owned(), label.clone());
         for (name, value) in own.clone() {
             // A field of the record's own that is called so is not what it is called by.
             let key = match facts.get(&name) {
@@ -40,12 +41,7 @@ impl Given {
         digits.put_into(&mut facts);
         record.insert("id".to_owned(), json!(input.id()));
         record.insert("name".to_owned(), json!(input.name()));
-        let label = own.get("category").cloned();
-        let label = label.filter(|label| says_the_same(&json!(input.category()), label));
-        record.insert(
-            "category".to_owned(),
-            label.unwrap_or_else(|| json!(input.category())),
-        );
+        record.insert("category".to_owned(), label);
         if !record.contains_key("fields") {
             record.insert("fields".to_owned(), Value::Object(own));
         }
@@ -221,6 +217,35 @@ fn says_the_same(mapped: &Value, field: &Value) -> bool {
         Some(text.chars().filter(char::is_ascii_alphanumeric).collect())
     };
     mapped == field || letters(mapped).is_some() && letters(mapped) == letters(field)
+}
+
+/// The category as the dataset has it: `Home & Garden` where the id is `home-garden`.
+fn label(own: &Map<String, Value>, id: &str) -> Option<Value> {
+    let is_label = |value: &&Value| {
+        let id = Value::from(id);
+        **value != id && (says_the_same(&id, value) || is_transliterated(value, &id))
+    };
+    let called_so = own.get("category").filter(is_label);
+    called_so.or_else(|| own.values().find(is_label)).cloned()
+}
+
+/// Whether an id was made of a text with some letters of other scripts: `moebel-co` of `M\u{f6}bel & Co`.
+fn is_transliterated(text: &Value, id: &Value) -> bool {
+    let (Some(text), Some(id)) = (text.as_str(), id.as_str()) else {
+        return false;
+    };
+    let text: Vec<char> = text
+        .to_lowercase()
+        .chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .collect();
+    let plain = text.iter().filter(|letter| letter.is_ascii());
+    let mut letters = id.chars().filter(char::is_ascii_alphanumeric);
+    let is_near = plain.clone().count() < text.len()
+        && plain.clone().count() * 2 >= text.len()
+        && letters.clone().count() < text.len() * 2;
+    let mut plain = plain;
+    is_near && plain.all(|letter| letters.any(|other| other == *letter))
 }
 
 /// The line of the template in which it went wrong.

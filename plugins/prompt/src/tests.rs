@@ -278,3 +278,24 @@ fn rules_count_for_the_texts_of_an_object() {
             .contains("At most 3 words in all its texts")
     );
 }
+
+#[test]
+fn a_category_is_told_as_the_dataset_has_it() {
+    for (id, written) in [
+        ("home-garden-furniture", "Home & Garden > Furniture"),
+        ("moebel-co", "Möbel & Co"),
+        ("lights", "LIGHTS"),
+    ] {
+        let mut input = testing::input("tin", "Tin", id);
+        input.fields =
+            json!({"Size": "m", "Maker": "Übel", "Product Category": written}).to_string();
+        input.options = json!({"media-type": "text/markdown", "numbers-from-facts": true, "whole-sentences": false}).to_string();
+        input.prompts = vec![testing::prompt(
+            "write",
+            "{{ record.category }} {{ category.id }}",
+        )];
+        let (_, asked) = testing::generate::<Prompt>(input, &["Tin."]);
+        assert_eq!(asked[0].messages[0].content, format!("{written} {id}"));
+        assert_eq!(serde_json_of(&asked[0].facts)["category"], written);
+    }
+}
