@@ -166,9 +166,18 @@ fn category_of(
         &names.default_category,
     ) {
         (Err(DatasetError::MissingField { .. }), Some(category)) => category.clone(),
+        (Ok(found), Some(category)) if is_placeholder(&found) => category.clone(),
         (found, _) => found?,
     };
     safe(category, &names.category, names.safe_ids, at)
+}
+
+/// Whether a text only says that there is none.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    const PLACEHOLDERS: [&str; 10] = [
+        "n/a", "#n/a", "n.a.", "-", "--", "---", "\u{2013}", "\u{2014}", "null", "(blank)",
+    ];
+    PLACEHOLDERS.contains(&text.to_lowercase().as_str())
 }
 
 fn safe(id: String, field: &str, make_safe: bool, at: &At<'_>) -> Result<Used, DatasetError> {
@@ -316,6 +325,7 @@ mod tests {
     fn a_record_without_category_may_have_a_default_one() {
         let lines = r#"{"id": 1, "name": "A"}
 {"id": 2, "name": "B", "category": " "}
+{"id": 4, "name": "D", "category": "N/A"}
 {"id": 3, "name": "C", "category": "metal"}"#;
         let fixture = Fixture::new("a.jsonl", lines)
             .with(|config| config.default_category = Some("things".into()));
@@ -324,7 +334,7 @@ mod tests {
             .iter()
             .map(|record| record.category.as_str())
             .collect();
-        assert_eq!(categories, ["things", "things", "metal"]);
+        assert_eq!(categories, ["things", "things", "things", "metal"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
 use crate::core::decision::Rules;
-use crate::dataset::{Dataset, DatasetError, Record};
+use crate::dataset::{Dataset, DatasetError, Record, Repetition};
 use crate::store::{IndexedDataset, Store, StoreError};
 
 /// One record with what was made of it.
@@ -82,12 +82,19 @@ pub fn export<E>(
     };
     let is_as_indexed = judge.store.is_as_indexed(indexed, dataset)?;
     let (mut found, mut unreadable) = (false, 0);
-    for entry in dataset.entries() {
+    let mut entries = dataset.entries();
+    while let Some(entry) = entries.next() {
         let (place, record) = match entry {
             Ok(entry) => entry,
             Err(error @ DatasetError::Empty { .. }) => return Err(error.into()),
             Err(_) => {
-                unreadable += 1;
+                let first_counts = dataset.config().repeated == Repetition::First;
+                let named = entries.id_of_fault().filter(|_| first_counts);
+                let is_variant = match named {
+                    Some(named) => judge.store.place_of(indexed, &named)?.is_some(),
+                    None => false,
+                };
+                unreadable += u64::from(!is_variant);
                 continue;
             }
         };

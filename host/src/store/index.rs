@@ -556,6 +556,7 @@ fn fill(
     connection.execute("DELETE FROM unreadable WHERE dataset = ?1", [id])?;
     let mut faults = Faults::new(connection, id);
     let mut entries = dataset.entries();
+    let first_counts = dataset.config().repeated == Repetition::First;
     let (mut ord, mut good) = (0_u64, 0_u64);
     while let Some(entry) = entries.next() {
         ord += 1;
@@ -563,7 +564,15 @@ fn fill(
             Ok(entry) => entry,
             Err(error @ DatasetError::Empty { .. }) => return Err(UpdateError::Dataset(error)),
             Err(error) => {
-                faults.add(ord, entries.id_of_fault(), error)?;
+                let named = entries.id_of_fault();
+                // The row of a variant may lack what its product's row has.
+                let is_variant = first_counts
+                    && named
+                        .as_ref()
+                        .is_some_and(|named| is_taken(connection, id, named, pass));
+                if !is_variant {
+                    faults.add(ord, named, error)?;
+                }
                 continue;
             }
         };
@@ -588,9 +597,11 @@ fn fill(
         ])?;
         if changed > 0 {
             good += 1;
-        } else if dataset.config().repeated == Repetition::Error {
+        } else {
             let error = taken(connection, id, dataset, &record, place.line)?;
-            faults.add(ord, Some(record.id), error)?;
+            if !first_counts || matches!(error, DatasetError::SameName { .. }) {
+                faults.add(ord, Some(record.id), error)?;
+            }
         }
     }
     let is_whole = faults.all_are_known && !entries.is_cut_off();
@@ -612,6 +623,13 @@ const INSERT: &str =
         length = excluded.length, line = excluded.line, hash = excluded.hash,
         pass = excluded.pass
      WHERE record.pass <> excluded.pass";
+
+/// Whether this pass has found a record of this id.
+fn is_taken(connection: &Connection, id: i64, record: &str, pass: i64) -> bool {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM record WHERE dataset = ?1 AND id = ?2 AND pass = ?3");
+    found.is_ok_and(|mut found| found.exists(params![id, record, pass]).unwrap_or(false))
+}
 
 /// The id of a record is another's already.
 fn taken(

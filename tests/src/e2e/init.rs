@@ -139,7 +139,9 @@ fn proposed(file: &str, text: &[u8], more: &[&str]) -> (String, String, Vec<Stri
     fs::write(path, text).unwrap();
     let said = scene.host(&[&["init", file], more].concat()).ended(0);
     let written = scene.read("batchgen.toml");
-    scene.run(&["--model", "offline"]);
+    let ran = scene.run(&["--model", "offline"]);
+    let is_bad = said.stdout.contains("cannot be read");
+    ran.ended(if is_bad { 3 } else { 0 });
     let files = scene.content().into_keys().collect();
     (shown(&scene, &said), written, files)
 }

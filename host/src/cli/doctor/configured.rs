@@ -44,11 +44,18 @@ pub(super) fn dataset(settings: &Settings) -> Check {
     let mut bad: Vec<String> = Vec::new();
     let mut joined: Vec<String> = Vec::new();
     let mut categories: HashMap<String, String> = HashMap::new();
-    for entry in dataset.entries().take(SOME) {
+    let first_counts = settings.dataset.repeated == Repetition::First;
+    let mut entries = dataset.entries();
+    let mut looked_at = 0;
+    while let Some(entry) = entries.next().filter(|_| looked_at < SOME) {
+        looked_at += 1;
         let (place, record) = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                bad.push(error.to_string());
+                let named = entries.id_of_fault().filter(|_| first_counts);
+                if named.is_none_or(|named| !ids.contains_key(&named)) {
+                    bad.push(error.to_string());
+                }
                 continue;
             }
         };
@@ -63,7 +70,7 @@ pub(super) fn dataset(settings: &Settings) -> Check {
             ));
         }
         if let Some(line) = ids.get(&record.id)
-            && settings.dataset.repeated == Repetition::Error
+            && !first_counts
         {
             bad.push(format!(
                 "{path}:{}: the id `{}` is taken by line {line}",
