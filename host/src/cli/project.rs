@@ -13,7 +13,7 @@ use super::settings::Settings;
 use crate::component::{self, Component};
 use crate::config::closest;
 use crate::core::graph::{self, GraphError};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, safe_id};
 use crate::plugin::lock::Lock;
 use crate::plugin::{engine, load};
 use crate::run::{Overwriting, Surveyor};
@@ -254,10 +254,16 @@ impl State {
             let names = store
                 .names(indexed, of_categories, 10_000)
                 .map_err(Failure::internal)?;
-            let hint = match closest(name, names.iter().map(String::as_str)) {
+            // An id as the dataset has it, where it is used as a file name.
+            let safe = names.iter().find(|known| **known == safe_id(name));
+            let near = || closest(name, names.iter().map(String::as_str));
+            let hint = match safe.map(String::as_str).or_else(near) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None if of_categories => format!("the categories are: {}", names.join(", ")),
-                None => "ids are those of the dataset, as `aluminum`".to_owned(),
+                None => match names.first() {
+                    Some(first) => format!("ids are those of the dataset, as `{first}`"),
+                    None => "the dataset has no record".to_owned(),
+                },
             };
             return Err(Failure::usage(anyhow!(
                 "there is no {what} `{name}` in the dataset\nhint: {hint}"

@@ -8,12 +8,14 @@ mod verify;
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use super::args::StateArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::settings;
+use super::{program, settings};
+use crate::config::FILE_NAME;
 
 pub(super) use stats::bytes;
 
@@ -49,5 +51,13 @@ pub(super) fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
     let config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
     let state = args.state.clone().unwrap_or(config.state.file);
     let output = args.output.clone().unwrap_or(config.output.directory);
+    let is_project = args.state.is_some() || settings::file(args.config.as_deref()).is_some();
+    if !is_project && !state.exists() {
+        let name = program::name();
+        return Err(Failure::usage(anyhow!(
+            "there is no {FILE_NAME} here, and nothing was run yet\nhint: `{name} init YOUR-FILE` writes a {FILE_NAME} for \
+             a dataset; or go to the folder of your project"
+        )));
+    }
     Ok((state, output))
 }

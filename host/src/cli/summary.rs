@@ -95,7 +95,7 @@ fn remedy(class: FailureClass) -> &'static str {
         FailureClass::Auth => "check the key; run the same command again to go on",
         FailureClass::Quota => "add credit or raise the quota; run the same command again to go on",
         FailureClass::NotFound => {
-            "check the name of the model; run the same command again to go on"
+            "check the name of the model and its provider's base-url; run the same command again to go on"
         }
         _ => "see whether the provider is up; run the same command again to go on",
     }

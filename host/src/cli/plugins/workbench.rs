@@ -222,7 +222,7 @@ fn records(
 
 fn no_record(id: &str, dataset: &Path) -> Failure {
     Failure::usage(anyhow!(
-        "there is no record `{id}` in {}\nhint: ids are those of the dataset, as `aluminum`",
+        "there is no record `{id}` in {}\nhint: ids are those of the dataset",
         dataset.display()
     ))
 }
