@@ -343,6 +343,10 @@ async fn received(
     let Err(error) = reader.whole(&body) else {
         return Ok(());
     };
+    if body.trim().is_empty() {
+        let message = "the server sent a success and nothing with it";
+        return Err(CallError::unusable(message, Unusable::MALFORMED));
+    }
     if body.starts_with(GZIP) {
         return Err(packed("gzip"));
     }

@@ -167,6 +167,8 @@ const MEANINGS: [(Meaning, &[&str]); 7] = [
 /// What a word means, in whatever case and however its parts are joined. Gemini adds details behind a colon.
 pub(super) fn meaning(reason: &str) -> Meaning {
     let word = reason.split(':').next().unwrap_or_default().trim();
+    // Some servers print the name of a constant: `FinishReason.STOP`.
+    let word = word.rsplit('.').next().unwrap_or(word);
     let word = word.to_ascii_lowercase().replace([' ', '-'], "_");
     let word = ["finish_reason_", "stop_reason_", "reason_"]
         .iter()
@@ -195,6 +197,10 @@ mod tests {
             ("eos", Meaning::Said),
             ("COMPLETE", Meaning::Said),
             ("FINISH_REASON_STOP", Meaning::Said),
+            ("FinishReason.STOP", Meaning::Said),
+            ("StopReason.MAX_TOKENS", Meaning::CutOff),
+            ("eosFound", Meaning::Said),
+            ("maxPredictedTokensReached", Meaning::CutOff),
             ("MAX_TOKENS", Meaning::CutOff),
             ("Max Tokens", Meaning::CutOff),
             ("max-tokens", Meaning::CutOff),

@@ -34,7 +34,7 @@ const QUOTA_CODES: [&str; 23] = [
     "budget_exceeded",
     "insufficient_balance",
 ];
-const QUOTA_TEXTS: [&str; 42] = [
+const QUOTA_TEXTS: [&str; 43] = [
     "credit balance is too low",
     "insufficient balance",
     "insufficient account balance",
@@ -60,6 +60,7 @@ const QUOTA_TEXTS: [&str; 42] = [
     "budget has been exceeded",
     "free-models-per-day",
     "insufficient quota",
+    "requires more credits", // OpenRouter
     "insufficient credit",
     "insufficient user quota",
     "not enough credits",
@@ -88,7 +89,7 @@ const CONTEXT_CODES: [&str; 7] = [
     "prompt_too_long",
     "request_too_large",
 ];
-const CONTEXT_TEXTS: [&str; 27] = [
+const CONTEXT_TEXTS: [&str; 28] = [
     "maximum context length",          // OpenAI, vLLM, DeepSeek, Mistral
     "context_length_exceeded",         // gateways that pass it on
     "contextwindowexceedederror",      // LiteLLM
@@ -105,6 +106,7 @@ const CONTEXT_TEXTS: [&str; 27] = [
     "longer than the context",
     "prompt tokens too long",             // Baidu
     "range of input length should be",    // DashScope
+    "`inputs` must have less than",       // TGI
     "too many input tokens",              // Bedrock
     "tokens in the prompt cannot exceed", // Cohere
     "available context size",             // llama.cpp

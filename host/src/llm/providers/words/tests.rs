@@ -158,6 +158,16 @@ fn texts() {
             "The number of tokens to keep from the initial prompt is greater than the context length",
             Context,
         ),
+        (
+            422,
+            "Input validation error: `inputs` must have less than 4096 tokens. Given: 9000",
+            Context,
+        ),
+        (
+            429,
+            "This request requires more credits, or fewer max_tokens.",
+            Quota,
+        ),
         (400, "Range of input length should be [1, 6000]", Context),
         (400, "invalid model ID", NotFound),
         (400, "Model Not Exist", NotFound),
