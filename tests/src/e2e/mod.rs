@@ -24,6 +24,7 @@ mod incremental;
 mod init;
 mod interrupt;
 mod large;
+mod odd_answers;
 mod overwrite;
 mod plan;
 mod plugins;
