@@ -103,9 +103,11 @@ pub(super) fn row_text(bytes: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a text that is not UTF-8 is like one in Windows-1252: no byte without a meaning, no letters in UTF-8 beside,
-/// and no long run of letters beyond ASCII, which other scripts have.
+/// no long run of letters beyond ASCII, which other scripts have, and none of the signs that nobody writes (ƒ, ˆ, ˜)
+/// and that begin letters in Shift-JIS.
 fn is_western(bytes: &[u8]) -> bool {
-    let defined = |byte: &u8| !matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d);
+    let defined =
+        |byte: &u8| !matches!(byte, 0x81 | 0x83 | 0x88 | 0x8d | 0x8f | 0x90 | 0x98 | 0x9d);
     let mut runs = bytes.split(|byte| byte.is_ascii());
     let is_word =
         |run: &[u8]| run.len() < RUN && (run.len() < 2 || std::str::from_utf8(run).is_err());
@@ -128,8 +130,9 @@ mod tests {
             .encode("日本;テーブル")
             .0
             .into_owned();
+        let katakana = encoding_rs::SHIFT_JIS.encode("テスト").0.into_owned();
         let mixed = [western("Größe").as_slice(), "é".as_bytes()].concat();
-        for bytes in [cyrillic, japanese, mixed, b"a\x81b".to_vec()] {
+        for bytes in [cyrillic, japanese, katakana, mixed, b"a\x81b".to_vec()] {
             assert_eq!(row_text(&bytes), None, "{bytes:x?}");
         }
         assert_eq!(row_text("стол".as_bytes()).as_deref(), Some("стол"));

@@ -35,7 +35,13 @@ pub(super) fn parse(
         .and_then(|value| json.end().map(|()| value));
     value.map_err(|error| {
         let line = at.line + (error.line() as u64).saturating_sub(1);
-        let cause = without_place(&error);
+        let cause = match without_place(&error) {
+            cause if cause == "trailing characters" => {
+                "something follows the record; write one record a line, with nothing behind it"
+                    .to_owned()
+            }
+            cause => cause,
+        };
         if allowance.passed() {
             DatasetError::OverBudget {
                 file: at.file(),

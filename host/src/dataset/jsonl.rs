@@ -48,7 +48,7 @@ mod tests {
         a.jsonl:5: expected an object with named fields, found a list; write `field: value` pairs
         a.jsonl:6: the record is larger than 1048576 bytes; keep long texts in files of their own
         a.jsonl:7: is not valid JSON Lines: the key `id` appears twice; keep one of them
-        a.jsonl:8: is not valid JSON Lines: trailing characters
+        a.jsonl:8: is not valid JSON Lines: something follows the record; write one record a line, with nothing behind it
         line 9: h
         "#);
     }

@@ -533,6 +533,30 @@ fn update(
     Ok(IndexedDataset { id, source })
 }
 
+/// Categories that become one, once they are made safe as file names: nobody may have meant that.
+#[derive(Default)]
+struct Joined(HashMap<String, String>);
+
+impl Joined {
+    /// Says so of the first two.
+    fn see(&mut self, record: &Record) {
+        let written = record.written_category();
+        match self.0.get_mut(&record.category) {
+            None => {
+                self.0.insert(record.category.clone(), written.to_owned());
+            }
+            Some(first) if first.is_empty() || first == written => {}
+            Some(first) => {
+                tracing::warn!(
+                    "the categories {first:?} and {written:?} become one, `{}`; rename one if they are not the same",
+                    record.category
+                );
+                first.clear();
+            }
+        }
+    }
+}
+
 /// What a pass over the dataset came to.
 struct Filled {
     /// Records that cannot be read.
@@ -555,6 +579,7 @@ fn fill(
     let mut insert = connection.prepare(INSERT)?;
     connection.execute("DELETE FROM unreadable WHERE dataset = ?1", [id])?;
     let mut faults = Faults::new(connection, id);
+    let mut joined = Joined::default();
     let mut entries = dataset.entries();
     let first_counts = dataset.config().repeated == Repetition::First;
     let (mut ord, mut good) = (0_u64, 0_u64);
@@ -576,6 +601,7 @@ fn fill(
                 continue;
             }
         };
+        joined.see(&record);
         let rank = match ranks.iter().position(|known| *known == record.category) {
             Some(rank) => rank,
             None => {

@@ -135,3 +135,51 @@ fn a_run_tells_how_it_goes() {
         insta::assert_snapshot!(format!("{}\n{}", ran.stderr.lines().next().unwrap_or_default(), ran.stdout));
     });
 }
+
+#[test]
+fn every_command_outside_a_project_names_init() {
+    let scene = Scene::new();
+    std::fs::remove_file(scene.path("batchgen.toml")).unwrap();
+    for command in [
+        "run",
+        "plan",
+        "failures",
+        "export",
+        "why a b",
+        "status",
+        "view",
+        "report",
+        "retry",
+        "replay a b",
+        "accept",
+        "clean",
+        "store stats",
+        "store verify",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let said = scene.host(&words).ended(2).stderr;
+        assert!(
+            said.contains("`batchgen init YOUR-FILE`"),
+            "{command}: {said}"
+        );
+    }
+    let doctor = scene.host(&["doctor"]).stdout;
+    assert!(doctor.contains("`batchgen init YOUR-FILE`"), "{doctor}");
+}
+
+#[test]
+fn an_id_as_the_dataset_has_it_is_understood() {
+    let scene = Scene::new();
+    scene.write("shop.csv", "id,name,category\nSKU-1,Lamp,x\n");
+    scene.write(
+        "batchgen.toml",
+        "[dataset]\npath = \"shop.csv\"\nsafe-ids = true\n[plugins]\ndirectory = \"plugins\"\n",
+    );
+    let said = scene.host(&["plan", "--record", "SKU-1"]).ended(2).stderr;
+    assert!(said.contains("did you mean `sku-1`?"), "{said}");
+    let said = scene
+        .host(&["plan", "--record", "of another kind"])
+        .ended(2)
+        .stderr;
+    assert!(said.contains("as `sku-1`"), "{said}");
+}
