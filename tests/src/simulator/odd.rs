@@ -102,7 +102,10 @@ impl Odd {
     fn stream(self, answer: &Answer, events: Vec<String>) -> String {
         let mut stream = String::new();
         for event in events {
-            let data = event.trim_end().strip_prefix("data: ").unwrap_or_default();
+            let Some(data) = event.trim_end().strip_prefix("data: ") else {
+                stream.push_str(&event);
+                continue;
+            };
             if self == Odd::Noise {
                 stream.push_str(": processing\n\ndata: ping\n\nevent: chunk\nretry: 10\n");
             }

@@ -79,6 +79,8 @@ pub fn events(chat: &Chat, answer: &Answer, id: &str) -> Vec<String> {
         ),
         unknown,
     )];
+    // A comment, as proxies send them to keep a connection alive.
+    events.push(": processing\n\n".to_owned());
     for piece in split(&answer.text, EVENT_CHARS) {
         events.push(event(
             &choice(&format!("{{\"content\":{}}}", Value::from(piece)), "null"),

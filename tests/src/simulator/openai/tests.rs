@@ -77,6 +77,7 @@ fn the_events_of_a_stream_are_the_answer() {
     assert_eq!(events.last().unwrap(), "data: [DONE]\n\n");
     let chunks: Vec<Value> = events[..events.len() - 1]
         .iter()
+        .filter(|event| !event.starts_with(':'))
         .map(|event| serde_json::from_str(event.trim().strip_prefix("data: ").unwrap()).unwrap())
         .collect();
     let text: String = chunks
