@@ -161,7 +161,11 @@ pub(super) fn from_said(
     } else {
         &shown
     };
+    // APIs answer with JSON; a page comes from what stands before them.
+    let is_page = status == StatusCode::FORBIDDEN && said.message.starts_with('<');
+    let walled = "a firewall or a proxy before the server refuses, and not the server: check base-url and the network";
     let hint = refusals::hint(class, said, cap)
+        .or_else(|| is_page.then_some(walled))
         .map(|hint| format!(" (hint: {hint})"))
         .unwrap_or_default();
     let milliseconds = || {
@@ -295,6 +299,14 @@ mod tests {
             let error = refused(400, &[], body);
             assert_eq!(error.message, format!("HTTP 400: {words}"), "{body}");
         }
+    }
+
+    #[test]
+    fn a_page_that_forbids_is_no_word_about_the_key() {
+        let error = refused(403, &[], "<html><title>Attention Required!</title></html>");
+        assert!(error.message.contains("firewall"), "{}", error.message);
+        let error = refused(403, &[], r#"{"error": {"message": "no"}}"#);
+        assert!(!error.message.contains("firewall"), "{}", error.message);
     }
 
     #[test]

@@ -158,6 +158,37 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// Either of an object and a text.
+#[derive(Default)]
+enum Either<T> {
+    Object(T),
+    Text(Words),
+    #[default]
+    Neither,
+}
+
+impl<'de, T: Deserialize<'de>> Lenient<'de> for Either<T> {
+    fn of_text(text: &str) -> Self {
+        Either::Text(Words::of_text(text))
+    }
+
+    fn of_object<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(Either::Object)
+    }
+}
+
+/// An object, or a text that is made one.
+pub(super) fn object_or_text<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+    of_text: impl FnOnce(Words) -> T,
+) -> Result<Option<T>, D::Error> {
+    any(from).map(|either| match either {
+        Either::Object(object) => Some(object),
+        Either::Text(text) => Some(of_text(text)),
+        Either::Neither => None,
+    })
+}
+
 /// The first object of a list, or an object that stands without its list.
 pub(super) struct First<T>(pub Option<T>);
 

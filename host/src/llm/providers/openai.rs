@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::arrival::{Reader, Step};
@@ -11,7 +11,7 @@ use super::body::lay_over;
 use super::endpoint::{Endpoint, Manner};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
-use super::lenient::{Count, First, Object, Text, Words, is_blank};
+use super::lenient::{self, Count, First, Object, Text, Words, is_blank};
 use super::schema;
 use crate::config::JsonSupport;
 use crate::core::digest::Digest;
@@ -182,8 +182,8 @@ struct Status {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Choice {
-    message: Object<Said>,
-    delta: Object<Said>,
+    message: Speech,
+    delta: Speech,
     /// The legacy API's place for the answer.
     text: Words,
     finish_reason: Text,
@@ -192,6 +192,20 @@ struct Choice {
     /// Moonshot's place for the usage of a stream.
     usage: Object<Counts>,
     error: Value,
+}
+
+/// What is said, as an object or as a mere text.
+#[derive(Default)]
+struct Speech(Option<Said>);
+
+impl<'de> Deserialize<'de> for Speech {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Speech, D::Error> {
+        lenient::object_or_text(from, |text| Said {
+            content: text,
+            ..Said::default()
+        })
+        .map(Speech)
+    }
 }
 
 #[derive(Default, Deserialize)]

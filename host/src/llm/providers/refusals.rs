@@ -10,8 +10,9 @@ use crate::core::class::FailureClass;
 use crate::llm::learned::Refused;
 
 /// Names of the output cap, in all dialects.
-const CAPS: [&str; 8] = [
+const CAPS: [&str; 9] = [
     "max_tokens",
+    "max tokens",
     "max_completion_tokens",
     "max_output_tokens",
     "max_new_tokens",
@@ -37,8 +38,21 @@ const TOO_LARGE: [&str; 12] = [
     "between",
 ];
 
+/// Those of them that say nothing else.
+const SURELY_TOO_LARGE: [&str; 6] = [
+    "too large",
+    "too high",
+    "too big",
+    "exceed",
+    "above",
+    "at most",
+];
+
+/// Words with which a server refuses a name as well as a value.
+const NAME_OR_VALUE: [&str; 3] = ["invalid", "not a valid", "must be"];
+
 /// Words that say that something is not known or not taken.
-const NOT_TAKEN: [&str; 22] = [
+const NOT_TAKEN: [&str; 27] = [
     "unsupported",
     "not support",
     "isn't support",
@@ -57,6 +71,11 @@ const NOT_TAKEN: [&str; 22] = [
     "no longer",
     "must be verified",
     "only the default",
+    "may only be",
+    "can only be",
+    "only accept",
+    "not accept",
+    "cannot be set",
     "is allowed",
     "must be",
     "only support",
@@ -106,7 +125,11 @@ pub(super) fn refused(class: FailureClass, said: &Said, cap: u32) -> Option<Refu
         if class == FailureClass::Context {
             return None;
         }
-        if not_taken {
+        let is_name = NOT_TAKEN
+            .into_iter()
+            .any(|text| has(text) && !NAME_OR_VALUE.contains(&text));
+        let is_value = !is_name && SURELY_TOO_LARGE.into_iter().any(has);
+        if not_taken && !is_value {
             return Some(Refused::CapName);
         }
         if TOO_LARGE.into_iter().any(has) {
@@ -260,6 +283,12 @@ mod tests {
                 false,
             ),
             (
+                "too many tokens: max tokens must be less than or equal to 4000, the maximum output for this model - received 32000.",
+                32_000,
+                4000,
+                false,
+            ),
+            (
                 "The maximum tokens you requested exceeds the model limit of 4,096.",
                 6000,
                 4096,
@@ -310,6 +339,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cap_that_is_too_large_by_an_unknown_number_is_no_unknown_name() {
+        let cap = |text| found(FailureClass::BadRequest, text, 9000);
+        let large = Some(Refused::Cap {
+            most: None,
+            for_this_question: false,
+        });
+        assert_eq!(cap("Invalid request: max_tokens exceeds the limit"), large);
+        assert_eq!(cap("max_completion_tokens is too large"), large);
+        assert_eq!(cap("max_tokens is invalid"), Some(Refused::CapName));
+        assert_eq!(cap("Unknown parameter: max_tokens"), Some(Refused::CapName));
+    }
+
+    #[test]
     fn what_is_too_long_with_any_cap_is_no_matter_of_the_cap() {
         for text in [
             "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
@@ -345,6 +387,10 @@ mod tests {
             ),
             (
                 "`temperature` is deprecated for this model.",
+                Refused::Temperature,
+            ),
+            (
+                "`temperature` may only be set to 1 when thinking is enabled.",
                 Refused::Temperature,
             ),
             (

@@ -476,7 +476,8 @@ async fn an_answer_is_read_whatever_its_type() {
     let lines = [SAID, REST]
         .map(|line| line.trim_start_matches("data: "))
         .join("\n");
-    for body in [whole, &stream, &marked, &queued, &lines] {
+    let mere = r#"{"choices": [{"message": "Oak wood.", "finish_reason": "stop"}]}"#;
+    for body in [whole, &stream, &marked, &queued, &lines, mere] {
         for kind in [
             "application/json",
             "text/event-stream",
