@@ -246,7 +246,7 @@ fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal, model: &str) -> S
             ));
         }
     }
-    if survey.grouped {
+    if survey.grouped_by.is_some() {
         text.push_str(
             "  rows      of the same id: the first is the record, the others are passed over\n",
         );

@@ -34,8 +34,8 @@ pub struct Survey {
     pub unreadable: u64,
     /// What is wrong with the first of those.
     pub faults: Vec<String>,
-    /// Whether only the first of the records with the same id counts.
-    pub grouped: bool,
+    /// The field of whose records with the same value only the first counts.
+    pub grouped_by: Option<String>,
     /// How it is encoded, if not in UTF-8.
     pub encoding: Option<&'static str>,
     /// What separates the cells of a table.
@@ -108,7 +108,7 @@ impl Survey {
             records: 0,
             unreadable: 0,
             faults: Vec::new(),
-            grouped: first_of.is_some(),
+            grouped_by: first_of.map(str::to_owned),
             encoding: None,
             separator: dataset.separator(),
             fields: Vec::new(),

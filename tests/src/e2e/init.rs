@@ -278,3 +278,30 @@ fn a_configuration_that_is_there_is_never_overwritten() {
     scene.host(&run).ended(0);
     assert!(scene.path("shop/content/description/a-100.md").exists());
 }
+
+#[test]
+fn a_row_without_an_id_stops_no_first_configuration() {
+    let mut text = "Handle,Title,Vendor,Option\n".to_owned();
+    for product in 0..5 {
+        text += &format!(
+            "prod-{product},Product {product},Acme,red\nprod-{product},,,blue\nprod-{product},,,green\n"
+        );
+    }
+    text += ",Lost,Acme,red\n";
+    let (said, written, files) = proposed_with(&text, 3);
+    assert!(said.contains("id        `Handle`"), "{said}");
+    assert!(said.contains("one has none, and fails"), "{said}");
+    assert!(written.contains("repeated = \"first\""), "{written}");
+    assert_eq!(files.len(), 5, "{files:?}");
+}
+
+/// The same of a table whose run ends with this code.
+fn proposed_with(text: &str, code: i32) -> (String, String, Vec<String>) {
+    let scene = scene();
+    scene.write("shop.csv", text);
+    let said = scene.host(&["init", "shop.csv"]).ended(0);
+    let written = scene.read("batchgen.toml");
+    scene.run(&["--model", "offline"]).ended(code);
+    let files = scene.content().into_keys().collect();
+    (shown(&scene, &said), written, files)
+}

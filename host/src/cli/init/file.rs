@@ -82,7 +82,7 @@ fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, path: &Path)
         text.push_str("# Category of records that have none.\n");
         let _ = writeln!(text, "default-category = {}", quoted(default));
     }
-    if survey.grouped {
+    if survey.grouped_by.is_some() {
         text.push_str(
             "# Rows whose id an earlier row has are passed over: the first row of each id is the record.\nrepeated = \"first\"\n",
         );

@@ -269,12 +269,18 @@ fn mean(field: &Field) -> u64 {
         .unwrap_or(0)
 }
 
+/// Whether more than a few records lack a field. Those that lack their id fail, and cost no other.
+fn lack_it(field: &Field, survey: &Survey) -> bool {
+    let empty = survey.records - field.filled;
+    survey.grouped_by.is_none() && empty * 10 > survey.records
+}
+
 /// Why a field cannot be the id; nothing where it can.
 fn no_id(field: &Field, survey: &Survey) -> Option<String> {
     let empty = survey.records - field.filled;
     if field.texts + field.numbers < field.filled {
         Some("it holds other things than texts and integers".to_owned())
-    } else if empty > 0 {
+    } else if lack_it(field, survey) {
         Some(format!(
             "it is missing or empty in {empty} of {} records",
             survey.records
@@ -302,16 +308,23 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
         }
         return Ok(Chosen::wished(name));
     }
+    // Where rows belong together by a field, no other one is the id.
+    let is_group = |field: &Field| {
+        let group = survey.grouped_by.as_ref();
+        group.is_none_or(|group| *group == field.name)
+    };
     let able = survey
         .fields
         .iter()
         .enumerate()
+        .filter(|(_, field)| is_group(field))
         .filter(|(_, field)| no_id(field, survey).is_none() && mean(field) <= ID_MEAN);
     let score = |index: usize, field: &Field| {
         let named = fit(&field.name, IDS).max(fit(&field.name, NAMES) / 4);
         let by_name = named.max(fit(&field.name, QUESTIONS) / 8);
         let derived = named == 0 && fit(&field.name, DERIVED) > 0;
         (
+            field.filled == survey.records,
             !derived,
             by_name + 10 * u64::from(field.safe),
             std::cmp::Reverse(index),
@@ -333,8 +346,13 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
     Ok(Chosen {
         field: field.name.clone(),
         why: format!(
-            "different in each of the {} records{}",
-            survey.records,
+            "different in each of the {} records{}{}",
+            field.filled,
+            match survey.records - field.filled {
+                0 => String::new(),
+                1 => " that have it; one has none, and fails".to_owned(),
+                some => format!(" that have it; {some} have none, and fail"),
+            },
             if field.safe {
                 ""
             } else {
@@ -510,10 +528,7 @@ pub(super) fn grouping(survey: &Survey, wish: Option<&str>) -> Option<String> {
             .repeated
             .as_ref()
             .is_some_and(|twice| twice.becomes.is_none());
-        plain
-            && field.is_grouped
-            && field.filled == survey.records
-            && is_named_by_group(field, survey)
+        plain && field.is_grouped && !lack_it(field, survey) && is_named_by_group(field, survey)
     };
     if let Some(name) = wish {
         return survey
@@ -548,7 +563,8 @@ fn is_named_by_group(group: &Field, survey: &Survey) -> bool {
         });
     named.is_some_and(|(_, name)| {
         let is_same = name.is_grouped && name.repeated.is_some();
-        name.filled <= things || is_same
+        let without = survey.records - group.filled;
+        name.filled <= things + without || is_same
     })
 }
 
