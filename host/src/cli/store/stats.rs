@@ -80,7 +80,10 @@ fn render(stats: &Stats) -> String {
 }
 
 fn cost(spending: &Spending) -> String {
-    if spending.unpriced == spending.completions {
+    // Where no answer came, tries may have been billed.
+    let is_free = spending.input_tokens + spending.output_tokens == 0;
+    let is_unpriced = spending.unpriced == spending.completions && spending.cost_micros == 0;
+    if is_unpriced && !is_free {
         "not known".to_owned()
     } else if spending.unpriced > 0 {
         format!("> {}", dollars(spending.cost_micros))
@@ -95,5 +98,31 @@ pub(in crate::cli) fn bytes(bytes: u64) -> String {
         0..10_000 => format!("{bytes} B"),
         10_000..10_000_000 => format!("{} kB", bytes / 1000),
         _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_the_cost_is_shown() {
+        let shown = |completions, unpriced, tokens, cost_micros| {
+            cost(&Spending {
+                name: String::new(),
+                completions,
+                input_tokens: tokens,
+                output_tokens: 0,
+                cost_micros,
+                unpriced,
+            })
+        };
+        assert_eq!(shown(2, 2, 9, 0), "not known");
+        assert_eq!(shown(2, 1, 9, 20_000), "> $0.0200");
+        assert_eq!(shown(2, 0, 9, 20_000), "$0.0200");
+        // Only tries that brought no answer.
+        assert_eq!(shown(0, 0, 9, 20_000), "$0.0200");
+        assert_eq!(shown(0, 0, 9, 0), "not known");
+        assert_eq!(shown(0, 0, 0, 0), "$0.0000");
     }
 }
