@@ -2,12 +2,11 @@
 //! it is read. What cannot be told for certain is left to an error.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 
 use encoding_rs::{CoderResult, Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
-use rustix::fs::OFlags;
 
 /// Bytes of a file that are looked at.
 const HEAD: usize = 4096;
@@ -49,27 +48,7 @@ fn without_mark(head: &[u8]) -> Option<&'static Encoding> {
 /// # Errors
 /// When it cannot be read, or there is no room for it.
 pub(super) fn decoded(file: &File, encoding: &'static Encoding) -> io::Result<File> {
-    let folder = std::env::temp_dir();
-    let unnamed = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(OFlags::TMPFILE.bits().cast_signed())
-        .open(&folder);
-    let target = match unnamed {
-        Ok(target) => target,
-        // File systems that have no such files say so with one error or another.
-        Err(_) => {
-            let path = folder.join(format!(".batchgen-text.{}", std::process::id()));
-            let made = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)?;
-            std::fs::remove_file(&path)?;
-            made
-        }
-    };
+    let target = tempfile::tempfile()?;
     let mut source = file.try_clone()?;
     source.seek(SeekFrom::Start(0))?;
     let mut out = BufWriter::new(target);
@@ -117,6 +96,7 @@ fn is_western(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::fixture::Fixture;
 
     #[test]
     fn western_rows_are_read_and_others_are_not_guessed() {
@@ -166,6 +146,24 @@ mod tests {
         for plain in ["id,name\n1,Oak\n", "", "\u{feff}id\n1\n"] {
             std::fs::write(&path, plain).unwrap();
             assert!(of_file(&File::open(&path).unwrap()).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_named() {
+        let wide = |text: &str| -> Vec<u8> {
+            let letters = text
+                .chars()
+                .flat_map(|letter| u32::from(letter).to_le_bytes());
+            [0xff, 0xfe, 0, 0].into_iter().chain(letters).collect()
+        };
+        for (bytes, named) in [
+            (wide("id,name\n1,Oak\n"), "UTF-32"),
+            (b"\x1f\x8b\x08packed".to_vec(), "gzip"),
+            (b"PK\x03\x04sheet".to_vec(), "spreadsheet"),
+        ] {
+            let report = Fixture::new("a.csv", bytes).report();
+            assert!(report.contains(named), "{report}");
         }
     }
 }

@@ -62,12 +62,14 @@ impl Shared {
 
 /// What a file is that holds no text, if its first bytes tell.
 fn packed(file: &File) -> io::Result<Option<&'static str>> {
-    const KINDS: [(&[u8], &str); 7] = [
+    const KINDS: [(&[u8], &str); 9] = [
         (&[0x1f, 0x8b], "is compressed by gzip; unpack it first"),
         (
             b"PK\x03\x04",
             "is a ZIP archive or a spreadsheet; save the table as CSV, or unpack the archive",
         ),
+        (&[0xff, 0xfe, 0, 0], "is in UTF-32; save it as UTF-8"),
+        (&[0, 0, 0xfe, 0xff], "is in UTF-32; save it as UTF-8"),
         (b"PAR1", "is in Parquet; save it as CSV or JSON Lines"),
         (
             &[0xd0, 0xcf, 0x11, 0xe0],
