@@ -145,16 +145,15 @@ fn fitted(text: &str, width: usize) -> Cow<'_, str> {
 /// first word.
 fn hang(line: &str, width: usize) -> usize {
     let plain = console::strip_ansi_codes(line);
-    let begins = |place: usize| {
+    // However many spaces there are before a column, it begins behind the last of them.
+    let columns = plain.match_indices(|letter| letter != ' ');
+    let columns = columns.map(|(place, _)| place).filter(|place| {
         plain
-            .get(place..)
-            .is_some_and(|rest| !rest.starts_with(' '))
-    };
-    let columns = plain
-        .match_indices("  ")
-        .map(|(place, gap)| place + gap.len());
+            .get(..*place)
+            .is_some_and(|before| before.ends_with("  "))
+    });
     let counted = plain.find(" × ").map(|place| place + " × ".len());
-    let columns = columns.filter(|place| begins(*place)).chain(counted);
+    let columns = columns.chain(counted);
     let place = columns.filter(|place| *place <= width / 2).max();
     place
         .and_then(|place| plain.get(..place))
@@ -178,6 +177,20 @@ mod tests {
         ];
         assert_eq!(fitted(text, 30), lines.join("\n"));
         assert_eq!(fitted(text, usize::MAX), text);
+    }
+
+    #[test]
+    fn a_column_behind_an_odd_number_of_spaces_is_one() {
+        let lines = ["  why   nothing that it is", "        made from changed"];
+        assert_eq!(
+            fitted("  why   nothing that it is made from changed", 28),
+            lines.join("\n")
+        );
+        let lines = ["  due    nothing that", "         changed"];
+        assert_eq!(
+            fitted("  due    nothing that changed", 22),
+            lines.join("\n")
+        );
     }
 
     #[test]

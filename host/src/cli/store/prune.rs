@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::args::StateArgs;
 use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
+use super::super::numbers::counted;
 use super::places;
 use super::stats::bytes;
 use crate::store::{Pruning, prune};
@@ -56,8 +57,11 @@ pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
     }
     let verb = if args.dry_run { "would go" } else { "removed" };
     say(&format!(
-        "{verb}: {} completions, {} entries of transcripts, {} recipes, {} runs\n",
-        pruned.completions, pruned.transcripts, pruned.recipes, pruned.runs
+        "{verb}: {}, {} of transcripts, {}, {}\n",
+        counted(pruned.completions, "completion"),
+        counted(pruned.transcripts, "entry"),
+        counted(pruned.recipes, "recipe"),
+        counted(pruned.runs, "run")
     ));
     if !args.dry_run {
         let (before, after) = (bytes(pruned.bytes_before), bytes(pruned.bytes_after));
