@@ -1,4 +1,5 @@
-//! Lists the sources of the crate for plugins, so that `batchgen plugins new` can give them out.
+//! Lists the sources of the crate for plugins, so that `batchgen plugins new` can give them out, and says where the
+//! plugin lies that goes into the program.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,21 @@ fn main() -> io::Result<()> {
     }
     list.push_str("]\n");
     let output = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    fs::write(output.join("sdk_sources.rs"), list)
+    fs::write(output.join("sdk_sources.rs"), list)?;
+    embedded_plugin(&root)
+}
+
+/// `cargo xtask build-plugins` writes the plugin there. Before that the file is empty, and the program has no plugin. The
+/// compiler itself sees when the file changes, and builds no more than the two small programs again.
+fn embedded_plugin(root: &Path) -> io::Result<()> {
+    let folder = root.join("../target/embedded");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join("prompt.wasm");
+    if !file.exists() {
+        fs::write(&file, "")?;
+    }
+    println!("cargo::rustc-env=EMBEDDED_PLUGIN={}", file.display());
+    Ok(())
 }
 
 /// All sources but tests.

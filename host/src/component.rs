@@ -114,7 +114,8 @@ pub fn resolve(
     for plugin in plugins {
         let name = &plugin.package.manifest.plugin.name;
         let own = config.plugins.implicit && !plugin.package.manifest.component.configured;
-        if own && !used.contains(name) {
+        // A component that was given this name is what runs under it.
+        if own && !used.contains(name) && !config.component.contains_key(name) {
             let settings = ComponentConfig::default();
             components.push(component(
                 name,

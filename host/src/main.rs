@@ -9,5 +9,5 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    host::cli::main()
+    host::cli::main(include_bytes!(env!("EMBEDDED_PLUGIN")))
 }

@@ -132,7 +132,10 @@ impl Scene {
         let whole = scene.path("whole");
         fs::create_dir(&whole).expect("a folder");
         for plugin in &plugins {
-            let file = Path::new(plugin["file"].as_str().expect("a path"));
+            // One is in the program itself.
+            let Some(file) = plugin["file"].as_str().map(Path::new) else {
+                continue;
+            };
             let name = file.file_name().expect("a file");
             std::os::unix::fs::symlink(file, whole.join(name)).expect("a link");
         }

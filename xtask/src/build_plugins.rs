@@ -55,8 +55,26 @@ pub fn bundled(workspace: &Workspace) -> Result<()> {
         workspace,
         &workspace.root().join("plugins"),
         &workspace.plugins(),
-    )
-    .map(drop)
+    )?;
+    embed(workspace)
+}
+
+/// Puts the plugin that goes into the program where the program's build finds it; nothing, where there is none.
+fn embed(workspace: &Workspace) -> Result<()> {
+    let plugin = workspace.plugins().join("prompt.wasm");
+    let bytes = match plugin.exists() {
+        true => fs::read(&plugin)?,
+        false => Vec::new(),
+    };
+    let embedded = workspace.embedded_plugin();
+    // A file that is written anew would make cargo link the program again.
+    if fs::read(&embedded).ok().as_ref() != Some(&bytes) {
+        if let Some(folder) = embedded.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        write_atomically(&embedded, &bytes)?;
+    }
+    Ok(())
 }
 
 /// Builds the example plugins into `target/example-plugins`. Gives the names of those that were left out, and says

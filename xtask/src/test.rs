@@ -24,12 +24,13 @@ pub struct Args {
 
 /// Tests that count on plugins, by the beginning of their names. What tests of the host run is some plugins of this
 /// repository; without them they are left out.
-const COUNT_ON: [(&str, &[&str]); 6] = [
+const COUNT_ON: [(&str, &[&str]); 7] = [
     (
         "e2e::",
         &["frontmatter", "metatags", "text", "table", "tags"],
     ),
     ("e2e::docs::", &["prompt"]),
+    ("e2e::embedded::", &["prompt", "tags"]),
     ("e2e::init::", &["prompt"]),
     ("e2e::prompt::", &["prompt"]),
     ("e2e::screen::", &["prompt"]),

@@ -57,6 +57,11 @@ impl Workspace {
         self.root.join("target/plugins")
     }
 
+    /// The plugin that the build of the host puts into the program.
+    pub fn embedded_plugin(&self) -> PathBuf {
+        self.root.join("target/embedded/prompt.wasm")
+    }
+
     /// Where the plugins that only tests load are put.
     pub fn test_plugins(&self) -> PathBuf {
         self.root.join("target/test-plugins")

@@ -14,7 +14,7 @@ use clap::Args;
 use super::display::{Display, say};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
-use super::{program, settings};
+use super::{embedded, program, settings};
 use crate::config::{Config, FILE_NAME};
 use crate::dataset::{Dataset, DatasetError, Survey};
 use crate::llm::providers::offline;
@@ -111,10 +111,12 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         Some(plugins) => plugins.clone(),
         None => settings::plugins_directory(&Config::read(&args.config)?),
     };
-    if !plugins.join("prompt.wasm").is_file() {
+    if embedded::plugin().is_none() && !plugins.join("prompt.wasm").is_file() {
         display.print(&format!(
-            "warning: there is no plugin `prompt` in {}\nhint: build the plugins with `cargo xtask build-plugins`, or \
-             name their directory under [plugins]",
+            "warning: there is no plugin `{}` in {}, and the program was built without it\nhint: name the directory of \
+             plugins under [plugins]; in the repository, `cargo xtask build-plugins` builds them, and the program \
+             that is built afterwards has it",
+            embedded::NAME,
             plugins.display()
         ));
     }

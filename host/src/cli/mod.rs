@@ -8,6 +8,7 @@ mod clean;
 mod completions;
 mod display;
 mod doctor;
+mod embedded;
 mod environment;
 mod execution;
 mod exit;
@@ -97,8 +98,10 @@ enum Command {
     Reference(reference::ReferenceArgs),
 }
 
-/// Parses the arguments, runs the subcommand, and prints an error if there is one.
-pub fn main() -> ExitCode {
+/// Parses the arguments, runs the subcommand, and prints an error if there is one. `plugin` is the file of the plugin
+/// `prompt`; empty where the program was built without it.
+pub fn main(plugin: &'static [u8]) -> ExitCode {
+    embedded::provide(plugin);
     let environment = environment::load();
     let parsed = command()
         .try_get_matches()

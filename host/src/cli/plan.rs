@@ -52,6 +52,7 @@ pub(super) struct PlanArgs {
 pub(super) fn perform(args: &PlanArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?.limited(&args.limits)?;
     let components = project.wanted(&args.selection)?;
+    Project::compile(&components)?;
     project.tell_left_out(&args.selection, display);
     missing_fields::tell(&project, &components, display);
     block_on(plan(args, display, &project, &components))

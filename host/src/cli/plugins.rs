@@ -18,7 +18,7 @@ use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings;
 use crate::config::Config;
-use crate::plugin::load::{self, Plugin, PluginError};
+use crate::plugin::load::{Places, Plugin, PluginError};
 use crate::plugin::{engine, lock as locking};
 
 /// Look at plugins, lock them, and write and check your own.
@@ -77,7 +77,7 @@ struct FolderArgs {
 /// The plugins of a folder, and what concerns them.
 struct Folder {
     config: Config,
-    directory: PathBuf,
+    places: Places,
     plugins: Vec<Arc<Plugin>>,
     broken: Vec<PluginError>,
     /// Where the lock lies, if there is one.
@@ -85,19 +85,19 @@ struct Folder {
 }
 
 impl Folder {
-    /// Loads all plugins, whatever is locked.
+    /// Reads all plugins, whatever is locked.
     fn open(args: &FolderArgs) -> Result<Folder, Failure> {
         let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
         if let Some(plugins) = &args.plugins {
             config.plugins.directory = Some(plugins.clone());
         }
-        let directory = settings::plugins_directory(&config);
-        let (plugins, broken) = load::load_all(&engine()?, &directory).map_err(Failure::usage)?;
+        let places = settings::plugins(&config);
+        let (plugins, broken) = settings::load_plugins(&engine()?, &places)?;
         Ok(Folder {
             plugins,
             broken,
             lock_file: settings::lock_file(args.config.as_deref()),
-            directory,
+            places,
             config,
         })
     }

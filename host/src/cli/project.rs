@@ -9,13 +9,14 @@ use anyhow::anyhow;
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use crate::component::{self, Component};
-use crate::config::closest;
+use crate::config::{Config, closest};
 use crate::core::graph::{self, GraphError};
 use crate::dataset::{Dataset, safe_id};
+use crate::plugin::engine;
+use crate::plugin::load::{Plugin, PluginError};
 use crate::plugin::lock::Lock;
-use crate::plugin::{engine, load};
 use crate::run::{Overwriting, Surveyor};
 use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
 
@@ -25,6 +26,10 @@ pub(super) struct Project {
     pub dataset: Arc<Dataset>,
     /// Every component, enabled or not.
     pub components: Vec<Component>,
+    /// Components whose plugins cannot be used, each with the reason.
+    unusable: BTreeMap<String, Unusable>,
+    /// Plugins of the directory that no component uses.
+    unused: Vec<String>,
     /// Whether a plugin could not be loaded.
     pub broken: bool,
 }
@@ -35,22 +40,27 @@ impl Project {
         let settings = Settings::resolve(args).map_err(Failure::usage)?;
         let dataset = Arc::new(Dataset::open(settings.dataset.clone()).map_err(Failure::usage)?);
         let engine = engine::engine(&settings.cache).map_err(Failure::usage)?;
-        let (plugins, broken) =
-            load::load_all(&engine, &settings.plugins).map_err(Failure::usage)?;
+        let (plugins, broken) = settings::load_plugins(&engine, &settings.plugins)?;
         for error in &broken {
             display.print(&format!("warning: {error}"));
         }
         if let Some(lock) = Lock::read(&settings.lock).map_err(Failure::usage)? {
-            let directory = &settings.plugins;
-            lock.enforce(&settings.lock, directory, &plugins)
+            let directory = &settings.plugins.directory;
+            let concerned = settings::of_project(&plugins, &settings.config);
+            lock.enforce(&settings.lock, directory, &concerned)
                 .map_err(Failure::usage)?;
         }
-        let components = component::resolve(&plugins, &settings.config, args.model.name())
-            .map_err(Failure::usage)?;
+        let mut config = settings.config.clone();
+        let unusable = unusable(&mut config, &broken);
+        let components =
+            component::resolve(&plugins, &config, args.model.name()).map_err(Failure::usage)?;
+        let unused = unused(&plugins, &components);
         Ok(Project {
             settings,
             dataset,
             components,
+            unusable,
+            unused,
             broken: !broken.is_empty(),
         })
     }
@@ -74,13 +84,34 @@ impl Project {
                 is_asked(args, component) && !left_out.contains_key(&component.name)
             })
             .map(|component| component.name.clone());
+        let asked_broken = self
+            .unusable
+            .values()
+            .find(|unusable| args.component.is_empty() && (args.all || unusable.enabled));
+        if let Some(unusable) = asked_broken {
+            return Err(unusable.failure());
+        }
         let components = self.with_dependencies(asked)?;
         if components.is_empty() {
+            let unused = self.unused.iter().map(|name| without_component(name));
+            let hint = if self.components.is_empty() && !self.unused.is_empty() {
+                unused.collect::<Vec<_>>().join("; ")
+            } else {
+                "run with --all, or name one with --component NAME".to_owned()
+            };
             return Err(Failure::usage(anyhow!(
-                "no component is enabled\nhint: run with --all, or name one with --component NAME"
+                "no component is enabled\nhint: {hint}"
             )));
         }
         Ok(components)
+    }
+
+    /// Compiles the plugins of these components, so that one that is broken is told before anything is paid for.
+    pub fn compile(components: &[Component]) -> Result<(), Failure> {
+        let mut plugins = components.iter().map(|component| &component.plugin);
+        plugins
+            .try_for_each(|plugin| plugin.compile())
+            .map_err(Failure::usage)
     }
 
     /// Components that would be wanted, if something that their plugins depend on were not missing. A component that was
@@ -121,7 +152,8 @@ impl Project {
         asked: impl IntoIterator<Item = String>,
     ) -> Result<Vec<Component>, Failure> {
         let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
-        let wanted = graph::with_dependencies(&nodes, asked).map_err(Failure::usage)?;
+        let wanted =
+            graph::with_dependencies(&nodes, asked).map_err(|error| self.missing(error))?;
         let nodes: Vec<graph::Node> = nodes
             .into_iter()
             .filter(|node| wanted.contains(&node.name))
@@ -146,8 +178,20 @@ impl Project {
         (!self.broken).then(|| names.collect())
     }
 
+    /// A dependency that is not there, or whose plugin cannot be used.
+    fn missing(&self, error: GraphError) -> Failure {
+        let unusable = match &error {
+            GraphError::Missing { missing, .. } => self.unusable.get(missing),
+            GraphError::Circle { .. } => None,
+        };
+        unusable.map_or_else(|| Failure::usage(error), Unusable::failure)
+    }
+
     /// The component of a name.
     pub fn component(&self, name: &str) -> Result<&Component, Failure> {
+        if let Some(unusable) = self.unusable.get(name) {
+            return Err(unusable.failure());
+        }
         let names = || {
             self.components
                 .iter()
@@ -157,8 +201,10 @@ impl Project {
             .iter()
             .find(|component| component.name == name)
             .ok_or_else(|| {
-                let meant = closest(name, names())
-                    .map(|meant| format!("did you mean `{meant}`? "))
+                let own = self.unused.iter().find(|unused| *unused == name);
+                let meant = own
+                    .map(|name| format!("{}. ", without_component(name)))
+                    .or_else(|| Some(format!("did you mean `{}`? ", closest(name, names())?)))
                     .unwrap_or_default();
                 Failure::usage(anyhow!(
                     "there is no component `{name}`\nhint: {meant}The components are: {}",
@@ -166,6 +212,64 @@ impl Project {
                 ))
             })
     }
+}
+
+/// A component of the configuration whose plugin cannot be used.
+struct Unusable {
+    name: String,
+    enabled: bool,
+    cause: String,
+}
+
+impl Unusable {
+    fn failure(&self) -> Failure {
+        Failure::usage(anyhow!(
+            "the component `{}` cannot run: {}",
+            self.name,
+            self.cause
+        ))
+    }
+}
+
+/// Takes the components out whose plugins are broken: who does not ask for them is not stopped by them.
+fn unusable(config: &mut Config, broken: &[PluginError]) -> BTreeMap<String, Unusable> {
+    let mut found = BTreeMap::new();
+    config.component.retain(|name, settings| {
+        let plugin = settings.plugin.as_ref().unwrap_or(name);
+        let error = broken
+            .iter()
+            .find(|error| error.plugin() == Some(plugin.as_str()));
+        if let Some(error) = error {
+            let unusable = Unusable {
+                name: name.clone(),
+                enabled: settings.enabled.unwrap_or(true),
+                cause: error.to_string(),
+            };
+            found.insert(name.clone(), unusable);
+        }
+        error.is_none()
+    });
+    found
+}
+
+/// Names of the plugins in files that no component uses.
+fn unused(plugins: &[Arc<Plugin>], components: &[Component]) -> Vec<String> {
+    let plugins = plugins
+        .iter()
+        .filter(|plugin| plugin.origin.file().is_some())
+        .map(|plugin| &plugin.package.manifest.plugin.name);
+    let is_used = |name: &String| {
+        let mut components = components.iter();
+        components.any(|component| component.plugin.package.manifest.plugin.name == *name)
+    };
+    plugins.filter(|name| !is_used(name)).cloned().collect()
+}
+
+/// What to do with a plugin that no component uses.
+fn without_component(plugin: &str) -> String {
+    format!(
+        "the plugin `{plugin}` is there, and no component uses it: write [component.{plugin}] into batchgen.toml"
+    )
 }
 
 /// Whether a component is asked for, by its name or with others.

@@ -84,6 +84,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         &known,
         &args.selection.component,
     ))?;
+    Project::compile(&components)?;
     let wanted = Wanted {
         unreadable: None,
         lease,

@@ -44,6 +44,7 @@ pub(super) struct RunArgs {
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?.limited(&args.limits)?;
     let components = project.wanted(&args.selection)?;
+    Project::compile(&components)?;
     let missing = project.broken && args.selection.all;
     let missing = project.tell_left_out(&args.selection, display) || missing;
     missing_fields::tell(&project, &components, display);

@@ -2,14 +2,18 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
-use super::providers;
+use super::exit::Failure;
+use super::{embedded, providers};
 use crate::config::{Config, LimitsConfig, closest};
 use crate::core::class::FailureClass;
 use crate::dataset::{DatasetConfig, is_safe_id, safe_id};
+use crate::plugin::engine::Engine;
+use crate::plugin::load::{self, Places, Plugin, PluginError};
 use crate::plugin::lock;
 
 /// The configuration with the flags laid over it.
@@ -19,8 +23,8 @@ pub(super) struct Settings {
     pub dataset: DatasetConfig,
     /// Limits that were asked for by flag or environment, and so hold for every lane, the offline one too.
     pub explicit: LimitsConfig,
-    /// Directory of plugins.
-    pub plugins: PathBuf,
+    /// Where plugins are.
+    pub plugins: Places,
     pub cache: PathBuf,
     /// The file that may say which plugins are used.
     pub lock: PathBuf,
@@ -64,7 +68,7 @@ impl Settings {
             );
         }
         Ok(Settings {
-            plugins: plugins_directory(&config),
+            plugins: plugins(&config),
             config,
             dataset,
             explicit: LimitsConfig::default(),
@@ -106,6 +110,54 @@ pub(super) fn file(named: Option<&Path>) -> Option<PathBuf> {
         None => Config::find(&env::current_dir().ok()?),
     };
     found.map(|file| relative(&file))
+}
+
+/// Where plugins are.
+pub(super) fn plugins(config: &Config) -> Places {
+    Places {
+        directory: plugins_directory(config),
+        named: config.plugins.directory.is_some(),
+        embedded: embedded::plugin(),
+    }
+}
+
+/// Reads the plugins' manifests, and says what to do where there is none.
+pub(super) fn load_plugins(
+    engine: &Engine,
+    places: &Places,
+) -> Result<(Vec<Arc<Plugin>>, Vec<PluginError>), Failure> {
+    load::load_all(engine, places).map_err(|error| {
+        let hint = match error {
+            PluginError::Directory { .. } | PluginError::None { .. } => {
+                "\nhint: name the directory of your plugins with --plugins DIR, or under [plugins]; in the repository, \
+                 `cargo xtask build-plugins` builds them"
+            }
+            PluginError::Refused { .. } | PluginError::Twice { .. } => "",
+        };
+        Failure::usage(anyhow!("{error}{hint}"))
+    })
+}
+
+/// The plugins that the project is made with: all of the directory, and the one in the program if a component uses it.
+/// These are what a lock is about.
+pub(super) fn of_project(plugins: &[Arc<Plugin>], config: &Config) -> Vec<Arc<Plugin>> {
+    let plugins = plugins.iter();
+    plugins
+        .filter(|plugin| is_of_project(plugin, config))
+        .cloned()
+        .collect()
+}
+
+/// Whether a lock is about this plugin.
+pub(super) fn is_of_project(plugin: &Plugin, config: &Config) -> bool {
+    plugin.origin.file().is_some() || is_named(plugin, config)
+}
+
+/// Whether a component of the configuration uses this plugin.
+pub(super) fn is_named(plugin: &Plugin, config: &Config) -> bool {
+    let name = &plugin.package.manifest.plugin.name;
+    let mut components = config.component.iter();
+    components.any(|(component, settings)| settings.plugin.as_ref().unwrap_or(component) == name)
 }
 
 /// Directory of plugins: as configured; else where the repository builds them; else where an archive or a package

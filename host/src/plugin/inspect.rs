@@ -1,7 +1,7 @@
 //! What stands in a plugin file, read without running or compiling anything.
 
 use serde::{Deserialize, Serialize};
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, Validator};
+use wasmparser::{BinaryReaderError, ComponentTypeRef, Encoding, Parser, Payload, Validator};
 
 use super::manifest::SECTION;
 
@@ -14,19 +14,27 @@ pub(super) struct Contents {
     pub imports: Vec<String>,
 }
 
-/// Validates the whole file, and reads what lies in its outermost component. Done before compiling, because a
-/// compiler given invalid bytes may panic.
+/// Validates the whole file. Done before compiling, because a compiler given invalid bytes may panic.
+pub(super) fn validate(bytes: &[u8]) -> Result<(), String> {
+    Validator::new()
+        .validate_all(bytes)
+        .map(drop)
+        .map_err(invalid)
+}
+
+fn invalid(error: BinaryReaderError) -> String {
+    format!("it is not valid WASM: {error}")
+}
+
+/// Reads what lies in the outermost component of a file. The code in it is passed over.
 pub(super) fn inspect(bytes: &[u8]) -> Result<Contents, String> {
     if !Parser::is_component(bytes) {
         return Err("it is not a WASM component".to_owned());
     }
-    Validator::new()
-        .validate_all(bytes)
-        .map_err(|error| format!("it is not valid WASM: {error}"))?;
     let mut contents = Contents::default();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| error.to_string())? {
+        match payload.map_err(invalid)? {
             Payload::Version {
                 encoding: Encoding::Component | Encoding::Module,
                 ..
@@ -40,7 +48,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Contents, String> {
             }
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
-                    let import = import.map_err(|error| error.to_string())?;
+                    let import = import.map_err(invalid)?;
                     // A type brings nothing in: the world names those that its export uses.
                     if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                         contents.imports.push(import.name.name.to_owned());

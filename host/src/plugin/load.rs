@@ -1,9 +1,11 @@
-//! Finds plugin files, verifies them before anything runs, and compiles them. A broken plugin is an
+//! Finds plugins and reads their manifests; verifies and compiles those that are used. A broken plugin is an
 //! error of its own and does not keep the others from loading.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use wasmtime::component::types::ComponentItem;
@@ -12,7 +14,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use super::bindings::ComponentPre;
 use super::cache::Known;
 use super::engine::Engine;
-use super::inspect::{Contents, inspect};
+use super::inspect::{Contents, inspect, validate};
 use super::manifest::{Package, SECTION};
 use super::sandbox::State;
 use super::wasi;
@@ -35,28 +37,24 @@ const CONTRACT: [&str; 3] = [
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// The directory cannot be read.
-    #[error(
-        "cannot read the plugin directory {directory}: {cause}\nhint: build the plugins with `cargo xtask build-plugins`, or name their directory with --plugins DIR"
-    )]
+    #[error("cannot read the plugin directory {directory}: {cause}")]
     Directory {
         /// The directory.
         directory: PathBuf,
         /// Why.
         cause: String,
     },
-    /// There is no plugin in the directory.
-    #[error(
-        "no plugin (*.wasm) in {directory}\nhint: build the plugins with `cargo xtask build-plugins`, or name their directory with --plugins DIR"
-    )]
+    /// There is no plugin in the directory, and none in the program.
+    #[error("no plugin (*.wasm) in {directory}")]
     None {
         /// The directory.
         directory: PathBuf,
     },
-    /// One file is not a plugin that this host can run.
-    #[error("plugin {file} cannot be used: {cause}\nhint: {hint}")]
+    /// One plugin cannot be run by this host.
+    #[error("plugin {origin} cannot be used: {cause}\nhint: {hint}")]
     Refused {
-        /// The file.
-        file: PathBuf,
+        /// Where it is.
+        origin: Origin,
         /// Why.
         cause: String,
         /// What to do.
@@ -68,26 +66,77 @@ pub enum PluginError {
         /// Name of the plugin.
         name: String,
         /// One file.
-        first: PathBuf,
+        first: Origin,
         /// The other.
-        second: PathBuf,
+        second: Origin,
     },
 }
 
-/// A plugin that is ready to run.
+impl PluginError {
+    /// Name of the plugin that is lost by it, as far as the file's name tells it.
+    pub fn plugin(&self) -> Option<&str> {
+        match self {
+            PluginError::Refused {
+                origin: Origin::File(file),
+                ..
+            } => file.file_stem()?.to_str(),
+            PluginError::Twice { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Where a plugin is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In a file.
+    File(PathBuf),
+    /// In the program itself.
+    Embedded(&'static [u8]),
+}
+
+impl Origin {
+    /// Its file; `None` for one that is in the program.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Origin::File(file) => Some(file),
+            Origin::Embedded(_) => None,
+        }
+    }
+
+    fn read(&self) -> std::io::Result<Cow<'static, [u8]>> {
+        match self {
+            Origin::File(file) => Ok(Cow::Owned(fs::read(file)?)),
+            Origin::Embedded(bytes) => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(file) => write!(f, "{}", file.display()),
+            Origin::Embedded(_) => f.write_str("(built in)"),
+        }
+    }
+}
+
+/// A plugin whose manifest is known. Its code is compiled when it is first used.
 pub struct Plugin {
     /// Manifest and prompts.
     pub package: Package,
     /// Hash of the file.
     pub digest: Digest,
     /// Where it came from.
-    pub file: PathBuf,
+    pub origin: Origin,
     /// Its size, bytes.
     pub size: u64,
     /// Version of the contract that it was built against.
     pub contract: String,
-    pub(super) pre: ComponentPre<State>,
-    pub(super) engine: wasmtime::Engine,
+    pub(super) engine: Engine,
+    /// Names of all that it imports, other than types.
+    imports: Vec<String>,
+    code: OnceLock<Result<ComponentPre<State>, Fault>>,
 }
 
 /// An interface or a function at a plugin's border.
@@ -100,18 +149,75 @@ pub struct Port {
 }
 
 impl Plugin {
-    /// What it imports, by name.
-    pub fn imports(&self) -> Vec<Port> {
-        let component = self.pre.instance_pre().component().component_type();
-        let imports = component.imports(&self.engine);
-        self.ports(imports.map(|(name, item)| (name, item.ty)))
+    /// Verifies and compiles it, unless that was done before.
+    ///
+    /// # Errors
+    /// [`PluginError::Refused`] says what is wrong with its code.
+    pub fn compile(&self) -> Result<(), PluginError> {
+        self.code().map(drop)
     }
 
-    /// What it exports, by name.
+    /// Its code, compiled at the first call.
+    pub(super) fn code(&self) -> Result<&ComponentPre<State>, PluginError> {
+        let code = self.code.get_or_init(|| self.compiled());
+        code.as_ref()
+            .map_err(|(cause, hint)| self.refused(cause.clone(), hint))
+    }
+
+    fn compiled(&self) -> Result<ComponentPre<State>, Fault> {
+        let wasmtime = &self.engine.wasmtime;
+        let compile = || {
+            let bytes = self
+                .origin
+                .read()
+                .map_err(|error| (error.to_string(), REBUILD))?;
+            if Digest::of(&bytes) != self.digest {
+                return Err((
+                    "the file changed after its manifest was read".to_owned(),
+                    "run the command again",
+                ));
+            }
+            validate(&bytes).map_err(|cause| (cause, REBUILD))?;
+            Component::new(wasmtime, &bytes)
+                .map_err(|error| (format!("it does not compile: {error:#}"), REBUILD))
+        };
+        let component = self
+            .engine
+            .cache
+            .component(wasmtime, &self.digest, compile)?;
+        link(&self.engine, &component, &self.imports)
+    }
+
+    fn refused(&self, cause: String, hint: &str) -> PluginError {
+        PluginError::Refused {
+            origin: self.origin.clone(),
+            cause,
+            hint: hint.to_owned(),
+        }
+    }
+
+    /// What it imports, by name; nothing where it does not compile.
+    pub fn imports(&self) -> Vec<Port> {
+        self.code().map_or_else(
+            |_| Vec::new(),
+            |code| {
+                let component = code.instance_pre().component().component_type();
+                let imports = component.imports(&self.engine.wasmtime);
+                self.ports(imports.map(|(name, item)| (name, item.ty)))
+            },
+        )
+    }
+
+    /// What it exports, by name; nothing where it does not compile.
     pub fn exports(&self) -> Vec<Port> {
-        let component = self.pre.instance_pre().component().component_type();
-        let exports = component.exports(&self.engine);
-        self.ports(exports.map(|(name, item)| (name, item.ty)))
+        self.code().map_or_else(
+            |_| Vec::new(),
+            |code| {
+                let component = code.instance_pre().component().component_type();
+                let exports = component.exports(&self.engine.wasmtime);
+                self.ports(exports.map(|(name, item)| (name, item.ty)))
+            },
+        )
     }
 
     fn ports<'a>(&self, items: impl Iterator<Item = (&'a str, ComponentItem)>) -> Vec<Port> {
@@ -119,7 +225,7 @@ impl Plugin {
             .filter_map(|(name, item)| {
                 let functions = match &item {
                     ComponentItem::ComponentInstance(instance) => instance
-                        .exports(&self.engine)
+                        .exports(&self.engine.wasmtime)
                         .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
                         .map(|(name, _)| name.to_owned())
                         .collect(),
@@ -138,27 +244,71 @@ impl Plugin {
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin")
-            .field("file", &self.file)
+            .field("origin", &self.origin.to_string())
             .field("digest", &self.digest)
             .finish()
     }
 }
 
-/// Loads every `*.wasm` of a directory, in order of name. Broken ones are listed apart.
+/// Where plugins are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The directory of plugin files.
+    pub directory: PathBuf,
+    /// Whether somebody named that directory, so that it has to be there.
+    pub named: bool,
+    /// The plugin in the program itself. It counts where no file gives a plugin of its name.
+    pub embedded: Option<&'static [u8]>,
+}
+
+/// Reads the manifest of every plugin, in order of file names; compiles none. Broken ones are listed apart.
 ///
 /// # Errors
-/// When the directory cannot be read or has no plugin file, or two files give one name.
+/// When the directory cannot be read, or there is no plugin at all.
 pub fn load_all(
     engine: &Engine,
-    directory: &Path,
+    places: &Places,
 ) -> Result<(Vec<Arc<Plugin>>, Vec<PluginError>), PluginError> {
-    let unreadable = |error: std::io::Error| PluginError::Directory {
-        directory: directory.to_owned(),
-        cause: error.to_string(),
+    let files = match files(&places.directory) {
+        Err(_) if !places.named && places.embedded.is_some() => Vec::new(),
+        files => files.map_err(|error| PluginError::Directory {
+            directory: places.directory.clone(),
+            cause: error.to_string(),
+        })?,
     };
+    if files.is_empty() && places.embedded.is_none() {
+        return Err(PluginError::None {
+            directory: places.directory.clone(),
+        });
+    }
+    let mut plugins: Vec<Arc<Plugin>> = Vec::new();
+    let mut broken = Vec::new();
+    for file in files {
+        match read(engine, Origin::File(file)) {
+            Err(error) => broken.push(error),
+            Ok(plugin) => plugins.push(Arc::new(plugin)),
+        }
+    }
+    without_doubles(&mut plugins, &mut broken);
+    if let Some(bytes) = places.embedded {
+        let plugin = read(engine, Origin::Embedded(bytes))?;
+        let name = &plugin.package.manifest.plugin.name;
+        let given = plugins
+            .iter()
+            .any(|other| other.package.manifest.plugin.name == *name);
+        let lost = broken.iter().any(|error| error.plugin() == Some(name));
+        if !given && !lost {
+            plugins.push(Arc::new(plugin));
+        }
+    }
+    Ok((plugins, broken))
+}
+
+/// The `*.wasm` of a directory, by name.
+fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
         if path
             .extension()
             .is_some_and(|extension| extension == "wasm")
@@ -166,96 +316,90 @@ pub fn load_all(
             files.push(path);
         }
     }
-    if files.is_empty() {
-        return Err(PluginError::None {
-            directory: directory.to_owned(),
-        });
-    }
     files.sort();
-    let mut plugins: Vec<Arc<Plugin>> = Vec::new();
-    let mut broken = Vec::new();
-    for file in files {
-        match load(engine, &file) {
-            Err(error) => broken.push(error),
-            Ok(plugin) => {
-                let name = &plugin.package.manifest.plugin.name;
-                if let Some(other) = plugins
-                    .iter()
-                    .find(|other| other.package.manifest.plugin.name == *name)
-                {
-                    return Err(PluginError::Twice {
-                        name: name.clone(),
-                        first: other.file.clone(),
-                        second: file,
-                    });
-                }
-                plugins.push(Arc::new(plugin));
-            }
-        }
-    }
-    Ok((plugins, broken))
+    Ok(files)
 }
 
-/// Loads one plugin file.
+/// Takes plugins out that several files give: nobody said which of them is meant.
+fn without_doubles(plugins: &mut Vec<Arc<Plugin>>, broken: &mut Vec<PluginError>) {
+    let name = |plugin: &Arc<Plugin>| plugin.package.manifest.plugin.name.clone();
+    let mut doubled = Vec::new();
+    for (place, plugin) in plugins.iter().enumerate() {
+        let earlier = plugins.iter().take(place);
+        if let Some(other) = earlier
+            .into_iter()
+            .find(|other| name(other) == name(plugin))
+        {
+            doubled.push(name(plugin));
+            broken.push(PluginError::Twice {
+                name: name(plugin),
+                first: other.origin.clone(),
+                second: plugin.origin.clone(),
+            });
+        }
+    }
+    plugins.retain(|plugin| !doubled.contains(&name(plugin)));
+}
+
+/// Loads one plugin file, and compiles it.
 ///
 /// # Errors
 /// [`PluginError::Refused`] says what is wrong with the file.
 pub fn load(engine: &Engine, file: &Path) -> Result<Plugin, PluginError> {
-    let refused = |cause: String, hint: &str| PluginError::Refused {
-        file: file.to_owned(),
+    let plugin = read(engine, Origin::File(file.to_owned()))?;
+    plugin.compile()?;
+    Ok(plugin)
+}
+
+/// Reads what a plugin says of itself. A file that has not changed since is not read again.
+fn read(engine: &Engine, origin: Origin) -> Result<Plugin, PluginError> {
+    let refused = |(cause, hint): Fault| PluginError::Refused {
+        origin: origin.clone(),
         cause,
         hint: hint.to_owned(),
     };
-    let metadata = fs::metadata(file).map_err(|error| refused(error.to_string(), REBUILD))?;
-    if metadata.len() > MAX_BYTES {
-        return Err(refused(
-            format!(
-                "it has {} bytes, and {MAX_BYTES} are allowed",
-                metadata.len()
-            ),
+    let unreadable = |error: std::io::Error| refused((error.to_string(), REBUILD));
+    let metadata = origin.file().map(fs::metadata).transpose();
+    let metadata = metadata.map_err(unreadable)?;
+    if let Some(length) = metadata
+        .as_ref()
+        .map(fs::Metadata::len)
+        .filter(|length| *length > MAX_BYTES)
+    {
+        return Err(refused((
+            format!("it has {length} bytes, and {MAX_BYTES} are allowed"),
             "strip debug information from it",
-        ));
+        )));
     }
-    if let Some((digest, contents, component)) = engine.cache.find(&engine.wasmtime, &metadata) {
-        let package = accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
-        let pre = link(engine, &component, &contents.imports)
-            .map_err(|(cause, hint)| refused(cause, hint))?;
-        return Ok(Plugin {
-            package,
+    let plugin = |digest, contents: Contents, size| {
+        Ok(Plugin {
+            package: accepted(&contents).map_err(refused)?,
             digest,
-            file: file.to_owned(),
-            size: metadata.len(),
+            origin: origin.clone(),
+            size,
             contract: contract(&contents),
-            pre,
-            engine: engine.wasmtime.clone(),
-        });
-    }
-    let bytes = fs::read(file).map_err(|error| refused(error.to_string(), REBUILD))?;
-    let contents = inspect(&bytes).map_err(|cause| refused(cause, REBUILD))?;
-    let package = accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
-    let digest = Digest::of(&bytes);
-    let compile = || Component::new(&engine.wasmtime, &bytes);
-    let component = engine
-        .cache
-        .component(&engine.wasmtime, &digest, compile)
-        .map_err(|error| refused(format!("it does not compile: {error:#}"), REBUILD))?;
-    let pre = link(engine, &component, &contents.imports)
-        .map_err(|(cause, hint)| refused(cause, hint))?;
-    let plugin = Plugin {
-        package,
-        digest,
-        file: file.to_owned(),
-        size: metadata.len(),
-        contract: contract(&contents),
-        pre,
-        engine: engine.wasmtime.clone(),
+            engine: engine.clone(),
+            imports: contents.imports,
+            code: OnceLock::new(),
+        })
     };
+    let known = metadata
+        .as_ref()
+        .and_then(|metadata| engine.cache.find(metadata));
+    if let (Some((digest, contents)), Some(metadata)) = (known, &metadata) {
+        return plugin(digest, contents, metadata.len());
+    }
+    let bytes = origin.read().map_err(unreadable)?;
+    let contents = inspect(&bytes).map_err(|cause| refused((cause, REBUILD)))?;
+    let digest = Digest::of(&bytes);
     let known = Known {
         digest: *digest.as_bytes(),
         contents,
     };
-    engine.cache.note(&metadata, &known);
-    Ok(plugin)
+    if let Some(metadata) = &metadata {
+        engine.cache.note(metadata, &known);
+    }
+    plugin(digest, known.contents, bytes.len() as u64)
 }
 
 const REBUILD: &str = "build it again with `cargo xtask build-plugins`";

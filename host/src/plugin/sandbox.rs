@@ -13,7 +13,7 @@ use super::bindings::batchgen::component::types::FailureKind;
 use super::bindings::batchgen::component::{llm, log, types};
 use super::cpu_time::CpuTime;
 use super::limits::{HANDLES, Limits, MemoryLimiter, TABLE_ELEMENTS};
-use super::load::Plugin;
+use super::load::{Plugin, PluginError};
 use super::wasi::WasiState;
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
@@ -104,11 +104,15 @@ pub struct Executed {
     pub cpu: Duration,
 }
 
-/// Runs a component once, on this thread.
+/// Runs a component once, on this thread. Its code is compiled where nobody did before.
 pub fn execute(plugin: &Plugin, execution: Execution) -> Executed {
+    let code = match plugin.code() {
+        Ok(code) => code,
+        Err(error) => return never_ran(&error),
+    };
     let limits = execution.limits;
     let input = Arc::clone(&execution.input);
-    let mut store = Store::new(&plugin.engine, State::new(execution));
+    let mut store = Store::new(&plugin.engine.wasmtime, State::new(execution));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(hostcall_fuel(limits));
     store.set_max_component_handles(HANDLES);
@@ -120,8 +124,7 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> Executed {
             Ok(UpdateDeadline::Continue(1))
         }
     });
-    let result = plugin
-        .pre
+    let result = code
         .instantiate(&mut store)
         .and_then(|component| component.call_generate(&mut store, &input));
     let mut state = store.into_data();
@@ -146,6 +149,18 @@ pub fn execute(plugin: &Plugin, execution: Execution) -> Executed {
         outcome,
         cpu: state.cpu.total(),
         log: state.log,
+    }
+}
+
+fn never_ran(error: &PluginError) -> Executed {
+    Executed {
+        outcome: Outcome::Failed {
+            class: FailureClass::ComponentFault,
+            cause: error.to_string(),
+            violations: Vec::new(),
+        },
+        log: Vec::new(),
+        cpu: Duration::ZERO,
     }
 }
 

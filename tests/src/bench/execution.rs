@@ -14,22 +14,42 @@ use host::plugin::{engine, load};
 use super::report::{Goal, Row, median};
 use crate::scene::root;
 
-/// A plugin, how often it is run, and what an execution (µs) and a load (ms) may take.
-const PLUGINS: [(&str, &str, usize, f64, f64); 3] = [
-    ("summary", "Rust", 20_000, 60.0, 2.0),
-    ("summary-javascript", "JavaScript", 500, 4_000.0, 15.0),
-    ("summary-python", "Python", 500, 6_000.0, 15.0),
+/// A plugin, what it is called in the table, how often it is run, and what an execution (µs) and a load (ms) may take.
+const PLUGINS: [(&str, &str, usize, f64, f64); 4] = [
+    ("example-plugins/summary", "Rust", 20_000, 60.0, 2.0),
+    ("plugins/prompt", "`prompt`", 20_000, 60.0, 4.0),
+    (
+        "example-plugins/summary-javascript",
+        "JavaScript",
+        500,
+        4_000.0,
+        15.0,
+    ),
+    (
+        "example-plugins/summary-python",
+        "Python",
+        500,
+        6_000.0,
+        15.0,
+    ),
 ];
+/// The one that has to be told what to ask.
+const TOLD: &str = "prompt";
+const TEMPLATE: &str = "Write a short text about {{ record.name }}, which is {{ record.subcategory | lower }} and belongs to \
+                        {{ category.id }}.{% if record.industries %} Name {{ record.industries | first }} as an example.{% endif %}\n\
+                        Write plain sentences without headings or lists.\n";
+const OPTIONS: &str = r#"{"media-type": "text/markdown", "max-words": 120, "required-words": ["{{ record.name }}"],
+    "numbers-from-facts": true, "whole-sentences": false}"#;
 /// How often a plugin is loaded.
 const LOADS: usize = 50;
 
-/// The example plugins, each of which asks one question.
+/// Plugins that ask one question each.
 pub fn fresh_instance() -> anyhow::Result<Vec<Row>> {
     let target = root().join("target");
     let engine = engine::engine(&target.join("wasm-cache"))?;
     let mut rows = Vec::new();
     for (name, language, rounds, execution, load) in PLUGINS {
-        let file = target.join(format!("example-plugins/{name}.wasm"));
+        let file = target.join(format!("{name}.wasm"));
         if !file.exists() {
             // `cargo xtask bench` has said what is missing to build it.
             continue;
@@ -105,10 +125,21 @@ fn time(
 
 fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
     let package = &plugin.package;
-    let prompts = package.prompts.iter().map(|(name, text)| Prompt {
-        name: name.clone(),
-        text: text.clone(),
-    });
+    let is_told = package.manifest.plugin.name == TOLD;
+    let mut prompts: Vec<Prompt> = package
+        .prompts
+        .iter()
+        .map(|(name, text)| Prompt {
+            name: name.clone(),
+            text: text.clone(),
+        })
+        .collect();
+    if is_told {
+        prompts.push(Prompt {
+            name: "write".to_owned(),
+            text: TEMPLATE.to_owned(),
+        });
+    }
     Execution {
         input: Arc::new(Input {
             id: "oak".to_owned(),
@@ -123,8 +154,8 @@ fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
                 locale: "en_US".to_owned(),
                 output_path: "summary/oak.txt".to_owned(),
             },
-            options: "{}".to_owned(),
-            prompts: prompts.collect(),
+            options: if is_told { OPTIONS } else { "{}" }.to_owned(),
+            prompts,
             upstreams: Vec::new(),
         }),
         context: Some(Arc::new(KeyContext {

@@ -12,6 +12,7 @@ mod determinism;
 mod docs;
 mod doctor;
 mod edits;
+mod embedded;
 mod environment;
 mod events;
 mod export;

@@ -30,8 +30,8 @@ pub fn perform(archive: &Path, name: &str) -> Result<()> {
             .arg(folder.path()),
     )?;
     let unpacked = folder.path().join(name);
-    let start = |place: &Path, arguments: &[&str]| -> Result<Output> {
-        let output = Command::new(unpacked.join("batchgen"))
+    let run = |program: &Path, place: &Path, arguments: &[&str]| -> Result<Output> {
+        let output = Command::new(program)
             .args(arguments)
             .current_dir(place)
             .env_clear()
@@ -47,6 +47,8 @@ pub fn perform(archive: &Path, name: &str) -> Result<()> {
         );
         Ok(output)
     };
+    let program = unpacked.join("batchgen");
+    let start = |place: &Path, arguments: &[&str]| run(&program, place, arguments);
     start(&unpacked, &["run", "--all", "--limit", "3"])?;
     let made = fs::read_dir(unpacked.join("content"))?.count();
     ensure!(made > 5, "only {made} components made files");
@@ -56,6 +58,16 @@ pub fn perform(archive: &Path, name: &str) -> Result<()> {
     fs::write(own.join("things.csv"), OWN)?;
     start(&own, &["init", "things.csv"])?;
     let told = start(&own, &["run", "--limit", "3"])?;
+    let told = String::from_utf8_lossy(&told.stdout);
+    ensure!(told.contains("3 of 3 things complete"), "{told}");
+    // The program by itself, without the plugins beside it.
+    let alone = folder.path().join("alone");
+    fs::create_dir(&alone)?;
+    fs::write(alone.join("things.csv"), OWN)?;
+    let copy = alone.join("batchgen");
+    fs::copy(&program, &copy)?;
+    run(&copy, &alone, &["init", "things.csv"])?;
+    let told = run(&copy, &alone, &["run", "--limit", "3"])?;
     let told = String::from_utf8_lossy(&told.stdout);
     ensure!(told.contains("3 of 3 things complete"), "{told}");
     let told = start(&own, &["doctor"])?;

@@ -118,7 +118,7 @@ pub(super) fn components(
     args: &ProjectArgs,
     show: &mut impl FnMut(Check),
 ) -> Vec<Component> {
-    let directory = settings.plugins.display();
+    let directory = settings.plugins.directory.display();
     let loaded = engine::engine(&settings.cache)
         .map_err(|error| Check::error("plugins", error))
         .and_then(|engine| {

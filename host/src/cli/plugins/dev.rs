@@ -137,7 +137,7 @@ impl Answers {
             config: workbench.config.clone(),
             dataset: DatasetConfig::new(""),
             explicit: LimitsConfig::default(),
-            plugins: settings::plugins_directory(&workbench.config),
+            plugins: settings::plugins(&workbench.config),
             cache: settings::cache_directory().map_err(Failure::usage)?,
             lock: settings::lock_file(config),
             max_cost: None,

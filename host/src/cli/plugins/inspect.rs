@@ -35,9 +35,10 @@ pub(super) struct InspectArgs {
 /// Runs the subcommand.
 pub(super) fn perform(args: &InspectArgs) -> Result<Exit, Failure> {
     let plugin = find(&args.plugin, &args.folder)?;
+    plugin.compile().map_err(Failure::usage)?;
     if args.json {
         emit(&json!({
-            "file": plugin.file,
+            "file": plugin.origin.file(),
             "size_bytes": plugin.size,
             "digest": plugin.digest,
             "contract": plugin.contract,
@@ -75,7 +76,7 @@ fn find(plugin: &str, folder: &FolderArgs) -> Result<Arc<Plugin>, Failure> {
             .unwrap_or_default();
         Failure::usage(anyhow!(
             "there is no plugin `{plugin}` in {}\nhint: {meant}The plugins are: {}. A file is named with its ending, .wasm",
-            folder.directory.display(),
+            folder.places.directory.display(),
             names().collect::<Vec<_>>().join(", ")
         ))
     })
@@ -84,7 +85,7 @@ fn find(plugin: &str, folder: &FolderArgs) -> Result<Arc<Plugin>, Failure> {
 fn render(plugin: &Plugin) -> anyhow::Result<String> {
     let mut text = format!(
         "{}: {}, contract {}\nsha256 {}\n",
-        plugin.file.display(),
+        plugin.origin,
         bytes(plugin.size),
         plugin.contract,
         plugin.digest

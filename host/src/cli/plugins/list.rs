@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::display::{Display, emit, say, width};
 use super::super::exit::{Exit, Failure};
+use super::super::settings;
 use super::super::store::bytes;
 use super::super::table::Table;
 use super::{Folder, FolderArgs};
@@ -35,7 +36,7 @@ pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failur
     let lock = folder.lock()?;
     let differences = lock
         .as_ref()
-        .map(|lock| lock.differences(&folder.plugins))
+        .map(|lock| lock.differences(&settings::of_project(&folder.plugins, &folder.config)))
         .unwrap_or_default();
     let rows: Vec<Row<'_>> = folder
         .plugins
@@ -60,13 +61,24 @@ pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failur
         for error in &folder.broken {
             display.print(&format!("warning: {error}"));
         }
+        let unused: Vec<&str> = rows
+            .iter()
+            .filter(|row| !row.used && row.plugin.origin.file().is_some())
+            .map(|row| row.plugin.package.manifest.plugin.name.as_str())
+            .collect();
+        if !unused.is_empty() {
+            display.print(&format!(
+                "no component uses {}\nhint: [component.NAME] in batchgen.toml makes a component of the plugin NAME",
+                unused.join(", ")
+            ));
+        }
     }
     if differences.is_empty() {
         return Ok(Exit::Done);
     }
     Err(Failure::usage(LockError::Differs {
         file: folder.lock_file,
-        directory: folder.directory,
+        directory: folder.places.directory,
         differences,
     }))
 }
@@ -75,6 +87,8 @@ pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failur
 struct Row<'a> {
     plugin: &'a Plugin,
     enabled: bool,
+    /// Whether a component uses it, of the configuration or of its own name.
+    used: bool,
     priority: i64,
     limits: Limits,
     /// Whether it is as it was locked; `None` where nothing is.
@@ -99,9 +113,13 @@ impl<'a> Row<'a> {
         Row {
             plugin,
             enabled: settings.enabled.unwrap_or(manifest.component.enabled),
+            used: settings::is_named(plugin, &folder.config)
+                || folder.config.plugins.implicit && !manifest.component.configured,
             priority: settings.priority.unwrap_or(manifest.component.priority),
             limits: Limits::new(&manifest.limits, &ceilings),
-            locked: lock.map(|_| standing(name, differences)),
+            locked: lock
+                .filter(|_| settings::is_of_project(plugin, &folder.config))
+                .map(|_| standing(name, differences)),
         }
     }
 
@@ -131,7 +149,7 @@ impl<'a> Row<'a> {
             },
             "size_bytes": self.plugin.size,
             "digest": self.plugin.digest,
-            "file": self.plugin.file,
+            "file": self.plugin.origin.file(),
             "locked": self.locked,
         })
     }
@@ -139,10 +157,11 @@ impl<'a> Row<'a> {
     /// The line's cells, as [`HEADINGS`] names them. `inspect` and `--json` say the rest.
     fn cells(&self) -> [String; 7] {
         let manifest = &self.plugin.package.manifest;
-        let enabled = match (manifest.component.configured, self.enabled) {
-            (true, _) => "by configuration",
-            (false, true) => "yes",
-            (false, false) => "no",
+        let enabled = match (self.used, manifest.component.configured, self.enabled) {
+            (false, ..) => "no component",
+            (true, true, _) => "by configuration",
+            (true, false, true) => "yes",
+            (true, false, false) => "no",
         };
         [
             manifest.plugin.name.clone(),

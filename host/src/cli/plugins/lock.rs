@@ -9,6 +9,7 @@ use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
 use super::super::file::Writing;
 use super::super::numbers::counted;
+use super::super::settings;
 use super::{Folder, FolderArgs};
 use crate::plugin::lock::Lock;
 
@@ -30,7 +31,7 @@ pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failur
             "nothing was locked: {error}; or remove the file"
         )));
     }
-    let lock = Lock::of(&folder.plugins);
+    let lock = Lock::of(&settings::of_project(&folder.plugins, &folder.config));
     let file = &folder.lock_file;
     Writing::begin(file, None)
         .and_then(|mut writing| {

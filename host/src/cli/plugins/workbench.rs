@@ -15,7 +15,7 @@ use crate::component::{self, Component};
 use crate::config::{ComponentConfig, Config, InlinePrompt, PromptSource};
 use crate::conformance::{self, Sample};
 use crate::dataset::{self, Dataset, DatasetConfig, Record, Written};
-use crate::plugin::load::{self, Plugin};
+use crate::plugin::load::Plugin;
 use crate::plugin::lock::Lock;
 use crate::plugin::manifest::{Fields, Manifest};
 
@@ -131,11 +131,12 @@ fn beside(
     config: &Config,
     args: &WorkbenchArgs,
 ) -> Result<Vec<Arc<Plugin>>, Failure> {
-    let directory = &settings::plugins_directory(config);
-    let (mut plugins, _) = load::load_all(&engine()?, directory).map_err(Failure::usage)?;
+    let places = settings::plugins(config);
+    let (mut plugins, _) = settings::load_plugins(&engine()?, &places)?;
     let lock_file = settings::lock_file(args.folder.config.as_deref());
     if let Some(lock) = Lock::read(&lock_file).map_err(Failure::usage)? {
-        lock.enforce(&lock_file, directory, &plugins)
+        let concerned = settings::of_project(&plugins, config);
+        lock.enforce(&lock_file, &places.directory, &concerned)
             .map_err(Failure::usage)?;
     }
     let name = |plugin: &Plugin| plugin.package.manifest.plugin.name.clone();
