@@ -74,7 +74,8 @@ impl Bench {
             .map(|record| (record.id.clone(), record))
             .collect();
         let engine = engine::engine(&root.join("target/wasm-cache")).expect("an engine");
-        let (plugins, broken) = load::load_all(&engine, &root.join("target").join(built))
+        let places = load::Places::directory(&root.join("target").join(built));
+        let (plugins, broken) = load::load_all(&engine, &places)
             .expect("plugins; `cargo xtask build-plugins` makes them");
         assert!(
             broken.is_empty(),

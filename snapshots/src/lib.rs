@@ -1,6 +1,7 @@
 //! Snapshots of every bundled plugin and every example over a handful of records: its prompts, the answers it was told, and
 //! the artifact. Made by replay from `<plugin>/<record>.completions.json`, with no network; a question that
-//! was never recorded fails, or is recorded from the offline provider where `SNAPSHOTS_RECORD` is set.
+//! was never recorded fails, or is recorded from the offline provider where `SNAPSHOTS_RECORD` is set. `SNAPSHOTS_ONLY`
+//! is the name of the one plugin that is looked at.
 //!
 //! Plugins are found, not listed: a new one needs its folder here and nothing else.
 
@@ -12,6 +13,8 @@ mod recording;
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use host::component::Component;
 
     use crate::case::Bench;
 
@@ -89,7 +92,12 @@ mod tests {
 
     fn compare(bench: &Bench) {
         let mut wrong = Vec::new();
-        for component in bench.components() {
+        let only = std::env::var("SNAPSHOTS_ONLY").ok();
+        let plugin = |component: &Component| component.plugin.package.manifest.plugin.name.clone();
+        let components = bench.components().iter();
+        for component in components
+            .filter(|component| only.as_ref().is_none_or(|only| *only == plugin(component)))
+        {
             for record in RECORDS {
                 let case = || {
                     let mut settings = insta::Settings::clone_current();

@@ -90,6 +90,41 @@ pub fn examples(workspace: &Workspace) -> Result<Vec<String>> {
     )
 }
 
+/// Builds one plugin, bundled or example, and those of its folder that were never built.
+///
+/// # Errors
+/// When there is no plugin of this name; else see [`bundled`].
+pub fn one(workspace: &Workspace, name: &str) -> Result<PluginFolder> {
+    let mut names = Vec::new();
+    for (folder, output) in [
+        ("plugins", workspace.plugins()),
+        ("plugins/examples", workspace.example_plugins()),
+    ] {
+        let plugins = plugin_folder::find_all(workspace, &workspace.root().join(folder))?;
+        let Some(place) = plugins.iter().position(|plugin| plugin.name == name) else {
+            names.extend(plugins.into_iter().map(|plugin| plugin.name));
+            continue;
+        };
+        let toolchain = GuestToolchain::prepare(workspace)?;
+        fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
+        remove_others(workspace, &plugins, &output)?;
+        for plugin in &plugins {
+            let is_built = output.join(format!("{}.wasm", plugin.name)).exists();
+            let missing = Language::of(plugin).and_then(|language| language.missing(workspace));
+            if plugin.name == name || !is_built && missing.is_none() {
+                build(workspace, plugin, &toolchain, &output)
+                    .with_context(|| format!("plugin `{}`", plugin.name))?;
+            }
+        }
+        embed(workspace)?;
+        return plugins.into_iter().nth(place).context("the plugin is gone");
+    }
+    bail!(
+        "there is no plugin `{name}`; the plugins are: {}",
+        names.join(", ")
+    )
+}
+
 /// Builds the plugins that only tests load into `target/test-plugins`.
 ///
 /// # Errors

@@ -55,7 +55,7 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if !snapshots::accept_first(workspace, name)? {
         eprintln!(
             "error: its snapshots could not be made; see above\n\
-             hint: mend plugins/{name} and `cargo xtask snapshots --accept`, or remove it and begin again"
+             hint: mend plugins/{name} and `cargo xtask snapshots {name} --accept`, or remove it and begin again"
         );
         return Ok(ExitCode::FAILURE);
     }
@@ -63,7 +63,7 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         "\nmade plugins/{name} and snapshots/{name}. Next:\n  \
          edit plugins/{name}/prompts/write.md, plugin.toml and src/lib.rs\n  \
          cargo xtask run --component {name} --limit 3\n  \
-         cargo xtask snapshots        shows what your edits changed, for review"
+         cargo xtask snapshots {name}    shows what your edits changed, for review"
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask snapshots`: makes the snapshots again and shows what changed, for review.
 //!
-//! Without `--accept` no reviewed snapshot changes. Completions that a snapshot needs and that were never recorded are
+//! With the name of a plugin it builds and runs that one only. Without `--accept` no reviewed snapshot changes. Completions that a snapshot needs and that were never recorded are
 //! recorded from the offline provider; those that exist are replayed, so nothing here needs a network or a key.
 
 use std::{
@@ -12,7 +12,9 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    build_plugins, runner,
+    build_plugins,
+    plugin_folder::PluginFolder,
+    runner,
     snapshot_files::{self, References},
     workspace::{self, Workspace},
 };
@@ -20,6 +22,8 @@ use crate::{
 /// Makes the snapshots again and shows what changed. Accepts nothing by itself.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Only those of this plugin, which takes seconds.
+    plugin: Option<String>,
     /// Accepts every change, and removes snapshots that belong to no test.
     #[arg(long)]
     accept: bool,
@@ -28,6 +32,9 @@ pub struct Args {
 /// Tells the crate `snapshots` to record completions that it has none of, where it would fail otherwise.
 const RECORD: (&str, &str) = ("SNAPSHOTS_RECORD", "1");
 
+/// Tells it which plugin is looked at.
+const ONLY: &str = "SNAPSHOTS_ONLY";
+
 /// The test that makes the snapshots of the bundled plugins.
 pub const OF_PLUGINS: [&str; 4] = [
     "--release",
@@ -35,22 +42,78 @@ pub const OF_PLUGINS: [&str; 4] = [
     "snapshots",
     "every_plugin_is_as_it_was_reviewed",
 ];
+/// The test that makes those of the examples.
+const OF_EXAMPLES: [&str; 4] = [
+    "--release",
+    "--package",
+    "snapshots",
+    "every_example_is_as_it_was_reviewed",
+];
+
+fn test_of(workspace: &Workspace, plugin: &PluginFolder) -> [&'static str; 4] {
+    let examples = workspace.root().join("plugins/examples");
+    if plugin.folder.starts_with(examples) {
+        OF_EXAMPLES
+    } else {
+        OF_PLUGINS
+    }
+}
 
 /// Performs the task.
 ///
 /// # Errors
 /// When something does not build, or a file cannot be read or written.
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if let Some(plugin) = &args.plugin {
+        return of_one(workspace, plugin, args.accept);
+    }
     let references = References::start(workspace)?;
     let left_out = runner::build_what_tests_need(workspace)?;
-    if !make(workspace, &references, &runner::EVERYTHING)? {
+    if !make(workspace, &references, &runner::EVERYTHING, None)? {
         eprintln!("error: a test failed for another reason than a snapshot; nothing was accepted");
         return Ok(ExitCode::FAILURE);
     }
     if args.accept {
-        accept_all(workspace, &references, &left_out)?;
+        accept_all(
+            workspace,
+            &snapshot_files::pending(workspace)?,
+            &unreferenced(workspace, &references, &left_out)?,
+        )?;
     } else {
-        review(workspace, &references, &left_out)?;
+        review(
+            workspace,
+            &snapshot_files::pending(workspace)?,
+            &unreferenced(workspace, &references, &left_out)?,
+            "",
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows or accepts the snapshots of one plugin, and leaves all others as they are.
+fn of_one(workspace: &Workspace, plugin: &str, accept: bool) -> Result<ExitCode> {
+    let folder = build_plugins::one(workspace, plugin)?;
+    let references = References::start(workspace)?;
+    if !make(
+        workspace,
+        &references,
+        &test_of(workspace, &folder),
+        Some(plugin),
+    )? {
+        eprintln!("error: a snapshot could not be made; nothing was accepted");
+        return Ok(ExitCode::FAILURE);
+    }
+    let folders = folder.reviewed.iter().map(|name| workspace.snapshots(name));
+    let folders: Vec<PathBuf> = folders.collect();
+    let is_of_it = |path: &PathBuf| folders.iter().any(|folder| path.starts_with(folder));
+    let mut pending = snapshot_files::pending(workspace)?;
+    pending.retain(is_of_it);
+    let mut unreferenced = unreferenced(workspace, &references, &[])?;
+    unreferenced.retain(is_of_it);
+    if accept {
+        accept_all(workspace, &pending, &unreferenced)?;
+    } else {
+        review(workspace, &pending, &unreferenced, plugin)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -60,8 +123,9 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 /// # Errors
 /// When something does not build, or a file cannot be read or written.
 pub fn accept_first(workspace: &Workspace, plugin: &str) -> Result<bool> {
-    build_plugins::bundled(workspace)?;
-    let made = make(workspace, &References::start(workspace)?, &OF_PLUGINS)?;
+    let test = test_of(workspace, &build_plugins::one(workspace, plugin)?);
+    let references = References::start(workspace)?;
+    let made = make(workspace, &references, &test, Some(plugin))?;
     let folder = workspace.snapshots(plugin);
     for pending in snapshot_files::pending(workspace)? {
         if pending.starts_with(&folder) {
@@ -72,7 +136,12 @@ pub fn accept_first(workspace: &Workspace, plugin: &str) -> Result<bool> {
 }
 
 /// Runs the snapshot tests so that what differs is written beside what was reviewed. Gives whether all else passed.
-fn make(workspace: &Workspace, references: &References, selection: &[&str]) -> Result<bool> {
+fn make(
+    workspace: &Workspace,
+    references: &References,
+    selection: &[&str],
+    only: Option<&str>,
+) -> Result<bool> {
     for pending in snapshot_files::pending(workspace)? {
         fs::remove_file(pending)?;
     }
@@ -83,43 +152,50 @@ fn make(workspace: &Workspace, references: &References, selection: &[&str]) -> R
         .env("INSTA_UPDATE", "new")
         .env("INSTA_FORCE_PASS", "1")
         .env(RECORD.0, RECORD.1);
+    if let Some(plugin) = only {
+        command.env(ONLY, plugin);
+    }
     Ok(workspace::status(&mut command)?.success())
 }
 
-fn review(workspace: &Workspace, references: &References, left_out: &[String]) -> Result<()> {
-    let pending = snapshot_files::pending(workspace)?;
-    let unreferenced = unreferenced(workspace, references, left_out)?;
+fn review(
+    workspace: &Workspace,
+    pending: &[PathBuf],
+    unreferenced: &[PathBuf],
+    plugin: &str,
+) -> Result<()> {
     if pending.is_empty() && unreferenced.is_empty() {
         eprintln!("no snapshot changed");
         return Ok(());
     }
-    for path in &unreferenced {
+    for path in unreferenced {
         eprintln!("{}: belongs to no test", workspace.shown(path));
     }
     if !pending.is_empty() {
         if workspace.has_cargo_command("insta") {
             return workspace::run(workspace.cargo().args(["insta", "review", "--workspace"]));
         }
-        for path in &pending {
+        for path in pending {
             show(workspace, path)?;
         }
     }
     eprintln!(
-        "hint: `cargo xtask snapshots --accept` accepts {} new or changed and removes {} that belong to no test; to \
+        "hint: `cargo xtask snapshots {plugin}{}--accept` accepts {} new or changed and removes {} that belong to no test; to \
          choose one by one, `cargo install cargo-insta` and run this again",
+        if plugin.is_empty() { "" } else { " " },
         pending.len(),
         unreferenced.len()
     );
     Ok(())
 }
 
-fn accept_all(workspace: &Workspace, references: &References, left_out: &[String]) -> Result<()> {
-    for path in unreferenced(workspace, references, left_out)? {
-        remove(&path)?;
-        eprintln!("removed {}", workspace.shown(&path));
+fn accept_all(workspace: &Workspace, pending: &[PathBuf], unreferenced: &[PathBuf]) -> Result<()> {
+    for path in unreferenced {
+        remove(path)?;
+        eprintln!("removed {}", workspace.shown(path));
     }
-    for pending in snapshot_files::pending(workspace)? {
-        accept(workspace, &pending)?;
+    for pending in pending {
+        accept(workspace, pending)?;
     }
     Ok(())
 }

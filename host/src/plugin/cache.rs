@@ -181,7 +181,7 @@ fn code(digest: &Digest) -> String {
 
 /// Name of the note on a file: all that changes when its content does.
 fn stamp(metadata: &Metadata) -> String {
-    let mut builder = DigestBuilder::new("batchgen plugin file 1");
+    let mut builder = DigestBuilder::new("batchgen plugin file 2");
     for part in [
         metadata.dev(),
         metadata.ino(),

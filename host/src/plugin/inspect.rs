@@ -12,6 +12,8 @@ pub(super) struct Contents {
     pub package: Option<Vec<u8>>,
     /// Names of all that it imports, other than types.
     pub imports: Vec<String>,
+    /// Names of all that it exports.
+    pub exports: Vec<String>,
 }
 
 /// Validates the whole file. Done before compiling, because a compiler given invalid bytes may panic.
@@ -53,6 +55,13 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Contents, String> {
                     if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                         contents.imports.push(import.name.name.to_owned());
                     }
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports {
+                    contents
+                        .exports
+                        .push(export.map_err(invalid)?.name.name.to_owned());
                 }
             }
             _ => {}

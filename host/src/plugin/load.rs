@@ -26,6 +26,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const CONTRACT_PACKAGE: &str = "batchgen:component/";
 /// The version of the contract that is offered. Released ones are offered for ever (docs/CONTRACT.md).
 const CONTRACT_VERSION: &str = "0.1.0";
+/// What a component exports.
+const EXPORT: &str = "generate";
 /// What a component may import, beside an empty WASI; anything else is refused by name.
 const CONTRACT: [&str; 3] = [
     "batchgen:component/types@0.1.0",
@@ -261,6 +263,17 @@ pub struct Places {
     pub embedded: Option<&'static [u8]>,
 }
 
+impl Places {
+    /// A directory that has to be there, and nothing else.
+    pub fn directory(directory: &Path) -> Places {
+        Places {
+            directory: directory.to_owned(),
+            named: true,
+            embedded: None,
+        }
+    }
+}
+
 /// Reads the manifest of every plugin, in order of file names; compiles none. Broken ones are listed apart.
 ///
 /// # Errors
@@ -402,6 +415,7 @@ fn read(engine: &Engine, origin: Origin) -> Result<Plugin, PluginError> {
     plugin(digest, known.contents, bytes.len() as u64)
 }
 
+const FIT: &str = "build it against wit/component.wit of this version";
 const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
 
 /// What is wrong with a file, and what to do.
@@ -449,6 +463,10 @@ pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
     }
     let offered = |import: &str| CONTRACT.contains(&import) || wasi::offers(import);
     match contents.imports.iter().find(|import| !offered(import)) {
+        None if !contents.exports.iter().any(|export| export == EXPORT) => Err((
+            format!("it does not fit the contract: no export `{EXPORT}` found"),
+            FIT,
+        )),
         None => Ok(package),
         Some(import) => Err((
             format!("it imports `{import}`, which the contract does not offer"),
@@ -464,12 +482,8 @@ fn link(
     component: &Component,
     imports: &[String],
 ) -> Result<ComponentPre<State>, Fault> {
-    let mismatch = |error: wasmtime::Error| {
-        (
-            format!("it does not fit the contract: {error:#}"),
-            "build it against wit/component.wit of this version",
-        )
-    };
+    let mismatch =
+        |error: wasmtime::Error| (format!("it does not fit the contract: {error:#}"), FIT);
     let mut linker = Linker::new(&engine.wasmtime);
     super::bindings::Component::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
         .map_err(mismatch)?;

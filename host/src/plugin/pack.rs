@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use wasmparser::Parser;
 use wit_component::ComponentEncoder;
 
-use super::inspect::inspect;
+use super::inspect::{inspect, validate};
 use super::load::accepted;
 use super::manifest::{Manifest, Package, SECTION};
 
@@ -59,7 +59,8 @@ pub fn pack(
     } else {
         binary.to_owned()
     };
-    let mut contents = inspect(&plugin).map_err(|cause| {
+    let inspected = inspect(&plugin).and_then(|contents| validate(&plugin).map(|()| contents));
+    let mut contents = inspected.map_err(|cause| {
         refused(
             cause,
             "name the module or component that your compiler made",
@@ -127,7 +128,8 @@ mod tests {
     use super::*;
 
     const MANIFEST: &str = "[plugin]\nname = \"a\"\nversion = \"1\"\ndescription = \"\"\n[output]\nextension = \"md\"\nmedia-type = \"text/markdown\"\n";
-    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    /// A component that exports something called `generate`.
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0\x07\x02\x01\x73\x0b\x0e\x01\0\x08generate\x03\0\0";
 
     fn error(binary: &[u8], manifest: &str) -> String {
         pack(binary, manifest, BTreeMap::new())

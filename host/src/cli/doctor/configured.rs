@@ -132,9 +132,15 @@ pub(super) fn components(
             return Vec::new();
         }
     };
-    let names: Vec<&str> = plugins
+    let names: Vec<String> = plugins
         .iter()
-        .map(|plugin| plugin.package.manifest.plugin.name.as_str())
+        .map(|plugin| {
+            let name = &plugin.package.manifest.plugin.name;
+            match plugin.origin.file() {
+                Some(_) => name.clone(),
+                None => format!("{name} {}", plugin.origin),
+            }
+        })
         .collect();
     show(Check::good(
         "plugins",
