@@ -17,6 +17,14 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The hash of a value's JSON, which is not built for it.
+    pub fn of_json(value: &(impl Serialize + ?Sized)) -> Digest {
+        let mut hash = Sha256::new();
+        // A hash takes whatever is written, and JSON values can be written.
+        let _ = serde_json::to_writer(&mut hash, value);
+        hash.into()
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -208,6 +216,15 @@ mod tests {
         let mut builder = DigestBuilder::new("test");
         builder.json(value);
         builder.finish()
+    }
+
+    #[test]
+    fn the_hash_of_json_is_that_of_its_text() {
+        let value = json!({"a": [1, 2.5, null, "b\n\u{e9}"], "c": {"d": true}});
+        assert_eq!(
+            Digest::of_json(&value),
+            Digest::of(value.to_string().as_bytes())
+        );
     }
 
     #[test]

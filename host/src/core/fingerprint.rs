@@ -1,7 +1,6 @@
 //! The fingerprint of a task: the hash of all that its artifact depends on. Equal fingerprint and
 //! intact file: nothing to do. Beside it, eight bytes of the hash of each part tell later which one changed.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 
 use serde_json::{Map, Value};
@@ -12,19 +11,19 @@ use super::recipe::{ALL_FIELDS, Recipe};
 
 /// The fields of a record or a category, each as JSON with its numbers as the dataset has them.
 pub trait FieldTexts: Debug {
-    /// One field, if it is there.
-    fn one(&self, name: &str) -> Option<Cow<'_, str>>;
-    /// All of them as an object.
-    fn all(&self) -> String;
+    /// The hash of one field, if it is there.
+    fn one(&self, name: &str) -> Option<Digest>;
+    /// The hash of all of them as an object.
+    fn all(&self) -> Digest;
 }
 
 impl FieldTexts for Map<String, Value> {
-    fn one(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.get(name).map(|value| Cow::Owned(value.to_string()))
+    fn one(&self, name: &str) -> Option<Digest> {
+        self.get(name).map(Digest::of_json)
     }
 
-    fn all(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    fn all(&self) -> Digest {
+        Digest::of_json(self)
     }
 }
 
@@ -111,12 +110,10 @@ impl Parts {
 
 /// The hash of a field. The order of keys within it counts, since the component sees it.
 fn field(fields: &dyn FieldTexts, name: &str) -> Digest {
-    let text = if name == ALL_FIELDS {
-        Cow::Owned(fields.all())
-    } else {
-        fields.one(name).unwrap_or_default()
-    };
-    Digest::of(text.as_bytes())
+    if name == ALL_FIELDS {
+        return fields.all();
+    }
+    fields.one(name).unwrap_or_else(|| Digest::of(b""))
 }
 
 /// Names what changed between two fingerprints, with the recipes that they were made with.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 
 use serde::ser::{Error, Serialize, SerializeMap, Serializer};
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::number::{self, AsWritten};
+use crate::core::digest::Digest;
 use crate::core::fingerprint::FieldTexts;
 
 /// Fields in the order of the file. As JSON they have their numbers as the file has them (`1.10`, `1E5`).
@@ -42,6 +44,18 @@ impl Fields {
         match self.written.get(name) {
             Some(json) => Some(Cow::Borrowed(json)),
             None => Some(Cow::Owned(self.values.get(name)?.to_string())),
+        }
+    }
+
+    /// Writes the JSON of one field, and nothing where it is not there.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(super) fn write_json(&self, name: &str, mut to: impl io::Write) -> io::Result<()> {
+        match (self.written.get(name), self.values.get(name)) {
+            (Some(json), _) => to.write_all(json.as_bytes()),
+            (None, Some(value)) => Ok(serde_json::to_writer(to, value)?),
+            (None, None) => Ok(()),
         }
     }
 
@@ -113,12 +127,15 @@ impl fmt::Display for Fields {
 }
 
 impl FieldTexts for Fields {
-    fn one(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.json(name)
+    fn one(&self, name: &str) -> Option<Digest> {
+        match self.written.get(name) {
+            Some(json) => Some(Digest::of(json.as_bytes())),
+            None => self.values.get(name).map(Digest::of_json),
+        }
     }
 
-    fn all(&self) -> String {
-        self.to_string()
+    fn all(&self) -> Digest {
+        Digest::of_json(self)
     }
 }
 

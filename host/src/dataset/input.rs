@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use encoding_rs::Encoding;
+use memchr::memchr;
 
 use super::DatasetError;
 use super::encoding;
@@ -234,7 +235,7 @@ impl Input {
             if available.is_empty() {
                 break;
             }
-            let end = available.iter().position(|byte| *byte == b'\n');
+            let end = memchr(b'\n', available);
             let taken = end.map_or(available.len(), |end| end + 1);
             let room = (limit + 1).saturating_sub(line.bytes.len());
             line.bytes

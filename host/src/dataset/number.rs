@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
@@ -156,15 +157,18 @@ pub(super) fn marked(json: &str) -> Cow<'_, str> {
     Cow::Owned(marked)
 }
 
-/// The place behind a string that begins here.
+/// The place behind a string that begins here. Texts may be long, so they are not looked at byte by byte.
 fn after_string(bytes: &[u8], start: usize) -> usize {
     let mut place = start + 1;
-    while let Some(byte) = bytes.get(place) {
-        match byte {
-            b'\\' => place += 2,
-            b'"' => return place + 1,
-            _ => place += 1,
+    while let Some(found) = bytes
+        .get(place..)
+        .and_then(|rest| memchr2(b'"', b'\\', rest))
+    {
+        place += found + 1;
+        if bytes.get(place - 1) == Some(&b'"') {
+            return place;
         }
+        place += 1;
     }
     bytes.len()
 }

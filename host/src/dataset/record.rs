@@ -78,8 +78,9 @@ impl Record {
             hash.update([0]);
         }
         for key in self.fields.keys() {
-            hash.update(Value::from(key.as_str()).to_string());
-            hash.update(self.fields.json(key).unwrap_or_default().as_bytes());
+            // A hash takes whatever is written, and JSON values can be written.
+            let _ = serde_json::to_writer(&mut hash, key);
+            let _ = self.fields.write_json(key, &mut hash);
         }
         hash.finalize().into()
     }

@@ -1,6 +1,8 @@
 //! Turns a [`CompletionRequest`] into the messages of a chat API: what all records share first
 //! (instructions, then requirements), what differs last (facts), so that prompt caches hit.
 
+use std::io;
+
 use super::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 
 /// Stands before the facts in the first user message.
@@ -11,55 +13,100 @@ pub const RULES_MARK: &str = "Requirements:\n";
 /// The messages to send. The first user message carries the requirements and the facts; if the
 /// request has none, one is added behind the system messages.
 pub fn render(request: &CompletionRequest) -> Vec<Message> {
-    let mut messages = request.messages.clone();
-    match messages.iter_mut().find(|message| is_of_user(message)) {
-        Some(message) => message.content = first(request, &message.content),
-        None => {
-            let place = messages
-                .iter()
-                .take_while(|message| message.role == Role::System)
-                .count();
-            let message = Message {
-                role: Role::User,
-                content: first(request, ""),
-            };
-            messages.insert(place, message);
-        }
-    }
+    let first = first_of_user(request);
+    let place = first.unwrap_or_else(|| {
+        let of_system = |message: &&Message| message.role == Role::System;
+        request.messages.iter().take_while(of_system).count()
+    });
+    let (before, rest) = request.messages.split_at(place);
+    let (said, behind) = match (first, rest) {
+        (Some(_), [said, behind @ ..]) => (said.content.as_str(), behind),
+        (_, behind) => ("", behind),
+    };
+    let mut messages = Vec::with_capacity(request.messages.len() + 1);
+    messages.extend_from_slice(before);
+    messages.push(Message {
+        role: Role::User,
+        content: first_message(request, said),
+    });
+    messages.extend_from_slice(behind);
     messages
 }
 
-/// Bytes of the messages to send: what tokens are reckoned from.
+/// Bytes of the messages to send: what tokens are reckoned from. The facts are counted and not written.
 pub fn bytes(request: &CompletionRequest) -> u64 {
     let messages = &request.messages;
-    let said = messages.iter().find(|message| is_of_user(message));
-    let said = said.map_or("", |message| &message.content);
     let all: usize = messages.iter().map(|message| message.content.len()).sum();
-    (all - said.len() + first(request, said).len()) as u64
+    let said = first_of_user(request)
+        .and_then(|place| messages.get(place))
+        .map_or(0, |message| message.content.len());
+    let mut first = said;
+    let mut add = |part: usize| {
+        first += part + if first > 0 { BETWEEN.len() } else { 0 };
+    };
+    if let Some(rules) = rules_in_words(request) {
+        add(rules.len());
+    }
+    if has_facts(request) {
+        let mut facts = Counter(FACTS_MARK.len());
+        // A counter takes whatever is written, and JSON values can be written.
+        let _ = serde_json::to_writer(&mut facts, &request.facts);
+        add(facts.0);
+    }
+    (all - said + first) as u64
 }
 
-fn is_of_user(message: &Message) -> bool {
-    message.role == Role::User
+/// Stands between the parts of the first user message.
+const BETWEEN: &str = "\n\n";
+
+/// Counts the bytes that are written to it.
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn first_of_user(request: &CompletionRequest) -> Option<usize> {
+    let is_of_user = |message: &Message| message.role == Role::User;
+    request.messages.iter().position(is_of_user)
+}
+
+fn has_facts(request: &CompletionRequest) -> bool {
+    let facts = request.facts.as_object();
+    facts.is_some_and(|facts| !facts.is_empty())
 }
 
 /// The first user message: what the component says in it, the requirements, the facts.
-fn first(request: &CompletionRequest, said: &str) -> String {
-    let mut parts = Vec::new();
-    if !said.is_empty() {
-        parts.push(said.to_owned());
+fn first_message(request: &CompletionRequest, said: &str) -> String {
+    let mut message = said.to_owned();
+    let mut add = |mark: &str, part: &str| {
+        if !message.is_empty() {
+            message.push_str(BETWEEN);
+        }
+        message.push_str(mark);
+        message.push_str(part);
+    };
+    if let Some(rules) = rules_in_words(request) {
+        add("", &rules);
     }
+    if has_facts(request) {
+        let facts = serde_json::to_string(&request.facts).unwrap_or_default();
+        add(FACTS_MARK, &facts);
+    }
+    message
+}
+
+/// The requirements with their mark, if there are any.
+fn rules_in_words(request: &CompletionRequest) -> Option<String> {
     let lines = requirements(request);
-    if !lines.is_empty() {
-        parts.push(format!("{RULES_MARK}{}", lines.join("\n")));
-    }
-    if request
-        .facts
-        .as_object()
-        .is_some_and(|facts| !facts.is_empty())
-    {
-        parts.push(format!("{FACTS_MARK}{}", request.facts));
-    }
-    parts.join("\n\n")
+    (!lines.is_empty()).then(|| format!("{RULES_MARK}{}", lines.join("\n")))
 }
 
 /// The rules in words, a line each.
@@ -151,7 +198,7 @@ mod tests {
                     let sent = render(&request);
                     let sum: usize = sent.iter().map(|message| message.content.len()).sum();
                     assert_eq!(bytes(&request), sum as u64, "{request:?}");
-                    assert!(sent.iter().any(is_of_user));
+                    assert!(sent.iter().any(|message| message.role == Role::User));
                 }
             }
         }

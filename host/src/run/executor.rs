@@ -37,7 +37,7 @@ pub struct Window {
 
 /// Once the records in work have so much text, bytes, only `at_once` of them are kept in work. In memory, a record takes
 /// several times its text.
-const TEXT: u64 = 16 << 20;
+const TEXT: u64 = 4 << 20;
 
 impl Window {
     /// Whether there is room beside so many records with so much text.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memchr2;
 use minijinja::value::ValueKind;
 use minijinja::{Error, Output, State};
 use sdk::{Map, Value};
@@ -13,18 +14,19 @@ pub struct Digits(BTreeMap<u64, String>);
 impl Digits {
     /// Notes the numbers of a JSON text. Of two that are the same and are written in two ways, the first counts.
     pub fn read(&mut self, json: &str) {
-        let mut rest = json;
-        while let Some(start) = rest.find(|found: char| found == '"' || starts_number(found)) {
-            rest = &rest[start..];
-            let length = if rest.starts_with('"') {
-                string_length(rest)
-            } else {
-                let end = rest.find(|found: char| !is_of_number(found));
-                let token = &rest[..end.unwrap_or(rest.len())];
-                self.note(token);
-                token.len()
+        let mut place = 0;
+        while let Some(byte) = json.as_bytes().get(place) {
+            place = match byte {
+                b'"' => behind_string(json.as_bytes(), place),
+                b'-' | b'0'..=b'9' => {
+                    let rest = json.get(place..).unwrap_or_default();
+                    let end = rest.find(|found: char| !is_of_number(found));
+                    let token = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+                    self.note(token);
+                    place + token.len()
+                }
+                _ => place + 1,
             };
-            rest = &rest[length..];
         }
     }
 
@@ -81,26 +83,38 @@ impl Digits {
     }
 }
 
-fn starts_number(found: char) -> bool {
-    found == '-' || found.is_ascii_digit()
-}
-
 fn is_of_number(found: char) -> bool {
     found.is_ascii_digit() || "+-.eE".contains(found)
 }
 
-/// Bytes of the string that a text begins with, its quotes included.
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    for (place, found) in text.char_indices().skip(1) {
-        match found {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => return place + 1,
-            _ => {}
+/// The place behind a string that begins here. Texts may be long, so they are not looked at byte by byte.
+fn behind_string(json: &[u8], start: usize) -> usize {
+    let mut place = start + 1;
+    while let Some(found) = json
+        .get(place..)
+        .and_then(|rest| memchr2(b'"', b'\\', rest))
+    {
+        place += found + 1;
+        if json.get(place - 1) == Some(&b'"') {
+            return place;
         }
+        place += 1;
     }
-    text.len()
+    json.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_texts_are_no_numbers() {
+        let mut digits = Digits::default();
+        digits
+            .read(r#"{"a\\": 1.10, "b": "2.20", "c\"": [-3.30, 4, "\\\"5.50"], "d": {"e": 1E5}}"#);
+        let written: Vec<&str> = digits.0.values().map(String::as_str).collect();
+        assert_eq!(written, ["1.10", "1E5", "-3.30"]);
+    }
 }
 /// A number as JSON is printed.
 fn printed(number: f64) -> String {

@@ -95,8 +95,8 @@ pub fn latency() -> anyhow::Result<Vec<Row>> {
             simulator(Config {
                 answers: Answers::Echo,
                 latency: Latency {
-                    first_token: Duration::ZERO,
-                    answer: Duration::from_millis(500),
+                    first_token: Duration::from_millis(500),
+                    answer: Duration::ZERO,
                 },
                 ..Config::default()
             })

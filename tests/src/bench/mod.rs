@@ -23,11 +23,12 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 19] = [
+const CASES: [(&str, Case); 20] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
     ("cpu", online::cpu_per_task),
+    ("large", online::large_prompts),
     ("sloppy", online::sloppy_writer),
     ("in-flight", online::ten_thousand_in_flight),
     ("scale", scale::million),

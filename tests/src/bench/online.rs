@@ -34,6 +34,31 @@ pub(super) fn many(records: u64, simulator: &Simulator, more: &str) -> Scene {
     scene
 }
 
+/// The same with records that bring their prompt, of so many bytes, and the plugin that sends it.
+pub(super) fn prompted(records: u64, bytes: usize, simulator: &Simulator) -> Scene {
+    let scene = Scene::new().asking(simulator).with_plugin("plugins/prompt");
+    let mut rows = String::new();
+    for number in 0..records {
+        let mut prompt = format!("Write about thing {number}.");
+        while prompt.len() < bytes {
+            prompt.push_str(" Say what it is made of and what it is for.");
+        }
+        let _ = writeln!(
+            rows,
+            r#"{{"id": "thing-{number}", "name": "Thing {number}", "category": "c{}", "prompt": "{prompt}"}}"#,
+            number % 8
+        );
+    }
+    scene.write("things.jsonl", &rows);
+    scene.write("write.md", "{{ record.prompt }}\n");
+    scene.write(
+        "batchgen.toml",
+        "[dataset]\npath = \"things.jsonl\"\n[component.note]\nplugin = \"prompt\"\n\
+         input = { record = [\"prompt\"] }\n[component.note.prompts]\nwrite = \"write.md\"\n",
+    );
+    scene
+}
+
 /// JSON Lines of so many records.
 pub(super) fn rows(records: u64) -> String {
     let mut rows = String::new();
@@ -90,29 +115,71 @@ pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
         ..Config::default()
     })?;
     let per_task = |cpu: f64| cpu / TASKS as f64 * 1e6;
-    let (mut host, mut pace, mut loops) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut host, mut prompt, mut pace, mut loops) = (vec![], vec![], vec![], vec![]);
     // They stay until the end: ext4 makes files more slowly where others were just removed.
     let mut scenes = Vec::new();
     for _ in 0..5 {
-        let scene = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", "64");
-        let measured = measure(scene.command(&["run", "--json"]))?;
-        ensure!(measured.ran.code == Some(0), "tasks failed");
-        host.push(per_task(measured.cpu));
-        pace.push(TASKS as f64 / measured.wall.as_secs_f64());
-        scenes.push(scene);
+        for (scene, times) in [
+            (many(TASKS, &simulator, ""), &mut host),
+            (prompted(TASKS, 400, &simulator), &mut prompt),
+        ] {
+            let scene = scene.with("BATCHGEN_CONCURRENCY", "64");
+            let measured = measure(scene.command(&["run", "--json"]))?;
+            ensure!(measured.ran.code == Some(0), "tasks failed");
+            times.push(per_task(measured.cpu));
+            pace.push(TASKS as f64 / measured.wall.as_secs_f64());
+            scenes.push(scene);
+        }
         loops.push(per_task(measure(bare(&simulator, TASKS, 64, false))?.cpu));
     }
-    let (host, bare) = (median(host), median(loops));
+    let (host, prompt, bare) = (median(host), median(prompt), median(loops));
     Ok(vec![
         Row::new(
             "host CPU per task with one call, 10,000 tasks, median of 5 runs",
             host,
             "µs",
-            Goal::AtMost(250.0),
+            Goal::AtMost(200.0),
+        ),
+        Row::new(
+            "the same with the plugin `prompt` and prompts of 400 bytes",
+            prompt,
+            "µs",
+            Goal::AtMost(230.0),
         ),
         Row::new("tasks per second, median", median(pace), "/s", Goal::None),
         Row::new("a bare loop's CPU per call, median", bare, "µs", Goal::None),
         Row::new("host over bare loop", host / bare, "×", Goal::None),
+    ])
+}
+
+/// CPU time and memory of the host with prompts of 100 KB.
+pub fn large_prompts() -> anyhow::Result<Vec<Row>> {
+    const TASKS: u64 = 1_000;
+    let simulator = simulator(Config {
+        answers: Answers::Echo,
+        ..Config::default()
+    })?;
+    let (mut cpu, mut memory) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let scene = prompted(TASKS, 100_000, &simulator).with("BATCHGEN_CONCURRENCY", "64");
+        let measured = measure(scene.command(&["run", "--json"]))?;
+        ensure!(measured.ran.code == Some(0), "tasks failed");
+        cpu.push(measured.cpu);
+        memory.push(measured.ran.summary().peak_memory() as f64 / 1e6);
+    }
+    Ok(vec![
+        Row::new(
+            "1,000 prompts of 100 KB, 64 at once: CPU of the host, median of 3 runs",
+            median(cpu),
+            "s",
+            Goal::AtMost(1.0),
+        ),
+        Row::new(
+            "peak memory, median",
+            median(memory),
+            "MB",
+            Goal::AtMost(80.0),
+        ),
     ])
 }
 
@@ -144,7 +211,7 @@ pub fn sloppy_writer() -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Memory of the host while ten thousand requests wait for their answers.
+/// Memory of the host while ten thousand requests of 1 KB wait for their answers.
 pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
     const REQUESTS: u64 = 10_000;
     let simulator = simulator(Config {
@@ -156,7 +223,7 @@ pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
         ..Config::default()
     })?;
     // A handful more, since the first ones go alone.
-    let scene = many(REQUESTS + HANDFUL, &simulator, "")
+    let scene = prompted(REQUESTS + HANDFUL, 1_000, &simulator)
         .with("BATCHGEN_CONCURRENCY", &REQUESTS.to_string())
         .with("BATCHGEN_REQUESTS_PER_MINUTE", "100000000");
     let measured = measure(scene.command(&["run", "--json"]))?;
@@ -164,7 +231,7 @@ pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
     let most = simulator.ledger().max_in_flight;
     Ok(vec![
         Row::new(
-            "requests in flight at once",
+            "requests of 1 KB by the plugin `prompt` in flight at once",
             most as f64,
             "",
             Goal::AtLeast(REQUESTS as f64),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::arrival::{Reader, Step};
-use super::body::lay_over;
+use super::body::{lay_over, turn, written};
 use super::endpoint::{Endpoint, Manner};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
@@ -55,7 +55,7 @@ impl Anthropic {
             }
             match message.role {
                 Role::System => system.push(json!({"type": "text", "text": message.content})),
-                role => messages.push(json!({"role": role.as_str(), "content": message.content})),
+                role => messages.push(turn(role, message.content)),
             }
         }
         let mut body = Map::new();
@@ -98,7 +98,7 @@ impl Provider for Anthropic {
     }
 
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
-        let body = self.body(call).to_string();
+        let body = written(&self.body(call));
         let is_stream = self.endpoint.streams(call.adaptations);
         Box::pin(self.http.ask(body, call, is_stream, Partial::default()))
     }

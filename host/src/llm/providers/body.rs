@@ -4,10 +4,30 @@ use serde_json::{Map, Value};
 
 use crate::llm::provider::Call;
 use crate::llm::render;
+use crate::llm::request::Role;
 
 /// About how many tokens a question has, for servers that do not count.
 pub(super) fn estimate(call: Call<'_>) -> u64 {
     render::bytes(call.request).div_ceil(4)
+}
+
+/// A message as an API takes it.
+pub(super) fn turn(role: Role, content: String) -> Value {
+    // Moved, and not copied as `json!` would.
+    let fields = [
+        ("role", Value::from(role.as_str())),
+        ("content", Value::from(content)),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
+/// The text of a body. What `Display` writes is the same, and takes several times as long for large texts.
+pub(super) fn written(body: &Value) -> String {
+    serde_json::to_string(body).unwrap_or_default()
 }
 
 /// Lays configured fields over a body: an object in an object field by field, anything else in its place.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::arrival::{Reader, Step};
-use super::body::lay_over;
+use super::body::{lay_over, turn, written};
 use super::endpoint::{Endpoint, Manner};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
@@ -76,7 +76,7 @@ impl OpenAi {
         }
         let messages = messages
             .into_iter()
-            .map(|message| json!({"role": message.role.as_str(), "content": message.content}));
+            .map(|message| turn(message.role, message.content));
         body.insert("messages".to_owned(), messages.collect());
         body.insert(
             self.manner.cap(adaptations).to_owned(),
@@ -128,7 +128,7 @@ impl Provider for OpenAi {
     }
 
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
-        let body = self.body(call).to_string();
+        let body = written(&self.body(call));
         Box::pin(self.ask(body, call))
     }
 
