@@ -1,7 +1,8 @@
 //! `cargo xtask snapshots`: makes the snapshots again and shows what changed, for review.
 //!
-//! With the name of a plugin it builds and runs that one only. Without `--accept` no reviewed snapshot changes. Completions that a snapshot needs and that were never recorded are
-//! recorded from the offline provider; those that exist are replayed, so nothing here needs a network or a key.
+//! With the name of a plugin it builds and runs that one only. Without `--accept` no reviewed snapshot changes.
+//! Completions that a snapshot needs and that were never recorded are recorded from the offline provider; those that
+//! exist are replayed, so nothing here needs a network or a key.
 
 use std::{
     fs,

@@ -58,6 +58,13 @@ struct Reserved {
     held: (u64, u64),
 }
 
+impl Booking {
+    /// About how many tokens the question has.
+    pub fn question(&self) -> u64 {
+        self.size.likely.input
+    }
+}
+
 /// What a call is booked as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Booked {

@@ -646,8 +646,9 @@ impl Permit {
             || (error.class == FailureClass::Overloaded && error.retry_after.is_some());
         let pauses = is_refusal && self.refused(state, now, error);
         if !is_refusal {
+            // Providers count a question that they fail to answer.
             let used = Size {
-                input: error.usage.input_tokens,
+                input: error.usage.input_tokens.max(self.booking.question()),
                 output: error.usage.output_tokens,
             };
             state.rates.settle(&self.booking, used);

@@ -184,12 +184,12 @@ fn what_cannot_be_packed_says_why() {
             &wat::parse_str("(module (import \"env\" \"f\" (func)))").unwrap(),
             manifest,
         ),
+        pack(component, manifest),
     ];
     insta::assert_snapshot!(shown.join("\n"));
-    scene.write("plugin.toml", manifest);
-    fs::write(scene.path("bare.wat.wasm"), component).unwrap();
-    scene.host(&["plugins", "pack", "bare.wat.wasm"]).ended(0);
-    let refused = scene.host(&["plugins", "pack", "bare.wasm"]).ended(2);
+    let packed = root().join("target/plugins/text.wasm");
+    let packed = packed.to_str().unwrap();
+    let refused = scene.host(&["plugins", "pack", packed]).ended(2);
     assert!(
         refused.stderr.contains("it has a manifest already"),
         "{}",

@@ -83,6 +83,24 @@ async fn a_minute_holds_no_more_than_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_question_of_a_call_that_failed_counts() {
+    let turnstile = Turnstile::new(&Settings {
+        limits: tokens(30, 60),
+        ..settings()
+    });
+    for _ in 0..2 {
+        assert!(!fail(
+            enter(&turnstile).await,
+            FailureClass::Transient,
+            None
+        ));
+    }
+    let start = Instant::now();
+    let _permit = enter(&turnstile).await;
+    assert_eq!(start.elapsed().as_secs(), 61);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_is_begun_goes_first() {
     let turnstile = Turnstile::new(&Settings {
         concurrency: Some(1),
