@@ -170,7 +170,7 @@ fn the_block_says_how_it_stands_at_any_width() {
         assert_eq!(screen.matches("elapsed").count(), 1, "{screen}");
         // Both failures are one line, and nothing is printed above the block.
         assert_eq!(
-            flat(&screen).matches("note: prompts.write").count(),
+            flat(&screen).matches("note: the field").count(),
             1,
             "{screen}"
         );
