@@ -74,7 +74,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The text files of the checkout: what git tracks or would add.
+/// The files of the checkout with their texts: what git tracks or would add. A picture has no text.
 pub struct Files(Vec<(String, String)>);
 
 impl Files {
@@ -91,11 +91,10 @@ impl Files {
         let mut files = Vec::new();
         for name in names.split_terminator('\0') {
             let path: PathBuf = workspace.root().join(name);
-            // git lists files that were deleted and not yet committed; files with other bytes are no text.
+            // git lists files that were deleted and not yet committed.
             let Ok(bytes) = fs::read(&path) else { continue };
-            if let Ok(text) = String::from_utf8(bytes) {
-                files.push((name.to_owned(), text));
-            }
+            let text = String::from_utf8(bytes).unwrap_or_default();
+            files.push((name.to_owned(), text));
         }
         Ok(Self(files))
     }

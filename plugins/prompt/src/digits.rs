@@ -103,6 +103,11 @@ fn behind_string(json: &[u8], start: usize) -> usize {
     json.len()
 }
 
+/// A number as JSON is printed.
+fn printed(number: f64) -> String {
+    Value::from(number).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,8 +120,4 @@ mod tests {
         let written: Vec<&str> = digits.0.values().map(String::as_str).collect();
         assert_eq!(written, ["1.10", "1E5", "-3.30"]);
     }
-}
-/// A number as JSON is printed.
-fn printed(number: f64) -> String {
-    Value::from(number).to_string()
 }
