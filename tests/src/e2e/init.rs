@@ -55,6 +55,25 @@ fn a_table_of_products_runs_at_once() {
 }
 
 #[test]
+fn a_name_that_one_record_lacks_is_still_the_name() {
+    let scene = scene();
+    scene.write(
+        "lamps.csv",
+        "sku,name,kind\nA-1,Nordic Lamp,lamp\nA-2,Desk Lamp,lamp\nA-3,,lamp\n",
+    );
+    let said = scene.host(&["init", "lamps.csv"]).ended(0);
+    assert!(
+        said.stdout
+            .contains("name      `name`: called so; one record has none, and fails"),
+        "{}",
+        said.stdout
+    );
+    scene.run(&[]).ended(3);
+    let files: Vec<String> = scene.content().into_keys().collect();
+    assert_eq!(files, ["description/a-1.md", "description/a-2.md"]);
+}
+
+#[test]
 fn what_is_written_is_commented() {
     let scene = scene();
     scene.write("products.csv", PRODUCTS);

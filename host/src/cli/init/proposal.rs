@@ -388,18 +388,31 @@ fn name(survey: &Survey, wish: Option<&str>, id: &Chosen) -> anyhow::Result<Chos
         }
         return Ok(Chosen::wished(name));
     }
+    // A field that is called so is the name even where some records lack it: these fail, and cost no other.
+    let able_by_name = |field: &Field| {
+        fit(&field.name, NAMES) > 0
+            && field.texts + field.numbers == field.filled
+            && field.filled * 2 > survey.records
+            && field.longest <= NAME_LONGEST
+    };
     let best = survey
         .fields
         .iter()
-        .filter(|field| able(field) && mean(field) <= NAME_MEAN && field.name != id.field)
+        .filter(|field| able(field) || able_by_name(field))
+        .filter(|field| mean(field) <= NAME_MEAN && field.name != id.field)
         .filter(|field| field.numbers * 2 < survey.records || fit(&field.name, NAMES) > 0)
         .map(|field| (fit(&field.name, NAMES), field))
-        .max_by_key(|(score, _)| *score);
+        .max_by_key(|(score, field)| (*score, field.filled));
     let by_id = fit(&id.field, NAMES);
     Ok(match best {
         Some((score, field)) if score > by_id => Chosen {
             field: field.name.clone(),
-            why: "called so, and a text in every record".to_owned(),
+            why: match survey.records - field.filled {
+                0 => "called so, and a text in every record".to_owned(),
+                _ if survey.grouped_by.is_some() => "called so".to_owned(),
+                1 => "called so; one record has none, and fails".to_owned(),
+                some => format!("called so; {some} records have none, and fail"),
+            },
         },
         _ if by_id > 0 => Chosen {
             field: id.field.clone(),
