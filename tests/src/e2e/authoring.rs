@@ -1,6 +1,7 @@
 //! What authors of plugins use: a project of their own, one record at a time, and the packing of what a compiler made.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -150,6 +151,30 @@ fn a_real_model_is_asked_and_the_rules_that_it_broke_are_shown() {
     );
     assert!(ran.stdout.contains("=== failed: "), "{}", ran.stdout);
     assert!(!scene.path(".batchgen").exists());
+}
+
+#[test]
+fn a_plugin_that_is_watched_runs_again_after_each_build_and_after_a_broken_one() {
+    let scene = Scene::new();
+    let built = |name: &str| root().join("target").join(name);
+    let file = scene.path("own.wasm");
+    fs::copy(built("example-plugins/summary.wasm"), &file).unwrap();
+    let arguments = ["plugins", "dev", "own.wasm", "--record", "oak", "--watch"];
+    let mut child = scene.command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut until = |wanted: &str| {
+        let found = lines.find(|line| line.as_ref().unwrap().contains(wanted));
+        assert!(found.is_some(), "the output ended before {wanted:?}");
+    };
+    until("=== summary/oak");
+    until("waiting until own.wasm is built anew");
+    fs::write(&file, "half a file").unwrap();
+    until("error: plugin own.wasm cannot be used");
+    until("waiting until own.wasm is built anew");
+    fs::copy(built("plugins/tags.wasm"), &file).unwrap();
+    until("=== tags/oak");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

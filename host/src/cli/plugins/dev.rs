@@ -4,9 +4,11 @@
 use std::env;
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -36,6 +38,7 @@ use crate::store::Store;
 #[command(after_help = "Examples:
   batchgen plugins dev safety-notes.wasm --record oak
   batchgen plugins dev safety-notes.wasm --model openai/gpt-4o-mini
+  batchgen plugins dev safety-notes.wasm --watch
 
 Exit codes: 0 done, 2 usage or configuration, 3 it failed, 5 provider cannot go on.")]
 pub(super) struct DevArgs {
@@ -47,12 +50,73 @@ pub(super) struct DevArgs {
         hide_env_values = true
     )]
     model: Option<String>,
+    /// Run it again each time that the file is built anew, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     workbench: WorkbenchArgs,
 }
 
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Runs the subcommand.
 pub(super) fn perform(args: &DevArgs) -> Result<Exit, Failure> {
+    if !args.watch {
+        return once(args);
+    }
+    let mut watched = Watched::new(&args.workbench.file);
+    loop {
+        if let Err(failure) = once(args) {
+            say(&format!("error: {:#}\n", failure.error));
+        }
+        let file = args.workbench.file.display();
+        say(&format!(
+            "\nwaiting until {file} is built anew; Ctrl-C ends\n\n"
+        ));
+        watched.wait();
+    }
+}
+
+/// A file that is built now and then.
+struct Watched<'a> {
+    file: &'a Path,
+    seen: Option<Stamp>,
+}
+
+/// What changes when a file is written: its time and its length.
+type Stamp = (SystemTime, u64);
+
+impl Watched<'_> {
+    fn new(file: &Path) -> Watched<'_> {
+        Watched {
+            file,
+            seen: stamp(file),
+        }
+    }
+
+    /// Waits until the file has changed and is no longer being written. While it is gone, it is being built.
+    fn wait(&mut self) {
+        let mut before = None;
+        loop {
+            thread::sleep(LOOK);
+            let now = stamp(self.file);
+            if now.is_some() && now != self.seen && now == before {
+                self.seen = now;
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// One round over the records.
+fn once(args: &DevArgs) -> Result<Exit, Failure> {
     let plugin = load::load(&engine()?, &args.workbench.file).map_err(Failure::usage)?;
     let mut workbench = Workbench::new(&args.workbench, plugin, args.model.as_deref())?;
     if args.workbench.record.is_empty() {
@@ -197,5 +261,6 @@ impl Drop for Answers {
 
 /// A closed standard output is no reason to fail.
 fn say(text: &str) {
-    let _ = write!(io::stdout(), "{text}");
+    let mut out = io::stdout();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
