@@ -85,10 +85,11 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
                 "fault": file.fault}),
             );
         } else {
-            display.print(&match file.fault {
-                None => file.path,
-                Some(fault) => format!("{} is refused: {fault}", file.path),
-            });
+            match file.fault {
+                None if args.dry_run => display.print(&file.path),
+                None => display.note(&file.path),
+                Some(fault) => display.print(&format!("{} is refused: {fault}", file.path)),
+            }
         }
     })
     .await
@@ -101,7 +102,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
             (true, true) => "would be put back",
             (true, false) => "put back and accepted",
         };
-        display.print(&format!(
+        display.note(&format!(
             "{adopted} edited {files} {what}, {refused} refused"
         ));
     }

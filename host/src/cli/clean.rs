@@ -21,7 +21,7 @@ use crate::store::{Leftover, LeftoverCount, Store, TaskId, Why};
   batchgen clean --deleted --moved
 
 A file that was edited by hand is listed and kept, unless --force is given. Answers that were paid \
-    for stay in the journal.\n\nExit codes: 0 done, 1 a file could not be removed, 2 usage or configuration.")]
+    for stay in the journal.\n\nExit codes: 0 done, 2 usage or configuration, 3 a file could not be removed.")]
 pub(super) struct CleanArgs {
     /// Remove files of records that are no longer in the dataset
     #[arg(long)]
@@ -52,6 +52,8 @@ pub(super) fn perform(args: &CleanArgs, display: &Display) -> Result<Exit, Failu
 }
 
 async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
+    let only_lists = !(args.deleted || args.dropped || args.moved);
+    let tells = args.json || only_lists || !display.is_quiet();
     let State { store, indexed } = State::open(&project).await?;
     let root = &project.settings.config.output.directory;
     let names = project.known_components();
@@ -105,7 +107,9 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                     "failed"
                 });
                 *counts.entry(done).or_default() += 1;
-                tell(&leftover, done, args.json);
+                if tells {
+                    tell(&leftover, done, args.json);
+                }
                 if removes && matches!(done, "removed" | "gone") {
                     gone.push(leftover);
                 }
@@ -123,7 +127,7 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
             .collect();
         let text = if parts.is_empty() {
             "no file is left over".to_owned()
-        } else if args.deleted || args.dropped || args.moved {
+        } else if !only_lists {
             parts.join("; ")
         } else {
             format!(
@@ -131,10 +135,10 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                 parts.join("; ")
             )
         };
-        say(&format!("{text}\n"));
+        display.say(&format!("{text}\n"));
     }
     Ok(if counts.contains_key("failed") {
-        Exit::Internal
+        Exit::Partial
     } else {
         Exit::Done
     })

@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::display::say;
+use super::display::say_raw;
 use super::exit::Exit;
 use super::program;
 
@@ -22,6 +22,6 @@ pub(super) struct CompletionsArgs {
 pub(super) fn perform(args: &CompletionsArgs, mut command: Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, program::name(), &mut script);
-    say(&String::from_utf8_lossy(&script));
+    say_raw(&String::from_utf8_lossy(&script));
     Exit::Done
 }

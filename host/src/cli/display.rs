@@ -71,6 +71,13 @@ impl Display {
             self.print(text);
         }
     }
+
+    /// Says on standard output what was done; a quiet display does not.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            say(text);
+        }
+    }
 }
 
 /// Whether colours are wanted (https://no-color.org).

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::ProjectArgs;
-use super::display::{emit, say};
+use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::block_on;
 use super::settings::Settings;
@@ -96,7 +96,7 @@ impl Check {
 }
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &DoctorArgs) -> Result<Exit, Failure> {
+pub(super) fn perform(args: &DoctorArgs, display: &Display) -> Result<Exit, Failure> {
     let mut worst = State::Good;
     let mut only_providers = true;
     let mut problems = 0;
@@ -108,7 +108,7 @@ pub(super) fn perform(args: &DoctorArgs) -> Result<Exit, Failure> {
         }
         if args.json {
             emit(&json!({"event": "check", "check": check}));
-        } else {
+        } else if check.state != State::Good || !display.is_quiet() {
             say(&line(&check));
         }
     };
@@ -139,7 +139,7 @@ pub(super) fn perform(args: &DoctorArgs) -> Result<Exit, Failure> {
         State::Good | State::Warning => Exit::Done,
     };
     if !args.json {
-        say(match (problems, worst) {
+        display.say(match (problems, worst) {
             (0, State::Good) => "\nall is well: `batchgen run` can start\n",
             (0, _) => "\nnothing is in the way: `batchgen run` can start\n",
             (1, _) => "\none problem is in the way of `batchgen run`\n",

@@ -216,7 +216,8 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
             return End {
                 kind: EndKind::Failed,
                 exit_code: exit as u8,
-                cause: Some(error.to_string()),
+                // The hint behind it is for who started the run.
+                cause: error.to_string().lines().next().map(str::to_owned),
             };
         }
     };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::display::{Display, say};
+use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::{embedded, program, settings};
@@ -93,7 +93,7 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
     };
     let proposal = Proposal::of(&survey, &wish)?;
     let path = seen_from(&args.config, &args.dataset)?;
-    let model = model(args)?;
+    let model = model(args, display)?;
     let text = file::text(&survey, &proposal, &path, &model);
     check(&args.config, &text)?;
     if let Some(folder) = args.config.parent() {
@@ -106,7 +106,7 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         file.write_all(text.as_bytes())
     };
     write().with_context(|| format!("cannot write {}", args.config.display()))?;
-    say(&told(args, &survey, &proposal, &model));
+    display.say(&told(args, &survey, &proposal, &model));
     let plugins = match &args.plugins {
         Some(plugins) => plugins.clone(),
         None => settings::plugins_directory(&Config::read(&args.config)?),
@@ -145,10 +145,10 @@ fn explained(error: DatasetError, file: &Path) -> anyhow::Error {
 }
 
 /// The model that the configuration is to name: as it was said, or as a person at a terminal says now.
-fn model(args: &InitArgs) -> anyhow::Result<String> {
+fn model(args: &InitArgs, display: &Display) -> anyhow::Result<String> {
     let named = match &args.model {
         Some(model) => Some(model.clone()),
-        None if io::stdin().is_terminal() && io::stderr().is_terminal() => asked_for()?,
+        None if is_asked(display) => asked_for()?,
         None => None,
     };
     let model = named.unwrap_or_else(|| offline::NAME.to_owned());
@@ -164,17 +164,27 @@ fn model(args: &InitArgs) -> anyhow::Result<String> {
     Ok(model)
 }
 
+/// Whether there is a person who can answer.
+fn is_asked(display: &Display) -> bool {
+    !display.is_quiet() && io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 fn asked_for() -> anyhow::Result<Option<String>> {
     let mut out = io::stderr();
     // A terminal that is gone gives no answer either.
     let _ = write!(
         out,
-        "Model, as provider/model (openai/gpt-4o-mini, anthropic/claude-haiku-4-5, ...).\n\
-         Nothing stands for `offline`, which writes placeholders and needs no key: "
+        "Which model is to write? Type provider/model, for example\n\
+         openai/gpt-4o-mini or anthropic/claude-haiku-4-5.\n\
+         Press Enter for `offline`: placeholders, without a key.\n\
+         model [offline]: "
     );
     let _ = out.flush();
     let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
+    if io::stdin().read_line(&mut line)? == 0 {
+        // The end of the input leaves the cursor behind the question.
+        let _ = writeln!(out);
+    }
     let line = line.trim();
     Ok((!line.is_empty()).then(|| line.to_owned()))
 }

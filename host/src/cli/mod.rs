@@ -70,7 +70,7 @@ Variables of the environment are also read from `.env` beside batchgen.toml; the
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print only what is wrong: no progress, no summary
+    /// Print only what is wrong: no progress, no summary; commands that only show something show it
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     quiet: bool,
 }
@@ -109,11 +109,12 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
     let cli = match (parsed, environment) {
         // Help and version are no errors, and need no environment.
         (Err(error), _) if !error.use_stderr() => {
-            print_help(&error);
+            display::say(&styled(&error, std::io::stdout().is_terminal()));
             return Exit::Done.into();
         }
         (_, Err(error)) => {
-            Display::new(false, false).print(&format!("error: {error:#}"));
+            Display::new(std::io::stderr().is_terminal(), false)
+                .print(&format!("error: {error:#}"));
             return Exit::Usage.into();
         }
         (Err(error), _) => {
@@ -122,8 +123,8 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect();
             let error = misspelt::explained(error, &mut command(), &given);
-            // Nothing can be said if the terminal is gone.
-            let _ = error.print();
+            let text = styled(&error, std::io::stderr().is_terminal());
+            Display::new(std::io::stderr().is_terminal(), false).print(text.trim_end());
             return Exit::Usage.into();
         }
         (Ok(cli), Ok(())) => cli,
@@ -145,7 +146,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
 fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::perform(&args, display),
-        Command::Doctor(args) => doctor::perform(&args),
+        Command::Doctor(args) => doctor::perform(&args, display),
         Command::Run(args) => run::perform(&args, display),
         Command::Status(args) => status::perform(&args),
         Command::View(args) => view::perform(&args, display),
@@ -168,19 +169,37 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
     }
 }
 
-/// The whole command line.
+/// The whole command line. A negative number is refused as what it is, and not as a flag that nobody knows.
 fn command() -> clap::Command {
-    Cli::command()
+    with_negative_numbers(Cli::command())
 }
 
-fn print_help(error: &clap::Error) {
-    let help = error.render();
-    let plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
-    display::say(&if plain {
-        help.to_string()
-    } else {
-        help.ansi().to_string()
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|below| below.get_name().to_owned())
+        .collect();
+    let command = command.mut_args(|flag| {
+        let takes_value = flag.get_action().takes_values() && !flag.is_positional();
+        if takes_value {
+            flag.allow_negative_numbers(true)
+        } else {
+            flag
+        }
     });
+    names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, with_negative_numbers)
+    })
+}
+
+/// Help, or what is wrong with the arguments; with colours on a terminal that wants them.
+fn styled(message: &clap::Error, on_terminal: bool) -> String {
+    let text = message.render();
+    if on_terminal && std::env::var_os("NO_COLOR").is_none() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    }
 }
 
 /// Variables of the environment that stand for flags.

@@ -45,7 +45,7 @@ pub(super) fn perform(args: &PluginsArgs, display: &Display) -> Result<Exit, Fai
         Command::List(args) => list::perform(args, display),
         Command::Inspect(args) => inspect::perform(args),
         Command::Lock(args) => lock::perform(args, display),
-        Command::Check(args) => check::perform(args),
+        Command::Check(args) => check::perform(args, display),
         Command::Dev(args) => dev::perform(args),
         Command::New(args) => new::perform(args, display),
         Command::Pack(args) => pack::perform(args, display),

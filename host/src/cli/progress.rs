@@ -158,6 +158,10 @@ impl Shower {
     fn redraw(&self) {
         if let (Manner::Block(bar), Some(screen)) = (&self.manner, self.display.screen()) {
             let (view, lanes) = self.look();
+            // The run has not looked yet at what there is to do.
+            if view.components.is_empty() {
+                return;
+            }
             bar.set_message(block::block(
                 &view,
                 &self.meter.failure_kinds(),

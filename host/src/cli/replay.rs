@@ -1,13 +1,12 @@
 //! `batchgen replay`: one task again, offline, from what it was told. It reads, and changes nothing.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 
 use clap::Args;
 use similar::TextDiff;
 
 use super::args::ProjectArgs;
-use super::display::Display;
+use super::display::{Display, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State};
 use crate::dataset::Record;
@@ -61,8 +60,9 @@ pub(super) fn perform(args: &ReplayArgs, display: &Display) -> Result<Exit, Fail
         )));
     };
     let (text, exit) = render_all(&replayed, args.prompts);
-    // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{text}");
+    if exit != Exit::Done || args.prompts || !display.is_quiet() {
+        say(&text);
+    }
     Ok(exit)
 }
 

@@ -43,7 +43,13 @@ pub(super) fn perform(args: &StatusArgs) -> Result<Exit, Failure> {
 /// The last snapshot of the run that goes on, or of the one that ended last.
 pub(super) fn last(place: &StateArgs) -> Result<Snapshot, Failure> {
     let (state, _) = places(place)?;
-    match standing(&state).map_err(Failure::internal)? {
+    let found = standing(&state).map_err(|error| {
+        Failure::usage(anyhow!(
+            "cannot look at the state {}: {error}\nhint: see that you may read its directory",
+            state.display()
+        ))
+    })?;
+    match found {
         Standing::Run(snapshot) => Ok(*snapshot),
         Standing::Held(process) => Err(Failure::usage(anyhow!(
             "process {process} holds the state {}, and tells nothing of a run yet\nhint: ask again in a moment",

@@ -39,10 +39,10 @@ enum Command {
 pub(super) fn perform(args: &StoreArgs, display: &Display) -> Result<Exit, Failure> {
     match &args.command {
         Command::Stats(args) => stats::perform(args),
-        Command::Prune(args) => prune::perform(args),
-        Command::Verify(args) => verify::perform(args),
+        Command::Prune(args) => prune::perform(args, display),
+        Command::Verify(args) => verify::perform(args, display),
         Command::Export(args) => export::perform(args, display),
-        Command::Recover(args) => recover::perform(args),
+        Command::Recover(args) => recover::perform(args, display),
     }
 }
 

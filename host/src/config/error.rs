@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {}: {cause}\nhint: name an existing file with --config FILE", file.display())]
+    #[error("cannot read the configuration {}: {cause}\nhint: name a file that you may read with --config FILE", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,

@@ -206,7 +206,7 @@ fn key(pieces: &[Piece], without_quotations: bool) -> String {
 }
 
 /// The one sentence of a cause: the rules that an answer broke, where it tells any, and else its first line.
-fn sentence(cause: &str) -> Cow<'_, str> {
+pub fn sentence(cause: &str) -> Cow<'_, str> {
     let mut lines = cause.lines();
     let first = lines.next().unwrap_or_default();
     let rules: Vec<&str> = lines

@@ -484,6 +484,10 @@ impl Statistics {
     /// Seconds to the end, by what takes longest at its recent pace. Tasks end all the time, and records only when
     /// all their tasks have, so tasks tell it sooner; and where a model is asked, calls are what is waited for.
     fn eta(&self, now: Duration, records_left: u64, tasks: u64, tasks_done: u64) -> Option<f64> {
+        // Nobody has looked yet at what there is to do.
+        if self.components.is_empty() && self.records_wanted() == 0 {
+            return None;
+        }
         let left = tasks.saturating_sub(tasks_done);
         if left == 0 {
             return span(records_left as f64, self.records.per_second(now));

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -371,7 +372,10 @@ fn read(engine: &Engine, origin: Origin) -> Result<Plugin, PluginError> {
         cause,
         hint: hint.to_owned(),
     };
-    let unreadable = |error: std::io::Error| refused((error.to_string(), REBUILD));
+    let unreadable = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => refused(("there is no such file".to_owned(), "check its path")),
+        _ => refused((error.to_string(), "see that it is a file that you may read")),
+    };
     let metadata = origin.file().map(fs::metadata).transpose();
     let metadata = metadata.map_err(unreadable)?;
     if let Some(length) = metadata

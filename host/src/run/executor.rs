@@ -208,10 +208,8 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let state = run.store.file();
     let left = Left::by(state);
     let clean = left.is_certain(run.store.runs_are_settled()?);
-    let unfinished =
-        Unfinished::start(state, left.clone(), clean).map_err(|error| RunError::Output {
-            cause: format!("cannot write beside {}: {error}", state.display()),
-        })?;
+    let unfinished = Unfinished::start(state, left.clone(), clean)
+        .map_err(|error| StoreError::beside(state, &error))?;
     let number = run.store.begin_run().await?;
     let names: Vec<String> = run
         .components

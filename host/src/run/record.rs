@@ -216,6 +216,13 @@ async fn run_component(
             Ok(End::Interrupted)
         }
         Ended::HeldBack => {
+            if let (None, Some(class)) = (&held_back, task.failed_before()) {
+                tell(Signal::Lost(Loss {
+                    by: format!("{} ({class})", task.component.name),
+                    parked: false,
+                }));
+                return Box::pin(stays_failed(&task, class)).await;
+            }
             // Only what is held back ends so.
             let Some((outcome, loss)) = held_back.or_else(|| held(&task)) else {
                 tell(Signal::Interrupted);
@@ -297,12 +304,39 @@ fn before(task: &Task<'_>) -> Option<Ready> {
 /// Why a task does not begin although nothing that it depends on stands in its way: its component is held.
 fn held(task: &Task<'_>) -> Option<(LastOutcome, Loss)> {
     let component = &task.component.name;
-    let cause = task.context.repeated.cause(component)?;
+    let (_, cause) = task.context.repeated.held_for(component)?;
     let loss = Loss {
         by: format!("the first tasks of {component}, which all failed for one cause: {cause}"),
         parked: false,
     };
     Some((LastOutcome::Blocked, loss))
+}
+
+/// Ends a task that failed before and is not tried again, since its component is held: it stays failed, and is not blocked.
+async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, StoreError> {
+    let Task {
+        context,
+        component,
+        record,
+        ..
+    } = *task;
+    let Some(before) = task.checkpoint else {
+        return Ok(End::Final(TaskEnd::Failed));
+    };
+    let cause = before.cause.as_deref().unwrap_or_default();
+    let again = Again::Rerun;
+    context
+        .meter
+        .task_failed(record, &component.name, class, cause, again);
+    // A person may have chosen it, or it was begun, so that it is due in the state.
+    let point = Checkpoint {
+        outcome: LastOutcome::Failed(class),
+        parked: false,
+        ..before.clone()
+    };
+    let written = context.output.write(None, point).await;
+    durable(context, written.await);
+    Ok(End::Final(TaskEnd::Failed))
 }
 
 /// Ends a task that cannot begin: blocked, or skipped with its record.

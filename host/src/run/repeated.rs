@@ -58,11 +58,15 @@ impl RepeatedFailures {
         self.held(component).load(Ordering::Relaxed)
     }
 
-    /// Why the component is held, if it is.
-    pub fn cause(&self, component: &str) -> Option<String> {
+    /// Class and cause for which the component is held, if it is.
+    pub fn held_for(&self, component: &str) -> Option<(FailureClass, String)> {
         let trial = self.find(component)?;
-        let held = trial.held.load(Ordering::Relaxed);
-        held.then(|| trial.first().cause.clone())
+        if !trial.held.load(Ordering::Relaxed) {
+            return None;
+        }
+        let first = trial.first();
+        let (class, _) = first.alike.as_ref()?;
+        Some((*class, first.cause.clone()))
     }
 
     /// A task of the component succeeded, now or in an earlier run.
@@ -146,7 +150,10 @@ mod tests {
             failures.failed("text", "last", CLASS, "last has 3 words", true),
             Some(PAID)
         );
-        assert_eq!(failures.cause("text").unwrap(), "last has 3 words");
+        assert_eq!(
+            failures.held_for("text").unwrap(),
+            (CLASS, "last has 3 words".to_owned())
+        );
         assert!(!failures.is_held("tags"), "the others go on");
     }
 

@@ -17,6 +17,7 @@ use super::output::{Written, stamp};
 use super::relocate::relocate;
 use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
+use crate::core::causes;
 use crate::core::change::Change;
 use crate::core::class::FailureClass;
 use crate::core::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
@@ -185,11 +186,24 @@ impl Task<'_> {
     fn note_failure(&self, class: FailureClass, cause: &str, is_paid: bool) {
         let (component, record) = (&self.component.name, &self.record.id);
         let repeated = &self.context.repeated;
+        let cause = &*causes::sentence(cause);
         if let Some(times) = repeated.failed(component, record, class, cause, is_paid) {
             self.context.meter.tell(Event::Note(format!(
                 "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
                  succeeded: {cause}; mend that and run again"
             )));
+        }
+    }
+
+    /// How the task failed in an earlier run, if its component is held now, so that it cannot be tried again.
+    pub fn failed_before(&self) -> Option<FailureClass> {
+        let (held_for, _) = self.context.repeated.held_for(&self.component.name)?;
+        let before = self.checkpoint?;
+        match before.outcome {
+            LastOutcome::Failed(class) => Some(class),
+            // Chosen to be run again, which its cause outlives.
+            LastOutcome::Due => before.cause.as_ref().map(|_| held_for),
+            LastOutcome::Done | LastOutcome::Blocked | LastOutcome::Skipped => None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with the state.
 
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -10,8 +12,28 @@ use crate::dataset::DatasetError;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be opened.
-    #[error("cannot open the state {}: {cause}\nhint: see that its directory is there and that you may write into it, or name another file with --state FILE", file.display())]
+    #[error("cannot open the state {}: {cause}\nhint: see that you may read and write it and its directory, or name another file with --state FILE", file.display())]
     Open {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// There is none.
+    #[error("there is no state {}, so nothing was run yet\nhint: `batchgen run` makes it; another one is named with --state FILE", file.display())]
+    Missing {
+        /// Where it was looked for.
+        file: PathBuf,
+    },
+    /// It is to be written anew, and is there.
+    #[error("{} is there already, and a recovery writes a new file\nhint: name a file that is not there", file.display())]
+    Exists {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Nothing of it can be read.
+    #[error("nothing can be read of the state {}: {cause}\nhint: move it away and run again: files that are there stay, and answers are asked for anew", file.display())]
+    Lost {
         /// The file.
         file: PathBuf,
         /// Why.
@@ -76,11 +98,30 @@ impl StoreError {
 
     /// What SQLite says about a file that is being opened.
     pub(super) fn opening(file: &Path, error: &rusqlite::Error) -> StoreError {
-        let (file, cause) = (file.to_owned(), error.to_string());
         if is_damage(error) {
-            StoreError::Damaged { file, cause }
-        } else {
-            StoreError::Open { file, cause }
+            return StoreError::of(file, error);
+        }
+        // The system says more exactly what stands in the way.
+        let cause = match File::open(file) {
+            Err(error) => error.to_string(),
+            Ok(_) if file.is_dir() => "it is a directory".to_owned(),
+            Ok(_) => error.to_string(),
+        };
+        StoreError::Open {
+            file: file.to_owned(),
+            cause,
+        }
+    }
+
+    /// A file beside the state cannot be written.
+    pub(crate) fn beside(state: &Path, error: &io::Error) -> StoreError {
+        let file = state.to_owned();
+        let cause = format!("cannot write beside it: {error}");
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                StoreError::Open { file, cause }
+            }
+            _ => StoreError::Failed { file, cause },
         }
     }
 }
@@ -94,7 +135,9 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 fn hint(cause: &str) -> &'static str {
-    if cause.contains("full") {
+    if cause.contains("readonly") {
+        "see that you may write the file and its directory, or name another file with --state FILE"
+    } else if cause.contains("full") || cause.contains("No space") {
         "the disk is full: make room and run again; nothing that was paid for is lost"
     } else {
         "check the disk and run again; what was acknowledged is in the file"

@@ -116,12 +116,6 @@ impl Store {
     /// # Errors
     /// When there is none, or it is not of this version.
     pub fn open_reading(path: &Path) -> Result<Store, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Open {
-                file: path.to_owned(),
-                cause: "there is no such file, so nothing was run yet".to_owned(),
-            });
-        }
         let reader = schema::open_to_read(path)?;
         let found = migrate::version(&reader).map_err(|error| StoreError::opening(path, &error))?;
         let (file, known) = (path.to_owned(), migrate::VERSION);

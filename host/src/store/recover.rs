@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 use serde::Serialize;
@@ -47,13 +48,20 @@ const TABLES: [&str; 11] = [
 /// When `new` exists or cannot be written, or nothing of `old` can be read.
 pub fn recover(old: &Path, new: &Path) -> Result<Vec<Saved>, StoreError> {
     if new.exists() {
-        return Err(StoreError::Open {
+        return Err(StoreError::Exists {
             file: new.to_owned(),
-            cause: "it exists already, and a recovery writes a new file".to_owned(),
         });
     }
     let damaged = schema::open_to_read(old)?;
-    let found = migrate::version(&damaged).map_err(|error| StoreError::opening(old, &error))?;
+    let unreadable = |error: rusqlite::Error| match StoreError::opening(old, &error) {
+        StoreError::Damaged { file, cause } => StoreError::Lost { file, cause },
+        error => error,
+    };
+    // Else SQLite refuses all of a file that was cut off.
+    damaged
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)
+        .map_err(unreadable)?;
+    let found = migrate::version(&damaged).map_err(unreadable)?;
     if !(1..=migrate::VERSION).contains(&found) {
         return Err(StoreError::Version {
             file: old.to_owned(),

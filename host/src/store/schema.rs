@@ -1,6 +1,8 @@
 //! Opens the file, with the settings that make a write durable. What the tables are is in `migrate`;
 //! `docs/STATE.md` describes them for people who query the file with the `sqlite3` shell.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -32,6 +34,17 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 /// that the WAL can be cut.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
+    let file = path.to_owned();
+    match fs::metadata(path) {
+        // An empty file is a state in which nothing was ever written.
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => {
+            return Err(StoreError::Missing { file });
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(StoreError::Missing { file });
+        }
+        Ok(_) | Err(_) => {}
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     prepare_once(&connection).map_err(failed)?;

@@ -94,7 +94,7 @@ const LAWS: [(&str, &str, &str); 9] = [
     (
         "a task is of no dataset or run",
         "SELECT record || ' ' || component FROM task
-         WHERE dataset NOT IN (SELECT id FROM dataset) OR run NOT IN (SELECT id FROM run)",
+         WHERE dataset NOT IN (SELECT id FROM dataset) OR (run <> 0 AND run NOT IN (SELECT id FROM run))",
         RECOVER,
     ),
     (

@@ -226,7 +226,8 @@ fn commit(
     })();
     waiting.extend(group.drain(..).filter_map(|(_, acknowledge)| acknowledge));
     let result = result.map_err(|error: rusqlite::Error| StoreError::of(file, &error));
-    if let Err(error) = &result {
+    // Who waits is told, and says it.
+    if let (Err(error), true) = (&result, waiting.is_empty()) {
         tracing::error!("{error}");
     }
     for acknowledge in waiting {

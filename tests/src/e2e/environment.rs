@@ -80,6 +80,55 @@ fn a_quiet_run_prints_only_what_is_wrong() {
     );
 }
 
+/// What was done is not said, and neither is what is well.
+#[test]
+fn every_command_that_does_something_can_be_quiet() {
+    let scene = Scene::new();
+    scene.write("shop.csv", "id,name,category\nlamp,Lamp,light\n");
+    scene.run(&["--category", "stone"]).ended(0);
+    scene.write("content/text/granite-laser-cleaning.md", "Edited.\n");
+    for command in [
+        "init shop.csv --config shop.toml",
+        "doctor --model offline",
+        "accept",
+        "clean --deleted --moved --dropped",
+        "export rows.jsonl",
+        "failures --export failures.jsonl",
+        "report",
+        "retry",
+        "replay granite tags",
+        "store verify",
+        "store prune",
+        "store export tasks --to tasks.jsonl",
+        "store recover .batchgen/state.db new.db",
+        "plugins lock",
+        "plugins check plugins/tags.wasm",
+        "plugins new quiet-notes --lang python",
+        "run --category stone",
+    ] {
+        let words: Vec<&str> = command.split(' ').chain(["-q"]).collect();
+        let ran = scene.host(&words).ended(0);
+        assert_eq!(
+            (ran.stdout.as_str(), ran.stderr.as_str()),
+            ("", ""),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn a_negative_number_is_refused_as_a_number() {
+    let scene = Scene::new();
+    for flag in ["--limit", "--max-cost", "--concurrency"] {
+        let ran = scene.host(&["run", flag, "-1"]).ended(2);
+        assert!(
+            ran.stderr.contains("invalid value '-1'"),
+            "{flag}: {}",
+            ran.stderr
+        );
+    }
+}
+
 #[test]
 fn completions_are_there_for_every_shell() {
     let scene = Scene::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::scene::{KEY, Ran, Scene, until};
-use crate::simulator::{Config, Fault, FaultKind, Latency, Simulator, When};
+use crate::simulator::{Answers, Config, Fault, FaultKind, Latency, Simulator, When};
 
 /// A provider whose filter withholds every answer on titanium.
 fn filtering() -> Simulator {
@@ -330,4 +330,64 @@ fn without_a_state_there_is_nothing_to_tell() {
         );
     }
     assert!(!scene.path(".batchgen").exists());
+}
+
+/// Tasks that failed are failed and those that were not begun are blocked, in a run and in a retry, on every screen.
+#[test]
+fn a_component_that_is_held_counts_the_same_everywhere() {
+    let simulator = Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        answers: Answers::Echo,
+        latency: Latency {
+            answer: Duration::from_millis(20),
+            ..Latency::default()
+        },
+        ..Config::default()
+    })
+    .unwrap();
+    let scene = Scene::new()
+        .with_plugins("plugins")
+        .asking(&simulator)
+        .with("BATCHGEN_CONCURRENCY", "4");
+    let things = (1..=60).map(|number| {
+        format!("{{\"id\": \"t{number}\", \"name\": \"T{number}\", \"category\": \"x\"}}\n")
+    });
+    scene.write("things.jsonl", &things.collect::<String>());
+    scene.write(
+        "batchgen.toml",
+        "[dataset]\npath = \"things.jsonl\"\n[plugins]\nimplicit = false\n[component.note]\nplugin = \"prompt\"\n\
+         prompts.write.text = \"Write on {{ record.name }}.\"\noptions = { min-words = 50 }\n",
+    );
+    let told = || {
+        let said = scene.host(&["failures", "--json"]).ended(0).stdout;
+        let told: Value = serde_json::from_str(&said).unwrap();
+        let groups = told["groups"].as_array().unwrap().clone();
+        let failed: u64 = groups
+            .iter()
+            .map(|group| group["tasks"].as_u64().unwrap())
+            .sum();
+        let causes = groups
+            .iter()
+            .map(|group| group["causes"].as_array().unwrap().len());
+        assert_eq!(causes.sum::<usize>(), 1, "{said}");
+        (
+            failed,
+            told["blocked"].as_u64().unwrap(),
+            told["due"].as_u64().unwrap(),
+        )
+    };
+    let summary = scene.run(&[]).ended(3).summary();
+    let (failed, blocked) = (summary.count("failed"), summary.count("blocked"));
+    assert!(failed >= 10 && blocked > 0, "{failed}, {blocked}");
+    assert_eq!(failed + blocked, 60);
+    assert_eq!(told(), (failed, blocked, 0));
+
+    let again = scene.host(&["retry", "--json"]).ended(3).summary();
+    assert_eq!((again.count("failed"), again.count("blocked")), (failed, 0));
+    assert_eq!(told(), (failed, blocked, 0));
+
+    let after = scene.run(&[]).ended(3).summary();
+    assert!(after.count("failed") >= failed);
+    assert_eq!(after.count("failed") + after.count("blocked"), 60);
+    assert_eq!(told(), (after.count("failed"), after.count("blocked"), 0));
 }

@@ -1,6 +1,6 @@
 //! What a person sees on a terminal, through a real pseudo-terminal and an emulator of what draws on it.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::num::NonZero;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
@@ -79,6 +79,37 @@ impl Terminal {
             );
         }
     }
+}
+
+impl Terminal {
+    /// All lines that were printed, once the program has ended. Those of the block are of the terminal's width, and are
+    /// drawn by moving the cursor.
+    fn printed(mut self) -> Vec<String> {
+        self.child.wait().unwrap();
+        while let Ok(bytes) = self.bytes.recv_timeout(PATIENCE) {
+            self.raw.extend(bytes);
+        }
+        let text = String::from_utf8_lossy(&self.raw).into_owned();
+        let lines = text.split("\r\n").flat_map(|line| line.split('\r'));
+        lines
+            .filter(|line| {
+                !line.contains("\u{1b}[1A") && !line.contains('█') && !line.contains('░')
+            })
+            .map(console_free)
+            .collect()
+    }
+}
+
+/// A line without what moves the cursor or sets colours.
+fn console_free(line: &str) -> String {
+    let mut text = String::new();
+    let mut parts = line.split('\u{1b}');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|letter: char| letter.is_ascii_alphabetic());
+        text.push_str(end.map_or("", |end| &part[end + 1..]));
+    }
+    text
 }
 
 impl Drop for Terminal {
@@ -203,4 +234,75 @@ fn a_low_terminal_shows_what_matters_most() {
     let mut terminal = Terminal::start(&scene, &run, 60, 9);
     let screen = terminal.showing(&["14/20", "elapsed", "2 × note"]);
     assert_eq!(screen.matches("elapsed").count(), 1, "{screen}");
+}
+
+/// Whatever a command prints, it is no wider than the terminal; a word that is longer is not broken.
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let scene = scene(&simulator);
+    for arguments in [
+        "run",
+        "run",
+        "plan",
+        "plan --all --overwrite-edited",
+        "failures",
+        "failures --newest 3",
+        "status",
+        "why thing-1 note",
+        "replay thing-10 note",
+        "doctor",
+        "clean",
+        "store",
+        "store stats",
+        "store verify",
+        "plugins",
+        "plugins list",
+        "run --help",
+        "run --component nothing",
+        "run --record nothing",
+        "run --sampel 3",
+        "failures --class nothing",
+    ] {
+        for width in [80, 60] {
+            let lines = Terminal::start(&scene, arguments, width, 40).printed();
+            assert!(!lines.is_empty(), "{arguments}");
+            for line in lines {
+                let is_one_word = !line.trim().contains(' ');
+                assert!(
+                    line.chars().count() <= usize::from(width) || is_one_word,
+                    "{arguments} at {width}: {line}"
+                );
+            }
+        }
+    }
+}
+
+/// A question is answered by Enter and by the end of the input alike.
+#[test]
+fn the_question_for_a_model_can_be_left_open() {
+    for answer in ["\n", "\u{4}"] {
+        let scene = Scene::new();
+        std::fs::remove_file(scene.path("batchgen.toml")).unwrap();
+        scene.write("shop.csv", "id,name,category\nlamp,Lamp,light\n");
+        let host = program("batchgen").display().to_string();
+        let line = format!("exec {host} init shop.csv");
+        let mut child = scene
+            .command_of("script".as_ref(), &["-qec", &line, "/dev/null"])
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("SHELL", "/bin/sh")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("`script` of util-linux is installed");
+        let mut keys = child.stdin.take().unwrap();
+        keys.write_all(answer.as_bytes()).unwrap();
+        keys.flush().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert!(
+            scene.read("batchgen.toml").contains("model = \"offline\""),
+            "{said}"
+        );
+    }
 }

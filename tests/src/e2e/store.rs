@@ -115,7 +115,7 @@ fn a_damaged_state_is_told_and_what_can_be_read_goes_on() {
     file.seek(SeekFrom::Start((leaf - 1) * 16384)).unwrap();
     file.write_all(&[0x5a; 16384]).unwrap();
     drop(file);
-    let said = scene.host(&["store", "verify"]).ended(1).stdout;
+    let said = scene.host(&["store", "verify"]).ended(2).stdout;
     assert!(
         said.contains("the file is damaged") && said.contains("table completion"),
         "{said}"
@@ -151,9 +151,66 @@ fn a_state_that_is_not_there_or_not_known_is_named() {
         let ran = scene.host(&["store", command]).ended(2);
         assert!(ran.stderr.contains("nothing was run yet"), "{}", ran.stderr);
     }
+    let ran = scene.host(&["store", "prune"]).ended(2);
+    assert!(ran.stderr.contains("nothing was run yet"), "{}", ran.stderr);
     scene.run(&["--record", "oak"]).ended(0);
     let state = rusqlite::Connection::open(scene.path(".batchgen/state.db")).unwrap();
     state.execute_batch("PRAGMA user_version = 99").unwrap();
     let ran = scene.host(&["store", "stats"]).ended(2);
     assert!(ran.stderr.contains("version 99"), "{}", ran.stderr);
+}
+
+/// What is left of a state that was cut off is saved; of one of which nothing is left, that is said, and what to do.
+#[test]
+fn a_state_that_was_cut_off_is_saved_as_far_as_it_reaches() {
+    let scene = done();
+    let path = scene.path(".batchgen/state.db");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 4 * 3]).unwrap();
+    let ran = scene.run(&GLASS).ended(2);
+    assert!(ran.stderr.contains("is damaged"), "{}", ran.stderr);
+    let state = ".batchgen/state.db";
+    let said = scene
+        .host(&["store", "recover", state, "new.db"])
+        .ended(3)
+        .stdout;
+    let rows = |table: &str| -> u64 {
+        let line = said.lines().find(|line| line.starts_with(table)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    assert!(
+        rows("record") > 0 || rows("task") > 0 || rows("completion") > 0,
+        "{said}"
+    );
+
+    let ran = scene.host(&["store", "recover", state, "new.db"]).ended(2);
+    assert!(
+        ran.stderr.contains("new.db is there already"),
+        "{}",
+        ran.stderr
+    );
+    fs::write(&path, "no state at all").unwrap();
+    let ran = scene
+        .host(&["store", "recover", state, "other.db"])
+        .ended(2);
+    assert!(
+        ran.stderr.contains("nothing can be read") && ran.stderr.contains("move it away"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "no state at all");
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_state_is_named() {
+    let scene = Scene::new();
+    fs::create_dir_all(scene.path(".batchgen/state.db")).unwrap();
+    for command in [&["run"][..], &["failures"], &["store", "stats"]] {
+        let ran = scene.host(command).ended(2);
+        assert!(
+            ran.stderr.contains("it is a directory"),
+            "{command:?}: {}",
+            ran.stderr
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 
+use crate::cli::numbers::counted;
 use crate::config::closest;
 use crate::dataset::{Field, Format, Survey, safe_id};
 
@@ -485,8 +486,9 @@ fn category(
         Chosen {
             field: field.name.clone(),
             why: format!(
-                "{different} different {}, about {each} records each{}",
+                "{different} different {}, about {} each{}",
                 if different == 1 { "value" } else { "values" },
+                counted(each, "record"),
                 joined.unwrap_or_default()
             ),
         }

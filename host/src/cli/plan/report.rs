@@ -9,6 +9,7 @@ use crate::cli::numbers::{count, counted, dollars, records, span};
 use crate::cli::table::Table;
 use crate::config::LimitsConfig;
 use crate::core::duration::{HeldBack, Lasts, Work, lasts};
+use crate::core::explain::CauseCount;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::providers::offline;
 use crate::run::{ComponentPlan, Plan};
@@ -94,23 +95,31 @@ fn states(components: &[ComponentPlan]) -> Table {
     table.without_empty_columns(&rare)
 }
 
+/// Why tasks run; what several components have in common is one line.
 fn reasons(components: &[ComponentPlan]) -> String {
+    let mut found: Vec<(&CauseCount, Vec<&str>)> = Vec::new();
+    for row in components {
+        for reason in &row.reasons {
+            match found.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(&row.component),
+                None => found.push((reason, vec![&row.component])),
+            }
+        }
+    }
     let mut text = String::new();
-    let rows = components
-        .iter()
-        .flat_map(|row| row.reasons.iter().map(move |reason| (row, reason)));
-    let names = components.iter().map(|row| row.component.len());
-    let width = names.max().unwrap_or(0);
-    for (row, reason) in rows {
+    for (reason, names) in found {
         if text.is_empty() {
             text.push_str("\nwhy\n");
         }
+        let of = match names.len() {
+            all if all == components.len() && all > 3 => {
+                format!(" (each of the {})", counted(all as u64, "component"))
+            }
+            _ if components.len() > 1 => format!(" ({})", names.join(", ")),
+            _ => String::new(),
+        };
         let tasks = count(reason.tasks);
-        let _ = writeln!(
-            text,
-            "{:width$}  {tasks:>6} × {}",
-            row.component, reason.reason
-        );
+        let _ = writeln!(text, "{tasks:>6} × {}{of}", reason.reason);
     }
     text
 }
@@ -206,7 +215,10 @@ fn taken(name: &str, taken: &Taken, basis: String) -> [String; 7] {
         count(taken.from_journal),
         about(taken.is_input_estimated, &count(taken.input)),
         about(asks, &count(taken.output)),
-        about(asks && taken.cost != Some(0), &money(taken.cost)),
+        about(
+            asks && taken.cost.is_some_and(|cost| cost > 0),
+            &money(taken.cost),
+        ),
         basis,
     ]
 }
@@ -309,6 +321,9 @@ pub(super) struct Outcome {
     cost_micros: Option<u64>,
     seconds: Option<f64>,
     limited_by: Option<String>,
+    /// Tasks that fail, that stay failed, and that are not begun because of others.
+    #[serde(skip)]
+    without_file: [u64; 3],
 }
 
 impl Outcome {
@@ -325,11 +340,16 @@ impl Outcome {
             cost_micros: Some(0),
             seconds: None,
             limited_by: None,
+            without_file: [0; 3],
         };
         let mut models: BTreeMap<&str, Work> = BTreeMap::new();
         for row in &plan.components {
             outcome.files += row.to_make.saturating_sub(row.fails) + row.depends_on_upstream;
             outcome.at_most |= row.depends_on_upstream > 0;
+            let without_file = [row.fails, row.stay_failed, row.blocked + row.skipped];
+            for (sum, more) in outcome.without_file.iter_mut().zip(without_file) {
+                *sum += more;
+            }
             let Some((forecast, model)) = row.forecast.as_ref().zip(row.model.as_deref()) else {
                 continue;
             };
@@ -368,6 +388,9 @@ impl Outcome {
 
     /// In one sentence.
     pub fn sentence(&self) -> String {
+        if self.files == 0 {
+            return self.nothing();
+        }
         let most = if self.at_most { "at most " } else { "" };
         let mut text = format!(
             "\n`batchgen run` makes {most}{}",
@@ -392,6 +415,36 @@ impl Outcome {
             let _ = write!(text, ", limited by {limit}");
         }
         text.push_str(". Nothing was made yet.\n");
+        text
+    }
+
+    /// Where no file would come of a run.
+    fn nothing(&self) -> String {
+        let words = [
+            ("fails", "fail"),
+            ("stays failed", "stay failed"),
+            ("is blocked", "are blocked"),
+        ];
+        let parts: Vec<String> = words
+            .iter()
+            .zip(self.without_file)
+            .filter(|(_, tasks)| *tasks > 0)
+            .map(|((one, many), tasks)| {
+                let verb = if tasks == 1 { one } else { many };
+                format!("{} {verb}", counted(tasks, "task"))
+            })
+            .collect();
+        let mut text = "\n`batchgen run` makes no file".to_owned();
+        if !parts.is_empty() {
+            let _ = write!(text, ": {}", parts.join(", "));
+        }
+        text.push_str(".\n");
+        let [_, stays, _] = self.without_file;
+        if stays > 0 {
+            text.push_str(
+                "`batchgen failures` says why; `batchgen retry` runs failed tasks again.\n",
+            );
+        }
         text
     }
 }

@@ -1,9 +1,9 @@
 //! `batchgen plugins check`: the conformance kit, reported like a test run.
 
-use std::io::{self, Write};
-
+use anyhow::anyhow;
 use clap::Args;
 
+use super::super::display::{Display, say};
 use super::super::exit::{Exit, Failure};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
@@ -27,17 +27,28 @@ pub(super) struct CheckArgs {
     workbench: WorkbenchArgs,
 }
 
-#[derive(Default)]
-struct Count {
+struct Count<'a> {
+    display: &'a Display,
     ok: u32,
     failed: u32,
     skipped: u32,
 }
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &CheckArgs) -> Result<Exit, Failure> {
+pub(super) fn perform(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
     let file = &args.workbench.file;
-    let mut count = Count::default();
+    if !file.exists() {
+        return Err(Failure::usage(anyhow!(
+            "there is no file {}\nhint: check its path",
+            file.display()
+        )));
+    }
+    let mut count = Count {
+        display,
+        ok: 0,
+        failed: 0,
+        skipped: 0,
+    };
     let plugin = match load::load(&engine()?, file) {
         Ok(plugin) => plugin,
         Err(PluginError::Refused { cause, hint, .. }) => {
@@ -48,7 +59,7 @@ pub(super) fn perform(args: &CheckArgs) -> Result<Exit, Failure> {
         Err(error) => return Err(Failure::usage(error)),
     };
     let about = &plugin.package.manifest.plugin;
-    say(&format!(
+    display.say(&format!(
         "{}: {} {}, contract {}\n",
         file.display(),
         about.name,
@@ -62,7 +73,7 @@ pub(super) fn perform(args: &CheckArgs) -> Result<Exit, Failure> {
             .iter()
             .map(|sample| sample.record.as_str())
             .collect();
-        say(&format!(
+        display.say(&format!(
             "component {} with {}\n",
             component.name,
             records.join(", ")
@@ -85,7 +96,7 @@ fn refused(cause: String, hint: String) -> Finding {
     }
 }
 
-impl Count {
+impl Count<'_> {
     fn show(&mut self, finding: &Finding) {
         let Finding {
             check,
@@ -106,10 +117,12 @@ impl Count {
                 ("skipped", why.as_str())
             }
         };
-        say(&format!("  {word:7}  {check:NAME_WIDTH$}  {about}\n"));
+        let line = format!("  {word:7}  {check:NAME_WIDTH$}  {about}\n");
         let Verdict::Failed(faults) = verdict else {
+            self.display.say(&line);
             return;
         };
+        say(&line);
         for fault in faults.iter().take(SHOWN) {
             for (what, text) in [
                 ("expected", &fault.expected),
@@ -127,20 +140,16 @@ impl Count {
 
     fn end(&self) -> Exit {
         let Count {
+            display,
             ok,
             failed,
             skipped,
         } = self;
-        say(&format!("{ok} ok, {failed} failed, {skipped} skipped\n"));
+        display.say(&format!("{ok} ok, {failed} failed, {skipped} skipped\n"));
         if *failed == 0 {
             Exit::Done
         } else {
             Exit::Partial
         }
     }
-}
-
-/// A closed standard output is no reason to fail.
-fn say(text: &str) {
-    let _ = write!(io::stdout(), "{text}");
 }

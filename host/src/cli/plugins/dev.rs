@@ -3,7 +3,6 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::super::display::say;
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::super::replay::{answer as shown_answer, question};
@@ -257,10 +257,4 @@ impl Drop for Answers {
         // What is left of it lies among temporary files.
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// A closed standard output is no reason to fail.
-fn say(text: &str) {
-    let mut out = io::stdout();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }

@@ -1,7 +1,6 @@
 //! `batchgen plugins inspect`: all that stands in one plugin file.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::super::display::emit;
+use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::store::bytes;
 use super::{Folder, FolderArgs, engine};
@@ -48,9 +47,7 @@ pub(super) fn perform(args: &InspectArgs) -> Result<Exit, Failure> {
             "prompts": plugin.package.prompts,
         }));
     } else {
-        let text = render(&plugin).map_err(Failure::internal)?;
-        // A closed standard output is no reason to fail.
-        let _ = write!(io::stdout(), "{text}");
+        say(&render(&plugin).map_err(Failure::internal)?);
     }
     Ok(Exit::Done)
 }

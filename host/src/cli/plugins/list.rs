@@ -67,7 +67,7 @@ pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failur
             .map(|row| row.plugin.package.manifest.plugin.name.as_str())
             .collect();
         if !unused.is_empty() {
-            display.print(&format!(
+            display.note(&format!(
                 "no component uses {}\nhint: [component.NAME] in batchgen.toml makes a component of the plugin NAME",
                 unused.join(", ")
             ));

@@ -39,7 +39,7 @@ pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failur
             writing.publish()
         })
         .map_err(Failure::internal)?;
-    display.print(&format!(
+    display.note(&format!(
         "locked {} in {}",
         counted(lock.len() as u64, "plugin"),
         file.display()

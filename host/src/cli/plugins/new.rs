@@ -153,7 +153,7 @@ pub(super) fn perform(args: &NewArgs, display: &Display) -> Result<Exit, Failure
         let lib = fs::read_to_string(folder.join("src/lib.rs")).map_err(Failure::internal)?;
         write(folder, "src/lib.rs", &format!("{lib}{tests}")).map_err(Failure::internal)?;
     }
-    display.print(&format!(
+    display.note(&format!(
         "made {name}/. Next:\n  cd {name}\n  ./test.sh          builds {name}.wasm and checks it\n  \
          README.md says what each file is"
     ));

@@ -37,9 +37,12 @@ pub(super) struct PackArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &PackArgs, display: &Display) -> Result<Exit, Failure> {
-    let manifest = fs::read_to_string(&args.manifest)
-        .with_context(|| format!("cannot read {}", args.manifest.display()))
-        .map_err(Failure::usage)?;
+    let manifest = fs::read_to_string(&args.manifest).map_err(|error| {
+        Failure::usage(anyhow::anyhow!(
+            "cannot read the manifest {}: {error}\nhint: name another with --manifest FILE",
+            args.manifest.display()
+        ))
+    })?;
     let beside = args.manifest.parent().unwrap_or(Path::new(""));
     let prompts = prompts(&beside.join("prompts")).map_err(Failure::usage)?;
     let binary = fs::read(&args.file)
@@ -65,7 +68,7 @@ pub(super) fn perform(args: &PackArgs, display: &Display) -> Result<Exit, Failur
     writing.write_all(&plugin).map_err(Failure::internal)?;
     writing.publish().map_err(Failure::internal)?;
     let size = bytes(plugin.len() as u64);
-    display.print(&format!("packed {}, {size}", output.display()));
+    display.note(&format!("packed {}, {size}", output.display()));
     Ok(Exit::Done)
 }
 

@@ -6,12 +6,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::args::StateArgs;
-use super::super::display::{emit, say};
+use super::super::display::{Display, emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::places;
 use super::stats::bytes;
-use crate::store::{Pruning, prune};
+use crate::store::{Pruning, StoreError, prune};
 
 /// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
 #[derive(Debug, Args)]
@@ -39,11 +39,10 @@ pub(super) struct PruneArgs {
 }
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
+pub(super) fn perform(args: &PruneArgs, display: &Display) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
     if !file.exists() {
-        say(&format!("there is no state {}\n", file.display()));
-        return Ok(Exit::Done);
+        return Err(Failure::usage(StoreError::Missing { file }));
     }
     let pruning = Pruning {
         older_than: args.older_than,
@@ -55,17 +54,20 @@ pub(super) fn perform(args: &PruneArgs) -> Result<Exit, Failure> {
         emit(&json!(pruned));
         return Ok(Exit::Done);
     }
-    let verb = if args.dry_run { "would go" } else { "removed" };
-    say(&format!(
-        "{verb}: {}, {} of transcripts, {}, {}\n",
+    let what = format!(
+        "{}, {} of transcripts, {}, {}\n",
         counted(pruned.completions, "completion"),
         counted(pruned.transcripts, "entry"),
         counted(pruned.recipes, "recipe"),
         counted(pruned.runs, "run")
-    ));
-    if !args.dry_run {
+    );
+    if args.dry_run {
+        say(&format!("would go: {what}"));
+    } else {
         let (before, after) = (bytes(pruned.bytes_before), bytes(pruned.bytes_after));
-        say(&format!("the file had {before} and has {after}\n"));
+        display.say(&format!(
+            "removed: {what}the file had {before} and has {after}\n"
+        ));
     }
     Ok(Exit::Done)
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::display::say;
+use super::super::display::{Display, width};
 use super::super::exit::{Exit, Failure};
+use super::super::table::Table;
 use crate::store::recover;
 
 /// Save what can be read of a damaged state into a new file. The old file is not changed.
@@ -20,29 +21,27 @@ pub(super) struct RecoverArgs {
 }
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &RecoverArgs) -> Result<Exit, Failure> {
+pub(super) fn perform(args: &RecoverArgs, display: &Display) -> Result<Exit, Failure> {
     let saved = recover(&args.old, &args.new).map_err(Failure::internal)?;
-    let mut text = format!(
-        "{:12} {:>10} {:>22}\n",
-        "table", "rows", "unreadable stretches"
-    );
-    for table in &saved {
-        text.push_str(&format!(
-            "{:12} {:>10} {:>22}  {}\n",
-            table.table,
-            table.rows,
-            table.gaps,
-            table.error.as_deref().unwrap_or_default()
-        ));
+    let mut table = Table::new(["table", "rows", "unreadable stretches", "why"]);
+    for saved in &saved {
+        let numbers = [saved.rows, saved.gaps].map(|number| number.to_string());
+        let why = saved.error.clone().unwrap_or_default();
+        table.row(
+            [saved.table.to_owned()]
+                .into_iter()
+                .chain(numbers)
+                .chain([why]),
+        );
     }
-    let new = args.new.display();
-    text.push_str(&format!(
-        "hint: try it with `batchgen run --state {new}`; what is lost is asked or made again\n"
+    display.say(&format!(
+        "{}hint: try it with `batchgen run --state {}`; what is lost is asked or made again\n",
+        table.without_empty_columns(&["why"]).render(width()),
+        args.new.display()
     ));
-    say(&text);
-    Ok(if saved.iter().all(|table| table.gaps == 0) {
-        Exit::Done
-    } else {
-        Exit::Partial
-    })
+    let is_whole = saved.iter().all(|table| table.gaps == 0);
+    if !is_whole && display.is_quiet() {
+        display.print("some of the old state could not be read");
+    }
+    Ok(if is_whole { Exit::Done } else { Exit::Partial })
 }

@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::args::StateArgs;
-use super::super::display::{emit, say};
+use super::super::display::{emit, say, width};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::{count, dollars};
+use super::super::table::Table;
 use super::places;
 use crate::store::{Spending, Stats, Store};
 
@@ -34,12 +35,12 @@ pub(super) fn perform(args: &StatsArgs) -> Result<Exit, Failure> {
     if args.json {
         emit(&json!(stats));
     } else {
-        say(&render(&stats));
+        say(&render(&stats, width()));
     }
     Ok(Exit::Done)
 }
 
-fn render(stats: &Stats) -> String {
+fn render(stats: &Stats, width: usize) -> String {
     let mut text = format!(
         "file {}, of it free {}; WAL {}\n",
         bytes(stats.file_bytes),
@@ -49,31 +50,32 @@ fn render(stats: &Stats) -> String {
     if let Some(each) = stats.bytes_per_completion {
         let _ = writeln!(text, "{each} bytes for each completion");
     }
-    let _ = writeln!(text, "\n{:24} {:>12} {:>12}", "table", "rows", "bytes");
+    let mut tables = Table::new(["table", "rows", "bytes"]);
     for table in &stats.tables {
-        let size = bytes(table.bytes);
-        let _ = writeln!(text, "{:24} {:>12} {size:>12}", table.table, table.rows);
+        tables.row([
+            table.table.clone(),
+            table.rows.to_string(),
+            bytes(table.bytes),
+        ]);
     }
+    let _ = write!(text, "\n{}", tables.render(width));
     for (what, rows) in [
         ("lane", &stats.lanes),
         ("component", &stats.components),
         ("day", &stats.days),
     ] {
-        let _ = writeln!(
-            text,
-            "\n{what:24} {:>12} {:>12} {:>12} {:>12}",
-            "completions", "tokens in", "out", "cost"
-        );
+        let mut table = Table::new([what, "completions", "tokens in", "tokens out", "cost"]);
         for row in rows {
-            let _ = writeln!(
-                text,
-                "{:24} {:>12} {:>12} {:>12} {:>12}",
-                row.name,
-                row.completions,
+            table.row([
+                row.name.clone(),
+                row.completions.to_string(),
                 count(row.input_tokens),
                 count(row.output_tokens),
-                cost(row)
-            );
+                cost(row),
+            ]);
+        }
+        if !table.is_empty() {
+            let _ = write!(text, "\n{}", table.render(width));
         }
     }
     text

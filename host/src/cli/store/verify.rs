@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::args::StateArgs;
-use super::super::display::{emit, say};
+use super::super::display::{Display, emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::places;
@@ -16,7 +16,7 @@ use crate::store::{Report, Store};
   batchgen store verify
   batchgen store verify --no-files
 
-Exit codes: 0 all is well, 1 the state is damaged, 2 usage or configuration, 3 only output files \
+Exit codes: 0 all is well, 2 the state is damaged, or usage or configuration, 3 only output files \
     are missing or different.")]
 pub(super) struct VerifyArgs {
     /// Look at the state only, and read no output file
@@ -30,7 +30,7 @@ pub(super) struct VerifyArgs {
 }
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &VerifyArgs) -> Result<Exit, Failure> {
+pub(super) fn perform(args: &VerifyArgs, display: &Display) -> Result<Exit, Failure> {
     let (file, output) = places(&args.state)?;
     let output = (!args.no_files).then_some(output.as_path());
     let report = Store::open_reading(&file)
@@ -38,11 +38,11 @@ pub(super) fn perform(args: &VerifyArgs) -> Result<Exit, Failure> {
         .map_err(Failure::internal)?;
     if args.json {
         emit(&json!(report));
-    } else {
+    } else if !(report.broken.is_empty() && display.is_quiet()) {
         say(&render(&report, &file.display().to_string()));
     }
     Ok(if report.broken.iter().any(|broken| broken.in_state) {
-        Exit::Internal
+        Exit::Usage
     } else if report.broken.is_empty() {
         Exit::Done
     } else {

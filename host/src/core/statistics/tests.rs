@@ -69,8 +69,15 @@ fn a_limit_that_is_used_up_counts_for_the_estimate() {
     // A hundred a minute are allowed: three more minutes, and what is left of this one.
     let held_up = view.held_up(Duration::from_secs(50)).eta_seconds.unwrap();
     assert!((held_up - 230.0).abs() < 6.0, "{held_up}");
-    let done = Statistics::new(&[], &[]).view(Duration::from_secs(1));
+    let mut done = Statistics::new(&[], &[("metal".to_owned(), 1)]);
+    done.record_ended(Duration::ZERO, "metal", RecordEnd::Complete);
+    let done = done.view(Duration::from_secs(1));
     assert_eq!(done.held_up(Duration::from_secs(9)).eta_seconds, Some(0.0));
+    let unknown = Statistics::new(&[], &[]).view(Duration::from_secs(1));
+    assert_eq!(
+        unknown.eta_seconds, None,
+        "nobody has looked at the records yet"
+    );
 }
 
 #[test]
