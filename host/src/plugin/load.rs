@@ -275,7 +275,7 @@ impl Places {
     }
 }
 
-/// Reads the manifest of every plugin, in order of file names; compiles none. Broken ones are listed apart.
+/// Reads the manifest of every plugin, in order of names; compiles none. Broken ones are listed apart.
 ///
 /// # Errors
 /// When the directory cannot be read, or there is no plugin at all.
@@ -315,6 +315,7 @@ pub fn load_all(
             plugins.push(Arc::new(plugin));
         }
     }
+    plugins.sort_by_cached_key(|plugin| plugin.package.manifest.plugin.name.clone());
     Ok((plugins, broken))
 }
 
