@@ -235,3 +235,38 @@ properties.code = { type = "string", pattern = '^[A-Z]{2}-[0-9]{4}$' }
     assert!(file["question"].as_str().unwrap().ends_with('?'), "{file}");
     assert_eq!(file["code"].as_str().unwrap().len(), 7, "{file}");
 }
+
+/// A model fills a schema from its first property on, so the order is the author's: a reason before a verdict.
+#[test]
+fn the_properties_of_a_schema_stay_in_the_order_in_which_they_are_written() {
+    let scene = scene();
+    scene.configure(
+        r#"
+[component.verdict]
+plugin = "prompt"
+input = { record = ["contaminants"] }
+prompts = { write = { text = "Judge {{ record.name }}." } }
+[component.verdict.options]
+media-type = "application/yaml"
+[component.verdict.options.schema]
+type = "object"
+required = ["reason", "verdict", "also"]
+properties.reason = { type = "string", minLength = 10 }
+properties.verdict = { type = "object", required = ["yes", "no"], properties = { yes = { type = "string" }, no = { type = "string" } } }
+properties.also = { type = "string" }
+"#,
+    );
+    let arguments = ["--component", "verdict", "--record", "oak"];
+    scene.run(&arguments).ended(0);
+    let made = scene.read("content/verdict/oak-laser-cleaning.yaml");
+    let keys: Vec<&str> = made
+        .lines()
+        .filter_map(|line| Some(line.split_once(':')?.0.trim()))
+        .collect();
+    assert_eq!(keys, ["reason", "verdict", "yes", "no", "also"]);
+    let shown = scene.host(&["replay", "oak", "verdict", "--prompts"]);
+    let shown = shown.ended(0).stdout;
+    let place = |name: &str| shown.find(&format!("\"{name}\": {{")).unwrap();
+    let places = ["reason", "verdict", "yes", "no", "also"].map(place);
+    assert!(places.is_sorted(), "{shown}");
+}
