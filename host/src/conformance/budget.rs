@@ -1,7 +1,7 @@
 //! A budget that is spent in the middle of a task ends it there; a later run goes on from what was paid for.
 
 use super::determinism::difference;
-use super::trial::{self, good_answer};
+use super::trial;
 use super::{Fault, Subject, Verdict, asks_nothing, nothing_made, verdict};
 
 /// Most places at which a task is stopped.
@@ -19,7 +19,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
     for count in 1..=before.told.len().min(PLACES) {
         let paid = before.told.iter().take(count).cloned().collect();
         let again = trial::resumed(subject.component, &sample.input, paid, |question| {
-            good_answer(question.key, &question.request)
+            subject.good_answer(&sample.input, question)
         });
         faults.extend(difference(before, &again).map(|found| {
             Fault {

@@ -1,6 +1,6 @@
 //! Answers with stop reason `length`: whole ones, which only look so, and parts.
 
-use super::trial::{self, Trial, completion, good_answer, shown};
+use super::trial::{self, Trial, completion, shown};
 use super::{Fault, Subject, Verdict, asks_nothing, nothing_made, verdict};
 use crate::core::class::FailureClass;
 use crate::llm::request::{Answer, StopReason};
@@ -17,16 +17,14 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
         return asks_nothing();
     }
     let trials = PARTS.map(|parts| {
-        trial::run(
-            subject.component,
-            &sample.input,
-            |question| match good_answer(question.key, &question.request) {
+        trial::run(subject.component, &sample.input, |question| {
+            match subject.good_answer(&sample.input, question) {
                 Answer::Completion(whole) => {
                     completion(beginning(&whole.text, parts), StopReason::Length)
                 }
                 other => other,
-            },
-        )
+            }
+        })
     });
     let mut faults = Vec::new();
     for (parts, trial) in PARTS.iter().zip(&trials) {

@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
     for (sample, before) in subject.samples {
         // On a thread of its own, whose stack and memory nobody used.
         let again = thread::scope(|scope| {
-            let run = || trial::good(subject.component, &sample.input);
+            let run = || subject.trial(&sample.input);
             scope.spawn(run).join()
         });
         let found = match again {

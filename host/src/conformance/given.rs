@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::sample::{Owner, Sample};
-use super::trial::{self, Trial};
+use super::trial::Trial;
 use super::{Fault, Subject, Verdict, nothing_made, verdict};
 use crate::plugin::manifest::Fields;
 use crate::plugin::sandbox::Input;
@@ -81,7 +81,7 @@ fn is_unused(subject: &Subject<'_>, changes: impl Fn(&Sample) -> Option<[Arc<Inp
         };
         had = true;
         let differs = |input: &Arc<Input>| {
-            let trial = trial::good(subject.component, input);
+            let trial = subject.trial(input);
             !is_same(before, &trial)
         };
         if changes.iter().any(differs) {

@@ -1,5 +1,8 @@
 //! What it makes when every answer is good.
 
+use super::recorded::ANSWERS_FILE;
+use super::sample::Sample;
+use super::trial::Trial;
 use super::{Fault, Subject, Verdict, verdict};
 use crate::core::class::FailureClass;
 
@@ -15,14 +18,20 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
                 sample.record
             ),
             found: failure.to_string(),
-            hint: hint(failure.class).to_owned(),
+            hint: hint(subject, sample, trial, failure.class),
         })
     });
     verdict(faults.collect())
 }
 
-fn hint(class: FailureClass) -> &'static str {
-    match class {
+fn hint(subject: &Subject<'_>, sample: &Sample, trial: &Trial, class: FailureClass) -> String {
+    let last = trial.told.last().and_then(|told| told.request.as_ref());
+    let place = last.and_then(|request| {
+        subject
+            .recorded
+            .place(subject.component, &sample.record, request)
+    });
+    let hint = match class {
         FailureClass::RejectedArtifact => {
             "correct the artifact, or media-type under [output] of plugin.toml"
         }
@@ -30,9 +39,17 @@ fn hint(class: FailureClass) -> &'static str {
             "choose records that suit it with --record ID, or a dataset with --data FILE"
         }
         FailureClass::InvalidOutput => {
-            "the answer obeys the request's rules and schema: state as rules whatever else is demanded of it"
+            if let Some(place) = place {
+                return format!("the answer is the one at {place}: correct it, or the component");
+            }
+            return format!(
+                "the stand-in for a model obeys the rules and the schema of the request, and knows no other rule: state the \
+                 rule there, or record an answer that obeys it, in {ANSWERS_FILE} beside the plugin: [[answer]] and, below it, \
+                 text = \"...\""
+            );
         }
         FailureClass::Limit => "ask for what it needs under [limits] of plugin.toml",
         _ => "correct the component",
-    }
+    };
+    hint.to_owned()
 }

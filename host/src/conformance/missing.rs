@@ -54,7 +54,7 @@ pub(super) fn ended(
     what: &str,
     allowed: &[FailureClass],
 ) -> Option<Fault> {
-    let trial = trial::good(subject.component, input);
+    let trial = subject.trial(input);
     (!trial::is_orderly(&trial.end, allowed)).then(|| Fault {
         expected: format!("{what}, an artifact, or a failure of the kind `unsuitable-record`"),
         found: shown(&trial.end),

@@ -1,5 +1,5 @@
 //! The conformance kit: does a plugin, in whatever language, keep to the contract and to its own manifest? It is run
-//! over sample records with answers that are made up here, good ones and bad ones. No network, no state, nothing is
+//! over sample records with answers that are made up here, good ones and bad ones; its author may record the good ones. No network, no state, nothing is
 //! published. Whether what it writes is worth reading is for people to say.
 
 mod answers;
@@ -13,14 +13,20 @@ mod given;
 mod made;
 mod missing;
 mod oversized;
+mod recorded;
 mod refusals;
 mod sample;
 #[cfg(test)]
 mod tests;
 mod trial;
 
-use crate::component::Component;
+use std::sync::Arc;
 
+use crate::component::Component;
+use crate::llm::request::Answer;
+use crate::plugin::sandbox::{Input, Question};
+
+pub use recorded::{ANSWERS_FILE, Recorded, RecordedError};
 pub use sample::{Sample, SampleError, sample};
 
 use trial::Trial;
@@ -30,6 +36,8 @@ pub struct Subject<'a> {
     component: &'a Component,
     /// Each with how it goes when every answer is good.
     samples: &'a [(Sample, Trial)],
+    /// What good answers are, where its author recorded any.
+    recorded: &'a Recorded,
 }
 
 impl Subject<'_> {
@@ -37,6 +45,16 @@ impl Subject<'_> {
     fn good(&self) -> impl Iterator<Item = (&Sample, &Trial, &str)> {
         let samples = self.samples.iter();
         samples.filter_map(|(sample, trial)| Some((sample, trial, trial.end.as_deref().ok()?)))
+    }
+
+    /// How it goes on an input when every answer is good.
+    fn trial(&self, input: &Arc<Input>) -> Trial {
+        trial::good(self.component, input, self.recorded)
+    }
+
+    /// A good answer to a question of the component.
+    fn good_answer(&self, input: &Input, question: &Question) -> Answer {
+        trial::good_answer(self.component, input, self.recorded, question)
     }
 
     /// One of which an artifact is made; the other samples are more of the same.
@@ -151,18 +169,25 @@ const CHECKS: [Check; 12] = [
 /// Longest name of a check, letters.
 pub const NAME_WIDTH: usize = 11;
 
-/// Runs every check of a component. `tell` is given each finding as it comes.
-pub fn check(component: &Component, samples: Vec<Sample>, mut tell: impl FnMut(&Finding)) {
+/// Runs every check of a component. Where answers were recorded, they are what is called a good answer; a question without
+/// one gets what the offline provider writes. `tell` is given each finding as it comes.
+pub fn check(
+    component: &Component,
+    samples: Vec<Sample>,
+    recorded: &Recorded,
+    mut tell: impl FnMut(&Finding),
+) {
     let samples: Vec<(Sample, Trial)> = samples
         .into_iter()
         .map(|sample| {
-            let trial = trial::good(component, &sample.input);
+            let trial = trial::good(component, &sample.input, recorded);
             (sample, trial)
         })
         .collect();
     let subject = Subject {
         component,
         samples: &samples,
+        recorded,
     };
     for check in &CHECKS {
         tell(&Finding {

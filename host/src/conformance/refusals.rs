@@ -1,6 +1,6 @@
 //! Every error that a component can be told, at every question.
 
-use super::trial::{self, good_answer, shown};
+use super::trial::{self, shown};
 use super::{Fault, Subject, Verdict, asks_nothing, nothing_made, verdict};
 use crate::core::class::FailureClass;
 use crate::llm::request::Answer;
@@ -37,7 +37,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
                 if refuse {
                     error.clone()
                 } else {
-                    good_answer(question.key, &question.request)
+                    subject.good_answer(&sample.input, question)
                 }
             });
             if !trial::is_orderly(

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::recorded::{ANSWERS_FILE, Recorded};
 use super::trial;
 use crate::component::Component;
 use crate::config::SiteConfig;
+use crate::core::class::FailureClass;
 use crate::dataset::{Fields, Record};
 use crate::plugin::sandbox::Input;
 use crate::run::{TaskFailure, UpstreamText, prepared};
@@ -35,7 +37,8 @@ pub enum SampleError {
     },
     /// The file cannot be made.
     #[error(
-        "`{component}` depends on `{upstream}`, which makes nothing of the record {record}: {failure}\nhint: choose another record with --record ID"
+        "`{component}` depends on `{upstream}`, which makes nothing of the record {record}: {failure}\nhint: choose another record with --record ID{}",
+        of_upstream(upstream, failure)
     )]
     Failed {
         /// What needs it.
@@ -49,7 +52,7 @@ pub enum SampleError {
     },
 }
 
-/// The input of a component on a record. `others` has what it depends on.
+/// The input of a component on a record. `others` has what it depends on, and `recorded` answers to the questions of these.
 ///
 /// # Errors
 /// When one of these is missing, or fails with good answers.
@@ -59,6 +62,7 @@ pub fn sample(
     site: &SiteConfig,
     record: &Record,
     category: &Fields,
+    recorded: &Recorded,
 ) -> Result<Sample, SampleError> {
     let mut files: Vec<(&Component, String)> = Vec::new();
     for name in &component.depends_on {
@@ -67,8 +71,8 @@ pub fn sample(
             component: component.name.clone(),
             missing: name.clone(),
         })?;
-        let below = sample(other, others, site, record, category)?;
-        let made = trial::good(other, &below.input).end;
+        let below = sample(other, others, site, record, category, recorded)?;
+        let made = trial::good(other, &below.input, recorded).end;
         let text = made.map_err(|failure| SampleError::Failed {
             component: component.name.clone(),
             upstream: name.clone(),
@@ -86,6 +90,16 @@ pub fn sample(
         record: record.id.clone(),
         input: Arc::new(input),
     })
+}
+
+/// What else helps where no answer was good enough.
+fn of_upstream(upstream: &str, failure: &TaskFailure) -> String {
+    match failure.class {
+        FailureClass::InvalidOutput => format!(
+            ", or record what its questions are answered, in {ANSWERS_FILE} beside the plugin, with component = \"{upstream}\""
+        ),
+        _ => String::new(),
+    }
 }
 
 impl Sample {

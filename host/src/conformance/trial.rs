@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::recorded::Recorded;
 use crate::component::Component;
 use crate::core::class::FailureClass;
-use crate::core::digest::Digest;
-use crate::llm::request::{Answer, Completion, CompletionRequest, StopReason, Usage};
+use crate::llm::request::{Answer, Completion, StopReason, Usage};
 use crate::llm::writer;
 use crate::plugin::sandbox::{Answered, Input, Question};
 use crate::run::{self, TaskFailure};
@@ -54,15 +54,26 @@ pub fn resumed(
 }
 
 /// Runs a task to its end with good answers.
-pub fn good(component: &Component, input: &Arc<Input>) -> Trial {
+pub fn good(component: &Component, input: &Arc<Input>, recorded: &Recorded) -> Trial {
     run(component, input, |question| {
-        good_answer(question.key, &question.request)
+        good_answer(component, input, recorded, question)
     })
 }
 
-/// An answer that obeys rules and schema, as the offline provider gives it.
-pub fn good_answer(key: Digest, request: &CompletionRequest) -> Answer {
-    completion(writer::write(request, key.seed()), StopReason::Stop)
+/// A good answer: the one that was recorded for the question, else one that obeys rules and schema, as the offline
+/// provider gives it.
+pub fn good_answer(
+    component: &Component,
+    input: &Input,
+    recorded: &Recorded,
+    question: &Question,
+) -> Answer {
+    let request = &question.request;
+    let text = match recorded.answer(component, &input.id, request) {
+        Some(text) => text.to_owned(),
+        None => writer::write(request, question.key.seed()),
+    };
+    completion(text, StopReason::Stop)
 }
 
 /// An answer of a model.

@@ -17,7 +17,14 @@ fn pass(folder: &str) {
     let files = scene.plugins();
     assert!(!files.is_empty(), "nothing was built into target/{folder}");
     for file in files {
-        let ran = check(&scene, &file, &[]).ended(0);
+        let name = file.file_stem().unwrap().to_string_lossy();
+        let answers = root().join(format!("plugins/{name}/answers.toml"));
+        let answers = answers.display().to_string();
+        let more: &[&str] = match Path::new(&answers).is_file() {
+            true => &["--answers", &answers],
+            false => &[],
+        };
+        let ran = check(&scene, &file, more).ended(0);
         assert!(ran.stdout.contains(" ok, 0 failed, "), "{}", ran.stdout);
     }
 }
@@ -142,5 +149,114 @@ fn a_dependency_that_is_missing_is_named() {
             .contains("`dependent` depends on `hostile`, and there is no such component"),
         "{}",
         ran.stderr
+    );
+}
+
+/// Components whose rule no stand-in for a model can know.
+const QUESTIONS: &str = r#"
+[component.faq]
+plugin = "prompt"
+input = { record = ["applications"] }
+prompts = { write = { text = "Ask a question on {{ record.name }}." } }
+options = { must-match = ['\?$'], max-words = 12 }
+"#;
+
+/// A project with such a component, and its plugin in a folder of its own.
+fn questions(more: &str) -> Scene {
+    let scene = Scene::new();
+    scene.configure(&format!("{QUESTIONS}{more}"));
+    let built = root().join("target/plugins/prompt.wasm");
+    fs::create_dir(scene.path("own")).unwrap();
+    fs::copy(built, scene.path("own/prompt.wasm")).unwrap();
+    scene
+}
+
+#[test]
+fn answers_that_the_author_recorded_are_used_in_place_of_the_stand_in_s() {
+    let scene = questions("");
+    let file = Path::new("own/prompt.wasm");
+    let without = check(&scene, file, &[]).ended(3).stdout;
+    let hint = "record an answer that obeys it, in answers.toml beside the plugin";
+    assert!(without.contains(hint), "{without}");
+    assert!(
+        without.contains("  skipped  cut-off      no sample gives an artifact"),
+        "{without}"
+    );
+
+    scene.write(
+        "own/answers.toml",
+        "[[answer]]\nrecord = \"alumina\"\ntext = \"What is Alumina?\"\n\n\
+         [[answer]]\ntext = '''\nWhat is it used for?\n'''\n",
+    );
+    let with = check(&scene, file, &[]).ended(0);
+    let told = "own/answers.toml: 2 recorded answers\n";
+    assert!(with.stdout.contains(told), "{}", with.stdout);
+    let end = "11 ok, 0 failed, 1 skipped\n";
+    assert!(with.stdout.ends_with(end), "{}", with.stdout);
+    assert_eq!(with.stderr, "");
+
+    // One that breaks the rule is named by its place, and one that fits nothing is told.
+    scene.replace("own/answers.toml", "What is Alumina?", "Alumina is hard.");
+    scene.replace(
+        "own/answers.toml",
+        "text = '''",
+        "question = \"no such words\"\ntext = '''",
+    );
+    let wrong = check(&scene, file, &["--record", "alumina"]).ended(3);
+    let hint = "the answer is the one at own/answers.toml:1: correct it, or the component";
+    assert!(wrong.stdout.contains(hint), "{}", wrong.stdout);
+    let warning = "own/answers.toml:5: this answer fits no question";
+    assert!(wrong.stderr.contains(warning), "{}", wrong.stderr);
+
+    let missing = check(&scene, file, &["--answers", "elsewhere.toml"]).ended(2);
+    let cause = "cannot read the recorded answers elsewhere.toml";
+    assert!(missing.stderr.contains(cause), "{}", missing.stderr);
+}
+
+/// What a component depends on may need recorded answers, too. They are told apart by component, and by words of the question.
+#[test]
+fn recorded_answers_say_which_component_and_which_question_they_are_for() {
+    let scene = questions(
+        r#"
+[component.page]
+plugin = "prompt"
+depends-on = ["faq"]
+prompts = { write = { text = "Say {{ 'yes' if record.id == 'brick' else 'no' }} to {{ upstream.faq.text }}" } }
+options = { must-match = ['^(Yes|No)\.$'] }
+"#,
+    );
+    let file = Path::new("own/prompt.wasm");
+    let arguments = [
+        "--answers",
+        "mine.toml",
+        "--record",
+        "brick",
+        "--record",
+        "oak",
+    ];
+    let of_faq = "[[answer]]\ncomponent = \"faq\"\ntext = \"Is it hard?\"\n";
+    scene.write("mine.toml", of_faq);
+    let without = check(&scene, file, &arguments).ended(3);
+    assert!(
+        without.stdout.contains("FAILED   artifact"),
+        "{}",
+        without.stdout
+    );
+    let of_page = "[[answer]]\nquestion = \"Say\\nyes  to Is it\"\ntext = \"Yes.\"\n\
+                   [[answer]]\ncomponent = \"page\"\ntext = \"No.\"\n";
+    scene.write("mine.toml", &format!("{of_faq}{of_page}"));
+    let with = check(&scene, file, &arguments).ended(0);
+    assert!(with.stdout.contains(" ok, 0 failed, "), "{}", with.stdout);
+    assert_eq!(with.stderr, "");
+
+    // Without an answer for it, what is depended on makes nothing.
+    scene.write("mine.toml", of_page);
+    let stuck = check(&scene, file, &arguments).ended(2);
+    let hint = "in answers.toml beside the plugin, with component = \"faq\"";
+    assert!(
+        stuck.stderr.contains(hint),
+        "{}{}",
+        stuck.stdout,
+        stuck.stderr
     );
 }

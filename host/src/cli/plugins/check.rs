@@ -1,13 +1,16 @@
 //! `batchgen plugins check`: the conformance kit, reported like a test run.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 use clap::Args;
 
 use super::super::display::{Display, say};
 use super::super::exit::{Exit, Failure};
+use super::super::numbers::counted;
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
-use crate::conformance::{self, Fault, Finding, NAME_WIDTH, Verdict};
+use crate::conformance::{self, Fault, Finding, NAME_WIDTH, Recorded, Verdict};
 use crate::llm::providers::offline;
 use crate::plugin::load::{self, PluginError};
 
@@ -20,11 +23,15 @@ const SHOWN: usize = 5;
 #[command(after_help = "Examples:
   batchgen plugins check safety-notes.wasm
   batchgen plugins check safety-notes.wasm --record oak
+  batchgen plugins check safety-notes.wasm --answers good-answers.toml
 
 Exit codes: 0 all checks passed, 2 usage or configuration, 3 a check failed.")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     workbench: WorkbenchArgs,
+    /// Answers to use in place of the stand-in's; answers.toml beside the plugin where absent, if that is there
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
 }
 
 struct Count<'a> {
@@ -66,9 +73,16 @@ pub(super) fn perform(args: &CheckArgs, display: &Display) -> Result<Exit, Failu
         about.version,
         plugin.contract
     ));
+    let recorded =
+        Recorded::read(args.answers.as_deref(), file, &about.name).map_err(Failure::usage)?;
+    if let Some((answers, count)) = recorded.about() {
+        let count = counted(count as u64, "recorded answer");
+        display.say(&format!("{}: {count}\n", answers.display()));
+    }
     let workbench = Workbench::new(&args.workbench, plugin, Some(offline::NAME))?;
+    let mut tried = Vec::new();
     for component in &workbench.components {
-        let samples = workbench.samples(component)?;
+        let samples = workbench.samples(component, &recorded)?;
         let records: Vec<&str> = samples
             .iter()
             .map(|sample| sample.record.as_str())
@@ -78,7 +92,13 @@ pub(super) fn perform(args: &CheckArgs, display: &Display) -> Result<Exit, Failu
             component.name,
             records.join(", ")
         ));
-        conformance::check(component, samples, |finding| count.show(finding));
+        tried.extend(samples.iter().map(|sample| sample.record.clone()));
+        conformance::check(component, samples, &recorded, |finding| count.show(finding));
+    }
+    for place in recorded.unused(&tried) {
+        display.print(&format!(
+            "warning: {place}: this answer fits no question that was asked, or one above it fits all of them"
+        ));
     }
     Ok(count.end())
 }

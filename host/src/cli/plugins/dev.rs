@@ -22,6 +22,7 @@ use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
 use crate::component::Component;
 use crate::config::LimitsConfig;
+use crate::conformance::Recorded;
 use crate::dataset::DatasetConfig;
 use crate::llm::gateway::Gateway;
 use crate::llm::lane::Caller;
@@ -125,7 +126,7 @@ fn once(args: &DevArgs) -> Result<Exit, Failure> {
     let answers = Answers::new(args, &workbench)?;
     let mut exit = Exit::Done;
     for component in &workbench.components {
-        for sample in workbench.samples(component)? {
+        for sample in workbench.samples(component, &Recorded::default())? {
             say(&format!("{} of {}\n\n", component.name, sample.record));
             let mut number = 0;
             let replay = replay_input(component, &sample.input, 0, Vec::new(), |asked| {

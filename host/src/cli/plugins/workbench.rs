@@ -13,7 +13,7 @@ use super::super::settings;
 use super::{FolderArgs, engine};
 use crate::component::{self, Component};
 use crate::config::{ComponentConfig, Config, InlinePrompt, PromptSource};
-use crate::conformance::{self, Sample};
+use crate::conformance::{self, Recorded, Sample};
 use crate::dataset::{self, Dataset, DatasetConfig, Record, Written};
 use crate::plugin::load::Plugin;
 use crate::plugin::lock::Lock;
@@ -115,11 +115,15 @@ impl Workbench {
 }
 
 impl Workbench {
-    /// The inputs that a component is tried with.
-    pub fn samples(&self, component: &Component) -> Result<Vec<Sample>, Failure> {
+    /// The inputs that a component is tried with. `recorded` answers what it depends on.
+    pub fn samples(
+        &self,
+        component: &Component,
+        recorded: &Recorded,
+    ) -> Result<Vec<Sample>, Failure> {
         let samples = self.records.iter().map(|(record, category)| {
             let site = &self.config.site;
-            conformance::sample(component, &self.others, site, record, category)
+            conformance::sample(component, &self.others, site, record, category, recorded)
         });
         samples.collect::<Result<_, _>>().map_err(Failure::usage)
     }
