@@ -68,12 +68,37 @@ fn a_new_plugin_in_rust_builds_and_passes() {
     assert!(checked.stdout.contains(" 0 failed"), "{}", checked.stdout);
     let shown = scene.host(&["plugins", "inspect", file]).ended(0).stdout;
     assert!(!shown.contains("wasi:"), "{shown}");
+    with_a_typed_answer(&scene);
     let again = scene.host(&["plugins", "new", "safety-notes"]).ended(2);
     assert!(
         again.stderr.contains("safety-notes exists already"),
         "{}",
         again.stderr
     );
+}
+
+/// Builds and checks the project again as its README says: an answer of a type of its own, and one that is recorded for the
+/// check, since no stand-in for a model knows the rule.
+fn with_a_typed_answer(scene: &Scene) {
+    let readme = scene.read("safety-notes/README.md");
+    let block = |language: &str| {
+        let start = format!("```{language}\n");
+        let (_, rest) = readme.split_once(&start).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let source = scene.read("safety-notes/src/lib.rs");
+    let (before, rest) = source.split_once("impl Component").unwrap();
+    let (_, after) = rest.split_once("\n}\n").unwrap();
+    let source = format!("{before}{}{after}", block("rust"));
+    scene.write("safety-notes/src/lib.rs", &source);
+    scene.write("safety-notes/src/answer.json", &block("json"));
+    script(scene, "safety-notes", "build.sh").ended(0);
+    let check = || scene.host(&["plugins", "check", "safety-notes/safety-notes.wasm"]);
+    let broken = check().ended(3).stdout;
+    assert!(broken.contains("must end with a question mark"), "{broken}");
+    scene.write("safety-notes/answers.toml", &block("toml"));
+    let checked = check().ended(0).stdout;
+    assert!(checked.contains("11 ok, 0 failed, 1 skipped"), "{checked}");
 }
 
 /// In place of the tools, which take long: what they made of the same source for the examples.

@@ -46,6 +46,8 @@ pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path, model: &st
 [plugins]
 # Only components that stand below are made. With `true`, every plugin gives one of its own name, too.
 implicit = false
+# Folder of your own plugins.
+# directory = \"plugins\"
 ",
     );
     component(&mut text, proposal);
