@@ -2,6 +2,7 @@
 //! row becomes a paragraph.
 
 use console::measure_text_width;
+use textwrap::Options;
 
 /// Between columns.
 const GAP: usize = 2;
@@ -10,6 +11,7 @@ const GAP: usize = 2;
 pub(super) struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
+    wraps_last: bool,
 }
 
 impl Table {
@@ -18,6 +20,7 @@ impl Table {
         Table {
             head: head.into_iter().map(Into::into).collect(),
             rows: Vec::new(),
+            wraps_last: false,
         }
     }
 
@@ -49,6 +52,12 @@ impl Table {
         self
     }
 
+    /// Lets cells of the last column take several lines before rows become paragraphs.
+    pub fn wrapping_last(mut self) -> Table {
+        self.wraps_last = true;
+        self
+    }
+
     /// The lines, none of them wider than this as far as that can be had.
     pub fn render(&self, width: usize) -> String {
         let whole: Vec<Vec<&str>> = self.head.iter().map(|head| vec![head.as_str()]).collect();
@@ -57,13 +66,40 @@ impl Table {
             .iter()
             .map(|head| head.split(' ').collect())
             .collect();
-        for heads in [whole, broken] {
-            let widths = self.widths(&heads);
-            if widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) <= width {
-                return self.columns(&heads, &widths);
+        for heads in [&whole, &broken] {
+            let widths = self.widths(heads);
+            if total(&widths) <= width {
+                return self.columns(heads, &widths);
             }
         }
+        if let Some(wrapped) = self.wrapped(&broken, width) {
+            return wrapped.columns(&broken, &wrapped.widths(&broken));
+        }
         self.paragraphs()
+    }
+
+    /// With the last cell of a row on as many lines as it takes, where it may and can be so.
+    fn wrapped(&self, heads: &[Vec<&str>], width: usize) -> Option<Table> {
+        let widths = self.widths(heads);
+        let others = total(&widths) - widths.last()?;
+        let room = width.checked_sub(others).filter(|_| self.wraps_last)?;
+        let mut rows = Vec::new();
+        for row in &self.rows {
+            let (cell, before) = row.split_last()?;
+            let mut before = before.to_vec();
+            for line in textwrap::wrap(cell, Options::new(room).break_words(false)) {
+                let rest = vec![String::new(); before.len()];
+                let mut line_of_row = std::mem::replace(&mut before, rest);
+                line_of_row.push(line.into_owned());
+                rows.push(line_of_row);
+            }
+        }
+        let wrapped = Table {
+            head: self.head.clone(),
+            rows,
+            wraps_last: false,
+        };
+        (total(&wrapped.widths(heads)) <= width).then_some(wrapped)
     }
 
     fn cells(&self, column: usize) -> impl Iterator<Item = &String> {
@@ -153,6 +189,11 @@ impl Table {
     }
 }
 
+/// Of all columns with what is between them.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +235,24 @@ mod tests {
                 "  known from           40 tasks before"
             ]
         );
+    }
+
+    #[test]
+    fn the_last_column_may_take_several_lines() {
+        let mut table = Table::new(["plugin", "size", "needs"]);
+        table.row(["page", "103 kB", "frontmatter, metatags, text"]);
+        table.row(["text", "9 kB", ""]);
+        let table = table.wrapping_last();
+        let lines = [
+            "plugin    size  needs",
+            "page    103 kB  frontmatter,",
+            "                metatags, text",
+            "text      9 kB",
+            "",
+        ];
+        assert_eq!(table.render(30), lines.join("\n"));
+        assert!(table.render(20).starts_with("page\n"));
+        assert!(table.render(80).lines().count() == 3);
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failur
         }
         say(&table
             .without_empty_columns(&["priority", "locked", "needs"])
+            .wrapping_last()
             .render(width()));
         for error in &folder.broken {
             display.print(&format!("warning: {error}"));
