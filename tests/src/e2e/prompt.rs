@@ -252,7 +252,7 @@ media-type = "application/yaml"
 type = "object"
 required = ["reason", "verdict", "also"]
 properties.reason = { type = "string", minLength = 10 }
-properties.verdict = { type = "object", required = ["yes", "no"], properties = { yes = { type = "string" }, no = { type = "string" } } }
+properties.verdict = { type = "object", required = ["short", "long"], properties = { short = { type = "string" }, long = { type = "string" } } }
 properties.also = { type = "string" }
 "#,
     );
@@ -263,10 +263,10 @@ properties.also = { type = "string" }
         .lines()
         .filter_map(|line| Some(line.split_once(':')?.0.trim()))
         .collect();
-    assert_eq!(keys, ["reason", "verdict", "yes", "no", "also"]);
+    assert_eq!(keys, ["reason", "verdict", "short", "long", "also"]);
     let shown = scene.host(&["replay", "oak", "verdict", "--prompts"]);
     let shown = shown.ended(0).stdout;
     let place = |name: &str| shown.find(&format!("\"{name}\": {{")).unwrap();
-    let places = ["reason", "verdict", "yes", "no", "also"].map(place);
+    let places = ["reason", "verdict", "short", "long", "also"].map(place);
     assert!(places.is_sorted(), "{shown}");
 }
