@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use host::component::{Component, resolve};
 use host::config::{ComponentConfig, Config, FILE_NAME};
+use host::conformance::Recorded;
 use host::core::graph::{order, unsatisfied};
 use host::dataset::{Dataset, Record};
 use host::llm::render::render;
@@ -49,6 +50,8 @@ fn keep(folder: &Path) {
 /// Dataset and components of the repository.
 pub struct Bench {
     root: PathBuf,
+    /// Where the sources of the plugins are.
+    source: PathBuf,
     config: Config,
     dataset: Dataset,
     records: HashMap<String, Record>,
@@ -94,6 +97,7 @@ impl Bench {
         let order = order(&nodes).expect("an order");
         components.sort_by_key(|component| order.iter().position(|name| *name == component.name));
         Bench {
+            source: root.join(source),
             root,
             config,
             dataset,
@@ -170,6 +174,10 @@ impl Bench {
             .join("snapshots")
             .join(&component.name)
             .join(format!("{id}.completions.json"));
+        let plugin = &component.plugin.package.manifest.plugin.name;
+        let beside = self.source.join(plugin).join(format!("{plugin}.wasm"));
+        let recorded =
+            Recorded::read(None, &beside, plugin).unwrap_or_else(|error| panic!("{error}"));
         let mut recording = Recording::open(file);
         let site = &self.config.site;
         let replay = replay(
@@ -179,7 +187,10 @@ impl Bench {
             record,
             &upstreams,
             0,
-            |question| recording.answer(&question.request),
+            |question| {
+                let request = &question.request;
+                recording.answer(request, recorded.answer(component, id, request))
+            },
         )
         .unwrap_or_else(|error| panic!("{error}"));
         recording.save();

@@ -41,20 +41,29 @@ impl Recording {
         }
     }
 
-    /// The recorded answer; a new one is recorded only where that was asked for.
-    pub fn answer(&mut self, request: &CompletionRequest) -> Result<Answer, String> {
+    /// The recorded answer; a new one is recorded only where that was asked for. `given` is what the author of the plugin
+    /// gives for the question, if anything.
+    pub fn answer(
+        &mut self,
+        request: &CompletionRequest,
+        given: Option<&str>,
+    ) -> Result<Answer, String> {
         let question = hash(request);
         let found = self
             .before
             .iter()
-            .find(|entry| entry.question == question)
+            .find(|entry| {
+                entry.question == question && given.is_none_or(|given| entry.answer == given)
+            })
             .cloned();
         let entry = match found {
             Some(entry) => entry,
-            None if std::env::var_os("SNAPSHOTS_RECORD").is_some() => offline(question, request),
+            None if std::env::var_os("SNAPSHOTS_RECORD").is_some() => {
+                made(question, request, given)
+            }
             None => {
                 return Err(format!(
-                    "{} has no answer to this question; the prompt changed or is new\nrecord it with `cargo \
+                    "{} has no answer to this question; the prompt or answers.toml changed, or is new\nrecord it with `cargo \
                      xtask snapshots`",
                     self.file.display()
                 ));
@@ -92,9 +101,9 @@ fn hash(request: &CompletionRequest) -> String {
     builder.finish().to_string()
 }
 
-fn offline(question: String, request: &CompletionRequest) -> Entry {
+fn made(question: String, request: &CompletionRequest, given: Option<&str>) -> Entry {
     let seed = DigestBuilder::new(&question).finish().seed();
-    let answer = writer::write(request, seed);
+    let answer = given.map_or_else(|| writer::write(request, seed), ToOwned::to_owned);
     let asked: usize = render(request)
         .iter()
         .map(|message| message.content.len())

@@ -149,7 +149,7 @@ impl Recorded {
     }
 
     /// What a question is answered; `None` where nothing was recorded for it.
-    pub(super) fn answer(
+    pub fn answer(
         &self,
         component: &Component,
         record: &str,
