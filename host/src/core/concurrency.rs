@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+/// Calls that were accepted before a level at which calls are refused is remembered.
+const FEW: u64 = 16;
 /// Refusals within so long of the first belong to one burst.
 const BURST: Duration = Duration::from_secs(1);
 /// Calls at once where nobody told how many.
@@ -30,6 +32,9 @@ pub struct Concurrency {
     /// Below this it doubles.
     threshold: u64,
     passed: u64,
+    accepted: u64,
+    /// The most calls under way when one was accepted; less with each refusal that had another cause.
+    most_accepted: u64,
     burst_until: Duration,
     growth: Option<Growth>,
 }
@@ -66,6 +71,8 @@ impl Concurrency {
             now: told.unwrap_or(FIRST_GUESS),
             threshold: told.unwrap_or(MOST_GUESSED),
             passed: 0,
+            accepted: 0,
+            most_accepted: 0,
             burst_until: Duration::ZERO,
             growth,
         }
@@ -89,6 +96,12 @@ impl Concurrency {
         }
     }
 
+    /// The pace of calls is known, so that fewer at once would not help.
+    pub fn is_paced(&mut self) {
+        self.growth = None;
+        self.now = self.most;
+    }
+
     /// A call waits because so many are under way.
     pub fn binds(&mut self) {
         if let Some(growth) = &mut self.growth {
@@ -97,7 +110,9 @@ impl Concurrency {
     }
 
     /// A call was accepted.
-    pub fn accepted(&mut self) {
+    pub fn accepted(&mut self, under_way: u64) {
+        self.accepted += 1;
+        self.most_accepted = self.most_accepted.max(under_way);
         if let Some(growth) = &self.growth
             && growth.bound
             && growth.settled.is_none()
@@ -134,6 +149,11 @@ impl Concurrency {
     /// A refusal that follows the load: `under_way` calls were let through and not refused, as far as is known. What
     /// a burst refuses is not replaced, so that it leaves what the provider takes.
     pub fn refused(&mut self, now: Duration, under_way: u64) {
+        // One call alone is not one too many at once, and neither are far fewer than were taken before.
+        if under_way == 0 || under_way.saturating_mul(2) < self.most_accepted {
+            self.most_accepted /= 2;
+            return;
+        }
         self.growth = None;
         if now < self.burst_until {
             self.now = self.now.min(under_way.max(1));
@@ -142,7 +162,10 @@ impl Concurrency {
         self.burst_until = now + BURST;
         self.passed = 0;
         let level = self.now.min(under_way.max(1));
-        self.threshold = level.saturating_mul(4) / 5;
+        // While little was accepted, the level says little.
+        if self.accepted >= FEW {
+            self.threshold = level.saturating_mul(4) / 5;
+        }
         self.now = (level.saturating_mul(3) / 4).max(1);
     }
 }
@@ -225,6 +248,7 @@ mod tests {
     #[test]
     fn a_burst_shrinks_it_once_and_clean_rounds_grow_it() {
         let mut concurrency = Concurrency::new(Some(64));
+        (0..FEW).for_each(|_| concurrency.accepted(40));
         concurrency.refused(at(0), 40);
         concurrency.refused(at(10), 40);
         assert_eq!(concurrency.allowed(), 30);
@@ -242,7 +266,14 @@ mod tests {
         (0..10_000).for_each(|_| concurrency.passed(at(20), at(10)));
         assert_eq!(concurrency.allowed(), 64);
         concurrency.refused(at(5000), 0);
-        assert_eq!(concurrency.allowed(), 1);
+        concurrency.refused(at(5000), 8);
+        assert_eq!(
+            concurrency.allowed(),
+            64,
+            "far fewer than were taken before"
+        );
+        concurrency.refused(at(5000), 60);
+        assert_eq!(concurrency.allowed(), 45);
     }
 
     /// A server that answers `at_once` calls in parallel, each in a second. Returns the calls at once after a minute.
@@ -256,7 +287,7 @@ mod tests {
             (busy.len()..before).for_each(|_| concurrency.passed(at(tick), at(1000)));
             while busy.len() as u64 + queued < concurrency.allowed() {
                 queued += 1;
-                concurrency.accepted();
+                concurrency.accepted(0);
             }
             concurrency.binds();
             while queued > 0 && (busy.len() as u64) < at_once {

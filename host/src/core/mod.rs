@@ -20,6 +20,7 @@ pub mod graph;
 pub mod key;
 pub mod limit;
 pub mod order;
+pub mod pace;
 pub mod policy;
 pub mod ramp;
 pub mod rates;

@@ -12,6 +12,9 @@ const FIRST: u64 = 8;
 const FIRST_AGAIN: u64 = 4;
 /// One more call may be unaccepted for each so many that were accepted.
 const PER: u64 = 3;
+/// The pace is multiplied by *e* in so many seconds at most, once so many calls were accepted.
+const GROWTH: f64 = 4.0;
+const GROWTH_FROM: u64 = 24;
 /// Weight of the newest call in the mean time until a call is accepted.
 const WEIGHT: f64 = 0.2;
 
@@ -59,6 +62,13 @@ impl Ramp {
     pub fn started(&mut self, now: Duration) {
         self.unaccepted += 1;
         let gap = self.until_accepted.unwrap_or(0.0) / self.most() as f64;
+        // However soon calls are accepted, a refusal takes its time to come back.
+        let gap = gap.max(GROWTH / (self.accepted + GROWTH_FROM) as f64);
+        let gap = if self.until_accepted.is_none() {
+            0.0
+        } else {
+            gap
+        };
         let gap = Duration::try_from_secs_f64(gap).unwrap_or_default();
         self.next = now.saturating_add(gap);
     }
@@ -98,7 +108,7 @@ mod tests {
         assert!(!ramp.has_room());
         (0..FIRST).for_each(|_| ramp.accepted(second));
         ramp.started(second);
-        assert_eq!(ramp.next(), second + second / 10);
+        assert_eq!(ramp.next(), second + second / 8);
         ramp.failed();
         ramp.begin_again();
         assert!(ramp.has_room());

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::limit::{Amount, Limit, Observed, Size};
+use super::pace::Pace;
 use super::window::{Reservation, Window};
 
 /// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
@@ -23,18 +24,29 @@ const LEARNED_MARGIN: Duration = Duration::from_millis(10);
 const MOST_MARGIN: Duration = Duration::from_millis(1200);
 
 /// Spans that a limit may have that nobody told.
-const SPANS: [Duration; 3] = [
+const SPANS: [Duration; 4] = [
     Duration::from_secs(1),
-    Duration::from_secs(60),
+    Duration::from_secs(10),
+    MINUTE,
     Duration::from_secs(86_400),
 ];
+const MINUTE: Duration = Duration::from_secs(60);
+/// Spans that limits in headers have.
+const TOLD_SPANS: [Duration; 3] = [Duration::from_secs(1), MINUTE, Duration::from_secs(86_400)];
 /// Outcomes that are remembered, to tell whether a learned limit is refused often.
 const OUTCOMES: usize = 20;
 /// A header's span is taken for a usual one when it is within this share of it.
 const NEAR: f64 = 0.25;
-/// A guard is probed again so long after a refusal; twice as long after each further one.
-const PROBE_AFTER: Duration = Duration::from_secs(6);
+/// A guard is probed this share of its span after a refusal; twice as long after each further one.
+const PROBE_AFTER: u32 = 5;
+const PROBE_AFTER_LEAST: Duration = Duration::from_secs(3);
+const PROBE_AFTER_MOST: Duration = Duration::from_secs(12);
 const PROBE_AT_LEAST_EVERY: Duration = Duration::from_secs(48);
+/// So many refusals may be risked for each call that passes, and so many beside. While more than that were refused, a
+/// limit is probed seldom.
+const RISK: f64 = 0.007;
+const RISK_AT_FIRST: f64 = 2.0;
+const RISK_MOST: f64 = 10.0;
 /// So long without a refusal, and what was probed counts as allowed.
 const PROBE_SETTLES: Duration = Duration::from_secs(1);
 /// Refusals within so long of the first belong to one burst.
@@ -45,6 +57,7 @@ const IN_VAIN: u32 = 5;
 /// A call that was let through; to be settled with what it used.
 #[derive(Clone, Debug)]
 pub struct Booking {
+    at: Duration,
     size: Booked,
     reservations: Vec<Reserved>,
 }
@@ -53,9 +66,9 @@ pub struct Booking {
 struct Reserved {
     guard: u64,
     likely: Reservation,
-    most: Option<Reservation>,
-    /// What the window held then: by what calls took, and by what they might have taken at most.
-    held: (u64, u64),
+    caps: Option<[Reservation; 2]>,
+    /// What the windows held then, as [`Counts`] orders them.
+    held: [u64; 3],
 }
 
 impl Booking {
@@ -114,6 +127,9 @@ pub struct Rates {
     outcomes: VecDeque<bool>,
     burst_until: Duration,
     next_guard: u64,
+    /// Refusals that may be risked to find out whether there is more.
+    risk: f64,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -123,13 +139,39 @@ struct Guard {
     /// As the provider counts; the window's own is longer by the margin.
     span: Duration,
     source: Source,
-    /// Calls by what they took.
+    /// When it was made.
+    since: Duration,
+    /// Calls by what they are likely to take, and then by what they took.
     likely: Window,
-    /// Calls by what they might have taken at most, for limits on tokens.
-    most: Option<Window>,
-    /// Whether the provider counts what a call may take at most, as far as is known.
-    counts_most: bool,
+    /// For limits on tokens: calls by what they may take at most.
+    caps: Option<Caps>,
+    /// What the provider counts, as far as is known.
+    counts: Counts,
     probe: Option<Probe>,
+}
+
+/// Calls by what they may take at most.
+#[derive(Debug)]
+struct Caps {
+    /// And then by what they took.
+    held: Window,
+    /// Whatever they took.
+    kept: Window,
+}
+
+/// What a provider counts of the tokens of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    /// What it took.
+    Used,
+    /// The cap while it is under way, and then what it took.
+    Held,
+    /// The cap, whatever it took.
+    Kept,
+}
+
+impl Counts {
+    const ALL: [Counts; 3] = [Counts::Used, Counts::Held, Counts::Kept];
 }
 
 /// How a learned limit finds out whether there is more.
@@ -137,9 +179,17 @@ struct Guard {
 struct Probe {
     next: Duration,
     interval: Duration,
+    /// Calls by which it is raised next, and what each takes.
     step: u64,
+    call: u64,
     /// Times that it was lowered for few refusals since it was last raised.
     in_vain: u32,
+    /// Whether calls went through since it was learned.
+    is_known: bool,
+}
+
+fn probe_after(span: Duration) -> Duration {
+    (span / PROBE_AFTER).clamp(PROBE_AFTER_LEAST, PROBE_AFTER_MOST)
 }
 
 impl Rates {
@@ -151,9 +201,17 @@ impl Rates {
             outcomes: VecDeque::new(),
             burst_until: Duration::ZERO,
             next_guard: 0,
+            risk: RISK_AT_FIRST,
+            pace: Pace::default(),
         };
         for limit in told {
-            rates.guard(limit.amount, limit.span, limit.most, Source::Told);
+            rates.guard(
+                Duration::ZERO,
+                limit.amount,
+                limit.span,
+                limit.most,
+                Source::Told,
+            );
         }
         for amount in [Amount::Requests, Amount::Tokens] {
             for span in SPANS {
@@ -165,7 +223,14 @@ impl Rates {
         rates
     }
 
-    fn guard(&mut self, amount: Amount, span: Duration, most: u64, source: Source) {
+    fn guard(
+        &mut self,
+        since: Duration,
+        amount: Amount,
+        span: Duration,
+        most: u64,
+        source: Source,
+    ) {
         let margin = (span / MARGIN).clamp(LEAST_MARGIN, MOST_MARGIN);
         let window = Window::new(most, span + margin);
         self.guards.push(Guard {
@@ -173,10 +238,15 @@ impl Rates {
             amount,
             span,
             source,
-            most: (amount != Amount::Requests).then(|| window.clone()),
+            since,
+            caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
             likely: window,
             // Many that tell their limits in headers count the caps; what they say later shows it.
-            counts_most: source == Source::Headers && amount != Amount::Requests,
+            counts: if source == Source::Headers {
+                Counts::Kept
+            } else {
+                Counts::Used
+            },
             probe: None,
         });
         self.next_guard += 1;
@@ -194,7 +264,7 @@ impl Rates {
     /// # Errors
     /// When it takes more than a limit that was told allows at all.
     pub fn earliest(&mut self, now: Duration, size: Booked) -> Result<Duration, TooLarge> {
-        let mut at = now;
+        let mut at = now.max(self.pace.next().unwrap_or(now));
         for guard in &mut self.guards {
             let amount = guard.takes(size);
             let told = guard.probe.is_none();
@@ -213,7 +283,7 @@ impl Rates {
                 }
             };
             at = at.max(if free > now {
-                guard.probed(now, free)
+                guard.probed(now, free, amount)
             } else {
                 free
             });
@@ -223,25 +293,30 @@ impl Rates {
 
     /// Books a call that starts now.
     pub fn reserve(&mut self, now: Duration, size: Booked) -> Booking {
+        self.pace.started(now);
         for (amount, _, window) in &mut self.history {
             window.reserve(now, size.most.of(*amount));
         }
         let reserve = |guard: &mut Guard| {
             let amount = guard.amount;
-            let most = guard.most.as_mut();
             let likely = guard.likely.reserve(now, size.likely.of(amount));
-            let most =
-                most.map(|window| (window.reserve(now, size.most.of(amount)), window.used(now)));
-            let held = guard.likely.used(now);
+            let caps = guard.caps.as_mut().map(|caps| {
+                let most = size.most.of(amount);
+                [caps.held.reserve(now, most), caps.kept.reserve(now, most)]
+            });
             Reserved {
                 guard: guard.number,
                 likely,
-                most: most.map(|(reservation, _)| reservation),
-                held: (held, most.map_or(held, |(_, held)| held)),
+                caps,
+                held: Counts::ALL.map(|counts| guard.counted(counts).used(now)),
             }
         };
         let reservations = self.guards.iter_mut().map(reserve).collect();
-        Booking { size, reservations }
+        Booking {
+            at: now,
+            size,
+            reservations,
+        }
     }
 
     /// Corrects a booking to what was used.
@@ -250,6 +325,9 @@ impl Rates {
             if let Some(guard) = self.find(reserved.guard) {
                 let used = used.of(guard.amount);
                 guard.likely.settle(reserved.likely, used);
+                if let (Some(caps), Some([held, _])) = (&mut guard.caps, reserved.caps) {
+                    caps.held.settle(held, used);
+                }
             }
         }
     }
@@ -265,8 +343,9 @@ impl Rates {
             if let Some(guard) = self.find(reserved.guard) {
                 let left = left(guard);
                 guard.likely.settle(reserved.likely, left);
-                if let (Some(window), Some(most)) = (&mut guard.most, reserved.most) {
-                    window.settle(most, left);
+                if let (Some(caps), Some([held, kept])) = (&mut guard.caps, reserved.caps) {
+                    caps.held.settle(held, left);
+                    caps.kept.settle(kept, left);
                 }
             }
         }
@@ -305,8 +384,29 @@ impl Rates {
         }
     }
 
+    /// Calls that are spread evenly in a second, where the provider takes calls evenly.
+    pub fn pace(&self) -> Option<f64> {
+        self.pace.rate()
+    }
+
+    /// Something else than the provider's limits holds calls up.
+    pub fn held_up_otherwise(&mut self) {
+        self.pace.was_not_asked();
+    }
+
+    /// The provider took a call.
+    pub fn accepted(&mut self, booking: &Booking) {
+        self.pace.taken(booking.at);
+    }
+
     /// A call was let through and answered.
     pub fn passed(&mut self) {
+        self.risk = (self.risk + RISK).min(RISK_AT_FIRST);
+        for guard in &mut self.guards {
+            if let Some(probe) = &mut guard.probe {
+                probe.is_known = true;
+            }
+        }
         self.outcome(true);
     }
 
@@ -320,8 +420,12 @@ impl Rates {
         hint: Option<Duration>,
         tokens: bool,
         exhausted: bool,
+        may_be_accident: bool,
     ) -> bool {
         self.outcome(false);
+        if exhausted {
+            self.risk = (self.risk - 1.0).max(-RISK_MOST);
+        }
         // Some providers count what they refuse, and what was told is never to be overrun. What is learned
         // is what went through.
         self.take_back(booking, |guard| {
@@ -332,6 +436,15 @@ impl Rates {
             window.take_back(booking.size.most.of(*amount));
         }
         let in_burst = now < self.burst_until;
+        let is_alone = !exhausted && !in_burst;
+        self.pace
+            .refused(now, booking.at, is_alone && !may_be_accident);
+        if exhausted && !in_burst && !self.are_told_by_headers() && self.pace.had_enough(now) {
+            // Windows that were learned before that was known are too short or too long.
+            self.guards.retain(|guard| guard.probe.is_none());
+            self.burst_until = now + BURST;
+            return false;
+        }
         let mut follows = self.lower_full(now, in_burst);
         let in_vain =
             |guard: &Guard| matches!(&guard.probe, Some(probe) if probe.in_vain > IN_VAIN);
@@ -362,12 +475,13 @@ impl Rates {
     /// Returns whether there was one.
     fn lower_full(&mut self, now: Duration, in_burst: bool) -> bool {
         let few = self.refused_lately() * 4 < self.outcomes.len();
+        let may_risk = self.risk > 0.0;
         let mut follows = false;
         for guard in self.guards.iter_mut().filter(|guard| guard.probe.is_some()) {
             let used = guard.window().used(now);
             if used.saturating_mul(20) >= guard.window().limit().saturating_mul(19) {
                 follows = true;
-                guard.lower(now, used, in_burst, few);
+                guard.lower(now, used, in_burst, few, may_risk);
             }
         }
         follows
@@ -382,6 +496,8 @@ impl Rates {
         in_burst: bool,
     ) {
         let few = self.refused_lately() * 4 < self.outcomes.len();
+        let fills = self.pace.may_fill(now);
+        let may_risk = self.risk > 0.0;
         let hinted = hint.map(|hint| SPANS.into_iter().find(|span| hint <= *span));
         let learned = self.guards.iter_mut().filter(|guard| guard.probe.is_some());
         let longest = learned.max_by_key(|guard| guard.span);
@@ -392,10 +508,12 @@ impl Rates {
                 let used = guard.window().used(now);
                 let longer = SPANS.into_iter().find(|span| *span > guard.span);
                 match longer.filter(|_| used == 0) {
+                    // It may take the next one: nothing is known yet.
+                    Some(_) if fills => {}
                     // Nothing went through for so long, and still it refuses.
                     Some(span) => self.learn(now, amount, span),
                     None => {
-                        guard.lower(now, used, in_burst, few);
+                        guard.lower(now, used, in_burst, few, may_risk);
                         // It is judged anew by what comes of this.
                         self.outcomes.clear();
                     }
@@ -424,7 +542,7 @@ impl Rates {
         {
             // The provider says its limit: nothing to probe for, and nobody told a lower one.
             self.guards.retain(|guard| !same(guard));
-            self.guard(observed.amount, span, limit, Source::Headers);
+            self.guard(now, observed.amount, span, limit, Source::Headers);
             self.book_history(now, observed.amount, span);
         }
         let Some(guard) = self.guards.iter_mut().find(|guard| same(guard)) else {
@@ -437,10 +555,21 @@ impl Rates {
             let used = limit.saturating_sub(remaining);
             // The provider counted when the call arrived, so it is held against what was booked then.
             let mut reserved = booking.reservations.iter();
+            let mut ours = guard.window().used(now);
             if let Some(reserved) = reserved.find(|reserved| reserved.guard == guard.number) {
-                guard.compare(reserved.held, used);
+                // Later, what leaves the provider's window and not yet this one says the wrong thing.
+                if span < MINUTE || booking.at < guard.since + span {
+                    guard.compare(reserved.held, used);
+                }
+                let [likely, held, kept] = reserved.held;
+                let then = match guard.counts {
+                    Counts::Used => likely,
+                    Counts::Held => held,
+                    Counts::Kept => kept,
+                };
+                // What was given back since then is no sign of others.
+                ours = guard.window().used(now).max(then);
             }
-            let ours = guard.window().used(now);
             if used > ours {
                 guard.window().reserve(now, used - ours);
             }
@@ -498,42 +627,62 @@ impl Rates {
             return;
         };
         let most = history.used(now).max(1);
+        // What went through in shorter spans was no limit: it went on after them.
+        let shorter = |guard: &Guard| guard.probe.is_some() && guard.span < span;
+        self.guards
+            .retain(|guard| guard.amount != amount || !shorter(guard));
         let window = history.with(most, span + LEARNED_MARGIN);
         self.guards.push(Guard {
             number: self.next_guard,
             amount,
             span,
             source: Source::Learned,
+            since: now,
             // What was let through is known by what it might have taken, and so it is counted.
-            counts_most: amount != Amount::Requests,
-            most: (amount != Amount::Requests).then(|| window.clone()),
+            counts: Counts::Kept,
+            caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
             likely: window,
             probe: Some(Probe {
-                next: now + PROBE_AFTER,
-                interval: PROBE_AFTER,
+                next: now + probe_after(span),
+                interval: probe_after(span),
                 step: 1,
+                call: 1,
                 in_vain: 0,
+                is_known: false,
             }),
         });
         self.next_guard += 1;
     }
 }
 
+impl Caps {
+    fn new(window: &Window) -> Caps {
+        Caps {
+            held: window.clone(),
+            kept: window.clone(),
+        }
+    }
+}
+
 impl Guard {
     /// The window that holds what the provider counts.
     fn window(&mut self) -> &mut Window {
-        match &mut self.most {
-            Some(most) if self.counts_most => most,
+        self.counted(self.counts)
+    }
+
+    fn counted(&mut self, counts: Counts) -> &mut Window {
+        match (counts, &mut self.caps) {
+            (Counts::Held, Some(caps)) => &mut caps.held,
+            (Counts::Kept, Some(caps)) => &mut caps.kept,
             _ => &mut self.likely,
         }
     }
 
-    /// What a call takes of the limit.
+    /// What a call takes of the limit when it starts.
     fn takes(&self, size: Booked) -> u64 {
-        if self.counts_most {
-            size.most.of(self.amount)
-        } else {
-            size.likely.of(self.amount)
+        match self.counts {
+            Counts::Used => size.likely.of(self.amount),
+            Counts::Held | Counts::Kept => size.most.of(self.amount),
         }
     }
 
@@ -547,51 +696,66 @@ impl Guard {
 
     fn set_limit(&mut self, limit: u64) {
         self.likely.set_limit(limit);
-        if let Some(most) = &mut self.most {
-            most.set_limit(limit);
+        if let Some(caps) = &mut self.caps {
+            caps.held.set_limit(limit);
+            caps.kept.set_limit(limit);
         }
     }
 
     /// Books what was used outside of any booking.
     fn book(&mut self, at: Duration, amount: u64) {
         self.likely.reserve(at, amount);
-        if let Some(most) = &mut self.most {
-            most.reserve(at, amount);
+        if let Some(caps) = &mut self.caps {
+            caps.held.reserve(at, amount);
+            caps.kept.reserve(at, amount);
         }
     }
 
-    /// Finds out whether the provider counts what calls took or what they may take at most, by what it says was used.
-    fn compare(&mut self, (likely, most): (u64, u64), used: u64) {
-        // Where both are about the same, nothing can be told.
-        if self.most.is_some() && most > likely.saturating_add(likely / 5) {
-            self.counts_most = used > likely.midpoint(most);
+    /// Finds out what the provider counts, by what it says was used when the windows held so much.
+    fn compare(&mut self, held: [u64; 3], used: u64) {
+        let (least, most) = held.iter().fold((u64::MAX, 0), |(least, most), held| {
+            (least.min(*held), most.max(*held))
+        });
+        // Where all are about the same, nothing can be told.
+        if self.caps.is_none() || most <= least.saturating_add(least / 5) {
+            return;
+        }
+        // Of two that are as near, the one that counts more is on the safe side.
+        let near = Counts::ALL.into_iter().zip(held).rev();
+        let nearest = near.min_by_key(|(_, held)| held.abs_diff(used));
+        if let Some((counts, _)) = nearest {
+            self.counts = counts;
         }
     }
 
     /// A call waits for this guard until `free`. If it is learned and was not probed for a while, a few more
     /// are let through to see.
-    fn probed(&mut self, now: Duration, free: Duration) -> Duration {
+    fn probed(&mut self, now: Duration, free: Duration, amount: u64) -> Duration {
+        let span = self.span;
+        let limit = self.likely.limit();
         let Some(probe) = &mut self.probe else {
             return free;
         };
         if now < probe.next {
             return free.min(probe.next);
         }
-        let limit = self.likely.limit();
-        let raised = limit.saturating_add(probe.step);
-        probe.step = probe.step.saturating_mul(2).min((limit / 4).max(1));
+        let call = amount.max(1);
+        let calls = limit / call;
+        probe.call = call;
+        let raised = limit.saturating_add(probe.step.saturating_mul(call));
+        probe.step = probe.step.saturating_mul(2).min((calls / 4).max(1));
         probe.next = now + PROBE_SETTLES;
         probe.in_vain = 0;
-        if probe.step > (limit / 16).max(8) {
+        if probe.step > (calls / 16).max(8) {
             // There is much more room than was thought.
-            probe.interval = PROBE_AFTER;
+            probe.interval = probe_after(span);
         }
         self.set_limit(raised);
         now
     }
 
     /// The provider refused while this guard was full; `few` if it refuses few of many.
-    fn lower(&mut self, now: Duration, used: u64, in_burst: bool, few: bool) {
+    fn lower(&mut self, now: Duration, used: u64, in_burst: bool, few: bool, may_risk: bool) {
         let limit = self.likely.limit();
         let Some(probe) = &mut self.probe else { return };
         let lowered = if in_burst {
@@ -599,15 +763,16 @@ impl Guard {
         } else {
             // A probe that went too far goes back by what it had added; otherwise the limit itself has fallen.
             let back = if probe.step > 1 {
-                probe.step / 2
+                (probe.step / 2).saturating_mul(probe.call)
             } else {
                 (limit / 50).max(1)
             };
             probe.step = 1;
             probe.in_vain += u32::from(few);
-            probe.next = now + probe.interval;
             probe.interval = (probe.interval * 2).min(PROBE_AT_LEAST_EVERY);
-            limit.min(used).saturating_sub(back).max(1)
+            // What is refused anyway says little.
+            probe.next = now + probe.interval * if may_risk || !probe.is_known { 1 } else { 4 };
+            limit.saturating_sub(back).min(used).max(1)
         };
         self.set_limit(lowered);
     }
@@ -617,19 +782,18 @@ impl Guard {
 /// again, which tells the span together with what is used; others say when the window ends. Where nothing tells it, it is
 /// a minute, which is usual.
 fn span_of(observed: &Observed, limit: u64) -> Option<Duration> {
-    let [_, minute, _] = SPANS;
     let Some(reset) = observed.reset.filter(|reset| !reset.is_zero()) else {
-        return Some(minute);
+        return Some(MINUTE);
     };
     let used = observed.remaining.map(|left| limit.saturating_sub(left));
     if let Some(used) = used.filter(|used| *used > 0) {
         let whole = reset.as_secs_f64() * limit as f64 / used as f64;
         let near = |span: &Duration| (whole / span.as_secs_f64() - 1.0).abs() <= NEAR;
-        if let Some(span) = SPANS.into_iter().find(near) {
+        if let Some(span) = TOLD_SPANS.into_iter().find(near) {
             return Some(span);
         }
     }
-    SPANS.into_iter().find(|span| reset <= *span)
+    TOLD_SPANS.into_iter().find(|span| reset <= *span)
 }
 
 #[cfg(test)]

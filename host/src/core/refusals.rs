@@ -8,8 +8,15 @@
 const UNLIKELY: f64 = 0.005;
 /// As if one in so many calls had been refused before anything is known.
 const PRIOR: f64 = 20.0;
+/// Accidents are no more than this share of all calls.
+const MOST_ACCIDENTS: f64 = 0.1;
+/// The same for what was refused of the last calls.
+const VERY_UNLIKELY: f64 = 0.00001;
+const LATELY: f64 = 32.0;
 /// Counts are halved beyond this, so that old calls are forgotten.
 const REMEMBERED: u64 = 400;
+/// After so many accidents a server is known to have them.
+const MANY: u64 = 6;
 /// After so many accidents the next one does not hold up other calls.
 const USUAL: u64 = 2;
 
@@ -29,6 +36,8 @@ pub struct Refusals {
     accidents: u64,
     /// Number of the last call that was sent.
     last: u64,
+    /// Outcomes of the last calls, the newest in the lowest bit: whether each was refused.
+    lately: u32,
     suspicion: Option<Suspicion>,
 }
 
@@ -48,6 +57,11 @@ impl Refusals {
         self.suspicion.as_ref().is_none_or(|suspicion| {
             suspicion.trial.is_none() || (!suspicion.exhausted && self.accidents >= USUAL)
         })
+    }
+
+    /// Whether this server is known to refuse calls by accident now and then.
+    pub fn has_accidents(&self) -> bool {
+        self.accidents >= MANY && self.accidents * 33 > self.accepted
     }
 
     /// A call is sent.
@@ -70,6 +84,7 @@ impl Refusals {
     /// A call was accepted. Returns whether it ends a suspicion, because it was sent after the first refusal.
     pub fn accepted(&mut self, number: u64) -> bool {
         self.accepted += 1;
+        self.lately <<= 1;
         let over = self
             .suspicion
             .take_if(|suspicion| number > suspicion.first)
@@ -88,7 +103,10 @@ impl Refusals {
     /// A call was refused. `decisive` refusals need no further proof.
     pub fn refused(&mut self, number: u64, decisive: bool) -> Verdict {
         let known = (self.accepted + self.accidents) as f64 + PRIOR;
-        let accident = (self.accidents as f64 + 1.0) / known;
+        let accident = ((self.accidents as f64 + 1.0) / known).min(MOST_ACCIDENTS);
+        self.lately = self.lately << 1 | 1;
+        let lately = u64::from(self.lately.count_ones());
+        let too_many = at_least(lately, accident * LATELY) < VERY_UNLIKELY;
         let suspicion = self.suspicion.get_or_insert(Suspicion {
             first: number,
             refused: 0,
@@ -98,8 +116,9 @@ impl Refusals {
         suspicion.refused = suspicion.refused.saturating_add(1);
         let others = u64::from(suspicion.refused - 1);
         let sent = self.last.saturating_sub(suspicion.first).max(others);
-        if decisive || at_least(others, accident * sent as f64) < UNLIKELY {
+        if decisive || too_many || at_least(others, accident * sent as f64) < UNLIKELY {
             suspicion.exhausted = true;
+            self.lately = 0;
         }
         if suspicion.exhausted {
             Verdict::Exhausted

@@ -38,8 +38,8 @@ const PAST: Duration = Duration::from_secs(2 * 86_400);
 const TOGETHER: Duration = Duration::from_millis(4);
 /// A refusal that asks for a longer wait than this pauses the lane by itself.
 const LONG_HINT: Duration = Duration::from_secs(10);
-/// The first pause where the provider does not say how long; it doubles with each refusal that follows.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The first pause where the provider does not say how long; it grows threefold with each refusal that follows.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The longest such pause within the first minute and a half: most limits are by the minute.
 const LONGEST_AT_FIRST: Duration = Duration::from_secs(8);
@@ -408,6 +408,7 @@ impl Inner {
         }
         if state.in_flight >= state.concurrency.allowed() {
             state.concurrency.binds();
+            state.rates.held_up_otherwise();
             let at_once = state.concurrency.allowed();
             let guessed = state.concurrency.is_guessed();
             return Next::wait(Hold::Concurrency { at_once, guessed }, None);
@@ -567,7 +568,8 @@ impl Permit {
     fn note_accepted(&self, state: &mut State, observed: &[Observed]) {
         let now = self.inner.now();
         state.accepted = true;
-        state.concurrency.accepted();
+        state.concurrency.accepted(state.in_flight);
+        state.rates.accepted(&self.booking);
         state.refusals.ended(self.number);
         if state.refusals.accepted(self.number) {
             state.pause = None;
@@ -667,14 +669,18 @@ impl Permit {
         let verdict = state.refusals.refused(self.number, is_long);
         let exhausted = verdict == Verdict::Exhausted;
         let follows = if error.class == FailureClass::RateLimit {
+            let accidents = state.refusals.has_accidents();
             let tokens = error.message.to_ascii_lowercase().contains("token");
             state
                 .rates
-                .refused(now, &self.booking, hint, tokens, exhausted)
+                .refused(now, &self.booking, hint, tokens, exhausted, accidents)
         } else {
             state.rates.settle(&self.booking, Size::default());
             false
         };
+        if !follows && state.rates.pace().is_some() {
+            state.concurrency.is_paced();
+        }
         // A call that finds out after a pause says nothing of how many at once are too many.
         let finds_out = state
             .pause
@@ -686,11 +692,7 @@ impl Permit {
         if !exhausted {
             return false;
         }
-        match hint {
-            // What was learned has the span that the hint tells, and keeps to it.
-            Some(_) => state.ramp = None,
-            None => state.ramp.get_or_insert_default().begin_again(),
-        }
+        state.ramp.get_or_insert_default().begin_again();
         let before = state.pause.take();
         let begins = before.as_ref().map_or(now, |pause| pause.since);
         let longest = if now.saturating_sub(begins) < AT_FIRST {
@@ -701,7 +703,7 @@ impl Permit {
         let back_off = match &before {
             // What was sent before the pause began is refused by the same cause.
             Some(pause) if self.started < pause.until => pause.back_off,
-            Some(pause) => (pause.back_off * 2).min(longest),
+            Some(pause) => (pause.back_off * 3).min(longest),
             None => FIRST_PAUSE,
         };
         let last = begins.saturating_add(self.inner.patience);

@@ -74,6 +74,7 @@ fn saturate(rates: &mut Rates, provider: &mut Provider, from: u64, seconds: u64)
             };
             match outcome {
                 None => {
+                    rates.accepted(&booking);
                     rates.settle(&booking, TOOK);
                     rates.passed();
                     if refusals.accepted(number) {
@@ -83,7 +84,7 @@ fn saturate(rates: &mut Rates, provider: &mut Provider, from: u64, seconds: u64)
                 }
                 Some(hint) => {
                     let exhausted = refusals.refused(number, false) == Verdict::Exhausted;
-                    rates.refused(now, &booking, hint, false, exhausted);
+                    rates.refused(now, &booking, hint, false, exhausted, true);
                     if exhausted && now >= paused {
                         paused = now + hint.unwrap_or(back_off);
                         back_off *= 2;
@@ -158,7 +159,7 @@ fn refusals_that_are_accidents_shrink_nothing() {
             assert_eq!(rates.earliest(now, CALL), Ok(now), "call {call}");
             let booking = rates.reserve(now, CALL);
             if call % 20 == 7 {
-                assert!(!rates.refused(now, &booking, hint, false, false));
+                assert!(!rates.refused(now, &booking, hint, false, false, true));
             } else {
                 rates.settle(&booking, TOOK);
                 rates.passed();
@@ -175,7 +176,7 @@ fn a_limit_that_was_learned_by_accident_is_forgotten() {
         if call < 100 {
             rates.passed();
         } else {
-            rates.refused(at(call), &booking, None, false, true);
+            rates.refused(at(call), &booking, None, false, true, true);
         }
     }
     assert_eq!(rates.uses(at(120))[0].source, Source::Learned);
@@ -186,7 +187,7 @@ fn a_limit_that_was_learned_by_accident_is_forgotten() {
             let booking = rates.reserve(at(tick), CALL);
             call += 1;
             if call.is_multiple_of(20) {
-                rates.refused(at(tick), &booking, None, false, false);
+                rates.refused(at(tick), &booking, None, false, false, true);
             } else {
                 rates.settle(&booking, TOOK);
                 rates.passed();

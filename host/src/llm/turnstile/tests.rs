@@ -6,6 +6,8 @@ use std::pin::Pin;
 use super::*;
 use crate::llm::request::Usage;
 
+mod tiers;
+
 fn settings() -> Settings {
     Settings {
         limits: Vec::new(),

@@ -1,0 +1,245 @@
+//! The pace of a lane whose provider refuses calls and takes others soon after: it counts calls by the second, or fills
+//! a bucket evenly. What it takes in the long run is what it took between two moments at which it had enough. Calls are
+//! spread evenly at that pace, and a little faster after many that were taken. It does not know what a call is.
+
+use std::time::Duration;
+
+/// A provider that takes a call so soon after a refusal is one that fills evenly.
+const SOON: Duration = Duration::from_secs(3);
+/// What is measured by fewer calls than these is measured on.
+const FEW: u64 = 8;
+/// The pace stays so much below what was measured.
+const BELOW: f64 = 0.97;
+/// So many calls are taken before a higher pace is tried, and so many before a still higher one.
+const TRY_AFTER: u64 = 120;
+const TRY_AGAIN_AFTER: u64 = 20;
+const MOST_PATIENCE: u64 = 960;
+/// The same where few calls measured it.
+const TRY_SOON: u64 = 4;
+const SOON_STEP: f64 = 0.12;
+/// The pace is raised by this share at first, and by up to that one.
+const LEAST_STEP: f64 = 0.02;
+const MOST_STEP: f64 = 0.25;
+
+/// Measures and keeps the pace.
+#[derive(Debug, Default)]
+pub struct Pace {
+    enough: Option<Enough>,
+    kept: Option<Kept>,
+    /// Calls before a higher pace is tried.
+    patience: u64,
+}
+
+/// The provider had enough.
+#[derive(Clone, Copy, Debug)]
+struct Enough {
+    at: Duration,
+    /// When the first call was sent that it took since then.
+    again: Option<Duration>,
+    /// Calls that were sent since then and not refused, as far as is known.
+    taken: u64,
+    /// Whether more calls could have been sent.
+    is_least: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// Seconds between two calls.
+    gap: f64,
+    next: Duration,
+    /// Calls to be taken before a higher pace is tried.
+    left: u64,
+    step: f64,
+    /// The gap that did, while a smaller one is tried.
+    did: Option<f64>,
+}
+
+impl Pace {
+    /// When the next call may start.
+    pub fn next(&self) -> Option<Duration> {
+        self.kept.map(|kept| kept.next)
+    }
+
+    /// Calls in a second, where the provider fills evenly.
+    pub fn rate(&self) -> Option<f64> {
+        self.kept.map(|kept| 1.0 / kept.gap)
+    }
+
+    /// Since when nothing was taken, if the provider has had enough.
+    pub fn idle_since(&self) -> Option<Duration> {
+        self.enough
+            .filter(|enough| enough.again.is_none())
+            .map(|enough| enough.at)
+    }
+
+    /// Whether the provider may still turn out to fill evenly.
+    pub fn may_fill(&self, now: Duration) -> bool {
+        self.idle_since()
+            .is_none_or(|since| now.saturating_sub(since) < SOON)
+    }
+
+    /// A call starts.
+    pub fn started(&mut self, now: Duration) {
+        if let Some(enough) = &mut self.enough {
+            enough.taken += 1;
+        }
+        if let Some(kept) = &mut self.kept {
+            let gap = Duration::try_from_secs_f64(kept.gap).unwrap_or_default();
+            // A timer that is late by less than a call makes up for it.
+            kept.next = (kept.next + gap).max(now);
+        }
+    }
+
+    /// The provider took a call that was sent then.
+    pub fn taken(&mut self, started: Duration) {
+        if let Some(enough) = &mut self.enough
+            && started > enough.at
+        {
+            enough.again.get_or_insert(started);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.left = kept.left.saturating_sub(1);
+            if kept.left == 0 {
+                kept.did = Some(kept.gap);
+                kept.gap /= 1.0 + kept.step;
+                kept.step = (kept.step * 2.0).min(MOST_STEP);
+                kept.left = TRY_AGAIN_AFTER;
+            }
+        }
+    }
+
+    /// Calls wait for something else, so that it may take more than it is asked.
+    pub fn was_not_asked(&mut self) {
+        if let Some(enough) = &mut self.enough {
+            enough.is_least = true;
+        }
+    }
+
+    /// The provider refused a call that was sent then. Where it `tells` that this is all that the provider takes, the
+    /// pace is measured anew.
+    pub fn refused(&mut self, now: Duration, started: Duration, tells: bool) {
+        if let Some(enough) = &mut self.enough
+            && started > enough.at
+        {
+            enough.taken = enough.taken.saturating_sub(1);
+        }
+        if !tells || self.kept.is_none() {
+            return;
+        }
+        // It has just proved that it takes no more than this.
+        self.had_enough(now);
+        if let Some(kept) = &mut self.kept
+            && let Some(did) = kept.did.take()
+        {
+            kept.gap = kept.gap.max(did);
+        }
+    }
+
+    /// The provider has enough. Returns whether it fills evenly, so that the pace is all there is to learn.
+    pub fn had_enough(&mut self, now: Duration) -> bool {
+        let Some(before) = self.enough else {
+            self.enough = Some(Enough {
+                at: now,
+                again: None,
+                taken: 0,
+                is_least: false,
+            });
+            return false;
+        };
+        let Some(again) = before.again else {
+            // It has not taken a call since then, so it does not fill evenly.
+            if now.saturating_sub(before.at) > SOON {
+                self.kept = None;
+            }
+            return self.kept.is_some();
+        };
+        let fills = again.saturating_sub(before.at) <= SOON;
+        if before.taken >= FEW || !fills {
+            self.enough = Some(Enough {
+                at: now,
+                again: None,
+                taken: 0,
+                is_least: false,
+            });
+        }
+        if !fills {
+            return false;
+        }
+        let lasted = now.saturating_sub(before.at).as_secs_f64();
+        let taken = before.taken.max(1);
+        let gap = lasted / (taken as f64 * BELOW);
+        let is_sure = taken >= FEW;
+        self.patience = if is_sure {
+            (self.patience * 2).clamp(TRY_AFTER, MOST_PATIENCE)
+        } else {
+            TRY_AFTER
+        };
+        self.kept = Some(Kept {
+            gap,
+            next: now + Duration::try_from_secs_f64(gap).unwrap_or_default(),
+            left: match (is_sure, before.is_least) {
+                (true, false) => self.patience,
+                (true, true) => TRY_AGAIN_AFTER,
+                (false, _) => TRY_SOON,
+            },
+            step: if is_sure { LEAST_STEP } else { SOON_STEP },
+            did: self.kept.and_then(|kept| kept.did),
+        });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// A provider that takes four calls a second, of which it has had enough at 10 s and at 20 s.
+    fn measured() -> Pace {
+        let mut pace = Pace::default();
+        assert!(!pace.had_enough(at(10.0)), "one refusal measures nothing");
+        for call in 0..40 {
+            let now = at(10.1 + f64::from(call) * 0.24);
+            pace.started(now);
+            pace.taken(now);
+        }
+        assert!(pace.had_enough(at(20.0)));
+        pace
+    }
+
+    #[test]
+    fn the_pace_is_what_was_taken_between_two_refusals() {
+        let rate = measured().rate().unwrap();
+        assert!((3.8..4.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn it_is_raised_after_many_calls_and_falls_back_with_a_refusal() {
+        let mut pace = measured();
+        let before = pace.rate().unwrap();
+        for call in 0..2 * TRY_AFTER as u32 {
+            let now = at(20.0 + f64::from(call) / 4.0);
+            pace.started(now);
+            pace.taken(now);
+        }
+        assert!(pace.rate().unwrap() > before * 1.01);
+        let now = at(20.0 + 2.0 * TRY_AFTER as f64 / 4.0);
+        pace.started(now);
+        pace.refused(now, now, true);
+        assert!(pace.rate().unwrap() <= 4.01);
+    }
+
+    #[test]
+    fn a_provider_that_takes_nothing_for_long_does_not_fill_evenly() {
+        let mut pace = measured();
+        assert!(pace.had_enough(at(22.0)));
+        assert!(!pace.had_enough(at(25.0)));
+        assert_eq!(pace.rate(), None);
+        pace.started(at(60.0));
+        pace.taken(at(60.0));
+        assert!(!pace.had_enough(at(61.0)), "it took a call too late");
+    }
+}
