@@ -447,7 +447,7 @@ fn damage_is_named_and_costs_what_lies_on_the_damaged_pages() {
         "{report:?}"
     );
     let error = recover(&path, &new).unwrap_err().to_string();
-    assert!(error.contains("exists already"), "{error}");
+    assert!(error.contains("is there already"), "{error}");
 }
 
 #[test]
