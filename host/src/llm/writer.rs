@@ -3,18 +3,18 @@
 //!
 //! Its prose obeys the rules and its JSON the schema, wherever these can be obeyed at all. Every
 //! number in an answer stands in the facts (or in a rule or schema that demands it). Equal requests
-//! and seeds give equal bytes. It does not judge whether its prose is worth reading.
+//! and seeds give equal bytes. What it writes is
+//! plainly a placeholder: it begins with what was asked for, says the facts, and pads where rules ask for more.
 
 mod chance;
 mod facts;
-mod filler;
 mod json;
+mod padding;
 mod pattern;
 mod phrase;
 mod prose;
 mod schema;
 mod sentence;
-mod topic;
 mod voice;
 
 pub use chance::Chance;
@@ -29,7 +29,7 @@ use voice::Voice;
 pub fn write(request: &CompletionRequest, seed: u64) -> String {
     let mut chance = Chance::new(seed).fork(request.messages.len() as u64);
     let facts = Facts::read(&request.facts);
-    let voice = Voice::new(&facts, topic::topic(&request.messages), &mut chance);
+    let voice = Voice::new(&facts, &request.messages, &mut chance);
     match &request.format {
         ResponseFormat::Text => {
             let rules = request.rules.clone().unwrap_or_else(|| Rules {
@@ -38,13 +38,13 @@ pub fn write(request: &CompletionRequest, seed: u64) -> String {
             });
             prose::prose(&rules, &voice, &mut chance)
         }
-        ResponseFormat::JsonObject => Value::Object(leaves(&facts, &voice)).to_string(),
+        ResponseFormat::JsonObject => Value::Object(leaves(&facts)).to_string(),
         ResponseFormat::JsonSchema(schema) => json::json(schema, &voice, &mut chance).to_string(),
     }
 }
 
 /// What a request for "any JSON object" gets: the facts, flattened.
-fn leaves(facts: &Facts, voice: &Voice) -> Map<String, Value> {
+fn leaves(facts: &Facts) -> Map<String, Value> {
     let mut object = Map::new();
     if let Some(name) = &facts.name {
         object.insert("name".to_owned(), Value::from(name.as_str()));
@@ -60,7 +60,7 @@ fn leaves(facts: &Facts, voice: &Voice) -> Map<String, Value> {
         object.entry(key).or_insert_with(|| fact.value.to_json());
     }
     if object.is_empty() {
-        object.insert("answer".to_owned(), Value::from(voice.filler(0)));
+        object.insert("answer".to_owned(), Value::from(padding::of_words(6, 0)));
     }
     object
 }

@@ -1,7 +1,7 @@
 //! Short texts for JSON: titles and keywords, and texts whose length in characters is limited.
 
-use super::chance::Chance;
 use super::facts::FactValue;
+use super::padding;
 use super::sentence::{capitalize, join};
 use super::voice::{Voice, overlap, stems};
 
@@ -24,28 +24,13 @@ impl Length {
 
 /// Title-like phrases about the subject, the best first.
 pub fn titles(voice: &Voice<'_>) -> Vec<String> {
-    let name = voice
-        .facts
-        .name
-        .clone()
-        .unwrap_or_else(|| title_case(&voice.subject));
-    let mut titles = Vec::new();
-    if let Some(topic) = &voice.topic {
-        let topic = title_case(topic);
-        titles.push(if topic.ends_with("ing") {
-            format!("{topic} of {name}")
-        } else {
-            format!("{name}: {topic}")
-        });
-    }
-    let labels: Vec<String> = voice.labels.iter().map(|label| title_case(label)).collect();
-    for count in (1..=labels.len().min(8)).rev() {
-        for group in labels.windows(count).take(4) {
-            titles.push(format!("{name}: {}", join(group)));
+    let name = title_case(&voice.subject);
+    let mut titles = vec![format!("{name} (placeholder)")];
+    for count in (1..=voice.labels.len().min(8)).rev() {
+        for group in voice.labels.windows(count).take(4) {
+            titles.push(format!("{name}: {}", title_case(&join(group))));
         }
     }
-    titles.push(format!("{name} at a Glance"));
-    titles.push(format!("What to Know About {name}"));
     titles.push(name);
     // A title of three labels reads better than one of eight, so long ones are for who asks for them.
     titles.sort_by_key(|title| title.chars().count() > 60);
@@ -74,10 +59,6 @@ pub fn phrases(voice: &Voice<'_>, about: &[String]) -> Vec<String> {
         .collect();
     let mut phrases = related;
     phrases.extend(voice.facts.name.iter().map(|_| voice.subject.clone()));
-    if let Some(topic) = &voice.topic {
-        phrases.push(topic.to_lowercase());
-        phrases.push(format!("{} {}", voice.subject, topic.to_lowercase()));
-    }
     // One item of every list in turn, so that a short list of keywords shows all of them.
     let unrelated: Vec<&Vec<String>> = lists
         .iter()
@@ -129,69 +110,34 @@ pub fn title_case(text: &str) -> String {
     words.join(" ")
 }
 
-/// Whole sentences within the limits, from candidates in their order, completed by a filler of the
-/// size that is missing. `None` if no sentence is that short.
-pub fn sentences_within(
-    candidates: &[String],
-    length: Length,
-    voice: &Voice<'_>,
-    chance: &mut Chance,
-) -> Option<String> {
-    let sizes: Vec<usize> = candidates
-        .iter()
-        .map(|candidate| candidate.chars().count())
-        .collect();
-    let mut best: Vec<usize> = Vec::new();
-    // The first start from which whole candidates alone reach the minimum.
-    for start in 0..candidates.len().min(12) {
-        let mut chosen = Vec::new();
-        let mut chars = 0;
-        for (at, size) in sizes.iter().enumerate().skip(start) {
-            let next = chars + size + usize::from(chars > 0);
-            if next <= length.max {
-                chosen.push(at);
-                chars = next;
-            }
-            if chars >= length.min && chars > 0 {
-                return Some(collect(candidates, &chosen));
-            }
+/// Whole sentences within the limits, from candidates in their order, completed by padding of the size that is missing.
+/// `None` if no sentence is that short.
+pub fn sentences_within(candidates: &[String], length: Length, number: usize) -> Option<String> {
+    let mut chosen: Vec<&str> = Vec::new();
+    let mut chars = 0;
+    for candidate in candidates {
+        let next = chars + candidate.chars().count() + usize::from(chars > 0);
+        if next <= length.max {
+            chosen.push(candidate);
+            chars = next;
         }
-        if start == 0 {
-            best = chosen;
+        if chars >= length.min && chars > 0 {
+            return Some(chosen.join(" "));
         }
     }
     loop {
-        let text = collect(candidates, &best);
-        let taken = if text.is_empty() {
-            0
-        } else {
-            text.chars().count() + 1
-        };
+        let text = chosen.join(" ");
+        let taken = text.chars().count() + usize::from(!text.is_empty());
         let least = length.min.saturating_sub(taken);
-        let most = length
-            .max
-            .saturating_sub(taken)
-            .min(least.max(voice.subject.chars().count() + 60));
-        for size in [least + most.saturating_sub(least) / 2, most] {
-            if let Some(filler) = voice.material().of_chars(size, chance) {
-                return Some(if text.is_empty() {
-                    filler
-                } else {
-                    format!("{text} {filler}")
-                });
+        let most = length.max.saturating_sub(taken);
+        for size in [least.max(40).min(most), most.min(least + 40)] {
+            if let Some(padding) = padding::of_chars(size, number) {
+                chosen.push(&padding);
+                return Some(chosen.join(" "));
             }
         }
-        best.pop()?;
+        chosen.pop()?;
     }
-}
-
-fn collect(candidates: &[String], chosen: &[usize]) -> String {
-    let chosen: Vec<&str> = chosen
-        .iter()
-        .filter_map(|at| candidates.get(*at))
-        .map(String::as_str)
-        .collect();
-    chosen.join(" ")
 }
 
 /// Words that are no sentence and say nothing, for limits that leave no room: exactly `chars`

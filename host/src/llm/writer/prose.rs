@@ -1,16 +1,17 @@
 //! Prose that obeys rules: words, lines, headings, required words.
 //!
 //! The text is laid out first (headings and paragraphs, a line each), every paragraph gets a share
-//! of the words, and sentences are placed where they fit. What is then missing is added.
-
-use std::collections::HashSet;
+//! of the words, and sentences of facts are placed where they fit. What is then missing is padding.
 
 use crate::llm::request::Rules;
 
 use super::chance::Chance;
+use super::padding;
 use super::sentence::{count_words, join};
 use super::voice::{Voice, overlap, stems};
 
+/// Words of a sentence that says nothing.
+const SENTENCE: usize = 8;
 /// Words of a paragraph where the rules leave it open.
 const PARAGRAPH_WORDS: usize = 80;
 /// Most words of an answer that no rule asks to be longer.
@@ -22,12 +23,12 @@ const MOST_LINES: usize = 2_000;
 /// Writes a text that obeys the rules, as far as they do not contradict each other.
 pub fn prose(rules: &Rules, voice: &Voice<'_>, chance: &mut Chance) -> String {
     let mut draft = Draft::new(rules, voice, chance);
-    draft.fill(chance);
+    draft.fill();
     draft.require(&rules.required_words);
     for number in 0..draft.paragraphs.len() {
-        draft.start_paragraph(number, 8, chance);
+        draft.start_paragraph(number, SENTENCE);
     }
-    draft.top_up(chance);
+    draft.top_up();
     draft.render()
 }
 
@@ -46,8 +47,8 @@ struct Draft<'a> {
     /// Words that the paragraphs are to have together.
     aim: usize,
     words: usize,
-    said: HashSet<String>,
-    fillers: usize,
+    /// Sentences that say nothing.
+    padded: usize,
 }
 
 impl<'a> Draft<'a> {
@@ -128,15 +129,20 @@ impl<'a> Draft<'a> {
             max,
             aim: aim.saturating_sub(reserve),
             words: 0,
-            said: HashSet::new(),
-            fillers: 0,
+            padded: 0,
         }
     }
 
-    /// Gives every paragraph sentences, facts before fillers, up to its share of the words.
-    fn fill(&mut self, chance: &mut Chance) {
+    /// Says what was asked for, and gives every paragraph facts up to its share of the words.
+    fn fill(&mut self) {
+        let voice = self.voice;
+        if let Some(heading) = &voice.heading
+            && count_words(heading) <= self.aim
+        {
+            self.add(0, heading);
+        }
         let order = self.assign();
-        let mut used = vec![false; self.voice.statements.len()];
+        let mut used = vec![false; voice.statements.len()];
         let count = self.paragraphs.len();
         for number in 0..count {
             let share = self.aim.saturating_sub(self.words) / (count - number);
@@ -145,43 +151,31 @@ impl<'a> Draft<'a> {
                 .get(number)
                 .and_then(|paragraph| paragraph.heading);
             let mut left = share;
-            let mut facts_in_a_row = 0;
-            while left > 0 {
-                // Between facts a sentence about them, so that it does not read like a list.
-                if facts_in_a_row < 3
-                    && let Some(words) =
-                        self.next_statement(number, heading, &order, &mut used, left)
-                {
-                    left -= words;
-                    facts_in_a_row += 1;
-                    continue;
-                }
-                facts_in_a_row = 0;
-                match self.next_filler(left) {
-                    Some(text) => left -= self.add(number, text),
-                    None => break,
-                }
+            while let Some(words) = self.next_statement(number, heading, &order, &mut used, left) {
+                left -= words;
             }
             // The last paragraph may still get the required words.
             if share > 0 || number + 1 < count {
-                self.start_paragraph(number, share.max(1), chance);
+                self.start_paragraph(number, share.clamp(1, SENTENCE));
             }
         }
     }
 
     /// Gives an empty paragraph a sentence of so many words, as far as the rules leave room.
-    fn start_paragraph(&mut self, number: usize, words: usize, chance: &mut Chance) {
+    fn start_paragraph(&mut self, number: usize, words: usize) {
         let empty = self
             .paragraphs
             .get(number)
             .is_some_and(|paragraph| paragraph.text.is_empty());
         if empty && self.words < self.max {
-            let text = self
-                .voice
-                .material()
-                .of_words(words.min(self.max - self.words), chance);
-            self.add(number, text);
+            self.pad(number, words.min(self.max - self.words));
         }
+    }
+
+    /// Adds a sentence of so many words that says nothing.
+    fn pad(&mut self, paragraph: usize, words: usize) -> usize {
+        self.padded += 1;
+        self.add(paragraph, &padding::of_words(words, self.padded))
     }
 
     /// For every statement the heading that it fits best, if it fits any.
@@ -230,28 +224,7 @@ impl<'a> Draft<'a> {
         }
         let at = at?;
         *used.get_mut(at)? = true;
-        let text = voice.statements.get(at)?.text.clone();
-        Some(self.add(paragraph, text))
-    }
-
-    /// A filler of at most so many words that was not said yet.
-    fn next_filler(&mut self, most: usize) -> Option<String> {
-        // Fillers have eight words or more, mostly twelve.
-        let tries = if most < 8 {
-            0
-        } else if most < 16 {
-            3
-        } else {
-            24
-        };
-        for _ in 0..tries {
-            let text = self.voice.filler(self.fillers);
-            self.fillers += 1;
-            if count_words(&text) <= most && !self.said.contains(&text) {
-                return Some(text);
-            }
-        }
-        None
+        Some(self.add(paragraph, &voice.statements.get(at)?.text))
     }
 
     /// Says the required words that do not occur yet.
@@ -275,19 +248,13 @@ impl<'a> Draft<'a> {
             };
             let long = format!("The key {verb} {}.", join(chunk));
             let fits = self.words + count_words(&long) + needed <= self.max;
-            self.add(
-                last,
-                if fits {
-                    long
-                } else {
-                    format!("{}.", chunk.join(", "))
-                },
-            );
+            let short = format!("{}.", chunk.join(", "));
+            self.add(last, if fits { &long } else { &short });
         }
     }
 
     /// Adds sentences, the shortest paragraph first, until there are enough words.
-    fn top_up(&mut self, chance: &mut Chance) {
+    fn top_up(&mut self) {
         while self.words < self.min {
             let room = self.max.saturating_sub(self.words);
             let shortest = (0..self.paragraphs.len()).min_by_key(|at| {
@@ -296,25 +263,21 @@ impl<'a> Draft<'a> {
                     .map_or(0, |paragraph| paragraph.text.len())
             });
             let Some(shortest) = shortest else { return };
-            let text = match self.next_filler(room) {
-                Some(text) => text,
-                None => self.voice.material().of_words(room.min(12), chance),
-            };
-            if self.add(shortest, text) == 0 {
+            let words = (self.min - self.words).clamp(1, SENTENCE).min(room);
+            if words == 0 || self.pad(shortest, words) == 0 {
                 return;
             }
         }
     }
 
-    fn add(&mut self, paragraph: usize, text: String) -> usize {
-        let words = count_words(&text);
+    fn add(&mut self, paragraph: usize, text: &str) -> usize {
+        let words = count_words(text);
         if let Some(paragraph) = self.paragraphs.get_mut(paragraph) {
             if !paragraph.text.is_empty() {
                 paragraph.text.push(' ');
             }
-            paragraph.text.push_str(&text);
+            paragraph.text.push_str(text);
             self.words += words;
-            self.said.insert(text);
         }
         words
     }

@@ -140,19 +140,40 @@ fn facts_stand_under_the_heading_that_they_belong_to() {
 }
 
 #[test]
-fn long_texts_do_not_repeat_themselves() {
+fn it_begins_with_what_was_asked_for_and_is_plainly_a_placeholder() {
+    let mut asked = request(aluminum(), None, ResponseFormat::Text);
+    asked.messages[0].content = "Write an SEO title for Aluminum. Be brief.".to_owned();
+    let text = write(&asked, 3);
+    assert!(
+        text.starts_with("Placeholder for: Write an SEO title for Aluminum. The "),
+        "{text}"
+    );
+    assert!(
+        text.contains("The density of Aluminum is 2.7 g/cm³."),
+        "{text}"
+    );
+    asked.messages[0].content = "Write a title in 5 words.".to_owned();
+    let text = write(&asked, 3);
+    assert!(
+        !text.contains("in 5 words"),
+        "the facts have no such number: {text}"
+    );
+}
+
+#[test]
+fn what_the_facts_do_not_fill_is_padding() {
     let rules = Rules {
-        min_words: Some(900),
+        min_words: Some(30),
+        max_words: Some(30),
         ..Rules::default()
     };
-    let text = write(&request(aluminum(), Some(rules), ResponseFormat::Text), 1);
-    let sentences: Vec<&str> = text
-        .split(['.', '\n'])
-        .map(str::trim)
-        .filter(|part| count_words(part) > 4)
-        .collect();
-    let distinct: std::collections::HashSet<&&str> = sentences.iter().collect();
-    assert_eq!(distinct.len(), sentences.len());
+    let facts = json!({"name": "Oak", "density": "0.7 g/cm³"});
+    let text = write(&request(facts, Some(rules), ResponseFormat::Text), 3);
+    assert!(
+        text.contains("The density of Oak is 0.7 g/cm³. Placeholder "),
+        "{text}"
+    );
+    assert_eq!(count_words(&text), 30, "{text}");
 }
 
 #[test]
@@ -200,7 +221,7 @@ fn properties_named_like_facts_get_them() {
         object["keywords"]
             .as_array()
             .unwrap()
-            .contains(&json!("aluminum"))
+            .contains(&json!("Aluminum"))
     );
 }
 

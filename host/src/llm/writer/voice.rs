@@ -2,8 +2,9 @@
 
 use super::chance::Chance;
 use super::facts::{FactValue, Facts};
-use super::filler::Material;
-use super::sentence::{self, FRAMES, count_words};
+use super::padding;
+use super::sentence::{self, count_words};
+use crate::llm::request::{Message, Role};
 
 /// A sentence made of facts.
 pub struct Statement {
@@ -13,8 +14,6 @@ pub struct Statement {
     pub words: usize,
     /// Stems of the labels that it is about.
     pub stems: Vec<String>,
-    /// The facts say it in these words.
-    pub whole: bool,
 }
 
 /// What can be said.
@@ -23,48 +22,41 @@ pub struct Voice<'a> {
     pub facts: &'a Facts,
     /// The subject as it is written inside a sentence.
     pub subject: String,
-    /// What the question is about.
-    pub topic: Option<String>,
+    /// Says what was asked for, and that this is a placeholder for it.
+    pub heading: Option<String>,
     /// Names of facts, short and without digits.
     pub labels: Vec<String>,
-    /// In the order of the facts.
+    /// In the order of the facts, from one of them on.
     pub statements: Vec<Statement>,
-    /// Where this request starts among the fillers.
-    start: usize,
 }
 
 impl<'a> Voice<'a> {
-    /// Makes the sentences of all facts, each in a frame chosen by chance.
-    pub fn new(facts: &'a Facts, topic: Option<String>, chance: &mut Chance) -> Voice<'a> {
-        let named = facts.name.as_ref().map(|name| within_sentence(name, facts));
-        let statements = statements(facts, named.as_deref(), chance);
-        let subject = named
-            .or_else(|| topic.clone())
-            .unwrap_or_else(|| "this subject".to_owned());
-        let topic = topic.filter(|topic| !topic.to_lowercase().contains(&subject.to_lowercase()));
+    /// Makes the sentences of all facts; chance says which comes first.
+    pub fn new(facts: &'a Facts, messages: &[Message], chance: &mut Chance) -> Voice<'a> {
+        let mut statements = statements(facts);
+        let first = chance.below(statements.len());
+        statements.rotate_left(first);
         Voice {
             facts,
-            subject,
-            topic,
+            subject: facts
+                .name
+                .clone()
+                .unwrap_or_else(|| "this subject".to_owned()),
+            heading: asked(messages).and_then(padding::heading),
             labels: labels(facts),
             statements,
-            start: chance.below(1 << 16),
         }
     }
+}
 
-    /// The filler sentence with this number.
-    pub fn filler(&self, number: usize) -> String {
-        self.material().sentence(self.start + number)
-    }
-
-    /// What fillers are made of.
-    pub fn material(&self) -> Material<'_> {
-        Material {
-            subject: &self.subject,
-            labels: &self.labels,
-            topic: self.topic.as_deref(),
-        }
-    }
+/// The instructions, or the question where there are none.
+fn asked(messages: &[Message]) -> Option<&str> {
+    let of = |role: Role| {
+        let mut messages = messages.iter().filter(move |message| message.role == role);
+        messages.find(|message| !message.content.trim().is_empty())
+    };
+    let message = of(Role::System).or_else(|| of(Role::User))?;
+    Some(&message.content)
 }
 
 /// The stems by which labels, headings and property names are compared.
@@ -85,75 +77,19 @@ pub fn overlap(name: &[String], about: &[String]) -> usize {
         .sum()
 }
 
-fn statements(facts: &Facts, subject: Option<&str>, chance: &mut Chance) -> Vec<Statement> {
-    let mut whole = Vec::new();
-    let mut made = Vec::new();
-    // Frames take turns, so that neighbours differ.
-    let mut frame = chance.below(FRAMES);
-    let mut rest = facts.facts.iter().peekable();
-    while let Some(fact) = rest.next() {
+fn statements(facts: &Facts) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    for fact in &facts.facts {
         let mut about = stems(&fact.label);
         about.extend(fact.group.iter().flat_map(|group| stems(group)));
-        let paired = match rest.peek() {
-            Some(next) if chance.happens(0.4) => sentence::pair(fact, next, subject, frame),
-            _ => None,
-        };
-        let texts = match paired {
-            Some(text) => {
-                about.extend(rest.next().iter().flat_map(|next| stems(&next.label)));
-                vec![text]
-            }
-            None => sentence::sentences(fact, subject, frame),
-        };
-        frame += 1 + chance.below(2);
-        let is_whole = matches!(fact.value, FactValue::Sentences(_));
-        let statements = if is_whole { &mut whole } else { &mut made };
+        let texts = sentence::sentences(fact, facts.name.as_deref());
         statements.extend(texts.into_iter().map(|text| Statement {
             words: count_words(&text),
             text,
             stems: about.clone(),
-            whole: is_whole,
         }));
     }
-    spread(whole, made)
-}
-
-/// Sentences in the words of the facts, spread evenly among those that the writer made.
-fn spread(whole: Vec<Statement>, made: Vec<Statement>) -> Vec<Statement> {
-    let between = made.len().checked_div(whole.len()).unwrap_or(0);
-    let mut statements = Vec::with_capacity(whole.len() + made.len());
-    let mut made = made.into_iter();
-    for sentence in whole {
-        statements.push(sentence);
-        statements.extend(made.by_ref().take(between));
-    }
-    statements.extend(made);
     statements
-}
-
-/// "aluminum" for "Aluminum", if the facts themselves write it so.
-fn within_sentence(name: &str, facts: &Facts) -> String {
-    let lower = name.to_lowercase();
-    let written = facts.facts.iter().any(|fact| match &fact.value {
-        FactValue::Sentences(texts) | FactValue::Items(texts) => {
-            texts.iter().any(|text| has_word(text, &lower))
-        }
-        FactValue::Text(text) => has_word(text, &lower),
-    });
-    if written { lower } else { name.to_owned() }
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text
-            .get(at + word.len()..)
-            .and_then(|text| text.chars().next());
-        ![before, after]
-            .into_iter()
-            .flatten()
-            .any(char::is_alphanumeric)
-    })
 }
 
 fn labels(facts: &Facts) -> Vec<String> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Writer;
 use super::place::{Focus, Form, Place, form, is_summary};
 use crate::llm::writer::facts;
+use crate::llm::writer::padding;
 use crate::llm::writer::pattern;
 use crate::llm::writer::phrase::{Length, exactly, phrases, sentences_within, titles};
 use crate::llm::writer::schema::limit;
@@ -135,8 +136,8 @@ impl Writer<'_, '_, '_> {
             !summary || place.focus.is_some() || text.to_lowercase().contains(&subject)
         };
         let mut candidates = self.candidates(place);
-        for _ in 0..candidates.len().clamp(1, 8) {
-            let text = sentences_within(&candidates, length, self.voice, self.chance)?;
+        for turn in 0..8 {
+            let text = sentences_within(&candidates, length, self.said.len() + turn)?;
             if free(&text) && !self.said.contains(&text) && names(&text) {
                 let used = candidates
                     .iter()
@@ -149,84 +150,58 @@ impl Writer<'_, '_, '_> {
             }
         }
         let room = length.max.min(length.min + 40).max(length.min);
-        let fillers = (length.min..=room).rev();
-        let mut fillers =
-            fillers.filter_map(|chars| self.voice.material().of_chars(chars, self.chance));
-        fillers.find(|text| free(text))
+        let sizes = (length.min..=room).rev();
+        let mut padding = sizes.filter_map(|chars| padding::of_chars(chars, self.said.len()));
+        padding.find(|text| free(text))
     }
 
-    /// Sentences for this place: those about its focus, about its name, new ones, said ones, fillers.
+    /// Sentences for this place: what was asked for, those about its focus, about its name, new ones, said ones.
     fn candidates(&self, place: &Place<'_>) -> Vec<String> {
         let mut candidates = Vec::new();
         let mut about = place.about.clone();
         if let Some(focus) = place.focus {
             candidates = self.about_focus(focus);
-            candidates.retain(|candidate| !self.said.contains(candidate));
             about = stems(&focus.term);
+        } else if is_summary(place.name) {
+            candidates.extend(self.voice.heading.clone());
         }
+        candidates.retain(|candidate| !self.said.contains(candidate));
         let mut statements: Vec<_> = self.voice.statements.iter().collect();
         // Related ones first, and those that name the subject before those that lean on it.
         let subject = self.voice.subject.to_lowercase();
         statements.sort_by_cached_key(|statement| {
             let named = statement.text.to_lowercase().contains(&subject);
-            let score = overlap(&about, &statement.stems);
-            (Reverse(score), !named, !statement.whole)
+            (Reverse(overlap(&about, &statement.stems)), !named)
         });
         let texts = statements
             .into_iter()
             .map(|statement| statement.text.clone());
         let (said, new): (Vec<_>, Vec<_>) = texts.partition(|text| self.said.contains(text));
         candidates.extend(new);
-        // The more was said, the further on are those that were not.
-        let next = self.said.len();
-        let fillers = (next..next + 24).map(|number| self.voice.filler(number));
-        candidates.extend(fillers.filter(|text| !self.said.contains(text)));
         candidates.extend(said);
         candidates
     }
 
-    /// Sentences about one thing of a list; neighbours in a list start with different ones.
+    /// Sentences about one thing of a list.
     fn about_focus(&self, Focus { term, label }: &Focus) -> Vec<String> {
         let subject = &self.voice.subject;
-        let labels = &self.voice.labels;
-        let turn = self.said.len();
-        let known = labels
-            .get(turn % labels.len().max(1))
-            .map_or("details", String::as_str);
-        let (owner, thing) = match (label_of(term), said(term)) {
-            (Some(owner), _) => (
-                owner,
-                term.get(owner.len() + 2..).unwrap_or(term).to_owned(),
-            ),
-            (None, thing) => (subject.as_str(), thing),
-        };
         let mut sentences = Vec::new();
-        match label {
-            // "Aerospace: oxide removal" is about aerospace.
-            Some(label) if label_of(term).is_some() => {
-                sentences.push(format!(
-                    "In {owner}, the {label} of {subject} include {thing}."
-                ));
-                sentences.push(format!(
-                    "For {owner}, {thing} is one reason to look at {subject}."
-                ));
-            }
-            Some(label) if is_plural(label) => {
-                sentences.push(format!("The {label} of {subject} include {thing}."));
-                sentences.push(format!(
-                    "Among the {label} of {subject}, a closer look at {thing} pays off."
-                ));
-            }
-            _ => sentences.push(format!("It is worth taking a closer look at {thing}.")),
+        if let Some(label) = label {
+            let include = if is_plural(label) {
+                "include"
+            } else {
+                "includes"
+            };
+            sentences.push(format!(
+                "The {label} of {subject} {include} {}.",
+                said(term)
+            ));
         }
         sentences.push(format!(
-            "Anyone who deals with {thing} starts from the {known} of {subject}."
+            "This is a placeholder about {} of {subject}.",
+            said(term)
         ));
-        sentences.push(format!(
-            "For {subject}, it helps to know about {thing} early on."
-        ));
-        let count = sentences.len();
-        sentences.rotate_left(turn % count);
+        sentences.push(format!("This is a placeholder about {}.", said(term)));
         sentences
     }
 }
