@@ -7,8 +7,14 @@ const LISTED: usize = 5;
 
 /// The sentences that say a fact.
 pub fn sentences(fact: &Fact, subject: Option<&str>) -> Vec<String> {
-    let label = fact.label.as_str();
-    let is_plural = is_plural(label);
+    let label = match &fact.group {
+        // What is named so is not the subject.
+        Some(group) if !fact.of_item && ["name", "id"].contains(&fact.label.as_str()) => {
+            format!("{group} {}", fact.label)
+        }
+        _ => fact.label.clone(),
+    };
+    let is_plural = is_plural(&label);
     let of = match (&fact.group, subject) {
         (Some(item), _) if fact.of_item => format!(" of {item}"),
         (_, Some(subject)) => format!(" of {subject}"),

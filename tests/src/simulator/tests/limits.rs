@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::{Client, faulty, question, start};
-use crate::simulator::{Config, Limit, Limits, Measure, Totals, WindowReport};
+use crate::simulator::{Answers, Config, Limit, Limits, Measure, Totals, WindowReport};
 
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -24,6 +24,7 @@ fn several_limits_hold_at_once_and_their_windows_are_reported() {
     };
     let simulator = start(Config {
         limits,
+        answers: Answers::Long,
         ..Config::default()
     });
     let mut client = Client::new(&simulator);
