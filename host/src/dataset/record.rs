@@ -104,7 +104,8 @@ impl Record {
             id,
             name,
             category,
-            fields: Fields::of_marked(fields),
+            // Collected anew, since what was taken out of them leaves its room.
+            fields: Fields::of_marked(fields.into_iter().collect()),
             written: Written {
                 id: written_id,
                 category: written_category,

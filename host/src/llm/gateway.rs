@@ -10,7 +10,7 @@ use super::request::{Answer, CompletionRequest};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
 use crate::core::key::Parameters;
-use crate::store::{Begin, Provenance, Store, StoreError};
+use crate::store::{Begin, Claim, Provenance, Store, StoreError};
 
 /// Lanes by the model that is asked for, and the journal behind them.
 pub struct Gateway {
@@ -26,6 +26,14 @@ pub struct Chain {
     pub lanes: Vec<Arc<Lane>>,
     /// For what the next one is asked.
     pub fall_back_on: Vec<FailureClass>,
+}
+
+/// Whose turn it is to ask a question.
+enum Claimed {
+    /// Nobody's: it is answered.
+    Answered(i64, Answer),
+    /// The caller's.
+    Ours(Claim),
 }
 
 impl Gateway {
@@ -55,40 +63,58 @@ impl Gateway {
         caller: Caller<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<(i64, Answer, u64), GatewayError> {
+        let claim = match self.claim(key).await? {
+            Claimed::Answered(id, answer) => {
+                self.observer.journaled();
+                return Ok((id, answer, 0));
+            }
+            Claimed::Ours(claim) => claim,
+        };
+        let asker = Asker {
+            caller,
+            seed: key.seed(),
+            patient: true,
+        };
+        let (lane, obtained) = self.obtain(parameters, request, &asker, billed).await?;
+        // Boxed, so that a call that waits for its answer has no room for what follows.
+        Box::pin(self.keep(claim, lane, obtained)).await
+    }
+
+    /// Makes an answer durable, with what its lane has learned.
+    async fn keep(
+        &self,
+        claim: Claim,
+        lane: &Lane,
+        obtained: Obtained,
+    ) -> Result<(i64, Answer, u64), GatewayError> {
+        self.keep_lessons(lane).await?;
+        let provenance = Provenance {
+            provider: lane.provider().to_owned(),
+            lane: lane.model().to_owned(),
+            model: obtained.model,
+            usage: obtained.usage,
+            micros: obtained.micros,
+            tries: obtained.tries,
+            took: obtained.took,
+        };
+        let id = self
+            .store
+            .record(claim, &obtained.answer, &provenance)
+            .await?;
+        Ok((id, obtained.answer, obtained.micros.unwrap_or(0)))
+    }
+
+    /// The answer to a question, or the right to ask it, for which others are waited for that have it.
+    async fn claim(&self, key: Digest) -> Result<Claimed, StoreError> {
         loop {
-            let claim = match self.store.begin(key)? {
-                Begin::Have(id, answer) => {
-                    self.observer.journaled();
-                    return Ok((id, answer, 0));
+            match self.store.begin(key)? {
+                Begin::Have(id, answer) => return Ok(Claimed::Answered(id, answer)),
+                Begin::Go(claim) => return Ok(Claimed::Ours(claim)),
+                // It ends when the one that asks has recorded the answer or given up: look again.
+                Begin::Wait(woken) => {
+                    let _ = woken.await;
                 }
-                Begin::Wait(mut asker) => {
-                    // Woken when the asker has recorded the answer or given up: look again.
-                    let _ = asker.changed().await;
-                    continue;
-                }
-                Begin::Go(claim) => claim,
-            };
-            let asker = Asker {
-                caller,
-                seed: key.seed(),
-                patient: true,
-            };
-            let (lane, obtained) = self.obtain(parameters, request, asker, billed).await?;
-            self.keep_lessons(lane).await?;
-            let provenance = Provenance {
-                provider: lane.provider().to_owned(),
-                lane: lane.model().to_owned(),
-                model: obtained.model,
-                usage: obtained.usage,
-                micros: obtained.micros,
-                tries: obtained.tries,
-                took: obtained.took,
-            };
-            let id = self
-                .store
-                .record(claim, &obtained.answer, &provenance)
-                .await?;
-            return Ok((id, obtained.answer, obtained.micros.unwrap_or(0)));
+            }
         }
     }
 
@@ -97,7 +123,7 @@ impl Gateway {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
         let none = || {
@@ -107,14 +133,13 @@ impl Gateway {
             )
         };
         let chain = self.chains.get(&parameters.model).ok_or_else(none)?;
-        let mut last = None;
         for (place, lane) in chain.lanes.iter().enumerate() {
             let is_last = place + 1 == chain.lanes.len();
             let asker = Asker {
                 patient: is_last,
-                ..asker
+                ..*asker
             };
-            let result = lane.obtain(parameters, request, asker, billed).await;
+            let result = lane.obtain(parameters, request, &asker, billed).await;
             let class = match &result {
                 Err(error) => Some(error.class),
                 Ok(obtained) => match obtained.answer {
@@ -127,9 +152,8 @@ impl Gateway {
             if is_last || !goes_on {
                 return result.map(|obtained| (lane, obtained));
             }
-            last = result.err();
         }
-        Err(last.unwrap_or_else(none))
+        Err(none())
     }
 
     /// The record with this place in the run has ended, and asks nothing more.

@@ -270,7 +270,7 @@ impl Lane {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<Obtained, CallError> {
         let mut tally = Tally::default();
@@ -310,13 +310,13 @@ impl Lane {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
         let configured = parameters.max_output_tokens;
         let mut cap = self.lessons.first_cap(configured, || request.digest())?;
-        // The longest answer that was cut off, and at which cap.
-        let mut cut: Option<(RawAnswer, u32)> = None;
+        // The longest answer that was cut off, and at which cap. Boxed, since a call that waits has room for it.
+        let mut cut: Option<Box<(RawAnswer, u32)>> = None;
         loop {
             let question = Question {
                 temperature: parameters.temperature,
@@ -327,20 +327,20 @@ impl Lane {
                 Ok(raw) if raw.finish == Finish::Length => {
                     let next = self.lessons.cut_off(configured, cap, request.digest());
                     let before = cut.take().filter(|_| raw.text.trim().is_empty());
-                    let longest = before.unwrap_or((raw, cap));
+                    let longest = before.unwrap_or_else(|| Box::new((raw, cap)));
                     match next {
                         Some(next) => {
                             cut = Some(longest);
                             cap = next;
                         }
-                        None => return self.cut_off(longest, configured),
+                        None => return self.cut_off(*longest, configured),
                     }
                 }
                 Ok(raw) => {
                     self.lessons.whole_at(configured, cap);
                     return Ok(raw);
                 }
-                Err(error) => match (self.smaller(&error, cap, cut.as_ref()), cut.take()) {
+                Err(error) => match (self.smaller(&error, cap, cut.as_deref()), cut.take()) {
                     (Some(next), before) => {
                         cut = before;
                         cap = next;
@@ -349,7 +349,7 @@ impl Lane {
                     (None, Some(longest))
                         if !error.class.is_transient() && !error.class.stops_lane() =>
                     {
-                        return self.cut_off(longest, configured);
+                        return self.cut_off(*longest, configured);
                     }
                     (None, _) => return Err(error),
                 },
@@ -400,7 +400,7 @@ impl Lane {
     async fn retried(
         &self,
         question: Question<'_>,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
         let mut started = None;
@@ -461,7 +461,7 @@ impl Lane {
                     if wait.is_zero() {
                         before = None;
                     }
-                    self.unless_closing(self.back_off.sleep(wait)).await?;
+                    Box::pin(self.unless_closing(self.back_off.sleep(wait))).await?;
                 }
                 None => return Err(error),
             }
@@ -471,7 +471,7 @@ impl Lane {
     fn call<'a>(
         &'a self,
         question: Question<'a>,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         adaptations: &'a Adaptations,
     ) -> Call<'a> {
         let own = self.model.split_once('/');
@@ -491,7 +491,7 @@ impl Lane {
     async fn attempt(
         &self,
         call: Call<'_>,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         tally: &mut Tally,
         began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
@@ -500,8 +500,8 @@ impl Lane {
             bytes,
             cap: u64::from(call.max_output_tokens),
         };
-        let (permit, reserved) = self
-            .admitted(asked, asker)
+        // Boxed, so that a call that waits for its answer has no room for the wait before it.
+        let (permit, reserved) = Box::pin(self.admitted(asked, asker))
             .await
             .map_err(Refusal::NotSent)?;
         let start = Instant::now();
@@ -575,7 +575,7 @@ impl Lane {
     async fn admitted(
         &self,
         asked: Asked,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
     ) -> Result<(Permit, Reserved), CallError> {
         let place = asker.caller.place;
         loop {

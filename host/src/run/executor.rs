@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use futures_util::TryFutureExt;
 use tokio::task::JoinSet;
 
 use super::interrupt::Interrupt;
@@ -376,7 +377,8 @@ async fn pass(
             text += length;
             place += 1;
             let performed = record::perform(Arc::clone(context), next, place, pass);
-            working.spawn(async move { performed.await.map(|()| length) });
+            // An `async` block would hold the future twice.
+            working.spawn(performed.map_ok(move |()| length));
         }
         match working.join_next().await {
             None => return Ok(()),

@@ -16,75 +16,17 @@ pub fn prepared(
     category: &dataset::Fields,
     upstreams: &[UpstreamText<'_>],
 ) -> Input {
-    let upstreams = upstreams
-        .iter()
-        .map(|other| upstream(other.component, other.text.to_owned()))
-        .collect();
-    let given = picked(component, category, record);
-    input(component, site, record, &given, upstreams)
-}
-
-/// What one component may know of one record.
-pub(super) struct Given {
-    /// As JSON.
-    pub fields: String,
-    /// As JSON.
-    pub category_fields: String,
-    pub path: String,
-}
-
-/// Picks the fields.
-pub(super) fn given(component: &Component, dataset: &Dataset, record: &Record) -> Given {
-    let none = dataset::Fields::default();
-    let category = dataset.category_fields(&record.category);
-    picked(component, category.unwrap_or(&none), record)
-}
-
-fn picked(component: &Component, category: &dataset::Fields, record: &Record) -> Given {
-    let wanted = &component.input;
-    Given {
-        fields: pick(&record.fields, &wanted.record),
-        category_fields: pick(category, &wanted.category),
-        path: component.output.path(&record.id, &record.category),
-    }
-}
-
-fn pick(fields: &dataset::Fields, wanted: &Fields) -> String {
-    match wanted {
-        Fields::Named(wanted) => fields.pick(wanted).to_string(),
-        Fields::All(_) => fields.to_string(),
-    }
-}
-
-/// A file that the component depends on.
-pub(super) fn upstream(component: &Component, text: String) -> Upstream {
-    let json = artifact::as_json(&text, component.media_type);
-    Upstream {
-        component: component.name.clone(),
-        json: json.map(|json| json.to_string()),
-        text,
-    }
-}
-
-/// The input as the contract has it.
-pub(super) fn input(
-    component: &Component,
-    site: &SiteConfig,
-    record: &Record,
-    given: &Given,
-    upstreams: Vec<Upstream>,
-) -> Input {
     Input {
         id: record.id.clone(),
         name: record.name.clone(),
         category: record.category.clone(),
-        fields: given.fields.clone(),
-        category_fields: given.category_fields.clone(),
+        fields: pick(&record.fields, &component.input.record),
+        category_fields: pick(category, &component.input.category),
         site: Site {
             base_url: site.base_url.clone(),
             name: site.name.clone(),
             locale: site.locale.clone(),
-            output_path: given.path.clone(),
+            output_path: component.output.path(&record.id, &record.category),
         },
         options: component.options.to_string(),
         prompts: component
@@ -95,6 +37,32 @@ pub(super) fn input(
                 text: text.clone(),
             })
             .collect(),
-        upstreams,
+        upstreams: upstreams.iter().map(upstream).collect(),
+    }
+}
+
+/// Bytes of the prompts and fields that a component is given.
+pub(super) fn bytes(component: &Component, dataset: &Dataset, record: &Record) -> u64 {
+    let prompts: usize = component.prompts.iter().map(|(_, text)| text.len()).sum();
+    let fields = pick(&record.fields, &component.input.record).len();
+    let category = dataset.category_fields(&record.category);
+    let category = category.map_or(0, |fields| pick(fields, &component.input.category).len());
+    (prompts + fields + category) as u64
+}
+
+/// As JSON.
+fn pick(fields: &dataset::Fields, wanted: &Fields) -> String {
+    match wanted {
+        Fields::Named(wanted) => fields.pick(wanted).to_string(),
+        Fields::All(_) => fields.to_string(),
+    }
+}
+
+fn upstream(given: &UpstreamText<'_>) -> Upstream {
+    let json = artifact::as_json(given.text, given.component.media_type);
+    Upstream {
+        component: given.component.name.clone(),
+        json: json.map(|json| json.to_string()),
+        text: given.text.to_owned(),
     }
 }

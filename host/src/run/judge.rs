@@ -6,8 +6,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::input::{self, Given};
+use super::input;
 use super::output::stamp;
+use super::replay::UpstreamText;
 use super::unfinished::Left;
 use crate::component::Component;
 use crate::config::SiteConfig;
@@ -16,6 +17,7 @@ use crate::core::digest::Digest;
 use crate::core::fingerprint::{Ingredients, Parts};
 use crate::dataset::{Dataset, Fields, Record};
 use crate::llm::providers::offline;
+use crate::plugin::sandbox::Input;
 use crate::store::{Checkpoint, Store};
 
 /// What judging takes.
@@ -33,7 +35,8 @@ pub(super) struct Judge {
 
 /// What is to be done with a task, and what it would be made from.
 pub(super) struct Verdict {
-    pub given: Given,
+    /// Path of the task's file below the output directory.
+    pub path: String,
     pub fingerprint: Digest,
     pub parts: Parts,
     pub decision: Decision,
@@ -76,7 +79,7 @@ impl Judge {
         checkpoint: Option<&Checkpoint>,
         upstreams: &[(&str, Option<Digest>)],
     ) -> Verdict {
-        let given = input::given(component, &self.dataset, record);
+        let path = component.output.path(&record.id, &record.category);
         let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
         let asks = component.parameters.as_ref();
         let by_stand_in = asks.is_some_and(|asks| asks.model == offline::NAME);
@@ -87,10 +90,10 @@ impl Judge {
             });
             decision::decide(stored, fingerprint, found.state, self.rules, by_stand_in)
         };
-        let found = self.on_disk(&given.path, checkpoint);
+        let found = self.on_disk(&path, checkpoint);
         let elsewhere = checkpoint
             .filter(|_| found.state == FileState::Missing && found.obstacle.is_none())
-            .and_then(|point| self.elsewhere(point, &given.path));
+            .and_then(|point| self.elsewhere(point, &path));
         if let Some((point, found)) = elsewhere {
             let decision = decide(&found);
             // What would be made again is made where it belongs; what stays is moved.
@@ -100,7 +103,7 @@ impl Judge {
             );
             if stays || point.author == Some(Author::Person) && !self.rules.overwrite_edited {
                 return Verdict {
-                    given,
+                    path,
                     fingerprint,
                     parts,
                     decision,
@@ -111,7 +114,7 @@ impl Judge {
             }
         }
         Verdict {
-            given,
+            path,
             fingerprint,
             parts,
             decision: decide(&found),
@@ -149,6 +152,19 @@ impl Judge {
             FileState::Intact if made => found.content,
             FileState::Intact | FileState::Missing => None,
         }
+    }
+
+    /// What the component is given of the record.
+    pub fn input(
+        &self,
+        component: &Component,
+        record: &Record,
+        upstreams: &[UpstreamText<'_>],
+    ) -> Input {
+        let none = Fields::default();
+        let category = self.dataset.category_fields(&record.category);
+        let category = category.unwrap_or(&none);
+        input::prepared(component, &self.site, record, category, upstreams)
     }
 
     /// The fingerprint of a task, and its parts.

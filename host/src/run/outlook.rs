@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::input;
 use super::judge::{Judge, Verdict};
 use super::probe::{Probe, ProbeEnd, probe};
+use super::replay::UpstreamText;
 use super::step::TaskFailure;
 use super::unfinished::Left;
 use crate::component::Component;
@@ -244,7 +245,7 @@ impl Surveyor {
             outlook: Outlook::UpToDate,
             causes: Vec::new(),
             changes: explain::certain(changes, &open),
-            path: verdict.given.path.clone(),
+            path: verdict.path.clone(),
             file: file_state(&verdict),
             fingerprint: open.is_empty().then_some(verdict.fingerprint),
             generation: decision::generation(stored, verdict.fingerprint),
@@ -271,8 +272,7 @@ impl Surveyor {
                     Kept::Accepted => outlook.outlook = Outlook::Accepted,
                     Kept::FromModel => outlook.outlook = Outlook::FromModel,
                     Kept::UpToDate if probed(false) => {
-                        let probe =
-                            self.probe(component, record, &verdict, &upstreams, &outlook)?;
+                        let probe = self.probe(component, record, &upstreams, &outlook)?;
                         outlook.probe = Some(probe);
                     }
                     Kept::UpToDate => {}
@@ -296,13 +296,13 @@ impl Surveyor {
             Decision::Run(reason) => {
                 outlook.run(reason, &open);
                 if !open.is_empty() {
-                    outlook.given_bytes = given_bytes(component, &verdict);
+                    outlook.given_bytes = input::bytes(component, &self.judge.dataset, record);
                     return Ok((outlook, Standing::Open));
                 }
                 if !probed(true) {
                     return Ok((outlook, Standing::Open));
                 }
-                let probe = self.probe(component, record, &verdict, &upstreams, &outlook)?;
+                let probe = self.probe(component, record, &upstreams, &outlook)?;
                 let standing =
                     outlook.come_out(component, reason, &probe, verdict.content, &self.judge);
                 outlook.probe = Some(probe);
@@ -336,7 +336,6 @@ impl Surveyor {
         &self,
         component: &Component,
         record: &Record,
-        verdict: &Verdict,
         upstreams: &[(&Component, &Standing)],
         task: &TaskOutlook,
     ) -> Result<Probe, StoreError> {
@@ -346,9 +345,9 @@ impl Surveyor {
                 continue;
             };
             let text = match text {
-                Some(text) => text.to_string(),
+                Some(text) => Arc::clone(text),
                 None => match fs::read_to_string(self.judge.output_root.join(path)) {
-                    Ok(text) => text,
+                    Ok(text) => text.into(),
                     Err(error) => {
                         let end = ProbeEnd::Fails(TaskFailure {
                             class: FailureClass::Output,
@@ -362,9 +361,10 @@ impl Surveyor {
                     }
                 },
             };
-            texts.push(input::upstream(upstream, text));
+            texts.push((*upstream, text));
         }
-        let input = input::input(component, &self.judge.site, record, &verdict.given, texts);
+        let upstreams = UpstreamText::of(&texts);
+        let input = self.judge.input(component, record, &upstreams);
         probe(&self.store, component, task.generation, input)
     }
 }
@@ -547,11 +547,4 @@ fn file_state(verdict: &Verdict) -> FileState {
         _ if verdict.content.is_none() => FileState::Missing,
         _ => FileState::Intact,
     }
-}
-
-fn given_bytes(component: &Component, verdict: &Verdict) -> u64 {
-    let prompts: usize = component.prompts.iter().map(|(_, text)| text.len()).sum();
-    let given = &verdict.given;
-    let data = given.fields.len() + given.category_fields.len();
-    (prompts + data) as u64
 }

@@ -21,6 +21,15 @@ pub struct UpstreamText<'a> {
     pub text: &'a str,
 }
 
+impl<'a> UpstreamText<'a> {
+    /// Views of texts that are held elsewhere.
+    pub(super) fn of(texts: &'a [(&'a Component, Arc<str>)]) -> Vec<UpstreamText<'a>> {
+        let view =
+            |(component, text): &'a (&'a Component, Arc<str>)| UpstreamText { component, text };
+        texts.iter().map(view).collect()
+    }
+}
+
 /// What a replay was told and made.
 #[derive(Debug)]
 pub struct Replay {

@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::executor::Context;
-use super::input::{self, Given};
 use super::judge::Verdict;
 use super::meter::{Again, Event};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
+use super::replay::UpstreamText;
 use super::step::{self, Step, TaskFailure};
 use crate::component::Component;
 use crate::core::causes;
@@ -31,9 +31,7 @@ use crate::llm::lane::Caller;
 use crate::llm::providers::offline;
 use crate::llm::request::{Answer, StopReason, Usage};
 use crate::plugin::limits::Limits;
-use crate::plugin::sandbox::{
-    self, Answered, Executed, Execution, Input, LogLine, Question, Upstream,
-};
+use crate::plugin::sandbox::{self, Answered, Executed, Execution, LogLine, Question};
 use crate::store::{Checkpoint, Seen, StoreError, TaskId};
 
 /// A file that dependents can use.
@@ -75,6 +73,9 @@ pub(super) struct UpstreamFile<'a> {
     pub ready: Option<Ready>,
 }
 
+/// The files that a task depends on.
+type Texts<'a> = Vec<(&'a Component, Arc<str>)>;
+
 /// A task before it is decided.
 pub(super) struct Task<'a> {
     pub context: &'a Context,
@@ -102,7 +103,7 @@ impl Task<'_> {
             .collect();
         let judge = &self.context.judge;
         let Verdict {
-            given,
+            path,
             fingerprint,
             parts,
             decision,
@@ -114,11 +115,11 @@ impl Task<'_> {
             Decision::Keep(kept) => {
                 let made_from = (fingerprint, parts);
                 let content = content.unwrap_or(fingerprint);
-                let stays = self.settle(kept, &given.path, from.as_deref(), made_from);
+                let stays = self.settle(kept, &path, from.as_deref(), made_from);
                 // Boxed, so that what is rare takes no memory of the many tasks that wait.
                 match Box::pin(stays).await? {
                     Some(failed) => Ok(failed),
-                    None => Ok(self.keep(kept, given.path, content)),
+                    None => Ok(self.keep(kept, path, content)),
                 }
             }
             Decision::StayFailed(class) => Ok(self.stay_failed(class)),
@@ -126,15 +127,13 @@ impl Task<'_> {
             Decision::Run(_) if !self.context.is_writable() => Ok(Ended::Interrupted),
             Decision::Run(_) if obstacle.is_some() => {
                 let obstacle = obstacle.unwrap_or_default();
-                Ok(self.cannot_write(&given.path, &obstacle))
+                Ok(self.cannot_write(&path, &obstacle))
             }
             Decision::Run(reason) => {
                 let stored = self
                     .checkpoint
                     .map(|point| (point.stored(), point.generation));
-                let path = given.path.clone();
-                // Made here, since what a call is given stays in memory for as long as it waits.
-                let input = self.input(given, upstreams);
+                let texts = self.texts(upstreams);
                 let attempt = Attempt {
                     task: self,
                     fingerprint,
@@ -145,36 +144,30 @@ impl Task<'_> {
                 let record = self.record.id.as_str();
                 let component = self.component.name.as_str();
                 let span = tracing::debug_span!("task", record, component, ?reason);
-                attempt.run(reason, content, input).instrument(span).await
+                attempt.run(reason, content, texts).instrument(span).await
             }
         }
     }
 
-    /// What the component is given. An upstream's text that is no longer at hand is read: there is one truth, the file.
-    fn input(
-        &self,
-        given: Given,
-        upstreams: Vec<UpstreamFile<'_>>,
-    ) -> Result<Arc<Input>, TaskFailure> {
-        let judge = &self.context.judge;
-        let texts: Result<Vec<Upstream>, TaskFailure> = upstreams
+    /// The texts that the component is given. One that is no longer at hand is read: there is one truth, the file.
+    fn texts<'a>(&self, upstreams: Vec<UpstreamFile<'a>>) -> Result<Texts<'a>, TaskFailure> {
+        let root = &self.context.judge.output_root;
+        upstreams
             .into_iter()
             .filter_map(|upstream| Some((upstream.component, upstream.ready?)))
             .map(|(component, ready)| {
                 let text = match ready.text {
-                    Some(text) => text.to_string(),
-                    None => fs::read_to_string(judge.output_root.join(&ready.path)).map_err(
-                        |error| TaskFailure {
+                    Some(text) => text,
+                    None => fs::read_to_string(root.join(&ready.path))
+                        .map_err(|error| TaskFailure {
                             class: FailureClass::Output,
                             cause: format!("cannot read {}: {error}", ready.path),
-                        },
-                    )?,
+                        })?
+                        .into(),
                 };
-                Ok(input::upstream(component, text))
+                Ok((component, text))
             })
-            .collect();
-        let input = input::input(self.component, &judge.site, self.record, &given, texts?);
-        Ok(Arc::new(input))
+            .collect()
     }
 
     /// Whether the component's first tasks all failed for one cause.
@@ -414,12 +407,12 @@ impl Attempt<'_> {
         &self,
         reason: Reason,
         found: Option<Digest>,
-        input: Result<Arc<Input>, TaskFailure>,
+        texts: Result<Texts<'_>, TaskFailure>,
     ) -> Result<Ended, StoreError> {
         let context = self.task.context;
         let mut spent = Spent::default();
-        let result = match input {
-            Ok(input) => self.execute(input, &mut spent).await,
+        let result = match texts {
+            Ok(texts) => self.execute(&texts, &mut spent).await,
             Err(failure) => Err(failure.into()),
         };
         if matches!(result, Ok(_) | Err(Stop::Failed { .. })) {
@@ -443,10 +436,8 @@ impl Attempt<'_> {
                 }
                 let by_stand_in = spent.by_stand_in;
                 let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
-                let written = context
-                    .output
-                    .write(Some(Arc::clone(&text)), checkpoint)
-                    .await;
+                let write = context.output.write(Some(Arc::clone(&text)), checkpoint);
+                let written = Box::pin(write).await;
                 let ready = Ready {
                     path: self.path.clone(),
                     content: made,
@@ -471,7 +462,7 @@ impl Attempt<'_> {
                 }
                 let outcome = LastOutcome::Failed(class);
                 let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
-                let written = context.output.write(None, checkpoint).await;
+                let written = Box::pin(context.output.write(None, checkpoint)).await;
                 Ok(Ended::Failed {
                     class,
                     parked,
@@ -513,7 +504,7 @@ impl Attempt<'_> {
     }
 
     /// Suspend by replay.
-    async fn execute(&self, input: Arc<Input>, spent: &mut Spent) -> Result<String, Stop> {
+    async fn execute(&self, texts: &Texts<'_>, spent: &mut Spent) -> Result<String, Stop> {
         let Task {
             context,
             component,
@@ -571,7 +562,12 @@ impl Attempt<'_> {
                 });
             }
             let execution = Execution {
-                input: Arc::clone(&input),
+                // Built for each execution, so that a task that waits for an answer holds no copy of its record.
+                input: Arc::new(
+                    context
+                        .judge
+                        .input(component, record, &UpstreamText::of(texts)),
+                ),
                 context: keys.clone(),
                 answers: answers.clone(),
                 limits: Limits {
@@ -643,7 +639,11 @@ impl Attempt<'_> {
         });
         let (results, billed): (Vec<_>, Vec<Vec<Billed>>) =
             join_all(calls).await.into_iter().unzip();
-        self.bill(&id, billed.concat(), spent).await?;
+        let billed = billed.concat();
+        // Boxed, as is what follows the answers: the many tasks that wait for them have no room for it.
+        if !billed.is_empty() {
+            Box::pin(self.bill(&id, billed, spent)).await?;
+        }
         let mut entries = Vec::with_capacity(questions.len());
         let mut told = Vec::with_capacity(questions.len());
         for (question, result) in questions.into_iter().zip(results) {
@@ -669,9 +669,8 @@ impl Attempt<'_> {
             });
         }
         let store = &context.store;
-        store
-            .append_transcript(id, self.fingerprint, self.generation, entries)
-            .await?;
+        let append = store.append_transcript(id, self.fingerprint, self.generation, entries);
+        Box::pin(append).await?;
         Ok(told)
     }
 
@@ -701,9 +700,6 @@ impl Attempt<'_> {
         billed: Vec<Billed>,
         spent: &mut Spent,
     ) -> Result<(), StoreError> {
-        if billed.is_empty() {
-            return Ok(());
-        }
         for unused in &billed {
             spent.usage += unused.usage;
             spent.micros += unused.micros.unwrap_or(0);

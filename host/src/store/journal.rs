@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use super::checkpoint::TaskId;
 use super::{Store, StoreError, guard, unanswered};
@@ -40,7 +40,7 @@ pub enum Begin {
     /// The caller asks it, and holds the claim until it is recorded or given up.
     Go(Claim),
     /// Another task is asking it: begin again when the receiver wakes.
-    Wait(watch::Receiver<()>),
+    Wait(oneshot::Receiver<()>),
 }
 
 /// The right to ask a question; dropping it lets another ask.
@@ -48,11 +48,11 @@ pub enum Begin {
 pub struct Claim {
     key: Digest,
     store: Store,
-    _done: watch::Sender<()>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        // Those who wait wake as their senders go.
         guard(&self.store.inner.in_flight).remove(&self.key);
     }
 }
@@ -64,14 +64,16 @@ impl Store {
     /// When the state cannot be read.
     pub fn begin(&self, key: Digest) -> Result<Begin, StoreError> {
         let claim = match guard(&self.inner.in_flight).entry(key) {
-            Entry::Occupied(other) => return Ok(Begin::Wait(other.get().clone())),
+            Entry::Occupied(mut other) => {
+                let (sender, woken) = oneshot::channel();
+                other.get_mut().push(sender);
+                return Ok(Begin::Wait(woken));
+            }
             Entry::Vacant(place) => {
-                let (done, receiver) = watch::channel(());
-                place.insert(receiver);
+                place.insert(Vec::new());
                 Claim {
                     key,
                     store: self.clone(),
-                    _done: done,
                 }
             }
         };
@@ -131,7 +133,7 @@ impl Store {
         let provenance = provenance.clone();
         let key = claim.key;
         self.inner.unanswered.answered(key);
-        let (sender, id) = tokio::sync::oneshot::channel();
+        let (sender, id) = oneshot::channel();
         self.inner
             .writer
             .write(move |connection| {
@@ -416,12 +418,12 @@ mod tests {
             let Begin::Go(claim) = store.begin(key).unwrap() else {
                 panic!("nobody has it")
             };
-            let Begin::Wait(mut waiter) = store.begin(key).unwrap() else {
+            let Begin::Wait(waiter) = store.begin(key).unwrap() else {
                 panic!("claimed")
             };
             let answer = completion("because");
             let id = store.record(claim, &answer, &provenance()).await.unwrap();
-            assert!(waiter.changed().await.is_err());
+            assert!(waiter.await.is_err());
             let Begin::Have(found, text) = store.begin(key).unwrap() else {
                 panic!("recorded")
             };

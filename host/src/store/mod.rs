@@ -36,7 +36,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
@@ -68,7 +68,7 @@ struct Inner {
     writer: writer::Writer,
     reader: Mutex<Connection>,
     /// Questions that are being asked now, for others with the same key to wait on.
-    in_flight: Mutex<HashMap<Digest, watch::Receiver<()>>>,
+    in_flight: Mutex<HashMap<Digest, Vec<oneshot::Sender<()>>>>,
     /// Tells most new questions without a look into the file.
     unanswered: unanswered::Unanswered,
     /// None where the state is only read.

@@ -147,7 +147,7 @@ impl Scene {
         let mut billed = Vec::new();
         let result = self
             .lane
-            .obtain(&parameters, &request, asker, &mut billed)
+            .obtain(&parameters, &request, &asker, &mut billed)
             .await;
         (result, billed)
     }

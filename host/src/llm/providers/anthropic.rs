@@ -100,7 +100,7 @@ impl Provider for Anthropic {
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         let body = written(&self.body(call));
         let is_stream = self.endpoint.streams(call.adaptations);
-        Box::pin(self.http.ask(body, call, is_stream, Partial::default()))
+        Box::pin(self.http.ask::<Partial>(body, call, is_stream))
     }
 
     fn manner(&self) -> Digest {

@@ -7,7 +7,7 @@ use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, LOCATION,
 };
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Body, Client, Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
@@ -106,18 +106,15 @@ impl Http {
         })
     }
 
-    /// Asks once, and lets `reader` read the answer, which is asked for as a stream or not.
-    pub(super) async fn ask(
+    /// Asks once, and lets a reader read the answer, which is asked for as a stream or not.
+    pub(super) async fn ask<R: Reader + Default>(
         &self,
         body: String,
         call: Call<'_>,
         is_stream: bool,
-        reader: impl Reader,
     ) -> Result<RawAnswer, CallError> {
         let mut limits = Vec::new();
-        let result = self
-            .exchange(body, call, is_stream, reader, &mut limits)
-            .await;
+        let result = self.exchange::<R>(body, call, is_stream, &mut limits).await;
         match result {
             Ok(answer) => Ok(RawAnswer {
                 observed: limits,
@@ -157,12 +154,11 @@ impl Http {
             .map(|Listed { data }| data.into_iter().map(|model| model.id).collect()))
     }
 
-    async fn exchange(
+    async fn exchange<R: Reader + Default>(
         &self,
-        mut body: String,
+        body: String,
         call: Call<'_>,
         is_stream: bool,
-        reader: impl Reader,
         limits: &mut Vec<Observed>,
     ) -> Result<RawAnswer, CallError> {
         let idle = if is_stream {
@@ -170,15 +166,15 @@ impl Http {
         } else {
             call.idle_timeout + PER_TOKEN.saturating_mul(call.max_output_tokens)
         };
-        // It is kept for as long as the call lasts.
-        body.shrink_to_fit();
-        let request = self.client.post(self.url.clone()).body(body);
+        // As a stream of one piece it is dropped once it is sent. Bytes would be kept until the answer comes, to send them
+        // again after a redirection, and none is followed.
+        let request = self.client.post(self.url.clone()).body(Body::wrap(body));
         let response = timeout(idle, request.send())
             .await
             .map_err(|_| silent(idle))?
             .map_err(|error| from_network(&error))?;
         // Boxed, so that a call that waits for its answer takes no memory for the reading of it.
-        Box::pin(self.take(response, call, reader, idle, limits)).await
+        Box::pin(self.take(response, call, R::default(), idle, limits)).await
     }
 
     async fn take(

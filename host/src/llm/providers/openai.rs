@@ -97,7 +97,7 @@ impl OpenAi {
 
     async fn ask(&self, body: String, call: Call<'_>) -> Result<RawAnswer, CallError> {
         let is_stream = self.endpoint.streams(call.adaptations);
-        let asking = self.http.ask(body, call, is_stream, Partial::default());
+        let asking = self.http.ask::<Partial>(body, call, is_stream);
         let mut answer = asking.await?;
         if let ResponseFormat::JsonSchema(schema) = &call.request.format
             && self.manner.json(call.adaptations) == JsonSupport::Schema
