@@ -389,6 +389,17 @@ impl Rates {
         self.pace.rate()
     }
 
+    /// The pace as a limit, for people, where a call waits for its turn in it.
+    pub fn paced(&self, at: Duration) -> Option<Limit> {
+        let rate = self.pace.rate().filter(|_| self.pace.next() == Some(at))?;
+        Some(Limit {
+            amount: Amount::Requests,
+            span: MINUTE,
+            // A float becomes an integer by being cut off at the ends, so none wraps.
+            most: (rate * MINUTE.as_secs_f64()).round().max(1.0) as u64,
+        })
+    }
+
     /// Something else than the provider's limits holds calls up.
     pub fn held_up_otherwise(&mut self) {
         self.pace.was_not_asked();

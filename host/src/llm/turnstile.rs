@@ -29,7 +29,7 @@ use crate::core::estimate::Estimate;
 use crate::core::limit::{Amount, Limit, Observed, Size};
 use crate::core::order::OrderedQueue;
 use crate::core::ramp::{HANDFUL, Ramp};
-use crate::core::rates::{Booked, Booking, Rates, SPREAD, TooLarge, Use};
+use crate::core::rates::{Booked, Booking, Rates, SPREAD, Source, TooLarge, Use};
 use crate::core::refusals::{Refusals, Verdict};
 
 /// The clock begins so much before the lane, so that what was used before can be booked.
@@ -422,7 +422,13 @@ impl Inner {
         match state.rates.earliest(now, size) {
             Err(error) => return Next::Fail(too_large(error)),
             Ok(at) if at > now => {
-                let hold = fullest(&state.rates.uses(now));
+                let hold = match state.rates.paced(at) {
+                    Some(limit) => Hold::Window {
+                        limit,
+                        source: Source::Learned,
+                    },
+                    None => fullest(&state.rates.uses(now)),
+                };
                 return Next::wait(hold, Some(at));
             }
             Ok(_) => {}
@@ -692,7 +698,11 @@ impl Permit {
         if !exhausted {
             return false;
         }
-        state.ramp.get_or_insert_default().begin_again();
+        if state.rates.pace().is_some() {
+            state.ramp = None;
+        } else {
+            state.ramp.get_or_insert_default().begin_again();
+        }
         let before = state.pause.take();
         let begins = before.as_ref().map_or(now, |pause| pause.since);
         let longest = if now.saturating_sub(begins) < AT_FIRST {

@@ -392,3 +392,34 @@ async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
     assert!(second.is_some() && third.is_some());
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_pace_that_was_found_out_is_told_so() {
+    let turnstile = Turnstile::new(&Settings {
+        limits: requests(1_000_000, 60),
+        ..settings()
+    });
+    let start = Instant::now();
+    // A provider that takes a call each second, and refuses what comes sooner.
+    let mut taken: Option<Instant> = None;
+    for _ in 0..60 {
+        let permit = enter(&turnstile).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if taken.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
+            taken = Some(Instant::now());
+            answer(permit);
+        } else {
+            fail(permit, FailureClass::RateLimit, None);
+        }
+    }
+    let permit = enter(&turnstile).await;
+    let mut next = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    assert!(is_pending(next.as_mut()).await);
+    let reason = turnstile.view().wait.unwrap().reason;
+    assert!(
+        reason.starts_with("room within ") && reason.ends_with(" requests per minute (learned)"),
+        "{reason} after {:?}",
+        start.elapsed()
+    );
+    drop(permit);
+}
