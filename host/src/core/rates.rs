@@ -20,7 +20,8 @@ const UNWRITTEN: Duration = Duration::from_millis(250);
 const MARGIN: u32 = 50;
 const LEAST_MARGIN: Duration = Duration::from_millis(20);
 /// Of a limit that was learned: it was seen at the other end, and is probed anyway.
-const LEARNED_MARGIN: Duration = Duration::from_millis(10);
+const LEARNED_MARGIN: u32 = 500;
+const LEAST_LEARNED_MARGIN: Duration = Duration::from_millis(10);
 const MOST_MARGIN: Duration = Duration::from_millis(1200);
 
 /// Spans that a limit may have that nobody told.
@@ -642,7 +643,8 @@ impl Rates {
         let shorter = |guard: &Guard| guard.probe.is_some() && guard.span < span;
         self.guards
             .retain(|guard| guard.amount != amount || !shorter(guard));
-        let window = history.with(most, span + LEARNED_MARGIN);
+        let margin = (span / LEARNED_MARGIN).clamp(LEAST_LEARNED_MARGIN, MOST_MARGIN);
+        let window = history.with(most, span + margin);
         self.guards.push(Guard {
             number: self.next_guard,
             amount,
