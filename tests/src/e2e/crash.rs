@@ -290,13 +290,14 @@ fn what_had_arrived_one_commit_before_the_kill_is_not_billed_again() {
     );
 }
 
-/// The limit is told for a second and watched in less, so that a slow machine makes no difference.
+/// The limit is told for a second and watched in much less: on a slow machine a call may arrive more than half a second
+/// after the host has booked it.
 #[test]
 fn a_killed_run_does_not_overrun_a_limit_when_it_goes_on() {
     const LIMIT: u64 = 20;
     // Calls are killed when they are under way, and when they are in the journal.
     for (latency, at_once) in [(200, 64), (0, 4)] {
-        let watched = Limit::new(Measure::Requests, LIMIT, Duration::from_millis(700));
+        let watched = Limit::new(Measure::Requests, LIMIT, Duration::from_millis(400));
         let simulator = Simulator::start(Config {
             key: Some(KEY.to_owned()),
             answers: Answers::Echo,

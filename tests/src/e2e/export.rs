@@ -182,8 +182,8 @@ fn a_table_has_the_ids_of_the_dataset_and_a_column_for_each_key() {
             "fields.Type",
             "fields.Price",
             "fields.Note",
-            "meta.tags",
             "meta.title",
+            "meta.tags",
             "note"
         ]
     );
@@ -202,9 +202,9 @@ fn a_table_has_the_ids_of_the_dataset_and_a_column_for_each_key() {
         ]
     );
     let made: Value = serde_json::from_str(&scene.read("content/meta/sku-1000.json")).unwrap();
-    assert_eq!(first[8], made["title"]);
+    assert_eq!(first[7], made["title"]);
     assert_eq!(
-        serde_json::from_str::<Value>(first[7]).unwrap(),
+        serde_json::from_str::<Value>(first[8]).unwrap(),
         made["tags"]
     );
     assert_eq!((&rows[1][5], &rows[1][6]), ("007", "größer; \"schön\""));
@@ -213,7 +213,7 @@ fn a_table_has_the_ids_of_the_dataset_and_a_column_for_each_key() {
     scene.host(&["export", "out.csv"]).ended(0);
     let text = scene.read("out.csv");
     assert!(
-        text.starts_with("id,name,category,meta,meta.tags,meta.title,note\n"),
+        text.starts_with("id,name,category,meta,meta.title,meta.tags,note\n"),
         "{text}"
     );
     assert!(
