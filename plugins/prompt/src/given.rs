@@ -82,12 +82,20 @@ impl Given {
     /// # Errors
     /// An unsuitable record, if a value is put in that it has not, or that is of another kind; a component fault otherwise. Both name the place.
     pub fn fill(&self, key: &str, template: &str) -> Result<String, Failure> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        let digits = self.digits.clone();
-        environment.set_formatter(move |out, state, value| digits.format(out, state, value));
         let values = minijinja::Value::from(minijinja::value::Serde(&self.values));
-        let filled = environment.render_str(template.trim(), values);
+        let render = |environment: Environment<'_>| {
+            let mut environment = environment;
+            environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+            let digits = self.digits.clone();
+            environment.set_formatter(move |out, state, value| digits.format(out, state, value));
+            environment.render_str(template.trim(), values.clone())
+        };
+        // The language has many filters, tests and functions, which take longer to set up than most templates to fill. A
+        // template that needs one of them fails without.
+        let filled = match template.contains('|') {
+            true => render(Environment::new()),
+            false => render(Environment::empty()).or_else(|_| render(Environment::new())),
+        };
         filled.map_err(|error| {
             let line = error
                 .line()
@@ -212,18 +220,28 @@ fn key(text: &str) -> Option<(&str, usize)> {
 
 /// Whether a field says the same as what was made of it for a file name: `Home & Garden` and `home-garden`.
 fn says_the_same(mapped: &Value, field: &Value) -> bool {
-    let letters = |value: &Value| -> Option<String> {
-        let text = value.as_str()?.to_lowercase();
-        Some(text.chars().filter(char::is_ascii_alphanumeric).collect())
+    let (Some(mapped), Some(field)) = (mapped.as_str(), field.as_str()) else {
+        return mapped == field;
     };
-    mapped == field || letters(mapped).is_some() && letters(mapped) == letters(field)
+    let letters = |text: &str| -> String {
+        let text = text.to_lowercase();
+        text.chars().filter(char::is_ascii_alphanumeric).collect()
+    };
+    mapped == field || letters(mapped) == letters(field)
 }
+
+/// The label of a category has at most so many times the bytes of its id.
+const LABEL: usize = 16;
 
 /// The category as the dataset has it: `Home & Garden` where the id is `home-garden`.
 fn label(own: &Map<String, Value>, id: &str) -> Option<Value> {
+    // A text that is much longer is none, and to read all of it would take long.
+    let longest = LABEL.saturating_mul(id.len().max(1));
+    let id = Value::from(id);
     let is_label = |value: &&Value| {
-        let id = Value::from(id);
-        **value != id && (says_the_same(&id, value) || is_transliterated(value, &id))
+        value.as_str().is_some_and(|text| text.len() <= longest)
+            && **value != id
+            && (says_the_same(&id, value) || is_transliterated(value, &id))
     };
     let called_so = own.get("category").filter(is_label);
     called_so.or_else(|| own.values().find(is_label)).cloned()

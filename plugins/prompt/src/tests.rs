@@ -299,3 +299,12 @@ fn a_category_is_told_as_the_dataset_has_it() {
         assert_eq!(serde_json_of(&asked[0].facts)["category"], written);
     }
 }
+
+#[test]
+fn a_template_may_use_filters_tests_and_functions() {
+    let template = "{% for number in range(2) %}{{ number }}{% endfor %}{% if record.name is defined %}, {% endif %}";
+    let (_, asked) = run(template, json!({}), &["Tin."]);
+    assert_eq!(asked[0].messages[0].content, "01, ");
+    let (_, asked) = run("{{ record.name | upper }}", json!({}), &["Tin."]);
+    assert_eq!(asked[0].messages[0].content, "TIN");
+}
