@@ -175,6 +175,14 @@ impl Scene {
         self
     }
 
+    /// Without the limits that a scene sets else, so that the host finds out what the provider allows.
+    pub fn without_limits(mut self) -> Scene {
+        for name in ["BATCHGEN_REQUESTS_PER_MINUTE", "BATCHGEN_CONCURRENCY"] {
+            self.environment.remove(name);
+        }
+        self
+    }
+
     /// Writes the configuration: the usual dataset and output path, and `more`.
     pub fn configure(&self, more: &str) {
         let text = format!(

@@ -199,7 +199,7 @@ fn usual_tier(headers: bool) -> anyhow::Result<Vec<Row>> {
         },
         ..Config::default()
     })?;
-    let scene = many(CALLS, &simulator, "");
+    let scene = many(CALLS, &simulator, "").without_limits();
     let measured = measure(scene.command(&["run", "--json"]))?;
     ensure!(measured.ran.code == Some(0), "tasks failed");
     let used = |measure| {
