@@ -6,18 +6,19 @@ use std::time::Duration;
 
 /// A provider that takes a call so soon after a refusal is one that fills evenly.
 const SOON: Duration = Duration::from_secs(3);
-/// What is measured by fewer calls than these is measured on.
+/// With fewer calls than these, the rate is a first guess, and the measurement goes on.
 const FEW: u64 = 8;
-/// The pace stays so much below what was measured.
+/// The pace is this share of the rate that was measured.
 const BELOW: f64 = 0.97;
-/// So many calls are taken before a higher pace is tried, and so many before a still higher one.
+/// Calls that must be taken before a higher pace is tried, then before a still higher one, and the most of the first after
+/// many measurements.
 const TRY_AFTER: u64 = 120;
 const TRY_AGAIN_AFTER: u64 = 20;
 const MOST_PATIENCE: u64 = 960;
-/// The same where few calls measured it.
+/// Calls before a higher pace is tried, and the share by which it is raised, while the rate is a first guess.
 const TRY_SOON: u64 = 4;
 const SOON_STEP: f64 = 0.12;
-/// The pace is raised by this share at first, and by up to that one.
+/// Shares by which the pace is raised: the first time, and at most.
 const LEAST_STEP: f64 = 0.02;
 const MOST_STEP: f64 = 0.25;
 

@@ -83,8 +83,7 @@ impl Given {
     /// An unsuitable record, if a value is put in that it has not, or that is of another kind; a component fault otherwise. Both name the place.
     pub fn fill(&self, key: &str, template: &str) -> Result<String, Failure> {
         let values = minijinja::Value::from(minijinja::value::Serde(&self.values));
-        let render = |environment: Environment<'_>| {
-            let mut environment = environment;
+        let render = |mut environment: Environment<'_>| {
             environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
             let digits = self.digits.clone();
             environment.set_formatter(move |out, state, value| digits.format(out, state, value));
@@ -92,9 +91,10 @@ impl Given {
         };
         // The language has many filters, tests and functions, which take longer to set up than most templates to fill. A
         // template that needs one of them fails without.
-        let filled = match template.contains('|') {
-            true => render(Environment::new()),
-            false => render(Environment::empty()).or_else(|_| render(Environment::new())),
+        let filled = if template.contains('|') {
+            render(Environment::new())
+        } else {
+            render(Environment::empty()).or_else(|_| render(Environment::new()))
         };
         filled.map_err(|error| {
             let line = error
