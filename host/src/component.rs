@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::config::{ComponentConfig, Config, ConfigError, closest};
+use crate::config::{ComponentConfig, Config, ConfigError};
+use crate::core::suggest::closest;
 use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;

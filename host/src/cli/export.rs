@@ -25,7 +25,7 @@ use super::numbers::counted;
 use super::project::{Project, State};
 use super::unreadable;
 use crate::component::Component;
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::dataset::{self, Record};
 use crate::run::{ExportError, ExportRow, as_json, export};
 use crate::store::Selection;

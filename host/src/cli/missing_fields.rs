@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::display::Display;
 use super::project::Project;
 use crate::component::Component;
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::plugin::manifest::Fields;
 
 /// Records that are looked at. Most datasets show all of their fields in the first few.

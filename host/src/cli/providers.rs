@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 
-use crate::config::{Config, ProviderConfig, closest};
+use crate::config::Config;
+use crate::llm::settings::ProviderConfig;
+use crate::core::suggest::closest;
 use crate::llm::provider::Provider;
 use crate::llm::providers::{self, Endpoint, Key, Manner, Preset, offline};
 

@@ -6,7 +6,8 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use super::contradictions;
-use crate::config::{ComponentConfig, ConfigError, closest};
+use crate::config::{ComponentConfig, ConfigError};
+use crate::core::suggest::closest;
 use crate::plugin::manifest::Manifest;
 
 /// The options of one component.

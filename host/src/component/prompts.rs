@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use super::template;
-use crate::config::{ComponentConfig, ConfigError, PromptSource, closest};
+use crate::config::{ComponentConfig, ConfigError, PromptSource};
+use crate::core::suggest::closest;
 use crate::plugin::manifest::{InputFields, Package};
 
 /// Name and text of each prompt.

@@ -2,7 +2,7 @@
 
 use minijinja::Environment;
 
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::plugin::manifest::{Fields, InputFields};
 
 /// What a template may begin a name with.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::core::suggest::closest;
+
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -59,13 +61,4 @@ fn hint(cause: &str) -> String {
         Some(meant) => format!("\nhint: did you mean `{meant}`?"),
         None => "\nhint: batchgen.toml in the repository documents every key".to_owned(),
     }
-}
-
-/// The candidate that a misspelt name was probably meant to be.
-pub fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::component::Component;
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::llm::request::CompletionRequest;
 
 /// Name of the file, which lies beside the plugin.

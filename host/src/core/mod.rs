@@ -28,4 +28,5 @@ pub mod recipe;
 pub mod refusals;
 pub mod retry;
 pub mod statistics;
+pub mod suggest;
 pub mod window;

@@ -7,7 +7,7 @@ use super::error::{At, DatasetError, kind_of};
 use super::fields::Fields;
 use super::id::{is_safe_id, safe_id};
 use super::number;
-use crate::config::closest;
+use crate::core::suggest::closest;
 
 /// SHA-256 of a record; see [`Record::hash`].
 pub type RecordHash = [u8; 32];

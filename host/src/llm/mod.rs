@@ -15,6 +15,7 @@ pub mod providers;
 pub mod purse;
 pub mod render;
 pub mod request;
+pub mod settings;
 mod streak;
 mod turnstile;
 pub mod writer;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::providers::offline;
 use super::request::Usage;
-use crate::config::ModelConfig;
+use crate::llm::settings::ModelConfig;
 
 /// Micro-dollars in a dollar, and tokens that a price is for.
 const MILLION: u64 = 1_000_000;
@@ -110,7 +110,7 @@ static TABLE: LazyLock<Table> =
 
 /// The model with a bundled price whose name is most like this one.
 pub fn closest(model: &str) -> Option<&'static str> {
-    crate::config::closest(model, TABLE.models.keys().map(String::as_str))
+    crate::core::suggest::closest(model, TABLE.models.keys().map(String::as_str))
 }
 
 /// The day that the bundled prices are of.

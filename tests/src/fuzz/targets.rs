@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use host::config::{ModelConfig, ProviderConfig};
+use host::llm::settings::{ModelConfig, ProviderConfig};
 use host::dataset::{Dataset, DatasetConfig};
 use host::llm::learned::Adaptations;
 use host::llm::provider::{Call, Provider};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::lanes;
 use super::super::settings::Settings;
 use super::Check;
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::core::class::FailureClass;
 use crate::llm::prices;
 use crate::llm::providers::offline;

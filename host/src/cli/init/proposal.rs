@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::cli::numbers::counted;
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::dataset::{Field, Format, Survey, safe_id};
 
 /// Names of fields that hold an id, the likeliest first; likewise below.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::numbers::{count, counted, dollars, records, span};
 use crate::cli::table::Table;
-use crate::config::LimitsConfig;
+use crate::llm::settings::LimitsConfig;
 use crate::core::duration::{HeldBack, Lasts, Work, lasts};
 use crate::core::explain::CauseCount;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};

@@ -21,7 +21,7 @@ use super::super::{lanes, store::bytes};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
 use crate::component::Component;
-use crate::config::LimitsConfig;
+use crate::llm::settings::LimitsConfig;
 use crate::conformance::Recorded;
 use crate::dataset::DatasetConfig;
 use crate::llm::gateway::Gateway;

@@ -12,7 +12,7 @@ use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::store::bytes;
 use super::{Folder, FolderArgs, engine};
-use crate::config::closest;
+use crate::core::suggest::closest;
 use crate::plugin::load::{self, Plugin, Port};
 
 /// Show what a plugin imports and exports, its manifest and its prompts.

@@ -13,7 +13,7 @@ use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
 use super::lenient::{Count, Object, Text, Words};
 use super::schema;
-use crate::config::JsonSupport;
+use crate::llm::settings::JsonSupport;
 use crate::core::digest::Digest;
 use crate::llm::error::CallError;
 use crate::llm::learned::{Adaptation, Adaptations, Refused};

@@ -8,7 +8,7 @@ use super::families::takes_temperature;
 use super::headers::Dialect;
 use super::key::Key;
 use super::presets::{Api, Preset};
-use crate::config::{JsonSupport, ModelConfig, ProviderConfig};
+use crate::llm::settings::{JsonSupport, ModelConfig, ProviderConfig};
 use crate::core::digest::{Digest, DigestBuilder};
 use crate::llm::learned::{Adaptation, Adaptations, Refused};
 

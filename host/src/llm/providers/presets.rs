@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::headers::Dialect;
-use crate::config::{JsonSupport, ProviderConfig};
+use crate::llm::settings::{JsonSupport, ProviderConfig};
 
 /// The API that a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -198,7 +198,7 @@ pub fn preset_of(name: &str, configured: &ProviderConfig) -> Result<Preset, Unkn
     match &configured.preset {
         Some(wanted) => preset(wanted).copied().ok_or_else(|| UnknownPreset {
             name: wanted.clone(),
-            meant: crate::config::closest(wanted, names())
+            meant: crate::core::suggest::closest(wanted, names())
                 .map(|meant| format!("did you mean `{meant}`? "))
                 .unwrap_or_default(),
         }),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::endpoint::{Endpoint, Manner};
 use super::key::Key;
 use super::presets::preset;
-use crate::config::{ModelConfig, ProviderConfig};
+use crate::llm::settings::{ModelConfig, ProviderConfig};
 use crate::llm::learned::Adaptations;
 use crate::llm::provider::Call;
 use crate::llm::request::{CompletionRequest, Message, ResponseFormat, Role};

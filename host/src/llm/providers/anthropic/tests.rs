@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{ModelConfig, ProviderConfig};
+use crate::llm::settings::{ModelConfig, ProviderConfig};
 use crate::core::class::FailureClass;
 use crate::llm::provider::Finish;
 use crate::llm::providers::testing::{

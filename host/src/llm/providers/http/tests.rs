@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{ModelConfig, ProviderConfig};
+use crate::llm::settings::{ModelConfig, ProviderConfig};
 use crate::core::limit::Amount;
 use crate::core::limit::Observed;
 use crate::llm::provider::Provider;
