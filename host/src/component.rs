@@ -13,12 +13,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{ComponentConfig, Config, ConfigError};
-use crate::core::suggest::closest;
 use crate::core::digest::Digest;
 use crate::core::graph::Node;
 use crate::core::key::Parameters;
 use crate::core::policy::FailurePolicy;
 use crate::core::recipe::Recipe;
+use crate::core::suggest::closest;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::Plugin;
 use crate::plugin::manifest::{InputFields, Manifest, MediaType};

@@ -9,16 +9,16 @@ use anyhow::bail;
 use super::providers;
 use super::settings::Settings;
 use crate::component::Component;
-use crate::llm::settings::LimitsConfig;
-use crate::core::suggest::closest;
 use crate::core::limit::Size;
 use crate::core::retry::RetryPolicy;
+use crate::core::suggest::closest;
 use crate::llm::gateway::Chain;
 use crate::llm::lane::{Lane, LaneSettings};
 use crate::llm::prices;
 use crate::llm::provider::Provider;
 use crate::llm::providers::offline;
 use crate::llm::purse::Purse;
+use crate::llm::settings::LimitsConfig;
 use crate::run::{Interrupt, Meter};
 use crate::store::Store;
 

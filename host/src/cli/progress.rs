@@ -23,6 +23,7 @@ use crate::core::statistics::View;
 use crate::llm::gateway::Gateway;
 use crate::llm::lane_view::{LaneView, longest_wait};
 use crate::run::{Again, Event, Meter, resident_memory};
+use crate::store::Store;
 
 /// How often the block is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -60,7 +61,7 @@ enum Manner {
 struct Shower {
     display: Display,
     meter: Arc<Meter>,
-    gateway: Arc<Gateway>,
+    gateway: Arc<Gateway<Store>>,
     noun: String,
     manner: Manner,
     ended: u64,
@@ -77,7 +78,7 @@ impl Progress {
     pub fn start(
         display: Display,
         meter: Arc<Meter>,
-        gateway: Arc<Gateway>,
+        gateway: Arc<Gateway<Store>>,
         events: UnboundedReceiver<Event>,
         noun: String,
         json: bool,

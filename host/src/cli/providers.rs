@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 
 use crate::config::Config;
-use crate::llm::settings::ProviderConfig;
 use crate::core::suggest::closest;
 use crate::llm::provider::Provider;
 use crate::llm::providers::{self, Endpoint, Key, Manner, Preset, offline};
+use crate::llm::settings::ProviderConfig;
 
 /// The variable that beats the address of `openai`.
 const OPENAI_BASE_URL: (&str, &str) = ("openai", "OPENAI_BASE_URL");

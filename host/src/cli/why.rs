@@ -17,7 +17,7 @@ use crate::component::Component;
 use crate::core::change::Change;
 use crate::core::decision::{Author, FileState, LastOutcome};
 use crate::core::explain;
-use crate::core::recipe::ALL_FIELDS;
+use crate::core::fields::ALL_FIELDS;
 use crate::dataset::Record;
 use crate::run::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
 use crate::store::TaskId;

@@ -4,6 +4,23 @@
 use super::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use super::digest::Digest;
 
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// Its artifact was made.
+    Made,
+    /// Nothing had changed.
+    Kept,
+    /// The file was edited by hand, and kept.
+    Edited,
+    /// It failed for good.
+    Failed,
+    /// Something that it depends on failed.
+    Blocked,
+    /// Its record was given up because of another component.
+    Skipped,
+}
+
 /// How a task ended when it was last seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastOutcome {

@@ -1,31 +1,10 @@
 //! The fingerprint of a task: the hash of all that its artifact depends on. Equal fingerprint and
 //! intact file: nothing to do. Beside it, eight bytes of the hash of each part tell later which one changed.
 
-use std::fmt::Debug;
-
-use serde_json::{Map, Value};
-
 use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
-use super::recipe::{ALL_FIELDS, Recipe};
-
-/// The fields of a record or a category, each as JSON with its numbers as the dataset has them.
-pub trait FieldTexts: Debug {
-    /// The hash of one field, if it is there.
-    fn one(&self, name: &str) -> Option<Digest>;
-    /// The hash of all of them as an object.
-    fn all(&self) -> Digest;
-}
-
-impl FieldTexts for Map<String, Value> {
-    fn one(&self, name: &str) -> Option<Digest> {
-        self.get(name).map(Digest::of_json)
-    }
-
-    fn all(&self) -> Digest {
-        Digest::of_json(self)
-    }
-}
+use super::fields::{ALL_FIELDS, FieldTexts};
+use super::recipe::Recipe;
 
 /// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
 /// change to any other field changes nothing.
@@ -150,7 +129,7 @@ fn named<'a>(recipe: &'a Recipe, parts: &'a Parts) -> impl Iterator<Item = (Chan
 mod tests {
     use super::*;
     use crate::core::recipe::tests::recipe;
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
     fn map(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

@@ -14,6 +14,7 @@ pub mod duration;
 pub mod estimate;
 pub mod explain;
 
+pub mod fields;
 pub mod fingerprint;
 pub mod forecast;
 pub mod graph;

@@ -10,9 +10,6 @@ use super::change::Change;
 use super::digest::{Digest, DigestBuilder};
 use super::key::Parameters;
 
-/// Stands for all fields where a recipe names those that are given.
-pub const ALL_FIELDS: &str = "*";
-
 /// What all tasks of one component are made with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -115,7 +112,7 @@ fn differing<'a, V: PartialEq>(
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::json;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::{Author, Kept};
+use super::decision::{Author, Kept, TaskEnd};
 use ahead::Ahead;
 use heat::Heat;
 pub use heat::{HeatCell, HeatRow};
@@ -21,23 +21,6 @@ use recent::Recent;
 pub use recent::{Again, ArtifactNote, Failed, FailureKind, FailureNote};
 use series::Series;
 pub use series::{LaneSeries, SeriesView};
-
-/// How a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskEnd {
-    /// Its artifact was made.
-    Made,
-    /// Nothing had changed.
-    Kept,
-    /// The file was edited by hand, and kept.
-    Edited,
-    /// It failed for good.
-    Failed,
-    /// Something that it depends on failed.
-    Blocked,
-    /// Its record was given up because of another component.
-    Skipped,
-}
 
 /// How a record stands after a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

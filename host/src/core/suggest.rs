@@ -16,7 +16,10 @@ mod tests {
     #[test]
     fn a_slip_is_recognized_and_another_word_is_not() {
         let known = ["requests-per-minute", "model", "text"];
-        assert_eq!(closest("requests-per-minuet", known.into_iter()), Some("requests-per-minute"));
+        assert_eq!(
+            closest("requests-per-minuet", known.into_iter()),
+            Some("requests-per-minute")
+        );
         assert_eq!(closest("modle", known.into_iter()), Some("model"));
         assert_eq!(closest("frontmatter", known.into_iter()), None);
     }

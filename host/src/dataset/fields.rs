@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::number::{self, AsWritten};
 use crate::core::digest::Digest;
-use crate::core::fingerprint::FieldTexts;
+use crate::core::fields::FieldTexts;
 
 /// Fields in the order of the file. As JSON they have their numbers as the file has them (`1.10`, `1E5`).
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,7 +8,6 @@ use crate::core::class::FailureClass;
 use crate::core::limit::Observed;
 use crate::llm::learned::Refused;
 use crate::llm::request::Usage;
-use crate::store::StoreError;
 
 /// One try failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -140,11 +139,11 @@ pub struct Billed {
 
 /// No answer was had.
 #[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
+pub enum GatewayError<J> {
     /// The lane gave up.
     #[error(transparent)]
     Call(#[from] CallError),
     /// The answer could not be made durable, or the journal not be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Journal(J),
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::{Billed, CallError, GatewayError};
+use super::journal::{Begin, Journal, Provenance};
 use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
 use super::request::{Answer, CompletionRequest};
 use crate::core::class::FailureClass;
 use crate::core::digest::Digest;
 use crate::core::key::Parameters;
-use crate::store::{Begin, Claim, Provenance, Store, StoreError};
 
 /// Lanes by the model that is asked for, and the journal behind them.
-pub struct Gateway {
-    store: Store,
+pub struct Gateway<J> {
+    journal: J,
     chains: BTreeMap<String, Chain>,
     observer: Arc<dyn Observer>,
 }
@@ -29,22 +29,22 @@ pub struct Chain {
 }
 
 /// Whose turn it is to ask a question.
-enum Claimed {
+enum Claimed<Claim> {
     /// Nobody's: it is answered.
     Answered(i64, Answer),
     /// The caller's.
     Ours(Claim),
 }
 
-impl Gateway {
+impl<J: Journal> Gateway<J> {
     /// A gateway over chains of lanes by `provider/model`.
     pub fn new(
-        store: Store,
+        journal: J,
         chains: BTreeMap<String, Chain>,
         observer: Arc<dyn Observer>,
-    ) -> Gateway {
+    ) -> Gateway<J> {
         Gateway {
-            store,
+            journal,
             chains,
             observer,
         }
@@ -62,7 +62,7 @@ impl Gateway {
         request: &CompletionRequest,
         caller: Caller<'_>,
         billed: &mut Vec<Billed>,
-    ) -> Result<(i64, Answer, u64), GatewayError> {
+    ) -> Result<(i64, Answer, u64), GatewayError<J::Error>> {
         let claim = match self.claim(key).await? {
             Claimed::Answered(id, answer) => {
                 self.observer.journaled();
@@ -83,10 +83,10 @@ impl Gateway {
     /// Makes an answer durable, with what its lane has learned.
     async fn keep(
         &self,
-        claim: Claim,
+        claim: J::Claim,
         lane: &Lane,
         obtained: Obtained,
-    ) -> Result<(i64, Answer, u64), GatewayError> {
+    ) -> Result<(i64, Answer, u64), GatewayError<J::Error>> {
         self.keep_lessons(lane).await?;
         let provenance = Provenance {
             provider: lane.provider().to_owned(),
@@ -98,16 +98,17 @@ impl Gateway {
             took: obtained.took,
         };
         let id = self
-            .store
+            .journal
             .record(claim, &obtained.answer, &provenance)
-            .await?;
+            .await
+            .map_err(GatewayError::Journal)?;
         Ok((id, obtained.answer, obtained.micros.unwrap_or(0)))
     }
 
     /// The answer to a question, or the right to ask it, for which others are waited for that have it.
-    async fn claim(&self, key: Digest) -> Result<Claimed, StoreError> {
+    async fn claim(&self, key: Digest) -> Result<Claimed<J::Claim>, GatewayError<J::Error>> {
         loop {
-            match self.store.begin(key)? {
+            match self.journal.begin(key).map_err(GatewayError::Journal)? {
                 Begin::Have(id, answer) => return Ok(Claimed::Answered(id, answer)),
                 Begin::Go(claim) => return Ok(Claimed::Ours(claim)),
                 // It ends when the one that asks has recorded the answer or given up: look again.
@@ -165,7 +166,7 @@ impl Gateway {
     }
 
     /// Tells and keeps what a lane has learned, once it has proved itself.
-    async fn keep_lessons(&self, lane: &Lane) -> Result<(), StoreError> {
+    async fn keep_lessons(&self, lane: &Lane) -> Result<(), GatewayError<J::Error>> {
         let Some((learned, told)) = lane.news() else {
             return Ok(());
         };
@@ -173,7 +174,10 @@ impl Gateway {
             self.observer.learned(lane.model(), &what);
         }
         let (model, manner) = (lane.model(), lane.manner());
-        self.store.keep_lessons(model, manner, &learned).await
+        self.journal
+            .keep_lessons(model, manner, &learned)
+            .await
+            .map_err(GatewayError::Journal)
     }
 
     /// What a person does about answers of a model that are cut off at this cap.

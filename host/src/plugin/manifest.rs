@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::core::recipe::ALL_FIELDS;
+use crate::core::fields::ALL_FIELDS;
 
 /// Name of the custom section that the build adds: JSON of [`Package`].
 pub const SECTION: &str = "batchgen:plugin";

@@ -73,7 +73,7 @@ pub struct Run {
     /// Durable state.
     pub store: Store,
     /// Answers.
-    pub gateway: Arc<Gateway>,
+    pub gateway: Arc<Gateway<Store>>,
     /// Sandbox threads.
     pub pool: Pool,
     /// Counts.
@@ -142,7 +142,7 @@ pub(super) struct Context {
     pub components: Vec<Component>,
     pub output: Output,
     pub store: Store,
-    pub gateway: Arc<Gateway>,
+    pub gateway: Arc<Gateway<Store>>,
     pub pool: Pool,
     pub meter: Arc<Meter>,
     pub interrupt: Interrupt,

@@ -7,11 +7,10 @@ use tokio::time::Instant;
 
 use super::executor::Unreadable;
 use crate::core::class::FailureClass;
+use crate::core::decision::TaskEnd;
 use crate::core::decision::{Author, Kept};
 pub use crate::core::statistics::Again;
-use crate::core::statistics::{
-    CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, TaskEnd, View,
-};
+use crate::core::statistics::{CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View};
 use crate::dataset::Record;
 use crate::llm::error::CallError;
 use crate::llm::lane::{LaneView, Observer, Spent};

@@ -12,9 +12,10 @@ use super::task::{Ended, Ready, Task, UpstreamFile};
 use crate::component::Component;
 use crate::core::class::FailureClass;
 use crate::core::decision::LastOutcome;
+use crate::core::decision::TaskEnd;
 use crate::core::digest::Digest;
 use crate::core::policy::Bearing;
-use crate::core::statistics::{RecordEnd, TaskEnd};
+use crate::core::statistics::RecordEnd;
 use crate::dataset::{DatasetError, Fields, Record, Written};
 use crate::store::{Checkpoint, RecipeId, RecordRef, StoreError};
 

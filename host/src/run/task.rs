@@ -20,11 +20,11 @@ use crate::component::Component;
 use crate::core::causes;
 use crate::core::change::Change;
 use crate::core::class::FailureClass;
+use crate::core::decision::TaskEnd;
 use crate::core::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use crate::core::digest::Digest;
 use crate::core::fingerprint::{self, Parts};
 use crate::core::key::KeyContext;
-use crate::core::statistics::TaskEnd;
 use crate::dataset::Record;
 use crate::llm::error::{Billed, GatewayError};
 use crate::llm::lane::Caller;
@@ -657,7 +657,7 @@ impl Attempt<'_> {
                     class: error.class,
                     cause: error.message,
                 },
-                GatewayError::Store(error) => Stop::Store(error),
+                GatewayError::Journal(error) => Stop::Store(error),
             })?;
             spent.micros += cost;
             entries.push((question.position, completion));

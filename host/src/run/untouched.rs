@@ -6,8 +6,9 @@ use std::fs;
 use super::executor::Context;
 use super::output::stamp;
 use crate::component::Component;
+use crate::core::decision::TaskEnd;
 use crate::core::decision::{Author, Kept, LastOutcome};
-use crate::core::statistics::{RecordEnd, TaskEnd};
+use crate::core::statistics::RecordEnd;
 use crate::dataset::Fields;
 use crate::store::{Checkpoint, RecordRef};
 

@@ -5,10 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{RecipeId, RunId, Store, StoreError};
 use crate::core::class::FailureClass;
+use crate::core::decision::TaskEnd;
 use crate::core::decision::{Author, LastOutcome, Stored};
 use crate::core::digest::Digest;
 use crate::core::fingerprint::Parts;
-use crate::core::statistics::TaskEnd;
 use crate::dataset::RecordHash;
 use crate::llm::request::Usage;
 

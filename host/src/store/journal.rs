@@ -11,37 +11,9 @@ use super::checkpoint::TaskId;
 use super::{Store, StoreError, guard, unanswered};
 use crate::core::digest::Digest;
 use crate::core::limit::Size;
+use crate::llm::journal::{Begin, Journal, Provenance};
+use crate::llm::learned::Learned;
 use crate::llm::request::{Answer, Completion, StopReason, Usage};
-
-/// Who answered, and how it was had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provenance {
-    /// Name of the provider.
-    pub provider: String,
-    /// The lane that answered: `provider/model` as it was asked for.
-    pub lane: String,
-    /// Model that answered.
-    pub model: String,
-    /// Tokens of all tries that were billed.
-    pub usage: Usage,
-    /// Millionths of a dollar, where the price is known.
-    pub micros: Option<u64>,
-    /// Tries, the last included.
-    pub tries: u32,
-    /// How long these took together.
-    pub took: Duration,
-}
-
-/// What [`Store::begin`] says about a question.
-#[derive(Debug)]
-pub enum Begin {
-    /// It is answered.
-    Have(i64, Answer),
-    /// The caller asks it, and holds the claim until it is recorded or given up.
-    Go(Claim),
-    /// Another task is asking it: begin again when the receiver wakes.
-    Wait(oneshot::Receiver<()>),
-}
 
 /// The right to ask a question; dropping it lets another ask.
 #[derive(Debug)]
@@ -57,12 +29,11 @@ impl Drop for Claim {
     }
 }
 
-impl Store {
-    /// Asks for the answer to a question, or for the right to get it.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn begin(&self, key: Digest) -> Result<Begin, StoreError> {
+impl Journal for Store {
+    type Claim = Claim;
+    type Error = StoreError;
+
+    fn begin(&self, key: Digest) -> Result<Begin<Claim>, StoreError> {
         let claim = match guard(&self.inner.in_flight).entry(key) {
             Entry::Occupied(mut other) => {
                 let (sender, woken) = oneshot::channel();
@@ -88,33 +59,7 @@ impl Store {
         }
     }
 
-    /// The answer to a question, if it is in the journal.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn answered(&self, key: Digest) -> Result<Option<Answer>, StoreError> {
-        Ok(self.lookup(key)?.map(|(_, answer)| answer))
-    }
-
-    fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
-        self.read(|reader| {
-            reader
-                .prepare_cached(
-                    "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
-                     FROM completion WHERE key = ?1",
-                )?
-                .query_row([key.as_bytes().as_slice()], |row| {
-                    Ok((row.get(7)?, answer(row, 0)?))
-                })
-                .optional()
-        })
-    }
-
-    /// Makes an answer durable; returns its number once it is.
-    ///
-    /// # Errors
-    /// When the state cannot be written: the answer must then not be used.
-    pub async fn record(
+    async fn record(
         &self,
         claim: Claim,
         answer: &Answer,
@@ -170,6 +115,39 @@ impl Store {
             self.inner
                 .writer
                 .error(&rusqlite::Error::QueryReturnedNoRows)
+        })
+    }
+
+    async fn keep_lessons(
+        &self,
+        lane: &str,
+        manner: Digest,
+        learned: &Learned,
+    ) -> Result<(), StoreError> {
+        self.write_lessons(lane, manner, learned).await
+    }
+}
+
+impl Store {
+    /// The answer to a question, if it is in the journal.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn answered(&self, key: Digest) -> Result<Option<Answer>, StoreError> {
+        Ok(self.lookup(key)?.map(|(_, answer)| answer))
+    }
+
+    fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
+                     FROM completion WHERE key = ?1",
+                )?
+                .query_row([key.as_bytes().as_slice()], |row| {
+                    Ok((row.get(7)?, answer(row, 0)?))
+                })
+                .optional()
         })
     }
 

@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// When the state's writer is gone.
-    pub async fn keep_lessons(
+    pub(super) async fn write_lessons(
         &self,
         lane: &str,
         manner: Digest,
@@ -68,7 +68,7 @@ mod tests {
         {
             let store = Store::open(&path).unwrap();
             assert_eq!(store.lessons("p/m", manner).unwrap(), Learned::default());
-            store.keep_lessons("p/m", manner, &learned).await.unwrap();
+            store.write_lessons("p/m", manner, &learned).await.unwrap();
         }
         let store = Store::open(&path).unwrap();
         assert_eq!(store.lessons("p/m", manner).unwrap(), learned);

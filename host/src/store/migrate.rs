@@ -291,7 +291,8 @@ mod tests {
     use super::*;
     use crate::core::decision::LastOutcome;
     use crate::core::digest::Digest;
-    use crate::store::{Begin, RecipeId, Store};
+    use crate::llm::journal::{Begin, Journal as _};
+    use crate::store::{RecipeId, Store};
 
     /// A state as the host of version 1 left it: tables and a few rows.
     const KEPT: &str = include_str!("version_1.sql");

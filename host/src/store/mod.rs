@@ -46,7 +46,7 @@ pub use experience::EndedAt;
 pub use export::Exported;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection};
-pub use journal::{Begin, Claim, Provenance};
+pub use journal::Claim;
 pub use leftovers::{Leftover, LeftoverCount, Why};
 pub use prune::{Pruned, Pruning, prune};
 pub use recipes::RecipeId;

@@ -66,14 +66,28 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::core::recipe::tests::recipe;
 
     #[tokio::test]
     async fn a_recipe_is_noted_once_and_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("state.db")).unwrap();
-        let recipe = recipe();
+        let recipe: Recipe = serde_json::from_value(json!({
+            "plugin": "text",
+            "version": "0.1.0",
+            "code": Digest::of(b"plugin"),
+            "site": ["https://example.org", "Example", "en_US"],
+            "output": "text/{id}.md",
+            "options": {"max-words": 300},
+            "prompts": {"write": Digest::of(b"Write.")},
+            "parameters": {"model": "offline", "temperature": 0.6, "max_output_tokens": 100},
+            "fields": ["density"],
+            "category_fields": ["hazards"],
+            "upstreams": ["frontmatter"],
+        }))
+        .unwrap();
         let id = store.note_recipe(recipe.digest(), &recipe).await.unwrap();
         let again = store.note_recipe(recipe.digest(), &recipe).await.unwrap();
         assert_eq!(id, again);

@@ -19,6 +19,7 @@ use crate::llm::gateway::Gateway;
 use crate::llm::lane_view::longest_wait;
 use crate::llm::purse::Purse;
 use crate::run::{Meter, peak_memory, resident_memory};
+use crate::store::Store;
 
 /// How often a snapshot is made.
 const EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub struct Watched {
     /// Its numbers.
     pub meter: Arc<Meter>,
     /// Its lanes.
-    pub gateway: Arc<Gateway>,
+    pub gateway: Arc<Gateway<Store>>,
     /// Its budget.
     pub purse: Purse,
     /// What is known of it before it begins.

@@ -9,12 +9,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use host::llm::settings::{ModelConfig, ProviderConfig};
 use host::dataset::{Dataset, DatasetConfig};
 use host::llm::learned::Adaptations;
 use host::llm::provider::{Call, Provider};
 use host::llm::providers::{Endpoint, Key, Manner, connect, preset};
 use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role};
+use host::llm::settings::{ModelConfig, ProviderConfig};
 use host::plugin::engine::{self, Engine};
 use host::plugin::limits::Limits;
 use host::plugin::load;

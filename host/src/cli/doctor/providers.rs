@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::lanes;
 use super::super::settings::Settings;
 use super::Check;
-use crate::core::suggest::closest;
 use crate::core::class::FailureClass;
+use crate::core::suggest::closest;
 use crate::llm::prices;
 use crate::llm::providers::offline;
 

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::cli::numbers::{count, counted, dollars, records, span};
 use crate::cli::table::Table;
-use crate::llm::settings::LimitsConfig;
 use crate::core::duration::{HeldBack, Lasts, Work, lasts};
 use crate::core::explain::CauseCount;
 use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
 use crate::llm::providers::offline;
+use crate::llm::settings::LimitsConfig;
 use crate::run::{ComponentPlan, Plan};
 
 /// The tables of a plan, no wider than this; a plan with nothing to do is one sentence.

@@ -21,13 +21,13 @@ use super::super::{lanes, store::bytes};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
 use crate::component::Component;
-use crate::llm::settings::LimitsConfig;
 use crate::conformance::Recorded;
 use crate::dataset::DatasetConfig;
 use crate::llm::gateway::Gateway;
 use crate::llm::lane::Caller;
 use crate::llm::purse::Purse;
 use crate::llm::request::Answer;
+use crate::llm::settings::LimitsConfig;
 use crate::plugin::load;
 use crate::plugin::sandbox::Question;
 use crate::run::{Interrupt, Meter, Replay, replay_input};
@@ -170,7 +170,7 @@ fn show_end(replay: &Replay) -> bool {
 
 /// Somebody who answers, with a journal that is thrown away.
 struct Answers {
-    gateway: Gateway,
+    gateway: Gateway<Store>,
     runtime: tokio::runtime::Runtime,
     folder: PathBuf,
     /// Never thrown; without it, lanes end.

@@ -244,7 +244,8 @@ mod tests {
 
     use super::*;
     use crate::core::class::FailureClass;
-    use crate::core::statistics::{Again, CallEnd, Failed, RecordEnd, Statistics, TaskEnd};
+    use crate::core::decision::TaskEnd;
+    use crate::core::statistics::{Again, CallEnd, Failed, RecordEnd, Statistics};
     use crate::llm::lane::Wait;
     use crate::llm::lane_view::BreakerView;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::TaskEnd;
+use crate::core::decision::TaskEnd;
 
 /// Categories that are told apart; those beyond are counted together.
 const CATEGORIES: usize = 100;

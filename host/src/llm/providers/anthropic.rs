@@ -13,13 +13,13 @@ use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
 use super::lenient::{Count, Object, Text, Words};
 use super::schema;
-use crate::llm::settings::JsonSupport;
 use crate::core::digest::Digest;
 use crate::llm::error::CallError;
 use crate::llm::learned::{Adaptation, Adaptations, Refused};
 use crate::llm::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{ResponseFormat, Role, Usage};
+use crate::llm::settings::JsonSupport;
 
 /// The version of the API that this module speaks.
 const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");

@@ -8,9 +8,9 @@ use super::families::takes_temperature;
 use super::headers::Dialect;
 use super::key::Key;
 use super::presets::{Api, Preset};
-use crate::llm::settings::{JsonSupport, ModelConfig, ProviderConfig};
 use crate::core::digest::{Digest, DigestBuilder};
 use crate::llm::learned::{Adaptation, Adaptations, Refused};
+use crate::llm::settings::{JsonSupport, ModelConfig, ProviderConfig};
 
 /// How to reach a provider.
 #[derive(Clone, Debug)]

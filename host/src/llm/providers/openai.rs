@@ -13,13 +13,13 @@ use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
 use super::lenient::{self, Count, First, Object, Text, Words, is_blank};
 use super::schema;
-use crate::llm::settings::JsonSupport;
 use crate::core::digest::Digest;
 use crate::llm::error::CallError;
 use crate::llm::learned::{Adaptation, Adaptations, Refused};
 use crate::llm::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::llm::render::render;
 use crate::llm::request::{Message, ResponseFormat, Role, Usage};
+use crate::llm::settings::JsonSupport;
 
 /// One server and one model's parameters.
 pub struct OpenAi {

@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use super::endpoint::{Endpoint, Manner};
 use super::key::Key;
 use super::presets::preset;
-use crate::llm::settings::{ModelConfig, ProviderConfig};
 use crate::llm::learned::Adaptations;
 use crate::llm::provider::Call;
 use crate::llm::request::{CompletionRequest, Message, ResponseFormat, Role};
+use crate::llm::settings::{ModelConfig, ProviderConfig};
 
 /// The key that tests ask with.
 pub(super) const KEY: &str = "sk-test-0123456789";

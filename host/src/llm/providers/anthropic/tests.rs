@@ -1,10 +1,10 @@
 use super::*;
-use crate::llm::settings::{ModelConfig, ProviderConfig};
 use crate::core::class::FailureClass;
 use crate::llm::provider::Finish;
 use crate::llm::providers::testing::{
     KEY, body, call, endpoint, events, http, manner, question, serve,
 };
+use crate::llm::settings::{ModelConfig, ProviderConfig};
 
 async fn asked(
     provider: &ProviderConfig,

@@ -1,11 +1,11 @@
 use super::*;
-use crate::llm::settings::{ModelConfig, ProviderConfig};
 use crate::core::limit::Amount;
 use crate::core::limit::Observed;
 use crate::llm::provider::Provider;
 use crate::llm::providers::openai::OpenAi;
 use crate::llm::providers::testing::{KEY, call, endpoint, http, manner, question, serve};
 use crate::llm::request::ResponseFormat;
+use crate::llm::settings::{ModelConfig, ProviderConfig};
 use serde_json::json;
 
 async fn refused(answer: String) -> CallError {
