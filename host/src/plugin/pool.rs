@@ -102,8 +102,7 @@ impl Pool {
         })
     }
 
-    /// A pool without threads, for tests that hold the clock: time must not pass while a job runs.
-    #[cfg(test)]
+    /// A pool without threads, for simulations that hold the clock: time must not pass while a job runs.
     pub fn inline() -> Pool {
         Pool { queue: None }
     }

@@ -114,7 +114,7 @@ impl StoreError {
     }
 
     /// A file beside the state cannot be written.
-    pub(crate) fn beside(state: &Path, error: &io::Error) -> StoreError {
+    pub fn beside(state: &Path, error: &io::Error) -> StoreError {
         let file = state.to_owned();
         let cause = format!("cannot write beside it: {error}");
         match error.kind() {

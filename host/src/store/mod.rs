@@ -143,17 +143,20 @@ impl Store {
         lock::Lock::holder(path)
     }
 
-    /// Opens a state whose writes are done when they are asked for and never synced, for tests that hold the
-    /// clock.
-    #[cfg(test)]
+    /// Opens a state whose writes are done when they are asked for and never synced: for simulations that hold the clock, in
+    /// which no other thread may work.
+    ///
+    /// # Errors
+    /// Like [`Store::open`].
     pub fn open_inline(path: &Path) -> Result<Store, StoreError> {
+        let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
         let lock = lock::Lock::take(path)?;
         let connection = schema::open(path)?;
         connection
             .pragma_update(None, "synchronous", "OFF")
-            .expect("a setting");
-        let reader = Connection::open(path).expect("a second connection");
-        schema::prepare_once(&reader).expect("a setting");
+            .map_err(failed)?;
+        let reader = Connection::open(path).map_err(failed)?;
+        schema::prepare_once(&reader).map_err(failed)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 writer: writer::Writer::inline(connection, path),

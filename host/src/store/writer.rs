@@ -39,7 +39,6 @@ pub(super) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     file: PathBuf,
     /// Where there is no thread: each write is its own group, and done when it is asked for.
-    #[cfg(test)]
     inline: Option<Mutex<Connection>>,
 }
 
@@ -58,7 +57,6 @@ impl Writer {
             jobs: Some(jobs),
             thread: Mutex::new(Some(thread)),
             file: file.to_owned(),
-            #[cfg(test)]
             inline: None,
         })
     }
@@ -69,13 +67,11 @@ impl Writer {
             jobs: None,
             thread: Mutex::new(None),
             file: file.to_owned(),
-            #[cfg(test)]
             inline: None,
         }
     }
 
-    /// A writer without a thread, for tests that hold the clock: time must not pass while it writes.
-    #[cfg(test)]
+    /// A writer without a thread, for simulations that hold the clock: time must not pass while it writes.
     pub fn inline(connection: Connection, file: &Path) -> Writer {
         Writer {
             jobs: None,
@@ -129,7 +125,6 @@ impl Writer {
     }
 
     async fn send(&self, job: Job) -> Result<(), StoreError> {
-        #[cfg(test)]
         if let Some(connection) = &self.inline {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             match job {
