@@ -4,13 +4,3 @@
 //! terminal, the environment and exit codes.
 
 pub mod cli;
-pub mod component;
-pub mod config;
-pub mod conformance;
-pub mod core;
-pub mod dataset;
-pub mod llm;
-pub mod plugin;
-pub mod run;
-pub mod store;
-pub mod watch;

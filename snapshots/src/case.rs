@@ -6,15 +6,15 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use host::component::{Component, resolve};
-use host::config::{ComponentConfig, Config, FILE_NAME};
-use host::conformance::Recorded;
-use host::core::graph::{order, unsatisfied};
-use host::dataset::{Dataset, Record};
-use host::llm::render::render;
-use host::llm::request::{Answer, ResponseFormat};
-use host::plugin::{engine, load};
-use host::run::{Replay, UpstreamText, replay};
+use ::engine::{Replay, UpstreamText, replay};
+use config::component::{Component, resolve};
+use config::{ComponentConfig, Config, FILE_NAME};
+use conformance::Recorded;
+use dataset::{Dataset, Record};
+use plan::graph::{order, unsatisfied};
+use plugin::{engine, load};
+use types::render::render;
+use types::request::{Answer, ResponseFormat};
 
 use crate::recording::Recording;
 

@@ -14,7 +14,7 @@ mod recording;
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use host::component::Component;
+    use config::component::Component;
 
     use crate::case::Bench;
 

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use host::core::digest::DigestBuilder;
-use host::llm::providers::offline::Offline;
-use host::llm::render::render;
-use host::llm::request::{Answer, Completion, CompletionRequest, StopReason, Usage};
-use host::llm::writer;
+use gateway::providers::offline::Offline;
 use serde::{Deserialize, Serialize};
+use types::digest::DigestBuilder;
+use types::render::render;
+use types::request::{Answer, Completion, CompletionRequest, StopReason, Usage};
 
 /// One question, by the hash of what is asked, and its answer.
 #[derive(Clone, Serialize, Deserialize)]
@@ -103,7 +102,7 @@ fn hash(request: &CompletionRequest) -> String {
 
 fn made(question: String, request: &CompletionRequest, given: Option<&str>) -> Entry {
     let seed = DigestBuilder::new(&question).finish().seed();
-    let answer = given.map_or_else(|| writer::write(request, seed), ToOwned::to_owned);
+    let answer = given.map_or_else(|| offline::write(request, seed), ToOwned::to_owned);
     let asked: usize = render(request)
         .iter()
         .map(|message| message.content.len())
@@ -111,7 +110,7 @@ fn made(question: String, request: &CompletionRequest, given: Option<&str>) -> E
     let usage = Offline::usage(asked, answer.len());
     Entry {
         question,
-        model: host::llm::providers::offline::NAME.to_owned(),
+        model: gateway::providers::offline::NAME.to_owned(),
         usage,
         answer,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::PI;
 use std::path::PathBuf;
 
-use host::dataset::{Dataset, DatasetConfig, Record, is_safe_id};
+use dataset::{Dataset, DatasetConfig, Record, is_safe_id};
 use serde_json::{Map, Value};
 
 /// Each category with its number of materials, in the order of the file.

@@ -7,7 +7,7 @@ use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
-use crate::run::{Acceptance, accept, edits_are_certain};
+use engine::{Acceptance, accept, edits_are_certain};
 
 /// Adopt files that were edited by hand: they count as done, and stay until they are overwritten on purpose.
 #[derive(Debug, Args)]

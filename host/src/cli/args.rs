@@ -8,10 +8,10 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::exit::Failure;
 use super::project::State;
 use super::settings;
-use crate::core::class::FailureClass;
-use crate::llm::providers::offline;
-use crate::store::{FailureFilter, Lease, Selection};
-use crate::watch::Address;
+use gateway::providers::offline;
+use store::{FailureFilter, Lease, Selection};
+use types::class::FailureClass;
+use watch::Address;
 
 /// Where the project lies. What is absent comes from the configuration.
 #[derive(Debug, Args)]

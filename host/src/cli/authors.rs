@@ -2,9 +2,9 @@
 //! something changed.
 
 use super::program;
-use crate::core::statistics::AuthorCount;
-use crate::llm::providers::offline;
-use crate::run::Plan;
+use engine::Plan;
+use engine::statistics::AuthorCount;
+use gateway::providers::offline;
 
 /// What a run says at its end, one line for each kind; nothing where there is nothing to know.
 pub(super) fn after_run(count: &AuthorCount) -> String {

@@ -11,8 +11,8 @@ use super::args::ProjectArgs;
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
-use crate::run::{Standing, remove, standing};
-use crate::store::{Leftover, LeftoverCount, Store, TaskId, Why};
+use engine::{Standing, remove, standing};
+use store::{Leftover, LeftoverCount, Store, TaskId, Why};
 
 /// List files that no task makes any more; remove them only where a flag says so.
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use crate::config::Config;
-use crate::core::suggest::closest;
+use config::Config;
+use types::suggest::closest;
 
 /// Name of the file.
 const FILE_NAME: &str = ".env";

@@ -18,15 +18,15 @@ use super::progress::{Progress, events};
 use super::project::{Project, State};
 use super::summary::Shown;
 use super::{lanes, summary};
-use crate::component::Component;
-use crate::config::SiteConfig;
-use crate::llm::gateway::{Chain, Gateway};
-use crate::llm::prices;
-use crate::llm::purse::Purse;
-use crate::plugin::pool::Pool;
-use crate::run::{self, Interrupt, Meter, Run, RunError, RunSummary, Unreadable, Window};
-use crate::store::{Lease, LeftoverCount};
-use crate::watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
+use config::SiteConfig;
+use config::component::Component;
+use engine::{Interrupt, Meter, Run, RunError, RunSummary, Unreadable, Window};
+use gateway::prices;
+use gateway::purse::Purse;
+use gateway::{Chain, Gateway};
+use plugin::pool::Pool;
+use store::{Lease, LeftoverCount};
+use watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 
 /// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
 /// take the place of a call that ends, or are being made durable, which costs the less the more are written together.
@@ -155,7 +155,7 @@ pub(super) async fn execute(
     watch_signals(&interrupt, display);
     let began = Instant::now();
     // A task like those that it starts: on this thread, each of their ends would wake another one.
-    let result = match tokio::spawn(run::execute(run)).await {
+    let result = match tokio::spawn(engine::execute(run)).await {
         Ok(result) => result,
         Err(error) => Err(RunError::Panic {
             cause: error.to_string(),
@@ -331,7 +331,7 @@ fn window(at_once: u64, display: &Display) -> Window {
         most: concurrency.saturating_add(SPARE.max(concurrency / 4)),
     };
     let files = at_once.saturating_add(256);
-    if let Some(limit) = run::raise_open_files(files) {
+    if let Some(limit) = engine::raise_open_files(files) {
         display.print(&format!(
             "warning: {at_once} requests at once need about {files} open files, and the system allows {limit}\n\
              hint: raise it with `ulimit -n {files}`, or lower --concurrency"

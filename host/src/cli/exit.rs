@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::run::RunError;
-use crate::store::{IndexError, StoreError};
+use engine::RunError;
+use store::{IndexError, StoreError};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,11 +24,11 @@ use super::guard::Guard;
 use super::numbers::counted;
 use super::project::{Project, State};
 use super::unreadable;
-use crate::component::Component;
-use crate::core::suggest::closest;
-use crate::dataset::{self, Record};
-use crate::run::{ExportError, ExportRow, as_json, export};
-use crate::store::Selection;
+use config::component::Component;
+use dataset::{self, Record};
+use engine::{ExportError, ExportRow, as_json, export};
+use store::Selection;
+use types::suggest::closest;
 
 /// Write one row for each record, with the texts of its files, in the order of the dataset.
 #[derive(Debug, Args)]

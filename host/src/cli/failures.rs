@@ -16,9 +16,9 @@ use super::numbers::{count, counted, dollars};
 use super::project::{Project, State};
 use super::settings;
 use super::unreadable;
-use crate::core::causes::Cause;
-use crate::core::class::{FailureClass, MOST_ATTEMPTS, Rerun};
-use crate::store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
+use plan::causes::Cause;
+use store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
+use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 
 /// Say what failed and what to do about it: by class and component, or the newest one by one.
 #[derive(Debug, Args)]

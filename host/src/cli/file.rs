@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use sha2::{Digest as _, Sha256};
 
 use super::guard::Written;
-use crate::core::digest::Digest;
+use types::digest::Digest;
 
 /// A file in the making. One that is dropped before it is published leaves nothing.
 pub(super) struct Writing {

@@ -15,8 +15,8 @@ use super::args::{ForceArgs, ProjectArgs, StateArgs};
 use super::environment;
 use super::file::Writing;
 use super::settings;
-use crate::config::{Config, PromptSource};
-use crate::core::digest::Digest;
+use config::{Config, PromptSource};
+use types::digest::Digest;
 
 /// Files that are remembered as written by an earlier command.
 const REMEMBERED: usize = 500;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::llm::lane::{Lane, LaneView};
-use crate::llm::providers::offline;
+use gateway::lane::{Lane, LaneView};
+use gateway::providers::offline;
 
 /// Less than this is not worth a line.
 const LEAST: Duration = Duration::from_secs(5);
@@ -70,8 +70,8 @@ pub(super) fn at_end(lanes: &[LaneView], took: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::lane::Held;
-    use crate::llm::lane_view::BreakerView;
+    use gateway::lane::Held;
+    use gateway::lane_view::BreakerView;
 
     fn lane(seconds: u64, setting: Option<&str>) -> LaneView {
         LaneView {

@@ -15,9 +15,9 @@ use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::{embedded, program, settings};
-use crate::config::{Config, FILE_NAME};
-use crate::dataset::{Dataset, DatasetError, Survey};
-use crate::llm::providers::offline;
+use config::{Config, FILE_NAME};
+use dataset::{Dataset, DatasetError, Survey};
+use gateway::providers::offline;
 use proposal::{Proposal, Wish};
 
 /// Write a batchgen.toml for a dataset of your own: looks at the file, proposes id, name and category, and a first

@@ -8,19 +8,19 @@ use anyhow::bail;
 
 use super::providers;
 use super::settings::Settings;
-use crate::component::Component;
-use crate::core::limit::Size;
-use crate::core::retry::RetryPolicy;
-use crate::core::suggest::closest;
-use crate::llm::gateway::Chain;
-use crate::llm::lane::{Lane, LaneSettings};
-use crate::llm::prices;
-use crate::llm::provider::Provider;
-use crate::llm::providers::offline;
-use crate::llm::purse::Purse;
-use crate::llm::settings::LimitsConfig;
-use crate::run::{Interrupt, Meter};
-use crate::store::Store;
+use config::component::Component;
+use engine::{Interrupt, Meter};
+use gateway::Chain;
+use gateway::lane::{Lane, LaneSettings};
+use gateway::limits::retry::RetryPolicy;
+use gateway::prices;
+use gateway::provider::Provider;
+use gateway::providers::offline;
+use gateway::purse::Purse;
+use gateway::settings::LimitsConfig;
+use store::Store;
+use types::limit::Size;
+use types::suggest::closest;
 
 /// A lane that has answered within so long is known to work.
 const PROVEN: Duration = Duration::from_secs(3600);

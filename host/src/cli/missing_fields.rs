@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::display::Display;
 use super::project::Project;
-use crate::component::Component;
-use crate::core::suggest::closest;
-use crate::plugin::manifest::Fields;
+use config::component::Component;
+use plugin::manifest::Fields;
+use types::suggest::closest;
 
 /// Records that are looked at. Most datasets show all of their fields in the first few.
 const LOOKED_AT: usize = 100;

@@ -4,7 +4,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
-use crate::core::suggest::closest;
+use types::suggest::closest;
 
 /// The error with a guess, where there is one.
 pub(super) fn explained(mut error: Error, command: &mut Command, arguments: &[String]) -> Error {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::core::statistics::{CallCount, View};
+use engine::statistics::{CallCount, View};
 
 /// What calls cost, as far as prices are known; `None` if nothing was asked for money.
 pub(super) fn cost(calls: &CallCount) -> Option<String> {

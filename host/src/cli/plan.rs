@@ -16,11 +16,11 @@ use super::missing_fields;
 use super::project::{Project, State, block_on};
 use super::settings;
 use super::unreadable;
-use crate::component::Component;
-use crate::llm::prices;
-use crate::run::Overwriting;
-use crate::store::Selection;
+use config::component::Component;
+use engine::Overwriting;
+use gateway::prices;
 use report::Outcome;
+use store::Selection;
 
 pub(super) use report::nothing_to_do;
 
@@ -96,7 +96,7 @@ async fn plan(
     };
     let mut surveyor = state.surveyor(project, components, overwriting)?;
     let price = |model: &str| prices::price(&project.settings.config.models, model);
-    let plan = crate::run::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
+    let plan = engine::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     let leftovers = leftovers(project, &state)?;
     let outcome = Outcome::of(&plan, |model| lanes::limits(&project.settings, model));
     if args.json {

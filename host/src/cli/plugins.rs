@@ -17,9 +17,9 @@ use clap::{Args, Subcommand};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings;
-use crate::config::Config;
-use crate::plugin::load::{Places, Plugin, PluginError};
-use crate::plugin::{engine, lock as locking};
+use config::Config;
+use plugin::load::{Places, Plugin, PluginError};
+use plugin::{engine, lock as locking};
 
 /// Look at plugins, lock them, and write and check your own.
 #[derive(Debug, Args)]

@@ -17,13 +17,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::display::Display;
-use crate::core::causes::Causes;
-use crate::core::class::FailureClass;
-use crate::core::statistics::View;
-use crate::llm::gateway::Gateway;
-use crate::llm::lane_view::{LaneView, longest_wait};
-use crate::run::{Again, Event, Meter, resident_memory};
-use crate::store::Store;
+use engine::statistics::View;
+use engine::{Again, Event, Meter, resident_memory};
+use gateway::Gateway;
+use gateway::lane_view::{LaneView, longest_wait};
+use plan::causes::Causes;
+use store::Store;
+use types::class::FailureClass;
 
 /// How often the block is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);

@@ -10,16 +10,16 @@ use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings::{self, Settings};
-use crate::component::{self, Component};
-use crate::config::Config;
-use crate::core::graph::{self, GraphError};
-use crate::core::suggest::closest;
-use crate::dataset::{Dataset, safe_id};
-use crate::plugin::engine;
-use crate::plugin::load::{Plugin, PluginError};
-use crate::plugin::lock::Lock;
-use crate::run::{Overwriting, Surveyor};
-use crate::store::{IndexError, IndexedDataset, Lease, Selection, Store};
+use ::engine::{Overwriting, Surveyor};
+use config::Config;
+use config::component::{self, Component};
+use dataset::{Dataset, safe_id};
+use plan::graph::{self, GraphError};
+use plugin::engine;
+use plugin::load::{Plugin, PluginError};
+use plugin::lock::Lock;
+use store::{IndexError, IndexedDataset, Lease, Selection, Store};
+use types::suggest::closest;
 
 /// A project without its state.
 pub(super) struct Project {

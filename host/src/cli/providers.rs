@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 
-use crate::config::Config;
-use crate::core::suggest::closest;
-use crate::llm::provider::Provider;
-use crate::llm::providers::{self, Endpoint, Key, Manner, Preset, offline};
-use crate::llm::settings::ProviderConfig;
+use config::Config;
+use gateway::provider::Provider;
+use gateway::providers::{self, Endpoint, Key, Manner, Preset, offline};
+use gateway::settings::ProviderConfig;
+use types::suggest::closest;
 
 /// The variable that beats the address of `openai`.
 const OPENAI_BASE_URL: (&str, &str) = ("openai", "OPENAI_BASE_URL");

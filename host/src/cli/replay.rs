@@ -9,11 +9,11 @@ use super::args::ProjectArgs;
 use super::display::{Display, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State};
-use crate::dataset::Record;
-use crate::llm::render::render;
-use crate::llm::request::{Answer, CompletionRequest, ResponseFormat};
-use crate::run::{Place, Recorded, RecordedEnd, recorded};
-use crate::store::Selection;
+use dataset::Record;
+use engine::{Place, Recorded, RecordedEnd, recorded};
+use store::Selection;
+use types::render::render;
+use types::request::{Answer, CompletionRequest, ResponseFormat};
 
 /// Run one task again, offline, from its transcript: says whether it gives the same file, or how it fails.
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use super::guard::Guard;
 use super::project::{Project, State};
 use super::status;
-use crate::watch::{self, Snapshot, TaskEvidence};
+use watch::{self, Snapshot, TaskEvidence};
 
 /// Failures of which prompts and answers are in the page, and artifacts that are.
 const TASKS: usize = 30;

@@ -12,7 +12,7 @@ use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::progress::events;
 use super::project::{Project, State, block_on};
-use crate::component::Component;
+use config::component::Component;
 
 /// Run failed tasks again: all of them, or those that are chosen, and what waits for them.
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::missing_fields;
 use super::project::{Project, State, block_on};
 use super::unreadable;
-use crate::component::Component;
+use config::component::Component;
 
 /// Make what is missing or out of date: enabled components over all records, unless told otherwise.
 #[derive(Debug, Args)]

@@ -9,14 +9,14 @@ use anyhow::{anyhow, bail};
 use super::args::{LimitArgs, ProjectArgs};
 use super::exit::Failure;
 use super::{embedded, providers};
-use crate::config::Config;
-use crate::core::class::FailureClass;
-use crate::core::suggest::closest;
-use crate::dataset::{DatasetConfig, is_safe_id, safe_id};
-use crate::llm::settings::LimitsConfig;
-use crate::plugin::engine::Engine;
-use crate::plugin::load::{self, Places, Plugin, PluginError};
-use crate::plugin::lock;
+use config::Config;
+use dataset::{DatasetConfig, is_safe_id, safe_id};
+use gateway::settings::LimitsConfig;
+use plugin::engine::Engine;
+use plugin::load::{self, Places, Plugin, PluginError};
+use plugin::lock;
+use types::class::FailureClass;
+use types::suggest::closest;
 
 /// The configuration with the flags laid over it.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use super::numbers::{cost, count, counted, dollars, duration, has_pace, records}
 use super::progress::lane_line;
 use super::store::places;
 use super::summary;
-use crate::core::statistics::percent;
-use crate::watch::{Snapshot, Standing, State, standing};
+use engine::statistics::percent;
+use watch::{Snapshot, Standing, State, standing};
 
 /// Say how the run in another process stands, or how the last one ended.
 #[derive(Debug, Args)]

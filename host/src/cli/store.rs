@@ -15,7 +15,7 @@ use super::args::StateArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::{program, settings};
-use crate::config::FILE_NAME;
+use config::FILE_NAME;
 
 pub(super) use stats::bytes;
 

@@ -11,10 +11,10 @@ use super::plan::nothing_to_do;
 use super::progress::events;
 use super::table::Table;
 use super::{authors, clean, program, unreadable};
-use crate::core::class::FailureClass;
-use crate::core::statistics::{CategoryCount, FailureKind, View};
-use crate::run::{RunSummary, peak_memory};
-use crate::store::LeftoverCount;
+use engine::statistics::{CategoryCount, FailureKind, View};
+use engine::{RunSummary, peak_memory};
+use store::LeftoverCount;
+use types::class::FailureClass;
 
 /// What of a summary is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::exit::Failure;
 use super::program;
 use super::progress::events;
 use super::project::State;
-use crate::store::{BadRecord, StoreError};
+use store::{BadRecord, StoreError};
 
 /// Records that are told one by one.
 const TOLD: u64 = 20;

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use super::status;
 use super::store::places;
-use crate::watch::{Address, Evidence, Viewer};
+use watch::{Address, Evidence, Viewer};
 
 /// Where the page is served unless it is said.
 const ADDRESS: &str = "127.0.0.1:0";

@@ -13,14 +13,14 @@ use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
-use crate::component::Component;
-use crate::core::change::Change;
-use crate::core::decision::{Author, FileState, LastOutcome};
-use crate::core::explain;
-use crate::core::fields::ALL_FIELDS;
-use crate::dataset::Record;
-use crate::run::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
-use crate::store::TaskId;
+use config::component::Component;
+use dataset::Record;
+use engine::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
+use plan::change::Change;
+use plan::decision::{Author, FileState, LastOutcome};
+use plan::explain;
+use store::TaskId;
+use types::fields::ALL_FIELDS;
 
 /// Longest value that is shown.
 const SHOWN: usize = 80;
@@ -234,7 +234,7 @@ impl Asked<'_> {
         }
     }
 
-    fn ended(&self, component: &str) -> Result<Option<crate::store::EndedAt>, Failure> {
+    fn ended(&self, component: &str) -> Result<Option<store::EndedAt>, Failure> {
         let task = self.task(component);
         self.state.store.ended_at(&task).map_err(Failure::internal)
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use host::core::key::{KeyContext, Parameters};
-use host::llm::request::{Answer, Completion, StopReason, Usage};
-use host::plugin::limits::Limits;
-use host::plugin::load::Plugin;
-use host::plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, execute};
-use host::plugin::{engine, load};
+use plugin::limits::Limits;
+use plugin::load::Plugin;
+use plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, execute};
+use plugin::{engine, load};
+use types::key::{KeyContext, Parameters};
+use types::request::{Answer, Completion, StopReason, Usage};
 
 use super::report::{Goal, Row, median};
 use crate::scene::root;

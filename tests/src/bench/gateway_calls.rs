@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use host::core::ramp::HANDFUL;
+use gateway::limits::ramp::HANDFUL;
 
 use super::measure::measure;
 use super::online::{bare, many, simulator};

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use host::core::class::FailureClass;
-use host::core::digest::Digest;
-use host::core::key::Parameters;
-use host::core::limit::{Amount, Limit};
-use host::core::retry::RetryPolicy;
-use host::llm::error::CallError;
-use host::llm::gateway::{Chain, Gateway};
-use host::llm::lane::{Caller, Lane, LaneSettings, Observer, Spent};
-use host::llm::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
-use host::llm::purse::Purse;
-use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role, Usage};
-use host::store::Store;
+use gateway::error::CallError;
+use gateway::lane::{Caller, Lane, LaneSettings, Observer, Spent};
+use gateway::limits::retry::RetryPolicy;
+use gateway::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
+use gateway::purse::Purse;
+use gateway::{Chain, Gateway};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
+use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::key::Parameters;
+use types::limit::{Amount, Limit};
+use types::request::{CompletionRequest, Message, ResponseFormat, Role, Usage};
 
 use super::report::{Goal, Row, median};
 

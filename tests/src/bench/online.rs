@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use host::core::ramp::HANDFUL;
+use gateway::limits::ramp::HANDFUL;
 
 use super::measure::measure;
 use super::report::{Goal, Row, median};

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use host::core::digest::Digest;
-use host::core::key::{KeyContext, Parameters};
-use host::llm::request::{Answer, Completion, StopReason, Usage};
-use host::plugin::limits::Limits;
-use host::plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, Upstream, execute};
-use host::plugin::{engine, load};
+use plugin::limits::Limits;
+use plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, Upstream, execute};
+use plugin::{engine, load};
+use types::digest::Digest;
+use types::key::{KeyContext, Parameters};
+use types::request::{Answer, Completion, StopReason, Usage};
 
 use crate::core_guest::append_section;
 use crate::scene::{Scene, root};

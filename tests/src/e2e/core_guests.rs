@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::core::key::{KeyContext, Parameters};
-use host::plugin::limits::Limits;
-use host::plugin::sandbox::{Executed, Execution, Input, Outcome, Site, execute};
-use host::plugin::{engine, load};
+use plugin::limits::Limits;
+use plugin::sandbox::{Executed, Execution, Input, Outcome, Site, execute};
+use plugin::{engine, load};
 use serde_json::{Value, json};
+use types::key::{KeyContext, Parameters};
 
 use crate::core_guest::CoreGuest;
 use crate::scene::{Scene, root};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use host::core::digest::Digest;
-use host::core::key::{KeyContext, Parameters};
-use host::llm::request::{Answer, Completion, CompletionRequest, StopReason, Usage};
-use host::plugin::limits::Limits;
-use host::plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, execute};
-use host::plugin::{engine, load};
+use plugin::limits::Limits;
+use plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, execute};
+use plugin::{engine, load};
+use types::digest::Digest;
+use types::key::{KeyContext, Parameters};
+use types::request::{Answer, Completion, CompletionRequest, StopReason, Usage};
 
 use crate::scene::root;
 

@@ -9,18 +9,18 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use host::dataset::{Dataset, DatasetConfig};
-use host::llm::learned::Adaptations;
-use host::llm::provider::{Call, Provider};
-use host::llm::providers::{Endpoint, Key, Manner, connect, preset};
-use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role};
-use host::llm::settings::{ModelConfig, ProviderConfig};
-use host::plugin::engine::{self, Engine};
-use host::plugin::limits::Limits;
-use host::plugin::load;
-use host::plugin::manifest::Package;
-use host::plugin::sandbox::{Execution, Input, Site, execute};
+use dataset::{Dataset, DatasetConfig};
+use gateway::learned::Adaptations;
+use gateway::provider::{Call, Provider};
+use gateway::providers::{Endpoint, Key, Manner, connect, preset};
+use gateway::settings::{ModelConfig, ProviderConfig};
+use plugin::engine::{self, Engine};
+use plugin::limits::Limits;
+use plugin::load;
+use plugin::manifest::Package;
+use plugin::sandbox::{Execution, Input, Site, execute};
 use tempfile::TempDir;
+use types::request::{CompletionRequest, Message, ResponseFormat, Role};
 
 /// Something that takes any bytes.
 pub trait Target {

@@ -1,7 +1,7 @@
 //! A request and its answer, whatever the dialect.
 
-use host::llm::request::{Message, ResponseFormat, Role};
 use sha2::{Digest, Sha256};
+use types::request::{Message, ResponseFormat, Role};
 
 /// Characters in a token, roughly.
 const TOKEN_CHARS: usize = 4;

@@ -5,7 +5,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use host::llm::writer::Chance;
+use offline::Chance;
 
 pub use text::FaultParseError;
 

@@ -1,10 +1,10 @@
-//! Reads a request back out of its messages: the inverse of `host::llm::render::render`.
+//! Reads a request back out of its messages: the inverse of `types::render::render`.
 //!
 //! A provider sees text only. Facts and rules that a model would read there, the writer reads here.
 
-use host::llm::render::{FACTS_MARK, RULES_MARK};
-use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 use serde_json::Value;
+use types::render::{FACTS_MARK, RULES_MARK};
+use types::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 
 /// The request that was rendered into these messages. Text without marks has no facts and no rules.
 pub fn read(mut messages: Vec<Message>, mut format: ResponseFormat) -> CompletionRequest {
@@ -120,9 +120,9 @@ fn span(bounds: &str) -> Option<(Option<u32>, Option<u32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host::llm::render::render;
     use proptest::prelude::*;
     use serde_json::json;
+    use types::render::render;
 
     fn message() -> impl Strategy<Value = Message> {
         let role = prop_oneof![Just(Role::System), Just(Role::User), Just(Role::Assistant)];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use host::llm::writer::{self, Chance};
+use offline::Chance;
 
 use super::chat::{Answer, Chat, Finish, answer, truncate};
 use super::config::{Answers, Config, Latency};
@@ -201,9 +201,9 @@ impl Model {
         match self.answers {
             Answers::Echo => ECHO.to_owned(),
             Answers::Long => LONG.repeat(32),
-            Answers::Good => writer::write(&request(), seed),
+            Answers::Good => offline::write(&request(), seed),
             Answers::Sloppy => {
-                let good = writer::write(&request(), seed);
+                let good = offline::write(&request(), seed);
                 sloppy::spoil(good, &chat.messages, &format, &mut Chance::new(seed))
             }
         }

@@ -1,8 +1,8 @@
 //! What models do to good answers: fences, chatter, wrong lengths, invented numbers, lost headings.
 
-use host::llm::request::{Message, ResponseFormat, Role};
-use host::llm::writer::Chance;
+use offline::Chance;
 use serde_json::Value;
+use types::request::{Message, ResponseFormat, Role};
 
 /// How often an answer has each flaw. Flaws are independent of each other.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::super::args::ProjectArgs;
 use super::super::settings::{self, Settings};
 use super::Check;
-use crate::component::{self, Component};
-use crate::dataset::{Dataset, Repetition};
-use crate::plugin::{engine, load};
+use config::component::{self, Component};
+use dataset::{Dataset, Repetition};
+use plugin::{engine, load};
 
 /// Faults that are told one by one.
 const TOLD: usize = 10;

@@ -6,9 +6,9 @@ use rustix::fs::statvfs;
 
 use super::super::settings::Settings;
 use super::{Check, State};
-use crate::component::Component;
-use crate::run::check_output;
-use crate::store::{Store, StoreError};
+use config::component::Component;
+use engine::check_output;
+use store::{Store, StoreError};
 
 /// Free space that gets a warning, and that is a problem, bytes.
 const LITTLE: u64 = 1_000_000_000;

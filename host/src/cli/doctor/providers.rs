@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::super::lanes;
 use super::super::settings::Settings;
 use super::Check;
-use crate::core::class::FailureClass;
-use crate::core::suggest::closest;
-use crate::llm::prices;
-use crate::llm::providers::offline;
+use gateway::prices;
+use gateway::providers::offline;
+use types::class::FailureClass;
+use types::suggest::closest;
 
 /// Name of this part.
 pub(super) const AREA: &str = "provider";

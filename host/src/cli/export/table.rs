@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::component::Component;
-use crate::plugin::manifest::MediaType;
-use crate::run::{ExportRow, as_json};
+use config::component::Component;
+use engine::{ExportRow, as_json};
+use plugin::manifest::MediaType;
 
 /// A component whose files have more keys than this has one column: they are no columns, but names of things.
 const MOST_KEYS: usize = 200;

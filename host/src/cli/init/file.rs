@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::Value;
 
 use super::proposal::Proposal;
-use crate::dataset::Survey;
+use dataset::Survey;
 
 /// Name of the first component.
 pub(super) const COMPONENT: &str = "description";

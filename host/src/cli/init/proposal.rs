@@ -3,8 +3,8 @@
 use anyhow::bail;
 
 use crate::cli::numbers::counted;
-use crate::core::suggest::closest;
-use crate::dataset::{Field, Format, Survey, safe_id};
+use dataset::{Field, Format, Survey, safe_id};
+use types::suggest::closest;
 
 /// Names of fields that hold an id, the likeliest first; likewise below.
 const IDS: &[&str] = &[

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::cli::numbers::{count, counted, dollars, records, span};
 use crate::cli::table::Table;
-use crate::core::duration::{HeldBack, Lasts, Work, lasts};
-use crate::core::explain::CauseCount;
-use crate::core::forecast::{Basis, Forecast, LookedAt, Spread};
-use crate::llm::providers::offline;
-use crate::llm::settings::LimitsConfig;
-use crate::run::{ComponentPlan, Plan};
+use engine::{ComponentPlan, Plan};
+use gateway::providers::offline;
+use gateway::settings::LimitsConfig;
+use plan::duration::{HeldBack, Lasts, Work, lasts};
+use plan::explain::CauseCount;
+use plan::forecast::{Basis, Forecast, LookedAt, Spread};
 
 /// The tables of a plan, no wider than this; a plan with nothing to do is one sentence.
 pub(super) fn render(plan: &Plan, noun: &str, width: usize) -> String {

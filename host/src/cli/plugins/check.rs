@@ -10,9 +10,9 @@ use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
-use crate::conformance::{self, Fault, Finding, NAME_WIDTH, Recorded, Verdict};
-use crate::llm::providers::offline;
-use crate::plugin::load::{self, PluginError};
+use conformance::{self, Fault, Finding, NAME_WIDTH, Recorded, Verdict};
+use gateway::providers::offline;
+use plugin::load::{self, PluginError};
 
 /// Faults of one check that are shown one by one.
 const SHOWN: usize = 5;

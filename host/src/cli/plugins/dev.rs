@@ -20,18 +20,18 @@ use super::super::settings::{self, Settings};
 use super::super::{lanes, store::bytes};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
-use crate::component::Component;
-use crate::conformance::Recorded;
-use crate::dataset::DatasetConfig;
-use crate::llm::gateway::Gateway;
-use crate::llm::lane::Caller;
-use crate::llm::purse::Purse;
-use crate::llm::request::Answer;
-use crate::llm::settings::LimitsConfig;
-use crate::plugin::load;
-use crate::plugin::sandbox::Question;
-use crate::run::{Interrupt, Meter, Replay, replay_input};
-use crate::store::Store;
+use ::engine::{Interrupt, Meter, Replay, replay_input};
+use config::component::Component;
+use conformance::Recorded;
+use dataset::DatasetConfig;
+use gateway::Gateway;
+use gateway::lane::Caller;
+use gateway::purse::Purse;
+use gateway::settings::LimitsConfig;
+use plugin::load;
+use plugin::sandbox::Question;
+use store::Store;
+use types::request::Answer;
 
 /// Run a plugin on one record, and show what it asks, what it is answered, what it logs and what it makes, or why it
 /// fails. Nothing is stored: neither the file nor the answers.

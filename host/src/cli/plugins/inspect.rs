@@ -12,8 +12,8 @@ use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::store::bytes;
 use super::{Folder, FolderArgs, engine};
-use crate::core::suggest::closest;
-use crate::plugin::load::{self, Plugin, Port};
+use plugin::load::{self, Plugin, Port};
+use types::suggest::closest;
 
 /// Show what a plugin imports and exports, its manifest and its prompts.
 #[derive(Debug, Args)]

@@ -9,10 +9,10 @@ use super::super::settings;
 use super::super::store::bytes;
 use super::super::table::Table;
 use super::{Folder, FolderArgs};
-use crate::config::ComponentConfig;
-use crate::plugin::limits::Limits;
-use crate::plugin::load::Plugin;
-use crate::plugin::lock::{Difference, Lock, LockError};
+use config::ComponentConfig;
+use plugin::limits::Limits;
+use plugin::load::Plugin;
+use plugin::lock::{Difference, Lock, LockError};
 
 /// Say what plugins there are, whether and when each runs, and what it needs. `inspect` says more of one, and --json all of
 /// each.

@@ -11,7 +11,7 @@ use super::super::file::Writing;
 use super::super::numbers::counted;
 use super::super::settings;
 use super::{Folder, FolderArgs};
-use crate::plugin::lock::Lock;
+use plugin::lock::Lock;
 
 /// Write plugins.lock beside the configuration: from then on, every command refuses plugins other than those
 /// that are there now.

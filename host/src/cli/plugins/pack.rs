@@ -13,7 +13,7 @@ use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
 use super::super::guard::Guard;
 use super::super::store::bytes;
-use crate::plugin::pack::{PackError, name_of, pack};
+use plugin::pack::{PackError, name_of, pack};
 
 /// Make a plugin of a component, or of a module for wasm32-unknown-unknown: with its manifest and the prompts beside
 /// that in prompts/*.md.

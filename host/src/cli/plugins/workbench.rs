@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::super::exit::Failure;
 use super::super::settings;
 use super::{FolderArgs, engine};
-use crate::component::{self, Component};
-use crate::config::{ComponentConfig, Config, InlinePrompt, PromptSource};
-use crate::conformance::{self, Recorded, Sample};
-use crate::dataset::{self, Dataset, DatasetConfig, Record, Written};
-use crate::plugin::load::Plugin;
-use crate::plugin::lock::Lock;
-use crate::plugin::manifest::{Fields, Manifest};
+use config::component::{self, Component};
+use config::{ComponentConfig, Config, InlinePrompt, PromptSource};
+use conformance::{self, Recorded, Sample};
+use dataset::{self, Dataset, DatasetConfig, Record, Written};
+use plugin::load::Plugin;
+use plugin::lock::Lock;
+use plugin::manifest::{Fields, Manifest};
 
 /// Records that are tried where none is named: the first of so many categories.
 const CATEGORIES: usize = 4;

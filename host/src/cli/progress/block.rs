@@ -6,8 +6,8 @@ use console::measure_text_width;
 
 use super::parts::{self, Part, Tone};
 use crate::cli::numbers::count;
-use crate::core::statistics::{CategoryCount, ComponentCount, FailureKind, View};
-use crate::llm::lane::LaneView;
+use engine::statistics::{CategoryCount, ComponentCount, FailureKind, View};
+use gateway::lane::LaneView;
 
 /// Lines of the terminal that are left for what scrolls above the block.
 const ABOVE: usize = 4;
@@ -243,11 +243,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::class::FailureClass;
-    use crate::core::decision::TaskEnd;
-    use crate::core::statistics::{Again, CallEnd, Failed, RecordEnd, Statistics};
-    use crate::llm::lane::Wait;
-    use crate::llm::lane_view::BreakerView;
+    use engine::statistics::{Again, CallEnd, Failed, RecordEnd, Statistics};
+    use gateway::lane::Wait;
+    use gateway::lane_view::BreakerView;
+    use plan::decision::TaskEnd;
+    use types::class::FailureClass;
 
     fn statistics() -> Statistics {
         let categories = ["metal", "wood", "stone", "glass"].map(|name| (name.to_owned(), 25));

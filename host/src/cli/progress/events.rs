@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::cli::display::emit;
-use crate::core::statistics::View;
-use crate::llm::lane::LaneView;
-use crate::run::{Again, Event};
+use engine::statistics::View;
+use engine::{Again, Event};
+use gateway::lane::LaneView;
 
 /// Prints an event; `value` must be an object.
 pub(in crate::cli) fn event(kind: &str, value: Value) {

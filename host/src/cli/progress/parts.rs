@@ -2,9 +2,9 @@
 
 use crate::cli::numbers::{cost, count, dollars, duration, has_pace, record};
 use crate::cli::summary;
-use crate::core::statistics::{FailureKind, View, percent};
-use crate::llm::lane::LaneView;
-use crate::llm::lane_view::BreakerView;
+use engine::statistics::{FailureKind, View, percent};
+use gateway::lane::LaneView;
+use gateway::lane_view::BreakerView;
 
 /// How much attention a part wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

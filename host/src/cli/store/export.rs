@@ -11,7 +11,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::guard::Guard;
 use super::super::numbers::counted;
 use super::places;
-use crate::store::{Exported, Store};
+use store::{Exported, Store};
 
 /// Write answers, transcripts or tasks as JSON Lines.
 #[derive(Debug, Args)]

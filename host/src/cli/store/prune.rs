@@ -11,7 +11,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::places;
 use super::stats::bytes;
-use crate::store::{Pruning, StoreError, prune};
+use store::{Pruning, StoreError, prune};
 
 /// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
 #[derive(Debug, Args)]

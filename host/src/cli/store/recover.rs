@@ -7,7 +7,7 @@ use clap::Args;
 use super::super::display::{Display, width};
 use super::super::exit::{Exit, Failure};
 use super::super::table::Table;
-use crate::store::recover;
+use store::recover;
 
 /// Save what can be read of a damaged state into a new file. The old file is not changed.
 #[derive(Debug, Args)]

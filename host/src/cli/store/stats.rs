@@ -11,7 +11,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::numbers::{count, dollars};
 use super::super::table::Table;
 use super::places;
-use crate::store::{Spending, Stats, Store};
+use store::{Spending, Stats, Store};
 
 /// Show sizes and rows, and what was spent by lane, component and day.
 #[derive(Debug, Args)]

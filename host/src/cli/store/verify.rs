@@ -8,7 +8,7 @@ use super::super::display::{Display, emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::places;
-use crate::store::{Report, Store};
+use store::{Report, Store};
 
 /// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
 #[derive(Debug, Args)]

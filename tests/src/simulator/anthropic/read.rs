@@ -1,9 +1,9 @@
 //! Requests for messages.
 
-use host::llm::request::{Message, ResponseFormat, Role};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use types::request::{Message, ResponseFormat, Role};
 
 use crate::simulator::chat::{Chat, hash, prompt_hash, short};
 use crate::simulator::problem::Problem;

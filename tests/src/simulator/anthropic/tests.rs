@@ -1,7 +1,7 @@
 //! What clients send and what they get.
 
-use host::llm::request::{ResponseFormat, Role};
 use serde_json::{Value, json};
+use types::request::{ResponseFormat, Role};
 
 use super::*;
 use crate::simulator::chat::{self, Chat, Finish};

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use host::llm::render::render;
-use host::llm::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 use serde_json::{Value, json};
+use types::render::render;
+use types::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 
 use super::client::{Client, question, start, until};
 use crate::simulator::{Answers, Config, Latency, Ledger, Limits, Simulator};

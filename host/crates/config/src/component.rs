@@ -1,0 +1,305 @@
+//! Components: configured uses of plugins. Resolved once, from manifest and configuration, so that a
+//! run meets no option that may be absent.
+
+mod contradictions;
+mod options;
+mod output;
+mod prompts;
+mod template;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{ComponentConfig, Config, ConfigError};
+use plan::graph::Node;
+use plan::policy::FailurePolicy;
+use plan::recipe::Recipe;
+use plugin::limits::Limits;
+use plugin::load::Plugin;
+use plugin::manifest::{InputFields, Manifest, MediaType};
+use types::digest::Digest;
+use types::key::Parameters;
+use types::suggest::closest;
+
+pub use output::OutputTemplate;
+
+/// Temperature of a batch where nothing else is said.
+pub const DEFAULT_TEMPERATURE: f64 = 0.6;
+/// Model where nothing else is said.
+pub const DEFAULT_MODEL: &str = "offline";
+
+/// A configured use of a plugin.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// Its name.
+    pub name: String,
+    /// What makes it.
+    pub plugin: Arc<Plugin>,
+    /// Whether it runs without `--all`.
+    pub enabled: bool,
+    /// Smaller runs earlier.
+    pub priority: i64,
+    /// Components whose files it reads.
+    pub depends_on: Vec<String>,
+    /// Fields that it is given.
+    pub input: InputFields,
+    /// What its questions are asked with; `None` where its manifest needs no LLM.
+    pub parameters: Option<Parameters>,
+    /// Its options: the manifest's defaults with the configuration's laid over them.
+    pub options: Value,
+    /// Name and text of each prompt.
+    pub prompts: Vec<(String, String)>,
+    /// Where its files go.
+    pub output: OutputTemplate,
+    /// What its files are.
+    pub media_type: MediaType,
+    /// What it may use.
+    pub limits: Limits,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
+    /// What all its tasks are made with.
+    pub recipe: Recipe,
+    /// The hash of that.
+    pub recipe_digest: Digest,
+}
+
+impl Component {
+    /// How the graph sees it.
+    pub fn node(&self) -> Node {
+        Node {
+            name: self.name.clone(),
+            priority: self.priority,
+            depends_on: self.depends_on.clone(),
+        }
+    }
+}
+
+/// Makes the components of all plugins and of the configuration. `model` is the flag's.
+///
+/// # Errors
+/// A configured value that a plugin does not accept, or a plugin that is not there.
+pub fn resolve(
+    plugins: &[Arc<Plugin>],
+    config: &Config,
+    model: Option<&str>,
+) -> Result<Vec<Component>, ConfigError> {
+    let find = |name: &str| {
+        plugins
+            .iter()
+            .find(|plugin| plugin.package.manifest.plugin.name == name)
+            .cloned()
+    };
+    let mut components = Vec::new();
+    let mut used = BTreeSet::new();
+    for (name, settings) in &config.component {
+        let wanted = settings.plugin.as_deref().unwrap_or(name);
+        let Some(plugin) = find(wanted) else {
+            let names: Vec<&str> = plugins
+                .iter()
+                .map(|plugin| plugin.package.manifest.plugin.name.as_str())
+                .collect();
+            let meant = closest(wanted, names.iter().copied())
+                .map(|name| format!("did you mean `{name}`? "))
+                .unwrap_or_default();
+            return Err(ConfigError::Value {
+                key: format!("component.{name}"),
+                cause: format!("there is no plugin `{wanted}`"),
+                hint: format!("{meant}The plugins are: {}", names.join(", ")),
+            });
+        };
+        used.insert(wanted.to_owned());
+        components.push(component(name, plugin, settings, config, model)?);
+    }
+    for plugin in plugins {
+        let name = &plugin.package.manifest.plugin.name;
+        let own = config.plugins.implicit && !plugin.package.manifest.component.configured;
+        // A component that was given this name is what runs under it.
+        if own && !used.contains(name) && !config.component.contains_key(name) {
+            let settings = ComponentConfig::default();
+            components.push(component(
+                name,
+                Arc::clone(plugin),
+                &settings,
+                config,
+                model,
+            )?);
+        }
+    }
+    distinct_outputs(&components)?;
+    Ok(components)
+}
+
+fn component(
+    name: &str,
+    plugin: Arc<Plugin>,
+    settings: &ComponentConfig,
+    config: &Config,
+    model: Option<&str>,
+) -> Result<Component, ConfigError> {
+    let manifest = &plugin.package.manifest;
+    if !dataset::is_safe_id(name) {
+        return Err(ConfigError::Value {
+            key: format!("component.{name}"),
+            cause: "a component's name becomes part of paths".to_owned(),
+            hint: "use lower-case letters, digits and hyphens".to_owned(),
+        });
+    }
+    let model = model
+        .or(settings.model.as_deref())
+        .or(config.model.as_deref())
+        .unwrap_or(DEFAULT_MODEL);
+    let extra_body = config
+        .models
+        .get(model)
+        .map(|model| &model.extra_body)
+        .filter(|extra| !extra.is_empty());
+    let parameters = manifest.llm.as_ref().map(|llm| Parameters {
+        model: model.to_owned(),
+        temperature: settings
+            .temperature
+            .or(llm.temperature)
+            .or(config.temperature)
+            .unwrap_or(DEFAULT_TEMPERATURE),
+        max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
+        extra_body: extra_body.cloned().map(Value::Object),
+    });
+    let (input, depends_on) = given(name, settings, manifest)?;
+    let options = options::options(name, settings, manifest)?;
+    let (media_type, extension) = file_type(manifest, &options);
+    for (key, limits) in [
+        ("plugins.limits".to_owned(), &config.plugins.limits),
+        (format!("component.{name}.limits"), &settings.limits),
+    ] {
+        if let Some(cause) = limits.fault() {
+            return Err(ConfigError::Value {
+                key,
+                cause,
+                hint: "leave out what need not be limited further".to_owned(),
+            });
+        }
+    }
+    let template = settings.output.as_ref().unwrap_or(&config.output.path);
+    let output = OutputTemplate::new(template, name, extension).map_err(|cause| {
+        let key = match &settings.output {
+            Some(_) => format!("component.{name}.output"),
+            None => "output.path".to_owned(),
+        };
+        ConfigError::Value {
+            key,
+            cause: format!("`{template}`: {cause}"),
+            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
+                .to_owned(),
+        }
+    })?;
+    let prompts = prompts::prompts(name, &plugin.package, settings, &input, &depends_on)?;
+    let recipe = Recipe {
+        plugin: manifest.plugin.name.clone(),
+        version: manifest.plugin.version.clone(),
+        code: plugin.digest,
+        site: [
+            &config.site.base_url,
+            &config.site.name,
+            &config.site.locale,
+        ]
+        .map(Clone::clone),
+        output: output.pattern(),
+        options: options
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        prompts: prompts
+            .iter()
+            .map(|(name, text)| (name.clone(), Digest::of(text.as_bytes())))
+            .collect(),
+        parameters: parameters.clone(),
+        fields: input.record.names(),
+        category_fields: input.category.names(),
+        upstreams: depends_on.clone(),
+    };
+    Ok(Component {
+        name: name.to_owned(),
+        enabled: settings.enabled.unwrap_or(manifest.component.enabled),
+        priority: settings.priority.unwrap_or(manifest.component.priority),
+        prompts,
+        depends_on,
+        input,
+        parameters,
+        options,
+        output,
+        media_type,
+        limits: Limits::new(
+            &manifest.limits,
+            &[&config.plugins.limits, &settings.limits],
+        ),
+        on_failure: settings.on_failure,
+        recipe_digest: recipe.digest(),
+        recipe,
+        plugin,
+    })
+}
+
+/// What it is given: as its plugin says, or as the configuration does where the plugin leaves it to that.
+fn given(
+    name: &str,
+    settings: &ComponentConfig,
+    manifest: &Manifest,
+) -> Result<(InputFields, Vec<String>), ConfigError> {
+    let fixed = |key: &str| ConfigError::Value {
+        key: format!("component.{name}.{key}"),
+        cause: format!("the plugin `{}` says this itself", manifest.plugin.name),
+        hint: "remove it; its plugin.toml has what counts".to_owned(),
+    };
+    if manifest.component.configured {
+        let input = settings.input.as_ref().unwrap_or(&manifest.input);
+        let depends_on = settings.depends_on.as_ref();
+        let depends_on = depends_on.unwrap_or(&manifest.component.depends_on);
+        return Ok((input.clone(), depends_on.clone()));
+    }
+    if settings.input.is_some() {
+        return Err(fixed("input"));
+    }
+    if settings.depends_on.is_some() {
+        return Err(fixed("depends-on"));
+    }
+    Ok((
+        manifest.input.clone(),
+        manifest.component.depends_on.clone(),
+    ))
+}
+
+/// Media type and extension of its files: the manifest's, or those that an option chooses.
+fn file_type<'a>(manifest: &'a Manifest, options: &Value) -> (MediaType, &'a str) {
+    let chosen = manifest
+        .output
+        .media_type_option
+        .as_ref()
+        .and_then(|option| options.get(option))
+        .and_then(|value| serde_json::from_value::<MediaType>(value.clone()).ok());
+    match chosen {
+        Some(media_type) => (media_type, media_type.extension()),
+        None => (manifest.output.media_type, &manifest.output.extension),
+    }
+}
+
+fn distinct_outputs(components: &[Component]) -> Result<(), ConfigError> {
+    let mut paths: Vec<(String, &str)> = Vec::new();
+    for component in components {
+        let path = component.output.path("id", "category");
+        if let Some((_, other)) = paths.iter().find(|(known, _)| *known == path) {
+            return Err(ConfigError::Value {
+                key: format!("component.{}.output", component.name),
+                cause: format!(
+                    "`{}` and `{other}` would write the same files",
+                    component.name
+                ),
+                hint: "put {component} into the path".to_owned(),
+            });
+        }
+        paths.push((path, &component.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Checks a template before it is used: its syntax, and that what it names is there. It fills none: the plugin does.
+
+use minijinja::Environment;
+
+use plugin::manifest::{Fields, InputFields};
+use types::suggest::closest;
+
+/// What a template may begin a name with.
+const ROOTS: [&str; 4] = ["record", "category", "upstream", "site"];
+/// Functions of the template language, which it lists with the names.
+const FUNCTIONS: [&str; 4] = ["range", "dict", "namespace", "debug"];
+/// Of every record, whatever is asked for.
+const OF_RECORD: [&str; 3] = ["id", "name", "category"];
+/// Of every category.
+const OF_CATEGORY: [&str; 1] = ["id"];
+/// Of every upstream.
+const OF_UPSTREAM: [&str; 2] = ["text", "data"];
+/// Of the site.
+const OF_SITE: [&str; 3] = ["base_url", "name", "locale"];
+
+/// Why a template cannot be filled.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub cause: String,
+    pub hint: String,
+}
+
+/// Checks a template of a component that is given these fields and depends on these components.
+///
+/// # Errors
+/// Place and cause.
+pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> Result<(), Fault> {
+    let environment = Environment::new();
+    let template = environment.template_from_str(text).map_err(|error| Fault {
+        cause: match error.line() {
+            Some(line) => format!("line {line}: {}", in_words(&error)),
+            None => in_words(&error),
+        },
+        hint: format!(
+            "it is a Jinja template: {{{{ record.name }}}} puts a value in, {{% if {} %}}...{{% endif %}} asks whether \
+             there is one",
+            example(input)
+        ),
+    })?;
+    let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    names.sort();
+    for name in names {
+        if let Some(mut fault) = unknown(&name, input, depends_on) {
+            if let Some(line) = line(text, &name) {
+                fault.cause = format!("line {line}: {}", fault.cause);
+            }
+            return Err(fault);
+        }
+    }
+    Ok(())
+}
+
+/// A field that the component is given.
+fn example(input: &InputFields) -> String {
+    let field = match &input.record {
+        Fields::Named(names) => names.first().map_or("name", String::as_str),
+        Fields::All(_) => "name",
+    };
+    let plain = field
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if plain && !field.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("record.{field}")
+    } else {
+        format!("record[\"{field}\"]")
+    }
+}
+
+fn in_words(error: &minijinja::Error) -> String {
+    error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned)
+}
+
+/// The line, from 1, in which a name occurs first.
+fn line(text: &str, name: &str) -> Option<usize> {
+    text.lines()
+        .position(|line| line.contains(name))
+        .map(|index| index + 1)
+}
+
+/// What is wrong with a name, dots and all.
+fn unknown(name: &str, input: &InputFields, depends_on: &[String]) -> Option<Fault> {
+    let mut parts = name.split('.');
+    let root = parts.next()?;
+    if FUNCTIONS.contains(&root) {
+        return None;
+    }
+    if !ROOTS.contains(&root) {
+        let meant =
+            closest(root, ROOTS.into_iter()).map(|meant| format!("did you mean `{meant}`? "));
+        return Some(Fault {
+            cause: format!("there is no `{root}`"),
+            hint: format!(
+                "{}A template has: {}",
+                meant.unwrap_or_default(),
+                ROOTS.join(", ")
+            ),
+        });
+    }
+    let part = parts.next()?;
+    match root {
+        "record" => not_given(part, &OF_RECORD, &input.record, "record"),
+        "category" => not_given(part, &OF_CATEGORY, &input.category, "category"),
+        "site" => not_among(part, &OF_SITE, "site"),
+        _ if !depends_on.iter().any(|known| known == part) => Some(Fault {
+            cause: format!("the component does not depend on `{part}`"),
+            hint: format!("add \"{part}\" to its depends-on"),
+        }),
+        _ => parts
+            .next()
+            .and_then(|field| not_among(field, &OF_UPSTREAM, &format!("upstream.{part}"))),
+    }
+}
+
+fn not_given(field: &str, always: &[&str], fields: &Fields, of: &str) -> Option<Fault> {
+    (!always.contains(&field) && !fields.has(field)).then(|| Fault {
+        cause: format!("the component is not given the field `{field}` of the {of}"),
+        hint: format!("add it to what it is given, as in `input = {{ {of} = [\"{field}\"] }}`"),
+    })
+}
+
+fn not_among(field: &str, known: &[&str], of: &str) -> Option<Fault> {
+    (!known.contains(&field)).then(|| Fault {
+        cause: format!("`{of}` has no `{field}`"),
+        hint: format!("it has: {}", known.join(", ")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<(), Fault> {
+        let input = InputFields {
+            record: Fields::Named(vec!["laser".to_owned()]),
+            category: Fields::default(),
+        };
+        super::check(
+            text,
+            &input,
+            &["frontmatter".to_owned(), "safety-notes".to_owned()],
+        )
+    }
+
+    #[test]
+    fn what_a_component_is_given_may_be_named() {
+        for good in [
+            "Plain text",
+            "{{ record.name }} {{ record.laser.power_w }} {{ category.id }} {{ site.name }}",
+            "{% for key, value in record.laser | items %}{{ loop.index }} {{ key }}{% endfor %}",
+            "{{ upstream.frontmatter.data.title }} {{ upstream['safety-notes'].text }}",
+            "{% set n = record.id %}{{ n }}{% for i in range(3) %}{{ i }}{% endfor %}",
+            "{% macro m(x) %}{{ x }}{% endmacro %}{{ m(record.name) }}",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_fault_names_line_cause_and_what_to_do() {
+        for (bad, cause, hint) in [
+            ("a\n{{ record.name }", "line 2: ", "Jinja"),
+            ("{% if record.name %}", "line 1: ", "Jinja"),
+            (
+                "a\n\n{{ recrd.name }}",
+                "line 3: there is no `recrd`",
+                "did you mean `record`?",
+            ),
+            (
+                "{{ record.formula }}",
+                "not given the field `formula` of the record",
+                "record = [\"formula\"]",
+            ),
+            (
+                "{{ category.name }}",
+                "field `name` of the category",
+                "category = [\"name\"]",
+            ),
+            (
+                "{{ upstream.text.data }}",
+                "does not depend on `text`",
+                "depends-on",
+            ),
+            (
+                "{{ upstream.frontmatter.title }}",
+                "`upstream.frontmatter` has no `title`",
+                "text, data",
+            ),
+        ] {
+            let fault = check(bad).unwrap_err();
+            assert!(
+                fault.cause.contains(cause) && fault.hint.contains(hint),
+                "{bad}: {fault:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What is wrong with a configuration, where, and what to do about it.
+
+use std::path::PathBuf;
+
+use types::suggest::closest;
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {cause}\nhint: name a file that you may read with --config FILE", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The file is not valid.
+    #[error("the configuration {} is not valid: {}{}", file.display(), cause.trim_end(), hint(cause))]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Place and cause, as the parser says.
+        cause: String,
+    },
+    /// A value is out of its range, or names something that is not there.
+    #[error("`{key}` in the configuration: {cause}\nhint: {hint}")]
+    Value {
+        /// Key of the value.
+        key: String,
+        /// What is wrong.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// The parser's words without what stands behind `=` in lines that name a key: someone may have written
+/// theirs where only its variable's name belongs.
+pub(super) fn without_keys(cause: &str) -> String {
+    let line = |line: &str| match line.split_once('=') {
+        Some((name, _)) if name.contains('|') && name.to_ascii_lowercase().contains("key") => {
+            format!("{name}= …")
+        }
+        _ => line.to_owned(),
+    };
+    cause.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Suggests the key that was meant, from the parser's own words.
+fn hint(cause: &str) -> String {
+    let quoted: Vec<&str> = cause
+        .lines()
+        .find(|line| line.starts_with("unknown field"))
+        .map(|line| line.split('`').skip(1).step_by(2).collect())
+        .unwrap_or_default();
+    let Some((unknown, known)) = quoted.split_first() else {
+        return String::new();
+    };
+    match closest(unknown, known.iter().copied()) {
+        Some(meant) => format!("\nhint: did you mean `{meant}`?"),
+        None => "\nhint: batchgen.toml in the repository documents every key".to_owned(),
+    }
+}

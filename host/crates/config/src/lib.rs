@@ -1,0 +1,272 @@
+//! The configuration file `batchgen.toml`: what may stand in it, and errors that say what to do about
+//! what may not. It reads one file and nothing else; flags and environment are laid over it by `cli`.
+
+pub mod component;
+mod error;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub use error::ConfigError;
+
+use dataset::DatasetConfig;
+use gateway::settings::{LimitsConfig, ModelConfig, ProviderConfig};
+use plan::policy::FailurePolicy;
+use plugin::manifest::{InputFields, LimitOverrides};
+
+/// Name of the file.
+pub const FILE_NAME: &str = "batchgen.toml";
+
+/// What `batchgen.toml` may hold. The file in the repository documents every key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Model that components ask, as `provider/model`.
+    pub model: Option<String>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// The records.
+    pub dataset: Option<DatasetConfig>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
+    /// Where files go.
+    pub output: OutputConfig,
+    /// Where the durable state lies.
+    pub state: StateConfig,
+    /// Where plugins are.
+    pub plugins: PluginsConfig,
+    /// Limits of each lane.
+    pub limits: LimitsConfig,
+    /// When a call is tried again.
+    pub retry: RetryConfig,
+    /// Providers by name.
+    pub provider: BTreeMap<String, ProviderConfig>,
+    /// Models by `provider/model`.
+    pub models: BTreeMap<String, ModelConfig>,
+    /// Components by name.
+    pub component: BTreeMap<String, ComponentConfig>,
+    /// Where the file lies; empty where there is none.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// `[site]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SiteConfig {
+    /// Without a trailing slash.
+    pub base_url: String,
+    /// Name of the site.
+    pub name: String,
+    /// As Open Graph writes it.
+    pub locale: String,
+}
+
+impl Default for SiteConfig {
+    fn default() -> Self {
+        SiteConfig {
+            base_url: "https://example.org".to_owned(),
+            name: "Example".to_owned(),
+            locale: "en_US".to_owned(),
+        }
+    }
+}
+
+/// `[output]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct OutputConfig {
+    /// The output directory.
+    pub directory: PathBuf,
+    /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`.
+    pub path: String,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        OutputConfig {
+            directory: PathBuf::from("content"),
+            path: "{component}/{id}.{extension}".to_owned(),
+        }
+    }
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StateConfig {
+    /// The SQLite file.
+    pub file: PathBuf,
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        StateConfig {
+            file: PathBuf::from(".batchgen/state.db"),
+        }
+    }
+}
+
+/// `[plugins]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PluginsConfig {
+    /// Directory of `*.wasm` files; where the program looks for it if absent.
+    pub directory: Option<PathBuf>,
+    /// Whether a plugin that no component names gives one of its own name.
+    pub implicit: bool,
+    /// The most that any component may use, whatever its manifest says.
+    pub limits: LimitOverrides,
+}
+
+impl Default for PluginsConfig {
+    fn default() -> Self {
+        PluginsConfig {
+            directory: None,
+            implicit: true,
+            limits: LimitOverrides::default(),
+        }
+    }
+}
+
+/// `[retry]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RetryConfig {
+    /// Tries of one call, the first included.
+    pub max_tries: u32,
+    /// No try starts later than this after the first, seconds.
+    pub max_elapsed_seconds: u64,
+    /// A call fails when nothing arrives for so long, seconds.
+    pub idle_timeout_seconds: u64,
+    /// Calls wait so long for a provider that is down, seconds.
+    pub max_outage_seconds: u64,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        RetryConfig {
+            max_tries: 3,
+            max_elapsed_seconds: 300,
+            idle_timeout_seconds: 30,
+            max_outage_seconds: 600,
+        }
+    }
+}
+
+/// `[component.NAME]`: overrides of a plugin's manifest.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ComponentConfig {
+    /// Plugin that makes it; the one of the component's name where absent.
+    pub plugin: Option<String>,
+    /// Whether it runs without `--all`.
+    pub enabled: Option<bool>,
+    /// Smaller runs earlier.
+    pub priority: Option<i64>,
+    /// Model that it asks.
+    pub model: Option<String>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// Most tokens of one answer.
+    pub max_output_tokens: Option<u32>,
+    /// Options, as the plugin's manifest documents them.
+    pub options: Map<String, Value>,
+    /// What takes the place of the plugin's prompts.
+    pub prompts: BTreeMap<String, PromptSource>,
+    /// Path of the file below the output directory.
+    pub output: Option<String>,
+    /// The most that it may use, whatever its manifest says.
+    pub limits: LimitOverrides,
+    /// What its failure means for the rest of the record.
+    pub on_failure: FailurePolicy,
+    /// Fields that it is given, where its plugin leaves that to the configuration.
+    pub input: Option<InputFields>,
+    /// Components whose files it is given, where its plugin leaves that to the configuration.
+    pub depends_on: Option<Vec<String>>,
+}
+
+/// Where a prompt comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected the path of a file, or { text = \"...\" }"
+)]
+pub enum PromptSource {
+    /// A file.
+    File(PathBuf),
+    /// The configuration itself.
+    Inline(InlinePrompt),
+}
+
+/// `{ text = "..." }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InlinePrompt {
+    /// The prompt.
+    pub text: String,
+}
+
+impl Config {
+    /// Reads a configuration file. Paths in it count from its directory.
+    ///
+    /// # Errors
+    /// With file, line and column, and the key that was probably meant.
+    pub fn read(file: &Path) -> Result<Config, ConfigError> {
+        let text = fs::read_to_string(file).map_err(|error| ConfigError::Unreadable {
+            file: file.to_owned(),
+            cause: error.to_string(),
+        })?;
+        Config::parse(file, &text)
+    }
+
+    /// The configuration in a text that is, or is to be, in `file`.
+    ///
+    /// # Errors
+    /// Like [`Config::read`].
+    pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+        let mut config: Config = toml::from_str(text).map_err(|error| ConfigError::Invalid {
+            file: file.to_owned(),
+            cause: error::without_keys(&error.to_string()),
+        })?;
+        config.folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        config.anchor(&config.folder.clone());
+        Ok(config)
+    }
+
+    /// The configuration file that counts in `directory`: there or in the nearest one above it.
+    pub fn find(directory: &Path) -> Option<PathBuf> {
+        directory
+            .ancestors()
+            .map(|ancestor| ancestor.join(FILE_NAME))
+            .find(|file| file.is_file())
+    }
+
+    fn anchor(&mut self, base: &Path) {
+        let anchor = |path: &mut PathBuf| *path = base.join(&*path);
+        if let Some(dataset) = &mut self.dataset {
+            anchor(&mut dataset.path);
+            dataset.categories_file.iter_mut().for_each(anchor);
+        }
+        anchor(&mut self.output.directory);
+        anchor(&mut self.state.file);
+        self.plugins.directory.iter_mut().for_each(anchor);
+        for provider in self.provider.values_mut() {
+            provider.api_key_file.iter_mut().for_each(anchor);
+        }
+        for component in self.component.values_mut() {
+            for prompt in component.prompts.values_mut() {
+                if let PromptSource::File(file) = prompt {
+                    anchor(file);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! Adopts files that were edited by hand: each becomes the artifact of its task, made from what there is now, and stays
+//! until it is overwritten on purpose. It changes checkpoints, and no file but one that is put back.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::artifact;
+use super::judge::{Found, Judge};
+use super::output::stamp;
+use super::staged::{Directories, Staged};
+use super::unfinished::Left;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::{Dataset, Record};
+use plan::decision::{Author, FileState, LastOutcome, Rules};
+use plan::fingerprint::Parts;
+use store::{Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError, TaskId};
+use types::digest::Digest;
+use types::request::Usage;
+
+/// Records that are leased at once.
+const BATCH: u64 = 256;
+
+/// What is to be looked at.
+pub struct Acceptance {
+    /// The records.
+    pub dataset: Arc<Dataset>,
+    /// Their index.
+    pub indexed: IndexedDataset,
+    /// The records that are wanted.
+    pub lease: Lease,
+    /// Components, each behind what it depends on, and whether files of it are wanted.
+    pub components: Vec<(Component, bool)>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
+    /// Where files are.
+    pub output_root: PathBuf,
+    /// Durable state.
+    pub store: Store,
+    /// Whether edits that were replaced are put back and adopted, instead of those that are there.
+    pub restore: bool,
+    /// Whether files are only looked at.
+    pub dry_run: bool,
+}
+
+/// A file that was edited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditedFile {
+    /// Path below the output directory.
+    pub path: String,
+    /// Id of the record.
+    pub record: String,
+    /// Name of the component.
+    pub component: String,
+    /// Why it is not adopted; `None` if it is.
+    pub fault: Option<String>,
+}
+
+/// Adopts what was edited, and tells of every such file.
+///
+/// # Errors
+/// When the state cannot be read or written. What was told by then is adopted, or is by the next time.
+pub async fn accept(
+    mut acceptance: Acceptance,
+    mut tell: impl FnMut(EditedFile),
+) -> Result<(), StoreError> {
+    let mut components = Vec::with_capacity(acceptance.components.len());
+    for (component, wanted) in acceptance.components {
+        let recipe = if acceptance.dry_run {
+            RecipeId::NONE
+        } else {
+            let store = &acceptance.store;
+            store
+                .note_recipe(component.recipe_digest, &component.recipe)
+                .await?
+        };
+        components.push((component, wanted, recipe));
+    }
+    let left = Left::by(acceptance.store.file());
+    let judge = Judge {
+        dataset: acceptance.dataset,
+        site: acceptance.site,
+        output_root: acceptance.output_root,
+        store: acceptance.store.clone(),
+        indexed: acceptance.indexed.id,
+        rules: Rules {
+            clean: true,
+            overwrite_edited: false,
+            only_chosen: false,
+            stand_in_replaces: false,
+        },
+        left,
+    };
+    loop {
+        let records = acceptance.store.lease(&mut acceptance.lease, BATCH)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut adopted = Vec::new();
+        for reference in records {
+            // A record that cannot be read is told of by the next run.
+            let Ok(record) = judge.dataset.read(reference.place) else {
+                continue;
+            };
+            let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
+            for (component, wanted, recipe) in &components {
+                let before = reference
+                    .checkpoints
+                    .iter()
+                    .find(|point| point.component == component.name);
+                let path = component.output.path(&record.id, &record.category);
+                let mut found = judge.on_disk(&path, before);
+                let edited = Edited {
+                    judge: &judge,
+                    component,
+                    recipe: *recipe,
+                    record: &record,
+                    seen: reference.seen,
+                    path: &path,
+                    before,
+                };
+                let due = if !*wanted {
+                    None
+                } else if acceptance.restore {
+                    let put_back = edited.put_back(&found, acceptance.dry_run).await?;
+                    found = judge.on_disk(&path, before);
+                    put_back
+                } else {
+                    let is_due =
+                        found.state == FileState::Edited || edited.is_outdated(found.state, &known);
+                    is_due.then_some(Ok(()))
+                };
+                if let Some(due) = due {
+                    let only_looked_at = acceptance.restore && acceptance.dry_run;
+                    let checkpoint = due.and_then(|()| match only_looked_at {
+                        true => Ok(None),
+                        false => edited.adopt(&known).map(Some),
+                    });
+                    tell(EditedFile {
+                        path: path.clone(),
+                        record: record.id.clone(),
+                        component: component.name.clone(),
+                        fault: checkpoint.as_ref().err().cloned(),
+                    });
+                    adopted.extend(checkpoint.ok().flatten());
+                }
+                known.push((component, found.content));
+            }
+        }
+        if !acceptance.dry_run && !adopted.is_empty() {
+            acceptance
+                .store
+                .complete(acceptance.indexed.id, RunId::NONE, adopted)
+                .await?;
+        }
+    }
+}
+
+struct Edited<'a> {
+    judge: &'a Judge,
+    component: &'a Component,
+    recipe: RecipeId,
+    record: &'a Record,
+    seen: Seen,
+    path: &'a str,
+    before: Option<&'a Checkpoint>,
+}
+
+impl Edited<'_> {
+    /// Whether it was accepted before, and something that it was made from has changed since.
+    fn is_outdated(&self, state: FileState, known: &[(&Component, Option<Digest>)]) -> bool {
+        let accepted = self
+            .before
+            .filter(|point| state == FileState::Intact && point.author == Some(Author::Person));
+        accepted.is_some_and(|point| {
+            point.outcome != LastOutcome::Done || point.fingerprint != self.fingerprint(known).0
+        })
+    }
+
+    /// Puts the edit back that was replaced last; nothing where none was, or where it is there. The edit of another that
+    /// takes its place now is kept, too.
+    async fn put_back(
+        &self,
+        found: &Found,
+        dry_run: bool,
+    ) -> Result<Option<Result<(), String>>, StoreError> {
+        let store = &self.judge.store;
+        let task = TaskId {
+            dataset: self.judge.indexed,
+            record: self.record.id.clone(),
+            component: self.component.name.clone(),
+        };
+        let Some(kept) = store.kept_edit(&task)? else {
+            return Ok(None);
+        };
+        if found.content == Some(Digest::of(&kept.text)) {
+            return Ok(None);
+        }
+        if found.state == FileState::Edited {
+            let fault = "it was edited since then; accept that, or move it away".to_owned();
+            return Ok(Some(Err(fault)));
+        }
+        let Ok(text) = String::from_utf8(kept.text) else {
+            return Ok(Some(Err("the edit is not text in UTF-8".to_owned())));
+        };
+        if let Some(fault) = artifact::fault(&text, self.component.media_type) {
+            return Ok(Some(Err(fault)));
+        }
+        if dry_run {
+            return Ok(Some(Ok(())));
+        }
+        let file = self.judge.output_root.join(self.path);
+        if found.author == Some(Author::Person)
+            && let Ok(text) = fs::read(&file)
+        {
+            store.keep_edit(&task, self.path, text).await?;
+        }
+        let written = Staged::write(file, &text, &mut Directories::new())
+            .and_then(|mut staged| staged.publish(false));
+        Ok(Some(
+            written
+                .map(|_| ())
+                .map_err(|error| format!("it cannot be written: {error}")),
+        ))
+    }
+
+    /// What it would be made from now.
+    fn fingerprint(&self, known: &[(&Component, Option<Digest>)]) -> (Digest, Parts) {
+        let upstreams: Vec<(&str, Option<Digest>)> = self
+            .component
+            .depends_on
+            .iter()
+            .filter_map(|name| known.iter().find(|(other, _)| other.name == *name))
+            .map(|(other, content)| (other.name.as_str(), *content))
+            .collect();
+        self.judge
+            .fingerprint(self.component, self.record, &upstreams)
+    }
+
+    /// The checkpoint that it gets, or why it gets none.
+    fn adopt(&self, known: &[(&Component, Option<Digest>)]) -> Result<Checkpoint, String> {
+        let file = self.judge.output_root.join(self.path);
+        let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
+        // Looked at first: a change while it is being read is then found by the next run.
+        let metadata = fs::metadata(&file).map_err(cannot)?;
+        let text = fs::read_to_string(&file).map_err(cannot)?;
+        if let Some(fault) = artifact::fault(&text, self.component.media_type) {
+            return Err(fault);
+        }
+        let (fingerprint, parts) = self.fingerprint(known);
+        let before = Checkpoint {
+            record: self.record.id.clone(),
+            component: self.component.name.clone(),
+            outcome: LastOutcome::Done,
+            cause: None,
+            parked: false,
+            attempts: 0,
+            generation: self.before.map_or(0, |point| point.generation),
+            fingerprint,
+            recipe: self.recipe,
+            seen: self.seen,
+            parts,
+            path: self.path.to_owned(),
+            file: None,
+            content: None,
+            author: None,
+            left: None,
+            model: None,
+            executions: 0,
+            calls: 0,
+            usage: Usage::default(),
+        }
+        .keep_file(self.before);
+        Ok(Checkpoint {
+            file: Some(stamp(&metadata)),
+            content: Some(Digest::of(text.as_bytes())),
+            author: Some(Author::Person),
+            ..before
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! The files of every record, read record by record in the order of the dataset. It changes nothing.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::artifact;
+use super::judge::Judge;
+use super::unfinished::Left;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::{Dataset, DatasetError, Record, Repetition};
+use plan::decision::Rules;
+use store::{IndexedDataset, Store, StoreError};
+
+/// One record with what was made of it.
+#[derive(Debug)]
+pub struct ExportRow<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// The text of each component's file, in the order of the components; `None` where there is none, or only
+    /// one from before the task failed.
+    pub texts: Vec<Option<String>>,
+}
+
+impl ExportRow<'_> {
+    /// Whether every file is there.
+    pub fn is_complete(&self) -> bool {
+        self.texts.iter().all(Option::is_some)
+    }
+}
+
+/// The same as JSON, where the component's files can be read as such.
+pub fn as_json(text: &str, component: &Component) -> Option<Value> {
+    artifact::as_json(text, component.media_type)
+}
+
+/// The rows could not all be given.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError<E> {
+    /// None of the records can be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row could not be taken.
+    #[error("{0}")]
+    Row(E),
+}
+
+/// Gives every record that `wanted` wants to `take`, with its files; tells how many cannot be read.
+///
+/// # Errors
+/// A dataset without any record that can be read, a state that cannot be read, or an error of `take`.
+pub fn export<E>(
+    dataset: &Arc<Dataset>,
+    indexed: &IndexedDataset,
+    store: Store,
+    output_root: PathBuf,
+    components: &[Component],
+    wanted: impl Fn(&Record) -> bool,
+    mut take: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
+) -> Result<u64, ExportError<E>> {
+    let left = Left::by(store.file());
+    let judge = Judge {
+        dataset: Arc::clone(dataset),
+        // Nothing is made here, so it does not matter.
+        site: SiteConfig::default(),
+        output_root,
+        indexed: indexed.id,
+        store,
+        rules: Rules {
+            clean: false,
+            overwrite_edited: false,
+            only_chosen: false,
+            stand_in_replaces: false,
+        },
+        left,
+    };
+    let is_as_indexed = judge.store.is_as_indexed(indexed, dataset)?;
+    let (mut found, mut unreadable) = (false, 0);
+    let mut entries = dataset.entries();
+    while let Some(entry) = entries.next() {
+        let (place, record) = match entry {
+            Ok(entry) => entry,
+            Err(error @ DatasetError::Empty { .. }) => return Err(error.into()),
+            Err(_) => {
+                let first_counts = dataset.config().repeated == Repetition::First;
+                let named = entries.id_of_fault().filter(|_| first_counts);
+                let is_variant = match named {
+                    Some(named) => judge.store.place_of(indexed, &named)?.is_some(),
+                    None => false,
+                };
+                unreadable += u64::from(!is_variant);
+                continue;
+            }
+        };
+        found = true;
+        // One whose id an earlier record has is not in the index.
+        let is_other = || -> Result<bool, StoreError> {
+            let known = judge.store.place_of(indexed, &record.id)?;
+            Ok(known.is_some_and(|known| known != place))
+        };
+        if !wanted(&record) || is_as_indexed && is_other()? {
+            continue;
+        }
+        let points = judge.store.checkpoints(indexed.id, &record.id)?;
+        let texts = components
+            .iter()
+            .map(|component| {
+                let mut points = points.iter();
+                let point = points.find(|point| point.component == component.name);
+                let path = component.output.path(&record.id, &record.category);
+                judge.usable(&path, point)?;
+                fs::read_to_string(judge.output_root.join(path)).ok()
+            })
+            .collect();
+        take(&ExportRow {
+            record: &record,
+            texts,
+        })
+        .map_err(ExportError::Row)?;
+    }
+    match dataset.entries().next() {
+        Some(Err(error)) if !found => Err(error.into()),
+        _ => Ok(unreadable),
+    }
+}

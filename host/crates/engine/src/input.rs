@@ -1,0 +1,68 @@
+//! Builds what a component is given: the fields that it asks for and no others.
+
+use super::artifact;
+use super::replay::UpstreamText;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::{self, Dataset, Record};
+use plugin::manifest::Fields;
+use plugin::sandbox::{Input, Prompt, Site, Upstream};
+
+/// All that a component is told of a record, apart from any run.
+pub fn prepared(
+    component: &Component,
+    site: &SiteConfig,
+    record: &Record,
+    category: &dataset::Fields,
+    upstreams: &[UpstreamText<'_>],
+) -> Input {
+    Input {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        category: record.category.clone(),
+        fields: pick(&record.fields, &component.input.record),
+        category_fields: pick(category, &component.input.category),
+        site: Site {
+            base_url: site.base_url.clone(),
+            name: site.name.clone(),
+            locale: site.locale.clone(),
+            output_path: component.output.path(&record.id, &record.category),
+        },
+        options: component.options.to_string(),
+        prompts: component
+            .prompts
+            .iter()
+            .map(|(name, text)| Prompt {
+                name: name.clone(),
+                text: text.clone(),
+            })
+            .collect(),
+        upstreams: upstreams.iter().map(upstream).collect(),
+    }
+}
+
+/// Bytes of the prompts and fields that a component is given.
+pub(super) fn bytes(component: &Component, dataset: &Dataset, record: &Record) -> u64 {
+    let prompts: usize = component.prompts.iter().map(|(_, text)| text.len()).sum();
+    let fields = pick(&record.fields, &component.input.record).len();
+    let category = dataset.category_fields(&record.category);
+    let category = category.map_or(0, |fields| pick(fields, &component.input.category).len());
+    (prompts + fields + category) as u64
+}
+
+/// As JSON.
+fn pick(fields: &dataset::Fields, wanted: &Fields) -> String {
+    match wanted {
+        Fields::Named(wanted) => fields.pick(wanted).to_string(),
+        Fields::All(_) => fields.to_string(),
+    }
+}
+
+fn upstream(given: &UpstreamText<'_>) -> Upstream {
+    let json = artifact::as_json(given.text, given.component.media_type);
+    Upstream {
+        component: given.component.name.clone(),
+        json: json.map(|json| json.to_string()),
+        text: given.text.to_owned(),
+    }
+}

@@ -1,0 +1,250 @@
+//! Holds one task against its checkpoint and its file, and decides by the rule in `core::decision`.
+//! It reads, and changes nothing: a run and a dry run judge alike.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::input;
+use super::output::stamp;
+use super::replay::UpstreamText;
+use super::unfinished::Left;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::{Dataset, Fields, Record};
+use gateway::providers::offline;
+use plan::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules, Stored};
+use plan::fingerprint::{Ingredients, Parts};
+use plugin::sandbox::Input;
+use store::{Checkpoint, Store};
+use types::digest::Digest;
+
+/// What judging takes.
+pub(super) struct Judge {
+    pub dataset: Arc<Dataset>,
+    pub site: SiteConfig,
+    pub output_root: PathBuf,
+    pub store: Store,
+    /// Number of the dataset in the index.
+    pub indexed: i64,
+    pub rules: Rules,
+    /// What a killed run left.
+    pub left: Left,
+}
+
+/// What is to be done with a task, and what it would be made from.
+pub(super) struct Verdict {
+    /// Path of the task's file below the output directory.
+    pub path: String,
+    pub fingerprint: Digest,
+    pub parts: Parts,
+    pub decision: Decision,
+    /// Hash of the file that is there.
+    pub content: Option<Digest>,
+    /// Where the file lies that stays, if its task writes elsewhere now.
+    pub from: Option<String>,
+    /// Why no file can be put there, as far as it is seen without trying.
+    pub obstacle: Option<String>,
+}
+
+/// A file, as it is found.
+pub(super) struct Found {
+    pub state: FileState,
+    /// Hash of its bytes.
+    pub content: Option<Digest>,
+    /// Who wrote it, before it was edited if it was.
+    pub author: Option<Author>,
+    /// Why no file can take its place.
+    pub obstacle: Option<String>,
+}
+
+impl Found {
+    fn missing(obstacle: Option<String>) -> Found {
+        Found {
+            state: FileState::Missing,
+            content: None,
+            author: None,
+            obstacle,
+        }
+    }
+}
+
+impl Judge {
+    /// Judges a task whose upstreams are known by the hashes of their files; `None` for one that is left out.
+    pub fn judge(
+        &self,
+        component: &Component,
+        record: &Record,
+        checkpoint: Option<&Checkpoint>,
+        upstreams: &[(&str, Option<Digest>)],
+    ) -> Verdict {
+        let path = component.output.path(&record.id, &record.category);
+        let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
+        let asks = component.parameters.as_ref();
+        let by_stand_in = asks.is_some_and(|asks| asks.model == offline::NAME);
+        let decide = |found: &Found| {
+            let stored = checkpoint.map(|point| Stored {
+                author: found.author,
+                ..point.stored()
+            });
+            decision::decide(stored, fingerprint, found.state, self.rules, by_stand_in)
+        };
+        let found = self.on_disk(&path, checkpoint);
+        let elsewhere = checkpoint
+            .filter(|_| found.state == FileState::Missing && found.obstacle.is_none())
+            .and_then(|point| self.elsewhere(point, &path));
+        if let Some((point, found)) = elsewhere {
+            let decision = decide(&found);
+            // What would be made again is made where it belongs; what stays is moved.
+            let stays = matches!(
+                decision,
+                Decision::Keep(Kept::Edited | Kept::Accepted | Kept::FromModel)
+            );
+            if stays || point.author == Some(Author::Person) && !self.rules.overwrite_edited {
+                return Verdict {
+                    path,
+                    fingerprint,
+                    parts,
+                    decision,
+                    content: found.content,
+                    from: Some(point.path.clone()),
+                    obstacle: None,
+                };
+            }
+        }
+        Verdict {
+            path,
+            fingerprint,
+            parts,
+            decision: decide(&found),
+            content: found.content,
+            from: None,
+            obstacle: found.obstacle,
+        }
+    }
+
+    /// The file that a task has where its output lay before, if there is one and no other task writes there now.
+    fn elsewhere<'a>(&self, point: &'a Checkpoint, path: &str) -> Option<(&'a Checkpoint, Found)> {
+        if point.path == path || point.content.is_none() {
+            return None;
+        }
+        let found = self.on_disk(&point.path, Some(point));
+        let of_record = || self.store.checkpoints(self.indexed, &point.record);
+        let is_taken = || {
+            // A state that cannot be read says the safe thing.
+            of_record().map_or(true, |points| {
+                let mut others = points.iter().filter(|one| one.component != point.component);
+                others.any(|other| other.path == point.path && other.content.is_some())
+            })
+        };
+        (found.state != FileState::Missing && !is_taken()).then_some((point, found))
+    }
+
+    /// Hash of the file that dependents of a task can use as it is: one that was made, or edited by hand.
+    pub fn usable(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Option<Digest> {
+        let made = checkpoint.is_some_and(|point| {
+            point.outcome == LastOutcome::Done || point.author == Some(Author::Person)
+        });
+        let found = self.on_disk(path, checkpoint);
+        match found.state {
+            FileState::Edited => found.content,
+            FileState::Intact if made => found.content,
+            FileState::Intact | FileState::Missing => None,
+        }
+    }
+
+    /// What the component is given of the record.
+    pub fn input(
+        &self,
+        component: &Component,
+        record: &Record,
+        upstreams: &[UpstreamText<'_>],
+    ) -> Input {
+        let none = Fields::default();
+        let category = self.dataset.category_fields(&record.category);
+        let category = category.unwrap_or(&none);
+        input::prepared(component, &self.site, record, category, upstreams)
+    }
+
+    /// The fingerprint of a task, and its parts.
+    pub fn fingerprint(
+        &self,
+        component: &Component,
+        record: &Record,
+        upstreams: &[(&str, Option<Digest>)],
+    ) -> (Digest, Parts) {
+        let none = Fields::default();
+        Ingredients {
+            recipe: &component.recipe,
+            recipe_digest: component.recipe_digest,
+            identity: [&record.id, &record.name, &record.category],
+            fields: &record.fields,
+            category_fields: self
+                .dataset
+                .category_fields(&record.category)
+                .unwrap_or(&none),
+            upstreams,
+        }
+        .fingerprint()
+    }
+
+    /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
+    pub fn is_half_written(&self, path: &str, text: &str) -> bool {
+        let file = self.output_root.join(path);
+        fs::read(file).is_ok_and(|bytes| {
+            let written = bytes.iter().rposition(|byte| *byte != 0);
+            let written = written.map_or(0, |last| last + 1);
+            bytes.len() <= text.len()
+                && bytes
+                    .get(..written)
+                    .is_some_and(|bytes| text.as_bytes().starts_with(bytes))
+        })
+    }
+
+    /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those
+    /// differ or the last run ended without notice.
+    pub fn on_disk(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Found {
+        let file = self.output_root.join(path);
+        let metadata = match fs::metadata(&file) {
+            Ok(metadata) if metadata.is_dir() => {
+                return Found::missing(Some("there is a directory of this name".to_owned()));
+            }
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Found::missing(None),
+            Err(error) => return Found::missing(Some(error.to_string())),
+        };
+        let found = |state, content, author| Found {
+            state,
+            content,
+            author,
+            obstacle: None,
+        };
+        let point = checkpoint.filter(|point| point.path == path);
+        if self.rules.clean
+            && let Some(point) = point
+            && point.file == Some(stamp(&metadata))
+        {
+            return found(FileState::Intact, point.content, point.author);
+        }
+        let content = fs::read(&file).ok().map(|bytes| Digest::of(&bytes));
+        let (written, author) = match point.map(|point| (point.content, point.author)) {
+            Some((Some(content), author)) => (Some(content), author),
+            // The output may have lain here before it lay elsewhere. A state that cannot be read says the
+            // safe thing: that the file is somebody's.
+            _ => match self.store.moved(self.indexed, path).ok().flatten() {
+                Some((content, author)) => (Some(content), author),
+                None => (None, None),
+            },
+        };
+        let placed = content.map(|content| (path.to_owned(), content));
+        if content.is_some() && content == written {
+            found(FileState::Intact, content, author)
+        } else if placed.is_some_and(|placed| self.left.files.contains(&placed)) {
+            // Nobody's work is lost when it is replaced.
+            Found::missing(None)
+        } else {
+            found(FileState::Edited, content, author)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The run: turns the decisions of `core` into effects. A bounded window of records is in work; within
+//! a record each component starts when what it depends on has ended; what fails costs only itself.
+
+mod accept;
+mod artifact;
+mod clean;
+mod executor;
+mod export;
+mod input;
+mod interrupt;
+mod judge;
+mod meter;
+mod outlook;
+mod output;
+mod plan;
+mod probe;
+mod process;
+mod record;
+mod recorded;
+mod relocate;
+mod repeated;
+mod replay;
+#[cfg(test)]
+mod simulation;
+mod staged;
+pub mod statistics;
+mod step;
+mod task;
+mod unfinished;
+mod untouched;
+mod writable;
+
+pub use accept::{Acceptance, EditedFile, accept};
+pub use clean::{Standing, remove, standing};
+pub use executor::{Run, RunError, RunSummary, Unreadable, Window, execute};
+pub use export::{ExportError, ExportRow, as_json, export};
+pub use input::prepared;
+pub use interrupt::Interrupt;
+pub use meter::{Again, Event, Meter};
+pub use outlook::{Outlook, Overwriting, Surveyor, TaskOutlook};
+pub use plan::{ComponentPlan, Plan, plan};
+pub use probe::{Probe, ProbeEnd};
+pub use process::{peak_memory, raise_open_files, resident_memory};
+pub use recorded::{Place, Recorded, RecordedEnd, recorded};
+pub use replay::{Replay, UpstreamText, replay, replay_input};
+pub use step::TaskFailure;
+pub use unfinished::edits_are_certain;
+pub use writable::check_output;

@@ -1,0 +1,237 @@
+//! The statistics of a run in the making, shared by those who count and those who show.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::executor::Unreadable;
+pub use crate::statistics::Again;
+use crate::statistics::{CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View};
+use dataset::Record;
+use gateway::error::CallError;
+use gateway::lane::{LaneView, Observer, Spent};
+use plan::decision::TaskEnd;
+use plan::decision::{Author, Kept};
+use store::ParkedEnds;
+use types::class::FailureClass;
+
+/// What a person watching would want to be told at once.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A task failed for good, or for now.
+    TaskFailed {
+        /// Id of the record.
+        record: String,
+        /// Name of the component.
+        component: String,
+        /// What kind.
+        class: FailureClass,
+        /// In words.
+        cause: String,
+        /// What tries it again.
+        again: Again,
+    },
+    /// A file was found edited and is kept.
+    Edited {
+        /// Path of the file below the output directory.
+        path: String,
+    },
+    /// A record ended, complete or not.
+    RecordEnded,
+    /// Something about the run as a whole.
+    Note(String),
+}
+
+/// Counts, and tells.
+pub struct Meter {
+    start: Instant,
+    statistics: Mutex<Statistics>,
+    events: UnboundedSender<Event>,
+}
+
+impl Meter {
+    /// Starts at zero.
+    pub fn new(events: UnboundedSender<Event>) -> Meter {
+        Meter {
+            start: Instant::now(),
+            statistics: Mutex::new(Statistics::new(&[], &[])),
+            events,
+        }
+    }
+
+    /// Sets what there is to do.
+    pub(super) fn expect(&self, components: &[String], categories: &[(String, u64)]) {
+        *self.lock() = Statistics::new(components, categories);
+    }
+
+    /// Counts records of the dataset that cannot be read, and shows the first with what failed.
+    pub(super) fn unreadable(&self, unreadable: &Unreadable) {
+        let mut statistics = self.lock();
+        for record in unreadable.first.iter().rev() {
+            let line = record
+                .line
+                .map_or_else(String::new, |line| format!("line {line}"));
+            statistics.task_failed(Failed {
+                record: record.id.as_deref().unwrap_or(&line),
+                category: "",
+                component: "dataset",
+                class: FailureClass::Record,
+                cause: &record.cause,
+                again: Again::Rerun,
+            });
+        }
+        statistics.unreadable(unreadable.count);
+    }
+
+    /// The numbers of this moment.
+    pub fn view(&self) -> View {
+        self.lock().view(self.start.elapsed())
+    }
+
+    /// What is worth a look besides the numbers.
+    pub fn detail(&self) -> Detail {
+        self.lock().detail(self.start.elapsed())
+    }
+
+    /// What has failed and was not made since, gathered by component and cause.
+    pub fn failure_kinds(&self) -> Vec<FailureKind> {
+        self.lock().failure_kinds()
+    }
+
+    /// Notes how far lanes use their limits.
+    pub fn lanes_used(&self, lanes: &[LaneView]) {
+        let now = self.start.elapsed();
+        let mut statistics = self.lock();
+        for lane in lanes {
+            statistics.lane_used(now, &lane.model, lane.used_percent());
+        }
+    }
+
+    pub(super) fn task_ended(&self, category: &str, component: &str, end: TaskEnd) {
+        let now = self.start.elapsed();
+        self.lock().task_ended(now, category, component, end);
+    }
+
+    /// An attempt at a task ended, and took so many answers and millionths of a dollar.
+    pub(super) fn attempt_ended(&self, component: &str, calls: u32, micros: u64) {
+        self.lock().attempt_ended(component, calls.into(), micros);
+    }
+
+    /// A file was kept; counted where a person should know who wrote it.
+    pub(super) fn file_kept(&self, kept: Kept, author: Option<Author>) {
+        if kept != Kept::UpToDate || author == Some(Author::StandIn) {
+            self.lock().file_kept(kept, author);
+        }
+    }
+
+    /// An artifact was made, by the offline stand-in or not; `again` if the task failed before in this run.
+    pub(super) fn artifact_made(
+        &self,
+        record: &str,
+        component: &str,
+        by_stand_in: bool,
+        again: bool,
+    ) {
+        let mut statistics = self.lock();
+        statistics.artifact_made(record, component, by_stand_in);
+        if again {
+            statistics.task_mended(record, component);
+        }
+    }
+
+    /// A task failed, for good or for now: counts it, and tells.
+    pub(super) fn task_failed(
+        &self,
+        record: &Record,
+        component: &str,
+        class: FailureClass,
+        cause: &str,
+        again: Again,
+    ) {
+        self.lock().task_failed(Failed {
+            record: &record.id,
+            category: &record.category,
+            component,
+            class,
+            cause,
+            again,
+        });
+        self.tell(Event::TaskFailed {
+            record: record.id.clone(),
+            component: component.to_owned(),
+            class,
+            cause: cause.to_owned(),
+            again,
+        });
+    }
+
+    /// All that is parked is tried again now; what fails again is told again.
+    pub(super) fn sweep_begins(&self) {
+        self.lock().sweep_begins();
+    }
+
+    pub(super) fn tasks_parked(&self, change: i64) {
+        self.lock().tasks_parked(change);
+    }
+
+    /// What was parked stays failed: it was tried again, and that gained nothing.
+    pub(super) fn parked_failed(&self, ends: &ParkedEnds) {
+        let now = self.start.elapsed();
+        let mut statistics = self.lock();
+        for (category, component, end, count) in &ends.tasks {
+            for _ in 0..*count {
+                statistics.task_ended(now, category, component, *end);
+            }
+            statistics.tasks_parked(-i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        for (category, count) in &ends.records {
+            for _ in 0..*count {
+                statistics.record_ended(now, category, RecordEnd::Incomplete);
+            }
+        }
+    }
+
+    pub(super) fn record_ended(&self, category: &str, end: RecordEnd) {
+        self.lock()
+            .record_ended(self.start.elapsed(), category, end);
+        self.tell(Event::RecordEnded);
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody watching is no reason to stop.
+        let _ = self.events.send(event);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Meter {
+    fn call_ended(&self, flow: &str, spent: Spent) {
+        let now = self.start.elapsed();
+        let end = CallEnd {
+            input_tokens: spent.usage.input_tokens,
+            output_tokens: spent.usage.output_tokens,
+            micros: spent.micros,
+            again: spent.again,
+        };
+        self.lock().call_ended(now, flow, end);
+    }
+
+    fn try_failed(&self, model: &str, error: &CallError) {
+        tracing::debug!(model, class = %error.class, "{}", error.message);
+        self.lock().try_failed();
+    }
+
+    fn journaled(&self) {
+        self.lock().answered_from_journal();
+    }
+
+    fn learned(&self, model: &str, what: &str) {
+        self.tell(Event::Note(format!("{model}: {what} from now on")));
+    }
+}

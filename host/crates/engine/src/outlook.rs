@@ -1,0 +1,550 @@
+//! What a run would do with the tasks of one record, and why: judged as the run itself judges, and further,
+//! since what a component makes of the journal's answers is known without asking. It writes nothing.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::input;
+use super::judge::{Judge, Verdict};
+use super::probe::{Probe, ProbeEnd, probe};
+use super::replay::UpstreamText;
+use super::step::TaskFailure;
+use super::unfinished::Left;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::{Dataset, Record};
+use plan::change::Change;
+use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
+use plan::explain::{self, Cause};
+use plan::fingerprint;
+use plan::policy::Bearing;
+use plan::recipe::Recipe;
+use store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
+use types::class::FailureClass;
+use types::digest::Digest;
+
+/// What a run would do with a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Leave its file, which is up to date.
+    UpToDate,
+    /// Leave its file, which a person edited.
+    Edited,
+    /// Leave its file, an edit that was accepted, though something that it was made from has changed.
+    Accepted,
+    /// Leave its file, which a real model wrote and the offline stand-in would replace.
+    FromModel,
+    /// Run it.
+    Runs,
+    /// Run it, and it fails: it comes to that without a new answer.
+    Fails(TaskFailure),
+    /// Leave it failed, since it would fail the same way again.
+    StaysFailed(TaskFailure),
+    /// Run it if the file of something that it depends on comes out different.
+    DependsOnUpstream,
+    /// Nothing, since what it depends on has failed or fails.
+    Blocked {
+        /// The component that fails, with the class.
+        by: String,
+    },
+    /// Nothing, since its record is given up.
+    Skipped {
+        /// The component that fails, with the class.
+        by: String,
+    },
+    /// Nothing, since its record cannot be read.
+    Unreadable {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// One task, as a run would find it.
+#[derive(Debug)]
+pub struct TaskOutlook {
+    /// Name of the component.
+    pub component: String,
+    /// What a run would do.
+    pub outlook: Outlook,
+    /// Why it would run.
+    pub causes: Vec<Cause>,
+    /// What changed since it was made, as far as that is known.
+    pub changes: Vec<Change>,
+    /// How it ended last.
+    pub checkpoint: Option<Checkpoint>,
+    /// Path of its file below the output directory.
+    pub path: String,
+    /// The file as it is now.
+    pub file: FileState,
+    /// What it would be made from; unknown while an upstream is still to be made.
+    pub fingerprint: Option<Digest>,
+    /// The generation that it would ask in.
+    pub generation: u32,
+    /// Bytes of the prompts and data that it is given, where upstreams are still to be made.
+    pub given_bytes: u64,
+    /// How far it came, where that was tried.
+    pub probe: Option<Probe>,
+}
+
+/// What dependents would find.
+enum Standing {
+    Ready {
+        path: String,
+        content: Digest,
+        text: Option<Arc<str>>,
+    },
+    /// Still to be made.
+    Open,
+    /// Not to be had.
+    Lost { by: String },
+}
+
+/// What a run may overwrite.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overwriting {
+    /// Files that were edited by hand.
+    pub edited: bool,
+    /// By the offline stand-in, files that a real model wrote.
+    pub from_model: bool,
+}
+
+/// Looks at records.
+pub struct Surveyor {
+    judge: Judge,
+    store: Store,
+    components: Arc<[Component]>,
+    recipes: HashMap<RecipeId, Option<Recipe>>,
+}
+
+impl Surveyor {
+    /// Over these components, each behind what it depends on.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn new(
+        store: &Store,
+        dataset: Arc<Dataset>,
+        indexed: &IndexedDataset,
+        components: &[Component],
+        site: SiteConfig,
+        output_root: PathBuf,
+        overwriting: Overwriting,
+    ) -> Result<Surveyor, StoreError> {
+        let left = Left::by(store.file());
+        let clean = left.is_certain(store.runs_are_settled()?);
+        Ok(Surveyor {
+            judge: Judge {
+                dataset,
+                site,
+                output_root,
+                store: store.clone(),
+                indexed: indexed.id,
+                rules: Rules {
+                    clean,
+                    overwrite_edited: overwriting.edited,
+                    only_chosen: false,
+                    stand_in_replaces: overwriting.from_model,
+                },
+                left,
+            },
+            store: store.clone(),
+            components: components.into(),
+            recipes: HashMap::new(),
+        })
+    }
+
+    /// The state that it looks at.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The components.
+    pub(super) fn components(&self) -> Arc<[Component]> {
+        Arc::clone(&self.components)
+    }
+
+    /// The recipe that a checkpoint's task was made by, if it is known.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn recipe(&mut self, id: RecipeId) -> Result<Option<&Recipe>, StoreError> {
+        if !self.recipes.contains_key(&id) {
+            let recipe = self.store.recipe(id)?;
+            self.recipes.insert(id, recipe);
+        }
+        Ok(self.recipes.get(&id).and_then(Option::as_ref))
+    }
+
+    /// The tasks of one record, in the order of the components. `probed` says whether to find out how far a
+    /// task comes, by the place of its component and whether it is to run.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn record(
+        &mut self,
+        reference: &RecordRef,
+        mut probed: impl FnMut(usize, bool) -> bool,
+    ) -> Result<Vec<TaskOutlook>, StoreError> {
+        let mut checkpoints = reference.checkpoints.clone();
+        let components = Arc::clone(&self.components);
+        let record = self.judge.dataset.read(reference.place);
+        let mut standings: Vec<Standing> = Vec::with_capacity(components.len());
+        let mut outlooks = Vec::with_capacity(components.len());
+        for (place, component) in components.iter().enumerate() {
+            let known = checkpoints
+                .iter()
+                .position(|point| point.component == component.name);
+            let checkpoint = known.map(|known| checkpoints.swap_remove(known));
+            let task = Looking {
+                component,
+                checkpoint,
+            };
+            let (outlook, standing) = match &record {
+                Err(error) => task.unreadable(reference, &error.to_string()),
+                Ok(record) => {
+                    let before: Vec<(&Component, &Standing)> =
+                        components.iter().zip(&standings).collect();
+                    self.look(task, record, &before, |runs| probed(place, runs))?
+                }
+            };
+            outlooks.push(outlook);
+            standings.push(standing);
+        }
+        Ok(outlooks)
+    }
+
+    /// Looks at one task; `before` are the components before it, and how they would stand.
+    fn look(
+        &mut self,
+        task: Looking<'_>,
+        record: &Record,
+        before: &[(&Component, &Standing)],
+        probed: impl FnOnce(bool) -> bool,
+    ) -> Result<(TaskOutlook, Standing), StoreError> {
+        let Looking {
+            component,
+            checkpoint,
+        } = task;
+        let Surroundings {
+            upstreams,
+            open,
+            held,
+        } = Surroundings::of(component, before);
+        let contents = contents(&upstreams);
+        let verdict = self
+            .judge
+            .judge(component, record, checkpoint.as_ref(), &contents);
+        let changes = self.changes(component, checkpoint.as_ref(), &verdict)?;
+        let stored = checkpoint
+            .as_ref()
+            .map(|point| (point.stored(), point.generation));
+        let mut outlook = TaskOutlook {
+            component: component.name.clone(),
+            outlook: Outlook::UpToDate,
+            causes: Vec::new(),
+            changes: explain::certain(changes, &open),
+            path: verdict.path.clone(),
+            file: file_state(&verdict),
+            fingerprint: open.is_empty().then_some(verdict.fingerprint),
+            generation: decision::generation(stored, verdict.fingerprint),
+            given_bytes: 0,
+            probe: None,
+            checkpoint,
+        };
+        // What is needed and not to be had stops it; what gives up the record leaves what is there.
+        let runs = matches!(verdict.decision, Decision::Run(_));
+        if let Some(held) = held.filter(|held| held.needed || runs) {
+            let by = held.by;
+            let standing = Standing::Lost { by: by.clone() };
+            outlook.outlook = if held.gives_up {
+                Outlook::Skipped { by }
+            } else {
+                Outlook::Blocked { by }
+            };
+            return Ok((outlook, standing));
+        }
+        let standing = match verdict.decision {
+            Decision::Keep(kept) => {
+                match kept {
+                    Kept::Edited => outlook.outlook = Outlook::Edited,
+                    Kept::Accepted => outlook.outlook = Outlook::Accepted,
+                    Kept::FromModel => outlook.outlook = Outlook::FromModel,
+                    Kept::UpToDate if probed(false) => {
+                        let probe = self.probe(component, record, &upstreams, &outlook)?;
+                        outlook.probe = Some(probe);
+                    }
+                    Kept::UpToDate => {}
+                }
+                Standing::Ready {
+                    // It is moved only by a run.
+                    path: verdict.from.unwrap_or_else(|| outlook.path.clone()),
+                    content: verdict.content.unwrap_or(verdict.fingerprint),
+                    text: None,
+                }
+            }
+            Decision::StayFailed(class) => {
+                let before = outlook.checkpoint.as_ref();
+                let cause = before.and_then(|point| point.cause.clone());
+                outlook.outlook = Outlook::StaysFailed(TaskFailure {
+                    class,
+                    cause: cause.unwrap_or_default(),
+                });
+                lost(component, class)
+            }
+            Decision::Run(reason) => {
+                outlook.run(reason, &open);
+                if !open.is_empty() {
+                    outlook.given_bytes = input::bytes(component, &self.judge.dataset, record);
+                    return Ok((outlook, Standing::Open));
+                }
+                if !probed(true) {
+                    return Ok((outlook, Standing::Open));
+                }
+                let probe = self.probe(component, record, &upstreams, &outlook)?;
+                let standing =
+                    outlook.come_out(component, reason, &probe, verdict.content, &self.judge);
+                outlook.probe = Some(probe);
+                standing
+            }
+        };
+        Ok((outlook, standing))
+    }
+
+    /// What changed since a task was made that was made once.
+    fn changes(
+        &mut self,
+        component: &Component,
+        checkpoint: Option<&Checkpoint>,
+        verdict: &Verdict,
+    ) -> Result<Vec<Change>, StoreError> {
+        let Some(point) = checkpoint.filter(|point| {
+            point.recipe != RecipeId::NONE && point.fingerprint != verdict.fingerprint
+        }) else {
+            return Ok(Vec::new());
+        };
+        Ok(match self.recipe(point.recipe)? {
+            None => vec![Change::Unknown],
+            Some(before) => {
+                fingerprint::changes((&component.recipe, &verdict.parts), (before, &point.parts))
+            }
+        })
+    }
+
+    fn probe(
+        &self,
+        component: &Component,
+        record: &Record,
+        upstreams: &[(&Component, &Standing)],
+        task: &TaskOutlook,
+    ) -> Result<Probe, StoreError> {
+        let mut texts = Vec::with_capacity(upstreams.len());
+        for (upstream, standing) in upstreams {
+            let Standing::Ready { path, text, .. } = standing else {
+                continue;
+            };
+            let text = match text {
+                Some(text) => Arc::clone(text),
+                None => match fs::read_to_string(self.judge.output_root.join(path)) {
+                    Ok(text) => text.into(),
+                    Err(error) => {
+                        let end = ProbeEnd::Fails(TaskFailure {
+                            class: FailureClass::Output,
+                            cause: format!("cannot read {path}: {error}"),
+                        });
+                        return Ok(Probe {
+                            journaled: 0,
+                            sizes: Vec::new(),
+                            end,
+                        });
+                    }
+                },
+            };
+            texts.push((*upstream, text));
+        }
+        let upstreams = UpstreamText::of(&texts);
+        let input = self.judge.input(component, record, &upstreams);
+        probe(&self.store, component, task.generation, input)
+    }
+}
+
+impl TaskOutlook {
+    /// It runs, or may.
+    fn run(&mut self, reason: Reason, open: &[String]) {
+        let stays = self.checkpoint.as_ref().is_some_and(|point| {
+            matches!(point.outcome, LastOutcome::Failed(class) if !point.stored().is_tried_again(class))
+        });
+        let missing = self.file == FileState::Missing;
+        self.causes = explain::causes(reason, &self.changes, missing, stays, open);
+        let depends = |cause: &Cause| matches!(cause, Cause::DependsOn(_));
+        self.outlook = if self.causes.iter().any(depends) {
+            Outlook::DependsOnUpstream
+        } else {
+            Outlook::Runs
+        };
+    }
+
+    /// It runs, and comes so far; `found` is the hash of the file that is there.
+    fn come_out(
+        &mut self,
+        component: &Component,
+        reason: Reason,
+        probe: &Probe,
+        found: Option<Digest>,
+        judge: &Judge,
+    ) -> Standing {
+        match &probe.end {
+            ProbeEnd::Asks { .. } => Standing::Open,
+            ProbeEnd::Fails(failure) => {
+                self.outlook = Outlook::Fails(failure.clone());
+                lost(component, failure.class)
+            }
+            ProbeEnd::Made { text } => {
+                let made = Digest::of(text.as_bytes());
+                match found.filter(|found| *found != made) {
+                    Some(found)
+                        if reason == Reason::Unclear
+                            && !judge.is_half_written(&self.path, text) =>
+                    {
+                        // Not a half-finished write of this text: a person's edit.
+                        self.outlook = Outlook::Edited;
+                        self.causes.clear();
+                        ready(self, found, None)
+                    }
+                    _ => ready(self, made, Some(Arc::clone(text))),
+                }
+            }
+        }
+    }
+}
+
+/// What the components before a task mean for it, as `run::record` has it.
+struct Surroundings<'a> {
+    /// What it is made from, in the order in which it declares them.
+    upstreams: Vec<(&'a Component, &'a Standing)>,
+    /// Those of which the file is still to be made.
+    open: Vec<String>,
+    /// What keeps it from being made.
+    held: Option<Held>,
+}
+
+/// A failure before a task, that it does not go on from.
+struct Held {
+    by: String,
+    /// Whether it is made from what failed.
+    needed: bool,
+    /// Whether the record is given up.
+    gives_up: bool,
+}
+
+impl<'a> Surroundings<'a> {
+    fn of(component: &Component, before: &[(&'a Component, &'a Standing)]) -> Surroundings<'a> {
+        let mut surroundings = Surroundings {
+            upstreams: Vec::new(),
+            open: Vec::new(),
+            held: None,
+        };
+        for (other, standing) in before {
+            let needed = component.depends_on.contains(&other.name);
+            let policy = other.on_failure;
+            match standing {
+                Standing::Lost { by } => {
+                    let first = match policy.bearing(needed, false) {
+                        Bearing::Nothing | Bearing::LeftOut => false,
+                        Bearing::Stops => {
+                            surroundings.held.as_ref().is_none_or(|held| !held.needed)
+                        }
+                        Bearing::HoldsBack => surroundings.held.is_none(),
+                    };
+                    if first {
+                        surroundings.held = Some(Held {
+                            by: by.clone(),
+                            needed,
+                            gives_up: policy.skips(false),
+                        });
+                    }
+                }
+                Standing::Open if needed => surroundings.open.push(other.name.clone()),
+                Standing::Open | Standing::Ready { .. } => {}
+            }
+            if needed {
+                surroundings.upstreams.push((other, standing));
+            }
+        }
+        let names = &component.depends_on;
+        surroundings
+            .upstreams
+            .sort_by_key(|(other, _)| names.iter().position(|name| *name == other.name));
+        surroundings
+    }
+}
+
+/// Hashes of the files that a task is made from; `None` for what is left out. What is still to be made has
+/// none: any that no file has will do, to be told apart later.
+fn contents<'a>(upstreams: &[(&'a Component, &Standing)]) -> Vec<(&'a str, Option<Digest>)> {
+    let of = |standing: &Standing| match standing {
+        Standing::Ready { content, .. } => Some(*content),
+        Standing::Open => Some(Digest::of(b"still to be made\xff")),
+        Standing::Lost { .. } => None,
+    };
+    upstreams
+        .iter()
+        .map(|(other, standing)| (other.name.as_str(), of(standing)))
+        .collect()
+}
+
+fn ready(outlook: &TaskOutlook, content: Digest, text: Option<Arc<str>>) -> Standing {
+    Standing::Ready {
+        path: outlook.path.clone(),
+        content,
+        text,
+    }
+}
+
+fn lost(component: &Component, class: FailureClass) -> Standing {
+    Standing::Lost {
+        by: format!("{} ({class})", component.name),
+    }
+}
+
+/// A task before it is judged.
+struct Looking<'a> {
+    component: &'a Component,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Looking<'_> {
+    fn unreadable(self, reference: &RecordRef, cause: &str) -> (TaskOutlook, Standing) {
+        let outlook = TaskOutlook {
+            component: self.component.name.clone(),
+            outlook: Outlook::Unreadable {
+                cause: cause.to_owned(),
+            },
+            causes: Vec::new(),
+            changes: Vec::new(),
+            path: self
+                .component
+                .output
+                .path(&reference.id, &reference.category),
+            file: FileState::Missing,
+            fingerprint: None,
+            generation: self.checkpoint.as_ref().map_or(0, |point| point.generation),
+            given_bytes: 0,
+            probe: None,
+            checkpoint: self.checkpoint,
+        };
+        (outlook, Standing::Open)
+    }
+}
+
+/// What the decision saw of the file.
+fn file_state(verdict: &Verdict) -> FileState {
+    match verdict.decision {
+        Decision::Keep(Kept::Edited) | Decision::Run(Reason::Unclear | Reason::FileEdited) => {
+            FileState::Edited
+        }
+        _ if verdict.content.is_none() => FileState::Missing,
+        _ => FileState::Intact,
+    }
+}

@@ -1,0 +1,309 @@
+//! The one writer of output files. It takes what has come in, makes it durable together, and then
+//! writes the checkpoints of all of it in one transaction: no checkpoint exists before its file.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::staged::{Directories, Staged};
+use super::unfinished::Unfinished;
+use store::{Checkpoint, FileStamp, RunId, Store};
+use types::digest::Digest;
+
+/// Most files that are made durable together.
+const GROUP: usize = 256;
+/// From so many files on, one sync of the file system costs less than one of each.
+const SYNC_ALL: usize = 32;
+/// Most files that may wait; more make their makers wait.
+const QUEUE: usize = 1024;
+/// After a group of more than so many, the next is given time to gather.
+const BUSY: usize = 4;
+/// That time.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// How a write ended.
+pub(super) type Written = Result<(), WriteError>;
+
+/// A file or its checkpoint could not be made durable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct WriteError {
+    /// What went wrong, and where.
+    pub message: String,
+    /// Whether nothing more can be written at all.
+    pub fatal: bool,
+}
+
+struct Job {
+    text: Option<Arc<str>>,
+    checkpoint: Checkpoint,
+    done: oneshot::Sender<Written>,
+}
+
+/// A handle on the writer.
+#[derive(Clone)]
+pub(super) struct Output {
+    jobs: mpsc::Sender<Job>,
+    place: Arc<Mutex<Place>>,
+}
+
+impl Output {
+    /// Starts the writer for one run.
+    pub fn start(
+        root: PathBuf,
+        unfinished: Unfinished,
+        store: Store,
+        dataset: i64,
+        run: RunId,
+    ) -> Output {
+        let (jobs, receiver) = mpsc::channel(QUEUE);
+        let place = Place {
+            root,
+            unfinished,
+            known: Directories::new(),
+        };
+        let place = Arc::new(Mutex::new(place));
+        tokio::spawn(work(receiver, Arc::clone(&place), store, dataset, run));
+        Output { jobs, place }
+    }
+
+    /// Everything that was queued is durable, and the run has ended in order.
+    pub fn end(&self) {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        // A note that stays names files that their checkpoints name as well.
+        let _ = place.unfinished.end();
+    }
+
+    /// Queues a file, if any, and its checkpoint. The receiver tells when both are durable.
+    pub async fn write(
+        &self,
+        text: Option<Arc<str>>,
+        checkpoint: Checkpoint,
+    ) -> oneshot::Receiver<Written> {
+        let (done, receiver) = oneshot::channel();
+        // A writer that is gone drops `done`, which the receiver notices.
+        if let Ok(place) = self.jobs.reserve().await {
+            place.send(Job {
+                text,
+                checkpoint,
+                done,
+            });
+        }
+        receiver
+    }
+}
+
+/// Where files go.
+struct Place {
+    root: PathBuf,
+    unfinished: Unfinished,
+    known: Directories,
+}
+
+async fn work(
+    mut jobs: mpsc::Receiver<Job>,
+    place: Arc<Mutex<Place>>,
+    store: Store,
+    dataset: i64,
+    run: RunId,
+) {
+    let mut group = Vec::with_capacity(GROUP);
+    let mut last = 0;
+    let mut broken: Option<WriteError> = None;
+    while jobs.recv_many(&mut group, GROUP).await > 0 {
+        // Once the state fails nothing more is put in its place: the note names the files of the last group only.
+        if let Some(error) = &broken {
+            for job in group.drain(..) {
+                let _ = job.done.send(Err(error.clone()));
+            }
+            continue;
+        }
+        if last > BUSY && group.len() < last {
+            sleep(GATHER).await;
+            while group.len() < GROUP
+                && let Ok(job) = jobs.try_recv()
+            {
+                group.push(job);
+            }
+        }
+        last = group.len();
+        let batch: Vec<Job> = std::mem::take(&mut group);
+        let here = Arc::clone(&place);
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut place = here.lock().unwrap_or_else(PoisonError::into_inner);
+            write_group(&mut place, batch)
+        });
+        let Ok(written) = writing.await else {
+            continue;
+        };
+        let mut done = Vec::new();
+        let mut checkpoints = Vec::new();
+        for (job, result) in written {
+            match result {
+                Ok(()) => {
+                    checkpoints.push(job.checkpoint);
+                    done.push(job.done);
+                }
+                Err(error) => {
+                    let _ = job.done.send(Err(error));
+                }
+            }
+        }
+        let mut left = place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unfinished
+            .left();
+        left.retain(|path| checkpoints.iter().any(|point| point.path == *path));
+        let result = store
+            .complete(dataset, run, checkpoints)
+            .await
+            .map_err(|error| WriteError {
+                message: error.to_string(),
+                fatal: true,
+            });
+        match &result {
+            Ok(()) if left.is_empty() => {}
+            Ok(()) => {
+                let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+                place.unfinished.finished(&left);
+            }
+            Err(error) => broken = Some(error.clone()),
+        }
+        for sender in done {
+            let _ = sender.send(result.clone());
+        }
+    }
+}
+
+/// Writes, notes what will be there, syncs, renames, syncs the directories: in this order, for all files together.
+fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
+    let Place {
+        root,
+        unfinished,
+        known,
+    } = place;
+    let mut staged = Vec::with_capacity(jobs.len());
+    let mut coming = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        let file = match &job.text {
+            None => Ok(None),
+            Some(text) => {
+                let target = root.join(&job.checkpoint.path);
+                match Staged::write(target.clone(), text, known) {
+                    Ok(staged) => {
+                        let content = Digest::of(text.as_bytes());
+                        job.checkpoint.content = Some(content);
+                        coming.push((job.checkpoint.path.clone(), content));
+                        Ok(Some(staged))
+                    }
+                    Err(error) => Err(write_error(&target, &error)),
+                }
+            }
+        };
+        staged.push((job, file));
+    }
+    let files = staged
+        .iter()
+        .filter(|(_, file)| matches!(file, Ok(Some(_))))
+        .count();
+    if !coming.is_empty()
+        && let Err(error) = unfinished.note(&coming)
+    {
+        let error = write_error(unfinished.path(), &error);
+        let failed = staged.into_iter().map(|(job, file)| {
+            let result = match file {
+                Ok(None) => Ok(()),
+                Ok(Some(staged)) => {
+                    staged.give_up();
+                    Err(error.clone())
+                }
+                Err(error) => Err(error),
+            };
+            (job, result)
+        });
+        return failed.collect();
+    }
+    let synced_all = files >= SYNC_ALL && sync_all(root).is_ok();
+    let mut directories = BTreeSet::new();
+    let mut results = Vec::with_capacity(staged.len());
+    for (mut job, file) in staged {
+        let result = file.and_then(|staged| match staged {
+            None => Ok(()),
+            Some(mut staged) => {
+                let metadata = staged
+                    .publish(synced_all)
+                    .map_err(|error| write_error(staged.target(), &error))?;
+                job.checkpoint.file = Some(stamp(&metadata));
+                directories.extend(staged.target().parent().map(Path::to_owned));
+                Ok(())
+            }
+        });
+        results.push((job, result));
+    }
+    // A rename is durable once its directory is.
+    if synced_all && directories.len() > 1 && sync_all(root).is_ok() {
+        directories.clear();
+    }
+    let failed: Vec<WriteError> = directories
+        .iter()
+        .filter_map(|directory| {
+            File::open(directory)
+                .and_then(|file| file.sync_all())
+                .err()
+                .map(|error| write_error(directory, &error))
+        })
+        .collect();
+    if let Some(error) = failed.first() {
+        for (job, result) in &mut results {
+            if job.text.is_some() && result.is_ok() {
+                *result = Err(error.clone());
+            }
+        }
+    }
+    for (job, result) in &results {
+        if job.text.is_some()
+            && result.is_err()
+            && let Some(content) = job.checkpoint.content
+        {
+            unfinished.leave(&job.checkpoint.path, content);
+        }
+    }
+    results
+}
+
+fn sync_all(root: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from)
+}
+
+/// What tells later that a file is still the one that was written.
+pub(super) fn stamp(metadata: &fs::Metadata) -> FileStamp {
+    FileStamp {
+        size: metadata.len(),
+        mtime_ns: metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec()),
+        inode: metadata.ino(),
+    }
+}
+
+fn write_error(path: &Path, error: &io::Error) -> WriteError {
+    let full = error.kind() == io::ErrorKind::StorageFull;
+    let hint = if full {
+        "; make room and run again, nothing that was paid for is lost"
+    } else {
+        ""
+    };
+    WriteError {
+        message: format!("cannot write {}: {error}{hint}", path.display()),
+        fatal: full,
+    }
+}

@@ -1,0 +1,235 @@
+//! What a run would do with a selection, counted by component and cause, and what it would take. It judges
+//! every task, and runs components as far as the journal answers; it asks nobody and writes nothing.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::outlook::{Outlook, Surveyor, TaskOutlook};
+use super::probe::ProbeEnd;
+use config::component::Component;
+use gateway::limits::estimate::Estimate;
+use gateway::prices::Price;
+use plan::explain::{CauseCount, Tally};
+use plan::forecast::{self, Forecast, Prompt, Prompts, Terms, Unseen};
+use store::{Lease, StoreError};
+use types::digest::Digest;
+use types::limit::Size;
+use types::request::Usage;
+
+/// Records that are leased at once.
+const BATCH: u64 = 256;
+/// Tasks of a component that are up to date and probed, to learn the tokens in a byte of its questions.
+const CALIBRATING: u64 = 8;
+/// Tasks of a component whose experience is looked at.
+const EXPERIENCE: u64 = 10_000;
+
+/// What would be done with a selection.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Records wanted.
+    pub records: u64,
+    /// By component, each behind what it depends on.
+    pub components: Vec<ComponentPlan>,
+}
+
+/// What would be done with the tasks of one component.
+#[derive(Clone, Debug, Serialize)]
+pub struct ComponentPlan {
+    /// Name of the component.
+    pub component: String,
+    /// Would run.
+    pub to_make: u64,
+    /// Up to date.
+    pub up_to_date: u64,
+    /// Edited by hand, and kept.
+    pub edited: u64,
+    /// Accepted edits that are kept, though something that they were made from changed.
+    pub accepted: u64,
+    /// Written by a real model, and kept from the offline stand-in.
+    pub kept_from_stand_in: u64,
+    /// Would run if the file of something that it depends on comes out different.
+    pub depends_on_upstream: u64,
+    /// Of those that would run, fail without a new answer.
+    pub fails: u64,
+    /// Failed before, and would fail the same way again, so that they do not run.
+    pub stay_failed: u64,
+    /// Would not run, since what they depend on has failed or fails.
+    pub blocked: u64,
+    /// Would not run, since their record is given up because of another component.
+    pub skipped: u64,
+    /// Their record cannot be read.
+    pub unreadable: u64,
+    /// Why tasks would run, or may.
+    pub reasons: Vec<CauseCount>,
+    /// Model that it asks.
+    pub model: Option<String>,
+    /// What that would take, all that depends on upstream included; `None` for a component without model.
+    pub forecast: Option<Forecast>,
+}
+
+/// What is collected of one component.
+struct Collected {
+    plan: ComponentPlan,
+    tally: Tally,
+    prompts: Prompts,
+    unseen: Unseen,
+    calibrating: u64,
+}
+
+/// Plans a selection. `price` knows what a model costs.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn plan(
+    surveyor: &mut Surveyor,
+    mut lease: Lease,
+    price: impl Fn(&str) -> Option<Price>,
+) -> Result<Plan, StoreError> {
+    let components = surveyor.components();
+    let dataset = lease.dataset();
+    let mut collected: Vec<Collected> = components.iter().map(Collected::new).collect();
+    let mut estimates: HashMap<String, Estimate> = HashMap::new();
+    let mut records = 0;
+    loop {
+        let batch = surveyor.store().lease(&mut lease, BATCH)?;
+        if batch.is_empty() {
+            break;
+        }
+        for reference in batch {
+            records += 1;
+            let hash = Digest::of(reference.id.as_bytes()).seed();
+            let outlooks = surveyor.record(&reference, |place, runs| {
+                collected
+                    .get_mut(place)
+                    .is_some_and(|collected| collected.is_probed(hash, runs))
+            })?;
+            for (task, collected) in outlooks.iter().zip(&mut collected) {
+                collected.add(hash, task);
+                if let (Some(model), Some(probe)) = (&collected.plan.model, &task.probe) {
+                    let estimate = estimates.entry(model.clone()).or_default();
+                    for (bytes, input) in &probe.sizes {
+                        let used = Size {
+                            input: *input,
+                            output: 0,
+                        };
+                        estimate.observe(*bytes, used);
+                    }
+                }
+            }
+        }
+    }
+    let unknown = Estimate::default();
+    let plans = components
+        .iter()
+        .zip(collected)
+        .map(|(component, collected)| {
+            let Some(parameters) = &component.parameters else {
+                return Ok(collected.finish(None));
+            };
+            let model = &parameters.model;
+            let took = surveyor
+                .store()
+                .took(dataset, &component.name, model, EXPERIENCE)?;
+            let estimate = estimates.get(model).unwrap_or(&unknown);
+            let price = price(model);
+            let terms = Terms {
+                cap: u64::from(parameters.max_output_tokens),
+                tokens: |bytes| estimate.size(bytes, 0).input,
+                cost: |input, output| price.map(|price| price.cost(&Usage::new(input, output))),
+            };
+            let forecast = forecast::forecast(&collected.prompts, collected.unseen, &took, &terms);
+            Ok(collected.finish(Some(forecast)))
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Plan {
+        records,
+        components: plans,
+    })
+}
+
+impl Collected {
+    fn new(component: &Component) -> Collected {
+        let parameters = component.parameters.as_ref();
+        Collected {
+            plan: ComponentPlan {
+                component: component.name.clone(),
+                to_make: 0,
+                up_to_date: 0,
+                edited: 0,
+                accepted: 0,
+                kept_from_stand_in: 0,
+                depends_on_upstream: 0,
+                fails: 0,
+                stay_failed: 0,
+                blocked: 0,
+                skipped: 0,
+                unreadable: 0,
+                reasons: Vec::new(),
+                model: parameters.map(|parameters| parameters.model.clone()),
+                forecast: None,
+            },
+            tally: Tally::default(),
+            prompts: Prompts::new(forecast::SAMPLE),
+            unseen: Unseen::default(),
+            calibrating: 0,
+        }
+    }
+
+    fn is_probed(&mut self, hash: u64, runs: bool) -> bool {
+        if runs {
+            return self.prompts.wants(hash);
+        }
+        self.calibrating += 1;
+        self.plan.model.is_some() && self.calibrating <= CALIBRATING
+    }
+
+    fn add(&mut self, hash: u64, task: &TaskOutlook) {
+        let plan = &mut self.plan;
+        match task.outlook {
+            Outlook::UpToDate => plan.up_to_date += 1,
+            Outlook::Edited => plan.edited += 1,
+            Outlook::Accepted => plan.accepted += 1,
+            Outlook::FromModel => plan.kept_from_stand_in += 1,
+            Outlook::Runs => plan.to_make += 1,
+            Outlook::Fails(_) => {
+                plan.to_make += 1;
+                plan.fails += 1;
+            }
+            Outlook::DependsOnUpstream => plan.depends_on_upstream += 1,
+            Outlook::StaysFailed(_) => plan.stay_failed += 1,
+            Outlook::Blocked { .. } => plan.blocked += 1,
+            Outlook::Skipped { .. } => plan.skipped += 1,
+            Outlook::Unreadable { .. } => plan.unreadable += 1,
+        }
+        self.tally.add(&task.causes);
+        match (&task.outlook, &task.probe) {
+            (Outlook::UpToDate, _) => {}
+            (_, Some(probe)) => {
+                let (calls, bytes) = match probe.end {
+                    ProbeEnd::Asks { calls, bytes } => (calls, bytes),
+                    ProbeEnd::Made { .. } | ProbeEnd::Fails(_) => (0, 0),
+                };
+                let prompt = Prompt {
+                    calls,
+                    bytes,
+                    journaled: probe.journaled,
+                };
+                self.prompts.add(hash, prompt);
+            }
+            (Outlook::Runs | Outlook::DependsOnUpstream, None) if task.fingerprint.is_none() => {
+                self.unseen.tasks += 1;
+                self.unseen.bytes += task.given_bytes;
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(self, forecast: Option<Forecast>) -> ComponentPlan {
+        ComponentPlan {
+            reasons: self.tally.counts(),
+            forecast,
+            ..self.plan
+        }
+    }
+}

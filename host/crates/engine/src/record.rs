@@ -1,0 +1,490 @@
+//! One record through all its components: each starts when what it depends on has ended; a failure
+//! blocks its dependents and nobody else.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::SetOnce;
+
+use super::executor::Context;
+use super::meter::{Again, Event};
+use super::task::{Ended, Ready, Task, UpstreamFile};
+use crate::statistics::RecordEnd;
+use config::component::Component;
+use dataset::{DatasetError, Fields, Record, Written};
+use plan::decision::LastOutcome;
+use plan::decision::TaskEnd;
+use plan::policy::Bearing;
+use store::{Checkpoint, RecipeId, RecordRef, StoreError};
+use types::class::FailureClass;
+use types::digest::Digest;
+
+/// Which pass over the records this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Every task of every record.
+    First,
+    /// Only tasks that are parked.
+    Sweep,
+}
+
+/// What dependents wait for.
+#[derive(Clone, Debug)]
+enum Signal {
+    Ready(Ready),
+    /// There is no file.
+    Lost(Loss),
+    Interrupted,
+}
+
+/// Why there is no file: who began it, and whether a sweep tries again.
+#[derive(Clone, Debug)]
+struct Loss {
+    by: String,
+    parked: bool,
+}
+
+/// How one component of the record ended in this pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Final(TaskEnd),
+    /// Made, by the offline stand-in or not.
+    Made {
+        by_stand_in: bool,
+    },
+    Parked,
+    Interrupted,
+    /// Decided in an earlier pass.
+    Before(bool),
+}
+
+/// Runs one record; its questions go after those of records with a lower place.
+///
+/// # Errors
+/// Only when the state fails: then the run cannot go on. Anything else costs the record alone.
+pub(super) async fn perform(
+    context: Arc<Context>,
+    reference: RecordRef,
+    place: u64,
+    pass: Pass,
+) -> Result<(), StoreError> {
+    let checkpoints = &reference.checkpoints;
+    let dataset = &context.judge.dataset;
+    let read = dataset.read(reference.place).and_then(|record| {
+        // A file that was changed in place may have another record there.
+        if record.id == reference.id {
+            Ok(record)
+        } else {
+            Err(DatasetError::Changed {
+                file: dataset.config().path.clone(),
+                line: reference.place.line,
+            })
+        }
+    });
+    let record = match read {
+        Ok(record) => record,
+        Err(error) => {
+            let cause = error.to_string();
+            let failed = unreadable(&context, &reference, &cause, pass);
+            // Boxed, so that what is rare takes no memory of the many tasks that wait.
+            return Box::pin(failed).await;
+        }
+    };
+    let signals: Vec<SetOnce<Signal>> = context.components.iter().map(|_| SetOnce::new()).collect();
+    let seen = reference.seen;
+    let runs = context
+        .components
+        .iter()
+        .zip(&signals)
+        .map(|(component, signal)| {
+            let checkpoint = checkpoints
+                .iter()
+                .find(|point| point.component == component.name);
+            let (context, record, signals) = (&context, &record, &signals);
+            // Made inside, for one that is captured would be held twice.
+            Box::pin(async move {
+                let task = Task {
+                    context,
+                    component,
+                    record,
+                    seen,
+                    place,
+                    checkpoint,
+                };
+                let end = run_component(task, signal, signals, pass).await?;
+                count(context, record, &component.name, pass, end);
+                Ok::<End, StoreError>(end)
+            })
+        });
+    let mut ends = Vec::with_capacity(context.components.len());
+    let performed = join_all(runs).await;
+    context.gateway.record_ended(place);
+    for end in performed {
+        ends.push(end?);
+    }
+    conclude(&context, &reference.category, &ends);
+    Ok(())
+}
+
+/// Waits for dependencies, performs the task, tells dependents, and waits until it is durable.
+async fn run_component(
+    task: Task<'_>,
+    signal: &SetOnce<Signal>,
+    signals: &[SetOnce<Signal>],
+    pass: Pass,
+) -> Result<End, StoreError> {
+    let context = task.context;
+    let tell = |said: Signal| {
+        // Set once, by this function only.
+        let _ = signal.set(said);
+    };
+    if pass == Pass::Sweep && !task.checkpoint.is_some_and(|point| point.parked) {
+        let there = before(&task);
+        let done = there.is_some();
+        tell(there.map_or_else(
+            || {
+                Signal::Lost(Loss {
+                    by: task.component.name.clone(),
+                    parked: false,
+                })
+            },
+            Signal::Ready,
+        ));
+        return Ok(End::Before(done));
+    }
+    let mut upstreams = Vec::with_capacity(task.component.depends_on.len());
+    let mut held_back = None;
+    for (component, upstream) in context.components.iter().zip(signals) {
+        if component.name == task.component.name {
+            break;
+        }
+        let needed = task.component.depends_on.contains(&component.name);
+        let policy = component.on_failure;
+        if !policy.is_waited_for(needed) {
+            continue;
+        }
+        match upstream.wait().await.clone() {
+            Signal::Ready(ready) if needed => upstreams.push(UpstreamFile {
+                component,
+                ready: Some(ready),
+            }),
+            Signal::Ready(_) => {}
+            Signal::Interrupted => {
+                tell(Signal::Interrupted);
+                return Ok(End::Interrupted);
+            }
+            Signal::Lost(loss) => {
+                let outcome = if policy.skips(loss.parked) {
+                    LastOutcome::Skipped
+                } else {
+                    LastOutcome::Blocked
+                };
+                match policy.bearing(needed, loss.parked) {
+                    Bearing::Nothing => {}
+                    Bearing::LeftOut => upstreams.push(UpstreamFile {
+                        component,
+                        ready: None,
+                    }),
+                    Bearing::Stops => {
+                        tell(Signal::Lost(loss.clone()));
+                        return Box::pin(not_begun(&task, outcome, &loss)).await;
+                    }
+                    Bearing::HoldsBack => {
+                        held_back.get_or_insert((outcome, loss));
+                    }
+                }
+            }
+        }
+    }
+    // In the order in which the component declares them: that of its fingerprint's parts.
+    upstreams.sort_by_key(|upstream| {
+        let names = &task.component.depends_on;
+        names
+            .iter()
+            .position(|name| *name == upstream.component.name)
+    });
+    let ended = match task.perform(upstreams, held_back.is_some()).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            // Dependents must not wait for ever while the run is being given up.
+            tell(Signal::Interrupted);
+            return Err(error);
+        }
+    };
+    match ended {
+        Ended::Interrupted => {
+            tell(Signal::Interrupted);
+            Ok(End::Interrupted)
+        }
+        Ended::HeldBack => {
+            if let (None, Some(class)) = (&held_back, task.failed_before()) {
+                tell(Signal::Lost(Loss {
+                    by: format!("{} ({class})", task.component.name),
+                    parked: false,
+                }));
+                return Box::pin(stays_failed(&task, class)).await;
+            }
+            // Only what is held back ends so.
+            let Some((outcome, loss)) = held_back.or_else(|| held(&task)) else {
+                tell(Signal::Interrupted);
+                return Ok(End::Interrupted);
+            };
+            tell(Signal::Lost(loss.clone()));
+            Box::pin(not_begun(&task, outcome, &loss)).await
+        }
+        Ended::Failed {
+            class,
+            parked,
+            written,
+        } => {
+            tell(Signal::Lost(Loss {
+                by: format!("{} ({class})", task.component.name),
+                parked,
+            }));
+            if let Some(written) = written {
+                durable(context, written.await);
+            }
+            Ok(if parked {
+                End::Parked
+            } else {
+                End::Final(TaskEnd::Failed)
+            })
+        }
+        Ended::Ready {
+            ready,
+            end,
+            by_stand_in,
+            written,
+        } => {
+            tell(Signal::Ready(ready));
+            let durable = match written {
+                Some(written) => durable(context, written.await),
+                None => true,
+            };
+            Ok(match end {
+                TaskEnd::Made if durable => End::Made { by_stand_in },
+                end if durable => End::Final(end),
+                _ => End::Final(TaskEnd::Failed),
+            })
+        }
+    }
+}
+
+/// Whether a file and its checkpoint reached the disk; if not, tells why.
+fn durable(
+    context: &Context,
+    written: Result<super::output::Written, tokio::sync::oneshot::error::RecvError>,
+) -> bool {
+    let (message, fatal) = match written {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => (error.message, error.fatal),
+        Err(_) => ("the output writer has stopped".to_owned(), true),
+    };
+    if fatal {
+        context.give_up(message);
+    } else {
+        context.meter.tell(Event::Note(message));
+    }
+    false
+}
+
+/// The file of a task that an earlier pass decided, as it lies there now.
+fn before(task: &Task<'_>) -> Option<Ready> {
+    let path = task
+        .component
+        .output
+        .path(&task.record.id, &task.record.category);
+    let content = task.context.judge.usable(&path, task.checkpoint)?;
+    Some(Ready {
+        path,
+        content,
+        text: None,
+    })
+}
+
+/// Why a task does not begin although nothing that it depends on stands in its way: its component is held.
+fn held(task: &Task<'_>) -> Option<(LastOutcome, Loss)> {
+    let component = &task.component.name;
+    let (_, cause) = task.context.repeated.held_for(component)?;
+    let loss = Loss {
+        by: format!("the first tasks of {component}, which all failed for one cause: {cause}"),
+        parked: false,
+    };
+    Some((LastOutcome::Blocked, loss))
+}
+
+/// Ends a task that failed before and is not tried again, since its component is held: it stays failed, and is not blocked.
+async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, StoreError> {
+    let Task {
+        context,
+        component,
+        record,
+        ..
+    } = *task;
+    let Some(before) = task.checkpoint else {
+        return Ok(End::Final(TaskEnd::Failed));
+    };
+    let cause = before.cause.as_deref().unwrap_or_default();
+    let again = Again::Rerun;
+    context
+        .meter
+        .task_failed(record, &component.name, class, cause, again);
+    // A person may have chosen it, or it was begun, so that it is due in the state.
+    let point = Checkpoint {
+        outcome: LastOutcome::Failed(class),
+        parked: false,
+        ..before.clone()
+    };
+    let written = context.output.write(None, point).await;
+    durable(context, written.await);
+    Ok(End::Final(TaskEnd::Failed))
+}
+
+/// Ends a task that cannot begin: blocked, or skipped with its record.
+async fn not_begun(task: &Task<'_>, outcome: LastOutcome, loss: &Loss) -> Result<End, StoreError> {
+    let (end, word) = match outcome {
+        LastOutcome::Skipped => (TaskEnd::Skipped, "skipped because of"),
+        _ => (TaskEnd::Blocked, "blocked by"),
+    };
+    let point = lost(
+        task.component,
+        task.record,
+        outcome,
+        format!("{word} {}", loss.by),
+        loss.parked,
+        task.checkpoint,
+    );
+    let written = task.context.output.write(None, point).await;
+    durable(task.context, written.await);
+    Ok(if loss.parked {
+        End::Parked
+    } else {
+        End::Final(end)
+    })
+}
+
+/// A checkpoint of a task that never ran. What the task was made from before is kept, so that nothing
+/// is forgotten.
+fn lost(
+    component: &Component,
+    record: &Record,
+    outcome: LastOutcome,
+    cause: String,
+    parked: bool,
+    checkpoint: Option<&Checkpoint>,
+) -> Checkpoint {
+    Checkpoint {
+        record: record.id.clone(),
+        component: component.name.clone(),
+        outcome,
+        cause: Some(cause),
+        parked,
+        attempts: match outcome {
+            LastOutcome::Failed(_) => checkpoint
+                .map_or(0, |point| point.attempts)
+                .saturating_add(1),
+            _ => 0,
+        },
+        generation: checkpoint.map_or(0, |point| point.generation),
+        fingerprint: checkpoint.map_or_else(|| Digest::of(b""), |point| point.fingerprint),
+        recipe: checkpoint.map_or(RecipeId::NONE, |point| point.recipe),
+        seen: checkpoint.map(|point| point.seen).unwrap_or_default(),
+        parts: checkpoint
+            .map(|point| point.parts.clone())
+            .unwrap_or_default(),
+        path: component.output.path(&record.id, &record.category),
+        file: None,
+        content: None,
+        author: None,
+        left: None,
+        model: None,
+        executions: 0,
+        calls: 0,
+        usage: types::request::Usage::default(),
+    }
+    .keep_file(checkpoint)
+}
+
+/// A record that cannot be read fails all its components, and no other record.
+async fn unreadable(
+    context: &Context,
+    reference: &RecordRef,
+    cause: &str,
+    pass: Pass,
+) -> Result<(), StoreError> {
+    let record = Record {
+        id: reference.id.clone(),
+        name: String::new(),
+        category: reference.category.clone(),
+        fields: Fields::default(),
+        written: Written::default(),
+    };
+    let mut ends = Vec::new();
+    for component in &context.components {
+        let checkpoint = reference
+            .checkpoints
+            .iter()
+            .find(|point| point.component == component.name);
+        let class = FailureClass::Record;
+        let outcome = LastOutcome::Failed(class);
+        let point = lost(
+            component,
+            &record,
+            outcome,
+            cause.to_owned(),
+            false,
+            checkpoint,
+        );
+        let written = context.output.write(None, point).await;
+        durable(context, written.await);
+        let again = Again::Rerun;
+        context
+            .meter
+            .task_failed(&record, &component.name, class, cause, again);
+        let end = End::Final(TaskEnd::Failed);
+        count(context, &record, &component.name, pass, end);
+        ends.push(end);
+    }
+    conclude(context, &reference.category, &ends);
+    Ok(())
+}
+
+/// Counts how one component ended in this pass.
+fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
+    let meter = &context.meter;
+    let sweeps = pass == Pass::Sweep;
+    let (end, made) = match end {
+        End::Final(end) => (end, None),
+        End::Made { by_stand_in } => (TaskEnd::Made, Some(by_stand_in)),
+        End::Parked if !sweeps => return meter.tasks_parked(1),
+        End::Parked | End::Interrupted | End::Before(_) => return,
+    };
+    meter.task_ended(&record.category, component, end);
+    if sweeps {
+        meter.tasks_parked(-1);
+    }
+    if let Some(by_stand_in) = made {
+        meter.artifact_made(&record.id, component, by_stand_in, sweeps);
+    }
+}
+
+/// Counts the record, if all of it ended.
+fn conclude(context: &Context, category: &str, ends: &[End]) {
+    let mut complete = true;
+    for end in ends {
+        match end {
+            End::Final(end) => {
+                complete &= matches!(end, TaskEnd::Made | TaskEnd::Kept | TaskEnd::Edited);
+            }
+            End::Made { .. } => {}
+            End::Parked | End::Interrupted => return,
+            End::Before(done) => complete &= done,
+        }
+    }
+    let end = if complete {
+        RecordEnd::Complete
+    } else {
+        RecordEnd::Incomplete
+    };
+    context.meter.record_ended(category, end);
+}

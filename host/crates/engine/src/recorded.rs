@@ -1,0 +1,182 @@
+//! One task again, from what it was told: the component is run with the answers of its transcript and with the
+//! files that are there now. No network, and nothing is written.
+
+use std::fs;
+use std::sync::Arc;
+
+use super::judge::Judge;
+use super::replay::{UpstreamText, replay};
+use super::step::TaskFailure;
+use super::unfinished::Left;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::{Dataset, Record};
+use plan::decision::Rules;
+use plugin::sandbox::{LogLine, Question};
+use store::{Checkpoint, IndexedDataset, Store, StoreError, TaskId};
+use types::digest::Digest;
+use types::request::{Answer, CompletionRequest};
+
+/// How a task went, again.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Questions and answers, in order.
+    pub told: Vec<(Arc<CompletionRequest>, Answer)>,
+    /// How it ended.
+    pub end: RecordedEnd,
+    /// What the component logged.
+    pub log: Vec<LogLine>,
+    /// Path of its file below the output directory.
+    pub path: String,
+    /// The file that is there now.
+    pub file: Option<Vec<u8>>,
+    /// Whether what it is made from is not what it was made from then.
+    pub changed: bool,
+}
+
+/// How a replay ended.
+#[derive(Debug)]
+pub enum RecordedEnd {
+    /// With an artifact.
+    Made(String),
+    /// The way it failed.
+    Failed(TaskFailure),
+    /// It asks what it was never told.
+    Unanswered(Arc<CompletionRequest>),
+    /// It asks something else than it did then.
+    Differs(Arc<CompletionRequest>),
+}
+
+/// Where the task's ingredients are.
+pub struct Place<'a> {
+    /// Durable state.
+    pub store: Store,
+    /// The dataset in its index.
+    pub indexed: &'a IndexedDataset,
+    /// The records.
+    pub dataset: Arc<Dataset>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
+    /// Where files are.
+    pub output_root: std::path::PathBuf,
+    /// All components.
+    pub components: &'a [Component],
+}
+
+/// Replays a task that ran before; `None` if it never did.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn recorded(
+    place: Place<'_>,
+    component: &Component,
+    record: &Record,
+) -> Result<Option<Recorded>, StoreError> {
+    let left = Left::by(place.store.file());
+    let judge = Judge {
+        dataset: place.dataset,
+        site: place.site,
+        output_root: place.output_root,
+        indexed: place.indexed.id,
+        store: place.store,
+        rules: Rules {
+            clean: false,
+            overwrite_edited: false,
+            only_chosen: false,
+            stand_in_replaces: false,
+        },
+        left,
+    };
+    let points = judge.store.checkpoints(place.indexed.id, &record.id)?;
+    let of = |component: &Component| {
+        let mut points = points.iter();
+        points.find(|point| point.component == component.name)
+    };
+    let Some(point) = of(component) else {
+        return Ok(None);
+    };
+    let upstreams: Vec<(&Component, Option<(Digest, String)>)> = component
+        .depends_on
+        .iter()
+        .filter_map(|name| place.components.iter().find(|other| other.name == *name))
+        .map(|other| (other, file_of(&judge, other, record, of(other))))
+        .collect();
+    let contents: Vec<(&str, Option<Digest>)> = upstreams
+        .iter()
+        .map(|(other, file)| {
+            (
+                other.name.as_str(),
+                file.as_ref().map(|(content, _)| *content),
+            )
+        })
+        .collect();
+    let (fingerprint, _) = judge.fingerprint(component, record, &contents);
+    let texts: Vec<UpstreamText<'_>> = upstreams
+        .iter()
+        .filter_map(|(component, file)| {
+            let (_, text) = file.as_ref()?;
+            Some(UpstreamText { component, text })
+        })
+        .collect();
+    let task = TaskId {
+        dataset: place.indexed.id,
+        record: record.id.clone(),
+        component: component.name.clone(),
+    };
+    let transcript = judge
+        .store
+        .transcript(&task, point.fingerprint, point.generation)?;
+    let mut told = Vec::new();
+    let answer = |question: &Question| {
+        let request = || Arc::clone(&question.request);
+        match transcript.get(question.position as usize) {
+            None => Err(RecordedEnd::Unanswered(request())),
+            Some((key, _)) if *key != question.key => Err(RecordedEnd::Differs(request())),
+            Some((_, answer)) => {
+                told.push((request(), answer.clone()));
+                Ok(answer.clone())
+            }
+        }
+    };
+    let replayed = replay(
+        component,
+        &judge.dataset,
+        &judge.site,
+        record,
+        &texts,
+        point.generation,
+        answer,
+    );
+    let (end, log) = match replayed {
+        Err(end) => (end, Vec::new()),
+        Ok(replay) => {
+            let end = match replay.artifact {
+                Ok(text) => RecordedEnd::Made(text),
+                Err(failure) => RecordedEnd::Failed(failure),
+            };
+            (end, replay.log)
+        }
+    };
+    let path = component.output.path(&record.id, &record.category);
+    Ok(Some(Recorded {
+        told,
+        end,
+        log,
+        file: fs::read(judge.output_root.join(&path)).ok(),
+        path,
+        changed: fingerprint != point.fingerprint,
+    }))
+}
+
+/// The file of a component that dependents see, if there is one, and its hash.
+fn file_of(
+    judge: &Judge,
+    component: &Component,
+    record: &Record,
+    point: Option<&Checkpoint>,
+) -> Option<(Digest, String)> {
+    let path = component.output.path(&record.id, &record.category);
+    let content = judge.usable(&path, point)?;
+    let text = fs::read_to_string(judge.output_root.join(path)).ok()?;
+    Some((content, text))
+}

@@ -1,0 +1,262 @@
+//! The real gateway, scheduler, sandbox and store on tokio's paused clock, against a provider that goes wrong
+//! by a seed, crashes included. Each seed is one history; what must hold in all of them is checked at its end.
+//!
+//! `SIMULATION_SEED=7 cargo xtask test simulation` runs one, `SIMULATION_SEEDS=1000000` many.
+
+mod provider;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::timeout;
+
+use self::provider::{Faulty, Plan};
+use super::{Interrupt, Meter, Run, RunSummary, Window, execute};
+use config::component::{self, Component};
+use config::{ComponentConfig, Config};
+use dataset::{Dataset, DatasetConfig};
+use gateway::lane::{Lane, LaneSettings};
+use gateway::limits::retry::RetryPolicy;
+use gateway::purse::Purse;
+use gateway::{Chain, Gateway};
+use plugin::load::Plugin;
+use plugin::pool::Pool;
+use plugin::{engine, load};
+use store::{Selection, Store};
+use types::limit::{Amount, Limit};
+
+/// Histories in CI.
+const SEEDS: u64 = 1000;
+const RECORDS: u64 = 8;
+const MODEL: &str = "sim/model";
+/// No history takes longer, on its own clock.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+#[test]
+fn whatever_goes_wrong_every_task_ends_and_nothing_is_paid_for_twice() {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    if let Some(seed) = number("SIMULATION_SEED") {
+        return history(seed);
+    }
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    std::thread::scope(|scope| {
+        for first in 0..threads {
+            scope.spawn(move || {
+                for seed in (first..seeds).step_by(threads as usize) {
+                    let failed = std::panic::catch_unwind(|| history(seed)).is_err();
+                    assert!(
+                        !failed,
+                        "run it again with: SIMULATION_SEED={seed} cargo xtask test simulation"
+                    );
+                }
+            });
+        }
+    });
+}
+
+/// The example plugin, loaded once.
+fn plugin() -> Arc<Plugin> {
+    static PLUGIN: OnceLock<Arc<Plugin>> = OnceLock::new();
+    let load = || {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target");
+        let engine = engine::engine(&target.join("wasm-cache")).expect("an engine");
+        let file = target.join("example-plugins/summary.wasm");
+        Arc::new(load::load(&engine, &file).expect("`cargo xtask test` builds it"))
+    };
+    Arc::clone(PLUGIN.get_or_init(load))
+}
+
+/// In memory where the system has such a place: a thousand histories sync many files.
+fn folder() -> TempDir {
+    TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .expect("a folder")
+}
+
+struct World {
+    folder: TempDir,
+    provider: Arc<Faulty>,
+    plan: Plan,
+}
+
+fn history(seed: u64) {
+    let folder = folder();
+    let records: Vec<String> = (0..RECORDS)
+        .map(|number| {
+            format!(
+                r#"{{"id": "r{number}", "name": "R{number}", "category": "c{}"}}"#,
+                number % 3
+            )
+        })
+        .collect();
+    std::fs::write(folder.path().join("records.jsonl"), records.join("\n")).expect("a dataset");
+    let plan = Plan::of(seed);
+    let provider = Arc::new(Faulty::new(seed, plan));
+    let world = World {
+        folder,
+        provider,
+        plan,
+    };
+    // A kill, at any moment of the history, as often as the plan has it.
+    for crash in &world.plan.crashes() {
+        life(async {
+            let _ = timeout(*crash, execute(world.run())).await;
+        });
+        world.provider.crashed(world.journaled());
+    }
+    let summary = life(async {
+        let run = world.run();
+        let gateway = Arc::clone(&run.gateway);
+        let ended = timeout(PATIENCE, execute(run)).await;
+        let summary = ended.expect("every task ends").expect("the state works");
+        for lane in gateway.view() {
+            assert_eq!((lane.in_flight, lane.waiting), (0, 0), "a permit leaked");
+        }
+        summary
+    });
+    world.check(&summary);
+}
+
+/// The life of one process, on a clock of its own. What it left running dies with it.
+fn life<T>(process: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(process)
+}
+
+impl World {
+    fn components(&self) -> Vec<Component> {
+        let mut config = Config {
+            model: Some(MODEL.to_owned()),
+            ..Config::default()
+        };
+        for name in ["chatty", "quiet"] {
+            let settings = ComponentConfig {
+                plugin: Some("summary".to_owned()),
+                // Another question, so that the two share no answer.
+                max_output_tokens: Some(if name == "quiet" { 100 } else { 300 }),
+                ..ComponentConfig::default()
+            };
+            config.component.insert(name.to_owned(), settings);
+        }
+        component::resolve(&[plugin()], &config, None).expect("components")
+    }
+
+    /// One run on what earlier ones left behind.
+    fn run(&self) -> Run {
+        let path = |name: &str| self.folder.path().join(name);
+        let store = Store::open_inline(&path("state.db")).expect("a state");
+        let dataset = Dataset::open(DatasetConfig::new(path("records.jsonl")));
+        let dataset = Arc::new(dataset.expect("a dataset"));
+        let indexed =
+            futures_util::FutureExt::now_or_never(store.index("records", Arc::clone(&dataset)));
+        let indexed = indexed.expect("done at once").expect("an index");
+        let lease = store
+            .select(&indexed, &Selection::default())
+            .expect("a selection");
+        let (events, _) = unbounded_channel();
+        let meter = Arc::new(Meter::new(events));
+        let interrupt = Interrupt::default();
+        let settings = LaneSettings {
+            limits: vec![Limit {
+                amount: Amount::Requests,
+                span: Duration::from_secs(60),
+                most: self.plan.told,
+            }],
+            concurrency: Some(self.plan.at_once),
+            retry: RetryPolicy::default(),
+            idle_timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(600),
+            is_proven: false,
+        };
+        let lane = Lane::new(
+            MODEL.to_owned(),
+            Arc::clone(&self.provider) as Arc<_>,
+            settings,
+            Purse::new(None, None, 1),
+            Arc::clone(&meter) as Arc<_>,
+            interrupt.subscribe(),
+        );
+        let chain = Chain {
+            lanes: vec![Arc::new(lane)],
+            fall_back_on: Vec::new(),
+        };
+        let chains = BTreeMap::from([(MODEL.to_owned(), chain)]);
+        let gateway = Gateway::new(store.clone(), chains, Arc::clone(&meter) as Arc<_>);
+        Run {
+            dataset,
+            indexed,
+            lease,
+            components: self.components(),
+            site: Config::default().site,
+            output_root: path("content"),
+            store,
+            gateway: Arc::new(gateway),
+            pool: Pool::inline(),
+            meter,
+            unreadable: super::Unreadable::default(),
+            interrupt,
+            window: Window {
+                at_once: 5,
+                most: 5,
+            },
+            overwrite_edited: false,
+            only_chosen: false,
+            stand_in_replaces: false,
+        }
+    }
+
+    /// Good answers in the journal: neither cut off nor refused.
+    fn journaled(&self) -> u64 {
+        let state = rusqlite::Connection::open(self.folder.path().join("state.db"));
+        let sql = "SELECT count(*) FROM completion WHERE stop = 'stop'";
+        let count = state.and_then(|state| state.query_row(sql, [], |row| row.get(0)));
+        count.expect("a journal")
+    }
+
+    fn check(&self, summary: &RunSummary) {
+        let view = &summary.view;
+        assert_eq!(view.done, RECORDS, "every record ends");
+        let totals = view.totals();
+        let there = totals.made + totals.kept;
+        assert_eq!(
+            there + totals.failed + totals.not_begun,
+            RECORDS * 2,
+            "every task ends in one state"
+        );
+        self.provider.check(self.journaled());
+        // What is said to be done is there, and what is not complete is not said to be.
+        let files = walk(&self.folder.path().join("content"));
+        assert_eq!(files, there);
+        if self.provider.is_well() {
+            assert_eq!(
+                view.complete, RECORDS,
+                "a provider that recovers leaves nothing undone"
+            );
+        }
+    }
+}
+
+fn walk(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| {
+            if entry.path().is_dir() {
+                walk(&entry.path())
+            } else {
+                1
+            }
+        })
+        .sum()
+}

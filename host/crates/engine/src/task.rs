@@ -1,0 +1,790 @@
+//! One task: decide whether it must run, and if so run the component again and again, each time with
+//! one more answer, until it ends. Between two executions nothing is held but its texts.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+use super::executor::Context;
+use super::judge::Verdict;
+use super::meter::{Again, Event};
+use super::output::{Written, stamp};
+use super::relocate::relocate;
+use super::replay::UpstreamText;
+use super::step::{self, Step, TaskFailure};
+use config::component::Component;
+use dataset::Record;
+use gateway::error::{Billed, GatewayError};
+use gateway::lane::Caller;
+use gateway::providers::offline;
+use plan::causes;
+use plan::change::Change;
+use plan::decision::TaskEnd;
+use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
+use plan::fingerprint::{self, Parts};
+use plugin::limits::Limits;
+use plugin::sandbox::{self, Answered, Executed, Execution, LogLine, Question};
+use store::{Checkpoint, Seen, StoreError, TaskId};
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::key::KeyContext;
+use types::request::{Answer, StopReason, Usage};
+
+/// A file that dependents can use.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub path: String,
+    pub content: Digest,
+    /// The text, where it is still at hand; else it is read from the file.
+    pub text: Option<Arc<str>>,
+}
+
+/// How a task stands.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Its file is there, or on its way to the disk.
+    Ready {
+        ready: Ready,
+        end: TaskEnd,
+        /// Whether the offline stand-in wrote it now.
+        by_stand_in: bool,
+        written: Option<oneshot::Receiver<Written>>,
+    },
+    /// It failed; `parked` if a sweep tries again. Nothing is written of one that stays failed.
+    Failed {
+        class: FailureClass,
+        parked: bool,
+        written: Option<oneshot::Receiver<Written>>,
+    },
+    /// It would have to be made, and is held back.
+    HeldBack,
+    /// The run is being stopped.
+    Interrupted,
+}
+
+/// What a task depends on, ready to be used.
+pub(super) struct UpstreamFile<'a> {
+    pub component: &'a Component,
+    /// `None` where the task has to do without.
+    pub ready: Option<Ready>,
+}
+
+/// The files that a task depends on.
+type Texts<'a> = Vec<(&'a Component, Arc<str>)>;
+
+/// A task before it is decided.
+pub(super) struct Task<'a> {
+    pub context: &'a Context,
+    pub component: &'a Component,
+    pub record: &'a Record,
+    pub seen: Seen,
+    /// Place of the record in the run.
+    pub place: u64,
+    pub checkpoint: Option<&'a Checkpoint>,
+}
+
+impl Task<'_> {
+    /// Decides and, if need be and nothing holds it back, runs.
+    pub async fn perform(
+        &self,
+        upstreams: Vec<UpstreamFile<'_>>,
+        held_back: bool,
+    ) -> Result<Ended, StoreError> {
+        let contents: Vec<(&str, Option<Digest>)> = upstreams
+            .iter()
+            .map(|upstream| {
+                let content = upstream.ready.as_ref().map(|ready| ready.content);
+                (upstream.component.name.as_str(), content)
+            })
+            .collect();
+        let judge = &self.context.judge;
+        let Verdict {
+            path,
+            fingerprint,
+            parts,
+            decision,
+            content,
+            from,
+            obstacle,
+        } = judge.judge(self.component, self.record, self.checkpoint, &contents);
+        match decision {
+            Decision::Keep(kept) => {
+                let made_from = (fingerprint, parts);
+                let content = content.unwrap_or(fingerprint);
+                let stays = self.settle(kept, &path, from.as_deref(), made_from);
+                // Boxed, so that what is rare takes no memory of the many tasks that wait.
+                match Box::pin(stays).await? {
+                    Some(failed) => Ok(failed),
+                    None => Ok(self.keep(kept, path, content)),
+                }
+            }
+            Decision::StayFailed(class) => Ok(self.stay_failed(class)),
+            Decision::Run(_) if held_back || self.is_held() => Ok(Ended::HeldBack),
+            Decision::Run(_) if !self.context.is_writable() => Ok(Ended::Interrupted),
+            Decision::Run(_) if obstacle.is_some() => {
+                let obstacle = obstacle.unwrap_or_default();
+                Ok(self.cannot_write(&path, &obstacle))
+            }
+            Decision::Run(reason) => {
+                let stored = self
+                    .checkpoint
+                    .map(|point| (point.stored(), point.generation));
+                let texts = self.texts(upstreams);
+                let attempt = Attempt {
+                    task: self,
+                    fingerprint,
+                    parts,
+                    generation: decision::generation(stored, fingerprint),
+                    path,
+                };
+                let record = self.record.id.as_str();
+                let component = self.component.name.as_str();
+                let span = tracing::debug_span!("task", record, component, ?reason);
+                attempt.run(reason, content, texts).instrument(span).await
+            }
+        }
+    }
+
+    /// The texts that the component is given. One that is no longer at hand is read: there is one truth, the file.
+    fn texts<'a>(&self, upstreams: Vec<UpstreamFile<'a>>) -> Result<Texts<'a>, TaskFailure> {
+        let root = &self.context.judge.output_root;
+        upstreams
+            .into_iter()
+            .filter_map(|upstream| Some((upstream.component, upstream.ready?)))
+            .map(|(component, ready)| {
+                let text = match ready.text {
+                    Some(text) => text,
+                    None => fs::read_to_string(root.join(&ready.path))
+                        .map_err(|error| TaskFailure {
+                            class: FailureClass::Output,
+                            cause: format!("cannot read {}: {error}", ready.path),
+                        })?
+                        .into(),
+                };
+                Ok((component, text))
+            })
+            .collect()
+    }
+
+    /// Whether the component's first tasks all failed for one cause.
+    fn is_held(&self) -> bool {
+        self.context.repeated.is_held(&self.component.name)
+    }
+
+    /// The task failed and not for a passing cause: is that so for all of its component?
+    fn note_failure(&self, class: FailureClass, cause: &str, is_paid: bool) {
+        let (component, record) = (&self.component.name, &self.record.id);
+        let repeated = &self.context.repeated;
+        let cause = &*causes::sentence(cause);
+        if let Some(times) = repeated.failed(component, record, class, cause, is_paid) {
+            self.context.meter.tell(Event::Note(format!(
+                "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
+                 succeeded: {cause}; mend that and run again"
+            )));
+        }
+    }
+
+    /// How the task failed in an earlier run, if its component is held now, so that it cannot be tried again.
+    pub fn failed_before(&self) -> Option<FailureClass> {
+        let (held_for, _) = self.context.repeated.held_for(&self.component.name)?;
+        let before = self.checkpoint?;
+        match before.outcome {
+            LastOutcome::Failed(class) => Some(class),
+            // Chosen to be run again, which its cause outlives.
+            LastOutcome::Due => before.cause.as_ref().map(|_| held_for),
+            LastOutcome::Done | LastOutcome::Blocked | LastOutcome::Skipped => None,
+        }
+    }
+
+    fn stay_failed(&self, class: FailureClass) -> Ended {
+        let cause = self.checkpoint.and_then(|point| point.cause.as_deref());
+        self.failed(class, cause.unwrap_or_default(), Again::Retry);
+        Ended::Failed {
+            class,
+            parked: false,
+            written: None,
+        }
+    }
+
+    fn failed(&self, class: FailureClass, cause: &str, again: Again) {
+        let meter = &self.context.meter;
+        meter.task_failed(self.record, &self.component.name, class, cause, again);
+    }
+
+    /// Nothing was asked for it, since its answers could not be written.
+    fn cannot_write(&self, path: &str, obstacle: &str) -> Ended {
+        let class = FailureClass::Output;
+        let file = self.context.judge.output_root.join(path);
+        let cause = format!("cannot write {}: {obstacle}", file.display());
+        self.failed(class, &cause, Again::Rerun);
+        Ended::Failed {
+            class,
+            parked: false,
+            written: None,
+        }
+    }
+
+    /// Moves a file that stays to where the output lies now, and notes an accepted edit as done whatever became of
+    /// its task meanwhile. Most files need neither. How the task ended, if it failed in that.
+    async fn settle(
+        &self,
+        kept: Kept,
+        path: &str,
+        from: Option<&str>,
+        made_from: (Digest, Parts),
+    ) -> Result<Option<Ended>, StoreError> {
+        let Some(before) = self.checkpoint else {
+            return Ok(None);
+        };
+        let is_settled = kept != Kept::Accepted || before.outcome == LastOutcome::Done;
+        let mut point = Checkpoint {
+            cause: None,
+            parked: false,
+            ..before.clone()
+        };
+        if point.author == Some(Author::Person) && kept != Kept::Edited {
+            point.outcome = LastOutcome::Done;
+        }
+        match from {
+            None if is_settled => return Ok(None),
+            None => {}
+            Some(from) => {
+                let root = &self.context.judge.output_root;
+                match relocate(root, from, path) {
+                    Ok(metadata) if kept != Kept::Edited => point.file = Some(stamp(&metadata)),
+                    // What was written there before tells that this is not it.
+                    Ok(_) => point.file = None,
+                    Err(error) => {
+                        let obstacle =
+                            format!("the file that is at {from} cannot be moved: {error}");
+                        return Ok(Some(self.cannot_write(path, &obstacle)));
+                    }
+                }
+                point.path = path.to_owned();
+                if kept == Kept::Accepted && self.only_moved(before, &made_from.1)? {
+                    (point.fingerprint, point.parts) = made_from;
+                    point.recipe = self.context.recipe(self.component);
+                    point.seen = self.seen;
+                }
+            }
+        }
+        let store = &self.context.store;
+        store
+            .complete(self.context.indexed.id, self.context.run, vec![point])
+            .await?;
+        Ok(None)
+    }
+
+    /// Whether nothing but the path of the file has changed.
+    fn only_moved(&self, before: &Checkpoint, parts: &Parts) -> Result<bool, StoreError> {
+        let Some(recipe) = self.context.store.recipe(before.recipe)? else {
+            return Ok(false);
+        };
+        let now = (&self.component.recipe, parts);
+        let changes = fingerprint::changes(now, (&recipe, &before.parts));
+        Ok(changes == [Change::Output])
+    }
+
+    fn keep(&self, kept: Kept, path: String, content: Digest) -> Ended {
+        let author = self.checkpoint.and_then(|point| point.author);
+        self.context.meter.file_kept(kept, author);
+        self.context.repeated.succeeded(&self.component.name);
+        let end = match kept {
+            Kept::UpToDate | Kept::Accepted | Kept::FromModel => TaskEnd::Kept,
+            Kept::Edited => {
+                self.context
+                    .meter
+                    .tell(Event::Edited { path: path.clone() });
+                TaskEnd::Edited
+            }
+        };
+        Ended::Ready {
+            ready: Ready {
+                path,
+                content,
+                text: None,
+            },
+            end,
+            by_stand_in: false,
+            written: None,
+        }
+    }
+}
+
+/// A task that runs.
+struct Attempt<'a> {
+    task: &'a Task<'a>,
+    fingerprint: Digest,
+    parts: Parts,
+    generation: u32,
+    path: String,
+}
+
+/// What was spent on it so far.
+#[derive(Default)]
+struct Spent {
+    executions: u32,
+    calls: u32,
+    usage: Usage,
+    micros: u64,
+    cpu: Duration,
+    model: Option<String>,
+    /// Whether the offline stand-in gave one of the answers.
+    by_stand_in: bool,
+    /// Whether the last answer was cut off.
+    is_cut_off: bool,
+}
+
+impl Spent {
+    fn told(&mut self, answer: &Answer) {
+        self.calls += 1;
+        self.is_cut_off = false;
+        if let Answer::Completion(completion) = answer {
+            self.usage += completion.usage;
+            self.by_stand_in |= completion.model == offline::NAME;
+            self.model = Some(completion.model.clone());
+            self.is_cut_off = completion.stop == StopReason::Length;
+        }
+    }
+
+    /// Who wrote what comes of it.
+    fn author(&self) -> Author {
+        match &self.model {
+            _ if self.by_stand_in => Author::StandIn,
+            Some(_) => Author::Model,
+            None => Author::Component,
+        }
+    }
+
+    /// Why nothing more may be asked, if so.
+    fn fault(&self, limits: &Limits) -> Option<String> {
+        let tokens = self.usage.input_tokens + self.usage.output_tokens;
+        if limits.tokens.is_some_and(|most| tokens >= most) {
+            return Some(format!(
+                "it has used {tokens} tokens, and wants to ask more"
+            ));
+        }
+        if limits.cost.is_some_and(|most| self.micros >= most) {
+            let dollars = self.micros as f64 / 1e6;
+            return Some(format!("it has cost ${dollars:.4}, and wants to ask more"));
+        }
+        None
+    }
+}
+
+/// Why a task does not end with an artifact.
+enum Stop {
+    Failed {
+        class: FailureClass,
+        cause: String,
+    },
+    Interrupted,
+    /// Its component is held.
+    Held,
+    Store(StoreError),
+}
+
+impl From<TaskFailure> for Stop {
+    fn from(failure: TaskFailure) -> Self {
+        let TaskFailure { class, cause } = failure;
+        Stop::Failed { class, cause }
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Stop::Store(error)
+    }
+}
+
+impl Attempt<'_> {
+    /// Runs it for a reason; `found` is the hash of the file that lies there.
+    async fn run(
+        &self,
+        reason: Reason,
+        found: Option<Digest>,
+        texts: Result<Texts<'_>, TaskFailure>,
+    ) -> Result<Ended, StoreError> {
+        let context = self.task.context;
+        let mut spent = Spent::default();
+        let result = match texts {
+            Ok(texts) => self.execute(&texts, &mut spent).await,
+            Err(failure) => Err(failure.into()),
+        };
+        if matches!(result, Ok(_) | Err(Stop::Failed { .. })) {
+            let component = &self.task.component.name;
+            context
+                .meter
+                .attempt_ended(component, spent.calls, spent.micros);
+        }
+        match result {
+            Ok(text) => {
+                context.repeated.succeeded(&self.task.component.name);
+                let text: Arc<str> = text.into();
+                let made = Digest::of(text.as_bytes());
+                if let Some(found) = found.filter(|found| *found != made) {
+                    if let Some(kept) = self.stays(reason, &text, &spent) {
+                        return Ok(self.task.keep(kept, self.path.clone(), found));
+                    }
+                    if reason == Reason::FileEdited {
+                        Box::pin(self.save_edit()).await?;
+                    }
+                }
+                let by_stand_in = spent.by_stand_in;
+                let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
+                let write = context.output.write(Some(Arc::clone(&text)), checkpoint);
+                let written = Box::pin(write).await;
+                let ready = Ready {
+                    path: self.path.clone(),
+                    content: made,
+                    text: Some(text),
+                };
+                Ok(Ended::Ready {
+                    ready,
+                    end: TaskEnd::Made,
+                    by_stand_in,
+                    written: Some(written),
+                })
+            }
+            Err(Stop::Failed { class, cause }) => {
+                let parked = class.is_transient();
+                if context.interrupt.is_thrown() && parked {
+                    return Ok(Ended::Interrupted);
+                }
+                let again = if parked { Again::Soon } else { Again::Rerun };
+                self.task.failed(class, &cause, again);
+                if !parked {
+                    self.task.note_failure(class, &cause, spent.calls > 0);
+                }
+                let outcome = LastOutcome::Failed(class);
+                let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
+                let written = Box::pin(context.output.write(None, checkpoint)).await;
+                Ok(Ended::Failed {
+                    class,
+                    parked,
+                    written: Some(written),
+                })
+            }
+            Err(Stop::Interrupted) => Ok(Ended::Interrupted),
+            Err(Stop::Held) => Ok(Ended::HeldBack),
+            Err(Stop::Store(error)) => Err(error),
+        }
+    }
+
+    /// Whether the file that lies there is kept, now that it is known what would take its place.
+    fn stays(&self, reason: Reason, text: &str, spent: &Spent) -> Option<Kept> {
+        let judge = &self.task.context.judge;
+        let before = self.task.checkpoint;
+        let author = before
+            .filter(|point| point.path == self.path)
+            .and_then(|point| point.author);
+        if reason == Reason::Unclear && !judge.is_half_written(&self.path, text) {
+            // Not a half-finished write of this text: a person's edit.
+            return Some(Kept::Edited);
+        }
+        // The stand-in answered where a real model could not.
+        let is_lost = spent.by_stand_in && author == Some(Author::Model);
+        (is_lost && reason != Reason::Unclear && !judge.rules.stand_in_replaces)
+            .then_some(Kept::FromModel)
+    }
+
+    /// Keeps the text of the edit that is about to be replaced.
+    async fn save_edit(&self) -> Result<(), StoreError> {
+        let context = self.task.context;
+        let file = context.judge.output_root.join(&self.path);
+        match fs::read(&file) {
+            Ok(text) => context.store.keep_edit(&self.id(), &self.path, text).await,
+            // It went away since, so there is nothing to keep.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Suspend by replay.
+    async fn execute(&self, texts: &Texts<'_>, spent: &mut Spent) -> Result<String, Stop> {
+        let Task {
+            context,
+            component,
+            record,
+            checkpoint,
+            ..
+        } = *self.task;
+        let id = self.id();
+        if checkpoint.is_some_and(|point| point.generation < self.generation) {
+            // Durable before anything is asked, or a crash would ask in the old generation again; and due,
+            // or the run after the crash would raise it once more.
+            let cause = checkpoint.and_then(|point| point.cause.clone());
+            let raised = self.checkpoint(LastOutcome::Due, cause, false, Spent::default());
+            let store = &context.store;
+            Box::pin(store.complete(context.indexed.id, context.run, vec![raised])).await?;
+        }
+        let keys = component.parameters.as_ref().map(|parameters| {
+            Arc::new(KeyContext {
+                parameters: parameters.clone(),
+                generation: self.generation,
+            })
+        });
+        let transcript: Vec<Answered> = match keys {
+            // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
+            Some(_) if checkpoint.is_some() => context
+                .store
+                .transcript(&id, self.fingerprint, self.generation)?
+                .into_iter()
+                .map(|(key, answer)| Answered {
+                    key,
+                    answer,
+                    request: None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut known = transcript.into_iter();
+        let mut answers: Vec<Answered> = Vec::new();
+        let mut seen = 0;
+        loop {
+            // Nothing new is begun, but what was paid for is made use of: nothing more can be asked anyway.
+            if spent.executions == 0 && context.interrupt.is_thrown() {
+                return Err(Stop::Interrupted);
+            }
+            step::count(&mut spent.executions, &component.limits)?;
+            let limits = component.limits;
+            let left = limits.task_cpu.saturating_sub(spent.cpu);
+            if left.is_zero() {
+                return Err(Stop::Failed {
+                    class: FailureClass::Limit,
+                    cause: format!(
+                        "its executions used more than {} ms of CPU time together",
+                        limits.task_cpu.as_millis()
+                    ),
+                });
+            }
+            let execution = Execution {
+                // Built for each execution, so that a task that waits for an answer holds no copy of its record.
+                input: Arc::new(
+                    context
+                        .judge
+                        .input(component, record, &UpstreamText::of(texts)),
+                ),
+                context: keys.clone(),
+                answers: answers.clone(),
+                limits: Limits {
+                    cpu: limits.cpu.min(left),
+                    ..limits
+                },
+            };
+            let plugin = Arc::clone(&component.plugin);
+            let span = tracing::debug_span!("execution", number = spent.executions);
+            let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
+            let Executed { outcome, log, cpu } =
+                context.pool.run(run).await.map_err(|lost| Stop::Failed {
+                    class: FailureClass::Trap,
+                    cause: lost.to_string(),
+                })?;
+            spent.cpu += cpu;
+            print_new(&log, &mut seen, &component.name, &record.id);
+            match step::step(outcome, component.media_type, &answers) {
+                Step::Made(text) => return Ok(text),
+                Step::Failed(failure) => return Err(self.advised(failure, spent).into()),
+                Step::Asks(mut questions) => {
+                    // Answers of before are told one execution after the other, too: so a task that goes on
+                    // takes as many executions as one that was never interrupted, and keeps the same limit.
+                    let mut told: Vec<Answered> = known.by_ref().take(questions.len()).collect();
+                    questions.drain(..told.len());
+                    if !questions.is_empty() {
+                        if let Some(cause) = spent.fault(&limits) {
+                            return Err(Stop::Failed {
+                                class: FailureClass::Limit,
+                                cause,
+                            });
+                        }
+                        told.extend(self.ask(id.clone(), questions, spent).await?);
+                    }
+                    told.iter()
+                        .for_each(|answered| spent.told(&answered.answer));
+                    answers.extend(told);
+                }
+            }
+        }
+    }
+
+    /// Gets the answers to all questions at once; those that came are kept if another fails.
+    async fn ask(
+        &self,
+        id: TaskId,
+        questions: Vec<Question>,
+        spent: &mut Spent,
+    ) -> Result<Vec<Answered>, Stop> {
+        let Task {
+            context, component, ..
+        } = *self.task;
+        let Some(parameters) = &component.parameters else {
+            return Ok(Vec::new());
+        };
+        let calls = questions.iter().map(|question| async {
+            let mut billed = Vec::new();
+            let (key, request) = (question.key, &question.request);
+            let caller = Caller {
+                component: &component.name,
+                place: self.task.place,
+                cancelled: context.repeated.held(&component.name),
+            };
+            let gateway = &context.gateway;
+            let result = gateway
+                .answer(parameters, key, request, caller, &mut billed)
+                .await;
+            (result, billed)
+        });
+        let (results, billed): (Vec<_>, Vec<Vec<Billed>>) =
+            join_all(calls).await.into_iter().unzip();
+        let billed = billed.concat();
+        // Boxed, as is what follows the answers: the many tasks that wait for them have no room for it.
+        if !billed.is_empty() {
+            Box::pin(self.bill(&id, billed, spent)).await?;
+        }
+        let mut entries = Vec::with_capacity(questions.len());
+        let mut told = Vec::with_capacity(questions.len());
+        for (question, result) in questions.into_iter().zip(results) {
+            let (completion, answer, cost) = result.map_err(|error| match error {
+                GatewayError::Call(error) if error.class == FailureClass::Budget => {
+                    context.spent_all();
+                    Stop::Interrupted
+                }
+                GatewayError::Call(_) if self.task.is_held() => Stop::Held,
+                GatewayError::Call(error) => Stop::Failed {
+                    class: error.class,
+                    cause: error.message,
+                },
+                GatewayError::Journal(error) => Stop::Store(error),
+            })?;
+            spent.micros += cost;
+            entries.push((question.position, completion));
+            let request = Some(question.request);
+            told.push(Answered {
+                key: question.key,
+                answer,
+                request,
+            });
+        }
+        let store = &context.store;
+        let append = store.append_transcript(id, self.fingerprint, self.generation, entries);
+        Box::pin(append).await?;
+        Ok(told)
+    }
+
+    /// The same failure, with what to do where answers were cut off.
+    fn advised(&self, failure: TaskFailure, spent: &Spent) -> TaskFailure {
+        let Task {
+            context, component, ..
+        } = self.task;
+        let advice = component
+            .parameters
+            .as_ref()
+            .and_then(|parameters| context.gateway.advice_on_cap(parameters))
+            .filter(|_| spent.is_cut_off && failure.class == FailureClass::InvalidOutput);
+        match advice {
+            Some(advice) => TaskFailure {
+                cause: format!("{} ({advice})", failure.cause),
+                ..failure
+            },
+            None => failure,
+        }
+    }
+
+    /// Books tries that were billed and brought no answer.
+    async fn bill(
+        &self,
+        id: &TaskId,
+        billed: Vec<Billed>,
+        spent: &mut Spent,
+    ) -> Result<(), StoreError> {
+        for unused in &billed {
+            spent.usage += unused.usage;
+            spent.micros += unused.micros.unwrap_or(0);
+        }
+        let store = &self.task.context.store;
+        store
+            .bill(id.clone(), self.fingerprint, self.generation, billed)
+            .await
+    }
+
+    fn id(&self) -> TaskId {
+        TaskId {
+            dataset: self.task.context.indexed.id,
+            record: self.task.record.id.clone(),
+            component: self.task.component.name.clone(),
+        }
+    }
+
+    fn checkpoint(
+        &self,
+        outcome: LastOutcome,
+        cause: Option<String>,
+        parked: bool,
+        spent: Spent,
+    ) -> Checkpoint {
+        let before = self.task.checkpoint;
+        let attempts = match (outcome, before) {
+            (LastOutcome::Done, _) | (_, None) => 0,
+            (LastOutcome::Failed(class), Some(point)) => {
+                let same = matches!(point.outcome, LastOutcome::Due)
+                    || point.outcome == LastOutcome::Failed(class);
+                if same && point.fingerprint == self.fingerprint {
+                    point.attempts
+                } else {
+                    0
+                }
+            }
+            (_, Some(point)) => point.attempts,
+        };
+        let author = spent.author();
+        let point = Checkpoint {
+            record: self.task.record.id.clone(),
+            component: self.task.component.name.clone(),
+            outcome,
+            cause,
+            parked,
+            attempts: match outcome {
+                LastOutcome::Failed(_) => attempts.saturating_add(1),
+                _ => attempts,
+            },
+            generation: self.generation,
+            fingerprint: self.fingerprint,
+            recipe: self.task.context.recipe(self.task.component),
+            seen: self.task.seen,
+            parts: self.parts.clone(),
+            path: self.path.clone(),
+            file: None,
+            content: None,
+            author: None,
+            left: None,
+            model: spent.model,
+            executions: spent.executions,
+            calls: spent.calls,
+            usage: spent.usage,
+        }
+        .keep_file(before);
+        match outcome {
+            LastOutcome::Done => Checkpoint {
+                author: Some(author),
+                ..point
+            },
+            _ => point,
+        }
+    }
+}
+
+/// Prints what was logged beyond the replayed prefix.
+fn print_new(log: &[LogLine], seen: &mut usize, component: &str, record: &str) {
+    for line in log.iter().skip(*seen) {
+        match line.level {
+            tracing::Level::ERROR => tracing::error!(component, record, "{}", line.message),
+            tracing::Level::WARN => tracing::warn!(component, record, "{}", line.message),
+            tracing::Level::INFO => tracing::info!(component, record, "{}", line.message),
+            _ => tracing::debug!(component, record, "{}", line.message),
+        }
+    }
+    *seen = log.len().max(*seen);
+}

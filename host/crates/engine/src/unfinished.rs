@@ -1,0 +1,189 @@
+//! Files that are being put in their places while their checkpoints are not durable yet, noted beside the state. A
+//! host that is killed between the two leaves files that no checkpoint knows; the note tells that batchgen
+//! wrote them, and not a person.
+//!
+//! The note is not synced. It outlives the process, but not for certain the machine: so it names the boot that it was
+//! written in, and after another one it is not relied on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::process::boot;
+use store::{Store, StoreError};
+use types::digest::Digest;
+
+/// Path of a file below the output directory, and hash of its text.
+type Placed = (String, Digest);
+
+#[derive(Default, Serialize, Deserialize)]
+struct Note {
+    /// The boot that it was written in, where it is the whole truth in that.
+    boot: Option<String>,
+    files: BTreeSet<Placed>,
+}
+
+/// What runs before left unfinished.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    /// The files that no checkpoint may know.
+    pub files: BTreeSet<Placed>,
+    /// Whether there are no others.
+    is_whole: bool,
+}
+
+impl Left {
+    /// By the note of the state in this file. One that cannot be read tells of nothing.
+    pub fn by(state: &Path) -> Left {
+        let note: Note = fs::read(note_of(state))
+            .ok()
+            .and_then(|note| serde_json::from_slice(&note).ok())
+            .unwrap_or_default();
+        Left {
+            is_whole: note.boot.is_some() && note.boot == boot(),
+            files: note.files,
+        }
+    }
+
+    /// Whether a file that is neither as its checkpoint says nor among these was edited by a person: after an end in
+    /// order, and after one that the note outlived.
+    pub fn is_certain(&self, ended_in_order: bool) -> bool {
+        ended_in_order || self.is_whole
+    }
+}
+
+/// Whether every file that is not as its checkpoint says was edited by a person, or is known to be a killed run's.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
+    Ok(Left::by(store.file()).is_certain(store.runs_are_settled()?))
+}
+
+/// The note of one run.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    path: PathBuf,
+    boot: Option<String>,
+    /// What earlier runs left, or this one could not finish, until it is made anew.
+    left: BTreeSet<Placed>,
+}
+
+impl Unfinished {
+    /// Begins the note of a run; `is_certain` as [`Left::is_certain`] had it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn start(state: &Path, left: Left, is_certain: bool) -> io::Result<Unfinished> {
+        let unfinished = Unfinished {
+            path: note_of(state),
+            boot: boot().filter(|_| is_certain),
+            left: left.files,
+        };
+        unfinished.note(&[])?;
+        Ok(unfinished)
+    }
+
+    /// Notes files that are about to be put in their places, instead of those before.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub fn note(&self, files: &[Placed]) -> io::Result<()> {
+        let note = Note {
+            boot: self.boot.clone(),
+            files: self.left.iter().chain(files).cloned().collect(),
+        };
+        // Renamed, so that a kill leaves the one or the other.
+        let temporary = self.path.with_extension("unfinished.tmp");
+        fs::write(&temporary, serde_json::to_vec(&note)?)?;
+        fs::rename(&temporary, &self.path)
+    }
+
+    /// This file may be in its place, and has no checkpoint: it stays noted.
+    pub fn leave(&mut self, path: &str, content: Digest) {
+        self.left.insert((path.to_owned(), content));
+    }
+
+    /// Files that stay noted until they have their checkpoints.
+    pub fn left(&self) -> BTreeSet<String> {
+        self.left.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// These files have their checkpoints.
+    pub fn finished(&mut self, paths: &BTreeSet<String>) {
+        self.left.retain(|(path, _)| !paths.contains(path));
+    }
+
+    /// All files of this run have their checkpoints. The note stays: a host may be killed before it begins one.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub fn end(&self) -> io::Result<()> {
+        self.note(&[])
+    }
+
+    /// Where the note lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn note_of(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".unfinished");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, text: &str) -> Placed {
+        (path.to_owned(), Digest::of(text.as_bytes()))
+    }
+
+    #[test]
+    fn what_is_left_stays_noted_until_it_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state.db");
+        assert!(Left::by(&state).files.is_empty());
+        let left = Left {
+            files: BTreeSet::from([file("a", "before")]),
+            is_whole: true,
+        };
+        let mut note = Unfinished::start(&state, left.clone(), true).unwrap();
+        assert_eq!(Left::by(&state).files, left.files);
+        note.note(&[file("a", "now")]).unwrap();
+        let both = BTreeSet::from([file("a", "before"), file("a", "now")]);
+        assert_eq!(Left::by(&state).files, both, "either may lie there");
+        note.end().unwrap();
+        assert_eq!(Left::by(&state).files, left.files, "it was not made anew");
+        note.finished(&note.left());
+        note.note(&[file("b", "b")]).unwrap();
+        assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
+        note.end().unwrap();
+        assert!(Left::by(&state).files.is_empty());
+        note.leave("b", Digest::of(b"b"));
+        note.note(&[]).unwrap();
+        assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
+    }
+
+    #[test]
+    fn only_a_note_of_this_boot_is_relied_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state.db");
+        assert!(!Left::by(&state).is_certain(false), "there is none");
+        assert!(Left::by(&state).is_certain(true));
+        Unfinished::start(&state, Left::default(), true).unwrap();
+        assert_eq!(Left::by(&state).is_certain(false), boot().is_some());
+        Unfinished::start(&state, Left::default(), false).unwrap();
+        assert!(!Left::by(&state).is_certain(false), "nor was it before");
+        fs::write(note_of(&state), r#"{"boot": "another", "files": []}"#).unwrap();
+        assert!(!Left::by(&state).is_certain(false));
+        fs::write(note_of(&state), r#"{"boot": "cut o"#).unwrap();
+        assert!(!Left::by(&state).is_certain(false));
+    }
+}

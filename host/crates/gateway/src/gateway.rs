@@ -1,0 +1,215 @@
+//! The gateway: from a question to a durable answer. What is in the journal is not asked again; equal
+//! questions of different tasks share one call; what comes back is on disk before anybody sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::{Billed, CallError, GatewayError};
+use super::journal::{Begin, Journal, Provenance};
+use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::key::Parameters;
+use types::request::{Answer, CompletionRequest};
+
+/// Lanes by the model that is asked for, and the journal behind them.
+pub struct Gateway<J> {
+    journal: J,
+    chains: BTreeMap<String, Chain>,
+    observer: Arc<dyn Observer>,
+}
+
+/// The lanes that may answer for one model: its own first, then those that it falls back to.
+#[derive(Clone)]
+pub struct Chain {
+    /// In the order in which they are asked.
+    pub lanes: Vec<Arc<Lane>>,
+    /// For what the next one is asked.
+    pub fall_back_on: Vec<FailureClass>,
+}
+
+/// Whose turn it is to ask a question.
+enum Claimed<Claim> {
+    /// Nobody's: it is answered.
+    Answered(i64, Answer),
+    /// The caller's.
+    Ours(Claim),
+}
+
+impl<J: Journal> Gateway<J> {
+    /// A gateway over chains of lanes by `provider/model`.
+    pub fn new(
+        journal: J,
+        chains: BTreeMap<String, Chain>,
+        observer: Arc<dyn Observer>,
+    ) -> Gateway<J> {
+        Gateway {
+            journal,
+            chains,
+            observer,
+        }
+    }
+
+    /// The answer to a question, its number in the journal and what it cost just now, in micro-dollars: nothing where it
+    /// was there already or has no price. Tries that were billed and brought no answer are added to `billed`.
+    ///
+    /// # Errors
+    /// When every lane gave up, or the journal failed: nothing was answered then.
+    pub async fn answer(
+        &self,
+        parameters: &Parameters,
+        key: Digest,
+        request: &CompletionRequest,
+        caller: Caller<'_>,
+        billed: &mut Vec<Billed>,
+    ) -> Result<(i64, Answer, u64), GatewayError<J::Error>> {
+        let claim = match self.claim(key).await? {
+            Claimed::Answered(id, answer) => {
+                self.observer.journaled();
+                return Ok((id, answer, 0));
+            }
+            Claimed::Ours(claim) => claim,
+        };
+        let asker = Asker {
+            caller,
+            seed: key.seed(),
+            patient: true,
+        };
+        let (lane, obtained) = self.obtain(parameters, request, &asker, billed).await?;
+        // Boxed, so that a call that waits for its answer has no room for what follows.
+        Box::pin(self.keep(claim, lane, obtained)).await
+    }
+
+    /// Makes an answer durable, with what its lane has learned.
+    async fn keep(
+        &self,
+        claim: J::Claim,
+        lane: &Lane,
+        obtained: Obtained,
+    ) -> Result<(i64, Answer, u64), GatewayError<J::Error>> {
+        self.keep_lessons(lane).await?;
+        let provenance = Provenance {
+            provider: lane.provider().to_owned(),
+            lane: lane.model().to_owned(),
+            model: obtained.model,
+            usage: obtained.usage,
+            micros: obtained.micros,
+            tries: obtained.tries,
+            took: obtained.took,
+        };
+        let id = self
+            .journal
+            .record(claim, &obtained.answer, &provenance)
+            .await
+            .map_err(GatewayError::Journal)?;
+        Ok((id, obtained.answer, obtained.micros.unwrap_or(0)))
+    }
+
+    /// The answer to a question, or the right to ask it, for which others are waited for that have it.
+    async fn claim(&self, key: Digest) -> Result<Claimed<J::Claim>, GatewayError<J::Error>> {
+        loop {
+            match self.journal.begin(key).map_err(GatewayError::Journal)? {
+                Begin::Have(id, answer) => return Ok(Claimed::Answered(id, answer)),
+                Begin::Go(claim) => return Ok(Claimed::Ours(claim)),
+                // It ends when the one that asks has recorded the answer or given up: look again.
+                Begin::Wait(woken) => {
+                    let _ = woken.await;
+                }
+            }
+        }
+    }
+
+    /// Asks lane after lane, as far as what went wrong is something that another may do better.
+    async fn obtain(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        asker: &Asker<'_>,
+        billed: &mut Vec<Billed>,
+    ) -> Result<(&Arc<Lane>, Obtained), CallError> {
+        let none = || {
+            CallError::new(
+                FailureClass::NotFound,
+                format!("no lane leads to the model `{}`", parameters.model),
+            )
+        };
+        let chain = self.chains.get(&parameters.model).ok_or_else(none)?;
+        for (place, lane) in chain.lanes.iter().enumerate() {
+            let is_last = place + 1 == chain.lanes.len();
+            let asker = Asker {
+                patient: is_last,
+                ..*asker
+            };
+            let result = lane.obtain(parameters, request, &asker, billed).await;
+            let class = match &result {
+                Err(error) => Some(error.class),
+                Ok(obtained) => match obtained.answer {
+                    Answer::Completion(_) => None,
+                    Answer::ContentFiltered(_) => Some(FailureClass::ContentFilter),
+                    Answer::ContextTooLong(_) => Some(FailureClass::Context),
+                },
+            };
+            let goes_on = class.is_some_and(|class| chain.fall_back_on.contains(&class));
+            if is_last || !goes_on {
+                return result.map(|obtained| (lane, obtained));
+            }
+        }
+        Err(none())
+    }
+
+    /// The record with this place in the run has ended, and asks nothing more.
+    pub fn record_ended(&self, place: u64) {
+        // All lanes share one budget.
+        if let Some(lane) = self.chains.values().flat_map(|chain| &chain.lanes).next() {
+            lane.record_ended(place);
+        }
+    }
+
+    /// Tells and keeps what a lane has learned, once it has proved itself.
+    async fn keep_lessons(&self, lane: &Lane) -> Result<(), GatewayError<J::Error>> {
+        let Some((learned, told)) = lane.news() else {
+            return Ok(());
+        };
+        for what in told {
+            self.observer.learned(lane.model(), &what);
+        }
+        let (model, manner) = (lane.model(), lane.manner());
+        self.journal
+            .keep_lessons(model, manner, &learned)
+            .await
+            .map_err(GatewayError::Journal)
+    }
+
+    /// What a person does about answers of a model that are cut off at this cap.
+    pub fn advice_on_cap(&self, parameters: &Parameters) -> Option<String> {
+        let lane = self.chains.get(&parameters.model)?.lanes.first()?;
+        Some(lane.advice_on_cap(parameters.max_output_tokens))
+    }
+
+    /// Why nothing can be had any more for a model that is asked for, if so.
+    pub fn refusal(&self) -> Option<CallError> {
+        self.chains.values().find_map(Chain::refusal)
+    }
+
+    /// Whether there are models, and nothing can be had for any of them.
+    pub fn all_refused(&self) -> bool {
+        !self.chains.is_empty() && self.chains.values().all(|chain| chain.refusal().is_some())
+    }
+
+    /// What the lanes are doing, each once.
+    pub fn view(&self) -> Vec<LaneView> {
+        let lanes = self.chains.values().flat_map(|chain| &chain.lanes);
+        let views: BTreeMap<&str, LaneView> =
+            lanes.map(|lane| (lane.model(), lane.view())).collect();
+        views.into_values().collect()
+    }
+}
+
+impl Chain {
+    /// Why no lane of it can bring anything any more: what the first says.
+    fn refusal(&self) -> Option<CallError> {
+        let refusals: Option<Vec<CallError>> =
+            self.lanes.iter().map(|lane| lane.refusal()).collect();
+        refusals?.into_iter().next()
+    }
+}

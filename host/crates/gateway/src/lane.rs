@@ -1,0 +1,722 @@
+//! A lane: one model of one provider under one key, the unit of limits, retries and breaker. It brings
+//! answers that can be used, or one error that says why not. No permit is held during a back-off.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use super::back_off::BackOff;
+use super::error::{Billed, CallError, Unusable};
+use super::learned::{Adaptations, Learned, Lessons, Refused};
+use super::provider::{Call, Finish, Provider, RawAnswer};
+use super::purse::{Purse, Reservation, Reserved};
+use super::streak::Streak;
+use super::turnstile::{Asked, Outcome, Permit, Settings, Turnstile};
+use crate::limits::retry::{Failure, RetryPolicy};
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::key::Parameters;
+use types::limit::{Limit, Size};
+use types::render;
+use types::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
+
+pub use super::lane_view::{Held, LaneView};
+pub use super::turnstile::Wait;
+
+/// Failures in a row, over all calls of the lane, that open its breaker.
+const BREAKER: u32 = 10;
+
+/// How a lane behaves.
+#[derive(Clone, Debug)]
+pub struct LaneSettings {
+    /// Its limits.
+    pub limits: Vec<Limit>,
+    /// Requests at once; found out where absent.
+    pub concurrency: Option<u64>,
+    /// When it tries again.
+    pub retry: RetryPolicy,
+    /// Nothing for so long is a failure.
+    pub idle_timeout: Duration,
+    /// How long the provider may be down before calls fail.
+    pub patience: Duration,
+    /// Whether the lane is known to work; otherwise only a handful of calls is sent until one is accepted.
+    pub is_proven: bool,
+}
+
+/// What one call took, for the statistics.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// Tokens billed.
+    pub usage: Usage,
+    /// Millionths of a dollar, where the price is known.
+    pub micros: Option<u64>,
+    /// Whether it was a retry or a repair: what a first attempt would not have taken.
+    pub again: bool,
+}
+
+/// Is told what happens on a lane, for the statistics.
+pub trait Observer: Send + Sync {
+    /// A provider answered a question of this component, or billed what it did not answer.
+    fn call_ended(&self, component: &str, spent: Spent);
+    /// A try failed.
+    fn try_failed(&self, model: &str, error: &CallError);
+    /// An answer was in the journal.
+    fn journaled(&self);
+    /// A lane learned something of how its model wants to be asked.
+    fn learned(&self, model: &str, what: &str);
+}
+
+/// A usable answer and what it took.
+#[derive(Clone, Debug)]
+pub struct Obtained {
+    /// What the component may see.
+    pub answer: Answer,
+    /// Model that answered.
+    pub model: String,
+    /// Tokens of all tries.
+    pub usage: Usage,
+    /// Millionths of a dollar of all tries, where the price is known.
+    pub micros: Option<u64>,
+    /// Tries, the last included.
+    pub tries: u32,
+    /// How long these took together, without the waits between them.
+    pub took: Duration,
+}
+
+/// For whom a question is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Name of the component, for the statistics.
+    pub component: &'a str,
+    /// Place of the record in the run: questions of earlier records go first.
+    pub place: u64,
+    /// Once it is true, no call begins any more.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// For whom.
+    pub caller: Caller<'a>,
+    /// A number that depends on the question alone.
+    pub seed: u64,
+    /// Waits while the provider is down; an impatient one has another lane to go to.
+    pub patient: bool,
+}
+
+/// One lane.
+pub struct Lane {
+    model: String,
+    provider: Arc<dyn Provider>,
+    settings: LaneSettings,
+    turnstile: Turnstile,
+    back_off: BackOff,
+    purse: Purse,
+    observer: Arc<dyn Observer>,
+    closing: watch::Receiver<bool>,
+    lessons: Lessons,
+    manner: Digest,
+    streak: Streak,
+}
+
+/// What is asked, and with which cap.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    request: &'a CompletionRequest,
+    temperature: f64,
+    cap: u32,
+}
+
+/// What the tries of one question took so far.
+#[derive(Default)]
+struct Tally {
+    usage: Usage,
+    micros: Option<u64>,
+    tries: u32,
+    billed: Vec<Billed>,
+    took: Duration,
+}
+
+impl Lane {
+    /// A lane to `model`, named as `provider/model`. Once `closing` is true no call begins any more;
+    /// what is being answered is still waited for, since it is paid for.
+    pub fn new(
+        model: String,
+        provider: Arc<dyn Provider>,
+        settings: LaneSettings,
+        purse: Purse,
+        observer: Arc<dyn Observer>,
+        closing: watch::Receiver<bool>,
+    ) -> Lane {
+        Lane {
+            turnstile: Turnstile::new(&Settings {
+                limits: settings.limits.clone(),
+                concurrency: settings.concurrency,
+                breaker: BREAKER,
+                patience: settings.patience,
+                is_proven: settings.is_proven,
+            }),
+            model,
+            provider,
+            settings,
+            back_off: BackOff::default(),
+            purse,
+            observer,
+            closing,
+            lessons: Lessons::default(),
+            manner: Digest::of(b""),
+            streak: Streak::default(),
+        }
+    }
+
+    /// The same lane, that goes on from what it learned before this process began. `manner` is a hash of how it is
+    /// configured to ask.
+    pub fn with_lessons(self, learned: Learned, manner: Digest) -> Lane {
+        Lane {
+            lessons: Lessons::new(learned),
+            manner,
+            ..self
+        }
+    }
+
+    /// A hash of how it is configured to ask.
+    pub fn manner(&self) -> Digest {
+        self.manner
+    }
+
+    /// What a person does about answers that are cut off at this cap.
+    pub fn advice_on_cap(&self, configured: u32) -> String {
+        self.lessons.advice(configured)
+    }
+
+    /// `provider/model`.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Name of the provider.
+    pub fn provider(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// Books what the lane used before this process began, the oldest first.
+    pub fn remember(&self, ago: Duration, requests: u64, tokens: Size) {
+        self.turnstile.remember(ago, requests, tokens);
+    }
+
+    /// Books as many calls of this size as may have been under way when an earlier process was killed: of those
+    /// nothing was recorded, and the provider counted them.
+    pub fn assume_under_way(&self, size: Size) {
+        if let Some(most) = self.settings.concurrency.filter(|most| *most < u64::MAX) {
+            self.turnstile.assume(most, size);
+        }
+    }
+
+    /// The limits that were told, and the requests at once.
+    pub fn told(&self) -> (&[Limit], Option<u64>) {
+        (&self.settings.limits, self.settings.concurrency)
+    }
+
+    /// What it is doing.
+    pub fn view(&self) -> LaneView {
+        let view = self.turnstile.view();
+        let (backing_off, next_try) = self.back_off.view();
+        LaneView {
+            model: self.model.clone(),
+            in_flight: view.in_flight,
+            allowed: view.allowed,
+            waiting: view.waiting,
+            wait: view.wait,
+            backing_off,
+            next_try,
+            limits: view
+                .uses
+                .iter()
+                .map(|used| {
+                    let limit = used.limit;
+                    let words = format!("{}/{}", limit.amount.as_str(), limit.per());
+                    (used.used, limit.most, words)
+                })
+                .collect(),
+            breaker: view.breaker,
+            down: view.down,
+            held: view.held_most.map(|(hold, seconds)| Held {
+                reason: hold.to_string(),
+                seconds,
+                setting: hold.setting(),
+            }),
+        }
+    }
+
+    /// Why nothing can be had from the lane any more, if so: it stopped, or was down for too long.
+    pub fn refusal(&self) -> Option<CallError> {
+        let (class, cause) = self.turnstile.refusal()?;
+        Some(CallError::new(class, cause))
+    }
+
+    /// Gets an answer, with retries. One that was cut off is asked for with a larger cap, as far as the model allows.
+    /// Where there is none, the tries that were billed are added to `billed`.
+    ///
+    /// # Errors
+    /// When nothing that may be tried brought a usable answer.
+    pub async fn obtain(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        asker: &Asker<'_>,
+        billed: &mut Vec<Billed>,
+    ) -> Result<Obtained, CallError> {
+        let mut tally = Tally::default();
+        let result = self.grown(parameters, request, asker, &mut tally).await;
+        let (answer, model) = match result {
+            Ok(raw) => {
+                let model = raw.model.clone();
+                (judged(raw, tally.usage), model)
+            }
+            Err(error) => {
+                let answer = match error.class {
+                    FailureClass::ContentFilter => Answer::ContentFiltered(error.message),
+                    FailureClass::Context => Answer::ContextTooLong(error.message),
+                    _ => {
+                        billed.append(&mut tally.billed);
+                        return Err(CallError {
+                            usage: tally.usage,
+                            ..error
+                        });
+                    }
+                };
+                (answer, self.model.clone())
+            }
+        };
+        Ok(Obtained {
+            answer,
+            model,
+            usage: tally.usage,
+            micros: tally.micros,
+            tries: tally.tries,
+            took: tally.took,
+        })
+    }
+
+    /// An answer, with as large a cap as it takes.
+    async fn grown(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        asker: &Asker<'_>,
+        tally: &mut Tally,
+    ) -> Result<RawAnswer, CallError> {
+        let configured = parameters.max_output_tokens;
+        let mut cap = self.lessons.first_cap(configured, || request.digest())?;
+        // The longest answer that was cut off, and at which cap. Boxed, since a call that waits has room for it.
+        let mut cut: Option<Box<(RawAnswer, u32)>> = None;
+        loop {
+            let question = Question {
+                temperature: parameters.temperature,
+                cap,
+                request,
+            };
+            match self.retried(question, asker, tally).await {
+                Ok(raw) if raw.finish == Finish::Length => {
+                    let next = self.lessons.cut_off(configured, cap, request.digest());
+                    let before = cut.take().filter(|_| raw.text.trim().is_empty());
+                    let longest = before.unwrap_or_else(|| Box::new((raw, cap)));
+                    match next {
+                        Some(next) => {
+                            cut = Some(longest);
+                            cap = next;
+                        }
+                        None => return self.cut_off(*longest, configured),
+                    }
+                }
+                Ok(raw) => {
+                    self.lessons.whole_at(configured, cap);
+                    return Ok(raw);
+                }
+                Err(error) => match (self.smaller(&error, cap, cut.as_deref()), cut.take()) {
+                    (Some(next), before) => {
+                        cut = before;
+                        cap = next;
+                    }
+                    // Only the larger cap was refused, and the shorter answer is paid for.
+                    (None, Some(longest))
+                        if !error.class.is_transient() && !error.class.stops_lane() =>
+                    {
+                        return self.cut_off(*longest, configured);
+                    }
+                    (None, _) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// The cap to ask with when this one was refused, if there is one.
+    fn smaller(&self, error: &CallError, cap: u32, cut: Option<&(RawAnswer, u32)>) -> Option<u32> {
+        let Some(Refused::Cap {
+            most,
+            for_this_question,
+        }) = error.refused
+        else {
+            return None;
+        };
+        let did = cut.map(|(_, did)| *did);
+        // Where no number is told, the one that did is the largest that is known to do.
+        let most = most.or(did)?;
+        if !for_this_question {
+            self.lessons.no_more_than(most);
+        }
+        (most < cap && did.is_none_or(|did| most > did)).then_some(most)
+    }
+
+    /// What is left of an answer that was cut off at every cap.
+    fn cut_off(&self, longest: (RawAnswer, u32), configured: u32) -> Result<RawAnswer, CallError> {
+        let (raw, cap) = longest;
+        if !raw.text.trim().is_empty() {
+            return Ok(raw);
+        }
+        let advice = self.lessons.advice(configured);
+        let what = if raw.thought {
+            "the model used all of them for thoughts"
+        } else {
+            "nothing but blanks came"
+        };
+        let message = format!("the answer was cut off at {cap} tokens, and {what} ({advice})");
+        Err(CallError::new(FailureClass::BadRequest, message))
+    }
+
+    /// What was learned and has proved itself, if somebody is to be told: all that is known now, and what is new, in words.
+    pub fn news(&self) -> Option<(Arc<Learned>, Vec<String>)> {
+        self.lessons.news()
+    }
+
+    /// One call with its retries.
+    async fn retried(
+        &self,
+        question: Question<'_>,
+        asker: &Asker<'_>,
+        tally: &mut Tally,
+    ) -> Result<RawAnswer, CallError> {
+        let mut started = None;
+        let (mut counted, mut in_a_row) = (0, 0);
+        let mut before = None;
+        let own = Streak::default();
+        loop {
+            let mut began = None;
+            let learned = self.lessons.now();
+            let call = self.call(question, asker, &learned.adaptations);
+            let result = self.attempt(call, asker, tally, &mut began).await;
+            let took = began.map_or(Duration::ZERO, |began: Instant| began.elapsed());
+            started = started.or(began);
+            let error = match result {
+                Ok(raw) => return Ok(raw),
+                Err(Refusal::NotSent(error)) => return Err(error),
+                // Three times for one question is no accident, however others fare.
+                Err(Refusal::Call(error)) => own.judge(error),
+                Err(Refusal::Paused(error)) => {
+                    // The turnstile keeps it waiting, and knows when that has been too long.
+                    self.observer.try_failed(&self.model, &error);
+                    (started, before) = (None, None);
+                    continue;
+                }
+            };
+            self.observer.try_failed(&self.model, &error);
+            let adapted = error
+                .refused
+                .and_then(|refused| self.provider.adapt(refused, &learned.adaptations));
+            if let Some(adaptation) = adapted {
+                self.lessons.adapt(adaptation);
+                continue;
+            }
+            // Another kind of failure is another matter.
+            in_a_row = if before == Some(error.class) {
+                in_a_row + 1
+            } else {
+                1
+            };
+            before = Some(error.class);
+            if error.class != FailureClass::RateLimit {
+                counted += 1;
+            }
+            let failure = Failure {
+                class: error.class,
+                tries: counted,
+                in_a_row,
+                elapsed: started.map_or(Duration::ZERO, |started: Instant| started.elapsed()),
+                took,
+                hint: error.retry_after,
+            };
+            match self
+                .settings
+                .retry
+                .next(failure, random(asker.seed, tally.tries))
+            {
+                Some(wait) => {
+                    if wait.is_zero() {
+                        before = None;
+                    }
+                    Box::pin(self.unless_closing(self.back_off.sleep(wait))).await?;
+                }
+                None => return Err(error),
+            }
+        }
+    }
+
+    fn call<'a>(
+        &'a self,
+        question: Question<'a>,
+        asker: &Asker<'_>,
+        adaptations: &'a Adaptations,
+    ) -> Call<'a> {
+        let own = self.model.split_once('/');
+        Call {
+            request: question.request,
+            model: own.map_or(self.model.as_str(), |(_, name)| name),
+            temperature: question.temperature,
+            max_output_tokens: question.cap,
+            idle_timeout: self.settings.idle_timeout,
+            seed: asker.seed,
+            adaptations,
+            accepted: &|_| {},
+        }
+    }
+
+    /// One try: a permit is held while it lasts, and only then.
+    async fn attempt(
+        &self,
+        call: Call<'_>,
+        asker: &Asker<'_>,
+        tally: &mut Tally,
+        began: &mut Option<Instant>,
+    ) -> Result<RawAnswer, Refusal> {
+        let bytes = render::bytes(call.request);
+        let asked = Asked {
+            bytes,
+            cap: u64::from(call.max_output_tokens),
+        };
+        // Boxed, so that a call that waits for its answer has no room for the wait before it.
+        let (permit, reserved) = Box::pin(self.admitted(asked, asker))
+            .await
+            .map_err(Refusal::NotSent)?;
+        let start = Instant::now();
+        *began = Some(start);
+        let call = Call {
+            accepted: &|observed| permit.accepted(observed),
+            ..call
+        };
+        let span = self.span(call);
+        let result = self.provider.call(call).instrument(span.clone()).await;
+        note(&span, &result);
+        let result = match result.and_then(with_text) {
+            Ok(raw) => {
+                self.streak.broken();
+                Ok(raw)
+            }
+            Err(error) => Err(self.streak.judge(error)),
+        };
+        let usage = match &result {
+            Ok(raw) => raw.usage,
+            Err(error) => error.usage,
+        };
+        let micros = reserved.settle(usage);
+        if result.is_ok() || usage != Usage::default() {
+            let again = tally.tries > 0 || is_repair(call.request);
+            let spent = Spent {
+                usage,
+                micros,
+                again,
+            };
+            self.observer.call_ended(asker.caller.component, spent);
+            tally.billed.push(Billed {
+                lane: self.model.clone(),
+                ended: Instant::now(),
+                usage,
+                micros,
+                cause: match &result {
+                    Ok(raw) => format!("the answer ended with `{}`", raw.finish_reason),
+                    Err(error) => error.message.clone(),
+                },
+            });
+            tally.usage += usage;
+            tally.micros = match (tally.micros, micros) {
+                (None, micros) => micros,
+                (Some(sum), micros) => Some(sum.saturating_add(micros.unwrap_or(0))),
+            };
+        }
+        tally.tries += 1;
+        tally.took += start.elapsed();
+        match result {
+            Ok(raw) => {
+                let used = Size {
+                    input: usage.input_tokens,
+                    output: usage.output_tokens,
+                };
+                permit.settle(bytes, &Outcome::Answered(used, &raw.observed));
+                Ok(raw)
+            }
+            Err(error) => {
+                let pauses = permit.settle(bytes, &Outcome::Failed(&error));
+                Err(if pauses {
+                    Refusal::Paused(error)
+                } else {
+                    Refusal::Call(error)
+                })
+            }
+        }
+    }
+
+    /// Waits for the right to make a call, and for room in the budget.
+    async fn admitted(
+        &self,
+        asked: Asked,
+        asker: &Asker<'_>,
+    ) -> Result<(Permit, Reserved), CallError> {
+        let place = asker.caller.place;
+        loop {
+            let enter = self.turnstile.enter(place, asked, asker.patient);
+            let permit = self.unless_closing(enter).await??;
+            if asker.caller.cancelled.load(Ordering::Relaxed) {
+                permit.unused();
+                return Err(CallError::new(
+                    FailureClass::Transient,
+                    "its component is held",
+                ));
+            }
+            // Made before the budget is looked at, so that nothing that becomes free is missed.
+            let freed = self.purse.freed();
+            let likely = self.turnstile.estimate(asked);
+            match self.purse.reserve(place, likely) {
+                Reservation::Reserved(reserved) => return Ok((permit, reserved)),
+                Reservation::NotYet => {
+                    permit.unused();
+                    self.unless_closing(freed).await?;
+                }
+                Reservation::Never => {
+                    permit.unused();
+                    return Err(CallError::new(
+                        FailureClass::Budget,
+                        "the run has spent what it may",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The record with this place in the run has ended.
+    pub(super) fn record_ended(&self, place: u64) {
+        self.purse.record_ended(place);
+    }
+
+    /// A call by the names of OpenTelemetry's conventions for generative AI. What is said is never in it.
+    fn span(&self, call: Call<'_>) -> Span {
+        tracing::debug_span!(
+            "chat",
+            otel.name = format_args!("chat {}", call.model),
+            otel.kind = "client",
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = self.provider.name(),
+            gen_ai.request.model = call.model,
+            gen_ai.request.max_tokens = call.max_output_tokens,
+            gen_ai.request.temperature = call.temperature,
+            gen_ai.response.model = Empty,
+            gen_ai.response.finish_reasons = Empty,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+            error.r#type = Empty,
+        )
+    }
+
+    /// Waits for something, but not once the lane is closing.
+    async fn unless_closing<T>(&self, wait: impl Future<Output = T>) -> Result<T, CallError> {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            biased;
+            _ = closing.wait_for(|closing| *closing) => {
+                Err(CallError::new(FailureClass::Transient, "the run is being stopped"))
+            }
+            done = wait => Ok(done),
+        }
+    }
+}
+
+/// An answer with a text, or one of which it is known why it has none.
+fn with_text(raw: RawAnswer) -> Result<RawAnswer, CallError> {
+    if !raw.text.trim().is_empty() || raw.finish != Finish::Stop {
+        return Ok(raw);
+    }
+    Err(CallError {
+        usage: raw.usage,
+        observed: raw.observed.into(),
+        ..CallError::unusable("the answer is empty", Unusable::EMPTY)
+    })
+}
+
+/// Adds to a call's span what became of it.
+fn note(span: &Span, result: &Result<RawAnswer, CallError>) {
+    match result {
+        Ok(raw) => {
+            span.record("gen_ai.response.model", raw.model.as_str());
+            span.record("gen_ai.response.finish_reasons", raw.finish_reason.as_str());
+            span.record("gen_ai.usage.input_tokens", raw.usage.input_tokens);
+            span.record("gen_ai.usage.output_tokens", raw.usage.output_tokens);
+        }
+        Err(error) => {
+            span.record("error.type", error.class.as_str());
+        }
+    }
+    span.in_scope(|| tracing::debug!("ended"));
+}
+
+/// What a component may see of an answer that is not empty.
+fn judged(raw: RawAnswer, usage: Usage) -> Answer {
+    let stop = match raw.finish {
+        Finish::ContentFilter => {
+            return Answer::ContentFiltered(match raw.refusal {
+                Some(words) => format!("the model refused: {words}"),
+                None => format!("the answer was withheld ({})", raw.finish_reason),
+            });
+        }
+        Finish::Length => StopReason::Length,
+        Finish::Stop => StopReason::Stop,
+    };
+    Answer::Completion(Completion {
+        text: raw.text,
+        stop,
+        finish_reason: raw.finish_reason,
+        usage,
+        model: raw.model,
+    })
+}
+
+/// Whether a question shows the model an answer of its own that would not do.
+fn is_repair(request: &CompletionRequest) -> bool {
+    request
+        .messages
+        .iter()
+        .any(|message| message.role == Role::Assistant)
+}
+
+/// Why a try brought nothing.
+enum Refusal {
+    /// Nothing was sent: the lane is down or closing, or the request does not fit a limit or the budget.
+    NotSent(CallError),
+    /// The call failed.
+    Call(CallError),
+    /// The call was refused, and the whole lane pauses because of it.
+    Paused(CallError),
+}
+
+/// A number in 0..1 that spreads callers and is the same in every run.
+fn random(seed: u64, turn: u32) -> f64 {
+    let mixed = (seed ^ u64::from(turn)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests;

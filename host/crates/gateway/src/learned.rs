@@ -1,0 +1,373 @@
+//! What a lane learns of how its model wants to be asked, from what the server refuses and from answers that were cut
+//! off. It is told once, remembered in the state, and no configuration.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::CallError;
+use types::class::FailureClass;
+use types::digest::Digest;
+
+/// The output cap grows to so many times the configured one, where the model does not say what it allows.
+const MOST_GROWTH: u32 = 8;
+/// When so many answers were cut off at the largest cap and none was whole at a larger one, the cap is not at fault.
+const HOPELESS: u32 = 3;
+/// Questions whose answers were cut off that are remembered.
+const QUESTIONS: usize = 4096;
+
+/// A parameter that a server refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It takes no temperature, or only its own.
+    Temperature,
+    /// It knows the output cap by another name.
+    CapName,
+    /// The output cap is too large.
+    Cap {
+        /// The largest that it takes, where it says so.
+        most: Option<u32>,
+        /// Whether that depends on the length of the question.
+        for_this_question: bool,
+    },
+    /// It does not tell the usage of a stream.
+    StreamOptions,
+    /// It does not stream.
+    Stream,
+    /// It does nothing but stream.
+    NoStream,
+    /// It does not take this way to ask for JSON.
+    Json,
+    /// It takes no system message.
+    System,
+}
+
+/// A way in which a lane asks other than it is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adaptation {
+    /// Without a temperature.
+    NoTemperature,
+    /// With `max_tokens` for the output cap.
+    MaxTokens,
+    /// With `max_completion_tokens` for the output cap.
+    MaxCompletionTokens,
+    /// Without asking for the usage of a stream.
+    NoStreamOptions,
+    /// Not streamed.
+    NoStream,
+    /// Streamed.
+    Stream,
+    /// For any JSON object, with the schema in the prompt.
+    JsonObject,
+    /// For JSON in the prompt only.
+    JsonPrompt,
+    /// With the instructions in the user's message.
+    NoSystem,
+}
+
+impl Adaptation {
+    /// What it changes, and why.
+    pub fn told(self) -> &'static str {
+        match self {
+            Adaptation::NoTemperature => "it refuses a temperature, so none is sent",
+            Adaptation::MaxTokens => {
+                "it does not know `max_completion_tokens`, so `max_tokens` is sent"
+            }
+            Adaptation::MaxCompletionTokens => {
+                "it refuses `max_tokens`, so `max_completion_tokens` is sent"
+            }
+            Adaptation::NoStreamOptions => {
+                "it refuses `stream_options`, so streams are not asked for their usage"
+            }
+            Adaptation::NoStream => "it refuses to stream, so answers come at once",
+            Adaptation::Stream => "it answers in streams only, so answers are streamed",
+            Adaptation::JsonObject => {
+                "it refuses the schema, so any JSON object is asked for, with the schema in the prompt"
+            }
+            Adaptation::JsonPrompt => {
+                "it refuses `response_format`, so JSON is asked for in the prompt"
+            }
+            Adaptation::NoSystem => {
+                "it refuses system messages, so instructions stand in the user's message"
+            }
+        }
+    }
+}
+
+/// The ways in which a lane asks other than it is configured.
+pub type Adaptations = BTreeSet<Adaptation>;
+
+/// What was learned, as it is kept in the state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Learned {
+    /// How it asks.
+    pub adaptations: Adaptations,
+    /// The largest output cap that the model takes.
+    pub largest_cap: Option<u32>,
+    /// Caps that did, by those that are configured.
+    pub raised: BTreeMap<u32, u32>,
+}
+
+/// What a lane has learned, and what it learns.
+#[derive(Debug, Default)]
+pub(super) struct Lessons {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    learned: Arc<Learned>,
+    /// What nobody was told yet, since no call succeeded with it.
+    untold: Vec<String>,
+    /// Caps at which answers were cut off, by question and configured cap.
+    cut: HashMap<(Digest, u32), u32>,
+    /// How many answers were cut off at the largest cap, by configured cap.
+    hopeless: BTreeMap<u32, u32>,
+}
+
+impl State {
+    /// The cap that a question is asked with first.
+    fn first(&self, configured: u32) -> u32 {
+        let raised = self.learned.raised.get(&configured).copied();
+        self.allowed(raised.unwrap_or(configured).max(configured))
+    }
+
+    /// The largest cap to try.
+    fn largest(&self, configured: u32) -> u32 {
+        let first = self.first(configured);
+        let is_hopeless = !self.learned.raised.contains_key(&configured)
+            && self
+                .hopeless
+                .get(&configured)
+                .is_some_and(|times| *times >= HOPELESS);
+        if is_hopeless {
+            return first;
+        }
+        self.allowed(configured.saturating_mul(MOST_GROWTH))
+            .max(first)
+    }
+
+    fn allowed(&self, cap: u32) -> u32 {
+        cap.min(self.learned.largest_cap.unwrap_or(u32::MAX))
+    }
+
+    fn learn(&mut self, told: String, change: impl FnOnce(&mut Learned)) {
+        change(Arc::make_mut(&mut self.learned));
+        self.untold.push(told);
+    }
+}
+
+impl Lessons {
+    /// Goes on from what was learned before.
+    pub fn new(learned: Learned) -> Lessons {
+        Lessons {
+            state: Mutex::new(State {
+                learned: Arc::new(learned),
+                ..State::default()
+            }),
+        }
+    }
+
+    /// What is known now.
+    pub fn now(&self) -> Arc<Learned> {
+        Arc::clone(&self.state().learned)
+    }
+
+    /// Asks in another way from now on.
+    pub fn adapt(&self, adaptation: Adaptation) {
+        let mut state = self.state();
+        if !state.learned.adaptations.contains(&adaptation) {
+            state.learn(adaptation.told().to_owned(), |learned| {
+                learned.adaptations.insert(adaptation);
+            });
+        }
+    }
+
+    /// What was learned and has proved itself, if somebody is to be told: all that is known, and what is new.
+    pub fn news(&self) -> Option<(Arc<Learned>, Vec<String>)> {
+        let mut state = self.state();
+        if state.untold.is_empty() {
+            return None;
+        }
+        let untold = std::mem::take(&mut state.untold);
+        Some((Arc::clone(&state.learned), untold))
+    }
+
+    /// The cap to ask with. `question` is asked only where answers were cut off.
+    ///
+    /// # Errors
+    /// When its answer was cut off at the largest cap already: it would only be cut off again.
+    pub fn first_cap(
+        &self,
+        configured: u32,
+        question: impl FnOnce() -> Digest,
+    ) -> Result<u32, CallError> {
+        let state = self.state();
+        let first = state.first(configured);
+        if state.cut.is_empty() {
+            return Ok(first);
+        }
+        let Some(cut) = state.cut.get(&(question(), configured)).copied() else {
+            return Ok(first);
+        };
+        let next = cut
+            .saturating_mul(2)
+            .min(state.largest(configured))
+            .max(first);
+        if next > cut {
+            return Ok(next);
+        }
+        let message = format!(
+            "the answer to this question was cut off at {cut} tokens, and is not asked for again ({})",
+            advice(&state, configured)
+        );
+        Err(CallError::new(FailureClass::InvalidOutput, message))
+    }
+
+    /// The answer to a question was cut off at `cap`; gives a larger one to try, if there is.
+    pub fn cut_off(&self, configured: u32, cap: u32, question: Digest) -> Option<u32> {
+        let mut state = self.state();
+        if state.cut.len() >= QUESTIONS {
+            state.cut.clear();
+        }
+        state.cut.insert((question, configured), cap);
+        let next = cap.saturating_mul(2).min(state.largest(configured));
+        if next > cap {
+            return Some(next);
+        }
+        *state.hopeless.entry(configured).or_default() += 1;
+        None
+    }
+
+    /// An answer was whole at a cap that had been raised.
+    pub fn whole_at(&self, configured: u32, cap: u32) {
+        let mut state = self.state();
+        if cap > state.first(configured) {
+            let told = format!(
+                "answers were cut off at max-output-tokens = {configured}, so it is asked for up to {cap} tokens"
+            );
+            state.learn(told, |learned| {
+                learned.raised.insert(configured, cap);
+            });
+        }
+    }
+
+    /// The model takes no larger cap than this.
+    pub fn no_more_than(&self, largest: u32) {
+        let mut state = self.state();
+        if state
+            .learned
+            .largest_cap
+            .is_none_or(|known| largest < known)
+        {
+            let told = format!("it takes no larger cap on answers than {largest} tokens");
+            state.learn(told, |learned| learned.largest_cap = Some(largest));
+        }
+    }
+
+    /// What a person does about answers that are cut off.
+    pub fn advice(&self, configured: u32) -> String {
+        advice(&self.state(), configured)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn advice(state: &State, configured: u32) -> String {
+    let tried = state.allowed(configured.saturating_mul(MOST_GROWTH));
+    match state.learned.largest_cap {
+        Some(largest) if tried >= largest => format!(
+            "hint: the model takes no larger cap than {largest} tokens, so ask for less text or use another model"
+        ),
+        _ => format!("hint: set max-output-tokens = {}", tried.saturating_mul(2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(name: &str) -> Digest {
+        Digest::of(name.as_bytes())
+    }
+
+    fn cut(lessons: &Lessons, name: &str) -> Vec<u32> {
+        let mut caps = vec![lessons.first_cap(100, || question(name)).unwrap()];
+        while let Some(next) = lessons.cut_off(100, caps[caps.len() - 1], question(name)) {
+            caps.push(next);
+        }
+        caps
+    }
+
+    #[test]
+    fn a_cap_grows_until_it_does_and_later_questions_begin_there() {
+        let lessons = Lessons::default();
+        assert_eq!(lessons.first_cap(100, || question("a")).unwrap(), 100);
+        assert_eq!(lessons.cut_off(100, 100, question("a")), Some(200));
+        assert!(lessons.news().is_none(), "nothing is known to do yet");
+        lessons.whole_at(100, 200);
+        let (learned, told) = lessons.news().unwrap();
+        assert_eq!(learned.raised, BTreeMap::from([(100, 200)]));
+        assert!(told[0].contains("max-output-tokens = 100") && told[0].contains("200"));
+        assert!(lessons.news().is_none(), "it is told once");
+        assert_eq!(lessons.first_cap(100, || question("b")).unwrap(), 200);
+        assert_eq!(lessons.first_cap(300, || question("b")).unwrap(), 300);
+        let again = Lessons::new((*learned).clone());
+        assert_eq!(again.first_cap(100, || question("c")).unwrap(), 200);
+    }
+
+    #[test]
+    fn a_call_that_was_cut_off_is_not_repeated() {
+        let lessons = Lessons::default();
+        assert_eq!(cut(&lessons, "a"), [100, 200, 400, 800]);
+        let error = lessons.first_cap(100, || question("a")).unwrap_err();
+        assert_eq!(error.class, FailureClass::InvalidOutput);
+        assert!(error.message.contains("cut off at 800 tokens"), "{error}");
+        assert!(
+            error.message.contains("max-output-tokens = 1600"),
+            "{error}"
+        );
+        // A question that was interrupted goes on where it was.
+        assert_eq!(lessons.cut_off(100, 100, question("b")), Some(200));
+        assert_eq!(lessons.first_cap(100, || question("b")).unwrap(), 200);
+    }
+
+    #[test]
+    fn what_no_cap_helps_is_not_tried_for_ever() {
+        let lessons = Lessons::default();
+        for name in ["a", "b", "c"] {
+            assert_eq!(cut(&lessons, name).len(), 4);
+        }
+        assert_eq!(cut(&lessons, "d"), [100]);
+    }
+
+    #[test]
+    fn the_largest_cap_is_kept_to() {
+        let lessons = Lessons::default();
+        lessons.no_more_than(300);
+        assert_eq!(cut(&lessons, "a"), [100, 200, 300]);
+        let advice = lessons.advice(100);
+        assert!(advice.contains("no larger cap than 300"), "{advice}");
+        assert_eq!(lessons.first_cap(500, || question("b")).unwrap(), 300);
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let learned = Learned {
+            adaptations: Adaptations::from([Adaptation::NoTemperature, Adaptation::MaxTokens]),
+            largest_cap: Some(4096),
+            raised: BTreeMap::from([(100, 200)]),
+        };
+        let text = serde_json::to_string(&learned).unwrap();
+        assert_eq!(serde_json::from_str::<Learned>(&text).unwrap(), learned);
+        assert_eq!(
+            serde_json::from_str::<Learned>("{}").unwrap(),
+            Learned::default()
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! Everything between a component's question and a durable answer: lanes with limits, retries and a
+//! breaker, and the providers behind them. Nothing here knows that a component exists.
+
+mod back_off;
+pub mod error;
+mod gateway;
+pub mod hold;
+pub mod journal;
+pub mod lane;
+pub mod lane_view;
+pub mod learned;
+pub mod limits;
+pub mod prices;
+pub mod provider;
+pub mod providers;
+pub mod purse;
+pub mod settings;
+mod streak;
+mod turnstile;
+
+pub use self::gateway::{Chain, Gateway};

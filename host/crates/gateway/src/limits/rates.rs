@@ -1,0 +1,813 @@
+//! All windows of one lane: the limits that it was told, and those that it learned from what the provider
+//! said or refused. Predictive: a call is booked by estimate before it starts and settled by what it used.
+//! Reactive: a refusal that follows the rate lowers what was learned once, and clean time raises it again.
+//! It does not wait, and knows neither requests nor providers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::window::{Reservation, Window};
+use types::limit::{Amount, Limit, Observed, Size};
+
+/// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
+/// leave together do not arrive together.
+pub const SPREAD: u32 = 50;
+/// An answer may have come so long before a process was killed and not have reached the disk.
+const UNWRITTEN: Duration = Duration::from_millis(250);
+/// Calls arrive at the provider a little earlier or later than they left. A window that is longer by this
+/// share of its span, within bounds, holds its limit at the other end too.
+const MARGIN: u32 = 50;
+const LEAST_MARGIN: Duration = Duration::from_millis(20);
+/// Of a limit that was learned: it was seen at the other end, and is probed anyway.
+const LEARNED_MARGIN: u32 = 500;
+const LEAST_LEARNED_MARGIN: Duration = Duration::from_millis(10);
+const MOST_MARGIN: Duration = Duration::from_millis(1200);
+
+/// Spans that a limit may have that nobody told.
+const SPANS: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    MINUTE,
+    Duration::from_secs(86_400),
+];
+const MINUTE: Duration = Duration::from_secs(60);
+/// Spans that limits in headers have.
+const TOLD_SPANS: [Duration; 3] = [Duration::from_secs(1), MINUTE, Duration::from_secs(86_400)];
+/// Outcomes that are remembered, to tell whether a learned limit is refused often.
+const OUTCOMES: usize = 20;
+/// A header's span is taken for a usual one when it is within this share of it.
+const NEAR: f64 = 0.25;
+/// A guard is probed this share of its span after a refusal; twice as long after each further one.
+const PROBE_AFTER: u32 = 5;
+const PROBE_AFTER_LEAST: Duration = Duration::from_secs(3);
+const PROBE_AFTER_MOST: Duration = Duration::from_secs(12);
+const PROBE_AT_LEAST_EVERY: Duration = Duration::from_secs(48);
+/// So many refusals may be risked for each call that passes, and so many beside. While more than that were refused, a
+/// limit is probed seldom.
+const RISK: f64 = 0.007;
+const RISK_AT_FIRST: f64 = 2.0;
+const RISK_MOST: f64 = 10.0;
+/// So long without a refusal, and what was probed counts as allowed.
+const PROBE_SETTLES: Duration = Duration::from_secs(1);
+/// Refusals within so long of the first belong to one burst.
+const BURST: Duration = Duration::from_secs(1);
+/// A learned limit that was lowered so often for a few refusals among many answers, without a probe between, is none.
+const IN_VAIN: u32 = 5;
+
+/// A call that was let through; to be settled with what it used.
+#[derive(Clone, Debug)]
+pub struct Booking {
+    at: Duration,
+    size: Booked,
+    reservations: Vec<Reserved>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reserved {
+    guard: u64,
+    likely: Reservation,
+    caps: Option<[Reservation; 2]>,
+    /// What the windows held then, as [`Counts`] orders them.
+    held: [u64; 3],
+}
+
+impl Booking {
+    /// About how many tokens the question has.
+    pub fn question(&self) -> u64 {
+        self.size.likely.input
+    }
+}
+
+/// What a call is booked as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// What it is likely to take.
+    pub likely: Size,
+    /// What it may take at most: the question and the whole cap of the answer. Many providers count this.
+    pub most: Size,
+}
+
+/// Why a call can never start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// How much it takes.
+    pub amount: u64,
+    /// Of which limit.
+    pub limit: Limit,
+}
+
+/// How much of a limit is used, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The limit.
+    pub limit: Limit,
+    /// How much of it is used now.
+    pub used: u64,
+    /// How it is known.
+    pub source: Source,
+}
+
+/// How a limit is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The user said so.
+    Told,
+    /// The headers of answers say so.
+    Headers,
+    /// It was learned from refusals.
+    Learned,
+}
+
+/// The windows of one lane. Times are measured from any fixed moment and must not go backwards.
+#[derive(Debug)]
+pub struct Rates {
+    guards: Vec<Guard>,
+    /// What went through, by what a refusal may be about, to learn from.
+    history: Vec<(Amount, Duration, Window)>,
+    outcomes: VecDeque<bool>,
+    burst_until: Duration,
+    next_guard: u64,
+    /// Refusals that may be risked to find out whether there is more.
+    risk: f64,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+struct Guard {
+    number: u64,
+    amount: Amount,
+    /// As the provider counts; the window's own is longer by the margin.
+    span: Duration,
+    source: Source,
+    /// When it was made.
+    since: Duration,
+    /// Calls by what they are likely to take, and then by what they took.
+    likely: Window,
+    /// For limits on tokens: calls by what they may take at most.
+    caps: Option<Caps>,
+    /// What the provider counts, as far as is known.
+    counts: Counts,
+    probe: Option<Probe>,
+}
+
+/// Calls by what they may take at most.
+#[derive(Debug)]
+struct Caps {
+    /// And then by what they took.
+    held: Window,
+    /// Whatever they took.
+    kept: Window,
+}
+
+/// What a provider counts of the tokens of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    /// What it took.
+    Used,
+    /// The cap while it is under way, and then what it took.
+    Held,
+    /// The cap, whatever it took.
+    Kept,
+}
+
+impl Counts {
+    const ALL: [Counts; 3] = [Counts::Used, Counts::Held, Counts::Kept];
+}
+
+/// How a learned limit finds out whether there is more.
+#[derive(Debug)]
+struct Probe {
+    next: Duration,
+    interval: Duration,
+    /// Calls by which it is raised next, and what each takes.
+    step: u64,
+    call: u64,
+    /// Times that it was lowered for few refusals since it was last raised.
+    in_vain: u32,
+    /// Whether calls went through since it was learned.
+    is_known: bool,
+}
+
+fn probe_after(span: Duration) -> Duration {
+    (span / PROBE_AFTER).clamp(PROBE_AFTER_LEAST, PROBE_AFTER_MOST)
+}
+
+impl Rates {
+    /// Windows for the limits that were told.
+    pub fn new(told: &[Limit]) -> Rates {
+        let mut rates = Rates {
+            guards: Vec::new(),
+            history: Vec::new(),
+            outcomes: VecDeque::new(),
+            burst_until: Duration::ZERO,
+            next_guard: 0,
+            risk: RISK_AT_FIRST,
+            pace: Pace::default(),
+        };
+        for limit in told {
+            rates.guard(
+                Duration::ZERO,
+                limit.amount,
+                limit.span,
+                limit.most,
+                Source::Told,
+            );
+        }
+        for amount in [Amount::Requests, Amount::Tokens] {
+            for span in SPANS {
+                rates
+                    .history
+                    .push((amount, span, Window::new(u64::MAX, span)));
+            }
+        }
+        rates
+    }
+
+    fn guard(
+        &mut self,
+        since: Duration,
+        amount: Amount,
+        span: Duration,
+        most: u64,
+        source: Source,
+    ) {
+        let margin = (span / MARGIN).clamp(LEAST_MARGIN, MOST_MARGIN);
+        let window = Window::new(most, span + margin);
+        self.guards.push(Guard {
+            number: self.next_guard,
+            amount,
+            span,
+            source,
+            since,
+            caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
+            likely: window,
+            // Many that tell their limits in headers count the caps; what they say later shows it.
+            counts: if source == Source::Headers {
+                Counts::Kept
+            } else {
+                Counts::Used
+            },
+            probe: None,
+        });
+        self.next_guard += 1;
+    }
+
+    /// Whether the provider's headers have told a limit.
+    pub fn are_told_by_headers(&self) -> bool {
+        self.guards
+            .iter()
+            .any(|guard| guard.source == Source::Headers)
+    }
+
+    /// When a call of this size may start, `now` or later.
+    ///
+    /// # Errors
+    /// When it takes more than a limit that was told allows at all.
+    pub fn earliest(&mut self, now: Duration, size: Booked) -> Result<Duration, TooLarge> {
+        let mut at = now.max(self.pace.next().unwrap_or(now));
+        for guard in &mut self.guards {
+            let amount = guard.takes(size);
+            let told = guard.probe.is_none();
+            let free = match guard.window().earliest(now, amount) {
+                Some(free) => free,
+                None if told => {
+                    return Err(TooLarge {
+                        amount,
+                        limit: guard.limit(),
+                    });
+                }
+                // What was learned may be wrong: such a call goes when nothing else does.
+                None => {
+                    let window = guard.window();
+                    window.earliest(now, window.limit()).unwrap_or(now)
+                }
+            };
+            at = at.max(if free > now {
+                guard.probed(now, free, amount)
+            } else {
+                free
+            });
+        }
+        Ok(at)
+    }
+
+    /// Books a call that starts now.
+    pub fn reserve(&mut self, now: Duration, size: Booked) -> Booking {
+        self.pace.started(now);
+        for (amount, _, window) in &mut self.history {
+            window.reserve(now, size.most.of(*amount));
+        }
+        let reserve = |guard: &mut Guard| {
+            let amount = guard.amount;
+            let likely = guard.likely.reserve(now, size.likely.of(amount));
+            let caps = guard.caps.as_mut().map(|caps| {
+                let most = size.most.of(amount);
+                [caps.held.reserve(now, most), caps.kept.reserve(now, most)]
+            });
+            Reserved {
+                guard: guard.number,
+                likely,
+                caps,
+                held: Counts::ALL.map(|counts| guard.counted(counts).used(now)),
+            }
+        };
+        let reservations = self.guards.iter_mut().map(reserve).collect();
+        Booking {
+            at: now,
+            size,
+            reservations,
+        }
+    }
+
+    /// Corrects a booking to what was used.
+    pub fn settle(&mut self, booking: &Booking, used: Size) {
+        for reserved in &booking.reservations {
+            if let Some(guard) = self.find(reserved.guard) {
+                let used = used.of(guard.amount);
+                guard.likely.settle(reserved.likely, used);
+                if let (Some(caps), Some([held, _])) = (&mut guard.caps, reserved.caps) {
+                    caps.held.settle(held, used);
+                }
+            }
+        }
+    }
+
+    /// Takes back a booking of which nothing was sent.
+    pub fn cancel(&mut self, booking: &Booking) {
+        self.take_back(booking, |_| 0);
+    }
+
+    /// Corrects a booking to what remains of a call that was not let through.
+    fn take_back(&mut self, booking: &Booking, left: impl Fn(&Guard) -> u64) {
+        for reserved in &booking.reservations {
+            if let Some(guard) = self.find(reserved.guard) {
+                let left = left(guard);
+                guard.likely.settle(reserved.likely, left);
+                if let (Some(caps), Some([held, kept])) = (&mut guard.caps, reserved.caps) {
+                    caps.held.settle(held, left);
+                    caps.kept.settle(kept, left);
+                }
+            }
+        }
+    }
+
+    fn find(&mut self, number: u64) -> Option<&mut Guard> {
+        self.guards.iter_mut().find(|guard| guard.number == number)
+    }
+
+    /// Books what was used before this process began, `ago` before `now`; the oldest first.
+    pub fn remember(&mut self, now: Duration, ago: Duration, requests: u64, size: Size) {
+        let at = now.saturating_sub(ago);
+        for guard in &mut self.guards {
+            let amount = match guard.amount {
+                Amount::Requests => requests,
+                amount => size.of(amount),
+            };
+            guard.book(at, amount);
+        }
+    }
+
+    /// Books calls that may have been under way when an earlier process was killed, and what may have been answered
+    /// and not written, up to a whole limit, since it kept to it. What is remembered stands apart: it is booked when
+    /// it was answered, and was sent before these.
+    pub fn assume(&mut self, now: Duration, requests: u64, size: Size) {
+        for guard in &mut self.guards {
+            let amount = match guard.amount {
+                Amount::Requests => requests,
+                amount => size.of(amount).saturating_mul(requests),
+            };
+            let most = guard.window().limit();
+            let burst = (guard.span / SPREAD).as_secs_f64();
+            let unwritten = most as f64 * (UNWRITTEN.as_secs_f64() / burst).min(1.0);
+            let amount = amount.saturating_add(unwritten.ceil() as u64);
+            guard.book(now, amount.min(most));
+        }
+    }
+
+    /// Calls that are spread evenly in a second, where the provider takes calls evenly.
+    pub fn pace(&self) -> Option<f64> {
+        self.pace.rate()
+    }
+
+    /// The pace as a limit, for people, where a call waits for its turn in it.
+    pub fn paced(&self, at: Duration) -> Option<Limit> {
+        let rate = self.pace.rate().filter(|_| self.pace.next() == Some(at))?;
+        Some(Limit {
+            amount: Amount::Requests,
+            span: MINUTE,
+            // A float becomes an integer by being cut off at the ends, so none wraps.
+            most: (rate * MINUTE.as_secs_f64()).round().max(1.0) as u64,
+        })
+    }
+
+    /// Something else than the provider's limits holds calls up.
+    pub fn held_up_otherwise(&mut self) {
+        self.pace.was_not_asked();
+    }
+
+    /// The provider took a call.
+    pub fn accepted(&mut self, booking: &Booking) {
+        self.pace.taken(booking.at);
+    }
+
+    /// A call was let through and answered.
+    pub fn passed(&mut self) {
+        self.risk = (self.risk + RISK).min(RISK_AT_FIRST);
+        for guard in &mut self.guards {
+            if let Some(probe) = &mut guard.probe {
+                probe.is_known = true;
+            }
+        }
+        self.outcome(true);
+    }
+
+    /// The provider refused a call for its rate. `hint` is how long it asked to wait, `tokens` whether it spoke of
+    /// tokens, `exhausted` whether this is more than an accident. Returns whether the refusal follows the rate, so that
+    /// fewer calls at once would help too.
+    pub fn refused(
+        &mut self,
+        now: Duration,
+        booking: &Booking,
+        hint: Option<Duration>,
+        tokens: bool,
+        exhausted: bool,
+        may_be_accident: bool,
+    ) -> bool {
+        self.outcome(false);
+        if exhausted {
+            self.risk = (self.risk - 1.0).max(-RISK_MOST);
+        }
+        // Some providers count what they refuse, and what was told is never to be overrun. What is learned
+        // is what went through.
+        self.take_back(booking, |guard| {
+            u64::from(guard.amount == Amount::Requests && guard.probe.is_none())
+        });
+        for (amount, _, window) in &mut self.history {
+            // It was not let through. Of what it was booked as, nothing counted.
+            window.take_back(booking.size.most.of(*amount));
+        }
+        let in_burst = now < self.burst_until;
+        let is_alone = !exhausted && !in_burst;
+        self.pace
+            .refused(now, booking.at, is_alone && !may_be_accident);
+        if exhausted && !in_burst && !self.are_told_by_headers() && self.pace.had_enough(now) {
+            // Windows that were learned before that was known are too short or too long.
+            self.guards.retain(|guard| guard.probe.is_none());
+            self.burst_until = now + BURST;
+            return false;
+        }
+        let mut follows = self.lower_full(now, in_burst);
+        let in_vain =
+            |guard: &Guard| matches!(&guard.probe, Some(probe) if probe.in_vain > IN_VAIN);
+        if self.guards.iter().any(in_vain) {
+            // An accident taught it: the refusals do not follow it.
+            self.guards.retain(|guard| !in_vain(guard));
+            self.outcomes.clear();
+            return false;
+        }
+        // Who says its limits in headers has nothing to be learned from its refusals.
+        let learns = exhausted && !self.are_told_by_headers();
+        if !follows && learns && (hint.is_some() || !in_burst) {
+            follows = true;
+            let amount = if tokens {
+                Amount::Tokens
+            } else {
+                Amount::Requests
+            };
+            self.learn_from(now, amount, hint, in_burst);
+        }
+        if follows && !in_burst {
+            self.burst_until = now + BURST;
+        }
+        follows || (in_burst && exhausted)
+    }
+
+    /// Lowers the learned limits that are full: a limit that is far from full has nothing to do with a refusal.
+    /// Returns whether there was one.
+    fn lower_full(&mut self, now: Duration, in_burst: bool) -> bool {
+        let few = self.refused_lately() * 4 < self.outcomes.len();
+        let may_risk = self.risk > 0.0;
+        let mut follows = false;
+        for guard in self.guards.iter_mut().filter(|guard| guard.probe.is_some()) {
+            let used = guard.window().used(now);
+            if used.saturating_mul(20) >= guard.window().limit().saturating_mul(19) {
+                follows = true;
+                guard.lower(now, used, in_burst, few, may_risk);
+            }
+        }
+        follows
+    }
+
+    /// Learns a limit, or lowers the one that was learned.
+    fn learn_from(
+        &mut self,
+        now: Duration,
+        amount: Amount,
+        hint: Option<Duration>,
+        in_burst: bool,
+    ) {
+        let few = self.refused_lately() * 4 < self.outcomes.len();
+        let fills = self.pace.may_fill(now);
+        let may_risk = self.risk > 0.0;
+        let hinted = hint.map(|hint| SPANS.into_iter().find(|span| hint <= *span));
+        let learned = self.guards.iter_mut().filter(|guard| guard.probe.is_some());
+        let longest = learned.max_by_key(|guard| guard.span);
+        match (longest, hinted) {
+            // It asks to wait for longer than any limit that is known.
+            (Some(guard), Some(Some(span))) if span > guard.span => self.learn(now, amount, span),
+            (Some(guard), _) => {
+                let used = guard.window().used(now);
+                let longer = SPANS.into_iter().find(|span| *span > guard.span);
+                match longer.filter(|_| used == 0) {
+                    // It may take the next one: nothing is known yet.
+                    Some(_) if fills => {}
+                    // Nothing went through for so long, and still it refuses.
+                    Some(span) => self.learn(now, amount, span),
+                    None => {
+                        guard.lower(now, used, in_burst, few, may_risk);
+                        // It is judged anew by what comes of this.
+                        self.outcomes.clear();
+                    }
+                }
+            }
+            (None, span) => {
+                let [shortest, ..] = SPANS;
+                self.learn(now, amount, span.flatten().unwrap_or(shortest));
+            }
+        }
+    }
+
+    /// Corrects the windows by what the headers of a call's response said.
+    pub fn observe(&mut self, now: Duration, booking: &Booking, observed: &Observed) {
+        let Some(limit) = observed.limit.filter(|limit| *limit > 0) else {
+            return;
+        };
+        let Some(span) = observed.span.or_else(|| span_of(observed, limit)) else {
+            return;
+        };
+        let same = |guard: &Guard| guard.amount == observed.amount && guard.span == span;
+        if !self
+            .guards
+            .iter()
+            .any(|guard| same(guard) && guard.probe.is_none())
+        {
+            // The provider says its limit: nothing to probe for, and nobody told a lower one.
+            self.guards.retain(|guard| !same(guard));
+            self.guard(now, observed.amount, span, limit, Source::Headers);
+            self.book_history(now, observed.amount, span);
+        }
+        let Some(guard) = self.guards.iter_mut().find(|guard| same(guard)) else {
+            return;
+        };
+        let least = guard.likely.limit().min(limit);
+        guard.set_limit(least);
+        // Others may use the same key: what they used is missing here.
+        if let Some(remaining) = observed.remaining {
+            let used = limit.saturating_sub(remaining);
+            // The provider counted when the call arrived, so it is held against what was booked then.
+            let mut reserved = booking.reservations.iter();
+            let mut ours = guard.window().used(now);
+            if let Some(reserved) = reserved.find(|reserved| reserved.guard == guard.number) {
+                // Later, what leaves the provider's window and not yet this one says the wrong thing.
+                if span < MINUTE || booking.at < guard.since + span {
+                    guard.compare(reserved.held, used);
+                }
+                let [likely, held, kept] = reserved.held;
+                let then = match guard.counts {
+                    Counts::Used => likely,
+                    Counts::Held => held,
+                    Counts::Kept => kept,
+                };
+                // What was given back since then is no sign of others.
+                ours = guard.window().used(now).max(then);
+            }
+            if used > ours {
+                guard.window().reserve(now, used - ours);
+            }
+        }
+    }
+
+    /// Books in the newest guard what went through before it was known.
+    fn book_history(&mut self, now: Duration, amount: Amount, span: Duration) {
+        let history = self
+            .history
+            .iter_mut()
+            .find(|(of, length, _)| *of == amount && *length == span);
+        if let (Some((_, _, history)), Some(guard)) = (history, self.guards.last_mut()) {
+            let used = history.used(now);
+            guard.book(now, used);
+        }
+    }
+
+    /// How much of each limit is used.
+    pub fn uses(&mut self, now: Duration) -> Vec<Use> {
+        self.guards
+            .iter_mut()
+            .map(|guard| Use {
+                limit: guard.limit(),
+                used: guard.window().used(now),
+                source: guard.source,
+            })
+            .collect()
+    }
+
+    fn outcome(&mut self, passed: bool) {
+        if self.outcomes.len() >= OUTCOMES {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back(passed);
+    }
+
+    /// How many of the last outcomes were refusals.
+    fn refused_lately(&self) -> usize {
+        self.outcomes.iter().filter(|passed| !**passed).count()
+    }
+
+    /// Takes what went through within `span` for the limit.
+    fn learn(&mut self, now: Duration, amount: Amount, span: Duration) {
+        // One that was told may be far too high.
+        let known = self
+            .guards
+            .iter()
+            .any(|guard| guard.probe.is_some() && guard.amount == amount && guard.span == span);
+        let history = self
+            .history
+            .iter_mut()
+            .find(|(of, length, _)| *of == amount && *length == span);
+        let Some((_, _, history)) = history.filter(|_| !known) else {
+            return;
+        };
+        let most = history.used(now).max(1);
+        // What went through in shorter spans was no limit: it went on after them.
+        let shorter = |guard: &Guard| guard.probe.is_some() && guard.span < span;
+        self.guards
+            .retain(|guard| guard.amount != amount || !shorter(guard));
+        let margin = (span / LEARNED_MARGIN).clamp(LEAST_LEARNED_MARGIN, MOST_MARGIN);
+        let window = history.with(most, span + margin);
+        self.guards.push(Guard {
+            number: self.next_guard,
+            amount,
+            span,
+            source: Source::Learned,
+            since: now,
+            // What was let through is known by what it might have taken, and so it is counted.
+            counts: Counts::Kept,
+            caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
+            likely: window,
+            probe: Some(Probe {
+                next: now + probe_after(span),
+                interval: probe_after(span),
+                step: 1,
+                call: 1,
+                in_vain: 0,
+                is_known: false,
+            }),
+        });
+        self.next_guard += 1;
+    }
+}
+
+impl Caps {
+    fn new(window: &Window) -> Caps {
+        Caps {
+            held: window.clone(),
+            kept: window.clone(),
+        }
+    }
+}
+
+impl Guard {
+    /// The window that holds what the provider counts.
+    fn window(&mut self) -> &mut Window {
+        self.counted(self.counts)
+    }
+
+    fn counted(&mut self, counts: Counts) -> &mut Window {
+        match (counts, &mut self.caps) {
+            (Counts::Held, Some(caps)) => &mut caps.held,
+            (Counts::Kept, Some(caps)) => &mut caps.kept,
+            _ => &mut self.likely,
+        }
+    }
+
+    /// What a call takes of the limit when it starts.
+    fn takes(&self, size: Booked) -> u64 {
+        match self.counts {
+            Counts::Used => size.likely.of(self.amount),
+            Counts::Held | Counts::Kept => size.most.of(self.amount),
+        }
+    }
+
+    fn limit(&self) -> Limit {
+        Limit {
+            amount: self.amount,
+            span: self.span,
+            most: self.likely.limit(),
+        }
+    }
+
+    fn set_limit(&mut self, limit: u64) {
+        self.likely.set_limit(limit);
+        if let Some(caps) = &mut self.caps {
+            caps.held.set_limit(limit);
+            caps.kept.set_limit(limit);
+        }
+    }
+
+    /// Books what was used outside of any booking.
+    fn book(&mut self, at: Duration, amount: u64) {
+        self.likely.reserve(at, amount);
+        if let Some(caps) = &mut self.caps {
+            caps.held.reserve(at, amount);
+            caps.kept.reserve(at, amount);
+        }
+    }
+
+    /// Finds out what the provider counts, by what it says was used when the windows held so much.
+    fn compare(&mut self, held: [u64; 3], used: u64) {
+        let (least, most) = held.iter().fold((u64::MAX, 0), |(least, most), held| {
+            (least.min(*held), most.max(*held))
+        });
+        // Where all are about the same, nothing can be told.
+        if self.caps.is_none() || most <= least.saturating_add(least / 5) {
+            return;
+        }
+        // Of two that are as near, the one that counts more is on the safe side.
+        let near = Counts::ALL.into_iter().zip(held).rev();
+        let nearest = near.min_by_key(|(_, held)| held.abs_diff(used));
+        if let Some((counts, _)) = nearest {
+            self.counts = counts;
+        }
+    }
+
+    /// A call waits for this guard until `free`. If it is learned and was not probed for a while, a few more
+    /// are let through to see.
+    fn probed(&mut self, now: Duration, free: Duration, amount: u64) -> Duration {
+        let span = self.span;
+        let limit = self.likely.limit();
+        let Some(probe) = &mut self.probe else {
+            return free;
+        };
+        if now < probe.next {
+            return free.min(probe.next);
+        }
+        let call = amount.max(1);
+        let calls = limit / call;
+        probe.call = call;
+        let raised = limit.saturating_add(probe.step.saturating_mul(call));
+        probe.step = probe.step.saturating_mul(2).min((calls / 4).max(1));
+        probe.next = now + PROBE_SETTLES;
+        probe.in_vain = 0;
+        if probe.step > (calls / 16).max(8) {
+            // There is much more room than was thought.
+            probe.interval = probe_after(span);
+        }
+        self.set_limit(raised);
+        now
+    }
+
+    /// The provider refused while this guard was full; `few` if it refuses few of many.
+    fn lower(&mut self, now: Duration, used: u64, in_burst: bool, few: bool, may_risk: bool) {
+        let limit = self.likely.limit();
+        let Some(probe) = &mut self.probe else { return };
+        let lowered = if in_burst {
+            limit.min(used).max(1)
+        } else {
+            // A probe that went too far goes back by what it had added; otherwise the limit itself has fallen.
+            let back = if probe.step > 1 {
+                (probe.step / 2).saturating_mul(probe.call)
+            } else {
+                (limit / 50).max(1)
+            };
+            probe.step = 1;
+            probe.in_vain += u32::from(few);
+            probe.interval = (probe.interval * 2).min(PROBE_AT_LEAST_EVERY);
+            // What is refused anyway says little.
+            probe.next = now + probe.interval * if may_risk || !probe.is_known { 1 } else { 4 };
+            limit.saturating_sub(back).min(used).max(1)
+        };
+        self.set_limit(lowered);
+    }
+}
+
+/// The span of a limit whose header names none. Providers that fill a bucket evenly say how long it takes until it is full
+/// again, which tells the span together with what is used; others say when the window ends. Where nothing tells it, it is
+/// a minute, which is usual.
+fn span_of(observed: &Observed, limit: u64) -> Option<Duration> {
+    let Some(reset) = observed.reset.filter(|reset| !reset.is_zero()) else {
+        return Some(MINUTE);
+    };
+    let used = observed.remaining.map(|left| limit.saturating_sub(left));
+    if let Some(used) = used.filter(|used| *used > 0) {
+        let whole = reset.as_secs_f64() * limit as f64 / used as f64;
+        let near = |span: &Duration| (whole / span.as_secs_f64() - 1.0).abs() <= NEAR;
+        if let Some(span) = TOLD_SPANS.into_iter().find(near) {
+            return Some(span);
+        }
+    }
+    TOLD_SPANS.into_iter().find(|span| reset <= *span)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+//! Anthropic's messages API, streamed or not. The system part, which all records of a component share, is marked
+//! for the prompt cache. It uses no tools and does not show what the model thought.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+use super::arrival::{Reader, Step};
+use super::body::{lay_over, turn, written};
+use super::endpoint::{Endpoint, Manner};
+use super::gathered::{Gathered, Told, malformed, parsed};
+use super::http::Http;
+use super::lenient::{Count, Object, Text, Words};
+use super::schema;
+use crate::error::CallError;
+use crate::learned::{Adaptation, Adaptations, Refused};
+use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
+use crate::settings::JsonSupport;
+use types::digest::Digest;
+use types::render::render;
+use types::request::{ResponseFormat, Role, Usage};
+
+/// The version of the API that this module speaks.
+const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+
+/// One server and one model's parameters.
+pub struct Anthropic {
+    endpoint: Endpoint,
+    manner: Manner,
+    http: Http,
+}
+
+impl Anthropic {
+    /// Prepares a client.
+    ///
+    /// # Errors
+    /// When the key has characters that no header can carry, or TLS cannot be set up.
+    pub fn new(endpoint: Endpoint, manner: Manner) -> Result<Anthropic, CallError> {
+        let http = Http::new(&endpoint, "messages", &[VERSION])?;
+        Ok(Anthropic {
+            endpoint,
+            manner,
+            http,
+        })
+    }
+
+    fn body(&self, call: Call<'_>) -> Value {
+        let adaptations = call.adaptations;
+        let (mut system, mut messages) = (Vec::new(), Vec::new());
+        for message in render(call.request) {
+            // A text without a character is refused.
+            if message.content.is_empty() {
+                continue;
+            }
+            match message.role {
+                Role::System => system.push(json!({"type": "text", "text": message.content})),
+                role => messages.push(turn(role, message.content)),
+            }
+        }
+        let mut body = Map::new();
+        body.insert("model".to_owned(), json!(call.model));
+        body.insert(
+            self.manner.cap(adaptations).to_owned(),
+            json!(call.max_output_tokens),
+        );
+        if let ResponseFormat::JsonSchema(schema) = &call.request.format {
+            if self.manner.json(adaptations) == JsonSupport::Schema {
+                let format =
+                    json!({"type": "json_schema", "schema": schema::for_anthropic(schema)});
+                body.insert("output_config".to_owned(), json!({"format": format}));
+            } else {
+                system.push(json!({"type": "text", "text": schema::in_words(schema)}));
+            }
+        }
+        // The mark counts for all that stands before it.
+        if let Some(Value::Object(last)) = system.last_mut() {
+            last.insert("cache_control".to_owned(), json!({"type": "ephemeral"}));
+        }
+        if !system.is_empty() {
+            body.insert("system".to_owned(), Value::Array(system));
+        }
+        body.insert("messages".to_owned(), Value::Array(messages));
+        if self.manner.sends_temperature(adaptations) {
+            body.insert("temperature".to_owned(), json!(call.temperature));
+        }
+        if self.endpoint.streams(adaptations) {
+            body.insert("stream".to_owned(), json!(true));
+        }
+        lay_over(&mut body, &self.manner.extra_body);
+        Value::Object(body)
+    }
+}
+
+impl Provider for Anthropic {
+    fn name(&self) -> &str {
+        &self.endpoint.name
+    }
+
+    fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
+        let body = written(&self.body(call));
+        let is_stream = self.endpoint.streams(call.adaptations);
+        Box::pin(self.http.ask::<Partial>(body, call, is_stream))
+    }
+
+    fn manner(&self) -> Digest {
+        self.manner.digest(&self.endpoint)
+    }
+
+    fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
+        // It has one name for the cap, asks for no usage, and its JSON without a schema is the prompt's.
+        match refused {
+            Refused::CapName | Refused::StreamOptions | Refused::System => None,
+            Refused::Json if self.manner.json(adaptations) == JsonSupport::Schema => {
+                Some(Adaptation::JsonPrompt)
+            }
+            Refused::Json => None,
+            refused => self.manner.adapt(&self.endpoint, refused, adaptations),
+        }
+    }
+
+    fn models(&self, within: Duration) -> ModelsFuture<'_> {
+        Box::pin(self.http.models(within))
+    }
+}
+
+/// An event of a stream, or a whole answer, which is a message by itself. What it is shows by what it has: some servers
+/// leave out its type.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: Text,
+    message: Object<Message>,
+    content_block: Object<Block>,
+    delta: Object<Block>,
+    error: Value,
+    /// Of a whole answer.
+    content: Content,
+    stop_reason: Text,
+    model: Text,
+    /// Of a whole answer, or of the event that ends one.
+    usage: Object<Counts>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    content: Content,
+    stop_reason: Text,
+    usage: Object<Counts>,
+    model: Text,
+}
+
+/// Blocks, or a mere text.
+#[derive(Default)]
+struct Content(Option<Vec<Block>>);
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Content, D::Error> {
+        let content = Value::deserialize(from)?;
+        let text = |text: &Value| Block {
+            text: Words::deserialize(text).unwrap_or_default(),
+            ..Block::default()
+        };
+        Ok(Content(match &content {
+            Value::String(_) => Some(vec![text(&content)]),
+            Value::Array(blocks) => {
+                let block = |block: &Value| match block {
+                    Value::Object(_) => Block::deserialize(block).unwrap_or_default(),
+                    other => text(other),
+                };
+                Some(blocks.iter().map(block).collect())
+            }
+            _ => None,
+        }))
+    }
+}
+
+/// A block of the answer, a piece of one, or what ended it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Block {
+    #[serde(rename = "type")]
+    kind: Text,
+    text: Words,
+    thinking: Text,
+    /// Of a tool that is called.
+    name: Text,
+    stop_reason: Text,
+}
+
+/// Sums until now; what a later event leaves out has not changed.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_read_input_tokens: Count,
+    output_tokens: Count,
+}
+
+impl Counts {
+    fn update(&mut self, later: &Counts) {
+        let update = |count: &mut Count, later: Count| count.0 = later.0.or(count.0);
+        update(&mut self.input_tokens, later.input_tokens);
+        update(
+            &mut self.cache_creation_input_tokens,
+            later.cache_creation_input_tokens,
+        );
+        update(
+            &mut self.cache_read_input_tokens,
+            later.cache_read_input_tokens,
+        );
+        update(&mut self.output_tokens, later.output_tokens);
+    }
+
+    /// Anthropic's `input_tokens` are only those that the cache has nothing to do with.
+    fn told(&self) -> Told {
+        let (cached, written) = (
+            self.cache_read_input_tokens.0,
+            self.cache_creation_input_tokens.0,
+        );
+        let input = [self.input_tokens.0, written, cached];
+        Told {
+            input: input.into_iter().flatten().reduce(u64::saturating_add),
+            output: self.output_tokens.0,
+            cached,
+            cache_write: written,
+            ..Told::default()
+        }
+    }
+}
+
+/// An answer as far as it has arrived.
+#[derive(Default)]
+struct Partial {
+    gathered: Gathered,
+    counts: Counts,
+}
+
+impl Partial {
+    fn take(&mut self, event: Event) -> Result<Step, CallError> {
+        let gathered = &mut self.gathered;
+        gathered.fail(&event.error)?;
+        let message = event.message.0.unwrap_or(Message {
+            content: event.content,
+            stop_reason: event.stop_reason,
+            usage: event.usage,
+            model: event.model,
+        });
+        let (mut is_part, mut reason) = (false, message.stop_reason.0);
+        let (block, delta) = (event.content_block.0, event.delta.0);
+        for block in message
+            .content
+            .0
+            .into_iter()
+            .flatten()
+            .chain(block)
+            .chain(delta)
+        {
+            reason = reason.or(block.stop_reason.0.clone());
+            is_part |= add(gathered, block, reason.as_deref());
+        }
+        gathered.by(message.model.0);
+        gathered.end(reason);
+        if let Some(counts) = message.usage.0 {
+            self.counts.update(&counts);
+            gathered.count(self.counts.told(), !is_part);
+        }
+        match event.kind.0.as_deref() {
+            Some("message_stop") => {
+                gathered.ended();
+                Ok(Step::Last)
+            }
+            _ if is_part => Ok(Step::Part),
+            _ => Ok(Step::Alive),
+        }
+    }
+}
+
+/// Adds a block; whether it says something. Only texts have `text`; a thought has none.
+fn add(gathered: &mut Gathered, block: Block, reason: Option<&str>) -> bool {
+    let kind = block.kind.0.unwrap_or_default();
+    if kind == "tool_use" {
+        gathered.call_tool(block.name.0);
+    }
+    let is_thought = kind.contains("thinking");
+    let thought = block.thinking.0.map_or(0, |thought| thought.len());
+    if is_thought {
+        gathered.think(thought + block.text.said.len(), "thinking");
+        return true;
+    }
+    gathered.say(&block.text, reason)
+}
+
+impl Reader for Partial {
+    fn event(&mut self, name: Option<&str>, data: &str) -> Result<Step, CallError> {
+        if data.trim() == "[DONE]" {
+            self.gathered.ended();
+            return Ok(Step::Last);
+        }
+        let mut event = match parsed::<Event>(data) {
+            Ok(event) => event.unwrap_or_default(),
+            Err(error) => return self.gathered.noise(data, &error).map(|()| Step::Alive),
+        };
+        event.kind.0 = event.kind.0.or_else(|| name.map(ToOwned::to_owned));
+        self.take(event)
+    }
+
+    fn whole(&mut self, body: &str) -> Result<(), CallError> {
+        let message = parsed(body).map_err(|error| malformed(&error))?;
+        self.take(message.unwrap_or_default())?;
+        self.gathered.ended();
+        Ok(())
+    }
+
+    fn billed(&self, call: Call<'_>) -> Usage {
+        self.gathered.billed(call)
+    }
+
+    fn bytes(&self) -> usize {
+        self.gathered.bytes()
+    }
+
+    fn is_sure(&self) -> bool {
+        self.gathered.is_sure()
+    }
+
+    fn finish(self, call: Call<'_>) -> Result<RawAnswer, CallError> {
+        self.gathered.finish(call, "content")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! Maps what a server or the network says to a failure class. The table is the one that the official
+//! SDKs use, except that quota is told apart from rate, which they retry in vain. It does not decide whether
+//! to try again: the class does.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use super::refusals;
+use super::times;
+use super::words;
+use crate::error::CallError;
+use types::class::FailureClass;
+
+/// Longest part of a server's words that is kept.
+const MESSAGE: usize = 500;
+
+/// What a server said, by the names that its kind of API gives to the parts.
+pub(super) struct Said {
+    /// `code`, `type`, `status` and the like, whichever are there.
+    pub codes: Vec<String>,
+    /// In words.
+    pub message: String,
+    /// The part of the request that they are about.
+    pub parameter: Option<String>,
+    /// The answer, where the server refuses what the model wrote.
+    pub written: Option<String>,
+    /// Its own proposal of when to try again.
+    pub retry_after: Option<Duration>,
+    /// A quota of the day is used up.
+    pub daily: bool,
+}
+
+impl Said {
+    /// Reads an error body: OpenAI's, Anthropic's, Gemini's (in a list), FastAPI's `detail`, or mere text.
+    pub(super) fn read(body: &str) -> Said {
+        let json: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        let json = json.get(0).unwrap_or(&json);
+        // Cloudflare has a list.
+        let listed = || json.get("errors")?.get(0);
+        let error = json.get("error").filter(|error| !error.is_null());
+        let error = error.or_else(listed);
+        let error = error.unwrap_or(json);
+        let inner = error.get("innererror").unwrap_or(&Value::Null);
+        let codes = [
+            error.get("code"),
+            // Baidu's.
+            error.get("error_code"),
+            error.get("type"),
+            error.get("status"),
+            inner.get("code"),
+            // xAI's code stands beside its error.
+            json.get("code"),
+        ];
+        let codes = codes
+            .into_iter()
+            .flatten()
+            .filter_map(|code| match code {
+                Value::String(code) => Some(code.clone()),
+                Value::Number(code) => Some(code.to_string()),
+                _ => None,
+            })
+            .collect();
+        let text = |value: &Value| match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Value::Null | Value::String(_) => None,
+            other => Some(other.to_string()),
+        };
+        let places = [
+            error.get("message"),
+            json.get("detail"),
+            error.get("msg"),
+            error.get("error_msg"),
+            Some(error),
+        ];
+        let mut message = places
+            .into_iter()
+            .flatten()
+            .find_map(text)
+            .unwrap_or_else(|| body.trim().to_owned());
+        // OpenRouter only says that the provider failed; what the provider said stands aside.
+        let raw = error
+            .get("metadata")
+            .and_then(|metadata| metadata.get("raw"));
+        if let Some(raw) = raw.and_then(text) {
+            message = format!("{message}: {raw}");
+        }
+        let details = || error.get("details").and_then(Value::as_array);
+        let delay = details().and_then(|details| {
+            let delay = details.iter().find_map(|detail| detail.get("retryDelay"))?;
+            times::span(delay.as_str()?)
+        });
+        let daily = details().is_some_and(|details| {
+            let violations = details.iter().filter_map(|detail| detail.get("violations"));
+            violations
+                .filter_map(Value::as_array)
+                .flatten()
+                .filter_map(|violation| violation.get("quotaId")?.as_str())
+                .any(|quota| quota.contains("PerDay"))
+        });
+        // FastAPI tells the place as a list, the name last.
+        let place = json
+            .get("detail")
+            .and_then(|detail| detail.get(0)?.get("loc"));
+        let place = place.and_then(|place| place.as_array()?.last());
+        let parameter = error.get("param").filter(|name| name.is_string()).or(place);
+        Said {
+            codes,
+            parameter: parameter.and_then(Value::as_str).map(ToOwned::to_owned),
+            written: error
+                .get("failed_generation")
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned),
+            retry_after: delay.or_else(|| times::in_words(&message)),
+            message,
+            daily,
+        }
+    }
+}
+
+/// An answer with an error status. `now` is the time since 1970.
+pub(super) fn from_response(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &str,
+    now: Duration,
+    cap: u32,
+) -> CallError {
+    from_said(status, headers, &Said::read(body), now, cap)
+}
+
+/// The same of an error body that is read.
+pub(super) fn from_said(
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &Said,
+    now: Duration,
+    cap: u32,
+) -> CallError {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut class = words::classify(status.as_u16(), said);
+    match header("x-should-retry") {
+        Some("false") if class.is_transient() => class = FailureClass::BadRequest,
+        // What costs nothing to know, and is true for every further try, stays final.
+        Some("true")
+            if status.is_client_error()
+                && matches!(
+                    class,
+                    FailureClass::BadRequest | FailureClass::NotFound | FailureClass::Auth
+                ) =>
+        {
+            class = FailureClass::Transient;
+        }
+        _ => {}
+    }
+    let shown: String = said.message.chars().take(MESSAGE).collect();
+    let shown = if shown.is_empty() {
+        "no further word from the server"
+    } else {
+        &shown
+    };
+    // APIs answer with JSON; a page comes from what stands before them.
+    let is_page = status == StatusCode::FORBIDDEN && said.message.starts_with('<');
+    let walled = "a firewall or a proxy before the server refuses, and not the server: check base-url and the network";
+    let hint = refusals::hint(class, said, cap)
+        .or_else(|| is_page.then_some(walled))
+        .map(|hint| format!(" (hint: {hint})"))
+        .unwrap_or_default();
+    let milliseconds = || {
+        let milliseconds = header("retry-after-ms")?.trim().parse::<f64>().ok()?;
+        times::seconds(milliseconds / 1000.0)
+    };
+    let wait = milliseconds()
+        .or_else(|| times::until(header("retry-after")?, now))
+        .or(said.retry_after);
+    CallError {
+        retry_after: wait.filter(|_| class.is_transient()),
+        refused: refusals::refused(class, said, cap),
+        ..CallError::new(class, format!("HTTP {}: {shown}{hint}", status.as_u16()))
+    }
+}
+
+/// An error that a server reports in the midst of an answer, whose status was a success. A number in the
+/// code is the status that it would have had.
+pub(super) fn from_event(error: &Value) -> CallError {
+    let status = ["code", "status", "status_code", "http_code"]
+        .iter()
+        .filter_map(|name| error.get(name))
+        .filter_map(|code| {
+            let number = code
+                .as_u64()
+                .and_then(|code| u16::try_from(code).ok())
+                .or_else(|| code.as_str()?.parse().ok())?;
+            StatusCode::from_u16(number).ok()
+        })
+        .find(|status| status.is_client_error() || status.is_server_error())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::json!({"error": error}).to_string();
+    from_response(status, &HeaderMap::new(), &body, Duration::ZERO, 0)
+}
+
+/// An error of the network, or of the body while it arrived.
+pub(super) fn from_network(error: &reqwest::Error) -> CallError {
+    // The cause says more than reqwest's own words, which repeat the address.
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let what = if error.is_connect() {
+        "cannot connect"
+    } else if error.is_timeout() {
+        "timed out"
+    } else {
+        "connection failed"
+    };
+    let class = if error.is_builder() {
+        FailureClass::BadRequest
+    } else {
+        FailureClass::Transient
+    };
+    CallError::new(class, format!("{what}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+
+    fn refused(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> CallError {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        from_response(StatusCode::from_u16(status).unwrap(), &map, body, NOW, 100)
+    }
+
+    #[test]
+    fn hints_are_read_in_their_order() {
+        let hint = |headers: &[(&'static str, &'static str)], body: &str| {
+            refused(429, headers, body)
+                .retry_after
+                .map(|wait| wait.as_secs_f64())
+        };
+        let body = r#"{"error": {"message": "Please try again in 7s.",
+            "details": [{"@type": "x"}, {"retryDelay": "52s"}]}}"#;
+        let header = ("retry-after", "2");
+        let milliseconds = ("retry-after-ms", "150");
+        let date = ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT");
+        assert_eq!(hint(&[header, milliseconds], body), Some(0.15));
+        assert_eq!(hint(&[header], body), Some(2.0));
+        assert_eq!(hint(&[("retry-after", "1.5")], ""), Some(1.5));
+        assert_eq!(hint(&[date], body), Some(60.0));
+        assert_eq!(hint(&[], body), Some(52.0));
+        let words = r#"{"error": {"message": "Please try again in 6m0s."}}"#;
+        assert_eq!(hint(&[], words), Some(360.0));
+        assert_eq!(hint(&[("retry-after", "-3")], ""), None);
+        assert_eq!(hint(&[], ""), None);
+        assert_eq!(refused(400, &[header], "").retry_after, None);
+    }
+
+    #[test]
+    fn a_server_may_say_itself_whether_to_try_again() {
+        let class =
+            |status, said, body: &str| refused(status, &[("x-should-retry", said)], body).class;
+        assert_eq!(class(429, "false", ""), FailureClass::BadRequest);
+        assert_eq!(class(500, "false", ""), FailureClass::BadRequest);
+        assert_eq!(class(401, "false", ""), FailureClass::Auth);
+        assert_eq!(class(400, "true", ""), FailureClass::Transient);
+        assert_eq!(class(404, "true", ""), FailureClass::Transient);
+        assert_eq!(class(429, "true", ""), FailureClass::RateLimit);
+        let quota = r#"{"error": {"code": "insufficient_quota"}}"#;
+        assert_eq!(class(429, "true", quota), FailureClass::Quota);
+    }
+
+    #[test]
+    fn every_shape_of_body_gives_its_words() {
+        for (body, words) in [
+            (r#"{"error": {"message": "no", "code": "c"}}"#, "no"),
+            (r#"{"error": "no"}"#, "no"),
+            (r#"[{"error": {"code": 429, "message": "no"}}]"#, "no"),
+            (r#"{"object": "error", "message": "no", "code": 400}"#, "no"),
+            (r#"{"detail": "no"}"#, "no"),
+            (r#"{"detail":[{"msg":"no"}]}"#, r#"[{"msg":"no"}]"#),
+            (r#"{"error_code": 17, "error_msg": "no"}"#, "no"),
+            (
+                r#"{"success": false, "errors": [{"code": 5, "message": "no"}]}"#,
+                "no",
+            ),
+            (
+                r#"{"error": {"message": "Provider returned error", "metadata": {"raw": "no"}}}"#,
+                "Provider returned error: no",
+            ),
+            ("no", "no"),
+            ("", "no further word from the server"),
+        ] {
+            let error = refused(400, &[], body);
+            assert_eq!(error.message, format!("HTTP 400: {words}"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_forbids_is_no_word_about_the_key() {
+        let error = refused(403, &[], "<html><title>Attention Required!</title></html>");
+        assert!(error.message.contains("firewall"), "{}", error.message);
+        let error = refused(403, &[], r#"{"error": {"message": "no"}}"#);
+        assert!(!error.message.contains("firewall"), "{}", error.message);
+    }
+
+    #[test]
+    fn an_error_in_a_stream_has_the_status_that_its_code_names() {
+        let class = |error: Value| from_event(&error).class;
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(class(json(r#"{"code": 429}"#)), FailureClass::RateLimit);
+        assert_eq!(class(json(r#"{"code": "402"}"#)), FailureClass::Quota);
+        assert_eq!(class(json(r#"{"code": 200}"#)), FailureClass::Transient);
+        let status = json(r#"{"message": "no", "type": "x", "status": 429}"#);
+        assert_eq!(class(status), FailureClass::RateLimit);
+        let overloaded = json(r#"{"type": "overloaded_error", "message": "Overloaded"}"#);
+        assert_eq!(class(overloaded), FailureClass::Overloaded);
+        assert_eq!(class(json(r#""what""#)), FailureClass::Transient);
+    }
+}

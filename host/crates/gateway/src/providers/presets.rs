@@ -1,0 +1,250 @@
+//! What is known of providers by their names: where they are, which variable holds the key, and how their
+//! API differs. It reads no environment and opens no connection; the configuration is laid over it.
+
+use serde::Deserialize;
+
+use super::headers::Dialect;
+use crate::settings::{JsonSupport, ProviderConfig};
+
+/// The API that a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Api {
+    /// OpenAI's chat completions.
+    Chat,
+    /// Anthropic's messages.
+    Messages,
+}
+
+/// One provider, or one kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name, as it stands before the slash of a model's.
+    pub name: &'static str,
+    /// What it speaks.
+    pub api: Api,
+    /// Its address; `None` where only the user knows it.
+    pub base_url: Option<&'static str>,
+    /// How that address is written, for the one who must configure it.
+    pub example_url: &'static str,
+    /// Environment variables that may hold the key, the first that is set; none for a server without keys.
+    pub keys: &'static [&'static str],
+    /// The header that carries the key; `authorization` carries it as a bearer token.
+    pub key_header: &'static str,
+    /// How its headers describe its limits.
+    pub limits: Dialect,
+    /// How it is asked for JSON.
+    pub json: JsonSupport,
+    /// Whether `stream_options` may ask it for the usage of a stream.
+    pub stream_usage: bool,
+    /// Name of the parameter for the output cap.
+    pub max_tokens: &'static str,
+}
+
+/// A server of which nothing is known but that it speaks the chat completions API. It is asked for any JSON
+/// object, with the schema in the prompt: a server that knows no `response_format` would ignore a schema.
+const UNKNOWN: Preset = Preset {
+    name: "",
+    api: Api::Chat,
+    base_url: None,
+    example_url: "https://api.example.com/v1",
+    keys: &[],
+    key_header: "authorization",
+    limits: Dialect::Generic,
+    json: JsonSupport::Object,
+    stream_usage: true,
+    max_tokens: "max_tokens",
+};
+
+/// A server on this machine that holds answers to a schema by its grammar.
+const LOCAL: Preset = Preset {
+    limits: Dialect::None,
+    json: JsonSupport::Schema,
+    ..UNKNOWN
+};
+
+const PRESETS: [Preset; 14] = [
+    Preset {
+        name: "openai",
+        base_url: Some("https://api.openai.com/v1"),
+        keys: &["OPENAI_API_KEY"],
+        limits: Dialect::OpenAi,
+        json: JsonSupport::Schema,
+        max_tokens: "max_completion_tokens",
+        ..UNKNOWN
+    },
+    Preset {
+        name: "azure",
+        example_url: "https://<resource>.openai.azure.com/openai/v1",
+        keys: &["AZURE_OPENAI_API_KEY"],
+        key_header: "api-key",
+        limits: Dialect::OpenAi,
+        json: JsonSupport::Schema,
+        max_tokens: "max_completion_tokens",
+        ..UNKNOWN
+    },
+    Preset {
+        name: "anthropic",
+        api: Api::Messages,
+        base_url: Some("https://api.anthropic.com/v1"),
+        keys: &["ANTHROPIC_API_KEY"],
+        key_header: "x-api-key",
+        limits: Dialect::Anthropic,
+        // Only newer models hold answers to a schema; the configuration says which.
+        json: JsonSupport::Prompt,
+        ..UNKNOWN
+    },
+    Preset {
+        name: "deepseek",
+        base_url: Some("https://api.deepseek.com/v1"),
+        keys: &["DEEPSEEK_API_KEY"],
+        limits: Dialect::None,
+        ..UNKNOWN
+    },
+    Preset {
+        name: "groq",
+        base_url: Some("https://api.groq.com/openai/v1"),
+        keys: &["GROQ_API_KEY"],
+        limits: Dialect::Groq,
+        max_tokens: "max_completion_tokens",
+        ..UNKNOWN
+    },
+    Preset {
+        name: "together",
+        base_url: Some("https://api.together.xyz/v1"),
+        keys: &["TOGETHER_API_KEY"],
+        limits: Dialect::Together,
+        ..UNKNOWN
+    },
+    Preset {
+        name: "openrouter",
+        base_url: Some("https://openrouter.ai/api/v1"),
+        keys: &["OPENROUTER_API_KEY"],
+        ..UNKNOWN
+    },
+    Preset {
+        name: "mistral",
+        base_url: Some("https://api.mistral.ai/v1"),
+        keys: &["MISTRAL_API_KEY"],
+        json: JsonSupport::Schema,
+        // It refuses fields that it does not know, and sends the usage unasked.
+        stream_usage: false,
+        ..UNKNOWN
+    },
+    Preset {
+        name: "xai",
+        base_url: Some("https://api.x.ai/v1"),
+        keys: &["XAI_API_KEY"],
+        limits: Dialect::OpenAi,
+        json: JsonSupport::Schema,
+        max_tokens: "max_completion_tokens",
+        ..UNKNOWN
+    },
+    Preset {
+        name: "gemini",
+        base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+        keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        limits: Dialect::None,
+        json: JsonSupport::Schema,
+        ..UNKNOWN
+    },
+    Preset {
+        name: "litellm",
+        base_url: Some("http://127.0.0.1:4000/v1"),
+        ..UNKNOWN
+    },
+    Preset {
+        name: "vllm",
+        base_url: Some("http://127.0.0.1:8000/v1"),
+        ..LOCAL
+    },
+    Preset {
+        name: "llamacpp",
+        base_url: Some("http://127.0.0.1:8080/v1"),
+        ..LOCAL
+    },
+    Preset {
+        name: "ollama",
+        base_url: Some("http://127.0.0.1:11434/v1"),
+        ..LOCAL
+    },
+];
+
+/// What is known by `name`.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// The names that are known.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|preset| preset.name)
+}
+
+/// There is no such preset.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no preset `{name}`\nhint: {meant}the presets are: {}", names().collect::<Vec<_>>().join(", "))]
+pub struct UnknownPreset {
+    /// What was asked for.
+    pub name: String,
+    meant: String,
+}
+
+/// The preset of a configured provider: the one it names, or the one of its own name. A provider of another
+/// name that names none is a server of which nothing is known.
+///
+/// # Errors
+/// When it names one that does not exist.
+pub fn preset_of(name: &str, configured: &ProviderConfig) -> Result<Preset, UnknownPreset> {
+    match &configured.preset {
+        Some(wanted) => preset(wanted).copied().ok_or_else(|| UnknownPreset {
+            name: wanted.clone(),
+            meant: types::suggest::closest(wanted, names())
+                .map(|meant| format!("did you mean `{meant}`? "))
+                .unwrap_or_default(),
+        }),
+        None => Ok(preset(name).copied().unwrap_or(UNKNOWN)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_found_by_its_name_and_has_a_safe_address() {
+        for name in names() {
+            let preset = preset(name).unwrap();
+            assert_eq!(names().filter(|other| *other == name).count(), 1, "{name}");
+            let url = url::Url::parse(preset.base_url.unwrap_or("https://x.example/v1")).unwrap();
+            let local = url.host_str() == Some("127.0.0.1");
+            assert_eq!(url.scheme(), if local { "http" } else { "https" }, "{name}");
+            assert_eq!(local, preset.keys.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_provider_may_name_a_preset() {
+        let named = |preset: Option<&str>| ProviderConfig {
+            preset: preset.map(ToOwned::to_owned),
+            ..ProviderConfig::default()
+        };
+        let found = |name: &str, preset: Option<&str>| preset_of(name, &named(preset)).unwrap();
+        assert_eq!(found("groq", None).limits, Dialect::Groq);
+        assert_eq!(found("mine", Some("azure")).key_header, "api-key");
+        assert_eq!(found("mine", None), UNKNOWN);
+        let error = preset_of("mine", &named(Some("vlm"))).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean `vllm`?"),
+            "{error}"
+        );
+    }
+
+    /// The documentation has a row for each.
+    #[test]
+    fn every_preset_is_documented() {
+        let documented = include_str!("../../../../../docs/PROVIDERS.md");
+        for name in names() {
+            assert!(documented.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a run may spend, shared by its lanes, each of which knows its price. A call waits while what others
+//! may still take stands in its way, and while what is left belongs to records that are begun. It fails when nothing is
+//! under way that could leave it room.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::prices::Price;
+use crate::limits::budget::{Budget, BudgetView, Room, Spend};
+use types::limit::Size;
+use types::request::Usage;
+
+/// One lane's hand on the run's budget.
+#[derive(Clone, Debug)]
+pub struct Purse {
+    shared: Arc<Shared>,
+    price: Option<Price>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    budget: Mutex<Budget>,
+    settled: Notify,
+}
+
+/// What a call has reserved; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    purse: Purse,
+    place: u64,
+    likely: Spend,
+}
+
+/// Whether a call may begin.
+pub(super) enum Reservation {
+    /// It may.
+    Reserved(Reserved),
+    /// It may when something has become free.
+    NotYet,
+    /// It may not any more.
+    Never,
+}
+
+impl Purse {
+    /// A purse with limits in millionths of a dollar and in tokens, for records that are likely to need so many calls.
+    pub fn new(most_micros: Option<u64>, most_tokens: Option<u64>, calls_per_record: u64) -> Purse {
+        Purse {
+            shared: Arc::new(Shared {
+                budget: Mutex::new(Budget::new(most_micros, most_tokens, calls_per_record)),
+                settled: Notify::new(),
+            }),
+            price: None,
+        }
+    }
+
+    /// The same purse for a lane with this price; without one, its calls count as tokens only.
+    pub fn priced(&self, price: Option<Price>) -> Purse {
+        Purse {
+            shared: Arc::clone(&self.shared),
+            price,
+        }
+    }
+
+    /// How much of it is spent.
+    pub fn view(&self) -> BudgetView {
+        self.budget().view()
+    }
+
+    /// Reserves what a call is likely to take, for the record with this place in the run.
+    pub(super) fn reserve(&self, place: u64, likely: Size) -> Reservation {
+        let likely = self.spend(Usage::new(likely.input, likely.output));
+        match self.budget().reserve(place, likely) {
+            Room::NotYet => Reservation::NotYet,
+            Room::Never => Reservation::Never,
+            Room::Reserved => Reservation::Reserved(Reserved {
+                purse: self.clone(),
+                place,
+                likely,
+            }),
+        }
+    }
+
+    /// Waits until something becomes free after this call.
+    pub(super) fn freed(&self) -> Notified<'_> {
+        self.shared.settled.notified()
+    }
+
+    /// The record with this place has ended, so nothing is kept for it any more.
+    pub fn record_ended(&self, place: u64) {
+        if self.budget().record_ended(place) {
+            self.shared.settled.notify_waiters();
+        }
+    }
+
+    fn spend(&self, usage: Usage) -> Spend {
+        Spend {
+            micros: self.price.map_or(0, |price| price.cost(&usage)),
+            tokens: usage.input_tokens.saturating_add(usage.output_tokens),
+        }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.shared
+            .budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self, place: u64, likely: Spend, spent: Spend) {
+        self.budget().settle(place, likely, spent);
+        self.shared.settled.notify_waiters();
+    }
+}
+
+impl Reserved {
+    /// The call took so much. Returns its cost, where the price is known.
+    pub fn settle(mut self, usage: Usage) -> Option<u64> {
+        let spent = self.purse.spend(usage);
+        let likely = std::mem::take(&mut self.likely);
+        self.purse.give_back(self.place, likely, spent);
+        self.purse.price.map(|_| spent.micros)
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.likely != Spend::default() {
+            self.purse
+                .give_back(self.place, self.likely, Spend::default());
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a person may set for a provider and for a model: the sections `[provider.NAME]`, `[models."provider/model"]` and
+//! `[limits]` of a configuration file. It does not know where the file lies.
+
+mod limits;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub use limits::LimitsConfig;
+
+use super::prices::Price;
+use super::providers::{Api, Dialect};
+use types::class::FailureClass;
+
+/// `[provider.NAME]`: where a provider differs from the preset of its name, or of the one it names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ProviderConfig {
+    /// Preset that it is like; the one of its own name where absent.
+    pub preset: Option<String>,
+    /// Address up to and with `/v1`.
+    pub base_url: Option<String>,
+    /// Whether it may be reached without encryption although it is not this machine.
+    pub allow_http: bool,
+    /// Environment variable that holds the key; empty for a server without keys.
+    pub api_key_env: Option<String>,
+    /// File that holds the key, in place of a variable.
+    pub api_key_file: Option<PathBuf>,
+    /// Header that carries the key; `authorization` carries it as a bearer token.
+    pub key_header: Option<String>,
+    /// The API that it speaks.
+    pub api: Option<Api>,
+    /// How its headers describe its limits.
+    pub limit_headers: Option<Dialect>,
+    /// Whether answers are streamed.
+    pub stream: Option<bool>,
+    /// Whether a stream is asked for its usage.
+    pub stream_usage: Option<bool>,
+    /// Name of the parameter for the output cap, of all its models.
+    pub max_tokens_parameter: Option<String>,
+    /// How its models are asked for JSON.
+    pub json: Option<JsonSupport>,
+}
+
+/// `[models."provider/model"]`: where a model's parameters differ from its provider's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ModelConfig {
+    /// Name of the parameter for the output cap.
+    pub max_tokens_parameter: Option<String>,
+    /// Whether the model takes a temperature; where absent, its family or its first refusal says so.
+    pub send_temperature: Option<bool>,
+    /// How a JSON schema is asked for.
+    pub json: Option<JsonSupport>,
+    /// What a million tokens cost, in place of the bundled price.
+    pub price: Option<Price>,
+    /// More fields of the request's body.
+    pub extra_body: Map<String, Value>,
+    /// Its own limits, in place of `[limits]`.
+    pub limits: LimitsConfig,
+    /// Models that are asked instead when it cannot answer, in this order.
+    pub fallback: Vec<String>,
+    /// Classes of failure for which they are.
+    pub fallback_on: Vec<FailureClass>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        ModelConfig {
+            max_tokens_parameter: None,
+            send_temperature: None,
+            json: None,
+            price: None,
+            extra_body: Map::new(),
+            limits: LimitsConfig::default(),
+            fallback: Vec::new(),
+            fallback_on: vec![
+                FailureClass::Quota,
+                FailureClass::Auth,
+                FailureClass::NotFound,
+                FailureClass::Overloaded,
+                FailureClass::Transient,
+                FailureClass::Context,
+                FailureClass::ContentFilter,
+            ],
+        }
+    }
+}
+
+/// How a model is asked for JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JsonSupport {
+    /// By schema.
+    Schema,
+    /// As any object; the schema stands in the prompt.
+    Object,
+    /// In the prompt only.
+    Prompt,
+}

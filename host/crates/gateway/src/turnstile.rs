@@ -1,0 +1,783 @@
+//! Who may start on a lane, and when: records that are begun first, within every window, no more at once than the
+//! provider takes, not while it asked for a pause, not while it is down. All on tokio's clock.
+//!
+//! A caller waits here and holds nothing; what it gets is a [`Permit`], which is given back with what
+//! became of the call. No task of its own: whoever comes or goes lets the next ones through, and a timer is
+//! set only when time is what they wait for.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::error::CallError;
+use super::lane_view::BreakerView;
+use crate::limits::breaker::{Admission, Breaker, Outage, State as BreakerState};
+use crate::limits::concurrency::Concurrency;
+use crate::limits::estimate::Estimate;
+use crate::limits::order::OrderedQueue;
+use crate::limits::ramp::{HANDFUL, Ramp};
+use crate::limits::rates::{Booked, Booking, Rates, SPREAD, Source, TooLarge, Use};
+use crate::limits::refusals::{Refusals, Verdict};
+use types::class::FailureClass;
+use types::limit::{Amount, Limit, Observed, Size};
+
+/// The clock begins so much before the lane, so that what was used before can be booked.
+const PAST: Duration = Duration::from_secs(2 * 86_400);
+/// Calls that are spread leave in groups, one in so long.
+const TOGETHER: Duration = Duration::from_millis(4);
+/// A refusal that asks for a longer wait than this pauses the lane by itself.
+const LONG_HINT: Duration = Duration::from_secs(10);
+/// The first pause where the provider does not say how long; it grows threefold with each refusal that follows.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest such pause within the first minute and a half: most limits are by the minute.
+const LONGEST_AT_FIRST: Duration = Duration::from_secs(8);
+const AT_FIRST: Duration = Duration::from_secs(90);
+
+/// Tokio's clock, for governor.
+#[derive(Clone, Copy, Debug)]
+struct TokioClock {
+    start: Instant,
+}
+
+impl Clock for TokioClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(self.start.elapsed())
+    }
+}
+
+type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
+
+/// What a turnstile is made with.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// Limits that were told.
+    pub limits: Vec<Limit>,
+    /// Calls at once; found out where absent.
+    pub concurrency: Option<u64>,
+    /// Failures in a row that open the breaker.
+    pub breaker: u32,
+    /// How long the provider may be down before calls fail.
+    pub patience: Duration,
+    /// Whether the lane is known to work. Otherwise only a handful of calls is sent until one is accepted, so that a
+    /// wrong key costs a handful.
+    pub is_proven: bool,
+}
+
+/// A handle; clones share it.
+#[derive(Clone)]
+pub(super) struct Turnstile {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    start: Instant,
+    clock: TokioClock,
+    patience: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: OrderedQueue<Waiter>,
+    rates: Rates,
+    /// Spreads the calls of a window.
+    governor: Option<Governor>,
+    /// The pace while no limit is known.
+    ramp: Option<Ramp>,
+    concurrency: Concurrency,
+    estimate: Estimate,
+    breaker: Breaker,
+    refusals: Refusals,
+    in_flight: u64,
+    /// Whether the provider ever accepted a call.
+    accepted: bool,
+    /// Number of the next call.
+    next_call: u64,
+    pause: Option<Pause>,
+    /// Why nobody is let through, and until when on the lane's clock.
+    held_up: Option<(Hold, Option<Duration>)>,
+    held: HeldUp,
+    timer: Option<(Duration, AbortHandle)>,
+}
+
+/// The provider takes nothing more for now.
+struct Pause {
+    since: Duration,
+    until: Duration,
+    /// Grows while the provider does not say how long.
+    back_off: Duration,
+    class: FailureClass,
+    cause: String,
+    asked: Option<Duration>,
+}
+
+impl State {
+    fn likely(&self, asked: Asked) -> Size {
+        self.estimate.size(asked.bytes, asked.cap)
+    }
+
+    fn booked(&self, asked: Asked) -> Booked {
+        let likely = self.likely(asked);
+        Booked {
+            likely,
+            most: Size {
+                output: asked.cap.max(likely.output),
+                ..likely
+            },
+        }
+    }
+}
+
+struct Waiter {
+    asked: Asked,
+    /// Waits while the provider is down; others are for another lane then.
+    patient: bool,
+    reply: oneshot::Sender<Result<Permit, CallError>>,
+}
+
+/// What a call asks for: what it will take is guessed from this when its turn comes, since much may be learned while it
+/// waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Bytes of the question.
+    pub bytes: u64,
+    /// Most tokens of the answer.
+    pub cap: u64,
+}
+
+use super::hold::HeldUp;
+pub use super::hold::Hold;
+
+/// What the next call waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// In words.
+    pub reason: String,
+    /// What a person can do about it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// How long it will last, where that is known.
+    #[serde(with = "super::lane_view::seconds", rename = "left_seconds")]
+    pub left: Option<Duration>,
+}
+
+/// What a turnstile is doing, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct View {
+    pub in_flight: u64,
+    pub allowed: u64,
+    pub waiting: u64,
+    pub uses: Vec<Use>,
+    pub wait: Option<Wait>,
+    pub breaker: BreakerView,
+    pub down: Option<String>,
+    /// What held calls up for the longest time, and for how long in all.
+    pub held_most: Option<(Hold, Duration)>,
+}
+
+/// What became of a call.
+pub(super) enum Outcome<'a> {
+    /// It was answered, and took so much.
+    Answered(Size, &'a [Observed]),
+    /// It failed.
+    Failed(&'a CallError),
+}
+
+/// The right to make one call. Dropping it gives the place back.
+pub(super) struct Permit {
+    inner: Arc<Inner>,
+    booking: Booking,
+    number: u64,
+    started: Duration,
+    accepted: AtomicBool,
+    probe: bool,
+    settled: bool,
+}
+
+impl Turnstile {
+    /// An open turnstile.
+    pub fn new(settings: &Settings) -> Turnstile {
+        let start = Instant::now();
+        let clock = TokioClock { start };
+        let nothing_told = settings.limits.is_empty() && settings.concurrency.is_none();
+        let mut concurrency = Concurrency::new(settings.concurrency);
+        if !settings.limits.is_empty() {
+            concurrency.is_guarded();
+        }
+        Turnstile {
+            inner: Arc::new(Inner {
+                start,
+                clock,
+                patience: settings.patience,
+                state: Mutex::new(State {
+                    queue: OrderedQueue::default(),
+                    rates: Rates::new(&settings.limits),
+                    governor: governor(&settings.limits, clock),
+                    ramp: nothing_told.then(Ramp::default),
+                    concurrency,
+                    estimate: Estimate::default(),
+                    breaker: Breaker::new(settings.breaker, settings.patience),
+                    refusals: Refusals::default(),
+                    in_flight: 0,
+                    accepted: settings.is_proven,
+                    next_call: 0,
+                    pause: None,
+                    held_up: None,
+                    held: HeldUp::default(),
+                    timer: None,
+                }),
+            }),
+        }
+    }
+
+    /// What a call is likely to take.
+    pub fn estimate(&self, asked: Asked) -> Size {
+        self.inner.state().likely(asked)
+    }
+
+    /// Waits for the right to make a call for the record with this place in the run.
+    pub async fn enter(
+        &self,
+        place: u64,
+        asked: Asked,
+        patient: bool,
+    ) -> Result<Permit, CallError> {
+        let (reply, permit) = oneshot::channel();
+        {
+            let mut state = self.inner.state();
+            let waiter = Waiter {
+                asked,
+                patient,
+                reply,
+            };
+            state.queue.push(place, waiter);
+            self.inner.pump(&mut state);
+        }
+        permit.await.unwrap_or_else(|_| {
+            Err(CallError::new(
+                FailureClass::Transient,
+                "the lane is closed",
+            ))
+        })
+    }
+
+    /// Books what was used before, the oldest first.
+    pub fn remember(&self, ago: Duration, requests: u64, size: Size) {
+        let now = self.inner.now();
+        self.inner.state().rates.remember(now, ago, requests, size);
+    }
+
+    /// Books calls of this size that may have been under way when an earlier process ended.
+    pub fn assume(&self, requests: u64, size: Size) {
+        let now = self.inner.now();
+        self.inner.state().rates.assume(now, requests, size);
+    }
+
+    /// Why no call can be made any more, if so.
+    pub fn refusal(&self) -> Option<(FailureClass, String)> {
+        let now = self.inner.now();
+        let state = self.inner.state();
+        let paused = state.pause.as_ref();
+        let outlasted = paused.and_then(|pause| self.inner.outlasted(pause, now));
+        outlasted.or_else(|| state.breaker.refusal(now))
+    }
+
+    /// What it is doing.
+    pub fn view(&self) -> View {
+        let now = self.inner.now();
+        let mut state = self.inner.state();
+        let uses = state.rates.uses(now);
+        let down = |outage: &Outage| Some(format!("down: {}", outage.cause));
+        let (breaker, down) = match state.breaker.state() {
+            BreakerState::Closed => (BreakerView::Closed, None),
+            BreakerState::Stopped { cause, .. } => {
+                (BreakerView::Stopped, Some(format!("stopped: {cause}")))
+            }
+            BreakerState::Open(outage) => (BreakerView::Open, down(outage)),
+            BreakerState::HalfOpen(outage) => (BreakerView::HalfOpen, down(outage)),
+        };
+        View {
+            in_flight: state.in_flight,
+            allowed: state.concurrency.allowed(),
+            waiting: state.queue.len() as u64,
+            uses,
+            wait: state
+                .held_up
+                .filter(|_| !state.queue.is_empty())
+                .map(|(hold, until)| Wait {
+                    reason: hold.to_string(),
+                    advice: hold.advice(),
+                    left: until.map(|until| until.saturating_sub(now)),
+                }),
+            breaker,
+            down,
+            held_most: state.held.longest(now),
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Duration {
+        PAST + self.start.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why a pause has lasted for too long, if it has.
+    fn outlasted(&self, pause: &Pause, now: Duration) -> Option<(FailureClass, String)> {
+        let lasted = now.saturating_sub(pause.since);
+        (lasted >= self.patience).then(|| {
+            let asked = pause.asked.map_or_else(String::new, |asked| {
+                let asked = Duration::from_secs(asked.as_secs());
+                format!(
+                    " (it asked to wait for {})",
+                    humantime::format_duration(asked)
+                )
+            });
+            let (seconds, cause) = (lasted.as_secs(), &pause.cause);
+            (
+                pause.class,
+                format!("it has taken no call for {seconds} s{asked}: {cause}"),
+            )
+        })
+    }
+
+    /// Lets through as many as may go now, and sees to it that the next is looked at in time.
+    fn pump(self: &Arc<Self>, state: &mut State) {
+        let now = self.now();
+        self.let_through(state, now);
+        let hold = state.held_up.as_ref().map(|(hold, _)| hold);
+        let hold = hold.filter(|_| !state.queue.is_empty());
+        state.held.note(now, hold);
+    }
+
+    fn let_through(self: &Arc<Self>, state: &mut State, now: Duration) {
+        state.held_up = None;
+        while let Some(waiter) = state.queue.peek() {
+            if waiter.reply.is_closed() {
+                state.queue.pop();
+                continue;
+            }
+            match self.next(state, now) {
+                Next::Go { probe } => self.grant(state, now, probe),
+                Next::Fail(error) => {
+                    if let Some(waiter) = state.queue.pop() {
+                        // Nobody waiting any more is no loss.
+                        let _ = waiter.reply.send(Err(error));
+                    }
+                }
+                Next::Wait { hold, until } => {
+                    state.held_up = Some((hold, until));
+                    if let Some(until) = until {
+                        self.wake_at(state, until);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is to be done with the waiter whose turn it is.
+    fn next(&self, state: &mut State, now: Duration) -> Next {
+        let Some(waiter) = state.queue.peek() else {
+            return Next::wait(Hold::Nothing, None);
+        };
+        let (size, patient) = (state.booked(waiter.asked), waiter.patient);
+        if let Some((class, cause)) = state.breaker.refusal(now) {
+            return Next::Fail(CallError::new(class, cause));
+        }
+        if let BreakerState::Open(outage) | BreakerState::HalfOpen(outage) = state.breaker.state()
+            && !patient
+        {
+            return Next::Fail(CallError::new(outage.class, outage.cause.clone()));
+        }
+        if state.in_flight >= state.concurrency.allowed() {
+            state.concurrency.binds();
+            state.rates.held_up_otherwise();
+            let at_once = state.concurrency.allowed();
+            let guessed = state.concurrency.is_guessed();
+            return Next::wait(Hold::Concurrency { at_once, guessed }, None);
+        }
+        if !state.accepted && state.in_flight >= HANDFUL {
+            return Next::wait(Hold::FirstCalls, None);
+        }
+        if let Some(next) = self.paused(state, now).or_else(|| ramped(state, now)) {
+            return next;
+        }
+        match state.rates.earliest(now, size) {
+            Err(error) => return Next::Fail(too_large(error)),
+            Ok(at) if at > now => {
+                let hold = match state.rates.paced(at) {
+                    Some(limit) => Hold::Window {
+                        limit,
+                        source: Source::Learned,
+                    },
+                    None => fullest(&state.rates.uses(now)),
+                };
+                return Next::wait(hold, Some(at));
+            }
+            Ok(_) => {}
+        }
+        match state.breaker.admit(now) {
+            Admission::Wait(until) => {
+                let until = until.or_else(|| state.breaker.gives_up_at());
+                return Next::wait(Hold::Down, until);
+            }
+            Admission::Refused { class, cause } => {
+                return Next::Fail(CallError::new(class, cause));
+            }
+            Admission::Probe => return Next::Go { probe: true },
+            Admission::Go => {}
+        }
+        match state.governor.as_ref().map(|governor| governor.check()) {
+            Some(Err(not_until)) => {
+                let wait = not_until.wait_time_from(self.clock.now());
+                let at = now + wait.max(Duration::from_micros(100));
+                Next::wait(Hold::Spread, Some(at))
+            }
+            Some(Ok(())) | None => Next::Go { probe: false },
+        }
+    }
+
+    /// What a call has to do because calls were refused, if anything.
+    fn paused(&self, state: &State, now: Duration) -> Option<Next> {
+        if let Some(pause) = &state.pause {
+            if let Some((class, cause)) = self.outlasted(pause, now) {
+                return Some(Next::Fail(CallError::new(class, cause)));
+            }
+            if now < pause.until {
+                let last = pause.since.saturating_add(self.patience);
+                return Some(Next::wait(Hold::Pause, Some(pause.until.min(last))));
+            }
+        }
+        (!state.refusals.may_start()).then(|| Next::wait(Hold::Refused, None))
+    }
+
+    fn grant(self: &Arc<Self>, state: &mut State, now: Duration, probe: bool) {
+        let Some(waiter) = state.queue.pop() else {
+            return;
+        };
+        state.in_flight += 1;
+        let size = state.booked(waiter.asked);
+        let number = state.next_call;
+        state.next_call += 1;
+        state.refusals.started(number);
+        if let Some(ramp) = &mut state.ramp {
+            ramp.started(now);
+        }
+        let permit = Permit {
+            inner: Arc::clone(self),
+            booking: state.rates.reserve(now, size),
+            number,
+            started: now,
+            accepted: AtomicBool::new(false),
+            probe,
+            settled: false,
+        };
+        if let Err(Ok(mut permit)) = waiter.reply.send(Ok(permit)) {
+            // It went away at this moment: as if it had never come.
+            permit.settled = true;
+            permit.left(state);
+            state.rates.cancel(&permit.booking);
+            if probe {
+                state.breaker.abandoned(now);
+            }
+        }
+    }
+
+    /// Looks again at a moment, unless it is looked at before that anyway.
+    fn wake_at(self: &Arc<Self>, state: &mut State, until: Duration) {
+        if let Some((at, timer)) = &state.timer {
+            if *at <= until && !timer.is_finished() {
+                return;
+            }
+            timer.abort();
+        }
+        let at = self.start + until.saturating_sub(PAST);
+        let inner: Weak<Inner> = Arc::downgrade(self);
+        let timer = tokio::spawn(async move {
+            sleep_until(at).await;
+            if let Some(inner) = inner.upgrade() {
+                let mut state = inner.state();
+                state.timer = None;
+                inner.pump(&mut state);
+            }
+        });
+        state.timer = Some((until, timer.abort_handle()));
+    }
+}
+
+enum Next {
+    Go { probe: bool },
+    Fail(CallError),
+    Wait { hold: Hold, until: Option<Duration> },
+}
+
+impl Next {
+    fn wait(hold: Hold, until: Option<Duration>) -> Next {
+        Next::Wait { hold, until }
+    }
+}
+
+/// What a call has to do while nobody knows the limits, if anything.
+fn ramped(state: &State, now: Duration) -> Option<Next> {
+    let ramp = state.ramp.as_ref()?;
+    if !ramp.has_room() {
+        return Some(Next::wait(Hold::Ramp, None));
+    }
+    (ramp.next() > now).then(|| Next::wait(Hold::Ramp, Some(ramp.next())))
+}
+
+/// Spreads calls by the tightest limit on requests: so many calls in that share of the span, evenly.
+fn governor(limits: &[Limit], clock: TokioClock) -> Option<Governor> {
+    let requests = limits
+        .iter()
+        .filter(|limit| limit.amount == Amount::Requests);
+    let spread = requests.filter_map(|limit| {
+        let most = u32::try_from(limit.most).unwrap_or(u32::MAX);
+        let period = (limit.span / SPREAD).checked_div(most)?;
+        Quota::with_period(period).map(|quota| (period, quota))
+    });
+    let (period, quota) = spread.max_by_key(|(period, _)| *period)?;
+    // A timer is no finer than that, so as many go together.
+    let together = TOGETHER.as_nanos() / period.as_nanos().max(1);
+    let together = u32::try_from(together).ok().and_then(NonZeroU32::new);
+    let quota = quota.allow_burst(together.unwrap_or(NonZeroU32::MIN));
+    Some(RateLimiter::direct_with_clock(quota, clock))
+}
+
+impl Permit {
+    /// The provider has accepted the call, and said this of its limits.
+    pub fn accepted(&self, observed: &[Observed]) {
+        if !self.accepted.swap(true, Ordering::Relaxed) {
+            let mut state = self.inner.state();
+            self.note_accepted(&mut state, observed);
+            self.inner.pump(&mut state);
+        }
+    }
+
+    fn note_accepted(&self, state: &mut State, observed: &[Observed]) {
+        let now = self.inner.now();
+        state.accepted = true;
+        state.concurrency.accepted(state.in_flight);
+        state.rates.accepted(&self.booking);
+        state.refusals.ended(self.number);
+        if state.refusals.accepted(self.number) {
+            state.pause = None;
+        }
+        if let Some(ramp) = &mut state.ramp {
+            ramp.accepted(now.saturating_sub(self.started));
+        }
+        self.observe(state, now, observed);
+    }
+
+    fn observe(&self, state: &mut State, now: Duration, observed: &[Observed]) {
+        observed
+            .iter()
+            .for_each(|said| state.rates.observe(now, &self.booking, said));
+        if state.rates.are_told_by_headers() && state.concurrency.is_guessed() {
+            state.concurrency.is_guarded();
+            state.ramp = None;
+            let limits: Vec<Limit> = state
+                .rates
+                .uses(now)
+                .iter()
+                .map(|used| used.limit)
+                .collect();
+            state.governor = governor(&limits, self.inner.clock);
+        }
+    }
+
+    /// Gives the right back: nothing was sent.
+    pub fn unused(mut self) {
+        self.settled = true;
+        let inner = Arc::clone(&self.inner);
+        let now = inner.now();
+        let mut state = inner.state();
+        self.left(&mut state);
+        state.rates.cancel(&self.booking);
+        if self.probe {
+            state.breaker.abandoned(now);
+        }
+        inner.pump(&mut state);
+    }
+
+    /// Gives the right back, with what became of the call. Returns whether the lane pauses because of it, so that the
+    /// call need not wait by itself.
+    pub fn settle(mut self, bytes: u64, outcome: &Outcome<'_>) -> bool {
+        self.settled = true;
+        let inner = Arc::clone(&self.inner);
+        let now = inner.now();
+        let mut guard = inner.state();
+        let state = &mut *guard;
+        let pauses = match outcome {
+            Outcome::Answered(used, observed) => {
+                if !self.accepted.swap(true, Ordering::Relaxed) {
+                    self.note_accepted(state, observed);
+                }
+                self.left(state);
+                state.rates.settle(&self.booking, *used);
+                state.rates.passed();
+                state.estimate.observe(bytes, *used);
+                state
+                    .concurrency
+                    .passed(now, now.saturating_sub(self.started));
+                state.breaker.succeeded();
+                false
+            }
+            Outcome::Failed(error) => {
+                self.left(state);
+                self.failed(state, now, error)
+            }
+        };
+        inner.pump(state);
+        pauses
+    }
+
+    fn failed(&self, state: &mut State, now: Duration, error: &CallError) -> bool {
+        let is_refusal = error.class == FailureClass::RateLimit
+            || (error.class == FailureClass::Overloaded && error.retry_after.is_some());
+        let pauses = is_refusal && self.refused(state, now, error);
+        if !is_refusal {
+            // Providers count a question that they fail to answer.
+            let used = Size {
+                input: error.usage.input_tokens.max(self.booking.question()),
+                output: error.usage.output_tokens,
+            };
+            state.rates.settle(&self.booking, used);
+        }
+        self.observe(state, now, &error.observed);
+        if !(is_refusal && error.class == FailureClass::Overloaded) {
+            state.breaker.failed(now, error.class, &error.message);
+        }
+        pauses
+    }
+
+    /// The provider refused the call: an accident, or it takes nothing more for now. Returns whether the lane pauses.
+    fn refused(&self, state: &mut State, now: Duration, error: &CallError) -> bool {
+        let hint = error.retry_after;
+        let is_long = hint.is_some_and(|hint| hint > LONG_HINT);
+        let verdict = state.refusals.refused(self.number, is_long);
+        let exhausted = verdict == Verdict::Exhausted;
+        let follows = if error.class == FailureClass::RateLimit {
+            let accidents = state.refusals.has_accidents();
+            let tokens = error.message.to_ascii_lowercase().contains("token");
+            state
+                .rates
+                .refused(now, &self.booking, hint, tokens, exhausted, accidents)
+        } else {
+            state.rates.settle(&self.booking, Size::default());
+            false
+        };
+        if !follows && state.rates.pace().is_some() {
+            state.concurrency.is_paced();
+        }
+        // A call that finds out after a pause says nothing of how many at once are too many.
+        let finds_out = state
+            .pause
+            .as_ref()
+            .is_some_and(|pause| self.started >= pause.until);
+        if follows && exhausted && hint.is_none() && !finds_out {
+            state.concurrency.refused(now, state.in_flight);
+        }
+        if !exhausted {
+            return false;
+        }
+        if state.rates.pace().is_some() {
+            state.ramp = None;
+        } else {
+            state.ramp.get_or_insert_default().begin_again();
+        }
+        let before = state.pause.take();
+        let begins = before.as_ref().map_or(now, |pause| pause.since);
+        let longest = if now.saturating_sub(begins) < AT_FIRST {
+            LONGEST_AT_FIRST
+        } else {
+            LONGEST_PAUSE
+        };
+        let back_off = match &before {
+            // What was sent before the pause began is refused by the same cause.
+            Some(pause) if self.started < pause.until => pause.back_off,
+            Some(pause) => (pause.back_off * 3).min(longest),
+            None => FIRST_PAUSE,
+        };
+        let last = begins.saturating_add(self.inner.patience);
+        let until = now.saturating_add(hint.unwrap_or(back_off)).min(last);
+        state.pause = Some(Pause {
+            since: begins,
+            until: before.map_or(until, |pause| pause.until.max(until)),
+            back_off,
+            class: error.class,
+            cause: error.message.clone(),
+            asked: hint,
+        });
+        true
+    }
+
+    /// The call is no longer under way.
+    fn left(&self, state: &mut State) {
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.refusals.ended(self.number);
+        if let Some(ramp) = &mut state.ramp
+            && !self.accepted.load(Ordering::Relaxed)
+        {
+            ramp.failed();
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.settled {
+            let now = self.inner.now();
+            let mut state = self.inner.state();
+            self.left(&mut state);
+            if self.probe {
+                state.breaker.abandoned(now);
+            }
+            self.inner.pump(&mut state);
+        }
+    }
+}
+
+/// The limit that is used most.
+fn fullest(uses: &[Use]) -> Hold {
+    let share = |used: &&Use| used.used.saturating_mul(1000) / used.limit.most.max(1);
+    uses.iter()
+        .max_by_key(share)
+        .map_or(Hold::Spread, |fullest| Hold::Window {
+            limit: fullest.limit,
+            source: fullest.source,
+        })
+}
+
+fn too_large(error: TooLarge) -> CallError {
+    let TooLarge { amount, limit } = error;
+    let (unit, per) = (limit.amount.as_str(), limit.per());
+    CallError::new(
+        FailureClass::BadRequest,
+        format!(
+            "the request needs about {amount} {unit}, and the limit is {} per {per}; raise {unit}-per-{per} or \
+             lower max-output-tokens",
+            limit.most
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

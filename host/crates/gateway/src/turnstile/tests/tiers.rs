@@ -1,0 +1,485 @@
+//! The turnstile on tokio's paused clock against providers of many tiers, of which it is told nothing: how much longer
+//! than an omniscient client it takes, and how often it is refused.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::limits::retry::{Failure, RetryPolicy};
+
+/// How a provider counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// Any span of that length.
+    Sliding,
+    /// Spans that follow each other; the first has this share of its length left when the run begins.
+    Fixed(f64),
+    /// A bucket of that share of the limit, that fills evenly.
+    Bucket(f64),
+    /// So many are under way at most.
+    AtOnce,
+}
+
+/// What refusals and answers say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tells {
+    /// Nothing.
+    Nothing,
+    /// Refusals say when to come again, in whole seconds.
+    Hints,
+    /// Headers say the limits and what is left.
+    Headers,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tier {
+    kind: Kind,
+    tells: Tells,
+    /// Requests in a span.
+    requests: Option<(u64, f64)>,
+    /// Tokens in a span; each call is counted with its cap.
+    tokens: Option<(u64, f64)>,
+    calls: u64,
+    first_token: f64,
+    latency: f64,
+}
+
+/// What each call counts.
+const CALL: u64 = 963;
+const CAP: u64 = 860;
+
+#[derive(Debug)]
+struct Meter {
+    kind: Kind,
+    most: u64,
+    span: f64,
+    entries: VecDeque<(f64, u64)>,
+    used: u64,
+    /// Of a bucket: what is in it and since when.
+    level: (f64, f64),
+}
+
+impl Meter {
+    fn new(kind: Kind, most: u64, span: f64) -> Meter {
+        let full = match kind {
+            Kind::Bucket(share) => (most as f64 * share).max(1.0),
+            _ => 0.0,
+        };
+        Meter {
+            kind,
+            most,
+            span,
+            entries: VecDeque::new(),
+            used: 0,
+            level: (full, 0.0),
+        }
+    }
+
+    fn capacity(&self) -> f64 {
+        match self.kind {
+            Kind::Bucket(share) => self.most as f64 * share,
+            _ => self.most as f64,
+        }
+    }
+
+    /// How long until `amount` fits.
+    fn wait(&mut self, now: f64, amount: u64) -> f64 {
+        match self.kind {
+            Kind::AtOnce => 0.0,
+            Kind::Bucket(_) => {
+                let rate = self.most as f64 / self.span;
+                let (level, at) = self.level;
+                let capacity = self.capacity().max(amount as f64);
+                self.level = ((level + (now - at) * rate).min(capacity), now);
+                let wait = (amount as f64 - self.level.0) / rate;
+                if wait > 1e-6 { wait } else { 0.0 }
+            }
+            Kind::Fixed(left) => {
+                let first = left * self.span;
+                let start = if now < first {
+                    first - self.span
+                } else {
+                    first + ((now - first) / self.span).floor() * self.span
+                };
+                while self.entries.front().is_some_and(|(at, _)| *at < start) {
+                    self.used -= self.entries.pop_front().unwrap().1;
+                }
+                if self.used + amount <= self.most {
+                    0.0
+                } else {
+                    start + self.span - now + 1e-6
+                }
+            }
+            Kind::Sliding => {
+                while self
+                    .entries
+                    .front()
+                    .is_some_and(|(at, _)| at + self.span <= now)
+                {
+                    self.used -= self.entries.pop_front().unwrap().1;
+                }
+                let mut excess = (self.used + amount).saturating_sub(self.most);
+                let mut free = 0.0;
+                for (at, amount) in &self.entries {
+                    if excess == 0 {
+                        break;
+                    }
+                    excess = excess.saturating_sub(*amount);
+                    free = at + self.span - now + 1e-6;
+                }
+                free
+            }
+        }
+    }
+
+    fn book(&mut self, now: f64, amount: u64) {
+        match self.kind {
+            Kind::Bucket(_) => self.level.0 -= amount as f64,
+            _ => {
+                self.entries.push_back((now, amount));
+                self.used += amount;
+            }
+        }
+    }
+}
+
+struct Server {
+    tier: Tier,
+    meters: Vec<(Amount, Meter, f64)>,
+    under_way: u64,
+    random: u64,
+    accepted: u64,
+    refused: u64,
+}
+
+impl Server {
+    fn new(tier: Tier, seed: u64) -> Server {
+        let mut meters = Vec::new();
+        if tier.kind != Kind::AtOnce {
+            meters.extend(
+                tier.requests.map(|(most, span)| {
+                    (Amount::Requests, Meter::new(tier.kind, most, span), span)
+                }),
+            );
+        }
+        meters.extend(
+            tier.tokens
+                .map(|(most, span)| (Amount::Tokens, Meter::new(tier.kind, most, span), span)),
+        );
+        Server {
+            tier,
+            meters,
+            under_way: 0,
+            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            accepted: 0,
+            refused: 0,
+        }
+    }
+
+    fn next_random(&mut self) -> f64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as f64 / (1_u64 << 31) as f64
+    }
+
+    /// What it says to a call that arrives: nothing if it takes it.
+    fn arrives(&mut self, now: f64) -> Option<CallError> {
+        let mut wait = 0.0_f64;
+        let mut about = Amount::Requests;
+        for (amount, meter, _) in &mut self.meters {
+            let size = if *amount == Amount::Requests { 1 } else { CALL };
+            let free = meter.wait(now, size);
+            if free > wait {
+                wait = free;
+                about = *amount;
+            }
+        }
+        if self.tier.kind == Kind::AtOnce
+            && self
+                .tier
+                .requests
+                .is_some_and(|(most, _)| self.under_way >= most)
+        {
+            wait = 1.0;
+        }
+        if wait == 0.0 {
+            for (amount, meter, _) in &mut self.meters {
+                meter.book(now, if *amount == Amount::Requests { 1 } else { CALL });
+            }
+            self.under_way += 1;
+            self.accepted += 1;
+            return None;
+        }
+        self.refused += 1;
+        let words = if about == Amount::Tokens {
+            "Rate limit reached on tokens per min"
+        } else {
+            "Too many requests"
+        };
+        Some(CallError {
+            retry_after: (self.tier.tells == Tells::Hints)
+                .then(|| Duration::from_secs_f64(wait.ceil().max(1.0))),
+            observed: self.headers(now).into(),
+            ..CallError::new(FailureClass::RateLimit, words)
+        })
+    }
+
+    fn headers(&mut self, now: f64) -> Vec<Observed> {
+        if self.tier.tells != Tells::Headers {
+            return Vec::new();
+        }
+        let kind = self.tier.kind;
+        let meters = self.meters.iter_mut();
+        meters
+            .map(|(amount, meter, span)| {
+                meter.wait(now, 0);
+                let capacity = meter.capacity();
+                let left = if matches!(kind, Kind::Bucket(_)) {
+                    meter.level.0
+                } else {
+                    capacity - meter.used as f64
+                };
+                let reset = match kind {
+                    Kind::Bucket(_) => (capacity - left) * *span / meter.most as f64,
+                    _ => *span,
+                };
+                Observed {
+                    amount: *amount,
+                    span: None,
+                    limit: Some(meter.most),
+                    remaining: Some(left.max(0.0) as u64),
+                    reset: Some(Duration::from_secs_f64(reset)),
+                }
+            })
+            .collect()
+    }
+}
+
+/// When the last of the calls has its answer, at best.
+fn bound(tier: Tier) -> f64 {
+    let mut server = Server::new(tier, 1);
+    if tier.kind == Kind::AtOnce {
+        let (most, _) = tier.requests.unwrap();
+        return tier.calls.div_ceil(most) as f64 * tier.latency;
+    }
+    let mut now = 0.0;
+    for _ in 0..tier.calls {
+        loop {
+            let wait = server
+                .meters
+                .iter_mut()
+                .map(|(amount, meter, _)| {
+                    meter.wait(now, if *amount == Amount::Requests { 1 } else { CALL })
+                })
+                .fold(0.0, f64::max);
+            if wait == 0.0 {
+                break;
+            }
+            now += wait;
+        }
+        for (amount, meter, _) in &mut server.meters {
+            meter.book(now, if *amount == Amount::Requests { 1 } else { CALL });
+        }
+    }
+    now + tier.latency
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    /// Its time over the bound.
+    over: f64,
+    /// Share of its calls that were refused, in percent.
+    refused: f64,
+}
+
+fn run(tier: Tier, seed: u64) -> Ended {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(history(tier, seed))
+}
+
+async fn history(tier: Tier, seed: u64) -> Ended {
+    let turnstile = Turnstile::new(&Settings {
+        limits: Vec::new(),
+        concurrency: None,
+        breaker: 10,
+        patience: Duration::from_secs(600),
+        is_proven: false,
+    });
+    let server = Arc::new(Mutex::new(Server::new(tier, seed)));
+    let start = Instant::now();
+    let mut calls = tokio::task::JoinSet::new();
+    for place in 0..tier.calls {
+        calls.spawn(call(turnstile.clone(), Arc::clone(&server), start, place));
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(36_000), calls.join_all()).await;
+    assert!(ended.is_ok(), "{tier:?}: it does not end");
+    let wall = start.elapsed().as_secs_f64();
+    let server = server.lock().unwrap();
+    Ended {
+        over: wall / bound(tier),
+        refused: 100.0 * server.refused as f64 / (server.refused + server.accepted) as f64,
+    }
+}
+
+/// One call with its retries, as a lane makes it.
+async fn call(turnstile: Turnstile, server: Arc<Mutex<Server>>, start: Instant, place: u64) {
+    let asked = Asked {
+        bytes: 4 * (CALL - CAP),
+        cap: CAP,
+    };
+    let sleep = |seconds: f64| tokio::time::sleep(Duration::from_secs_f64(seconds));
+    let policy = RetryPolicy::default();
+    let (mut in_a_row, mut began) = (0, None);
+    loop {
+        let permit = turnstile
+            .enter(place, asked, true)
+            .await
+            .expect("it is let through");
+        let sent = *began.get_or_insert(Instant::now());
+        let (way, slow) = {
+            let mut server = server.lock().unwrap();
+            (
+                0.02 + 0.02 * server.next_random(),
+                0.9 + 0.2 * server.next_random(),
+            )
+        };
+        sleep(way).await;
+        let said = {
+            let mut server = server.lock().unwrap();
+            let now = start.elapsed().as_secs_f64();
+            let said = server.arrives(now);
+            said.map_or_else(|| Ok(server.headers(now)), |error| Err(Box::new(error)))
+        };
+        match said {
+            Ok(headers) => {
+                let tier = server.lock().unwrap().tier;
+                sleep(tier.first_token * slow + 0.02).await;
+                permit.accepted(&headers);
+                sleep((tier.latency - tier.first_token) * slow).await;
+                server.lock().unwrap().under_way -= 1;
+                let used = Size {
+                    input: CALL - CAP,
+                    output: 80,
+                };
+                permit.settle(4 * (CALL - CAP), &Outcome::Answered(used, &headers));
+                return;
+            }
+            Err(error) => {
+                sleep(0.02).await;
+                if permit.settle(4 * (CALL - CAP), &Outcome::Failed(&error)) {
+                    (in_a_row, began) = (0, None);
+                    continue;
+                }
+                in_a_row += 1;
+                let random = server.lock().unwrap().next_random();
+                let wait = policy.next(
+                    Failure {
+                        class: error.class,
+                        tries: 0,
+                        in_a_row,
+                        elapsed: sent.elapsed(),
+                        took: Duration::ZERO,
+                        hint: error.retry_after,
+                    },
+                    random,
+                );
+                tokio::time::sleep(wait.expect("it is tried again")).await;
+            }
+        }
+    }
+}
+
+/// 545 calls of 3 s on a usual tier: 500 requests and 200,000 tokens a minute.
+const USUAL: Tier = Tier {
+    kind: Kind::Sliding,
+    tells: Tells::Nothing,
+    requests: Some((500, 60.0)),
+    tokens: Some((200_000, 60.0)),
+    calls: 545,
+    first_token: 0.6,
+    latency: 3.0,
+};
+
+/// On average over a few histories.
+fn holds(tier: Tier, most_refused: f64, longest: f64) {
+    const HISTORIES: u32 = 5;
+    let ended: Vec<Ended> = (1..=HISTORIES).map(|seed| run(tier, seed.into())).collect();
+    let mean = |of: fn(&Ended) -> f64| ended.iter().map(of).sum::<f64>() / f64::from(HISTORIES);
+    let (refused, over) = (mean(|ended| ended.refused), mean(|ended| ended.over));
+    assert!(
+        refused <= most_refused && over <= longest,
+        "{tier:?}: {refused:.2} % refused, {over:.2} times the bound"
+    );
+}
+
+#[test]
+fn few_calls_are_refused_whatever_the_provider_tells() {
+    for tells in [Tells::Nothing, Tells::Hints] {
+        let usual = Tier { tells, ..USUAL };
+        holds(usual, 2.0, 1.3);
+        let bucket = Tier {
+            kind: Kind::Bucket(1.0),
+            ..usual
+        };
+        holds(bucket, 2.0, 1.3);
+        for kind in [
+            Kind::Sliding,
+            Kind::Fixed(0.4),
+            Kind::Bucket(1.0),
+            Kind::Bucket(0.1),
+        ] {
+            let calls = 2500;
+            holds(
+                Tier {
+                    kind,
+                    calls,
+                    ..usual
+                },
+                2.0,
+                1.3,
+            );
+        }
+        let at_once = Tier {
+            kind: Kind::AtOnce,
+            requests: Some((20, 1.0)),
+            tokens: None,
+            calls: 1000,
+            ..usual
+        };
+        holds(at_once, 2.0, 1.6);
+    }
+}
+
+#[test]
+fn no_call_is_refused_where_headers_tell_the_limits() {
+    for (first_token, latency) in [(0.6, 3.0), (0.3, 1.0), (1.0, 10.0)] {
+        let tier = Tier {
+            tells: Tells::Headers,
+            first_token,
+            latency,
+            ..USUAL
+        };
+        holds(tier, 0.0, 1.15);
+    }
+}
+
+#[test]
+fn a_bucket_that_is_emptied_at_once_refuses_seldom_for_long() {
+    // It refuses nearly all that is sent too soon; what follows each refusal soon after is accepted.
+    let tier = Tier {
+        kind: Kind::Bucket(0.1),
+        requests: Some((20, 1.0)),
+        tokens: None,
+        calls: 1000,
+        first_token: 0.3,
+        latency: 1.0,
+        ..USUAL
+    };
+    holds(tier, 10.0, 1.4);
+}

@@ -1,0 +1,69 @@
+//! The deterministic writer behind the `offline` provider: it answers a request from the request's
+//! own facts, rules and schema, and knows no plugin and no model.
+//!
+//! Its prose obeys the rules and its JSON the schema, wherever these can be obeyed at all. Every
+//! number in an answer stands in the facts (or in a rule or schema that demands it). Equal requests
+//! and seeds give equal bytes. What it writes is
+//! plainly a placeholder: it begins with what was asked for, says the facts, and pads where rules ask for more.
+
+mod chance;
+mod facts;
+mod json;
+mod padding;
+mod pattern;
+mod phrase;
+mod prose;
+mod schema;
+mod sentence;
+mod voice;
+
+pub use chance::Chance;
+
+use serde_json::{Map, Value};
+
+use facts::Facts;
+use types::request::{CompletionRequest, ResponseFormat, Rules};
+use voice::Voice;
+
+/// Answers a request. A longer conversation gives another answer, as a repair should.
+pub fn write(request: &CompletionRequest, seed: u64) -> String {
+    let mut chance = Chance::new(seed).fork(request.messages.len() as u64);
+    let facts = Facts::read(&request.facts);
+    let voice = Voice::new(&facts, &request.messages, &mut chance);
+    match &request.format {
+        ResponseFormat::Text => {
+            let rules = request.rules.clone().unwrap_or_else(|| Rules {
+                whole_sentences: true,
+                ..Rules::default()
+            });
+            prose::prose(&rules, &voice, &mut chance)
+        }
+        ResponseFormat::JsonObject => Value::Object(leaves(&facts)).to_string(),
+        ResponseFormat::JsonSchema(schema) => json::json(schema, &voice, &mut chance).to_string(),
+    }
+}
+
+/// What a request for "any JSON object" gets: the facts, flattened.
+fn leaves(facts: &Facts) -> Map<String, Value> {
+    let mut object = Map::new();
+    if let Some(name) = &facts.name {
+        object.insert("name".to_owned(), Value::from(name.as_str()));
+    }
+    for fact in &facts.facts {
+        let label = fact.label.replace(' ', "_");
+        let key = match &fact.group {
+            Some(group) if object.contains_key(&label) => {
+                format!("{}_{label}", group.replace(' ', "_"))
+            }
+            _ => label,
+        };
+        object.entry(key).or_insert_with(|| fact.value.to_json());
+    }
+    if object.is_empty() {
+        object.insert("answer".to_owned(), Value::from(padding::of_words(6, 0)));
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests;

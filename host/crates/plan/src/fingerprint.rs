@@ -1,0 +1,246 @@
+//! The fingerprint of a task: the hash of all that its artifact depends on. Equal fingerprint and
+//! intact file: nothing to do. Beside it, eight bytes of the hash of each part tell later which one changed.
+
+use super::change::Change;
+use super::recipe::Recipe;
+use types::digest::{Digest, DigestBuilder};
+use types::fields::{ALL_FIELDS, FieldTexts};
+
+/// All that an artifact depends on. Only the fields that the component asks for are looked at, so a
+/// change to any other field changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingredients<'a> {
+    /// What all tasks of the component are made with.
+    pub recipe: &'a Recipe,
+    /// Its hash.
+    pub recipe_digest: Digest,
+    /// Id, name and category of the record.
+    pub identity: [&'a str; 3],
+    /// The record's fields.
+    pub fields: &'a dyn FieldTexts,
+    /// The category's fields.
+    pub category_fields: &'a dyn FieldTexts,
+    /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
+    /// to do without.
+    pub upstreams: &'a [(&'a str, Option<Digest>)],
+}
+
+/// Stands for an upstream that was left out. No file is taken for it: artifacts are text, and this is none.
+const LEFT_OUT: &[u8] = b"left out\xff";
+
+/// Bytes of the hash of each part that are kept.
+const KEPT: usize = 8;
+/// Parts of the record's identity: name and category. Its id never changes.
+const IDENTITY: usize = 2;
+
+/// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
+/// order of the recipe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts(pub Vec<u8>);
+
+impl Ingredients<'_> {
+    /// The fingerprint and its parts.
+    pub fn fingerprint(&self) -> (Digest, Parts) {
+        let [id, name, category] = self.identity;
+        let mut builder = DigestBuilder::new("batchgen fingerprint 2");
+        builder.bytes(self.recipe_digest.as_bytes()).text(id);
+        let mut parts = Vec::with_capacity(
+            KEPT * (IDENTITY + self.recipe.fields.len() + self.recipe.category_fields.len()),
+        );
+        let mut add = |digest: Digest| {
+            builder.bytes(digest.as_bytes());
+            parts.extend(digest.seed().to_be_bytes());
+        };
+        add(Digest::of(name.as_bytes()));
+        add(Digest::of(category.as_bytes()));
+        for (names, fields) in [
+            (&self.recipe.fields, self.fields),
+            (&self.recipe.category_fields, self.category_fields),
+        ] {
+            names.iter().for_each(|name| add(field(fields, name)));
+        }
+        self.upstreams.iter().for_each(|(_, content)| {
+            add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
+        });
+        (builder.finish(), Parts(parts))
+    }
+}
+
+impl Parts {
+    /// Whether all but the record is as it was: `self` was made by `recipe`, which is still the same, from
+    /// these category fields and upstream files. Then, if the record is the same too, so is the fingerprint.
+    pub fn surrounded_by(
+        &self,
+        recipe: &Recipe,
+        category_fields: &dyn FieldTexts,
+        upstreams: impl Iterator<Item = Digest>,
+    ) -> bool {
+        let of_category = recipe
+            .category_fields
+            .iter()
+            .map(|name| field(category_fields, name));
+        let now = of_category
+            .chain(upstreams)
+            .map(|digest| digest.seed().to_be_bytes());
+        let before = self.0.chunks(KEPT).skip(IDENTITY + recipe.fields.len());
+        before.eq(now)
+    }
+}
+
+/// The hash of a field. The order of keys within it counts, since the component sees it.
+fn field(fields: &dyn FieldTexts, name: &str) -> Digest {
+    if name == ALL_FIELDS {
+        return fields.all();
+    }
+    fields.one(name).unwrap_or_else(|| Digest::of(b""))
+}
+
+/// Names what changed between two fingerprints, with the recipes that they were made with.
+pub fn changes(now: (&Recipe, &Parts), before: (&Recipe, &Parts)) -> Vec<Change> {
+    let mut changes = named(now.0, now.1)
+        .filter_map(|(change, part)| {
+            let old = named(before.0, before.1).find(|(known, _)| *known == change);
+            (old.is_some_and(|(_, old)| old != part)).then_some(change)
+        })
+        .collect::<Vec<_>>();
+    changes.extend(now.0.changes_since(before.0));
+    if changes.is_empty() {
+        changes.push(Change::Unknown);
+    }
+    changes
+}
+
+fn named<'a>(recipe: &'a Recipe, parts: &'a Parts) -> impl Iterator<Item = (Change, &'a [u8])> {
+    let names = [Change::Record("name"), Change::Record("category")]
+        .into_iter()
+        .chain(recipe.fields.iter().cloned().map(Change::Field))
+        .chain(
+            recipe
+                .category_fields
+                .iter()
+                .cloned()
+                .map(Change::CategoryField),
+        )
+        .chain(recipe.upstreams.iter().cloned().map(Change::Upstream));
+    names.zip(parts.0.chunks(KEPT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::tests::recipe;
+    use serde_json::{Map, Value, json};
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    struct Given {
+        recipe: Recipe,
+        identity: [&'static str; 3],
+        fields: Map<String, Value>,
+        category_fields: Map<String, Value>,
+        upstream: Option<Digest>,
+    }
+
+    impl Given {
+        fn print(&self) -> (Digest, Parts) {
+            Ingredients {
+                recipe: &self.recipe,
+                recipe_digest: self.recipe.digest(),
+                identity: self.identity,
+                fields: &self.fields,
+                category_fields: &self.category_fields,
+                upstreams: &[("frontmatter", self.upstream)],
+            }
+            .fingerprint()
+        }
+    }
+
+    fn given() -> Given {
+        Given {
+            recipe: recipe(),
+            identity: ["aluminum", "Aluminum", "metal"],
+            fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
+            category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
+            upstream: Some(Digest::of(b"---")),
+        }
+    }
+
+    type Edit = (&'static [&'static str], fn(&mut Given));
+
+    #[test]
+    fn who_is_given_all_fields_sees_each_change() {
+        let mut given = given();
+        given.recipe.fields = vec![ALL_FIELDS.to_owned()];
+        let (before, _) = given.print();
+        given.fields.insert("colour".to_owned(), json!("red"));
+        assert_ne!(given.print().0, before);
+    }
+
+    /// What each change must remake, and how it is named: the table of docs/FINGERPRINT.md.
+    #[test]
+    fn table_of_changes() {
+        let before = given();
+        let (print, parts) = before.print();
+        let edits: [Edit; 13] = [
+            (&[], |given| {
+                given.fields = map(json!({"formula": "Al", "colour": "grey", "density": 2.7}));
+            }),
+            (&[], |given| {
+                given.fields.insert("colour".to_owned(), json!("red"));
+            }),
+            (&[], |given| {
+                given.category_fields.insert("note".to_owned(), json!("y"));
+            }),
+            (&[], |given| given.recipe.version = "0.2.0".to_owned()),
+            (&["record changed: fields.density"], |given| {
+                given.fields.insert("density".to_owned(), json!(2.8));
+            }),
+            (&["record changed: fields.formula"], |given| {
+                given.fields.remove("formula");
+            }),
+            (&["category changed: fields.hazards"], |given| {
+                given
+                    .category_fields
+                    .insert("hazards".to_owned(), json!([]));
+            }),
+            (&["record changed: name"], |given| {
+                given.identity[1] = "Aluminium";
+            }),
+            (&["record changed: category"], |given| {
+                given.identity[2] = "alloy";
+            }),
+            (&["upstream changed: frontmatter"], |given| {
+                given.upstream = Some(Digest::of(b"x"));
+            }),
+            (&["upstream changed: frontmatter"], |given| {
+                given.upstream = None;
+            }),
+            (
+                &["record changed: fields.density", "site changed"],
+                |given| {
+                    given.fields.insert("density".to_owned(), json!(null));
+                    given.recipe.site[0].push('x');
+                },
+            ),
+            (&["changed"], |given| given.identity[0] = "other"),
+        ];
+        for (place, (expected, edit)) in edits.into_iter().enumerate() {
+            let mut now = given();
+            edit(&mut now);
+            let (other, others) = now.print();
+            assert_eq!(other != print, !expected.is_empty(), "change {place}");
+            if !expected.is_empty() {
+                assert!(
+                    parts.0 != others.0
+                        || now.recipe != before.recipe
+                        || now.identity[0] != before.identity[0]
+                );
+                let said = changes((&now.recipe, &others), (&before.recipe, &parts));
+                let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+                assert_eq!(said, expected, "change {place}");
+            }
+        }
+    }
+}

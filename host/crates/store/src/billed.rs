@@ -1,0 +1,162 @@
+//! Tries that were billed and brought no answer: what they took, for which task, and when. The journal has those that did.
+
+use rusqlite::{Row, params};
+
+use super::checkpoint::TaskId;
+use super::{Store, StoreError};
+use crate::Cost;
+use gateway::error::Billed;
+use types::digest::Digest;
+use types::request::Usage;
+
+/// Sums over billed tries; the columns of [`cost`].
+pub(super) const SUMS: &str = "count(*), coalesce(sum(billed.input_tokens), 0),
+    coalesce(sum(billed.output_tokens), 0), coalesce(sum(billed.cost_micros), 0)";
+
+impl Store {
+    /// Notes tries of a task that were billed and brought no answer. They are on disk before anything that is written
+    /// later.
+    ///
+    /// # Errors
+    /// When the state's writer is gone.
+    pub async fn bill(
+        &self,
+        task: TaskId,
+        fingerprint: Digest,
+        generation: u32,
+        tries: Vec<Billed>,
+    ) -> Result<(), StoreError> {
+        let tries: Vec<(String, Billed)> = tries
+            .into_iter()
+            .map(|billed| {
+                let ago = billed.ended.elapsed().as_secs_f64();
+                (format!("-{ago:.3} seconds"), billed)
+            })
+            .collect();
+        self.inner
+            .writer
+            .write_later(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "INSERT INTO billed (dataset, record, component, fingerprint, generation, lane, input_tokens,
+                        output_tokens, cached_tokens, reasoning_tokens, cost_micros, cause, ended_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+                        strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?13))",
+                )?;
+                for (ago, billed) in tries {
+                    statement.execute(params![
+                        task.dataset,
+                        task.record,
+                        task.component,
+                        fingerprint.as_bytes().as_slice(),
+                        generation,
+                        billed.lane,
+                        billed.usage.input_tokens,
+                        billed.usage.output_tokens,
+                        billed.usage.cached_tokens,
+                        billed.usage.reasoning_tokens,
+                        billed.micros,
+                        billed.cause,
+                        ago,
+                    ])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// What a task's tries took that brought no answer, since its ingredients changed.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn billed(&self, task: &TaskId, fingerprint: Digest) -> Result<Cost, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(&format!(
+                    "SELECT {SUMS} FROM billed
+                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4"
+                ))?
+                .query_row(
+                    params![
+                        task.dataset,
+                        task.record,
+                        task.component,
+                        fingerprint.as_bytes().as_slice()
+                    ],
+                    |row| cost(row, 0),
+                )
+        })
+    }
+}
+
+pub(super) fn cost(row: &Row<'_>, first: usize) -> rusqlite::Result<Cost> {
+    Ok(Cost {
+        calls: row.get(first)?,
+        usage: Usage::new(row.get(first + 1)?, row.get(first + 2)?),
+        micros: row.get(first + 3)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use types::limit::Size;
+
+    #[tokio::test]
+    async fn what_brought_no_answer_is_kept_for_its_task_and_counts_for_its_lane() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let task = TaskId {
+            dataset: 1,
+            record: "oak".to_owned(),
+            component: "text".to_owned(),
+        };
+        let print = Digest::of(b"a");
+        let billed = |lane: &str, output: u64| Billed {
+            lane: lane.to_owned(),
+            ended: Instant::now(),
+            usage: Usage::new(100, output),
+            micros: Some(7),
+            cause: "the answer is empty".to_owned(),
+        };
+        {
+            let store = Store::open(&path).unwrap();
+            let tries = vec![billed("p/m", 20), billed("p/m", 30), billed("p/n", 1)];
+            store.bill(task.clone(), print, 0, tries).await.unwrap();
+        }
+        let store = Store::open(&path).unwrap();
+        let cost = store.billed(&task, print).unwrap();
+        assert_eq!(
+            (cost.calls, cost.usage, cost.micros),
+            (3, Usage::new(300, 51), 21)
+        );
+        assert_eq!(store.billed(&task, Digest::of(b"b")).unwrap().calls, 0);
+        let minute = Duration::from_secs(60);
+        let used = store.used_recently("p/m", minute).unwrap();
+        let requests: u64 = used.iter().map(|(_, requests, _)| requests).sum();
+        let output: u64 = used.iter().map(|(_, _, size)| size.output).sum();
+        assert_eq!((requests, output), (2, 50));
+        assert!(used.iter().all(|(ago, _, _)| *ago < minute));
+        assert_eq!(
+            store.used_recently("p/n", minute).unwrap()[0].2,
+            Size {
+                input: 100,
+                output: 1
+            }
+        );
+        let stats = store.stats().unwrap();
+        let lane = stats.lanes.iter().find(|row| row.name == "p/m").unwrap();
+        assert_eq!(
+            (lane.completions, lane.output_tokens, lane.cost_micros),
+            (0, 50, 14)
+        );
+        let component = &stats.components[0];
+        assert_eq!(
+            (component.name.as_str(), component.cost_micros),
+            ("text", 21)
+        );
+    }
+}

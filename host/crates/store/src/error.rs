@@ -1,0 +1,156 @@
+//! What can go wrong with the state.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use dataset::DatasetError;
+
+/// The state cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be opened.
+    #[error("cannot open the state {}: {cause}\nhint: see that you may read and write it and its directory, or name another file with --state FILE", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// There is none.
+    #[error("there is no state {}, so nothing was run yet\nhint: `batchgen run` makes it; another one is named with --state FILE", file.display())]
+    Missing {
+        /// Where it was looked for.
+        file: PathBuf,
+    },
+    /// It is to be written anew, and is there.
+    #[error("{} is there already, and a recovery writes a new file\nhint: name a file that is not there", file.display())]
+    Exists {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Nothing of it can be read.
+    #[error("nothing can be read of the state {}: {cause}\nhint: move it away and run again: files that are there stay, and answers are asked for anew", file.display())]
+    Lost {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// It was written by another version.
+    #[error("the state {} has version {found}, and this batchgen knows {known}\nhint: use the batchgen that wrote it, or another file with --state FILE", file.display())]
+    Version {
+        /// The file.
+        file: PathBuf,
+        /// Version of the file.
+        found: i64,
+        /// Version that is known here.
+        known: i64,
+    },
+    /// Another process holds it.
+    #[error("another batchgen ({owner}) is using the state {}\nhint: wait for it or stop it, or name another file with --state FILE", file.display())]
+    Locked {
+        /// The file.
+        file: PathBuf,
+        /// Who holds it.
+        owner: String,
+    },
+    /// It is not to be brought up to date by one who only reads.
+    #[error("the state {} has version {found}, and this batchgen works with {known}\nhint: `batchgen run` brings it up to date", file.display())]
+    Outdated {
+        /// The file.
+        file: PathBuf,
+        /// Version of the file.
+        found: i64,
+        /// Version that is known here.
+        known: i64,
+    },
+    /// Its bytes are not what was written.
+    #[error("the state {} is damaged: {cause}\nhint: `batchgen store verify` says what is damaged; `batchgen store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// Reading or writing failed.
+    #[error("the state {} failed: {cause}\nhint: {}", file.display(), hint(cause))]
+    Failed {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl StoreError {
+    /// What SQLite says about a file that is in use.
+    pub(super) fn of(file: &Path, error: &rusqlite::Error) -> StoreError {
+        let (file, cause) = (file.to_owned(), error.to_string());
+        if is_damage(error) {
+            StoreError::Damaged { file, cause }
+        } else {
+            StoreError::Failed { file, cause }
+        }
+    }
+
+    /// What SQLite says about a file that is being opened.
+    pub(super) fn opening(file: &Path, error: &rusqlite::Error) -> StoreError {
+        if is_damage(error) {
+            return StoreError::of(file, error);
+        }
+        // The system says more exactly what stands in the way.
+        let cause = match File::open(file) {
+            Err(error) => error.to_string(),
+            Ok(_) if file.is_dir() => "it is a directory".to_owned(),
+            Ok(_) => error.to_string(),
+        };
+        StoreError::Open {
+            file: file.to_owned(),
+            cause,
+        }
+    }
+
+    /// A file beside the state cannot be written.
+    pub fn beside(state: &Path, error: &io::Error) -> StoreError {
+        let file = state.to_owned();
+        let cause = format!("cannot write beside it: {error}");
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                StoreError::Open { file, cause }
+            }
+            _ => StoreError::Failed { file, cause },
+        }
+    }
+}
+
+/// Whether an error means that the file's bytes are not what was written.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn hint(cause: &str) -> &'static str {
+    if cause.contains("readonly") {
+        "see that you may write the file and its directory, or name another file with --state FILE"
+    } else if cause.contains("full") || cause.contains("No space") {
+        "the disk is full: make room and run again; nothing that was paid for is lost"
+    } else {
+        "check the disk and run again; what was acknowledged is in the file"
+    }
+}
+
+/// The dataset could not be indexed.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The dataset is at fault.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The state is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,523 @@
+//! What failed: counted by class and component, listed, and chosen to be run again. What a class means is for
+//! `core::class` to say.
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
+use plan::causes::{Cause, Causes};
+use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
+use types::digest::Digest;
+use types::request::Usage;
+
+/// Which failed tasks are meant; empty lists mean all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailureFilter {
+    /// Only these classes.
+    pub classes: Vec<FailureClass>,
+    /// Only these components.
+    pub components: Vec<String>,
+    /// Only these categories.
+    pub categories: Vec<String>,
+    /// Only these records.
+    pub records: Vec<String>,
+}
+
+/// What answers cost that tasks were told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Answers, and tries that were billed and brought none.
+    pub calls: u64,
+    /// Their tokens.
+    pub usage: Usage,
+    /// Millionths of a dollar, as far as prices were known.
+    pub micros: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.usage += other.usage;
+        self.micros = self.micros.saturating_add(other.micros);
+    }
+}
+
+/// Tasks of one component that failed with one class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureGroup {
+    /// The class.
+    pub class: FailureClass,
+    /// Name of the component.
+    pub component: String,
+    /// How many.
+    pub tasks: u64,
+    /// How many of them a plain rerun tries again while nothing has changed.
+    pub tried_again: u64,
+    /// What was spent on them.
+    pub spent: Cost,
+    /// Causes, the most frequent first; what differs by nothing but its record is one.
+    pub causes: Vec<Cause>,
+}
+
+/// A task that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedTask {
+    dataset: i64,
+    fingerprint: Vec<u8>,
+    /// Id of the record.
+    pub record: String,
+    /// Id of its category.
+    pub category: String,
+    /// Name of the component.
+    pub component: String,
+    /// The class.
+    pub class: FailureClass,
+    /// In words.
+    pub cause: String,
+    /// Times in a row that it failed like this.
+    pub attempts: u32,
+    /// Executions of the last attempt.
+    pub executions: u32,
+    /// Answers of the last attempt.
+    pub calls: u32,
+    /// Generation that it asked in.
+    pub generation: u32,
+    /// Whether a run that goes on now tries it again at its end.
+    pub parked: bool,
+    /// When, in UTC.
+    pub ended_at: String,
+}
+
+/// The last answer that a task was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAnswer {
+    /// `completion.id` in the state.
+    pub completion: i64,
+    /// Place of its question among those of the task.
+    pub position: u32,
+    /// `completion`, `content-filtered` or `context-too-long`.
+    pub kind: String,
+    /// The model that answered.
+    pub model: String,
+    /// What it said.
+    pub text: String,
+}
+
+/// Tasks without an artifact that did not fail themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotBegun {
+    /// Something that they depend on failed.
+    pub blocked: u64,
+    /// Their record was given up.
+    pub skipped: u64,
+    /// Chosen to be run again.
+    pub due: u64,
+}
+
+const TASK: &str =
+    "task.dataset, task.fingerprint, task.record, record.category, component, class, cause, attempts,
+    executions, calls, generation, parked IS NOT NULL, ended_at";
+
+/// Of records that are still in the dataset.
+const FROM: &str =
+    "FROM task JOIN record ON record.dataset = task.dataset AND record.id = task.record";
+
+impl FailureFilter {
+    /// The condition on a task, with its values. What is not done is found by an index.
+    fn condition(&self, dataset: i64) -> (String, Vec<Sql>) {
+        let mut sql = "task.dataset = ? AND task.outcome <> 'done'".to_owned();
+        let mut values = vec![Sql::Integer(dataset)];
+        self.narrow(&mut sql, &mut values);
+        (sql, values)
+    }
+
+    fn narrow(&self, sql: &mut String, values: &mut Vec<Sql>) {
+        let classes: Vec<String> = self.classes.iter().map(ToString::to_string).collect();
+        for (column, wanted) in [
+            ("task.class", &classes),
+            ("task.component", &self.components),
+            ("record.category", &self.categories),
+            ("task.record", &self.records),
+        ] {
+            if !wanted.is_empty() {
+                sql.push_str(&format!(
+                    " AND {column} IN (SELECT value FROM json_each(?))"
+                ));
+                values.push(Sql::Text(serde_json::json!(wanted).to_string()));
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Counts what failed, by class and component, the most first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn failure_groups(
+        &self,
+        dataset: i64,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureGroup>, StoreError> {
+        let (condition, values) = filter.condition(dataset);
+        let condition = format!("{condition} AND task.outcome = 'failed'");
+        let mut groups = self.read(|reader| {
+            let sql = format!(
+                "SELECT class, component, count(*), sum(calls > 0 AND attempts < {MOST_ATTEMPTS})
+                 {FROM} WHERE {condition} GROUP BY class, component ORDER BY 3 DESC, 1, 2"
+            );
+            reader
+                .prepare(&sql)?
+                .query_map(params_from_iter(&values), group)?
+                .collect::<rusqlite::Result<Vec<FailureGroup>>>()
+        })?;
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT task.class, task.component, {SPENDING} {FROM}
+                 JOIN transcript ON transcript.dataset = task.dataset AND transcript.record = task.record
+                    AND transcript.component = task.component AND transcript.fingerprint = task.fingerprint
+                 JOIN completion ON completion.id = transcript.completion
+                 WHERE {condition} GROUP BY task.class, task.component"
+            );
+            let mut statement = reader.prepare(&sql)?;
+            let mut rows = statement.query(params_from_iter(&values))?;
+            while let Some(row) = rows.next()? {
+                if let Some(group) = find(&mut groups, row)? {
+                    group.spent = spending(row, 2)?;
+                }
+            }
+            let sql = format!(
+                "SELECT task.class, task.component, {} {FROM}
+                 JOIN billed ON billed.dataset = task.dataset AND billed.record = task.record
+                    AND billed.component = task.component AND billed.fingerprint = task.fingerprint
+                 WHERE {condition} GROUP BY task.class, task.component",
+                billed::SUMS
+            );
+            let mut statement = reader.prepare(&sql)?;
+            let mut rows = statement.query(params_from_iter(&values))?;
+            while let Some(row) = rows.next()? {
+                if let Some(group) = find(&mut groups, row)? {
+                    group.spent += billed::cost(row, 2)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.causes(&mut groups, &condition, &values)?;
+        Ok(groups)
+    }
+
+    /// Gathers the causes of groups, a group after the other.
+    fn causes(
+        &self,
+        groups: &mut [FailureGroup],
+        condition: &str,
+        values: &[Sql],
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT task.record, cause {FROM} WHERE {condition} AND class = ? AND component = ?"
+        );
+        for group in groups {
+            let mut causes = Causes::default();
+            let of_group =
+                [group.class.as_str(), &group.component].map(|text| Sql::Text(text.to_owned()));
+            let values = values.iter().cloned().chain(of_group);
+            self.read(|reader| {
+                let mut statement = reader.prepare_cached(&sql)?;
+                let mut rows = statement.query(params_from_iter(values))?;
+                while let Some(row) = rows.next()? {
+                    let cause: Option<String> = row.get(1)?;
+                    causes.add(row.get_ref(0)?.as_str()?, &cause.unwrap_or_default());
+                }
+                Ok(())
+            })?;
+            group.causes = causes.list();
+        }
+        Ok(())
+    }
+
+    /// The tasks that failed last, the newest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn newest_failures(
+        &self,
+        dataset: i64,
+        filter: &FailureFilter,
+        limit: u64,
+    ) -> Result<Vec<FailedTask>, StoreError> {
+        let (condition, mut values) = filter.condition(dataset);
+        values.push(Sql::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT {TASK} {FROM} WHERE {condition} AND task.outcome = 'failed'
+                 ORDER BY ended_at DESC, record.rank, record.ord, component LIMIT ?"
+            );
+            reader
+                .prepare(&sql)?
+                .query_map(params_from_iter(&values), failed_task)?
+                .collect()
+        })
+    }
+
+    /// Failed tasks by class and component, at most `limit` behind `after`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn failures(
+        &self,
+        dataset: i64,
+        filter: &FailureFilter,
+        after: Option<&FailedTask>,
+        limit: u64,
+    ) -> Result<Vec<FailedTask>, StoreError> {
+        let (condition, mut values) = filter.condition(dataset);
+        let place: (String, String, String) = after.map_or(Default::default(), |task| {
+            let class = task.class.to_string();
+            (class, task.component.clone(), task.record.clone())
+        });
+        values.extend([
+            Sql::Text(place.0),
+            Sql::Text(place.1),
+            Sql::Text(place.2),
+            Sql::Integer(i64::try_from(limit).unwrap_or(i64::MAX)),
+        ]);
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT {TASK} {FROM} WHERE {condition} AND task.outcome = 'failed'
+                    AND (class, component, task.record) > (?, ?, ?)
+                 ORDER BY class, component, task.record LIMIT ?"
+            );
+            reader
+                .prepare(&sql)?
+                .query_map(params_from_iter(&values), failed_task)?
+                .collect()
+        })
+    }
+
+    /// What was spent on a failed task since its ingredients changed, and the last answer that it was told.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn evidence(&self, task: &FailedTask) -> Result<(Cost, Option<LastAnswer>), StoreError> {
+        let id = TaskId {
+            dataset: task.dataset,
+            record: task.record.clone(),
+            component: task.component.clone(),
+        };
+        let print = Digest::from_slice(&task.fingerprint);
+        let unused = print.map(|print| self.billed(&id, print)).transpose()?;
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT {SPENDING} FROM transcript JOIN completion ON completion.id = transcript.completion
+                 WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4"
+            );
+            let mut spent = reader
+                .prepare_cached(&sql)?
+                .query_row(params![task.dataset, task.record, task.component, task.fingerprint], |row| spending(row, 0))?;
+            spent += unused.unwrap_or_default();
+            let last = reader
+                .prepare_cached(
+                    "SELECT completion.id, position, kind, model, text FROM transcript
+                     JOIN completion ON completion.id = transcript.completion
+                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4
+                        AND generation = ?5 ORDER BY position DESC LIMIT 1",
+                )?
+                .query_row(params![task.dataset, task.record, task.component, task.fingerprint, task.generation], |row| {
+                    Ok(LastAnswer {
+                        completion: row.get(0)?,
+                        position: row.get(1)?,
+                        kind: row.get(2)?,
+                        model: row.get(3)?,
+                        text: row.get(4)?,
+                    })
+                })
+                .optional()?;
+            Ok((spent, last))
+        })
+    }
+
+    /// Counts tasks that have no artifact and did not fail themselves.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn not_begun(&self, dataset: i64, filter: &FailureFilter) -> Result<NotBegun, StoreError> {
+        // Only what failed has a class.
+        if !filter.classes.is_empty() {
+            return Ok(NotBegun::default());
+        }
+        let (condition, values) = filter.condition(dataset);
+        self.read(|reader| {
+            let count = |outcome| format!("coalesce(sum(outcome = '{outcome}'), 0)");
+            let sql = format!(
+                "SELECT {}, {}, {} {FROM} WHERE {condition}",
+                count("blocked"),
+                count("skipped"),
+                count("due")
+            );
+            reader.query_row(&sql, params_from_iter(&values), |row| {
+                Ok(NotBegun {
+                    blocked: row.get(0)?,
+                    skipped: row.get(1)?,
+                    due: row.get(2)?,
+                })
+            })
+        })
+    }
+
+    /// Chooses failed tasks to be run again: durably, so that a run that is killed is gone on with by the next.
+    /// Where answers are at fault the generation is raised. `fresh` chooses those that are done, too, and raises
+    /// it for all. Tells how many are due now, those of earlier choices included.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn choose(
+        &self,
+        dataset: i64,
+        filter: &FailureFilter,
+        fresh: bool,
+    ) -> Result<u64, StoreError> {
+        let anew: Vec<&str> = FailureClass::all()
+            .filter(|class| class.is_asked_anew())
+            .map(FailureClass::as_str)
+            .collect();
+        let raise = if fresh {
+            "1".to_owned()
+        } else {
+            format!(
+                "CASE WHEN class IN ('{}') THEN 1 ELSE 0 END",
+                anew.join("', '")
+            )
+        };
+        let (outcomes, mut condition) = if fresh {
+            ("'failed', 'done'", "task.dataset = ?".to_owned())
+        } else {
+            (
+                "'failed'",
+                "task.dataset = ? AND task.outcome <> 'done'".to_owned(),
+            )
+        };
+        let mut values = vec![Sql::Integer(dataset)];
+        filter.narrow(&mut condition, &mut values);
+        let update = format!(
+            "UPDATE task SET outcome = 'due', parked = NULL, generation = generation + {raise}
+             WHERE (dataset, record, component) IN (SELECT task.dataset, task.record, task.component
+                {FROM} WHERE {condition} AND task.outcome IN ({outcomes}))"
+        );
+        let count = format!(
+            "SELECT count(*) {FROM} WHERE {condition} AND task.outcome <> 'done' AND task.outcome = 'due'"
+        );
+        let result = self
+            .inner
+            .writer
+            .exclusive(move |connection: &mut Connection| {
+                connection.execute(&update, params_from_iter(&values))?;
+                connection.query_row(&count, params_from_iter(&values), |row| row.get(0))
+            })
+            .await?;
+        result.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
+    }
+
+    /// Narrows a selection to the records that have a task which is due, of one of these components if any are
+    /// named.
+    pub fn due(&self, lease: &Lease, components: &[String]) -> Lease {
+        let mut sql = " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset
+            AND outcome <> 'done' AND outcome = 'due'"
+            .to_owned();
+        let mut values = Vec::new();
+        if !components.is_empty() {
+            sql.push_str(" AND component IN (SELECT value FROM json_each(?))");
+            values.push(Sql::Text(serde_json::json!(components).to_string()));
+        }
+        sql.push(')');
+        lease.narrowed(&sql, values)
+    }
+
+    /// Components that have a task of any record of a selection, and whether any of those is due.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn components_of(
+        &self,
+        dataset: &IndexedDataset,
+        lease: &Lease,
+    ) -> Result<Vec<(String, bool)>, StoreError> {
+        let (records, values) = lease.ids();
+        let values = [Sql::Integer(dataset.id)].into_iter().chain(values);
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT component, max(outcome = 'due') FROM task
+                 WHERE dataset = ? AND record IN ({records}) GROUP BY component"
+            );
+            reader
+                .prepare(&sql)?
+                .query_map(params_from_iter(values), |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+}
+
+/// Sums over completions; the columns of [`spending`].
+const SPENDING: &str = "count(*), coalesce(sum(completion.input_tokens), 0),
+    coalesce(sum(completion.output_tokens), 0), coalesce(sum(cost_micros), 0)";
+
+fn spending(row: &Row<'_>, first: usize) -> rusqlite::Result<Cost> {
+    Ok(Cost {
+        calls: row.get(first)?,
+        usage: Usage::new(row.get(first + 1)?, row.get(first + 2)?),
+        micros: row.get(first + 3)?,
+    })
+}
+
+fn class(row: &Row<'_>, column: usize) -> rusqlite::Result<FailureClass> {
+    let name: Option<String> = row.get(column)?;
+    let class = name.and_then(|name| name.parse().ok());
+    Ok(class.unwrap_or(FailureClass::Transient))
+}
+
+fn group(row: &Row<'_>) -> rusqlite::Result<FailureGroup> {
+    let class = class(row, 0)?;
+    let tasks = row.get(2)?;
+    Ok(FailureGroup {
+        class,
+        component: row.get(1)?,
+        tasks,
+        tried_again: match class.rerun() {
+            Rerun::TriesAgain => tasks,
+            Rerun::AsksAnew => row.get(3)?,
+            Rerun::LeavesIt => 0,
+        },
+        spent: Cost::default(),
+        causes: Vec::new(),
+    })
+}
+
+fn find<'a>(
+    groups: &'a mut [FailureGroup],
+    row: &Row<'_>,
+) -> rusqlite::Result<Option<&'a mut FailureGroup>> {
+    let class = class(row, 0)?;
+    let component: String = row.get(1)?;
+    Ok(groups
+        .iter_mut()
+        .find(|group| group.class == class && group.component == component))
+}
+
+fn failed_task(row: &Row<'_>) -> rusqlite::Result<FailedTask> {
+    Ok(FailedTask {
+        dataset: row.get(0)?,
+        fingerprint: row.get(1)?,
+        record: row.get(2)?,
+        category: row.get(3)?,
+        component: row.get(4)?,
+        class: class(row, 5)?,
+        cause: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        attempts: row.get(7)?,
+        executions: row.get(8)?,
+        calls: row.get(9)?,
+        generation: row.get(10)?,
+        parked: row.get(11)?,
+        ended_at: row.get(12)?,
+    })
+}

@@ -1,0 +1,752 @@
+//! The index of a dataset: where each record lies, so that records are read by place and never all at
+//! once. It also finds duplicates and gives totals, selections and the order of work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, params_from_iter};
+
+use super::checkpoint::checkpoints_of;
+use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
+use dataset::{Dataset, DatasetError, Place, Record, RecordHash, Repetition};
+
+/// A dataset that is in the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedDataset {
+    /// Its number.
+    pub id: i64,
+    /// Name that its tasks are keyed by.
+    pub source: String,
+}
+
+/// One record of the index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordRef {
+    /// Id of the record.
+    pub id: String,
+    /// Id of its category.
+    pub category: String,
+    /// Where it lies in the dataset.
+    pub place: Place,
+    /// Its hash, shortened.
+    pub seen: Seen,
+    /// How its tasks ended when they were last seen.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// Which records are wanted; empty lists want all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only these categories.
+    pub categories: Vec<String>,
+    /// Only these records.
+    pub records: Vec<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+    /// So many, spread over the categories.
+    pub sample: Option<u64>,
+}
+
+/// Work that is given out record by record, in order.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    dataset: i64,
+    /// Which index leads to the records.
+    index: &'static str,
+    filter: String,
+    values: Vec<Sql>,
+    last: (i64, i64),
+    left: u64,
+}
+
+impl Lease {
+    /// Number of the dataset.
+    pub fn dataset(&self) -> i64 {
+        self.dataset
+    }
+
+    /// Whether it leads to every record of the dataset.
+    pub fn is_whole(&self) -> bool {
+        self.values.len() == 1 && self.left == u64::MAX
+    }
+
+    /// The same with one more condition on the record.
+    pub(super) fn narrowed(&self, condition: &str, values: Vec<Sql>) -> Lease {
+        let mut lease = self.clone();
+        lease.filter.push_str(condition);
+        lease.values.extend(values);
+        lease
+    }
+
+    /// A query for the ids of all its records, with its values.
+    pub(super) fn ids(&self) -> (String, Vec<Sql>) {
+        let sql = format!("SELECT id FROM record WHERE {}", self.filter);
+        (sql, self.values.clone())
+    }
+}
+
+/// A record of a dataset that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRecord {
+    /// Its place among the records of the file.
+    pub ord: u64,
+    /// Its line, if it has one.
+    pub line: Option<u64>,
+    /// Its id, if that can be read.
+    pub id: Option<String>,
+    /// What is wrong, with file and line.
+    pub cause: String,
+}
+
+/// Records that cannot be read and are noted one by one.
+const NOTED: u64 = 10_000;
+/// Of a dataset without any that can be read, those whose faults are told.
+const SHOWN: usize = 10;
+
+const COLUMNS: &str = "id, category, offset, length, line, rank, ord, hash";
+
+impl Store {
+    /// Brings the index up to date; skipped when the file has not changed.
+    ///
+    /// # Errors
+    /// A dataset of which nothing can be read, or a state that cannot be written. The old index then stays.
+    pub async fn index(
+        &self,
+        source: &str,
+        dataset: Arc<Dataset>,
+    ) -> Result<IndexedDataset, IndexError> {
+        let source = source.to_owned();
+        let result = self
+            .inner
+            .writer
+            .exclusive(move |connection| update(connection, source, &dataset))
+            .await?;
+        result.map_err(|error| match error {
+            UpdateError::Dataset(error) => IndexError::Dataset(error),
+            UpdateError::Sql(error) => IndexError::Store(self.inner.writer.error(&error)),
+        })
+    }
+
+    /// A dataset that was indexed before, as it was then; `None` if it never was.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn indexed(&self, source: &str) -> Result<Option<IndexedDataset>, StoreError> {
+        self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT id FROM dataset WHERE source = ?1",
+                    [source],
+                    |row| {
+                        Ok(IndexedDataset {
+                            id: row.get(0)?,
+                            source: source.to_owned(),
+                        })
+                    },
+                )
+                .optional()
+        })
+    }
+
+    /// How many records of the dataset cannot be read.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn unreadable(&self, dataset: &IndexedDataset) -> Result<u64, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT unreadable FROM dataset WHERE id = ?1";
+            reader.query_row(sql, [dataset.id], |row| row.get(0))
+        })
+    }
+
+    /// Those records in the order of the file, at most `limit` behind the place `after`. Of very many, only the first are
+    /// noted.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn bad_records(
+        &self,
+        dataset: &IndexedDataset,
+        after: u64,
+        limit: u64,
+    ) -> Result<Vec<BadRecord>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT ord, line, id, cause FROM unreadable WHERE dataset = ?1 AND ord > ?2 ORDER BY ord LIMIT ?3",
+                )?
+                .query_map(params![dataset.id, after, limit], bad_record)?
+                .collect()
+        })
+    }
+
+    /// The record of this id, if it cannot be read.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn bad_record(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<BadRecord>, StoreError> {
+        self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT ord, line, id, cause FROM unreadable WHERE dataset = ?1 AND id = ?2 LIMIT 1",
+                    params![dataset.id, id],
+                    bad_record,
+                )
+                .optional()
+        })
+    }
+
+    /// Whether it is known of every record that cannot be read which one it is: only then is it known which are gone.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn knows_all_records(&self, dataset: i64) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT is_whole FROM dataset WHERE id = ?1";
+            reader.query_row(sql, [dataset], |row| row.get(0))
+        })
+    }
+
+    /// How many records a selection has, by category in order.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn totals(&self, lease: &Lease) -> Result<Vec<(String, u64)>, StoreError> {
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT category, count(*) FROM
+                    (SELECT category, rank FROM record {} WHERE {} ORDER BY rank, ord LIMIT {})
+                 GROUP BY rank, category ORDER BY rank",
+                lease.index,
+                lease.filter,
+                i64::try_from(lease.left).unwrap_or(i64::MAX),
+            );
+            let mut statement = reader.prepare(&sql)?;
+            statement
+                .query_map(params_from_iter(&lease.values), |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+
+    /// Opens a selection, to be given out by [`Store::lease`].
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn select(
+        &self,
+        dataset: &IndexedDataset,
+        selection: &Selection,
+    ) -> Result<Lease, StoreError> {
+        let mut filter = "dataset = ?".to_owned();
+        let mut values = vec![Sql::Integer(dataset.id)];
+        for (column, wanted) in [
+            ("category", &selection.categories),
+            ("id", &selection.records),
+        ] {
+            if !wanted.is_empty() {
+                filter.push_str(&format!(
+                    " AND {column} IN (SELECT value FROM json_each(?))"
+                ));
+                values.push(Sql::Text(serde_json::json!(wanted).to_string()));
+            }
+        }
+        if let Some(sample) = selection.sample {
+            let ids = self.read(|reader| sample_ids(reader, &filter, &values, sample))?;
+            filter.push_str(" AND id IN (SELECT value FROM json_each(?))");
+            values.push(Sql::Text(serde_json::json!(ids).to_string()));
+        }
+        let left = selection.limit.unwrap_or(u64::MAX);
+        // Left to itself SQLite may sort all records for every batch. Few that are named are found by id.
+        let few = !selection.records.is_empty() || selection.sample.is_some();
+        let index = if few { "" } else { "INDEXED BY record_order" };
+        Ok(Lease {
+            dataset: dataset.id,
+            index,
+            filter,
+            values,
+            last: (-1, -1),
+            left,
+        })
+    }
+
+    /// Narrows a selection to the records that have a task waiting for a sweep of this run.
+    pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
+        let condition = " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)";
+        lease.narrowed(condition, vec![Sql::Integer(run.0)])
+    }
+
+    /// The next records of a selection, at most `count`, with their checkpoints; none when all were given out.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn lease(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
+        let count = count.min(lease.left);
+        let mut rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM record {} WHERE {} AND (rank, ord) > (?, ?)
+                 ORDER BY rank, ord LIMIT ?",
+                lease.index, lease.filter
+            );
+            let mut statement = reader.prepare_cached(&sql)?;
+            let position = [
+                lease.last.0,
+                lease.last.1,
+                i64::try_from(count).unwrap_or(i64::MAX),
+            ];
+            let values = lease
+                .values
+                .iter()
+                .cloned()
+                .chain(position.map(Sql::Integer));
+            statement
+                .query_map(params_from_iter(values), |row| {
+                    let place = Place {
+                        offset: row.get(2)?,
+                        length: row.get(3)?,
+                        line: row.get(4)?,
+                    };
+                    let record = RecordRef {
+                        id: row.get(0)?,
+                        category: row.get(1)?,
+                        place,
+                        seen: Seen::of(&row.get::<_, RecordHash>(7)?),
+                        checkpoints: Vec::new(),
+                    };
+                    Ok((record, (row.get(5)?, row.get(6)?)))
+                })?
+                .collect()
+        })?;
+        let ids: Vec<&str> = rows.iter().map(|(record, _)| record.id.as_str()).collect();
+        let points = self.read(|reader| checkpoints_of(reader, lease.dataset, &ids))?;
+        let mut places: HashMap<String, Vec<Checkpoint>> = HashMap::with_capacity(rows.len());
+        for point in points {
+            places.entry(point.record.clone()).or_default().push(point);
+        }
+        for (record, _) in &mut rows {
+            record.checkpoints = places.remove(&record.id).unwrap_or_default();
+        }
+        if let Some((_, last)) = rows.last() {
+            lease.last = *last;
+        }
+        lease.left = lease.left.saturating_sub(rows.len() as u64);
+        Ok(rows.into_iter().map(|(record, _)| record).collect())
+    }
+
+    /// One record by its id.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn find_record(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<RecordRef>, StoreError> {
+        let selection = Selection {
+            records: vec![id.to_owned()],
+            ..Selection::default()
+        };
+        let mut lease = self.select(dataset, &selection)?;
+        Ok(self.lease(&mut lease, 1)?.pop())
+    }
+
+    /// Where a record lies, as it was indexed.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn place_of(
+        &self,
+        dataset: &IndexedDataset,
+        id: &str,
+    ) -> Result<Option<Place>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
+                )?
+                .query_row(params![dataset.id, id], |row| {
+                    Ok(Place {
+                        offset: row.get(0)?,
+                        length: row.get(1)?,
+                        line: row.get(2)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Whether the dataset is the one that was indexed, unchanged since.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn is_as_indexed(
+        &self,
+        indexed: &IndexedDataset,
+        dataset: &Dataset,
+    ) -> Result<bool, StoreError> {
+        let known: String = self.read(|reader| {
+            let sql = "SELECT stamp FROM dataset WHERE id = ?1";
+            reader.query_row(sql, [indexed.id], |row| row.get(0))
+        })?;
+        Ok(stamp(dataset).is_ok_and(|stamp| stamp == known))
+    }
+
+    /// Names that were asked for and are not in the dataset: categories, then records.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn unknown(
+        &self,
+        dataset: &IndexedDataset,
+        selection: &Selection,
+    ) -> Result<(Vec<String>, Vec<String>), StoreError> {
+        let absent = |column: &str, wanted: &[String]| {
+            let sql = format!(
+                "SELECT value FROM json_each(?2)
+                 WHERE value NOT IN (SELECT {column} FROM record WHERE dataset = ?1)"
+            );
+            self.read(|reader| {
+                let mut statement = reader.prepare(&sql)?;
+                let wanted = serde_json::json!(wanted).to_string();
+                statement
+                    .query_map(params![dataset.id, wanted], |row| row.get(0))?
+                    .collect()
+            })
+        };
+        Ok((
+            absent("category", &selection.categories)?,
+            absent("id", &selection.records)?,
+        ))
+    }
+
+    /// All names of a column, for suggestions; at most `limit`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn names(
+        &self,
+        dataset: &IndexedDataset,
+        categories: bool,
+        limit: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let column = if categories { "category" } else { "id" };
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT {column} FROM record WHERE dataset = ?1 GROUP BY {column} ORDER BY min(rank), min(ord) LIMIT ?2"
+            );
+            reader.prepare(&sql)?.query_map(params![dataset.id, limit], |row| row.get(0))?.collect()
+        })
+    }
+}
+
+fn bad_record(row: &Row<'_>) -> rusqlite::Result<BadRecord> {
+    Ok(BadRecord {
+        ord: row.get(0)?,
+        line: row.get(1)?,
+        id: row.get(2)?,
+        cause: row.get(3)?,
+    })
+}
+
+/// Takes records from each category in turn, in the order of their hashes: the same every time.
+fn sample_ids(
+    reader: &Connection,
+    filter: &str,
+    values: &[Sql],
+    sample: u64,
+) -> rusqlite::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT id FROM
+            (SELECT id, rank, hash, row_number() OVER (PARTITION BY rank ORDER BY hash) AS turn
+             FROM record WHERE {filter})
+         ORDER BY turn, rank LIMIT {}",
+        i64::try_from(sample).unwrap_or(i64::MAX)
+    );
+    reader
+        .prepare(&sql)?
+        .query_map(params_from_iter(values), |row| row.get(0))?
+        .collect()
+}
+
+enum UpdateError {
+    Dataset(DatasetError),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for UpdateError {
+    fn from(error: rusqlite::Error) -> Self {
+        UpdateError::Sql(error)
+    }
+}
+
+/// What tells whether the index is up to date.
+fn stamp(dataset: &Dataset) -> Result<String, DatasetError> {
+    Ok(format!("{:?} {:?}", dataset.config(), dataset.stamp()?))
+}
+
+fn update(
+    connection: &mut Connection,
+    source: String,
+    dataset: &Dataset,
+) -> Result<IndexedDataset, UpdateError> {
+    let stamp = stamp(dataset).map_err(UpdateError::Dataset)?;
+    let known: Option<(i64, String, i64)> = connection
+        .query_row(
+            "SELECT id, stamp, pass FROM dataset WHERE source = ?1",
+            [&source],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    if let Some((id, before, _)) = &known
+        && *before == stamp
+    {
+        return Ok(IndexedDataset { id: *id, source });
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let pass = known.as_ref().map_or(1, |(_, _, pass)| pass + 1);
+    transaction.execute(
+        "INSERT INTO dataset (source, stamp, pass) VALUES (?1, ?2, ?3)
+         ON CONFLICT (source) DO UPDATE SET stamp = excluded.stamp, pass = excluded.pass",
+        params![source, stamp, pass],
+    )?;
+    let id: i64 = transaction.query_row(
+        "SELECT id FROM dataset WHERE source = ?1",
+        [&source],
+        |row| row.get(0),
+    )?;
+    let filled = fill(&transaction, id, pass, dataset)?;
+    transaction.execute(
+        "DELETE FROM record WHERE dataset = ?1 AND pass <> ?2",
+        [id, pass],
+    )?;
+    transaction.execute(
+        "UPDATE dataset SET unreadable = ?2, is_whole = ?3 WHERE id = ?1",
+        params![id, filled.unreadable, filled.is_whole],
+    )?;
+    transaction.commit()?;
+    Ok(IndexedDataset { id, source })
+}
+
+/// Categories that become one, once they are made safe as file names: nobody may have meant that.
+#[derive(Default)]
+struct Joined(HashMap<String, String>);
+
+impl Joined {
+    /// Says so of the first two.
+    fn see(&mut self, record: &Record) {
+        let written = record.written_category();
+        match self.0.get_mut(&record.category) {
+            None => {
+                self.0.insert(record.category.clone(), written.to_owned());
+            }
+            Some(first) if first.is_empty() || first == written => {}
+            Some(first) => {
+                tracing::warn!(
+                    "the categories {first:?} and {written:?} become one, `{}`; rename one if they are not the same",
+                    record.category
+                );
+                first.clear();
+            }
+        }
+    }
+}
+
+/// What a pass over the dataset came to.
+struct Filled {
+    /// Records that cannot be read.
+    unreadable: u64,
+    /// Whether it is known which records these are.
+    is_whole: bool,
+}
+
+fn fill(
+    connection: &Connection,
+    id: i64,
+    pass: i64,
+    dataset: &Dataset,
+) -> Result<Filled, UpdateError> {
+    let mut ranks: Vec<String> = dataset
+        .categories()
+        .iter()
+        .map(|category| category.id.clone())
+        .collect();
+    let mut insert = connection.prepare(INSERT)?;
+    connection.execute("DELETE FROM unreadable WHERE dataset = ?1", [id])?;
+    let mut faults = Faults::new(connection, id);
+    let mut joined = Joined::default();
+    let mut entries = dataset.entries();
+    let first_counts = dataset.config().repeated == Repetition::First;
+    let (mut ord, mut good) = (0_u64, 0_u64);
+    while let Some(entry) = entries.next() {
+        ord += 1;
+        let (place, record) = match entry {
+            Ok(entry) => entry,
+            Err(error @ DatasetError::Empty { .. }) => return Err(UpdateError::Dataset(error)),
+            Err(error) => {
+                let named = entries.id_of_fault();
+                // The row of a variant may lack what its product's row has.
+                let is_variant = first_counts
+                    && named
+                        .as_ref()
+                        .is_some_and(|named| is_taken(connection, id, named, pass));
+                if !is_variant {
+                    faults.add(ord, named, error)?;
+                }
+                continue;
+            }
+        };
+        joined.see(&record);
+        let rank = match ranks.iter().position(|known| *known == record.category) {
+            Some(rank) => rank,
+            None => {
+                ranks.push(record.category.clone());
+                ranks.len() - 1
+            }
+        };
+        let changed = insert.execute(params![
+            id,
+            record.id,
+            record.category,
+            rank,
+            ord,
+            place.offset,
+            place.length,
+            place.line,
+            record.hash().as_slice(),
+            pass
+        ])?;
+        if changed > 0 {
+            good += 1;
+        } else {
+            let error = taken(connection, id, dataset, &record, place.line)?;
+            if !first_counts || matches!(error, DatasetError::SameName { .. }) {
+                faults.add(ord, Some(record.id), error)?;
+            }
+        }
+    }
+    let is_whole = faults.all_are_known && !entries.is_cut_off();
+    let count = faults.count;
+    match faults.into_error(dataset) {
+        Some(error) if good == 0 => Err(UpdateError::Dataset(error)),
+        _ => Ok(Filled {
+            unreadable: count,
+            is_whole,
+        }),
+    }
+}
+
+const INSERT: &str =
+    "INSERT INTO record (dataset, id, category, rank, ord, offset, length, line, hash, pass)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+     ON CONFLICT (dataset, id) DO UPDATE SET category = excluded.category,
+        rank = excluded.rank, ord = excluded.ord, offset = excluded.offset,
+        length = excluded.length, line = excluded.line, hash = excluded.hash,
+        pass = excluded.pass
+     WHERE record.pass <> excluded.pass";
+
+/// Whether this pass has found a record of this id.
+fn is_taken(connection: &Connection, id: i64, record: &str, pass: i64) -> bool {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM record WHERE dataset = ?1 AND id = ?2 AND pass = ?3");
+    found.is_ok_and(|mut found| found.exists(params![id, record, pass]).unwrap_or(false))
+}
+
+/// The id of a record is another's already.
+fn taken(
+    connection: &Connection,
+    id: i64,
+    dataset: &Dataset,
+    record: &Record,
+    second_line: u64,
+) -> Result<DatasetError, UpdateError> {
+    let first = connection.query_row(
+        "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
+        params![id, record.id],
+        |row| {
+            Ok(Place {
+                offset: row.get(0)?,
+                length: row.get(1)?,
+                line: row.get(2)?,
+            })
+        },
+    )?;
+    let file = dataset.config().path.clone();
+    let written = dataset.read(first).ok();
+    let other = written.filter(|other| other.written_id() != record.written_id());
+    Ok(match other {
+        Some(other) => DatasetError::SameName {
+            file,
+            id: record.id.clone(),
+            first: other.written_id().to_owned(),
+            first_line: first.line,
+            second: record.written_id().to_owned(),
+            second_line,
+        },
+        None => DatasetError::DuplicateId {
+            file,
+            id: record.id.clone(),
+            first_line: first.line,
+            second_line,
+        },
+    })
+}
+
+/// Notes records that cannot be read.
+struct Faults<'a> {
+    connection: &'a Connection,
+    dataset: i64,
+    count: u64,
+    all_are_known: bool,
+    first: Vec<DatasetError>,
+}
+
+impl Faults<'_> {
+    fn new(connection: &Connection, dataset: i64) -> Faults<'_> {
+        Faults {
+            connection,
+            dataset,
+            count: 0,
+            all_are_known: true,
+            first: Vec::new(),
+        }
+    }
+
+    fn add(
+        &mut self,
+        ord: u64,
+        id: Option<String>,
+        error: DatasetError,
+    ) -> Result<(), UpdateError> {
+        self.count += 1;
+        self.all_are_known &= id.is_some() && self.count <= NOTED;
+        if self.count <= NOTED {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO unreadable (dataset, ord, line, id, cause) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![self.dataset, ord, error.line(), id, error.to_string()])?;
+        }
+        if self.first.len() < SHOWN {
+            self.first.push(error);
+        }
+        Ok(())
+    }
+
+    /// What is wrong where no record can be read; nothing where none is bad.
+    fn into_error(mut self, dataset: &Dataset) -> Option<DatasetError> {
+        if self.count == 1 {
+            return self.first.pop();
+        }
+        (self.count > 0).then(|| DatasetError::AllBad {
+            file: dataset.config().path.clone(),
+            count: self.count,
+            causes: self.first.iter().map(ToString::to_string).collect(),
+        })
+    }
+}

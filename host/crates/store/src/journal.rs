@@ -1,0 +1,436 @@
+//! The journal: every completion that was paid for, by the key of its question; and the transcript:
+//! what each task was told, in order.
+
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::oneshot;
+
+use super::checkpoint::TaskId;
+use super::{Store, StoreError, guard, unanswered};
+use gateway::journal::{Begin, Journal, Provenance};
+use gateway::learned::Learned;
+use types::digest::Digest;
+use types::limit::Size;
+use types::request::{Answer, Completion, StopReason, Usage};
+
+/// The right to ask a question; dropping it lets another ask.
+#[derive(Debug)]
+pub struct Claim {
+    key: Digest,
+    store: Store,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Those who wait wake as their senders go.
+        guard(&self.store.inner.in_flight).remove(&self.key);
+    }
+}
+
+impl Journal for Store {
+    type Claim = Claim;
+    type Error = StoreError;
+
+    fn begin(&self, key: Digest) -> Result<Begin<Claim>, StoreError> {
+        let claim = match guard(&self.inner.in_flight).entry(key) {
+            Entry::Occupied(mut other) => {
+                let (sender, woken) = oneshot::channel();
+                other.get_mut().push(sender);
+                return Ok(Begin::Wait(woken));
+            }
+            Entry::Vacant(place) => {
+                place.insert(Vec::new());
+                Claim {
+                    key,
+                    store: self.clone(),
+                }
+            }
+        };
+        // Claimed first and looked up then: so no answer can arrive unseen between the two.
+        let journal = || self.read(unanswered::keys).ok().flatten();
+        if self.inner.unanswered.certainly(key, journal) {
+            return Ok(Begin::Go(claim));
+        }
+        match self.lookup(key)? {
+            Some((id, answer)) => Ok(Begin::Have(id, answer)),
+            None => Ok(Begin::Go(claim)),
+        }
+    }
+
+    async fn record(
+        &self,
+        claim: Claim,
+        answer: &Answer,
+        provenance: &Provenance,
+    ) -> Result<i64, StoreError> {
+        let (kind, text, stop, finish) = match answer {
+            Answer::Completion(completion) => (
+                "completion",
+                completion.text.clone(),
+                Some(stop_name(completion.stop)),
+                Some(completion.finish_reason.clone()),
+            ),
+            Answer::ContentFiltered(text) => ("content-filtered", text.clone(), None, None),
+            Answer::ContextTooLong(text) => ("context-too-long", text.clone(), None, None),
+        };
+        let provenance = provenance.clone();
+        let key = claim.key;
+        self.inner.unanswered.answered(key);
+        let (sender, id) = oneshot::channel();
+        self.inner
+            .writer
+            .write(move |connection| {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO completion (key, kind, text, stop, finish_reason, model, provider, lane,
+                            input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_micros, tries,
+                            milliseconds)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                    )?
+                    .execute(params![
+                        key.as_bytes().as_slice(),
+                        kind,
+                        text,
+                        stop,
+                        finish,
+                        provenance.model,
+                        provenance.provider,
+                        provenance.lane,
+                        provenance.usage.input_tokens,
+                        provenance.usage.output_tokens,
+                        provenance.usage.cached_tokens,
+                        provenance.usage.reasoning_tokens,
+                        provenance.micros,
+                        provenance.tries,
+                        u64::try_from(provenance.took.as_millis()).unwrap_or(u64::MAX),
+                    ])?;
+                let _ = sender.send(connection.last_insert_rowid());
+                Ok(())
+            })
+            .await?;
+        drop(claim);
+        id.await.map_err(|_| {
+            self.inner
+                .writer
+                .error(&rusqlite::Error::QueryReturnedNoRows)
+        })
+    }
+
+    async fn keep_lessons(
+        &self,
+        lane: &str,
+        manner: Digest,
+        learned: &Learned,
+    ) -> Result<(), StoreError> {
+        self.write_lessons(lane, manner, learned).await
+    }
+}
+
+impl Store {
+    /// The answer to a question, if it is in the journal.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn answered(&self, key: Digest) -> Result<Option<Answer>, StoreError> {
+        Ok(self.lookup(key)?.map(|(_, answer)| answer))
+    }
+
+    fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
+                     FROM completion WHERE key = ?1",
+                )?
+                .query_row([key.as_bytes().as_slice()], |row| {
+                    Ok((row.get(7)?, answer(row, 0)?))
+                })
+                .optional()
+        })
+    }
+
+    /// What a lane used within the last `span`, the oldest first: how long ago, and how many requests and
+    /// tokens. Calls of about the same moment are one entry, at the latest of them. Tries that were billed and brought no
+    /// answer count, too.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn used_recently(
+        &self,
+        lane: &str,
+        span: Duration,
+    ) -> Result<Vec<(Duration, u64, Size)>, StoreError> {
+        self.read(|reader| {
+            // The newest first, since ids grow with time: the scan ends where the span does.
+            let mut statement = reader.prepare(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), input_tokens, output_tokens,
+                        lane = ?1
+                 FROM completion ORDER BY id DESC",
+            )?;
+            let mut rows = statement.query([lane])?;
+            let mut used: Vec<(Duration, u64, Size)> = Vec::new();
+            while let Some(row) = rows.next()? {
+                let ago = whole(row.get(0)?);
+                if ago > span {
+                    break;
+                }
+                if !row.get::<_, bool>(3)? {
+                    continue;
+                }
+                let size = Size {
+                    input: row.get(1)?,
+                    output: row.get(2)?,
+                };
+                match used.last_mut() {
+                    Some((known, requests, tokens)) if *known == ago => {
+                        *requests += 1;
+                        tokens.input += size.input;
+                        tokens.output += size.output;
+                    }
+                    _ => used.push((ago, 1, size)),
+                }
+            }
+            let mut statement = reader.prepare_cached(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(ended_at, 'subsec'), input_tokens, output_tokens
+                 FROM billed WHERE lane = ?1 AND ended_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?2)",
+            )?;
+            let since = format!("-{} seconds", span.as_secs().saturating_add(1));
+            let billed = statement.query_map(params![lane, since], |row| {
+                let size = Size {
+                    input: row.get(1)?,
+                    output: row.get(2)?,
+                };
+                Ok((whole(row.get(0)?), 1, size))
+            })?;
+            for billed in billed {
+                used.push(billed?);
+            }
+            used.sort_by_key(|(ago, _, _)| std::cmp::Reverse(*ago));
+            used.retain(|(ago, _, _)| *ago <= span);
+            Ok(used)
+        })
+    }
+
+    /// Whether a lane has answered a question within the last `span`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn has_answered_within(&self, lane: &str, span: Duration) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            // The newest first, since ids grow with time: the scan ends where the span does.
+            let mut statement = reader.prepare(
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), lane = ?1
+                 FROM completion ORDER BY id DESC",
+            )?;
+            let mut rows = statement.query([lane])?;
+            while let Some(row) = rows.next()? {
+                if whole(row.get(0)?) > span {
+                    break;
+                }
+                if row.get::<_, bool>(1)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    /// What a task was told under a fingerprint and generation, in order, with the keys.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn transcript(
+        &self,
+        task: &TaskId,
+        fingerprint: Digest,
+        generation: u32,
+    ) -> Result<Vec<(Digest, Answer)>, StoreError> {
+        self.read(|reader| transcript(reader, task, fingerprint, generation))
+    }
+
+    /// Notes that a task is told a completion. It is on disk before anything that is written later;
+    /// a kill before that costs nothing, since the completion is found again by its key.
+    ///
+    /// # Errors
+    /// When the state's writer is gone.
+    pub async fn append_transcript(
+        &self,
+        task: TaskId,
+        fingerprint: Digest,
+        generation: u32,
+        entries: Vec<(u32, i64)>,
+    ) -> Result<(), StoreError> {
+        self.inner
+            .writer
+            .write_later(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?;
+                for (position, completion) in entries {
+                    statement.execute(params![
+                        task.dataset,
+                        task.record,
+                        task.component,
+                        fingerprint.as_bytes().as_slice(),
+                        generation,
+                        position,
+                        completion
+                    ])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Seconds ago, rounded down: finely where a window may be short.
+fn whole(seconds: f64) -> Duration {
+    let grain = if seconds < 60.0 { 0.01 } else { 1.0 };
+    Duration::try_from_secs_f64((seconds / grain).floor() * grain).unwrap_or_default()
+}
+
+fn transcript(
+    reader: &Connection,
+    task: &TaskId,
+    fingerprint: Digest,
+    generation: u32,
+) -> rusqlite::Result<Vec<(Digest, Answer)>> {
+    let mut statement = reader.prepare_cached(
+        "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, key, position
+         FROM transcript JOIN completion ON completion.id = transcript.completion
+         WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND generation = ?5
+         ORDER BY position",
+    )?;
+    let mut rows = statement.query(params![
+        task.dataset,
+        task.record,
+        task.component,
+        fingerprint.as_bytes().as_slice(),
+        generation
+    ])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let position: usize = row.get(8)?;
+        // A gap ends what can be replayed; the rest is found again by its keys.
+        if position != entries.len() {
+            break;
+        }
+        let key: [u8; 32] = row.get(7)?;
+        let Some(key) = Digest::from_slice(&key) else {
+            break;
+        };
+        entries.push((key, answer(row, 0)?));
+    }
+    Ok(entries)
+}
+
+fn answer(row: &Row<'_>, first: usize) -> rusqlite::Result<Answer> {
+    let kind: String = row.get(first)?;
+    let text: String = row.get(first + 1)?;
+    Ok(match kind.as_str() {
+        "content-filtered" => Answer::ContentFiltered(text),
+        "context-too-long" => Answer::ContextTooLong(text),
+        _ => Answer::Completion(Completion {
+            text,
+            stop: match row.get::<_, Option<String>>(first + 2)?.as_deref() {
+                Some("length") => StopReason::Length,
+                _ => StopReason::Stop,
+            },
+            finish_reason: row.get::<_, Option<String>>(first + 3)?.unwrap_or_default(),
+            model: row.get(first + 4)?,
+            usage: Usage::new(row.get(first + 5)?, row.get(first + 6)?),
+        }),
+    })
+}
+
+fn stop_name(stop: StopReason) -> &'static str {
+    match stop {
+        StopReason::Stop => "stop",
+        StopReason::Length => "length",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completion(text: &str) -> Answer {
+        Answer::Completion(Completion {
+            text: text.to_owned(),
+            stop: StopReason::Stop,
+            finish_reason: "stop".to_owned(),
+            usage: Usage::new(10, 5),
+            model: "m".to_owned(),
+        })
+    }
+
+    fn task() -> TaskId {
+        TaskId {
+            dataset: 1,
+            record: "iron".to_owned(),
+            component: "text".to_owned(),
+        }
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
+            provider: "offline".to_owned(),
+            lane: "offline".to_owned(),
+            model: "m".to_owned(),
+            micros: None,
+            usage: Usage::new(10, 5),
+            tries: 1,
+            took: Duration::from_millis(1200),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_asks_and_the_others_wait_for_the_durable_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let key = Digest::of(b"question");
+        {
+            let store = Store::open(&path).unwrap();
+            let Begin::Go(claim) = store.begin(key).unwrap() else {
+                panic!("nobody has it")
+            };
+            let Begin::Wait(waiter) = store.begin(key).unwrap() else {
+                panic!("claimed")
+            };
+            let answer = completion("because");
+            let id = store.record(claim, &answer, &provenance()).await.unwrap();
+            assert!(waiter.await.is_err());
+            let Begin::Have(found, text) = store.begin(key).unwrap() else {
+                panic!("recorded")
+            };
+            assert_eq!((found, &text), (id, &answer));
+            store
+                .append_transcript(task(), key, 0, vec![(0, id)])
+                .await
+                .unwrap();
+        }
+        let store = Store::open(&path).unwrap();
+        assert_eq!(
+            store.transcript(&task(), key, 0).unwrap(),
+            [(key, completion("because"))]
+        );
+        assert!(store.transcript(&task(), key, 1).unwrap().is_empty());
+        assert!(matches!(store.begin(key).unwrap(), Begin::Have(..)));
+        let other = Digest::of(b"another question");
+        assert!(matches!(store.begin(other).unwrap(), Begin::Go(_)));
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_is_given_up_lets_another_ask() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("state.db")).unwrap();
+        let key = Digest::of(b"question");
+        let Begin::Go(claim) = store.begin(key).unwrap() else {
+            panic!("nobody has it")
+        };
+        drop(claim);
+        assert!(matches!(store.begin(key).unwrap(), Begin::Go(_)));
+    }
+}

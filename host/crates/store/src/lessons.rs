@@ -1,0 +1,78 @@
+//! What lanes have learned of how their models want to be asked.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+use gateway::learned::Learned;
+use types::digest::Digest;
+
+impl Store {
+    /// What a lane learned while it was configured like this (`manner`); nothing if it was configured otherwise.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn lessons(&self, lane: &str, manner: Digest) -> Result<Learned, StoreError> {
+        let text: Option<String> = self.read(|reader| {
+            reader
+                .query_row(
+                    "SELECT learned FROM lane WHERE lane = ?1 AND manner = ?2",
+                    params![lane, manner.as_bytes().as_slice()],
+                    |row| row.get(0),
+                )
+                .optional()
+        })?;
+        // What a later version wrote may not be understood; then it is learned again.
+        Ok(text
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
+    }
+
+    /// Keeps what a lane has learned.
+    ///
+    /// # Errors
+    /// When the state's writer is gone.
+    pub(super) async fn write_lessons(
+        &self,
+        lane: &str,
+        manner: Digest,
+        learned: &Learned,
+    ) -> Result<(), StoreError> {
+        let lane = lane.to_owned();
+        let text = serde_json::json!(learned).to_string();
+        self.inner
+            .writer
+            .write_later(move |connection| {
+                connection.execute(
+                    "INSERT OR REPLACE INTO lane (lane, manner, learned) VALUES (?1, ?2, ?3)",
+                    params![lane, manner.as_bytes().as_slice(), text],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lessons_last_as_long_as_the_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let (manner, other) = (Digest::of(b"a"), Digest::of(b"b"));
+        let learned = Learned {
+            largest_cap: Some(4096),
+            ..Learned::default()
+        };
+        {
+            let store = Store::open(&path).unwrap();
+            assert_eq!(store.lessons("p/m", manner).unwrap(), Learned::default());
+            store.write_lessons("p/m", manner, &learned).await.unwrap();
+        }
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.lessons("p/m", manner).unwrap(), learned);
+        assert_eq!(store.lessons("p/m", other).unwrap(), Learned::default());
+        assert_eq!(store.lessons("p/n", manner).unwrap(), Learned::default());
+    }
+}

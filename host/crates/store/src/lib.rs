@@ -1,0 +1,197 @@
+//! Durable state in one SQLite file: index of the dataset, journal of completions, checkpoint of every
+//! task. One thread writes, in groups; a write is acknowledged after it is on disk.
+//!
+//! Nothing here decides: what to run and what to ask is for `core` and `run`.
+
+mod billed;
+mod calls;
+mod checkpoint;
+mod edits;
+mod error;
+mod experience;
+mod export;
+mod failures;
+mod index;
+mod journal;
+mod leftovers;
+mod lessons;
+mod lock;
+mod migrate;
+mod prune;
+mod recipes;
+mod recover;
+mod runs;
+mod schema;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod unanswered;
+mod verify;
+mod wal;
+mod writer;
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
+pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
+pub use edits::KeptEdit;
+pub use error::{IndexError, StoreError};
+pub use experience::EndedAt;
+pub use export::Exported;
+pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
+pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection};
+pub use journal::Claim;
+pub use leftovers::{Leftover, LeftoverCount, Why};
+pub use prune::{Pruned, Pruning, prune};
+pub use recipes::RecipeId;
+pub use recover::{Saved, recover};
+pub use runs::RunId;
+pub use stats::{Spending, Stats, TableSize};
+pub use verify::{Broken, Report};
+
+use types::digest::Digest;
+
+/// A handle on the state; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: writer::Writer,
+    reader: Mutex<Connection>,
+    /// Questions that are being asked now, for others with the same key to wait on.
+    in_flight: Mutex<HashMap<Digest, Vec<oneshot::Sender<()>>>>,
+    /// Tells most new questions without a look into the file.
+    unanswered: unanswered::Unanswered,
+    /// None where the state is only read.
+    lock: Option<lock::Lock>,
+}
+
+impl Store {
+    /// The file that it lies in.
+    pub fn file(&self) -> &Path {
+        self.inner.writer.file()
+    }
+
+    /// Opens the state, or creates it, and takes its lock.
+    ///
+    /// # Errors
+    /// When another host holds it, the file is no state of this version, or the disk refuses.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        let failed = |cause: String| StoreError::Open {
+            file: path.to_owned(),
+            cause,
+        };
+        if let Some(directory) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+        }
+        let lock = lock::Lock::take(path)?;
+        let connection = schema::open(path)?;
+        let reader = schema::open_to_read(path)?;
+        let writer = writer::Writer::start(connection, path)?;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer,
+                reader: Mutex::new(reader),
+                in_flight: Mutex::new(HashMap::new()),
+                unanswered: unanswered::Unanswered::default(),
+                lock: Some(lock),
+            }),
+        })
+    }
+
+    /// Opens a state to read it, without its lock: also while a run goes on. Whatever would write fails.
+    ///
+    /// # Errors
+    /// When there is none, or it is not of this version.
+    pub fn open_reading(path: &Path) -> Result<Store, StoreError> {
+        let reader = schema::open_to_read(path)?;
+        let found = migrate::version(&reader).map_err(|error| StoreError::opening(path, &error))?;
+        let (file, known) = (path.to_owned(), migrate::VERSION);
+        match found.cmp(&known) {
+            Ordering::Greater => return Err(StoreError::Version { file, found, known }),
+            Ordering::Less => return Err(StoreError::Outdated { file, found, known }),
+            Ordering::Equal => {}
+        }
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer: writer::Writer::none(path),
+                reader: Mutex::new(reader),
+                in_flight: Mutex::new(HashMap::new()),
+                unanswered: unanswered::Unanswered::default(),
+                lock: None,
+            }),
+        })
+    }
+
+    /// Number of the process that holds a state, if one does; 0 where it is not known.
+    ///
+    /// # Errors
+    /// When the lock cannot be looked at.
+    pub fn holder(path: &Path) -> std::io::Result<Option<u32>> {
+        lock::Lock::holder(path)
+    }
+
+    /// Opens a state whose writes are done when they are asked for and never synced: for simulations that hold the clock, in
+    /// which no other thread may work.
+    ///
+    /// # Errors
+    /// Like [`Store::open`].
+    pub fn open_inline(path: &Path) -> Result<Store, StoreError> {
+        let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
+        let lock = lock::Lock::take(path)?;
+        let connection = schema::open(path)?;
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(failed)?;
+        let reader = Connection::open(path).map_err(failed)?;
+        schema::prepare_once(&reader).map_err(failed)?;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer: writer::Writer::inline(connection, path),
+                reader: Mutex::new(reader),
+                in_flight: Mutex::new(HashMap::new()),
+                unanswered: unanswered::Unanswered::default(),
+                lock: Some(lock),
+            }),
+        })
+    }
+
+    /// Whether everything that was written is accounted for; one who only reads cannot know.
+    fn is_in_order(&self) -> bool {
+        self.inner
+            .lock
+            .as_ref()
+            .is_some_and(lock::Lock::is_in_order)
+    }
+
+    fn set_in_order(&self, in_order: bool) {
+        if let Some(lock) = &self.inner.lock {
+            lock.set_in_order(in_order);
+        }
+    }
+
+    /// Reads only; every read is one short query, so that the WAL can be cut.
+    fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let reader = guard(&self.inner.reader);
+        query(&reader).map_err(|error| self.inner.writer.error(&error))
+    }
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

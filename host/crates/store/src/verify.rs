@@ -1,0 +1,306 @@
+//! Holds a state against its own laws: SQLite's, those of the tables, and those between checkpoints and
+//! files. It says what is wrong and what to do, and changes nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+use super::{Store, StoreError};
+use types::class::FailureClass;
+use types::digest::Digest;
+
+/// Findings of one law that are told one by one; the rest is counted.
+const TOLD: usize = 20;
+/// Rows that are read together.
+const BATCH: i64 = 1000;
+
+/// A law that something breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: &'static str,
+    /// Whether the state is damaged; otherwise it is an output file.
+    pub in_state: bool,
+    /// How often.
+    pub count: u64,
+    /// The first places.
+    pub places: Vec<String>,
+}
+
+/// What holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Rows of tasks that were looked at.
+    pub tasks: u64,
+    /// Files that were read.
+    pub files: u64,
+    /// Laws that are broken.
+    pub broken: Vec<Broken>,
+}
+
+const RECOVER: &str = "save what can be read with `batchgen store recover`, and run again: what is lost is asked anew";
+const MAKE: &str = "`batchgen run` makes it again, from the answers in the journal";
+const EDITED: &str =
+    "if a person edited it, nothing: it is kept; else remove it, and `batchgen run` makes it again";
+const RUN: &str = "`batchgen run` asks for what is missing when the task is next made";
+
+/// What is wrong, how to find it (a place for each row), and what to do.
+const LAWS: [(&str, &str, &str); 9] = [
+    (
+        "a transcript names a completion that is not there",
+        "SELECT record || ' ' || component || ', position ' || position FROM transcript
+         WHERE NOT EXISTS (SELECT 1 FROM completion WHERE completion.id = completion)",
+        RUN,
+    ),
+    (
+        "a done task was told more than its transcript holds",
+        "SELECT record || ' ' || component FROM task WHERE outcome = 'done' AND calls >
+            (SELECT count(*) FROM transcript WHERE transcript.dataset = task.dataset
+                AND transcript.record = task.record AND transcript.component = task.component
+                AND transcript.fingerprint = task.fingerprint AND transcript.generation = task.generation)",
+        RUN,
+    ),
+    (
+        "a completion has a malformed key or an unknown kind",
+        "SELECT 'completion ' || id FROM completion WHERE length(key) <> 32
+            OR kind NOT IN ('completion', 'content-filtered', 'context-too-long')
+            OR (kind = 'completion') <> (stop IS NOT NULL)",
+        RECOVER,
+    ),
+    (
+        "a task has a malformed hash",
+        "SELECT record || ' ' || component FROM task WHERE length(fingerprint) <> 32
+            OR length(content) <> 32 OR length(seen) <> 8 OR length(parts) % 8 <> 0",
+        RECOVER,
+    ),
+    (
+        "a task has an unknown outcome",
+        "SELECT record || ' ' || component || ': ' || outcome FROM task
+         WHERE outcome NOT IN ('done', 'failed', 'blocked', 'skipped', 'due')
+            OR (outcome = 'failed' AND class IS NULL) OR (outcome = 'done' AND class IS NOT NULL)",
+        RECOVER,
+    ),
+    (
+        "a done task has no file",
+        "SELECT record || ' ' || component FROM task
+         WHERE outcome = 'done' AND (content IS NULL OR size IS NULL OR path = '')",
+        MAKE,
+    ),
+    (
+        "a task is of no dataset or run",
+        "SELECT record || ' ' || component FROM task
+         WHERE dataset NOT IN (SELECT id FROM dataset) OR (run <> 0 AND run NOT IN (SELECT id FROM run))",
+        RECOVER,
+    ),
+    (
+        "a task was made by a recipe that is not there",
+        "SELECT record || ' ' || component FROM task
+         WHERE recipe <> 0 AND recipe NOT IN (SELECT id FROM recipe)",
+        "nothing: only the cause of a change cannot be named",
+    ),
+    (
+        "a record has a malformed hash or is of no dataset",
+        "SELECT id FROM record WHERE length(hash) <> 32 OR dataset NOT IN (SELECT id FROM dataset)",
+        "touch the dataset's file, and `batchgen run` reads it anew",
+    ),
+];
+
+#[derive(Default)]
+struct Findings {
+    broken: BTreeMap<(bool, String), Broken>,
+}
+
+impl Findings {
+    fn add(&mut self, what: &str, remedy: &'static str, in_state: bool, place: String) {
+        let entry = self.broken.entry((!in_state, what.to_owned()));
+        let broken = entry.or_insert_with(|| Broken {
+            what: what.to_owned(),
+            remedy,
+            in_state,
+            count: 0,
+            places: Vec::new(),
+        });
+        broken.count += 1;
+        if broken.places.len() < TOLD {
+            broken.places.push(place);
+        }
+    }
+}
+
+impl Store {
+    /// Looks at everything. Files are read below `output_root`, unless it is `None`.
+    ///
+    /// # Errors
+    /// Only when nothing at all can be read: damage is a finding.
+    pub fn verify(&self, output_root: Option<&Path>) -> Result<Report, StoreError> {
+        self.read(|reader| Ok(Look { reader }.at_all(output_root)))
+    }
+}
+
+struct Look<'a> {
+    reader: &'a Connection,
+}
+
+impl Look<'_> {
+    fn at_all(&self, output_root: Option<&Path>) -> Report {
+        let mut findings = Findings::default();
+        let damage = "the file is damaged";
+        if let Err(error) = self.integrity(&mut findings) {
+            findings.add(damage, RECOVER, true, error.to_string());
+        }
+        for (what, sql, remedy) in LAWS {
+            if let Err(error) = self.law(what, sql, remedy, &mut findings) {
+                findings.add(damage, RECOVER, true, format!("{what}? {error}"));
+            }
+        }
+        let mut report = Report::default();
+        if let Err(error) = self.tasks(output_root, &mut findings, &mut report) {
+            findings.add(damage, RECOVER, true, format!("table task: {error}"));
+        }
+        report.broken = findings.broken.into_values().collect();
+        report
+    }
+
+    fn integrity(&self, findings: &mut Findings) -> rusqlite::Result<()> {
+        let roots: BTreeMap<i64, String> = self
+            .reader
+            .prepare("SELECT rootpage, type || ' ' || name FROM sqlite_schema")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut statement = self.reader.prepare("PRAGMA integrity_check(1000)")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            for line in text.lines().filter(|line| *line != "ok") {
+                // "Tree 12 page 40 cell 3: ..." names a table by the page that it starts at.
+                let root = line
+                    .strip_prefix("Tree ")
+                    .and_then(|rest| rest.split(' ').next())
+                    .and_then(|number| number.parse().ok())
+                    .and_then(|root: i64| roots.get(&root));
+                let place = match root {
+                    Some(name) => format!("{name}: {line}"),
+                    None => line.to_owned(),
+                };
+                findings.add("the file is damaged", RECOVER, true, place);
+            }
+        }
+        Ok(())
+    }
+
+    fn law(
+        &self,
+        what: &str,
+        sql: &str,
+        remedy: &'static str,
+        findings: &mut Findings,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.reader.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let place: Option<String> = row.get(0)?;
+            findings.add(what, remedy, true, place.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Laws that SQL does not know: classes, and files.
+    fn tasks(
+        &self,
+        output_root: Option<&Path>,
+        findings: &mut Findings,
+        report: &mut Report,
+    ) -> rusqlite::Result<()> {
+        let mut after = (i64::MIN, String::new(), String::new());
+        loop {
+            let rows = batch(self.reader, &after)?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = (last.dataset, last.record.clone(), last.component.clone());
+            for row in rows {
+                report.tasks += 1;
+                let place = format!("{} {}", row.record, row.component);
+                if let Some(class) = &row.class
+                    && class.parse::<FailureClass>().is_err()
+                {
+                    let what = "a task has an unknown class of failure";
+                    findings.add(what, RECOVER, true, format!("{place}: {class}"));
+                }
+                if let Some(root) = output_root
+                    && row.outcome == "done"
+                {
+                    report.files += 1;
+                    if let Some((what, remedy)) = fault(root, &row)
+                        // A host that runs may have written it since.
+                        && !self.has_changed(&row)?
+                    {
+                        findings.add(what, remedy, false, row.path.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    fn has_changed(&self, row: &TaskRow) -> rusqlite::Result<bool> {
+        let now: Option<Option<Vec<u8>>> = self
+            .reader
+            .prepare_cached(
+                "SELECT content FROM task WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND path = ?4",
+            )?
+            .query_row(
+                params![row.dataset, row.record, row.component, row.path],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(now.flatten() != row.content)
+    }
+}
+
+/// What is wrong with a file, if anything.
+fn fault(root: &Path, row: &TaskRow) -> Option<(&'static str, &'static str)> {
+    match fs::read(root.join(&row.path)) {
+        Ok(bytes) if row.content.as_deref() == Some(Digest::of(&bytes).as_bytes()) => None,
+        Ok(_) => Some(("a file is not as it was written", EDITED)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some(("a file is missing", MAKE))
+        }
+        Err(_) => Some(("a file cannot be read", "check who may read it")),
+    }
+}
+
+struct TaskRow {
+    dataset: i64,
+    record: String,
+    component: String,
+    outcome: String,
+    class: Option<String>,
+    path: String,
+    content: Option<Vec<u8>>,
+}
+
+fn batch(reader: &Connection, after: &(i64, String, String)) -> rusqlite::Result<Vec<TaskRow>> {
+    reader
+        .prepare_cached(
+            "SELECT dataset, record, component, outcome, class, path, content FROM task
+             WHERE (dataset, record, component) > (?1, ?2, ?3)
+             ORDER BY dataset, record, component LIMIT ?4",
+        )?
+        .query_map(params![after.0, after.1, after.2, BATCH], |row| {
+            Ok(TaskRow {
+                dataset: row.get(0)?,
+                record: row.get(1)?,
+                component: row.get(2)?,
+                outcome: row.get(3)?,
+                class: row.get(4)?,
+                path: row.get(5)?,
+                content: row.get(6)?,
+            })
+        })?
+        .collect()
+}

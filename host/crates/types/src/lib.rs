@@ -1,0 +1,13 @@
+//! The words that all crates share: hashes and keys, classes of failure, amounts and limits, the question to a model and
+//! its answer, and how a question is rendered.
+//!
+//! It has no input or output, no clock and no async, and knows no other crate.
+
+pub mod class;
+pub mod digest;
+pub mod fields;
+pub mod key;
+pub mod limit;
+pub mod render;
+pub mod request;
+pub mod suggest;

@@ -1,0 +1,236 @@
+//! The one thing about a run that somebody should know first: what holds it back, or what needs a hand.
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::{EndKind, Snapshot, State};
+use engine::statistics::FailureKind;
+use gateway::lane_view::{BreakerView, LaneView};
+
+/// A kind of failures that so many tasks have needs a hand while the run goes on.
+const MANY: u64 = 20;
+
+/// What to know first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Headline {
+    /// How much attention it wants.
+    pub tone: Tone,
+    /// One sentence.
+    pub text: String,
+    /// What would change it, if anything does.
+    pub hint: Option<String>,
+}
+
+/// How much attention something wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// None: all is well.
+    Good,
+    /// Nothing is wrong, and something is waited for.
+    Waits,
+    /// Something needs a hand.
+    Bad,
+}
+
+/// The headline of a run at one moment.
+pub(super) fn headline(snapshot: &Snapshot) -> Headline {
+    match snapshot.state {
+        State::Running => running(snapshot),
+        State::Killed => Headline {
+            tone: Tone::Bad,
+            text: "The process of this run is gone, and did not end in order.".to_owned(),
+            hint: Some("The same command resumes it; no answer is paid for twice.".to_owned()),
+        },
+        State::Ended => ended(snapshot),
+    }
+}
+
+fn running(snapshot: &Snapshot) -> Headline {
+    let view = &snapshot.progress;
+    let lanes = &snapshot.lanes;
+    if let Some(headline) = lanes.iter().find_map(down) {
+        return headline;
+    }
+    let kinds = snapshot.detail.failure_kinds.iter();
+    let worst = kinds
+        .filter(|kind| kind.tried_again == 0)
+        .max_by_key(|kind| kind.count);
+    let is_bad = view.success_percent.is_some_and(|percent| percent < 50.0);
+    if let Some(kind) = worst.filter(|kind| is_bad && kind.count >= MANY) {
+        return alike(kind);
+    }
+    if let Some(headline) = lanes.iter().find_map(waits) {
+        return headline;
+    }
+    let in_flight: u64 = lanes.iter().map(|lane| lane.in_flight).sum();
+    Headline {
+        tone: Tone::Good,
+        text: match in_flight {
+            0 => "Nothing holds the run back.".to_owned(),
+            1 => "1 call is being answered; nothing holds the run back.".to_owned(),
+            some => format!("{some} calls are being answered; nothing holds the run back."),
+        },
+        hint: None,
+    }
+}
+
+/// A lane that nothing can be had from, or not now.
+fn down(lane: &LaneView) -> Option<Headline> {
+    let model = &lane.model;
+    let why = lane
+        .down
+        .as_ref()
+        .map(|why| format!(" ({why})"))
+        .unwrap_or_default();
+    match lane.breaker {
+        BreakerView::Closed => None,
+        BreakerView::Stopped => Some(Headline {
+            tone: Tone::Bad,
+            text: format!("{model} cannot be asked any more{why}."),
+            hint: Some(
+                "Check key, credit and the name of the model, then run the same command again."
+                    .to_owned(),
+            ),
+        }),
+        BreakerView::Open | BreakerView::HalfOpen => Some(Headline {
+            tone: Tone::Waits,
+            text: format!("{model} does not answer{why}; calls wait until it does."),
+            hint: None,
+        }),
+    }
+}
+
+fn alike(kind: &FailureKind) -> Headline {
+    Headline {
+        tone: Tone::Bad,
+        text: format!(
+            "{} tasks of {} failed for one cause: {}.",
+            kind.count,
+            kind.component,
+            kind.cause.trim_end_matches('.')
+        ),
+        hint: Some(sentence(&kind.advice)),
+    }
+}
+
+/// A lane whose calls wait for their turn, or to be tried again.
+fn waits(lane: &LaneView) -> Option<Headline> {
+    if let Some(wait) = lane.wait.as_ref().filter(|_| lane.waiting > 0) {
+        let calls = if lane.waiting == 1 {
+            "1 call waits"
+        } else {
+            "calls wait"
+        };
+        let calls = if lane.waiting == 1 {
+            calls.to_owned()
+        } else {
+            format!("{} {calls}", lane.waiting)
+        };
+        let left = wait.left.map(|left| left.as_secs_f64().ceil() as u64);
+        let left = match left {
+            None | Some(0) => String::new(),
+            Some(seconds) => format!(", {}:{:02} left", seconds / 60, seconds % 60),
+        };
+        return Some(Headline {
+            tone: Tone::Waits,
+            text: format!("{calls} for {}{left}.", wait.reason),
+            hint: wait.advice.clone(),
+        });
+    }
+    let next = lane.next_try?;
+    let calls = match lane.backing_off {
+        1 => "1 call failed and is tried".to_owned(),
+        some => format!("{some} calls failed and are tried"),
+    };
+    Some(Headline {
+        tone: Tone::Waits,
+        text: format!(
+            "{calls} again, the first in {} s.",
+            next.as_secs_f64().ceil()
+        ),
+        hint: None,
+    })
+}
+
+fn ended(snapshot: &Snapshot) -> Headline {
+    let view = &snapshot.progress;
+    let records = &snapshot.run.records;
+    let kind = snapshot.end.as_ref().map_or(EndKind::Done, |end| end.kind);
+    let cause = snapshot.end.as_ref().and_then(|end| end.cause.clone());
+    let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    let (tone, text, hint) = match kind {
+        EndKind::Done => (
+            Tone::Good,
+            format!("All {} {records} are complete.", view.records),
+            None,
+        ),
+        EndKind::Partial => {
+            let missing = view.records - view.complete;
+            let kinds = &snapshot.detail.failure_kinds;
+            let worst = kinds.iter().max_by_key(|kind| kind.count);
+            let cause = worst.map(|kind| {
+                format!(
+                    ", most often for this: {}",
+                    kind.cause.trim_end_matches('.')
+                )
+            });
+            (
+                Tone::Bad,
+                format!(
+                    "{missing} of {} {records} are not complete{}.",
+                    view.records,
+                    cause.unwrap_or_default()
+                ),
+                worst.map(|kind| sentence(&kind.advice)),
+            )
+        }
+        EndKind::Budget => (
+            Tone::Waits,
+            "The run has spent what it may.".to_owned(),
+            Some("The same command with a larger budget resumes it.".to_owned()),
+        ),
+        EndKind::Provider => (
+            Tone::Bad,
+            format!("The provider cannot go on{because}."),
+            Some("When that is put right, the same command resumes the run.".to_owned()),
+        ),
+        EndKind::Interrupted => (
+            Tone::Waits,
+            "The run was interrupted.".to_owned(),
+            Some("The same command resumes it; no answer is paid for twice.".to_owned()),
+        ),
+        EndKind::Failed => (
+            Tone::Bad,
+            format!("The run was stopped by an error{because}."),
+            Some("The same command resumes it.".to_owned()),
+        ),
+    };
+    Headline { tone, text, hint }
+}
+
+/// Advice as a sentence of its own.
+fn sentence(advice: &str) -> String {
+    let mut letters = advice.chars();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string());
+    format!(
+        "{}{}.",
+        first.unwrap_or_default(),
+        letters.as_str().trim_end_matches('.')
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_a_sentence() {
+        assert_eq!(
+            sentence("add what the record lacks"),
+            "Add what the record lacks."
+        );
+        assert_eq!(sentence(""), ".");
+    }
+}

@@ -1,0 +1,231 @@
+//! Makes a snapshot once a second, once for all who look, and keeps the last one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Bytes;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Evidence;
+use super::headline::headline;
+use super::runs::Runs;
+use super::server::{Address, Looking, Server};
+use super::snapshot::{End, RunInfo, SCHEMA, Snapshot, State};
+use super::status_file::StatusFile;
+use engine::{Meter, peak_memory, resident_memory};
+use gateway::Gateway;
+use gateway::lane_view::longest_wait;
+use gateway::purse::Purse;
+use store::Store;
+
+/// How often a snapshot is made.
+const EVERY: Duration = Duration::from_secs(1);
+/// Stands before and behind the document in the stream of events.
+const BEFORE: &[u8] = b"data: ";
+const BEHIND: &[u8] = b"\n\n";
+
+/// A run that is watched.
+pub struct Watched {
+    /// Its numbers.
+    pub meter: Arc<Meter>,
+    /// Its lanes.
+    pub gateway: Arc<Gateway<Store>>,
+    /// Its budget.
+    pub purse: Purse,
+    /// What is known of it before it begins.
+    pub about: About,
+}
+
+/// What is known of a run before it begins.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// What records are called.
+    pub records: String,
+    /// Name of the project.
+    pub project: String,
+    /// The command, as it was typed.
+    pub command: String,
+    /// Models that it asks.
+    pub models: Vec<String>,
+}
+
+/// A snapshot, and the bytes of it that all viewers share.
+pub(super) struct Published {
+    pub snapshot: Snapshot,
+    /// As an event of the stream.
+    pub event: Bytes,
+}
+
+impl Published {
+    /// Of a snapshot.
+    pub fn new(snapshot: Snapshot) -> Published {
+        let mut event = BEFORE.to_vec();
+        // Numbers and texts always have a form in JSON; a failure leaves an event without a document.
+        let _ = serde_json::to_writer(&mut event, &snapshot);
+        event.extend_from_slice(BEHIND);
+        Published {
+            snapshot,
+            event: Bytes::from(event),
+        }
+    }
+
+    /// As a document.
+    pub fn json(&self) -> Bytes {
+        let end = self.event.len() - BEHIND.len();
+        self.event.slice(BEFORE.len()..end)
+    }
+}
+
+/// Those who watch a run, for as long as it lasts.
+pub struct Watch {
+    stop: oneshot::Sender<End>,
+    ticker: JoinHandle<()>,
+    server: Option<Server>,
+    page: Option<String>,
+}
+
+struct Ticker {
+    watched: Watched,
+    run: RunInfo,
+    file: StatusFile,
+    runs: Runs,
+    sender: watch::Sender<Arc<Published>>,
+}
+
+impl Watch {
+    /// Starts watching a run on a state; with a page where an address is given.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn start(
+        watched: Watched,
+        state: &Path,
+        page: Option<(&Address, Evidence)>,
+    ) -> std::io::Result<Watch> {
+        let (listener, evidence) = match page {
+            Some((address, evidence)) => (Some((address.listen().await?, address)), Some(evidence)),
+            None => (None, None),
+        };
+        let url = match &listener {
+            Some((listener, _)) => Some(format!("http://{}/", listener.local_addr()?)),
+            None => None,
+        };
+        let run = RunInfo {
+            process: std::process::id(),
+            started_at: now(),
+            records: watched.about.records.clone(),
+            page: url.clone(),
+            project: watched.about.project.clone(),
+            command: watched.about.command.clone(),
+            models: watched.about.models.clone(),
+        };
+        let runs = Runs::of(state);
+        if let Err(error) = runs.keep_killed() {
+            tracing::debug!("an earlier run cannot be kept: {error}");
+        }
+        let first = Published::new(snapshot(&watched, &run, None));
+        let (sender, receiver) = watch::channel(Arc::new(first));
+        let server = listener
+            .zip(evidence)
+            .map(|((listener, address), evidence)| {
+                let looking = Looking {
+                    evidence: Some(evidence),
+                    runs: runs.clone(),
+                };
+                Server::start(listener, address, receiver, looking)
+            });
+        let ticker = Ticker {
+            watched,
+            run,
+            file: StatusFile::of(state),
+            runs,
+            sender,
+        };
+        let (stop, stopped) = oneshot::channel();
+        Ok(Watch {
+            stop,
+            ticker: tokio::spawn(ticker.work(stopped)),
+            server,
+            page: url,
+        })
+    }
+
+    /// Where the page is.
+    pub fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+
+    /// The run ended: shows it for the last time.
+    pub async fn finish(self, end: End) {
+        let _ = self.stop.send(end);
+        let _ = self.ticker.await;
+        if let Some(server) = self.server {
+            server.finish().await;
+        }
+    }
+}
+
+impl Ticker {
+    async fn work(self, mut stopped: oneshot::Receiver<End>) {
+        let mut tick = interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                end = &mut stopped => {
+                    self.publish(end.ok()).await;
+                    break;
+                }
+                _ = tick.tick() => self.publish(None).await,
+            }
+        }
+    }
+
+    async fn publish(&self, end: Option<End>) {
+        let snapshot = snapshot(&self.watched, &self.run, end);
+        self.watched.meter.lanes_used(&snapshot.lanes);
+        let ended = (snapshot.state == State::Ended).then(|| (self.runs.clone(), snapshot.clone()));
+        let published = Arc::new(Published::new(snapshot));
+        let json = published.json();
+        self.sender.send_replace(published);
+        let file = self.file.clone();
+        let write = move || match ended {
+            Some((runs, snapshot)) => file.write(&json).and_then(|()| runs.keep(&snapshot)),
+            None => file.write(&json),
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        if let Ok(Err(error)) = written {
+            tracing::debug!("the status cannot be written: {error}");
+        }
+    }
+}
+
+fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
+    let lanes = watched.gateway.view();
+    let mut snapshot = Snapshot {
+        schema: SCHEMA,
+        state: if end.is_some() {
+            State::Ended
+        } else {
+            State::Running
+        },
+        at: now(),
+        run: run.clone(),
+        end,
+        progress: watched.meter.view().held_up(longest_wait(&lanes)),
+        lanes,
+        budget: watched.purse.view(),
+        memory_bytes: resident_memory(),
+        peak_memory_bytes: peak_memory(),
+        detail: watched.meter.detail(),
+        headline: None,
+    };
+    snapshot.headline = Some(headline(&snapshot));
+    snapshot
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
