@@ -4,7 +4,6 @@ pub mod bench;
 pub mod browser;
 pub mod fuzz;
 pub mod scene;
-pub mod simulator;
 pub mod watched;
 pub mod web;
 

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::simulator::Simulator;
+use simulator::Simulator;
 
 /// The key that tests give to host and simulator.
 pub const KEY: &str = "sk-test-0123456789abcdef";

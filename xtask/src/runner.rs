@@ -13,7 +13,15 @@ use crate::{
 pub const EVERYTHING: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
 
 /// cargo's arguments that build the programs of the end-to-end tests.
-pub const TEST_PROGRAMS: [&str; 5] = ["build", "--release", "--package", "tests", "--bins"];
+pub const TEST_PROGRAMS: [&str; 7] = [
+    "build",
+    "--release",
+    "--package",
+    "tests",
+    "--package",
+    "batchgen-simulator",
+    "--bins",
+];
 
 /// The runner's command, without a selection.
 pub fn command(workspace: &Workspace) -> Command {

@@ -11,8 +11,8 @@ use super::online::{many, simulator};
 use super::report::{Goal, Row};
 use super::timeline::{Seen, Span, mean_fill, seconds};
 use crate::scene::until;
-use crate::simulator::{Answers, Call, Config, Latency, Limit, Limits, Measure, OutputCharge};
-use crate::simulator::{Ledger, Simulator};
+use simulator::{Answers, Call, Config, Latency, Limit, Limits, Measure, OutputCharge};
+use simulator::{Ledger, Simulator};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

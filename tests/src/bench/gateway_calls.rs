@@ -10,7 +10,7 @@ use super::measure::measure;
 use super::online::{bare, many, simulator};
 use super::report::{Goal, Row, median};
 use super::timeline::Span;
-use crate::simulator::{Answers, Config, Fault, FaultKind, Latency, When};
+use simulator::{Answers, Config, Fault, FaultKind, Latency, When};
 
 /// Runs of which the median counts.
 const RUNS: u64 = 3;

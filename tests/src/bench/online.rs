@@ -12,7 +12,7 @@ use gateway::limits::ramp::HANDFUL;
 use super::measure::measure;
 use super::report::{Goal, Row, median};
 use crate::scene::{KEY, Scene, program, until};
-use crate::simulator::{Answers, Config, Latency, Simulator};
+use simulator::{Answers, Config, Latency, Simulator};
 
 /// A simulator that knows the scene's key; it answers at once unless told otherwise.
 pub(super) fn simulator(config: Config) -> anyhow::Result<Simulator> {

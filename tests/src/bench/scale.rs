@@ -9,7 +9,7 @@ use super::measure::measure;
 use super::online::{many, rows, simulator};
 use super::report::{Goal, Row};
 use crate::scene::{Scene, until};
-use crate::simulator::{Answers, Config};
+use simulator::{Answers, Config};
 
 const MILLION: u64 = 1_000_000;
 const FEWER: u64 = 100_000;

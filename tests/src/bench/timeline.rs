@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::simulator::{Ledger, Simulator};
+use simulator::{Ledger, Simulator};
 
 /// The ledger counts milliseconds.
 pub fn seconds(milliseconds: u64) -> f64 {

@@ -12,9 +12,9 @@ use super::report::{Goal, Row, median};
 use super::scale;
 use crate::browser::Browser;
 use crate::scene::{Scene, until};
-use crate::simulator::{Answers, Config};
 use crate::watched::Watched;
 use crate::web;
+use simulator::{Answers, Config};
 
 const TASKS: u64 = 20_000;
 const VIEWERS: usize = 100;

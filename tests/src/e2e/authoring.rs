@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::scene::{Ran, Scene, program, root};
-use crate::simulator::{Answers, Config, Simulator};
+use simulator::{Answers, Config, Simulator};
 
 /// Runs a script of a project that was made in the scene, with the tools of this machine and without a network.
 fn script(scene: &Scene, project: &str, name: &str) -> Ran {

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::power;
 use crate::scene::{KEY, Scene, until};
-use crate::simulator::{
+use simulator::{
     Answers, Config, Fault, FaultKind, Latency, Ledger, Limit, Limits, Measure, Simulator, When,
 };
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::scene::{Scene, program, root};
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 /// In a checkout the host is started through cargo.
 const CARGO: &str = "#!/bin/sh

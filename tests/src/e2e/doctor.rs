@@ -1,7 +1,7 @@
 //! What is in the way of a run, and what to do about it.
 
 use crate::scene::{KEY, Scene};
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 /// What is printed, without what differs from machine to machine.
 fn shown(scene: &Scene, text: &str) -> String {

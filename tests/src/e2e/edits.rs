@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::power;
 use crate::scene::{Scene, root};
-use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
+use simulator::{Config, Fault, FaultKind, Simulator, When};
 
 const OAK: [&str; 2] = ["--record", "oak"];
 const FRONT: &str = "content/frontmatter/oak-laser-cleaning.md";

@@ -1,7 +1,7 @@
 //! Variables, from the environment and from `.env`, and what the program prints with few or other words.
 
 use crate::scene::{KEY, Scene};
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 #[test]
 fn keys_and_settings_are_read_from_env_beside_the_configuration() {

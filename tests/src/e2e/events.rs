@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::scene::{Scene, root};
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 /// Kinds of the events in a text, each of which must be valid.
 fn kinds(text: &str) -> BTreeSet<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::scene::{KEY, Ran, Scene, until};
-use crate::simulator::{Answers, Config, Fault, FaultKind, Latency, Simulator, When};
+use simulator::{Answers, Config, Fault, FaultKind, Latency, Simulator, When};
 
 /// A provider whose filter withholds every answer on titanium.
 fn filtering() -> Simulator {

@@ -1,7 +1,7 @@
 //! What goes wrong at the provider costs no more than it must.
 
 use crate::scene::{KEY, Scene};
-use crate::simulator::{Config, Fault, FaultKind, Limits, Simulator, When};
+use simulator::{Config, Fault, FaultKind, Limits, Simulator, When};
 
 fn failing(faults: Vec<Fault>) -> Simulator {
     Simulator::start(Config {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::crash::{answered, billed};
 use crate::scene::{KEY, Ran, Scene, program};
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 const METAL: [&str; 2] = ["--category", "metal"];
 

@@ -2,7 +2,7 @@
 
 use super::published;
 use crate::scene::{KEY, Scene};
-use crate::simulator::{Answers, Config, Simulator};
+use simulator::{Answers, Config, Simulator};
 
 /// Components that are enabled by default, and those of them that ask a model.
 const DEFAULT: u64 = 5;

@@ -1,7 +1,7 @@
 //! A component that misbehaves on one record costs that task, with a cause that a person understands.
 
 use crate::scene::Scene;
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 /// Runs it over three records, on one of which it misbehaves.
 fn misbehave(behaviour: &str) -> (Scene, String) {

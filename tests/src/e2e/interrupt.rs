@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::{KEY, Ran, Scene, until};
-use crate::simulator::{Config, Latency, Simulator};
+use simulator::{Config, Latency, Simulator};
 
 fn slow(milliseconds: u64) -> Simulator {
     Simulator::start(Config {

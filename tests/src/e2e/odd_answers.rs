@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::scene::{KEY, Ran, Scene};
-use crate::simulator::{Config, Fault, FaultKind, Odd, Simulator, When};
+use simulator::{Config, Fault, FaultKind, Odd, Simulator, When};
 
 /// Odd in shape, and whole.
 const WHOLE: [Odd; 18] = [

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::policy;
 use crate::scene::{KEY, Scene, root};
-use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
+use simulator::{Config, Fault, FaultKind, Simulator, When};
 
 /// Four materials.
 pub(super) const SELECTION: [&str; 2] = ["--category", "semiconductor"];

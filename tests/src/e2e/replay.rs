@@ -1,7 +1,7 @@
 //! One task again, offline, from what it was told.
 
 use crate::scene::{KEY, Scene};
-use crate::simulator::{Config, Fault, FaultKind, Simulator, When};
+use simulator::{Config, Fault, FaultKind, Simulator, When};
 
 fn shown(scene: &Scene, arguments: &[&str], code: i32) -> String {
     let ran = scene.host(&[&["replay"], arguments].concat()).ended(code);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::scene::{Scene, program};
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 /// No wait is longer.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,9 +7,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::scene::{KEY, Scene, until};
-use crate::simulator::{Config, Fault, FaultKind, Latency, Simulator, When};
 use crate::watched::{Viewing, Watched};
 use crate::web::Web;
+use simulator::{Config, Fault, FaultKind, Latency, Simulator, When};
 
 /// Answers that take a while, and none on titanium.
 fn simulator(milliseconds: u64) -> Simulator {

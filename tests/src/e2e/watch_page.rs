@@ -6,8 +6,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::browser::Browser;
 use crate::scene::{KEY, Scene, root, until};
-use crate::simulator::{Config, Latency, Simulator};
 use crate::watched::{Viewing, Watched};
+use simulator::{Config, Latency, Simulator};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";

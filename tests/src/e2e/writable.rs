@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::scene::Scene;
-use crate::simulator::{Config, Simulator};
+use simulator::{Config, Simulator};
 
 #[test]
 fn no_call_is_made_for_files_that_cannot_be_written() {

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::headers::{go_duration, limits, retry, rfc3339};
 use super::*;
-use crate::simulator::limits::{DAY, Limit, Measure};
+use crate::limits::{DAY, Limit, Measure};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

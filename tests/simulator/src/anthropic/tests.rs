@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use types::request::{ResponseFormat, Role};
 
 use super::*;
-use crate::simulator::chat::{self, Chat, Finish};
-use crate::simulator::problem::{Exceeded, Problem};
+use crate::chat::{self, Chat, Finish};
+use crate::problem::{Exceeded, Problem};
 
 fn asked() -> Value {
     json!({"model": "m", "max_tokens": 900, "system": "Be brief.",

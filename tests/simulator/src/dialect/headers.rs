@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Dialect, Headers};
-use crate::simulator::limits::{DAY, Limits, Measure, Standing};
+use crate::limits::{DAY, Limits, Measure, Standing};
 
 /// The names of a limit's three headers: limit, remaining, reset.
 type Names = [&'static str; 3];

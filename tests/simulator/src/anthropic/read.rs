@@ -5,8 +5,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use types::request::{Message, ResponseFormat, Role};
 
-use crate::simulator::chat::{Chat, hash, prompt_hash, short};
-use crate::simulator::problem::Problem;
+use crate::chat::{Chat, hash, prompt_hash, short};
+use crate::problem::Problem;
 
 #[derive(Deserialize)]
 struct Body<'b> {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use serde_json::{Value, json};
 
 use super::client::{Client, faulty, question, until};
-use crate::simulator::Limits;
+use crate::Limits;
 
 #[test]
 fn errors_have_the_status_and_code_of_the_api() {

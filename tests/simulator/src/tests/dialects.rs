@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::{Client, Reply, start};
-use crate::simulator::{Answers, Config, Dialect, Fault, Latency, Limits, Simulator};
+use crate::{Answers, Config, Dialect, Fault, Latency, Limits, Simulator};
 
 pub const ALL: [Dialect; 6] = [
     Dialect::OpenAi,
@@ -345,9 +345,7 @@ fn gemini_names_the_day_whose_quota_is_used_up() {
 fn what_anthropic_has_cached_takes_nothing_from_its_limits() {
     let simulator = start(Config {
         dialect: Dialect::Anthropic,
-        limits: Limits::of(["input-tokens=2000/60s"
-            .parse::<crate::simulator::Limit>()
-            .unwrap()]),
+        limits: Limits::of(["input-tokens=2000/60s".parse::<crate::Limit>().unwrap()]),
         ..Config::default()
     });
     let mut client = Client::new(&simulator);

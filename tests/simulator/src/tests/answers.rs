@@ -8,7 +8,7 @@ use types::render::render;
 use types::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 
 use super::client::{Client, question, start, until};
-use crate::simulator::{Answers, Config, Latency, Ledger, Limits, Simulator};
+use crate::{Answers, Config, Latency, Ledger, Limits, Simulator};
 
 #[test]
 fn good_answers_obey_the_rules_of_the_prompt() {

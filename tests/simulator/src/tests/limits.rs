@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::{Client, faulty, question, start};
-use crate::simulator::{Answers, Config, Limit, Limits, Measure, Totals, WindowReport};
+use crate::{Answers, Config, Limit, Limits, Measure, Totals, WindowReport};
 
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use tests::simulator::{
-    Answers, Config, Dialect, Fault, Latency, Limit, Limits, OutputCharge, Simulator,
-};
+use simulator::{Answers, Config, Dialect, Fault, Latency, Limit, Limits, OutputCharge, Simulator};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::error::{ApiError, shared};
-use crate::simulator::dialect::Dialect;
-use crate::simulator::problem::Problem;
+use crate::dialect::Dialect;
+use crate::problem::Problem;
 
 pub(super) fn error(problem: &Problem) -> ApiError {
     let say = |status: u16, code: &str, message: &str| ApiError {

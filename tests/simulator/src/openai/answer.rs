@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::chat::{Answer, Chat, Finish, split};
+use crate::chat::{Answer, Chat, Finish, split};
 
 /// Characters in one event of a stream.
 const EVENT_CHARS: usize = 48;

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use types::request::ResponseFormat;
 
 use super::*;
-use crate::simulator::chat::{self, Chat, Finish};
-use crate::simulator::dialect::Dialect;
-use crate::simulator::problem::{Exceeded, Problem};
+use crate::chat::{self, Chat, Finish};
+use crate::dialect::Dialect;
+use crate::problem::{Exceeded, Problem};
 
 fn chat(body: &Value) -> Result<Chat, Problem> {
     read(body.to_string().as_bytes(), None)

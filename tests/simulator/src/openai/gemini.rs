@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::error::{ApiError, shared};
-use crate::simulator::dialect::Dialect;
-use crate::simulator::problem::Problem;
+use crate::dialect::Dialect;
+use crate::problem::Problem;
 
 /// Milliseconds that are told to whoever has used up a day.
 const SOON: u64 = 52_000;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{azure, gemini};
-use crate::simulator::dialect::Dialect;
-use crate::simulator::problem::{Exceeded, Problem};
+use crate::dialect::Dialect;
+use crate::problem::{Exceeded, Problem};
 
 /// An error as an API reports it.
 #[derive(Clone, Debug, PartialEq)]

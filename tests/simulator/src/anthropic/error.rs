@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::simulator::openai::ApiError;
-use crate::simulator::problem::Problem;
+use crate::openai::ApiError;
+use crate::problem::Problem;
 
 /// The error that a problem is.
 pub fn error(problem: &Problem, id: &str) -> ApiError {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::simulator::{Config, Ledger, Simulator};
+use crate::{Config, Ledger, Simulator};
 
 pub struct Reply {
     pub status: u16,
