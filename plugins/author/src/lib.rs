@@ -1,7 +1,7 @@
 //! A Markdown card of whoever signs the page: the desk of the record's category, or the site where
 //! the category has none. Never a person. Nothing here asks a model.
 
-use sdk::material::{Category, Desk};
+use materials::material::{Category, Desk};
 use sdk::{Component, Failure, Input, markdown};
 
 /// The `author` component.

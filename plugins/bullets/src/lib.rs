@@ -1,9 +1,10 @@
 //! Four to six points on cleaning the material, a line `• **Label**: sentence` each. The model writes
 //! labels and sentences; numbers in them are the record's.
 
+use materials::facts;
+use materials::material::{Category, Material};
 use sdk::letters::lowercase;
-use sdk::material::{Category, Material};
-use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json, facts};
+use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json};
 use sdk::{markdown, mend, rules};
 use serde::Deserialize;
 

@@ -4,9 +4,10 @@
 
 mod settings;
 
+use materials::facts;
+use materials::material::{Category, Material};
 use sdk::letters::lowercase;
-use sdk::material::{Category, Material};
-use sdk::{Component, Failure, Input, Map, TextRequest, Value, ask_text_checked, facts};
+use sdk::{Component, Failure, Input, Map, TextRequest, Value, ask_text_checked};
 use sdk::{markdown, mend, rules};
 use settings::Settings;
 

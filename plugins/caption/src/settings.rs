@@ -1,6 +1,6 @@
 //! The settings that a caption shows, in the words of the record.
 
-use sdk::material::{Material, Setting};
+use materials::material::{Material, Setting};
 use sdk::{markdown, rules};
 
 /// What readers want to know first. Other settings come behind, in the order of the record.

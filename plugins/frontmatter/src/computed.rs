@@ -1,7 +1,8 @@
 //! What is computed from the dataset: properties with their place in the category, machine settings
 //! and outcomes. What the record lacks is left out.
 
-use sdk::material::{Category, Material};
+use materials::material::{Category, Material};
+use materials::quantity;
 use sdk::units;
 use sdk::{Map, Value, json};
 
@@ -13,7 +14,7 @@ const DIGITS: i32 = 2;
 pub(crate) fn properties(material: &Material, category: &Category) -> Value {
     let mut properties = Map::new();
     for (key, value) in &material.properties {
-        let quantity = units::quantity(key);
+        let quantity = quantity(key);
         let mut property = Map::new();
         property.insert("label".to_owned(), quantity.label.into());
         property.insert("value".to_owned(), value.clone());

@@ -4,7 +4,7 @@
 mod computed;
 mod prose;
 
-use sdk::material::{Category, Material};
+use materials::material::{Category, Material};
 use sdk::{Component, Failure, Input, Map, Value, json, markdown, yaml};
 
 /// Most entries of a list that the page shows.

@@ -1,8 +1,9 @@
 //! What the model writes, and what makes it acceptable.
 
+use materials::facts;
+use materials::material::{Application, Category, Material};
 use sdk::letters::lowercase;
-use sdk::material::{Application, Category, Material};
-use sdk::{Failure, Input, JsonRequest, Value, complete_json, facts, json, markdown};
+use sdk::{Failure, Input, JsonRequest, Value, complete_json, json, markdown};
 use serde::Deserialize;
 
 use crate::MOST;

@@ -1,7 +1,8 @@
 //! The page as an article: who wrote what about which material, and when.
 
+use materials::page;
 use sdk::letters::lowercase;
-use sdk::{Input, Value, json, page};
+use sdk::{Input, Value, json};
 
 use crate::front_matter::FrontMatter;
 use crate::node;
@@ -19,7 +20,7 @@ const COMMON: [&str; 5] = [
 ];
 
 pub(crate) fn article(input: &Input, front: &FrontMatter) -> Value {
-    let url = input.page_url();
+    let url = materials::page_url(input);
     let headline = front.headline.as_ref().unwrap_or(&front.title);
     node(
         "Article",

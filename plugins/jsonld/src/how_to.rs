@@ -1,7 +1,7 @@
 //! The page as instructions: a step for each part of the front matter that says what to do.
 
+use materials::page::{Measure, measures};
 use sdk::markdown::listed;
-use sdk::page::{Measure, measures};
 use sdk::{Input, Value, json};
 
 use crate::front_matter::FrontMatter;
@@ -33,7 +33,7 @@ pub(crate) fn how_to(input: &Input, front: &FrontMatter) -> Option<Value> {
             )
         })
         .collect();
-    let url = input.page_url();
+    let url = materials::page_url(input);
     let how_to = [
         ("@id", json!(format!("{url}#how-to"))),
         (

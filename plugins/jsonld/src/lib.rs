@@ -44,14 +44,14 @@ fn breadcrumbs(input: &Input, page: &FrontMatter) -> Value {
     let trail = [
         (site.name.clone(), site.base_url.clone()),
         (category, format!("{}/{}", site.base_url, input.category())),
-        (page.title.clone(), input.page_url()),
+        (page.title.clone(), materials::page_url(input)),
     ];
     let items = trail.iter().zip(1..).map(|((name, url), position)| {
         json!({ "@type": "ListItem", "position": position, "name": name, "item": url })
     });
     json!({
         "@type": "BreadcrumbList",
-        "@id": format!("{}#breadcrumbs", input.page_url()),
+        "@id": format!("{}#breadcrumbs", materials::page_url(input)),
         "itemListElement": items.collect::<Vec<_>>(),
     })
 }

@@ -77,7 +77,7 @@ impl Component for MetaTags {
     fn generate(input: &Input) -> Result<String, Failure> {
         let options: Options = input.options()?;
         let page: FrontMatter = input.upstream("frontmatter")?.json()?;
-        let url = input.page_url();
+        let url = materials::page_url(input);
         let language = input.site().locale.replace('_', "-");
         let mut head = Map::new();
         head.insert("title".to_owned(), json!(page.title));

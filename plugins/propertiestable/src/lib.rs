@@ -1,8 +1,9 @@
 //! A Markdown table of two columns: a row for each property that the front matter has, with its
 //! value and unit. Nothing here asks a model.
 
+use materials::page;
 use sdk::markdown::{Table, capitalized};
-use sdk::{Component, Failure, Input, Map, Value, page};
+use sdk::{Component, Failure, Input, Map, Value};
 use serde::Deserialize;
 
 /// What is taken from the front matter, which may have been edited.

@@ -41,14 +41,6 @@ impl Input {
         &self.raw.site
     }
 
-    /// Where the record's page will be: `<base URL>/<category>/<id>-laser-cleaning`.
-    pub fn page_url(&self) -> String {
-        format!(
-            "{}/{}/{}-laser-cleaning",
-            self.raw.site.base_url, self.raw.category, self.raw.id
-        )
-    }
-
     /// The record's fields that the manifest asks for and the record has.
     ///
     /// # Errors

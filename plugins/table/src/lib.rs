@@ -1,9 +1,10 @@
 //! Up to six Markdown tables of a material: a table only where it has rows, a row only where the
 //! record has the value. Nothing here asks a model.
 
+use materials::material::{Category, Material, value_text};
+use materials::{Quantity, quantity};
 use sdk::markdown::{Table, capitalized};
-use sdk::material::{Category, Material, value_text};
-use sdk::units::{self, Quantity};
+use sdk::units;
 use sdk::{Component, Failure, Input, Map, Value};
 
 /// Stands in a cell that a row lacks.
@@ -52,7 +53,7 @@ fn label(quantity: &Quantity) -> String {
 fn properties(material: &Material, category: &Category) -> Table<3> {
     let mut table = Table::new(["Property", "Value", "Range in category"]);
     for (key, value) in &material.properties {
-        let quantity = units::quantity(key);
+        let quantity = quantity(key);
         let Some(text) = value_text(value, quantity.unit) else {
             continue;
         };
@@ -83,7 +84,7 @@ fn grades(material: &Material) -> Table<3> {
 fn pairs(head: [&'static str; 2], values: &Map<String, Value>) -> Table<2> {
     let mut table = Table::new(head);
     for (key, value) in values {
-        let quantity = units::quantity(key);
+        let quantity = quantity(key);
         if let Some(text) = value_text(value, quantity.unit) {
             table.row([label(&quantity), capitalized(&text)]);
         }

@@ -1,7 +1,7 @@
 //! The tags that a record allows.
 
+use materials::material::Material;
 use sdk::markdown::slug;
-use sdk::material::Material;
 
 /// Fewest candidates to leave a choice of three.
 const FEWEST: usize = 3;

@@ -3,8 +3,9 @@
 
 mod candidates;
 
-use sdk::material::{Category, Material};
-use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json, facts, json};
+use materials::facts;
+use materials::material::{Category, Material};
+use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json, json};
 use serde::Deserialize;
 
 /// What every page has, behind the material itself.

@@ -1,7 +1,9 @@
 //! An article on cleaning the material with a laser. The title comes from the front matter and is
 //! written by this component; the model writes what stands below it.
 
-use sdk::{Component, Failure, Input, TextRequest, Value, ask_text, facts, json, rules};
+use materials::facts;
+
+use sdk::{Component, Failure, Input, TextRequest, Value, ask_text, json, rules};
 use serde::Deserialize;
 
 /// The article's sections, in this order.

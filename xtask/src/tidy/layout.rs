@@ -16,8 +16,10 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Fault>> {
     let plugins = workspace.root().join("plugins");
     for parent in [plugins.clone(), plugins.join("examples")] {
         for folder in packages(&parent)? {
-            // The guest crate that plugins share is no plugin.
-            let shared = folder == plugins.join("sdk");
+            // The crates that plugins share are no plugins.
+            let shared = ["sdk", "materials"]
+                .map(|name| plugins.join(name))
+                .contains(&folder);
             if !shared && !folder.join("plugin.toml").is_file() {
                 let message = "no plugin.toml: the build does not see this plugin; write one, or remove the folder";
                 faults.push(fault(workspace, &folder, message));

@@ -1,11 +1,11 @@
 //! What a language model is told of a material: names for people, values with their units. What the
 //! record lacks is left out.
 
-use serde_json::{Map, Value};
+use sdk::{Map, Value};
 
-use crate::Input;
 use crate::material::{Category, Material, Standard, value_text};
-use crate::units;
+use crate::quantity;
+use sdk::Input;
 
 /// The facts of a record, from what `material` and `category` hold. What is true of a category's
 /// other members is not among them, lest it be told of this one.
@@ -68,7 +68,7 @@ fn object(fields: Map<String, Value>) -> Option<Value> {
 fn labelled(values: &Map<String, Value>) -> Option<Value> {
     let mut fields = Map::new();
     for (key, value) in values {
-        let quantity = units::quantity(key);
+        let quantity = quantity(key);
         if let Some(text) = value_text(value, quantity.unit) {
             fields.insert(quantity.label, Value::String(text));
         }

@@ -1,10 +1,12 @@
 //! The records that the bundled plugins know: materials and their categories. Every field is
 //! optional, so that a component may ask for some and a record may lack any.
 
+use sdk::{Map, Value};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use crate::units::{self, Quantity};
+use sdk::units;
+
+use crate::{Quantity, quantity};
 
 /// A material, as far as the manifest asks for it and the record has it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -138,7 +140,7 @@ impl Setting {
     pub fn new(key: &str, value: &Value) -> Option<Self> {
         let typical = value.as_f64().or_else(|| number_at(value, "typical"));
         let window = number_at(value, "min").zip(number_at(value, "max"));
-        let quantity = units::quantity(key);
+        let quantity = quantity(key);
         (typical.is_some() || window.is_some()).then_some(Setting {
             quantity,
             typical,

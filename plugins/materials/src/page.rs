@@ -1,10 +1,10 @@
 //! What components read of the front matter that another component made. A person may have edited it,
 //! so that anything may be missing, and a plain value may stand where a mapping was.
 
-use serde_json::{Map, Value};
+use sdk::{Map, Value};
 
 use crate::material::value_text;
-use crate::units;
+use sdk::units;
 
 /// A property or machine setting of the front matter.
 #[derive(Clone, Debug, PartialEq)]

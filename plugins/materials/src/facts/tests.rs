@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing;
+use sdk::testing;
 
 #[test]
 fn a_name_and_a_category_tell_nothing() {
