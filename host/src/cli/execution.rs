@@ -16,11 +16,12 @@ use super::held_back;
 use super::program;
 use super::progress::{Progress, events};
 use super::project::{Project, State};
+use super::settings::cannot_ask;
+use super::summary;
 use super::summary::Shown;
-use super::{lanes, summary};
 use config::SiteConfig;
 use config::component::Component;
-use engine::{Interrupt, Meter, Run, RunError, RunSummary, Unreadable, Window};
+use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
 use gateway::prices;
 use gateway::purse::Purse;
 use gateway::{Chain, Gateway};
@@ -81,13 +82,17 @@ pub(super) async fn execute(
         .iter()
         .filter(|component| component.parameters.is_some());
     let purse = Purse::new(settings.max_cost, limits.max_tokens, asking.count() as u64);
-    let making = lanes::Making {
+    let shared = Shared {
         store,
         purse: &purse,
+        has_max_cost: settings.max_cost.is_some(),
         meter: &meter,
         interrupt: &interrupt,
     };
-    let chains = lanes::make(settings, &components, &making).map_err(Failure::usage)?;
+    let chains = settings
+        .models()
+        .chains(&components, &shared)
+        .map_err(cannot_ask)?;
     let models: Vec<String> = chains.keys().cloned().collect();
     let window = window(at_once(&chains), display);
     for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {

@@ -11,7 +11,6 @@ use super::clean;
 use super::display::{Display, emit, say, width};
 use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
-use super::lanes;
 use super::missing_fields;
 use super::project::{Project, State, block_on};
 use super::settings;
@@ -98,7 +97,7 @@ async fn plan(
     let price = |model: &str| prices::price(&project.settings.config.models, model);
     let plan = engine::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     let leftovers = leftovers(project, &state)?;
-    let outcome = Outcome::of(&plan, |model| lanes::limits(&project.settings, model));
+    let outcome = Outcome::of(&plan, |model| project.settings.models().limits(model));
     if args.json {
         emit(&json!({
             "event": "plan",

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
+use super::embedded;
 use super::exit::Failure;
-use super::{embedded, providers};
 use config::Config;
 use dataset::{DatasetConfig, is_safe_id, safe_id};
+use engine::{LaneError, Models};
+use gateway::providers::{Catalogue, ConnectError};
 use gateway::settings::LimitsConfig;
 use plugin::engine::Engine;
 use plugin::load::{self, Places, Plugin, PluginError};
@@ -80,6 +82,15 @@ impl Settings {
         })
     }
 
+    /// What is asked of models. Keys come from the environment.
+    pub fn models(&self) -> Models<'_> {
+        Models {
+            config: &self.config,
+            explicit: &self.explicit,
+            variables: &variable,
+        }
+    }
+
     /// Lays limits over it that were asked for.
     pub fn limit(&mut self, args: &LimitArgs) -> anyhow::Result<()> {
         let explicit = LimitsConfig {
@@ -94,6 +105,33 @@ impl Settings {
         self.explicit = explicit;
         self.max_cost = args.max_cost.map(|dollars| (dollars * 1e6).round() as u64);
         Ok(())
+    }
+}
+
+/// A variable of the environment that is set.
+pub(super) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+/// What a person does about a model that cannot be asked.
+pub(super) fn cannot_ask(error: LaneError) -> Failure {
+    match error {
+        LaneError::NoPrice { .. } => Failure::usage(anyhow!(
+            "{error}\nhint: leave --max-cost out, or set price in the model's configuration, as in price = {{ input = 0.15, \
+             output = 0.6 }} (dollars per million tokens)"
+        )),
+        LaneError::Connect(error) => Failure::usage(cannot_connect(&error)),
+        LaneError::Store(error) => Failure::internal(error),
+    }
+}
+
+/// The same of its provider alone.
+pub(super) fn cannot_connect(error: &ConnectError) -> anyhow::Error {
+    match error {
+        ConnectError::NoKey { .. } => {
+            anyhow!("{error}, or use `--model offline`, which needs none")
+        }
+        error => anyhow!("{error}"),
     }
 }
 
@@ -222,7 +260,11 @@ pub(super) fn class(text: &str) -> Result<FailureClass, String> {
 
 /// Values that no run can work with.
 fn check(config: &Config) -> anyhow::Result<()> {
-    providers::check_names(config)?;
+    let catalogue = Catalogue {
+        providers: &config.provider,
+        models: &config.models,
+    };
+    catalogue.check_names()?;
     let of_models = config.models.values().map(|model| &model.limits);
     if let Some(key) = of_models
         .chain([&config.limits])

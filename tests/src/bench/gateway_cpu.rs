@@ -1,22 +1,16 @@
 //! What gateway, lane and journal take of the processor, called as a library, with a provider in the same process.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gateway::error::CallError;
-use gateway::lane::{Caller, Lane, LaneSettings, Observer, Spent};
-use gateway::limits::retry::RetryPolicy;
+use gateway::Gateway;
+use gateway::lane::{Caller, LaneSettings};
 use gateway::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
-use gateway::purse::Purse;
-use gateway::{Chain, Gateway};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use store::Store;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
-use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::Parameters;
 use types::limit::{Amount, Limit};
@@ -54,7 +48,6 @@ fn drive() -> anyhow::Result<f64> {
         .build()?;
     let before = cpu_time();
     runtime.block_on(async {
-        let (_closing, closing) = watch::channel(false);
         let settings = LaneSettings {
             limits: vec![Limit {
                 amount: Amount::Requests,
@@ -62,25 +55,10 @@ fn drive() -> anyhow::Result<f64> {
                 most: 100_000_000,
             }],
             concurrency: Some(AT_ONCE as u64),
-            retry: RetryPolicy::default(),
-            idle_timeout: Duration::from_secs(30),
-            patience: Duration::from_secs(60),
-            is_proven: false,
+            ..LaneSettings::default()
         };
-        let lane = Lane::new(
-            MODEL.to_owned(),
-            Arc::new(Prompt),
-            settings,
-            Purse::new(None, None, 1),
-            Arc::new(Nobody),
-            closing,
-        );
-        let chain = Chain {
-            lanes: vec![Arc::new(lane)],
-            fall_back_on: vec![FailureClass::Transient],
-        };
-        let chains = BTreeMap::from([(MODEL.to_owned(), chain)]);
-        let gateway = Arc::new(Gateway::new(store, chains, Arc::new(Nobody)));
+        let gateway = Gateway::builder(store).lane(MODEL, Arc::new(Prompt), settings, None);
+        let gateway = Arc::new(gateway.build());
         let next = Arc::new(AtomicU64::new(0));
         let mut callers = JoinSet::new();
         for _ in 0..AT_ONCE {
@@ -163,14 +141,4 @@ impl Provider for Prompt {
             })
         })
     }
-}
-
-/// Listens to nothing.
-struct Nobody;
-
-impl Observer for Nobody {
-    fn call_ended(&self, _: &str, _: Spent) {}
-    fn try_failed(&self, _: &str, _: &CallError) {}
-    fn journaled(&self) {}
-    fn learned(&self, _: &str, _: &str) {}
 }

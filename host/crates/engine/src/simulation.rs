@@ -5,7 +5,6 @@
 
 mod provider;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,10 +18,8 @@ use super::{Interrupt, Meter, Run, RunSummary, Window, execute};
 use config::component::{self, Component};
 use config::{ComponentConfig, Config};
 use dataset::{Dataset, DatasetConfig};
-use gateway::lane::{Lane, LaneSettings};
-use gateway::limits::retry::RetryPolicy;
-use gateway::purse::Purse;
-use gateway::{Chain, Gateway};
+use gateway::Gateway;
+use gateway::lane::LaneSettings;
 use plugin::load::Plugin;
 use plugin::pool::Pool;
 use plugin::{engine, load};
@@ -172,25 +169,13 @@ impl World {
                 most: self.plan.told,
             }],
             concurrency: Some(self.plan.at_once),
-            retry: RetryPolicy::default(),
-            idle_timeout: Duration::from_secs(30),
-            patience: Duration::from_secs(600),
-            is_proven: false,
+            ..LaneSettings::default()
         };
-        let lane = Lane::new(
-            MODEL.to_owned(),
-            Arc::clone(&self.provider) as Arc<_>,
-            settings,
-            Purse::new(None, None, 1),
-            Arc::clone(&meter) as Arc<_>,
-            interrupt.subscribe(),
-        );
-        let chain = Chain {
-            lanes: vec![Arc::new(lane)],
-            fall_back_on: Vec::new(),
-        };
-        let chains = BTreeMap::from([(MODEL.to_owned(), chain)]);
-        let gateway = Gateway::new(store.clone(), chains, Arc::clone(&meter) as Arc<_>);
+        let gateway = Gateway::builder(store.clone())
+            .observer(Arc::clone(&meter) as Arc<_>)
+            .stopped_by(interrupt.subscribe())
+            .lane(MODEL, Arc::clone(&self.provider) as Arc<_>, settings, None)
+            .build();
         Run {
             dataset,
             indexed,

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use super::builder::GatewayBuilder;
 use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
 use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
 use types::class::FailureClass;
 use types::digest::Digest;
-use types::key::Parameters;
+use types::key::{KeyContext, Parameters};
 use types::request::{Answer, CompletionRequest};
 
 /// Lanes by the model that is asked for, and the journal behind them.
@@ -37,6 +39,37 @@ enum Claimed<Claim> {
 }
 
 impl<J: Journal> Gateway<J> {
+    /// Puts a gateway together, with answers in this journal.
+    pub fn builder(journal: J) -> GatewayBuilder<J> {
+        GatewayBuilder::new(journal)
+    }
+
+    /// The answer to a question that no record asks: [`Gateway::answer`] for programs that have no records.
+    ///
+    /// # Errors
+    /// Like [`Gateway::answer`].
+    pub async fn ask(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+    ) -> Result<Answer, GatewayError<J::Error>> {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        let context = KeyContext {
+            parameters: parameters.clone(),
+            generation: 0,
+        };
+        let caller = Caller {
+            component: "",
+            place: 0,
+            cancelled: &NEVER,
+        };
+        let key = context.key(request.digest(), 0);
+        let (_, answer, _) = self
+            .answer(parameters, key, request, caller, &mut Vec::new())
+            .await?;
+        Ok(answer)
+    }
+
     /// A gateway over chains of lanes by `provider/model`.
     pub fn new(
         journal: J,

@@ -1,7 +1,11 @@
 //! Where answers are kept: the gateway asks it before it asks a model, and makes an answer durable in it before
 //! anybody sees the answer. The gateway does not know what a journal writes to.
 
+mod memory;
+
 use std::time::Duration;
+
+pub use memory::MemoryJournal;
 
 use tokio::sync::oneshot;
 

@@ -49,6 +49,20 @@ pub struct LaneSettings {
     pub is_proven: bool,
 }
 
+impl Default for LaneSettings {
+    /// No limits but those that the provider tells or shows.
+    fn default() -> Self {
+        Self {
+            limits: Vec::new(),
+            concurrency: None,
+            retry: RetryPolicy::default(),
+            idle_timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(600),
+            is_proven: false,
+        }
+    }
+}
+
 /// What one call took, for the statistics.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {

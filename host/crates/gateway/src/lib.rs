@@ -2,6 +2,7 @@
 //! breaker, and the providers behind them. Nothing here knows that a component exists.
 
 mod back_off;
+mod builder;
 pub mod error;
 mod gateway;
 pub mod hold;
@@ -18,4 +19,5 @@ pub mod settings;
 mod streak;
 mod turnstile;
 
+pub use self::builder::GatewayBuilder;
 pub use self::gateway::{Chain, Gateway};

@@ -87,6 +87,19 @@ pub struct CompletionRequest {
 }
 
 impl CompletionRequest {
+    /// A question in plain words, without facts or rules.
+    pub fn text(question: impl Into<String>) -> Self {
+        Self {
+            messages: vec![Message {
+                role: Role::User,
+                content: question.into(),
+            }],
+            facts: Value::Object(serde_json::Map::new()),
+            rules: None,
+            format: ResponseFormat::Text,
+        }
+    }
+
     /// The hash that its key is made from: that of its JSON, which is not built for it.
     pub fn digest(&self) -> Digest {
         key::question(|builder| {

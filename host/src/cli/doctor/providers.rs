@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::lanes;
-use super::super::settings::Settings;
+use super::super::settings::{Settings, cannot_connect};
 use super::Check;
 use gateway::prices;
 use gateway::providers::offline;
@@ -26,10 +25,10 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
         return;
     }
     // A key that is missing is told here.
-    let provider = match lanes::provider(settings, model) {
+    let provider = match settings.models().provider(model) {
         Ok(provider) => provider,
         Err(error) => {
-            show(Check::error("model", error));
+            show(Check::error("model", cannot_connect(&error)));
             return;
         }
     };
@@ -87,10 +86,7 @@ fn named(listed: &str, own: &str) -> bool {
 }
 
 fn limits(settings: &Settings, model: &str) -> Check {
-    let config = &settings.config;
-    let own = config.models.get(model).map(|model| model.limits.clone());
-    let own = own.unwrap_or_default();
-    let limits = config.limits.for_model(&own);
+    let limits = settings.models().limits(model);
     let limited = limits.limits();
     let words: Vec<String> = limited
         .iter()

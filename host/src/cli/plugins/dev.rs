@@ -16,14 +16,13 @@ use super::super::display::say;
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::super::replay::{answer as shown_answer, question};
-use super::super::settings::{self, Settings};
-use super::super::{lanes, store::bytes};
+use super::super::settings::{cannot_ask, variable};
+use super::super::store::bytes;
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
-use ::engine::{Interrupt, Meter, Replay, replay_input};
+use ::engine::{Interrupt, Meter, Models, Replay, Shared, replay_input};
 use config::component::Component;
 use conformance::Recorded;
-use dataset::DatasetConfig;
 use gateway::Gateway;
 use gateway::lane::Caller;
 use gateway::purse::Purse;
@@ -123,7 +122,7 @@ fn once(args: &DevArgs) -> Result<Exit, Failure> {
     if args.workbench.record.is_empty() {
         workbench.records.truncate(1);
     }
-    let answers = Answers::new(args, &workbench)?;
+    let answers = Answers::new(&workbench)?;
     let mut exit = Exit::Done;
     for component in &workbench.components {
         for sample in workbench.samples(component, &Recorded::default())? {
@@ -178,7 +177,7 @@ struct Answers {
 }
 
 impl Answers {
-    fn new(args: &DevArgs, workbench: &Workbench) -> Result<Answers, Failure> {
+    fn new(workbench: &Workbench) -> Result<Answers, Failure> {
         let folder = env::temp_dir().join(format!("batchgen-dev-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(Failure::internal)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -191,24 +190,21 @@ impl Answers {
         let (events, _) = mpsc::unbounded_channel();
         let meter = Arc::new(Meter::new(events));
         let interrupt = Interrupt::default();
-        let making = lanes::Making {
+        let shared = Shared {
             store: &store,
             purse: &Purse::new(None, None, 1),
+            has_max_cost: false,
             meter: &meter,
             interrupt: &interrupt,
         };
-        let config = args.workbench.folder.config.as_deref();
-        let settings = Settings {
-            config: workbench.config.clone(),
-            dataset: DatasetConfig::new(""),
-            explicit: LimitsConfig::default(),
-            plugins: settings::plugins(&workbench.config),
-            cache: settings::cache_directory().map_err(Failure::usage)?,
-            lock: settings::lock_file(config),
-            max_cost: None,
+        let models = Models {
+            config: &workbench.config,
+            explicit: &LimitsConfig::default(),
+            variables: &variable,
         };
-        let chains =
-            lanes::make(&settings, &workbench.components, &making).map_err(Failure::usage)?;
+        let chains = models
+            .chains(&workbench.components, &shared)
+            .map_err(cannot_ask)?;
         drop(entered);
         Ok(Answers {
             gateway: Gateway::new(store, chains, meter),

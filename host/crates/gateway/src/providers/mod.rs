@@ -5,6 +5,7 @@
 pub mod anthropic;
 mod arrival;
 mod body;
+mod connect;
 mod endpoint;
 mod errors;
 mod families;
@@ -24,23 +25,8 @@ mod testing;
 mod times;
 mod words;
 
-use std::sync::Arc;
-
+pub use connect::{Catalogue, ConnectError, Variables, connect};
 pub use endpoint::{AddressError, Endpoint, Manner, check};
 pub use headers::{Dialect, observed};
 pub use key::Key;
 pub use presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
-
-use super::error::CallError;
-use super::provider::Provider;
-
-/// A provider for one model.
-///
-/// # Errors
-/// When the key has characters that no header can carry, or TLS cannot be set up.
-pub fn connect(endpoint: Endpoint, manner: Manner) -> Result<Arc<dyn Provider>, CallError> {
-    Ok(match endpoint.api {
-        Api::Chat => Arc::new(openai::OpenAi::new(endpoint, manner)?),
-        Api::Messages => Arc::new(anthropic::Anthropic::new(endpoint, manner)?),
-    })
-}

@@ -1,0 +1,197 @@
+//! Makes the lanes of the models that are used, from the configuration and from what the state remembers of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Config;
+use config::component::Component;
+use gateway::Chain;
+use gateway::lane::{Lane, LaneSettings};
+use gateway::limits::retry::RetryPolicy;
+use gateway::prices;
+use gateway::provider::Provider;
+use gateway::providers::{Catalogue, ConnectError, Variables, offline};
+use gateway::purse::Purse;
+use gateway::settings::LimitsConfig;
+use store::{Store, StoreError};
+use types::limit::Size;
+
+use crate::{Interrupt, Meter};
+
+/// A lane that has answered within so long is known to work.
+const PROVEN: Duration = Duration::from_secs(3600);
+
+/// What is asked of models, as a person has settled it.
+#[derive(Clone, Copy)]
+pub struct Models<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Limits that beat those of the configuration and hold for every model, the stand-in too.
+    pub explicit: &'a LimitsConfig,
+    /// Where keys and addresses are looked up.
+    pub variables: Variables<'a>,
+}
+
+/// What lanes share.
+pub struct Shared<'a> {
+    /// What was used before is booked from here.
+    pub store: &'a Store,
+    /// What the run may spend.
+    pub purse: &'a Purse,
+    /// Whether the run has a limit in dollars, so that every price must be known.
+    pub has_max_cost: bool,
+    /// Is told what happens.
+    pub meter: &'a Arc<Meter>,
+    /// Once it is thrown, no call begins any more.
+    pub interrupt: &'a Interrupt,
+}
+
+/// A lane cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LaneError {
+    /// Its provider cannot be reached as things are configured.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The run may cost so much, and the price of the model is not known.
+    #[error("the price of `{model}` is not known, so a limit on the cost cannot be kept")]
+    NoPrice {
+        /// The model.
+        model: String,
+    },
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Models<'_> {
+    /// A chain of lanes for each model that the components use: its own and those that it falls back to. A model that
+    /// several chains lead to has one lane.
+    ///
+    /// # Errors
+    /// When a provider cannot be reached as configured, a price is missing, or the state cannot be read.
+    pub fn chains(
+        &self,
+        components: &[Component],
+        shared: &Shared<'_>,
+    ) -> Result<BTreeMap<String, Chain>, LaneError> {
+        let models: BTreeSet<&str> = components
+            .iter()
+            .filter_map(|component| Some(component.parameters.as_ref()?.model.as_str()))
+            .collect();
+        let mut lanes: BTreeMap<String, Arc<Lane>> = BTreeMap::new();
+        let mut chains = BTreeMap::new();
+        for model in models {
+            let settings = self.config.models.get(model).cloned().unwrap_or_default();
+            let mut chain = Chain {
+                lanes: Vec::new(),
+                fall_back_on: settings.fallback_on,
+            };
+            for name in iter::once(model).chain(settings.fallback.iter().map(String::as_str)) {
+                let lane = match lanes.get(name) {
+                    Some(lane) => Arc::clone(lane),
+                    None => Arc::new(self.lane(name, shared)?),
+                };
+                lanes.insert(name.to_owned(), Arc::clone(&lane));
+                chain.lanes.push(lane);
+            }
+            chains.insert(model.to_owned(), chain);
+        }
+        Ok(chains)
+    }
+
+    /// What a model may be asked: as the explicit limits say, as the configuration says of it, or as it says of all.
+    pub fn limits(&self, model: &str) -> LimitsConfig {
+        if model == offline::NAME {
+            return self.explicit.clone();
+        }
+        let own = self.config.models.get(model);
+        let own = own.map(|model| model.limits.clone()).unwrap_or_default();
+        let configured = self.config.limits.for_model(&own);
+        configured.for_model(self.explicit)
+    }
+
+    /// The provider of a model. Nothing is sent.
+    ///
+    /// # Errors
+    /// When name, address or key will not do.
+    pub fn provider(&self, model: &str) -> Result<Arc<dyn Provider>, ConnectError> {
+        let catalogue = Catalogue {
+            providers: &self.config.provider,
+            models: &self.config.models,
+        };
+        catalogue.connect(model, self.variables)
+    }
+
+    fn lane(&self, model: &str, shared: &Shared<'_>) -> Result<Lane, LaneError> {
+        let provider = self.provider(model)?;
+        let price = prices::price(&self.config.models, model);
+        if price.is_none() && shared.has_max_cost {
+            return Err(LaneError::NoPrice {
+                model: model.to_owned(),
+            });
+        }
+        let settings = self.lane_settings(model, shared.store)?;
+        let longest = settings.limits.iter().map(|limit| limit.span).max();
+        let idle_timeout = settings.idle_timeout;
+        let manner = provider.manner();
+        let lane = Lane::new(
+            model.to_owned(),
+            provider,
+            settings,
+            shared.purse.priced(price),
+            Arc::clone(shared.meter) as Arc<_>,
+            shared.interrupt.subscribe(),
+        )
+        .with_lessons(shared.store.lessons(model, manner)?, manner);
+        if let Some(span) = longest {
+            book_recent_use(&lane, shared.store, span, idle_timeout)?;
+        }
+        Ok(lane)
+    }
+
+    fn lane_settings(&self, model: &str, store: &Store) -> Result<LaneSettings, StoreError> {
+        let real = model != offline::NAME;
+        let limits = self.limits(model);
+        let retry = &self.config.retry;
+        Ok(LaneSettings {
+            limits: limits.limits(),
+            // Nothing has to be found out of the stand-in.
+            concurrency: limits.concurrency.or((!real).then_some(u64::MAX)),
+            retry: RetryPolicy {
+                max_tries: retry.max_tries,
+                max_elapsed: Duration::from_secs(retry.max_elapsed_seconds),
+                ..RetryPolicy::default()
+            },
+            idle_timeout: Duration::from_secs(retry.idle_timeout_seconds),
+            patience: Duration::from_secs(retry.max_outage_seconds),
+            is_proven: !real || store.has_answered_within(model, PROVEN)?,
+        })
+    }
+}
+
+/// Books what the lane used within `span` before this process began, and what may have been under way at a crash.
+fn book_recent_use(
+    lane: &Lane,
+    store: &Store,
+    span: Duration,
+    idle_timeout: Duration,
+) -> Result<(), StoreError> {
+    let (mut calls, mut taken) = (0_u64, Size::default());
+    for (ago, requests, tokens) in store.used_recently(lane.model(), span)? {
+        lane.remember(ago, requests, tokens);
+        calls += requests;
+        taken.input += tokens.input;
+        taken.output += tokens.output;
+    }
+    let crashed = store.crashed_ago()?;
+    if crashed.is_some_and(|ago| ago <= span + idle_timeout) {
+        let mean = |tokens: u64| tokens.div_ceil(calls.max(1));
+        lane.assume_under_way(Size {
+            input: mean(taken.input),
+            output: mean(taken.output),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Asks a model through the gateway: it keeps to limits, retries what can succeed, and asks nothing twice.
+//!
+//!     OPENAI_API_KEY=... cargo run --example ask -- openai/gpt-4o-mini "What is laser cleaning?"
+
+use std::collections::BTreeMap;
+
+use gateway::journal::MemoryJournal;
+use gateway::lane::LaneSettings;
+use gateway::providers::Catalogue;
+use gateway::{Gateway, prices};
+use types::key::Parameters;
+use types::request::{Answer, CompletionRequest};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut words = std::env::args().skip(1);
+    let (Some(model), Some(question)) = (words.next(), words.next()) else {
+        return Err("usage: ask provider/model QUESTION".into());
+    };
+    let (providers, models) = (BTreeMap::new(), BTreeMap::new());
+    let catalogue = Catalogue {
+        providers: &providers,
+        models: &models,
+    };
+    let provider = catalogue.connect(&model, &|name| std::env::var(name).ok())?;
+    let price = prices::price(&models, &model);
+    let gateway = Gateway::builder(MemoryJournal::default())
+        .lane(&model, provider, LaneSettings::default(), price)
+        .build();
+    let request = CompletionRequest::text(question);
+    let parameters = Parameters {
+        model,
+        temperature: 0.6,
+        max_output_tokens: 1_000,
+        extra_body: None,
+    };
+    match gateway.ask(&parameters, &request).await? {
+        Answer::Completion(completion) => println!("{}", completion.text),
+        Answer::ContentFiltered(why) | Answer::ContextTooLong(why) => eprintln!("refused: {why}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Puts a gateway together, one lane after the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::error::CallError;
+use crate::gateway::{Chain, Gateway};
+use crate::journal::Journal;
+use crate::lane::{Lane, LaneSettings, Observer, Spent};
+use crate::prices::Price;
+use crate::provider::Provider;
+use crate::purse::Purse;
+use crate::settings::ModelConfig;
+
+/// A gateway that is being put together: see [`Gateway::builder`].
+pub struct GatewayBuilder<J> {
+    journal: J,
+    purse: Purse,
+    observer: Arc<dyn Observer>,
+    stop: watch::Receiver<bool>,
+    chains: BTreeMap<String, Chain>,
+}
+
+impl<J: Journal> GatewayBuilder<J> {
+    /// A gateway without lanes, which may spend what it likes.
+    pub(crate) fn new(journal: J) -> Self {
+        Self {
+            journal,
+            purse: Purse::new(None, None, 1),
+            observer: Arc::new(Nobody),
+            // Without a sender it stays false.
+            stop: watch::channel(false).1,
+            chains: BTreeMap::new(),
+        }
+    }
+
+    /// Limits what all lanes together may spend.
+    #[must_use]
+    pub fn budget(self, purse: Purse) -> Self {
+        Self { purse, ..self }
+    }
+
+    /// Tells an observer what happens.
+    #[must_use]
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Begins no call any more once `stop` is true. Calls that are under way are waited for.
+    #[must_use]
+    pub fn stopped_by(self, stop: watch::Receiver<bool>) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Adds a lane for `model`, which is written as `provider/model`. Without a price, a budget counts its tokens only.
+    /// A second lane for the same model answers where the first cannot: another key, or another address.
+    #[must_use]
+    pub fn lane(
+        mut self,
+        model: &str,
+        provider: Arc<dyn Provider>,
+        settings: LaneSettings,
+        price: Option<Price>,
+    ) -> Self {
+        let lane = Lane::new(
+            model.to_owned(),
+            provider,
+            settings,
+            self.purse.priced(price),
+            Arc::clone(&self.observer),
+            self.stop.clone(),
+        );
+        let chain = self
+            .chains
+            .entry(model.to_owned())
+            .or_insert_with(|| Chain {
+                lanes: Vec::new(),
+                fall_back_on: ModelConfig::default().fallback_on,
+            });
+        chain.lanes.push(Arc::new(lane));
+        self
+    }
+
+    /// The gateway.
+    pub fn build(self) -> Gateway<J> {
+        Gateway::new(self.journal, self.chains, self.observer)
+    }
+}
+
+/// Watches nothing.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn call_ended(&self, _component: &str, _spent: Spent) {}
+    fn try_failed(&self, _model: &str, _error: &CallError) {}
+    fn journaled(&self) {}
+    fn learned(&self, _model: &str, _what: &str) {}
+}
