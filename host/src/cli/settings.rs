@@ -129,7 +129,7 @@ pub(super) fn cannot_ask(error: LaneError) -> Failure {
 pub(super) fn cannot_connect(error: &ConnectError) -> anyhow::Error {
     match error {
         ConnectError::NoKey { .. } => {
-            anyhow!("{error}, or use `--model offline`, which needs none")
+            anyhow!("{error}; `--model offline` needs none")
         }
         error => anyhow!("{error}"),
     }
