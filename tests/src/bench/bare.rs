@@ -1,29 +1,32 @@
 //! What the host is held against: a loop that makes streamed calls with reqwest and keeps nothing. It has
-//! no limits, retries, journal or files.
+//! no limits, journal or files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use reqwest::{Client, RequestBuilder};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-/// A forgiving loop gives a call up when nothing comes for so long.
+/// A patient loop takes a try for lost when nothing comes for so long.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it waits after the first failure of a call; twice as long after each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(125);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// Makes `calls` calls, `at_once` at a time, each of which must be answered with 200; a `forgiving` loop goes
-/// on with the next when one is not.
+/// Makes `calls` calls, `at_once` at a time, each of which must be answered with 200. A `patient` loop tries each
+/// again until it is: after a refusal as long as the hint says, after another failure with a back-off.
 ///
 /// # Errors
-/// When a call fails and the loop is not forgiving.
+/// When a call fails and the loop is not patient.
 pub fn bare_loop(
     base_url: &str,
     key: &str,
     calls: u64,
     at_once: usize,
-    forgiving: bool,
+    patient: bool,
 ) -> anyhow::Result<()> {
     // Installed once for the process; a second call finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -34,7 +37,7 @@ pub fn bare_loop(
         let mut client = Client::builder()
             .pool_max_idle_per_host(usize::MAX)
             .tcp_nodelay(true);
-        if forgiving {
+        if patient {
             client = client.read_timeout(TIMEOUT);
         }
         let client = client.build()?;
@@ -59,9 +62,11 @@ pub fn bare_loop(
                         .header("authorization", &*authorization)
                         .header("content-type", "application/json")
                         .body(body.to_string());
-                    match call(request).await {
-                        Err(error) if !forgiving => return Err(error),
-                        Err(_) | Ok(()) => {}
+                    if patient {
+                        until_answered(&request).await?;
+                    } else {
+                        let said = call(request).await?;
+                        ensure!(said == Said::Answer, "{said:?}");
                     }
                 }
             });
@@ -73,9 +78,42 @@ pub fn bare_loop(
     })
 }
 
-async fn call(request: RequestBuilder) -> anyhow::Result<()> {
+/// What a server said to a try.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Answer,
+    /// An error, and how long to wait where it said so.
+    Error(Option<Duration>),
+}
+
+async fn until_answered(request: &RequestBuilder) -> anyhow::Result<()> {
+    let mut back_off = FIRST_WAIT;
+    loop {
+        let try_of_it = request
+            .try_clone()
+            .ok_or_else(|| anyhow!("a body that streams"))?;
+        let wait = match call(try_of_it).await {
+            Ok(Said::Answer) => return Ok(()),
+            // It has been waited for already.
+            Err(error) if error.is_timeout() => Duration::ZERO,
+            Ok(Said::Error(Some(hint))) => hint,
+            Ok(Said::Error(None)) | Err(_) => {
+                let wait = back_off;
+                back_off = (back_off * 2).min(LONGEST_WAIT);
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn call(request: RequestBuilder) -> reqwest::Result<Said> {
     let mut response = request.send().await?;
-    ensure!(response.status() == 200, "status {}", response.status());
+    if response.status() != 200 {
+        let hint = response.headers().get("retry-after");
+        let seconds = hint.and_then(|hint| hint.to_str().ok()?.parse().ok());
+        return Ok(Said::Error(seconds.map(Duration::from_secs_f64)));
+    }
     while response.chunk().await?.is_some() {}
-    Ok(())
+    Ok(Said::Answer)
 }

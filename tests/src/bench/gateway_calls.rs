@@ -14,8 +14,10 @@ use simulator::{Answers, Config, Fault, FaultKind, Latency, When};
 
 /// Runs of which the median counts.
 const RUNS: u64 = 3;
+/// The same where chance decides how often the unluckiest call fails.
+const RUNS_OF_CHANCE: u64 = 5;
 
-/// Every fault that passes, at once, beside a loop that does not care whether it is answered.
+/// Every fault that passes, at once, beside a loop that tries each call until it is answered.
 pub fn faults() -> anyhow::Result<Vec<Row>> {
     const CALLS: u64 = 2000;
     const AT_ONCE: u64 = 64;
@@ -24,8 +26,7 @@ pub fn faults() -> anyhow::Result<Vec<Row>> {
         when: When::Probability(probability),
     };
     let (mut done, mut hosts, mut bares) = (f64::MAX, Vec::new(), Vec::new());
-    let mut ratios = Vec::new();
-    for seed in 0..RUNS {
+    for seed in 0..RUNS_OF_CHANCE {
         let simulator = || {
             simulator(Config {
                 answers: Answers::Echo,
@@ -56,12 +57,12 @@ pub fn faults() -> anyhow::Result<Vec<Row>> {
         let (host, bare) = (measured.wall.as_secs_f64(), bare.wall.as_secs_f64());
         hosts.push(host);
         bares.push(bare);
-        ratios.push(host / bare);
         // So far from the goal, more runs would tell nothing more, and take minutes.
         if host > 3.0 * bare {
             break;
         }
     }
+    let (host, bare) = (median(hosts), median(bares));
     Ok(vec![
         Row::new(
             "5 % 5xx, 5 % 429 with a hint of 1 s, 2 % resets, 1 % hangs: done of 2,000 calls, the worst run",
@@ -70,18 +71,13 @@ pub fn faults() -> anyhow::Result<Vec<Row>> {
             Goal::AtLeast(100.0),
         ),
         Row::new(
-            "the same, wall time over a loop that never retries, median",
-            median(ratios),
+            "the same, wall time over that of a loop that retries with the same time limits",
+            host / bare,
             "×",
             Goal::AtMost(1.15),
         ),
-        Row::new(
-            "the same, wall time, median",
-            median(hosts),
-            "s",
-            Goal::None,
-        ),
-        Row::new("that loop's, median", median(bares), "s", Goal::None),
+        Row::new("the same, wall time, median", host, "s", Goal::None),
+        Row::new("that loop's, median", bare, "s", Goal::None),
     ])
 }
 

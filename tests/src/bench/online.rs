@@ -72,14 +72,14 @@ pub(super) fn rows(records: u64) -> String {
     rows
 }
 
-/// The bare loop as a program of its own; a forgiving one goes on after a call that failed.
-pub(super) fn bare(simulator: &Simulator, calls: u64, at_once: u64, forgiving: bool) -> Command {
+/// The bare loop as a program of its own; a patient one tries a call again until it is answered.
+pub(super) fn bare(simulator: &Simulator, calls: u64, at_once: u64, patient: bool) -> Command {
     let mut command = Command::new(program("bench"));
     command
         .args(["--bare-loop", simulator.base_url()])
         .args(["--calls", &calls.to_string()])
         .args(["--at-once", &at_once.to_string()])
-        .args(forgiving.then_some("--ignore-failures"))
+        .args(patient.then_some("--until-answered"))
         .env("OPENAI_API_KEY", KEY)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -19,9 +19,9 @@ struct Arguments {
     /// Calls of the bare loop at once.
     #[arg(long, value_name = "N")]
     at_once: Option<usize>,
-    /// The bare loop goes on after a call that failed.
+    /// The bare loop tries a call again until it is answered.
     #[arg(long, requires = "bare_loop")]
-    ignore_failures: bool,
+    until_answered: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<()> {
     match (arguments.bare_loop, arguments.calls, arguments.at_once) {
         (Some(url), Some(calls), Some(at_once)) => {
             let key = std::env::var("OPENAI_API_KEY").context("OPENAI_API_KEY is not set")?;
-            tests::bench::bare_loop(&url, &key, calls, at_once, arguments.ignore_failures)
+            tests::bench::bare_loop(&url, &key, calls, at_once, arguments.until_answered)
         }
         _ => tests::bench::run(&arguments.filters, std::io::stdout()),
     }
