@@ -701,7 +701,8 @@ impl Permit {
         if state.rates.pace().is_some() {
             state.ramp = None;
         } else {
-            state.ramp.get_or_insert_default().begin_again();
+            let did = state.rates.requests_in_a_second(now) as f64 / 2.0;
+            state.ramp.get_or_insert_default().begin_again(did);
         }
         let before = state.pause.take();
         let begins = before.as_ref().map_or(now, |pause| pause.since);

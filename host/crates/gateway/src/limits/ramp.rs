@@ -14,6 +14,8 @@ const FIRST_AGAIN: u64 = 4;
 const PER: u64 = 3;
 /// The pace is multiplied by *e* in so many seconds at most, once so many calls were accepted.
 const GROWTH: f64 = 4.0;
+/// The same below a pace that did before.
+const GROWTH_AGAIN: f64 = 1.0;
 const GROWTH_FROM: u64 = 24;
 /// Weight of the newest call in the mean time until a call is accepted.
 const WEIGHT: f64 = 0.2;
@@ -27,6 +29,8 @@ pub struct Ramp {
     /// Mean seconds until a call is accepted.
     until_accepted: Option<f64>,
     next: Duration,
+    /// Calls in a second that did before.
+    did: f64,
 }
 
 impl Default for Ramp {
@@ -37,15 +41,17 @@ impl Default for Ramp {
             unaccepted: 0,
             until_accepted: None,
             next: Duration::ZERO,
+            did: 0.0,
         }
     }
 }
 
 impl Ramp {
-    /// Begins again, lower: the provider had enough.
-    pub fn begin_again(&mut self) {
+    /// Begins again, lower: the provider had enough. Up to `did` calls in a second the pace grows faster.
+    pub fn begin_again(&mut self, did: f64) {
         self.first = FIRST_AGAIN;
         self.accepted = 0;
+        self.did = did;
     }
 
     /// Whether another call may be sent as far as their number goes.
@@ -63,7 +69,8 @@ impl Ramp {
         self.unaccepted += 1;
         let gap = self.until_accepted.unwrap_or(0.0) / self.most() as f64;
         // However soon calls are accepted, a refusal takes its time to come back.
-        let gap = gap.max(GROWTH / (self.accepted + GROWTH_FROM) as f64);
+        let grown = (self.accepted + GROWTH_FROM) as f64;
+        let gap = gap.max((GROWTH / grown).min((GROWTH_AGAIN / grown).max(1.0 / self.did)));
         let gap = if self.until_accepted.is_none() {
             0.0
         } else {
@@ -110,7 +117,7 @@ mod tests {
         ramp.started(second);
         assert_eq!(ramp.next(), second + second / 8);
         ramp.failed();
-        ramp.begin_again();
+        ramp.begin_again(0.0);
         assert!(ramp.has_room());
         (0..2 * FIRST).for_each(|_| ramp.accepted(second));
         let room = (0..).take_while(|_| {

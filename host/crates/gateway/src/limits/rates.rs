@@ -36,6 +36,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const TOLD_SPANS: [Duration; 3] = [Duration::from_secs(1), MINUTE, Duration::from_secs(86_400)];
 /// Outcomes that are remembered, to tell whether a learned limit is refused often.
 const OUTCOMES: usize = 20;
+/// A limit as large as this is rarely one of a second.
+const LARGE: u64 = 30;
 /// A header's span is taken for a usual one when it is within this share of it.
 const NEAR: f64 = 0.25;
 /// A guard is probed this share of its span after a refusal; twice as long after each further one.
@@ -148,6 +150,8 @@ struct Guard {
     caps: Option<Caps>,
     /// What the provider counts, as far as is known.
     counts: Counts,
+    /// What others used, as headers say, and until when that counts.
+    others: (u64, Duration),
     probe: Option<Probe>,
 }
 
@@ -248,6 +252,7 @@ impl Rates {
             } else {
                 Counts::Used
             },
+            others: (0, Duration::ZERO),
             probe: None,
         });
         self.next_guard += 1;
@@ -269,7 +274,7 @@ impl Rates {
         for guard in &mut self.guards {
             let amount = guard.takes(size);
             let told = guard.probe.is_none();
-            let free = match guard.window().earliest(now, amount) {
+            let free = match guard.earliest(now, amount) {
                 Some(free) => free,
                 None if told => {
                     return Err(TooLarge {
@@ -401,6 +406,11 @@ impl Rates {
         })
     }
 
+    /// Calls of the last second that were not refused, as far as is known.
+    pub fn requests_in_a_second(&mut self, now: Duration) -> u64 {
+        self.just_used(now, Amount::Requests)
+    }
+
     /// Something else than the provider's limits holds calls up.
     pub fn held_up_otherwise(&mut self) {
         self.pace.was_not_asked();
@@ -451,7 +461,8 @@ impl Rates {
         let is_alone = !exhausted && !in_burst;
         self.pace
             .refused(now, booking.at, is_alone && !may_be_accident);
-        if exhausted && !in_burst && !self.are_told_by_headers() && self.pace.had_enough(now) {
+        // Headers may name the limit of a minute where less is taken at once: then refusals know better.
+        if exhausted && !in_burst && self.pace.had_enough(now) {
             // Windows that were learned before that was known are too short or too long.
             self.guards.retain(|guard| guard.probe.is_none());
             self.burst_until = now + BURST;
@@ -466,8 +477,8 @@ impl Rates {
             self.outcomes.clear();
             return false;
         }
-        // Who says its limits in headers has nothing to be learned from its refusals.
-        let learns = exhausted && !self.are_told_by_headers();
+        // Where the limits in headers are reached, there is nothing to be learned from refusals.
+        let learns = exhausted && !self.headers_explain(now);
         if !follows && learns && (hint.is_some() || !in_burst) {
             follows = true;
             let amount = if tokens {
@@ -483,6 +494,12 @@ impl Rates {
         follows || (in_burst && exhausted)
     }
 
+    /// Whether a limit that headers told is reached, so that a refusal is no surprise.
+    fn headers_explain(&mut self, now: Duration) -> bool {
+        let mut told = self.guards.iter_mut();
+        told.any(|guard| guard.source == Source::Headers && guard.is_full(now))
+    }
+
     /// Lowers the learned limits that are full: a limit that is far from full has nothing to do with a refusal.
     /// Returns whether there was one.
     fn lower_full(&mut self, now: Duration, in_burst: bool) -> bool {
@@ -490,8 +507,8 @@ impl Rates {
         let may_risk = self.risk > 0.0;
         let mut follows = false;
         for guard in self.guards.iter_mut().filter(|guard| guard.probe.is_some()) {
-            let used = guard.window().used(now);
-            if used.saturating_mul(20) >= guard.window().limit().saturating_mul(19) {
+            if guard.is_full(now) {
+                let used = guard.window().used(now);
                 follows = true;
                 guard.lower(now, used, in_burst, few, may_risk);
             }
@@ -543,7 +560,11 @@ impl Rates {
         let Some(limit) = observed.limit.filter(|limit| *limit > 0) else {
             return;
         };
-        let Some(span) = observed.span.or_else(|| span_of(observed, limit)) else {
+        let Some(span) = observed
+            .span
+            .or_else(|| self.known_span(observed))
+            .or_else(|| span_of(observed, limit, self.just_used(now, observed.amount)))
+        else {
             return;
         };
         let same = |guard: &Guard| guard.amount == observed.amount && guard.span == span;
@@ -582,10 +603,27 @@ impl Rates {
                 // What was given back since then is no sign of others.
                 ours = guard.window().used(now).max(then);
             }
-            if used > ours {
-                guard.window().reserve(now, used - ours);
-            }
+            // All is free again after the reset, whoever used it.
+            let reset = observed.reset.filter(|reset| !reset.is_zero());
+            let until = now + reset.unwrap_or(span).min(span);
+            guard.others = (used.saturating_sub(ours), until);
         }
+    }
+
+    /// The span that headers showed before, where all is free and this one shows none.
+    fn known_span(&self, observed: &Observed) -> Option<Duration> {
+        observed.reset.filter(Duration::is_zero)?;
+        let mut told = self.guards.iter().rev();
+        let same =
+            |guard: &&Guard| guard.source == Source::Headers && guard.amount == observed.amount;
+        told.find(same).map(|guard| guard.span)
+    }
+
+    /// What was used within the shortest span.
+    fn just_used(&mut self, now: Duration, amount: Amount) -> u64 {
+        let mut history = self.history.iter_mut();
+        let shortest = history.find(|(of, ..)| *of == amount);
+        shortest.map_or(u64::MAX, |(.., window)| window.used(now))
     }
 
     /// Books in the newest guard what went through before it was known.
@@ -606,7 +644,7 @@ impl Rates {
             .iter_mut()
             .map(|guard| Use {
                 limit: guard.limit(),
-                used: guard.window().used(now),
+                used: guard.used(now),
                 source: guard.source,
             })
             .collect()
@@ -655,6 +693,7 @@ impl Rates {
             counts: Counts::Kept,
             caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
             likely: window,
+            others: (0, Duration::ZERO),
             probe: Some(Probe {
                 next: now + probe_after(span),
                 interval: probe_after(span),
@@ -697,6 +736,30 @@ impl Guard {
             Counts::Used => size.likely.of(self.amount),
             Counts::Held | Counts::Kept => size.most.of(self.amount),
         }
+    }
+
+    /// When so much fits beside what was booked and what others use; nothing if it never does.
+    fn earliest(&mut self, now: Duration, amount: u64) -> Option<Duration> {
+        let (others, until) = self.others;
+        let window = self.window();
+        let alone = window.earliest(now, amount)?;
+        if others == 0 || now >= until {
+            return Some(alone);
+        }
+        let beside = window.earliest(now, amount.saturating_add(others));
+        Some(beside.unwrap_or(until).min(until.max(alone)))
+    }
+
+    /// How much of it is used, by others too.
+    fn used(&mut self, now: Duration) -> u64 {
+        let (others, until) = self.others;
+        let others = if now < until { others } else { 0 };
+        self.window().used(now).saturating_add(others)
+    }
+
+    fn is_full(&mut self, now: Duration) -> bool {
+        let window = self.window();
+        window.used(now).saturating_mul(20) >= window.limit().saturating_mul(19)
     }
 
     fn limit(&self) -> Limit {
@@ -794,16 +857,25 @@ impl Guard {
 /// The span of a limit whose header names none. Providers that fill a bucket evenly say how long it takes until it is full
 /// again, which tells the span together with what is used; others say when the window ends. Where nothing tells it, it is
 /// a minute, which is usual.
-fn span_of(observed: &Observed, limit: u64) -> Option<Duration> {
-    let Some(reset) = observed.reset.filter(|reset| !reset.is_zero()) else {
+/// `ours` is what this program used just now.
+fn span_of(observed: &Observed, limit: u64, ours: u64) -> Option<Duration> {
+    let Some(reset) = observed.reset else {
         return Some(MINUTE);
     };
+    if reset.is_zero() {
+        // All is free, so it tells nothing.
+        return Some(MINUTE);
+    }
     let used = observed.remaining.map(|left| limit.saturating_sub(left));
     if let Some(used) = used.filter(|used| *used > 0) {
         let whole = reset.as_secs_f64() * limit as f64 / used as f64;
         let near = |span: &Duration| (whole / span.as_secs_f64() - 1.0).abs() <= NEAR;
         if let Some(span) = TOLD_SPANS.into_iter().find(near) {
             return Some(span);
+        }
+        // Far more was used than this program did: less than the limit is taken at once.
+        if limit >= LARGE && reset < MINUTE && used > ours.saturating_mul(4).max(limit / 4 * 3) {
+            return Some(MINUTE);
         }
     }
     TOLD_SPANS.into_iter().find(|span| reset <= *span)

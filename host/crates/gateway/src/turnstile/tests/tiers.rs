@@ -28,6 +28,8 @@ enum Tells {
     Hints,
     /// Headers say the limits and what is left.
     Headers,
+    /// Headers say what is left of the limit of a minute, and it is enforced in shorter spans.
+    HeadersOfMinute,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +147,8 @@ impl Meter {
 struct Server {
     tier: Tier,
     meters: Vec<(Amount, Meter, f64)>,
+    /// What headers speak of, where that is not what is enforced.
+    said: Vec<(Amount, Meter, f64)>,
     under_way: u64,
     random: u64,
     accepted: u64,
@@ -165,9 +169,19 @@ impl Server {
             tier.tokens
                 .map(|(most, span)| (Amount::Tokens, Meter::new(tier.kind, most, span), span)),
         );
+        let said = if tier.tells == Tells::HeadersOfMinute {
+            let of_minute = |(amount, meter, span): &(Amount, Meter, f64)| {
+                let most = (meter.most as f64 * 60.0 / span).round() as u64;
+                (*amount, Meter::new(Kind::Sliding, most, 60.0), 60.0)
+            };
+            meters.iter().map(of_minute).collect()
+        } else {
+            Vec::new()
+        };
         Server {
             tier,
             meters,
+            said,
             under_way: 0,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             accepted: 0,
@@ -204,7 +218,7 @@ impl Server {
             wait = 1.0;
         }
         if wait == 0.0 {
-            for (amount, meter, _) in &mut self.meters {
+            for (amount, meter, _) in self.meters.iter_mut().chain(&mut self.said) {
                 meter.book(now, if *amount == Amount::Requests { 1 } else { CALL });
             }
             self.under_way += 1;
@@ -226,22 +240,27 @@ impl Server {
     }
 
     fn headers(&mut self, now: f64) -> Vec<Observed> {
-        if self.tier.tells != Tells::Headers {
-            return Vec::new();
-        }
-        let kind = self.tier.kind;
-        let meters = self.meters.iter_mut();
+        let meters = match self.tier.tells {
+            Tells::Headers => self.meters.iter_mut(),
+            Tells::HeadersOfMinute => self.said.iter_mut(),
+            Tells::Nothing | Tells::Hints => return Vec::new(),
+        };
         meters
             .map(|(amount, meter, span)| {
                 meter.wait(now, 0);
                 let capacity = meter.capacity();
-                let left = if matches!(kind, Kind::Bucket(_)) {
+                let left = if matches!(meter.kind, Kind::Bucket(_)) {
                     meter.level.0
                 } else {
                     capacity - meter.used as f64
                 };
-                let reset = match kind {
+                let reset = match meter.kind {
                     Kind::Bucket(_) => (capacity - left) * *span / meter.most as f64,
+                    Kind::Fixed(first) => {
+                        let first = first * *span;
+                        let windows = ((now - first) / *span).floor() + 1.0;
+                        first + windows.max(0.0) * *span - now
+                    }
                     _ => *span,
                 };
                 Observed {
@@ -482,4 +501,38 @@ fn a_bucket_that_is_emptied_at_once_refuses_seldom_for_long() {
         ..USUAL
     };
     holds(tier, 10.0, 1.4);
+}
+
+#[test]
+fn refusals_are_believed_where_less_is_taken_at_once_than_headers_say() {
+    for tells in [Tells::Headers, Tells::HeadersOfMinute] {
+        for share in [0.1, 0.02] {
+            let tier = Tier {
+                kind: Kind::Bucket(share),
+                tells,
+                calls: 2500,
+                ..USUAL
+            };
+            holds(tier, 2.0, 1.15);
+            let requests_only = Tier {
+                tokens: None,
+                calls: 2000,
+                ..tier
+            };
+            holds(requests_only, 2.0, 1.15);
+            // What it costs to find out weighs more where there are few calls.
+            holds(Tier { calls: 545, ..tier }, 6.0, 1.15);
+        }
+    }
+    for kind in [Kind::Sliding, Kind::Fixed(0.4)] {
+        let by_the_second = Tier {
+            kind,
+            tells: Tells::HeadersOfMinute,
+            requests: Some((8, 1.0)),
+            tokens: None,
+            calls: 1000,
+            ..USUAL
+        };
+        holds(by_the_second, 3.0, 1.8);
+    }
 }
