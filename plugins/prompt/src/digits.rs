@@ -12,8 +12,13 @@ use sdk::{Map, Value};
 pub struct Digits(BTreeMap<u64, String>);
 
 impl Digits {
-    /// Notes the numbers of a JSON text. Of two that are the same and are written in two ways, the first counts.
-    pub fn read(&mut self, json: &str) {
+    /// Notes the numbers of an object, which is written so. Of two that are the same and are written in two ways, the first
+    /// counts.
+    pub fn read(&mut self, values: &Map<String, Value>, json: &str) {
+        // The text may be long, and most have only whole numbers.
+        if !values.values().any(has_fraction) {
+            return;
+        }
         let mut place = 0;
         while let Some(byte) = json.as_bytes().get(place) {
             place = match byte {
@@ -83,6 +88,15 @@ impl Digits {
     }
 }
 
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(list) => list.iter().any(has_fraction),
+        Value::Object(fields) => fields.values().any(has_fraction),
+        _ => false,
+    }
+}
+
 fn is_of_number(found: char) -> bool {
     found.is_ascii_digit() || "+-.eE".contains(found)
 }
@@ -114,9 +128,10 @@ mod tests {
 
     #[test]
     fn numbers_in_texts_are_no_numbers() {
+        let json = r#"{"a\\": 1.10, "b": "2.20", "c\"": [-3.30, 4, "\\\"5.50"], "d": {"e": 1E5}}"#;
+        let values: Value = json.parse().unwrap();
         let mut digits = Digits::default();
-        digits
-            .read(r#"{"a\\": 1.10, "b": "2.20", "c\"": [-3.30, 4, "\\\"5.50"], "d": {"e": 1E5}}"#);
+        digits.read(values.as_object().unwrap(), json);
         let written: Vec<&str> = digits.0.values().map(String::as_str).collect();
         assert_eq!(written, ["1.10", "1E5", "-3.30"]);
     }

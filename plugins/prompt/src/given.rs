@@ -1,13 +1,19 @@
 //! What the component is given: as the values of a template, and as the facts of its question.
 
-use crate::digits::Digits;
+use std::sync::Arc;
+
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use sdk::ask::Path as FactPath;
 use sdk::{Failure, Input, Map, Value, json};
 
-/// Everything that a template may name, as one JSON object.
+use crate::digits::Digits;
+use crate::plain;
+use crate::quoted;
+use crate::values::{Node, ROOTS, Values};
+
+/// Everything that a template may name.
 pub struct Given {
-    values: Value,
-    facts: Map<String, Value>,
+    values: Arc<Values>,
     digits: Digits,
 }
 
@@ -17,17 +23,57 @@ impl Given {
     /// # Errors
     /// An unsuitable record, if its fields are no objects.
     pub fn read(input: &Input) -> Result<Given, Failure> {
-        let mut record: Map<String, Value> = input.fields()?;
-        let mut category: Map<String, Value> = input.category_fields()?;
+        let mut record = input.all_fields()?;
+        let mut category = input.all_category_fields()?;
         let mut digits = Digits::default();
-        digits.read(input.fields_json());
-        digits.read(input.category_fields_json());
+        digits.read(&record, input.fields_json());
+        digits.read(&category, input.category_fields_json());
+        let label = label(&record, input.category()).unwrap_or_else(|| json!(input.category()));
+        let mut hidden = Map::new();
+        for (key, mapped) in [
+            ("id", json!(input.id())),
+            ("name", json!(input.name())),
+            ("category", label),
+        ] {
+            if let Some(own) = record.insert(key.to_owned(), mapped) {
+                hidden.insert(key.to_owned(), own);
+            }
+        }
+        category.insert("id".to_owned(), json!(input.category()));
+        let upstreams = input.upstreams().map(|upstream| {
+            let mut file = Map::new();
+            file.insert("text".to_owned(), json!(upstream.text()));
+            if let Some(data) = upstream.value() {
+                file.insert("data".to_owned(), data);
+            }
+            (upstream.component().to_owned(), Value::Object(file))
+        });
+        let site = input.site();
+        let site = json!({"base_url": site.base_url, "name": site.name, "locale": site.locale});
+        let values = Values::new(
+            [
+                ("record", Value::Object(record)),
+                ("category", Value::Object(category)),
+                ("upstream", Value::Object(upstreams.collect())),
+                ("site", site),
+            ],
+            hidden,
+        );
+        Ok(Given {
+            values: Arc::new(values),
+            digits,
+        })
+    }
+
+    /// What is known of the record, and which of it need not be told since the filled template quotes it.
+    pub fn into_facts(self, filled: &str) -> (Value, Vec<FactPath>) {
+        let mut values = Arc::unwrap_or_clone(self.values);
+        let mut record = values.take("record");
+        let mut take = |key: &str| record.get_mut(key).map(Value::take).unwrap_or_default();
         let mut facts = Map::new();
-        facts.insert("name".to_owned(), json!(input.name()));
-        let own = record.clone();
-        let label = label(&own, input.category()).unwrap_or_else(|| json!(input.category()));
-        facts.insert("category".to_owned(), label.clone());
-        for (name, value) in own.clone() {
+        facts.insert("name".to_owned(), take("name"));
+        facts.insert("category".to_owned(), take("category"));
+        for (name, value) in values.own_of(record) {
             // A field of the record's own that is called so is not what it is called by.
             let key = match facts.get(&name) {
                 Some(mapped) if !says_the_same(mapped, &value) => format!("{name} (field)"),
@@ -35,46 +81,24 @@ impl Given {
             };
             facts.insert(key, value);
         }
+        let mut category = values.take("category");
+        category.shift_remove("id");
         if !category.is_empty() {
-            facts.insert("of the category".to_owned(), json!(category));
+            facts.insert("of the category".to_owned(), Value::Object(category));
         }
-        digits.put_into(&mut facts);
-        record.insert("id".to_owned(), json!(input.id()));
-        record.insert("name".to_owned(), json!(input.name()));
-        record.insert("category".to_owned(), label);
-        if !record.contains_key("fields") {
-            record.insert("fields".to_owned(), Value::Object(own));
-        }
-        category.insert("id".to_owned(), json!(input.category()));
-        let mut upstreams = Map::new();
-        for upstream in input.upstreams() {
-            let data: Option<Value> = upstream.json().ok();
-            let told = data.clone().unwrap_or_else(|| json!(upstream.text()));
-            facts.insert(upstream.component().to_owned(), told);
-            let mut values = Map::new();
-            values.insert("text".to_owned(), json!(upstream.text()));
-            if let Some(data) = data {
-                values.insert("data".to_owned(), data);
+        self.digits.put_into(&mut facts);
+        let mut files = Vec::new();
+        for (component, mut file) in values.take("upstream") {
+            let text = file.get_mut("text").map(Value::take).unwrap_or_default();
+            if text.as_str().is_some_and(|text| quoted::is_in(filled, text)) {
+                files.push(vec![component.clone()]);
             }
-            upstreams.insert(upstream.component().to_owned(), Value::Object(values));
+            let data = file.get_mut("data").map(Value::take);
+            facts.insert(component, data.unwrap_or(text));
         }
-        let site = input.site();
-        let values = json!({
-            "record": record,
-            "category": category,
-            "upstream": upstreams,
-            "site": {"base_url": site.base_url, "name": site.name, "locale": site.locale},
-        });
-        Ok(Given {
-            values,
-            facts,
-            digits,
-        })
-    }
-
-    /// What the model is told besides the instructions.
-    pub fn facts(&self) -> Value {
-        Value::Object(self.facts.clone())
+        let mut quoted = quoted::texts(&facts, filled);
+        quoted.extend(files);
+        (Value::Object(facts), quoted)
     }
 
     /// Fills a template. `key` is where it stands in the component's configuration.
@@ -82,7 +106,10 @@ impl Given {
     /// # Errors
     /// An unsuitable record, if a value is put in that it has not, or that is of another kind; a component fault otherwise. Both name the place.
     pub fn fill(&self, key: &str, template: &str) -> Result<String, Failure> {
-        let values = minijinja::Value::from(minijinja::value::Serde(&self.values));
+        if let Some(filled) = plain::fill(template.trim(), &self.values) {
+            return Ok(filled);
+        }
+        let values = minijinja::Value::from_object(Node::root(Arc::clone(&self.values)));
         let render = |mut environment: Environment<'_>| {
             environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
             let digits = self.digits.clone();
@@ -157,21 +184,14 @@ struct Path<'a> {
 }
 
 impl Path<'_> {
-    fn is_absent(&self, values: &Value) -> bool {
-        let mut value = Some(values);
-        for key in &self.keys {
-            value = value.and_then(|value| match value {
-                Value::Array(items) => items.get(key.parse::<usize>().ok()?),
-                value => value.get(key),
-            });
-        }
-        value.is_none_or(Value::is_null)
+    fn is_absent(&self, values: &Values) -> bool {
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        !values.has(&keys)
     }
 }
 
 /// What the tags in a text of a template name, in their order.
 fn paths(text: &str) -> Vec<Path<'_>> {
-    const ROOTS: [&str; 4] = ["record", "category", "upstream", "site"];
     let mut found = Vec::new();
     for (start, root) in ROOTS.iter().flat_map(|root| text.match_indices(root)) {
         let before = text.get(..start).unwrap_or_default();
@@ -201,7 +221,7 @@ fn paths(text: &str) -> Vec<Path<'_>> {
 }
 
 /// The key that an expression goes on with, and the length of what says so: `.name`, `["name"]`, `[0]`.
-fn key(text: &str) -> Option<(&str, usize)> {
+pub fn key(text: &str) -> Option<(&str, usize)> {
     if let Some(name) = text.strip_prefix('.') {
         let length = name
             .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))

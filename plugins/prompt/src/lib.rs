@@ -3,7 +3,10 @@
 
 mod digits;
 mod given;
+mod plain;
+mod quoted;
 mod rules;
+mod values;
 
 use sdk::{
     Component, Failure, Input, JsonRequest, Map, TextRequest, Value, ask_text_checked,
@@ -64,6 +67,7 @@ impl Prompt {
         let mut instructions = given.fill("prompts.write", input.prompt("write")?.text)?;
         let patterns = Patterns::read(&options)?;
         let rules = rules::told(&options, &given)?;
+        let (facts, quoted) = given.into_facts(&instructions);
         let mut requirements = patterns.in_words();
         if options.schema.is_some() {
             requirements.extend(rules::in_words(&rules));
@@ -72,9 +76,9 @@ impl Prompt {
             instructions.push_str("\n\nWhat must hold:\n");
             instructions.push_str(&requirements.join("\n"));
         }
-        let facts = given.facts();
         let Some(schema) = &options.schema else {
             let mut request = TextRequest::new(instructions, facts);
+            request.quoted = quoted;
             request.rules = rules;
             request.begins_markdown = options.media_type == "text/markdown";
             let text = ask_text_checked(&request, |text| patterns.violations(text))?;
@@ -85,6 +89,7 @@ impl Prompt {
             schema: closed(schema),
             numbers_from_facts: options.numbers_from_facts,
             facts,
+            quoted,
         };
         let answer: Map<String, Value> = complete_json(&request, |answer| {
             let text = rules::texts(answer);

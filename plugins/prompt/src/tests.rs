@@ -308,3 +308,115 @@ fn a_template_may_use_filters_tests_and_functions() {
     let (_, asked) = run("{{ record.name | upper }}", json!({}), &["Tin."]);
     assert_eq!(asked[0].messages[0].content, "TIN");
 }
+
+fn given(fields: Value, upstreams: Vec<(&str, &str, Option<Value>)>) -> testing::RawInput {
+    let mut input = testing::input("tin", "Tin", "metal");
+    input.fields = fields.to_string();
+    input.category_fields = json!({"name": "Metals", "about": long("metals")}).to_string();
+    input.options = json!({"media-type": "text/markdown", "numbers-from-facts": true, "whole-sentences": false}).to_string();
+    let upstreams = upstreams.iter();
+    input.upstreams = upstreams
+        .map(|(name, text, data)| testing::upstream(name, text, data.as_ref()))
+        .collect();
+    input
+}
+
+fn long(of: &str) -> String {
+    format!("All that is \"known\" of {of}. {}", "It is soft. ".repeat(20))
+}
+
+fn told(template: &str, mut input: testing::RawInput) -> (String, Value) {
+    input.prompts = vec![testing::prompt("write", template)];
+    let (_, asked) = testing::generate::<Prompt>(input, &["Tin."]);
+    (
+        asked[0].messages[0].content.clone(),
+        serde_json_of(&asked[0].facts),
+    )
+}
+
+#[test]
+fn a_long_text_that_the_template_quotes_is_not_told_again() {
+    let fields = json!({"about": long("tin"), "more": {"deep": long("ore"), "size": 3}, "short": "Soft.", "id": 7});
+    let told = |template: &str| told(template, given(fields.clone(), Vec::new())).1;
+    let all = told("Write.");
+    assert_eq!(all["about"], long("tin"));
+    assert_eq!(all["id"], 7);
+    let mut expected = all.clone();
+    expected.as_object_mut().unwrap().shift_remove("about");
+    assert_eq!(
+        told("Rewrite this: {{ record.about }}\n{{ record.short }}"),
+        expected
+    );
+    assert_eq!(told("{{ record['about'] | upper }}"), all);
+    assert_eq!(told("{{ record.about[:220] }}"), all);
+    let quoted = told("{% if record.more %}{{ record.more.deep }}{% endif %}{{ category.about }}");
+    assert_eq!(quoted["more"], json!({"size": 3}));
+    assert_eq!(quoted["of the category"], json!({"name": "Metals"}));
+    assert_eq!(quoted["about"], long("tin"));
+}
+
+#[test]
+fn a_file_that_the_template_quotes_is_not_told_again() {
+    let files = || {
+        let page = format!("---\ntitle: Tin\n---\n{}\n", long("pages"));
+        let data = json!({"title": "Tin", "body": long("pages")});
+        let note = long("notes");
+        given(
+            json!({}),
+            vec![("page", &page, Some(data)), ("note", &note, None)],
+        )
+    };
+    let (_, all) = told("Write.", files());
+    assert_eq!(all["page"]["title"], "Tin");
+    assert_eq!(all["note"], long("notes"));
+    let (filled, facts) = told("{{ upstream.page.text }}{{ upstream.note.text }}", files());
+    assert!(filled.contains("title: Tin") && filled.contains("of notes"));
+    assert!(facts.get("page").is_none() && facts.get("note").is_none());
+    let (_, facts) = told("{{ upstream['page'].data.body }}", files());
+    assert_eq!(facts["page"], json!({"title": "Tin"}));
+}
+
+#[test]
+fn a_number_may_come_from_a_text_that_is_quoted() {
+    let about = format!("{}It melts at 232 °C.", long("tin"));
+    let mut input = given(json!({"about": about}), Vec::new());
+    input.prompts = vec![testing::prompt("write", "{{ record.about }}")];
+    let answers = ["It melts at 99 °C.", "It melts at 232 °C."];
+    let (text, asked) = testing::generate::<Prompt>(input.clone(), &answers);
+    assert_eq!(text.unwrap(), "It melts at 232 °C.\n");
+    assert!(!asked[0].facts.contains("232"));
+    input.options = json!({"media-type": "application/json", "schema": schema(), "numbers-from-facts": true, "whole-sentences": false}).to_string();
+    let answers = [r#"{"title": "99 °C"}"#, r#"{"title": "232 °C"}"#];
+    let (text, asked) = testing::generate::<Prompt>(input, &answers);
+    assert_eq!(text.unwrap(), "{\n  \"title\": \"232 °C\"\n}\n");
+    assert!(!asked[0].facts.contains("232") && asked.len() == 2);
+}
+
+/// A template with a comment is filled by the template language, another one without it where that is the same.
+#[test]
+fn a_plain_template_is_filled_as_the_template_language_does() {
+    let fields = json!({
+        "a": "Größe {{ x }}", "b": -7, "c": 1.5, "d": [1, "x"], "e": {"f g": "deep", "h": true}, "name": "Own",
+        "_x1": 18_446_744_073_709_551_615_u64, "empty": "", "items": "i",
+    });
+    for template in [
+        "{{ record.a }} { {{record.b}} }} {{ record._x1 }}{{ record.empty }}.",
+        "{{ record.c }} {{ record.d }} {{ record.d[1] }} {{ record.e }} {{ record.e.h }}",
+        "{{ record['e'][\"f g\"] }}{{\nrecord.items\n}}\n\n{{ record.name }} {{ record.fields.name }}",
+        "{{ record.id }} {{ record.category }} {{ category.id }} {{ site.base_url }} {{ upstream[\"a-b\"].text }}",
+        "{{ record.fields.b }}{{ record.fields }} {{ record }} {{ upstream }} {{ record | length }}",
+        "{{ record.a }}-{{- record.b -}} x",
+        "a {{ 'record.a' }} {{ record.b + 1 }} {{ record.a.upper() }}",
+        "{{ record.none }}",
+        "{% raw %}{{ record.a }}{% endraw %}",
+        "{% for key in record %}{{ key }} {% endfor %}{{ record.d.1 }}",
+    ] {
+        let fill = |template: &str| {
+            let input = Input::new(given(fields.clone(), vec![("a-b", "File.\n", None)]));
+            let filled = Given::read(&input).unwrap().fill("key", template);
+            filled.map_err(|failure| failure.message)
+        };
+        let commented = format!("{template}{{# #}}");
+        assert_eq!(fill(template), fill(&commented), "{template}");
+    }
+}

@@ -11,8 +11,13 @@ use serde_json::Value;
 use crate::bindings::batchgen::component::llm;
 use crate::{Failure, Rules, front_matter, host, mend, numbers, rules, schema, values};
 
+mod told;
+
 /// How often an answer goes back with its violations.
 const REPAIRS: usize = 2;
+
+/// The keys that lead to one fact, from the outermost on.
+pub type Path = Vec<String>;
 
 /// A question whose answer is text.
 #[derive(Clone, Debug)]
@@ -21,6 +26,8 @@ pub struct TextRequest {
     pub instructions: String,
     /// JSON object: what is known of the record.
     pub facts: Value,
+    /// Facts that the instructions quote: the model is not told them a second time.
+    pub quoted: Vec<Path>,
     /// What the answer must obey.
     pub rules: Rules,
     /// Whether the component writes the title itself, so that one in the answer is dropped.
@@ -37,6 +44,8 @@ pub struct JsonRequest {
     pub instructions: String,
     /// JSON object: what is known of the record.
     pub facts: Value,
+    /// Facts that the instructions quote: the model is not told them a second time.
+    pub quoted: Vec<Path>,
     /// What the answer must obey.
     pub schema: Value,
     /// Whether every number in the answer's strings must be one of the facts'.
@@ -49,6 +58,7 @@ impl TextRequest {
         TextRequest {
             instructions,
             facts,
+            quoted: Vec::new(),
             rules: rules::none(),
             drop_title: false,
             begins_markdown: true,
@@ -70,6 +80,7 @@ impl JsonRequest {
         Ok(JsonRequest {
             instructions,
             facts,
+            quoted: Vec::new(),
             schema,
             numbers_from_facts: true,
         })
@@ -115,9 +126,10 @@ pub fn ask_text_checked(
             "rules that contradict: {why}"
         )));
     }
+    let facts = told::facts(&request.facts, &request.quoted);
     let question = llm::CompletionRequest {
-        messages: opening(&request.instructions, &request.facts),
-        facts: values::write(&request.facts),
+        messages: opening(&request.instructions, &facts),
+        facts,
         rules: Some(request.rules.clone()),
         response_format: llm::ResponseFormat::Text,
     };
@@ -160,14 +172,15 @@ pub fn complete_json<T: DeserializeOwned>(
             "the JSON Schema contradicts itself: {why}"
         )));
     }
-    let told = Rules {
+    let facts = told::facts(&request.facts, &request.quoted);
+    let rules = Rules {
         numbers_from_facts: request.numbers_from_facts,
         ..rules::none()
     };
     let question = llm::CompletionRequest {
-        messages: opening(&request.instructions, &request.facts),
-        facts: values::write(&request.facts),
-        rules: Some(told),
+        messages: opening(&request.instructions, &facts),
+        facts,
+        rules: Some(rules),
         response_format: llm::ResponseFormat::JsonSchema(values::write(&request.schema)),
     };
     let mut accepted = None;
@@ -196,13 +209,13 @@ pub fn complete_json<T: DeserializeOwned>(
 
 /// Asks, repairs and asks afresh until `judge` finds nothing wrong.
 fn converse(
-    question: llm::CompletionRequest,
+    mut question: llm::CompletionRequest,
     judge: &mut dyn FnMut(&str) -> Result<Vec<String>, Failure>,
 ) -> Result<(), Failure> {
-    let mut asked = question.clone();
+    let opening = question.messages.len();
     let mut violations = Vec::new();
     for attempt in 0..REPAIRS + 2 {
-        let answer = host::complete(&asked).map_err(refusal)?;
+        let answer = host::complete(&question).map_err(refusal)?;
         violations = match answer.stop_reason {
             llm::StopReason::Stop => judge(&answer.text)?,
             llm::StopReason::Length => vec!["the answer was cut off: write less".to_owned()],
@@ -215,9 +228,9 @@ fn converse(
             attempt + 1,
             violations.join("; ")
         ));
-        asked = question.clone();
+        question.messages.truncate(opening);
         if attempt < REPAIRS {
-            asked.messages.extend(repair(answer.text, &violations));
+            question.messages.extend(repair(answer.text, &violations));
         }
     }
     let message = "the model gave no acceptable answer: two repairs and a fresh answer failed too";
@@ -254,9 +267,8 @@ fn repair(answer: String, violations: &[String]) -> [llm::Message; 2] {
 }
 
 /// The instructions, and the user's turn in which the host writes requirements and facts.
-fn opening(instructions: &str, facts: &Value) -> Vec<llm::Message> {
-    let empty = facts.as_object().is_none_or(serde_json::Map::is_empty);
-    let content = if empty {
+fn opening(instructions: &str, facts: &str) -> Vec<llm::Message> {
+    let content = if facts == told::NOTHING {
         "Write it now.".to_owned()
     } else {
         String::new()

@@ -1,7 +1,7 @@
 //! Typed access to what a component is given.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::bindings;
 use crate::prompt::Prompt;
@@ -51,6 +51,16 @@ impl Input {
         })
     }
 
+    /// All of these fields, as they are.
+    ///
+    /// # Errors
+    /// An unsuitable record, if they are no object.
+    pub fn all_fields(&self) -> Result<Map<String, Value>, Failure> {
+        object(&self.raw.fields).map_err(|why| {
+            Failure::unsuitable_record(format!("the fields of record {}: {why}", self.raw.id))
+        })
+    }
+
     /// The JSON of the record's fields, with every number as it is written.
     pub fn fields_json(&self) -> &str {
         &self.raw.fields
@@ -67,6 +77,19 @@ impl Input {
     /// An unsuitable record, if a field is absent that `T` needs or is of another type.
     pub fn category_fields<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         read(&self.raw.category_fields).map_err(|why| {
+            Failure::unsuitable_record(format!(
+                "the fields of category {}: {why}",
+                self.raw.category
+            ))
+        })
+    }
+
+    /// All of these fields, as they are.
+    ///
+    /// # Errors
+    /// An unsuitable record, if they are no object.
+    pub fn all_category_fields(&self) -> Result<Map<String, Value>, Failure> {
+        object(&self.raw.category_fields).map_err(|why| {
             Failure::unsuitable_record(format!(
                 "the fields of category {}: {why}",
                 self.raw.category
@@ -141,7 +164,12 @@ impl Upstream<'_> {
         &self.raw.text
     }
 
-    /// The file's values.
+    /// The file's values as they are, if it can be read as data.
+    pub fn value(&self) -> Option<Value> {
+        parse(self.raw.json.as_deref()?).ok()
+    }
+
+    /// The file's values as a type.
     ///
     /// # Errors
     /// An unsuitable record, if the file cannot be read as data or its values do not fit `T`: it may
@@ -162,9 +190,21 @@ impl Upstream<'_> {
 }
 
 fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+    values::read(&parse(json)?).map_err(|error| error.to_string())
+}
+
+/// Without what is `null`.
+fn parse(json: &str) -> Result<Value, String> {
     let mut value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     drop_nulls(&mut value);
-    values::read(&value).map_err(|error| error.to_string())
+    Ok(value)
+}
+
+fn object(json: &str) -> Result<Map<String, Value>, String> {
+    match parse(json)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err("they are no object".to_owned()),
+    }
 }
 
 fn drop_nulls(value: &mut Value) {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use crate::bindings::Input as RawInput;
+pub use crate::bindings::Input as RawInput;
 use crate::bindings::batchgen::component::{llm, log, types};
 use crate::{Component, Failure, Input, Site};
 

@@ -81,7 +81,7 @@ fn requirements(lines: &str) -> Option<(Option<Rules>, bool)> {
         let line = line.strip_prefix("- ")?.strip_suffix('.')?;
         if line.starts_with("Answer with ") {
             json = true;
-        } else if line == "Use no number that is not in the facts" {
+        } else if line == "Use no number that you are not given" {
             rules.numbers_from_facts = true;
         } else if line == "End with a whole sentence" {
             rules.whole_sentences = true;

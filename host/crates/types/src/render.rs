@@ -152,7 +152,7 @@ fn listed(rules: &Rules) -> Vec<String> {
         ));
     }
     if rules.numbers_from_facts {
-        lines.push("- Use no number that is not in the facts.".to_owned());
+        lines.push("- Use no number that you are not given.".to_owned());
     }
     if rules.whole_sentences {
         lines.push("- End with a whole sentence.".to_owned());
