@@ -90,7 +90,10 @@ impl Given {
         let mut files = Vec::new();
         for (component, mut file) in values.take("upstream") {
             let text = file.get_mut("text").map(Value::take).unwrap_or_default();
-            if text.as_str().is_some_and(|text| quoted::is_in(filled, text)) {
+            if text
+                .as_str()
+                .is_some_and(|text| quoted::is_in(filled, text))
+            {
                 files.push(vec![component.clone()]);
             }
             let data = file.get_mut("data").map(Value::take);

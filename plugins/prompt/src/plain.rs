@@ -39,8 +39,11 @@ fn path(expression: &str) -> Option<Vec<&str>> {
     while !rest.is_empty() {
         let (name, length) = key(rest)?;
         let quoted = rest.starts_with("[\"") || rest.starts_with("['");
-        let word = rest.starts_with('.') && is_word(name);
-        if !word && !(quoted && !name.contains('\\')) {
+        let is_plain = match quoted {
+            true => !name.contains('\\'),
+            false => rest.starts_with('.') && is_word(name),
+        };
+        if !is_plain {
             return None;
         }
         path.push(name);
@@ -51,6 +54,8 @@ fn path(expression: &str) -> Option<Vec<&str>> {
 
 fn is_word(name: &str) -> bool {
     let mut letters = name.bytes();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
 }

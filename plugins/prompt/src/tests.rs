@@ -322,7 +322,10 @@ fn given(fields: Value, upstreams: Vec<(&str, &str, Option<Value>)>) -> testing:
 }
 
 fn long(of: &str) -> String {
-    format!("All that is \"known\" of {of}. {}", "It is soft. ".repeat(20))
+    format!(
+        "All that is \"known\" of {of}. {}",
+        "It is soft. ".repeat(20)
+    )
 }
 
 fn told(template: &str, mut input: testing::RawInput) -> (String, Value) {

@@ -102,7 +102,11 @@ impl Values {
         let mut found = match self.find(path) {
             Some(Found::Value(Value::Object(values))) => keys(values),
             Some(Found::OwnFields) => {
-                let mut found = self.all.get("record").and_then(Value::as_object).map_or_else(Vec::new, keys);
+                let mut found = self
+                    .all
+                    .get("record")
+                    .and_then(Value::as_object)
+                    .map_or_else(Vec::new, keys);
                 found.retain(|key| self.own(key).is_some());
                 found
             }

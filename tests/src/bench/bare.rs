@@ -16,17 +16,33 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(125);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// Makes `calls` calls, `at_once` at a time, each of which must be answered with 200. A `patient` loop tries each
-/// again until it is: after a refusal as long as the hint says, after another failure with a back-off.
+/// What a loop asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// How many calls it makes.
+    pub calls: u64,
+    /// How many at a time.
+    pub at_once: usize,
+    /// Bytes of each prompt; a short question where absent.
+    pub prompt_bytes: Option<usize>,
+    /// Whether it tries each call again until it is answered with 200: after a refusal as long as the hint says, after
+    /// another failure with a back-off.
+    pub patient: bool,
+}
+
+/// Makes calls, each of which must be answered with 200 unless the loop is patient.
 ///
 /// # Errors
 /// When a call fails and the loop is not patient.
 pub fn bare_loop(
     base_url: &str,
     key: &str,
-    calls: u64,
-    at_once: usize,
-    patient: bool,
+    Asked {
+        calls,
+        at_once,
+        prompt_bytes,
+        patient,
+    }: Asked,
 ) -> anyhow::Result<()> {
     // Installed once for the process; a second call finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -54,9 +70,14 @@ pub fn bare_loop(
                     if number >= calls {
                         return anyhow::Ok(());
                     }
-                    let body = json!({"model": "sim", "stream": true, "max_tokens": 400,
-                        "messages": [{"role": "system", "content": "You write short summaries for a catalogue."},
-                            {"role": "user", "content": format!("Facts (JSON):\n{{\"name\": \"Thing {number}\"}}")}]});
+                    let instructions = match prompt_bytes {
+                        Some(bytes) => prompt(number, bytes),
+                        None => "You write short summaries for a catalogue.".to_owned(),
+                    };
+                    let facts = format!("Facts (JSON):\n{{\"name\": \"Thing {number}\"}}");
+                    let messages = [("system", instructions), ("user", facts)]
+                        .map(|(role, content)| json!({"role": role, "content": content}));
+                    let body = json!({"model": "sim", "stream": true, "max_tokens": 400, "messages": messages});
                     let request = client
                         .post(&*url)
                         .header("authorization", &*authorization)
@@ -76,6 +97,15 @@ pub fn bare_loop(
         }
         Ok(())
     })
+}
+
+/// The prompt of one record, of at least so many bytes.
+pub(super) fn prompt(number: u64, bytes: usize) -> String {
+    let mut prompt = format!("Write about thing {number}.");
+    while prompt.len() < bytes {
+        prompt.push_str(" Say what it is made of and what it is for.");
+    }
+    prompt
 }
 
 /// What a server said to a try.

@@ -17,7 +17,7 @@ mod watch;
 
 use anyhow::bail;
 
-pub use bare::bare_loop;
+pub use bare::{Asked, bare_loop};
 use report::Row;
 
 type Case = fn() -> anyhow::Result<Vec<Row>>;

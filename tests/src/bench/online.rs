@@ -9,6 +9,7 @@ use anyhow::ensure;
 
 use gateway::limits::ramp::HANDFUL;
 
+use super::bare::prompt;
 use super::measure::measure;
 use super::report::{Goal, Row, median};
 use crate::scene::{KEY, Scene, program, until};
@@ -39,10 +40,7 @@ pub(super) fn prompted(records: u64, bytes: usize, simulator: &Simulator) -> Sce
     let scene = Scene::new().asking(simulator).with_plugin("plugins/prompt");
     let mut rows = String::new();
     for number in 0..records {
-        let mut prompt = format!("Write about thing {number}.");
-        while prompt.len() < bytes {
-            prompt.push_str(" Say what it is made of and what it is for.");
-        }
+        let prompt = prompt(number, bytes);
         let _ = writeln!(
             rows,
             r#"{{"id": "thing-{number}", "name": "Thing {number}", "category": "c{}", "prompt": "{prompt}"}}"#,
@@ -152,28 +150,40 @@ pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// CPU time and memory of the host with prompts of 100 KB.
+/// CPU time and memory of the host with prompts of 100 KB, beside a bare loop that sends the same.
 pub fn large_prompts() -> anyhow::Result<Vec<Row>> {
     const TASKS: u64 = 1_000;
+    const BYTES: usize = 100_000;
     let simulator = simulator(Config {
         answers: Answers::Echo,
         ..Config::default()
     })?;
-    let (mut cpu, mut memory) = (Vec::new(), Vec::new());
+    let (mut cpu, mut memory, mut loops) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 {
-        let scene = prompted(TASKS, 100_000, &simulator).with("BATCHGEN_CONCURRENCY", "64");
+        let scene = prompted(TASKS, BYTES, &simulator).with("BATCHGEN_CONCURRENCY", "64");
         let measured = measure(scene.command(&["run", "--json"]))?;
         ensure!(measured.ran.code == Some(0), "tasks failed");
         cpu.push(measured.cpu);
         memory.push(measured.ran.summary().peak_memory() as f64 / 1e6);
+        let mut bare = bare(&simulator, TASKS, 64, false);
+        bare.args(["--prompt-bytes", &BYTES.to_string()]);
+        loops.push(measure(bare)?.cpu);
     }
+    let (cpu, bare) = (median(cpu), median(loops));
     Ok(vec![
         Row::new(
             "1,000 prompts of 100 KB, 64 at once: CPU of the host, median of 3 runs",
-            median(cpu),
+            cpu,
             "s",
             Goal::AtMost(1.0),
         ),
+        Row::new(
+            "a bare loop that sends the same prompts, median",
+            bare,
+            "s",
+            Goal::None,
+        ),
+        Row::new("host over bare loop", cpu / bare, "×", Goal::None),
         Row::new(
             "peak memory, median",
             median(memory),

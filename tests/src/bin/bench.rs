@@ -19,6 +19,9 @@ struct Arguments {
     /// Calls of the bare loop at once.
     #[arg(long, value_name = "N")]
     at_once: Option<usize>,
+    /// Bytes of each prompt of the bare loop; a short question where absent.
+    #[arg(long, value_name = "N", requires = "bare_loop")]
+    prompt_bytes: Option<usize>,
     /// The bare loop tries a call again until it is answered.
     #[arg(long, requires = "bare_loop")]
     until_answered: bool,
@@ -29,7 +32,13 @@ fn main() -> anyhow::Result<()> {
     match (arguments.bare_loop, arguments.calls, arguments.at_once) {
         (Some(url), Some(calls), Some(at_once)) => {
             let key = std::env::var("OPENAI_API_KEY").context("OPENAI_API_KEY is not set")?;
-            tests::bench::bare_loop(&url, &key, calls, at_once, arguments.until_answered)
+            let asked = tests::bench::Asked {
+                calls,
+                at_once,
+                prompt_bytes: arguments.prompt_bytes,
+                patient: arguments.until_answered,
+            };
+            tests::bench::bare_loop(&url, &key, asked)
         }
         _ => tests::bench::run(&arguments.filters, std::io::stdout()),
     }

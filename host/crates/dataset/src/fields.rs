@@ -10,7 +10,9 @@ use std::ops::Deref;
 use serde::ser::{Error, Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
+use super::escaped;
 use super::number::{self, AsWritten};
 use types::digest::Digest;
 use types::fields::FieldTexts;
@@ -54,24 +56,47 @@ impl Fields {
     pub(super) fn write_json(&self, name: &str, mut to: impl io::Write) -> io::Result<()> {
         match (self.written.get(name), self.values.get(name)) {
             (Some(json), _) => to.write_all(json.as_bytes()),
+            (None, Some(Value::String(text))) => escaped::write(text, to),
             (None, Some(value)) => Ok(serde_json::to_writer(to, value)?),
             (None, None) => Ok(()),
         }
     }
 
-    /// These fields alone, in this order, as far as they are there.
-    pub fn pick<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Self {
-        let mut picked = Self::default();
+    /// The JSON of these fields alone, in this order, as far as they are there.
+    pub fn pick<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> String {
+        let mut picked: Vec<&String> = Vec::new();
         for name in names {
-            let Some(value) = self.values.get(name) else {
-                continue;
-            };
-            if let Some(json) = self.written.get(name) {
-                picked.written.insert(name.clone(), json.clone());
+            if self.values.contains_key(name) && !picked.contains(&name) {
+                picked.push(name);
             }
-            picked.values.insert(name.clone(), value.clone());
         }
-        picked
+        self.write_object(&picked)
+    }
+
+    /// The JSON of all fields.
+    pub fn to_json(&self) -> String {
+        self.write_object(&self.values.keys().collect::<Vec<_>>())
+    }
+
+    fn write_object(&self, names: &[&String]) -> String {
+        let texts = names
+            .iter()
+            .filter_map(|name| self.values.get(*name)?.as_str());
+        let texts: usize = texts.map(str::len).sum();
+        // Room for the names, for numbers and for what is escaped.
+        let mut json = Vec::with_capacity(texts + texts / 16 + 32 * names.len() + 2);
+        json.push(b'{');
+        for name in names {
+            if json.len() > 1 {
+                json.push(b',');
+            }
+            // A vector takes whatever is written, and JSON values can be written.
+            let _ = escaped::write(name, &mut json);
+            json.push(b':');
+            let _ = self.write_json(name, &mut json);
+        }
+        json.push(b'}');
+        String::from_utf8(json).unwrap_or_default()
     }
 }
 
@@ -122,7 +147,7 @@ impl Serialize for Fields {
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+        f.write_str(&self.to_json())
     }
 }
 
@@ -130,7 +155,15 @@ impl FieldTexts for Fields {
     fn one(&self, name: &str) -> Option<Digest> {
         match self.written.get(name) {
             Some(json) => Some(Digest::of(json.as_bytes())),
-            None => self.values.get(name).map(Digest::of_json),
+            None => self.values.get(name).map(|value| match value {
+                Value::String(text) => {
+                    let mut hash = Sha256::new();
+                    // A hash takes whatever is written.
+                    let _ = escaped::write(text, &mut hash);
+                    hash.into()
+                }
+                value => Digest::of_json(value),
+            }),
         }
     }
 
@@ -159,7 +192,7 @@ mod tests {
             r#"{"a":1.10,"b":[{"c":1.0e+12},"1.10"],"d":2.5,"e":"123456789012345678901"}"#
         );
         let picked = fields.pick(&["d".to_owned(), "x".to_owned(), "a".to_owned()]);
-        assert_eq!(picked.to_string(), r#"{"d":2.5,"a":1.10}"#);
+        assert_eq!(picked, r#"{"d":2.5,"a":1.10}"#);
         assert_eq!(fields.json("a").as_deref(), Some("1.10"));
         assert_eq!(fields.json("x"), None);
     }

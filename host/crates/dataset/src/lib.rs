@@ -18,6 +18,7 @@ mod config;
 mod csv;
 mod encoding;
 mod error;
+mod escaped;
 mod fields;
 mod id;
 mod input;

@@ -53,8 +53,8 @@ pub(super) fn bytes(component: &Component, dataset: &Dataset, record: &Record) -
 /// As JSON.
 fn pick(fields: &dataset::Fields, wanted: &Fields) -> String {
     match wanted {
-        Fields::Named(wanted) => fields.pick(wanted).to_string(),
-        Fields::All(_) => fields.to_string(),
+        Fields::Named(wanted) => fields.pick(wanted),
+        Fields::All(_) => fields.to_json(),
     }
 }
 

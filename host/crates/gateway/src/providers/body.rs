@@ -27,7 +27,21 @@ pub(super) fn turn(role: Role, content: String) -> Value {
 
 /// The text of a body. What `Display` writes is the same, and takes several times as long for large texts.
 pub(super) fn written(body: &Value) -> String {
-    serde_json::to_string(body).unwrap_or_default()
+    let texts = texts(body);
+    // Room for what is escaped, so that a large text is not moved while it is written.
+    let mut written = Vec::with_capacity(texts + texts / 16 + 512);
+    let _ = serde_json::to_writer(&mut written, body);
+    String::from_utf8(written).unwrap_or_default()
+}
+
+/// Bytes of all texts.
+fn texts(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(texts).sum(),
+        Value::Object(fields) => fields.values().map(texts).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 /// Lays configured fields over a body: an object in an object field by field, anything else in its place.
