@@ -30,7 +30,6 @@ mod verify;
 mod wal;
 mod writer;
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,10 +118,11 @@ impl Store {
         let reader = schema::open_to_read(path)?;
         let found = migrate::version(&reader).map_err(|error| StoreError::opening(path, &error))?;
         let (file, known) = (path.to_owned(), migrate::VERSION);
-        match found.cmp(&known) {
-            Ordering::Greater => return Err(StoreError::Version { file, found, known }),
-            Ordering::Less => return Err(StoreError::Outdated { file, found, known }),
-            Ordering::Equal => {}
+        if !migrate::is_known(found) {
+            return Err(StoreError::Version { file, found, known });
+        }
+        if found < known {
+            return Err(StoreError::Outdated { file, found, known });
         }
         Ok(Store {
             inner: Arc::new(Inner {

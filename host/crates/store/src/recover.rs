@@ -62,7 +62,7 @@ pub fn recover(old: &Path, new: &Path) -> Result<Vec<Saved>, StoreError> {
         .set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)
         .map_err(unreadable)?;
     let found = migrate::version(&damaged).map_err(unreadable)?;
-    if !(1..=migrate::VERSION).contains(&found) {
+    if !migrate::is_known(found) {
         return Err(StoreError::Version {
             file: old.to_owned(),
             found,
