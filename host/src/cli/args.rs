@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::exit::Failure;
-use super::project::State;
-use super::settings;
+use super::values;
 use gateway::providers::offline;
-use store::{FailureFilter, Lease, Selection};
+use store::{FailureFilter, Selection};
 use types::class::FailureClass;
 use watch::Address;
 
@@ -150,10 +148,10 @@ pub(super) struct SelectionArgs {
     #[arg(long, value_name = "ID")]
     pub record: Vec<String>,
     /// At most N records
-    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pub limit: Option<u64>,
     /// N records, spread over the categories
-    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pub sample: Option<u64>,
 }
 
@@ -169,27 +167,12 @@ impl SelectionArgs {
     }
 }
 
-impl SelectionArgs {
-    /// Whether nothing limits the selection to fewer records than there are: then those that cannot be read are wanted, too.
-    pub fn reaches_all(&self, state: &State, lease: &Lease) -> Result<bool, Failure> {
-        if !self.record.is_empty() {
-            return Ok(false);
-        }
-        let Some(most) = self.limit.into_iter().chain(self.sample).min() else {
-            return Ok(true);
-        };
-        let totals = state.store.totals(lease).map_err(Failure::internal)?;
-        let found: u64 = totals.iter().map(|(_, count)| count).sum();
-        Ok(found < most)
-    }
-}
-
 /// Which failed tasks.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct FailureArgs {
     /// Only those that failed with this class (repeatable)
-    #[arg(long, value_name = "CLASS", value_parser = settings::class)]
+    #[arg(long, value_name = "CLASS", value_parser = values::class)]
     pub class: Vec<FailureClass>,
     /// Only this component (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -261,9 +244,9 @@ pub(super) struct LimitArgs {
     )]
     pub concurrency: Option<u64>,
     /// Dollars that this run may cost; it then ends in order, and can be gone on with
-    #[arg(long, value_name = "USD", value_parser = settings::dollars)]
+    #[arg(long, value_name = "USD", value_parser = values::dollars)]
     pub max_cost: Option<f64>,
     /// Tokens, in and out, that this run may take
-    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pub max_tokens: Option<u64>,
 }

@@ -9,7 +9,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use textwrap::{Options, WordSplitter, WrapAlgorithm};
 
-use super::progress::Screen;
+use super::screen::Screen;
 
 /// Standard error, shared by messages, log lines and the progress block.
 #[derive(Clone, Debug)]

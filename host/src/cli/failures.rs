@@ -14,8 +14,8 @@ use super::exit::{Exit, Failure};
 use super::guard::Guard;
 use super::numbers::{count, counted, dollars};
 use super::project::{Project, State};
-use super::settings;
 use super::unreadable;
+use super::values;
 use plan::causes::Cause;
 use store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
@@ -28,7 +28,7 @@ use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
   batchgen failures --export failures.jsonl")]
 pub(super) struct FailuresArgs {
     /// List the N that failed last, one by one
-    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     newest: Option<u64>,
     /// Write all of them to a file, as JSON Lines with cost and last answer; `-` is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "newest")]

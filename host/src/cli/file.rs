@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use sha2::{Digest as _, Sha256};
 
-use super::guard::Written;
+use super::written::Written;
 use types::digest::Digest;
 
 /// A file in the making. One that is dropped before it is published leaves nothing.

@@ -31,14 +31,17 @@ mod replay;
 mod report;
 mod retry;
 mod run;
+mod screen;
 mod settings;
 mod status;
 mod store;
 mod summary;
 mod table;
 mod unreadable;
+mod values;
 mod view;
 mod why;
+mod written;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

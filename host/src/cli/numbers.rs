@@ -131,6 +131,20 @@ pub(super) fn span(seconds: f64) -> String {
     }
 }
 
+/// `nothing to do: all 12 artifacts of 4 products are up to date`.
+pub(super) fn nothing_to_do(artifacts: u64, of: u64, noun: &str) -> String {
+    let (all, are) = if artifacts == 1 {
+        ("", "is")
+    } else {
+        ("all ", "are")
+    };
+    format!(
+        "nothing to do: {all}{} of {} {are} up to date",
+        counted(artifacts, "artifact"),
+        records(of, noun)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

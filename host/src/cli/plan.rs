@@ -13,15 +13,13 @@ use super::execution::{Wanted, execute, leftovers};
 use super::exit::{Exit, Failure};
 use super::missing_fields;
 use super::project::{Project, State, block_on};
-use super::settings;
 use super::unreadable;
+use super::values;
 use config::component::Component;
 use engine::Overwriting;
 use gateway::prices;
 use report::Outcome;
 use store::Selection;
-
-pub(super) use report::nothing_to_do;
 
 /// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
 #[derive(Debug, Args)]
@@ -34,7 +32,7 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     json: bool,
     /// First run N records, spread over the categories, within the limits; then plan with what was seen
-    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
+    #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pilot: Option<u64>,
     /// Plan for `run --overwrite-edited`
     #[arg(long)]

@@ -5,8 +5,6 @@ mod block;
 pub(super) mod events;
 mod parts;
 
-pub(super) use block::Screen;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

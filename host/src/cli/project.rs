@@ -317,6 +317,19 @@ impl State {
         Ok(State { store, indexed })
     }
 
+    /// Whether nothing limits the selection to fewer records than there are: then those that cannot be read are wanted, too.
+    pub fn reaches_all(&self, args: &SelectionArgs, lease: &Lease) -> Result<bool, Failure> {
+        if !args.record.is_empty() {
+            return Ok(false);
+        }
+        let Some(most) = args.limit.into_iter().chain(args.sample).min() else {
+            return Ok(true);
+        };
+        let totals = self.store.totals(lease).map_err(Failure::internal)?;
+        let found: u64 = totals.iter().map(|(_, count)| count).sum();
+        Ok(found < most)
+    }
+
     /// Looks at what a run would do with these components.
     pub fn surveyor(
         &self,

@@ -67,9 +67,8 @@ async fn start(
     let lease = state.select(&args.selection.records())?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let wanted = Wanted {
-        unreadable: args
-            .selection
-            .reaches_all(&state, &lease)?
+        unreadable: state
+            .reaches_all(&args.selection, &lease)?
             .then_some(unreadable),
         lease,
         components,

@@ -6,8 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::display::{Display, say, width};
-use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
-use super::plan::nothing_to_do;
+use super::numbers::{cost, count, counted, dollars, duration, has_pace, nothing_to_do, records};
 use super::progress::events;
 use super::table::Table;
 use super::{authors, clean, program, unreadable};

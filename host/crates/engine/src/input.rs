@@ -1,12 +1,31 @@
 //! Builds what a component is given: the fields that it asks for and no others.
 
+use std::sync::Arc;
+
 use super::artifact;
-use super::replay::UpstreamText;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{self, Dataset, Record};
 use plugin::manifest::Fields;
 use plugin::sandbox::{Input, Prompt, Site, Upstream};
+
+/// A file that the component depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamText<'a> {
+    /// What made it.
+    pub component: &'a Component,
+    /// Its text.
+    pub text: &'a str,
+}
+
+impl<'a> UpstreamText<'a> {
+    /// Views of texts that are held elsewhere.
+    pub(super) fn of(texts: &'a [(&'a Component, Arc<str>)]) -> Vec<UpstreamText<'a>> {
+        let view =
+            |(component, text): &'a (&'a Component, Arc<str>)| UpstreamText { component, text };
+        texts.iter().map(view).collect()
+    }
+}
 
 /// All that a component is told of a record, apart from any run.
 pub fn prepared(

@@ -6,9 +6,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::input;
+use super::input::{self, UpstreamText};
 use super::output::stamp;
-use super::replay::UpstreamText;
 use super::unfinished::Left;
 use config::SiteConfig;
 use config::component::Component;

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::executor::Unreadable;
 pub use crate::statistics::Again;
 use crate::statistics::{CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View};
 use dataset::Record;
@@ -13,8 +12,17 @@ use gateway::error::CallError;
 use gateway::lane::{LaneView, Observer, Spent};
 use plan::decision::TaskEnd;
 use plan::decision::{Author, Kept};
-use store::ParkedEnds;
+use store::{BadRecord, ParkedEnds};
 use types::class::FailureClass;
+
+/// Records of the dataset that cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct Unreadable {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<BadRecord>,
+}
 
 /// What a person watching would want to be told at once.
 #[derive(Clone, Debug)]

@@ -6,10 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::input;
+use super::input::{self, UpstreamText};
 use super::judge::{Judge, Verdict};
 use super::probe::{Probe, ProbeEnd, probe};
-use super::replay::UpstreamText;
 use super::step::TaskFailure;
 use super::unfinished::Left;
 use config::SiteConfig;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::SetOnce;
 
-use super::executor::Context;
+use super::context::Context;
 use super::meter::{Again, Event};
 use super::task::{Ended, Ready, Task, UpstreamFile};
 use crate::statistics::RecordEnd;

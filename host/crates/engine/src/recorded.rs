@@ -4,8 +4,9 @@
 use std::fs;
 use std::sync::Arc;
 
+use super::input::UpstreamText;
 use super::judge::Judge;
-use super::replay::{UpstreamText, replay};
+use super::replay::replay;
 use super::step::TaskFailure;
 use super::unfinished::Left;
 use config::SiteConfig;

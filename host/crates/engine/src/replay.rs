@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::input;
+use super::input::{self, UpstreamText};
 use super::step::{self, Step, TaskFailure};
 use config::SiteConfig;
 use config::component::Component;
@@ -11,24 +11,6 @@ use dataset::{Dataset, Fields, Record};
 use plugin::sandbox::{self, Answered, Execution, Input, LogLine, Question};
 use types::key::KeyContext;
 use types::request::{Answer, CompletionRequest};
-
-/// A file that the component depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct UpstreamText<'a> {
-    /// What made it.
-    pub component: &'a Component,
-    /// Its text.
-    pub text: &'a str,
-}
-
-impl<'a> UpstreamText<'a> {
-    /// Views of texts that are held elsewhere.
-    pub(super) fn of(texts: &'a [(&'a Component, Arc<str>)]) -> Vec<UpstreamText<'a>> {
-        let view =
-            |(component, text): &'a (&'a Component, Arc<str>)| UpstreamText { component, text };
-        texts.iter().map(view).collect()
-    }
-}
 
 /// What a replay was told and made.
 #[derive(Debug)]

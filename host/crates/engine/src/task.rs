@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::executor::Context;
+use super::context::Context;
+use super::input::UpstreamText;
 use super::judge::Verdict;
 use super::meter::{Again, Event};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
-use super::replay::UpstreamText;
 use super::step::{self, Step, TaskFailure};
 use config::component::Component;
 use dataset::Record;

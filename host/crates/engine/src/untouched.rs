@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::executor::Context;
+use super::context::Context;
 use super::output::stamp;
 use crate::statistics::RecordEnd;
 use config::component::Component;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::numbers::{count, counted, dollars, records, span};
+use crate::cli::numbers::{count, counted, dollars, nothing_to_do, span};
 use crate::cli::table::Table;
 use engine::{ComponentPlan, Plan};
 use gateway::providers::offline;
@@ -30,20 +30,6 @@ pub(super) fn render(plan: &Plan, noun: &str, width: usize) -> String {
     states(&plan.components).render(width)
         + &reasons(&plan.components)
         + &forecasts(&plan.components, width)
-}
-
-/// `nothing to do: all 12 artifacts of 4 products are up to date`.
-pub(in crate::cli) fn nothing_to_do(artifacts: u64, of: u64, noun: &str) -> String {
-    let (all, are) = if artifacts == 1 {
-        ("", "is")
-    } else {
-        ("all ", "are")
-    };
-    format!(
-        "nothing to do: {all}{} of {} {are} up to date",
-        counted(artifacts, "artifact"),
-        records(of, noun)
-    )
 }
 
 /// Tasks whose files stay as they are.

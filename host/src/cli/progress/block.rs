@@ -4,6 +4,7 @@
 
 use console::measure_text_width;
 
+use super::super::screen::Screen;
 use super::parts::{self, Part, Tone};
 use crate::cli::numbers::count;
 use engine::statistics::{CategoryCount, ComponentCount, FailureKind, View};
@@ -17,17 +18,6 @@ const FAILURES: usize = 4;
 const BAR: usize = 30;
 /// What a bar is not worth drawing below.
 const SHORTEST_BAR: usize = 8;
-
-/// The terminal.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::cli) struct Screen {
-    /// Columns.
-    pub width: usize,
-    /// Lines.
-    pub height: usize,
-    /// Whether colours are wanted.
-    pub colour: bool,
-}
 
 /// The lines of the block, joined.
 pub(super) fn block(

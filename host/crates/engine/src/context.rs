@@ -1,0 +1,161 @@
+//! What all tasks of a run share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::interrupt::Interrupt;
+use super::judge::Judge;
+use super::meter::Meter;
+use super::output::Output;
+use super::repeated::RepeatedFailures;
+use super::run::{Run, RunError};
+use super::unfinished::{Left, Unfinished};
+use super::writable::check_output;
+use config::component::Component;
+use gateway::Gateway;
+use plan::decision::Rules;
+use plugin::pool::Pool;
+use store::{IndexedDataset, RecipeId, RunId, Store, StoreError};
+
+/// What all tasks of a run share.
+pub(super) struct Context {
+    pub judge: Judge,
+    pub indexed: IndexedDataset,
+    pub components: Vec<Component>,
+    pub output: Output,
+    pub store: Store,
+    pub gateway: Arc<Gateway<Store>>,
+    pub pool: Pool,
+    pub meter: Arc<Meter>,
+    pub interrupt: Interrupt,
+    pub run: RunId,
+    pub repeated: RepeatedFailures,
+    /// Whether no file can be there that the state does not know.
+    pub clean: bool,
+    /// Recipe of each component, in their order.
+    recipes: Vec<RecipeId>,
+    /// The categories of the records that are wanted.
+    categories: Vec<String>,
+    /// Whether the output can be written, once somebody had to know.
+    writable: OnceLock<bool>,
+    fatal: Mutex<Option<RunError>>,
+    spent_all: AtomicBool,
+}
+
+impl Context {
+    /// Notes in the state that the run begins, and opens its output.
+    pub async fn begin(run: Run) -> Result<Context, RunError> {
+        // Noted before the run is: else a kill in between would leave a run without a note.
+        let state = run.store.file();
+        let left = Left::by(state);
+        let clean = left.is_certain(run.store.runs_are_settled()?);
+        let unfinished = Unfinished::start(state, left.clone(), clean)
+            .map_err(|error| StoreError::beside(state, &error))?;
+        let number = run.store.begin_run().await?;
+        let totals = run.store.totals(&run.lease)?;
+        let names: Vec<String> = run
+            .components
+            .iter()
+            .map(|component| component.name.clone())
+            .collect();
+        run.meter.expect(&names, &totals);
+        run.meter.unreadable(&run.unreadable);
+        let mut recipes = Vec::with_capacity(run.components.len());
+        for component in &run.components {
+            let noted = run
+                .store
+                .note_recipe(component.recipe_digest, &component.recipe);
+            recipes.push(noted.await?);
+        }
+        let output = Output::start(
+            run.output_root.clone(),
+            unfinished,
+            run.store.clone(),
+            run.indexed.id,
+            number,
+        );
+        Ok(Context {
+            judge: Judge {
+                dataset: run.dataset,
+                site: run.site,
+                output_root: run.output_root,
+                store: run.store.clone(),
+                indexed: run.indexed.id,
+                rules: Rules {
+                    clean,
+                    overwrite_edited: run.overwrite_edited,
+                    only_chosen: run.only_chosen,
+                    stand_in_replaces: run.stand_in_replaces,
+                },
+                left,
+            },
+            indexed: run.indexed,
+            components: run.components,
+            output,
+            store: run.store,
+            gateway: run.gateway,
+            pool: run.pool,
+            meter: run.meter,
+            interrupt: run.interrupt,
+            run: number,
+            repeated: RepeatedFailures::new(names.iter().map(String::as_str)),
+            clean,
+            recipes,
+            categories: totals.into_iter().map(|(category, _)| category).collect(),
+            writable: OnceLock::new(),
+            fatal: Mutex::new(None),
+            spent_all: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether it has spent what it may.
+    pub fn has_spent_all(&self) -> bool {
+        self.spent_all.load(Ordering::Relaxed)
+    }
+
+    /// Why it could not go on, if so.
+    pub fn fatal(&self) -> Option<RunError> {
+        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
+        fatal.take()
+    }
+
+    /// Number of the recipe of a component.
+    pub fn recipe(&self, component: &Component) -> RecipeId {
+        let mut known = self.components.iter().zip(&self.recipes);
+        known
+            .find(|(other, _)| other.name == component.name)
+            .map_or(RecipeId::NONE, |(_, id)| *id)
+    }
+
+    /// Ends the run in order because it has spent what it may.
+    pub fn spent_all(&self) {
+        self.spent_all.store(true, Ordering::Relaxed);
+        self.interrupt.throw();
+    }
+
+    /// Ends the run in order because it cannot go on.
+    pub fn give_up(&self, cause: String) {
+        self.fail(RunError::Output { cause });
+    }
+
+    fn fail(&self, error: RunError) {
+        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
+        fatal.get_or_insert(error);
+        self.interrupt.throw();
+    }
+
+    /// Whether the output can be written, as far as that can be seen: looked at before the first task runs. If it cannot,
+    /// the run is over.
+    pub fn is_writable(&self) -> bool {
+        *self.writable.get_or_init(|| {
+            let root = &self.judge.output_root;
+            match check_output(root, &self.components, &self.categories) {
+                Ok(()) => true,
+                Err(cause) => {
+                    self.fail(RunError::Unwritable { cause });
+                    false
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! The terminal as it is now.
+
+/// The terminal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Screen {
+    /// Columns.
+    pub width: usize,
+    /// Lines.
+    pub height: usize,
+    /// Whether colours are wanted.
+    pub colour: bool,
+}
