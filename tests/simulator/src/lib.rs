@@ -19,6 +19,7 @@ mod limits;
 mod odd;
 mod openai;
 mod pieces;
+mod plan;
 mod problem;
 mod prompt;
 mod provider;

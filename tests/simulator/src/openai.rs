@@ -8,8 +8,20 @@ mod gemini;
 mod read;
 
 pub use answer::{events, finish, models, whole};
-pub use error::{ApiError, error};
+pub use error::ApiError;
 pub use read::read;
+
+use crate::dialect::Dialect;
+use crate::problem::Problem;
+
+/// The error that a problem is in a dialect that has OpenAI's answers.
+pub fn error(dialect: Dialect, problem: &Problem) -> ApiError {
+    match dialect {
+        Dialect::Azure => azure::error(problem),
+        Dialect::Gemini => gemini::error(problem),
+        _ => error::shared(dialect, problem),
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -10,39 +10,14 @@ use super::config::Config;
 use super::dialect::{Dialect, Headers};
 use super::faults::{Befallen, Fault, FaultKind, choose};
 use super::http::Credentials;
-use super::ledger::{Bill, Book, Ledger, Totals};
+use super::ledger::{Book, Ledger, Totals};
 use super::limits::{Cost, Limiter, Limits, Receipt, Standing, WindowReport};
-use super::pieces::{self, Pieces};
+use super::pieces;
+use super::plan::{End, Plan};
 use super::problem::{Exceeded, Problem, of_fault};
 use super::reply::{Asked, Model};
 
 const JSON: &str = "application/json";
-
-/// How a call ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// With all that is to be sent.
-    Sent,
-    /// The connection is reset then.
-    Reset,
-    /// Nothing more comes then.
-    Hang,
-}
-
-/// What is to be done with a call.
-#[derive(Debug)]
-pub struct Plan {
-    /// What to send, and how long to wait before each piece.
-    pub pieces: Pieces,
-    /// How it ends.
-    pub end: End,
-    /// The status that is sent, if one is.
-    pub status: Option<u16>,
-    /// What is entered for it.
-    pub bill: Option<Bill>,
-    /// It was let through, and is in flight until [`Provider::end`].
-    pub admitted: Option<Receipt>,
-}
 
 /// A provider of completions.
 #[derive(Debug)]

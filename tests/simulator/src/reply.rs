@@ -10,8 +10,8 @@ use super::dialect::{Dialect, Headers};
 use super::faults::FaultKind;
 use super::ledger::Bill;
 use super::pieces::{self, KeepAlive};
+use super::plan::{End, Plan};
 use super::problem::Problem;
-use super::provider::{End, Plan};
 use super::{prompt, sloppy};
 
 const ECHO: &str = "This is a simulated answer.";

@@ -15,8 +15,9 @@ use super::faults::Fault;
 use super::http::{Connection, Head, ReadError};
 use super::limits::Limits;
 use super::pieces::single;
+use super::plan::{End, Plan};
 use super::problem::Problem;
-use super::provider::{End, Plan, Provider};
+use super::provider::Provider;
 
 const JSON: &str = "application/json";
 /// Connections that may wait to be accepted.

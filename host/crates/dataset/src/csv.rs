@@ -17,8 +17,8 @@ use super::DatasetError;
 use super::encoding;
 use super::error::At;
 use super::input::{Chunk, Input, Mark, Shared};
-use super::list::{Piece, Split};
 use super::number;
+use super::split::{Piece, Split};
 use super::value::repeated;
 
 /// What separates cells, the likeliest first.

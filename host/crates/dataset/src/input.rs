@@ -12,7 +12,17 @@ use memchr::memchr;
 
 use super::DatasetError;
 use super::encoding;
-use super::source::Place;
+
+/// Where a record lies in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Bytes before the record.
+    pub offset: u64,
+    /// Bytes of the record.
+    pub length: u64,
+    /// Line of its first byte, from 1.
+    pub line: u64,
+}
 
 const BUFFER: usize = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::DatasetError;
 use super::error::At;
 use super::input::{Chunk, Input, Line, Mark};
-use super::list::{Keys, Layout, Located, Piece, Split, Wanted};
+use super::layout::{Keys, Layout, Located, Wanted};
 use super::number;
+use super::split::{Piece, Split};
 use super::value::{Allowance, repeated};
 
 const KEY_LIMIT: usize = 1024;

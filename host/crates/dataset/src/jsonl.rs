@@ -2,7 +2,7 @@
 
 use super::DatasetError;
 use super::input::{Chunk, Input};
-use super::list::{Piece, Split};
+use super::split::{Piece, Split};
 
 /// Splits at the ends of lines.
 pub(super) struct JsonlSplit {

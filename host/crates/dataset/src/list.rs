@@ -13,95 +13,11 @@ use super::error::At;
 use super::input::{Chunk, Input, Mark, Shared};
 use super::json::{self, JsonSplit};
 use super::jsonl::JsonlSplit;
+use super::layout::{Keys, Layout, Located, Wanted};
+use super::split::Split;
 use super::yaml;
 use super::yaml_split::{DocumentSplit, ListSplit};
 use super::{DatasetError, Format};
-
-/// First keys of a document that messages name.
-const NAMED_KEYS: usize = 12;
-
-/// What a walk through a list comes to.
-#[derive(Debug)]
-pub(super) enum Piece {
-    /// The text of one element.
-    Element(Chunk),
-    /// Something that is no element; behind it there may be more.
-    Broken(DatasetError),
-}
-
-/// Walks through a list, one element at a time.
-pub(super) trait Split: Send {
-    /// The next element. After an error the list cannot be walked any further.
-    fn next(&mut self) -> Result<Option<Piece>, DatasetError>;
-}
-
-/// How a list is written, and where.
-#[derive(Clone, Debug)]
-pub(super) enum Layout {
-    /// A block sequence; `start` is at a line before its first item.
-    YamlList { start: Mark, key: Option<String> },
-    /// One document for each element.
-    YamlDocuments,
-    /// An array; `start` is after its bracket.
-    Json { start: Mark, key: Option<String> },
-    /// One element a line.
-    JsonLines,
-    /// One element a row; `start` is after the header.
-    Csv { start: Mark, table: Table },
-}
-
-/// The keys that lists are looked for under.
-pub(super) struct Wanted<'a> {
-    pub records: &'a str,
-    /// `None` where category facts come from elsewhere.
-    pub categories: Option<&'a str>,
-    /// A first YAML document with this key and no list of records is itself a record.
-    pub id: &'a str,
-}
-
-/// What a document is at its top.
-pub(super) enum Located {
-    Top(Layout),
-    Keys(Keys),
-}
-
-/// What was found under the keys of a document. A key with something else than a list is an error only
-/// where the list is needed.
-#[derive(Default)]
-pub(super) struct Keys {
-    names: Vec<String>,
-    has_id: bool,
-    records: Option<Result<Layout, DatasetError>>,
-    categories: Option<Result<Layout, DatasetError>>,
-}
-
-impl Keys {
-    /// Notes a key. Whether a wanted one was there before.
-    pub fn add(
-        &mut self,
-        key: &str,
-        wanted: &Wanted<'_>,
-        layout: impl FnOnce() -> Result<Layout, DatasetError>,
-    ) -> bool {
-        if self.names.len() < NAMED_KEYS {
-            self.names.push(key.into());
-        }
-        self.has_id |= key == wanted.id;
-        let slot = if key == wanted.records {
-            &mut self.records
-        } else if Some(key) == wanted.categories {
-            &mut self.categories
-        } else {
-            return false;
-        };
-        slot.replace(layout()).is_some()
-    }
-
-    /// Whether nothing wanted is left to find.
-    pub fn complete(&self, wanted: &Wanted<'_>) -> bool {
-        self.records.is_some() && (self.categories.is_some() || wanted.categories.is_none())
-    }
-}
 
 /// A list in a file.
 pub(super) struct List {

@@ -6,9 +6,11 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use serde_json::Value;
 
-use super::input::{Chunk, Shared};
-use super::list::{Element, List, Piece, Split, Wanted};
+use super::input::{Chunk, Place, Shared};
+use super::layout::Wanted;
+use super::list::{Element, List};
 use super::record::{Names, id_of};
+use super::split::{Piece, Split};
 use super::{Category, DatasetConfig, DatasetError, Fields, Record};
 
 /// Most bytes of one record.
@@ -17,17 +19,6 @@ const RECORD_LIMIT: usize = 1024 * 1024;
 const CATEGORIES_LIMIT: usize = 4 * 1024 * 1024;
 /// Category ids that a message names.
 const NAMED_CATEGORIES: usize = 12;
-
-/// Where a record lies in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// Bytes before the record.
-    pub offset: u64,
-    /// Bytes of the record.
-    pub length: u64,
-    /// Line of its first byte, from 1.
-    pub line: u64,
-}
 
 /// What tells whether a file is still the one that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,7 +14,7 @@ use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter, Options};
 use super::DatasetError;
 use super::error::At;
 use super::input::{Input, Line, Mark};
-use super::list::{Keys, Layout, Located, Wanted};
+use super::layout::{Keys, Layout, Located, Wanted};
 use super::number;
 use super::value::{Allowance, DEPTH, repeated};
 use super::yaml_numbers;

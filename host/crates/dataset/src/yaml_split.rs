@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::DatasetError;
 use super::error::At;
 use super::input::{Chunk, Input, Line};
-use super::list::{Piece, Split};
+use super::split::{Piece, Split};
 use super::value::repeated;
 use super::yaml::{
     LINE_HEAD, cannot_split, closes_flow, is_blank, is_item, key_of, marker, starts_key,

@@ -17,7 +17,7 @@ use super::cache::Known;
 use super::engine::Engine;
 use super::inspect::{Contents, inspect, validate};
 use super::manifest::{Package, SECTION};
-use super::sandbox::State;
+use super::state::State;
 use super::wasi;
 use types::digest::Digest;
 

@@ -10,7 +10,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Result, StoreContextMut, bail};
 
-use super::sandbox::{State, Stop};
+use super::state::{State, Stop, WasiState};
 
 /// The packages of WASI that are here; `http` and whatever comes after is refused when the plugin is loaded.
 const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -79,14 +79,6 @@ enum StreamError {
 struct DateTime {
     seconds: u64,
     nanoseconds: u32,
-}
-
-/// The random numbers of one execution, and what it has written of a line.
-#[derive(Debug, Default)]
-pub(super) struct WasiState {
-    random: u64,
-    output: Vec<u8>,
-    error: Vec<u8>,
 }
 
 impl WasiState {

@@ -1,36 +1,11 @@
 //! The one thing about a run that somebody should know first: what holds it back, or what needs a hand.
 
-use serde::{Deserialize, Serialize};
-
-use super::snapshot::{EndKind, Snapshot, State};
+use super::snapshot::{EndKind, Headline, Snapshot, State, Tone};
 use engine::statistics::FailureKind;
 use gateway::lane_view::{BreakerView, LaneView};
 
 /// A kind of failures that so many tasks have needs a hand while the run goes on.
 const MANY: u64 = 20;
-
-/// What to know first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Headline {
-    /// How much attention it wants.
-    pub tone: Tone,
-    /// One sentence.
-    pub text: String,
-    /// What would change it, if anything does.
-    pub hint: Option<String>,
-}
-
-/// How much attention something wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tone {
-    /// None: all is well.
-    Good,
-    /// Nothing is wrong, and something is waited for.
-    Waits,
-    /// Something needs a hand.
-    Bad,
-}
 
 /// The headline of a run at one moment.
 pub(super) fn headline(snapshot: &Snapshot) -> Headline {

@@ -7,6 +7,7 @@ mod headline;
 mod markdown;
 mod metrics;
 mod page;
+mod published;
 mod report;
 mod runs;
 mod server;
@@ -16,12 +17,12 @@ mod ticker;
 mod viewer;
 
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
-pub use headline::{Headline, Tone};
+
 pub use page::report as html;
 pub use report::markdown;
 pub use runs::{RunRow, Runs};
 pub use server::{Address, Server};
-pub use snapshot::{End, EndKind, RunInfo, Snapshot, State};
+pub use snapshot::{End, EndKind, Headline, RunInfo, Snapshot, State, Tone};
 pub use status_file::{Standing, StatusFile, standing};
 pub use ticker::{About, Watch, Watched};
 pub use viewer::Viewer;

@@ -25,8 +25,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::published::Published;
 use super::runs::Runs;
-use super::ticker::Published;
 use super::{Evidence, metrics, page};
 use store::{TaskOrder, TaskSearch};
 

@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::headline::Headline;
 use engine::statistics::{Detail, View};
 use gateway::lane_view::LaneView;
 use gateway::limits::budget::BudgetView;
@@ -138,4 +137,27 @@ impl Snapshot {
             (State::Ended, None) => "ended".to_owned(),
         }
     }
+}
+
+/// What to know first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Headline {
+    /// How much attention it wants.
+    pub tone: Tone,
+    /// One sentence.
+    pub text: String,
+    /// What would change it, if anything does.
+    pub hint: Option<String>,
+}
+
+/// How much attention something wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// None: all is well.
+    Good,
+    /// Nothing is wrong, and something is waited for.
+    Waits,
+    /// Something needs a hand.
+    Bad,
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::body::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Evidence;
 use super::headline::headline;
+use super::published::Published;
 use super::runs::Runs;
 use super::server::{Address, Looking, Server};
 use super::snapshot::{End, RunInfo, SCHEMA, Snapshot, State};
@@ -23,10 +23,6 @@ use store::Store;
 
 /// How often a snapshot is made.
 const EVERY: Duration = Duration::from_secs(1);
-/// Stands before and behind the document in the stream of events.
-const BEFORE: &[u8] = b"data: ";
-const BEHIND: &[u8] = b"\n\n";
-
 /// A run that is watched.
 pub struct Watched {
     /// Its numbers.
@@ -50,33 +46,6 @@ pub struct About {
     pub command: String,
     /// Models that it asks.
     pub models: Vec<String>,
-}
-
-/// A snapshot, and the bytes of it that all viewers share.
-pub(super) struct Published {
-    pub snapshot: Snapshot,
-    /// As an event of the stream.
-    pub event: Bytes,
-}
-
-impl Published {
-    /// Of a snapshot.
-    pub fn new(snapshot: Snapshot) -> Published {
-        let mut event = BEFORE.to_vec();
-        // Numbers and texts always have a form in JSON; a failure leaves an event without a document.
-        let _ = serde_json::to_writer(&mut event, &snapshot);
-        event.extend_from_slice(BEHIND);
-        Published {
-            snapshot,
-            event: Bytes::from(event),
-        }
-    }
-
-    /// As a document.
-    pub fn json(&self) -> Bytes {
-        let end = self.event.len() - BEHIND.len();
-        self.event.slice(BEFORE.len()..end)
-    }
 }
 
 /// Those who watch a run, for as long as it lasts.

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Evidence;
+use super::published::Published;
 use super::runs::Runs;
 use super::server::{Address, Looking, Server};
 use super::snapshot::Snapshot;
 use super::status_file::{Standing, standing};
-use super::ticker::Published;
 
 /// How often the newest snapshot is looked for.
 const EVERY: Duration = Duration::from_secs(1);

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::{azure, gemini};
 use crate::dialect::Dialect;
 use crate::problem::{Exceeded, Problem};
 
@@ -13,15 +12,6 @@ pub struct ApiError {
     pub status: u16,
     /// The body.
     pub body: Value,
-}
-
-/// The error that a problem is in a dialect that has OpenAI's answers.
-pub fn error(dialect: Dialect, problem: &Problem) -> ApiError {
-    match dialect {
-        Dialect::Azure => azure::error(problem),
-        Dialect::Gemini => gemini::error(problem),
-        _ => shared(dialect, problem),
-    }
 }
 
 /// What most of them say, as OpenAI does: status, `type`, `code` and `message`.
