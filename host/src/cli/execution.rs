@@ -100,7 +100,7 @@ pub(super) async fn execute(
     }
     let meant = chains
         .keys()
-        .filter(|model| prices::price(&settings.config.models, model).is_none())
+        .filter(|model| gateway::settings::price(&settings.config.models, model).is_none())
         .find_map(|model| prices::closest(model));
     let gateway = Arc::new(Gateway::new(
         store.clone(),

@@ -92,7 +92,7 @@ async fn plan(
         from_model: args.project.model.asks_for_stand_in(),
     };
     let mut surveyor = state.surveyor(project, components, overwriting)?;
-    let price = |model: &str| prices::price(&project.settings.config.models, model);
+    let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
     let plan = engine::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
     let leftovers = leftovers(project, &state)?;
     let outcome = Outcome::of(&plan, |model| project.settings.models().limits(model));

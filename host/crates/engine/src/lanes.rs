@@ -10,7 +10,6 @@ use config::component::Component;
 use gateway::Chain;
 use gateway::lane::{Lane, LaneSettings};
 use gateway::limits::retry::RetryPolicy;
-use gateway::prices;
 use gateway::provider::Provider;
 use gateway::providers::{Catalogue, ConnectError, Variables, offline};
 use gateway::purse::Purse;
@@ -126,7 +125,7 @@ impl Models<'_> {
 
     fn lane(&self, model: &str, shared: &Shared<'_>) -> Result<Lane, LaneError> {
         let provider = self.provider(model)?;
-        let price = prices::price(&self.config.models, model);
+        let price = gateway::settings::price(&self.config.models, model);
         if price.is_none() && shared.has_max_cost {
             return Err(LaneError::NoPrice {
                 model: model.to_owned(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use gateway::journal::MemoryJournal;
 use gateway::lane::LaneSettings;
 use gateway::providers::Catalogue;
-use gateway::{Gateway, prices};
+use gateway::{Gateway, settings};
 use types::key::Parameters;
 use types::request::{Answer, CompletionRequest};
 
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         models: &models,
     };
     let provider = catalogue.connect(&model, &|name| std::env::var(name).ok())?;
-    let price = prices::price(&models, &model);
+    let price = settings::price(&models, &model);
     let gateway = Gateway::builder(MemoryJournal::default())
         .lane(&model, provider, LaneSettings::default(), price)
         .build();

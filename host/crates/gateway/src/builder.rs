@@ -23,9 +23,16 @@ pub struct GatewayBuilder<J> {
     chains: BTreeMap<String, Chain>,
 }
 
+impl<J: Journal> Gateway<J> {
+    /// Puts a gateway together, with answers in this journal.
+    pub fn builder(journal: J) -> GatewayBuilder<J> {
+        GatewayBuilder::new(journal)
+    }
+}
+
 impl<J: Journal> GatewayBuilder<J> {
     /// A gateway without lanes, which may spend what it likes.
-    pub(crate) fn new(journal: J) -> Self {
+    fn new(journal: J) -> Self {
         Self {
             journal,
             purse: Purse::new(None, None, 1),

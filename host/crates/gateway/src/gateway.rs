@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::builder::GatewayBuilder;
 use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
 use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
@@ -39,11 +38,6 @@ enum Claimed<Claim> {
 }
 
 impl<J: Journal> Gateway<J> {
-    /// Puts a gateway together, with answers in this journal.
-    pub fn builder(journal: J) -> GatewayBuilder<J> {
-        GatewayBuilder::new(journal)
-    }
-
     /// The answer to a question that no record asks: [`Gateway::answer`] for programs that have no records.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::providers::offline;
-use crate::settings::ModelConfig;
 use types::request::Usage;
 
 /// Micro-dollars in a dollar, and tokens that a price is for.
@@ -118,16 +117,8 @@ pub fn date() -> &'static str {
     &TABLE.date
 }
 
-/// What `model`, named as `provider/model`, costs: as configured, else as bundled; `None` when unknown.
-pub fn price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Option<Price> {
-    models
-        .get(model)
-        .and_then(|configured| configured.price)
-        .or_else(|| bundled(model))
-}
-
 /// The bundled price. A model with a date in its name costs what it costs without, unless the table knows better.
-fn bundled(model: &str) -> Option<Price> {
+pub fn bundled(model: &str) -> Option<Price> {
     if model == offline::NAME {
         return Some(Price::FREE);
     }
@@ -150,6 +141,7 @@ fn undated(model: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{ModelConfig, price};
 
     fn known(model: &str) -> Option<Price> {
         price(&BTreeMap::new(), model)

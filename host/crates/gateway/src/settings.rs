@@ -3,6 +3,7 @@
 
 mod limits;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 pub use limits::LimitsConfig;
 
-use super::prices::Price;
+use super::prices::{self, Price};
 use super::providers::{Api, Dialect};
 use types::class::FailureClass;
 
@@ -99,4 +100,12 @@ pub enum JsonSupport {
     Object,
     /// In the prompt only.
     Prompt,
+}
+
+/// What `model`, named as `provider/model`, costs: as configured, else as bundled; `None` when unknown.
+pub fn price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Option<Price> {
+    models
+        .get(model)
+        .and_then(|configured| configured.price)
+        .or_else(|| prices::bundled(model))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::super::settings::{Settings, cannot_connect};
 use super::Check;
-use gateway::prices;
 use gateway::providers::offline;
 use types::class::FailureClass;
 use types::suggest::closest;
@@ -37,7 +36,7 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
         format!("{model}: address and key are set as it needs them"),
     ));
     show(limits(settings, model));
-    if prices::price(&settings.config.models, model).is_none() {
+    if gateway::settings::price(&settings.config.models, model).is_none() {
         show(Check::warning(
             "price",
             format!("{model}: not known, so its cost is not counted"),

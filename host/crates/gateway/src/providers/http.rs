@@ -17,9 +17,10 @@ use super::arrival::{
 };
 use super::body::estimate;
 use super::endpoint::Endpoint;
-use super::errors::{Said, from_network, from_response, from_said};
+use super::errors::{from_network, from_response, from_said};
 use super::headers::{Dialect, observed};
 use super::key::Key;
+use super::said::Said;
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, Finish, RawAnswer};
 use types::class::FailureClass;

@@ -19,6 +19,7 @@ pub mod openai;
 mod presets;
 mod reasons;
 mod refusals;
+mod said;
 mod schema;
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use super::errors::Said;
+use super::said::Said;
 use crate::learned::Refused;
 use types::class::FailureClass;
 

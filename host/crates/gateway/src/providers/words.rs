@@ -1,7 +1,7 @@
 //! The words by which servers tell why they refuse, and what each means. Codes are compared whole, without
 //! regard to what joins their parts, and texts by a part; both without regard to case. What matches nothing is judged by its status.
 
-use super::errors::Said;
+use super::said::Said;
 use types::class::FailureClass;
 
 use FailureClass::{
