@@ -18,8 +18,8 @@ use plan::change::Change;
 use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
 use plan::explain::{self, Cause};
 use plan::fingerprint;
-use plan::policy::Bearing;
 use plan::recipe::Recipe;
+use plan::upstreams::{Loss, Upstream, Upstreams};
 use store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -99,6 +99,9 @@ enum Standing {
     /// Not to be had.
     Lost { by: String },
 }
+
+/// A component that a task depends on, and how it stands; nothing where the task is made without.
+type Upstreamed<'a> = Upstream<&'a Component, &'a Standing>;
 
 /// What a run may overwrite.
 #[derive(Clone, Copy, Debug, Default)]
@@ -226,11 +229,23 @@ impl Surveyor {
             component,
             checkpoint,
         } = task;
-        let Surroundings {
-            upstreams,
-            open,
-            held,
-        } = Surroundings::of(component, before);
+        let mut upstreams = Upstreams::new(&component.depends_on);
+        for (other, standing) in before {
+            let end = match standing {
+                Standing::Lost { by } => Err(Loss {
+                    by: by.clone(),
+                    is_parked: false,
+                }),
+                Standing::Ready { .. } | Standing::Open => Ok(*standing),
+            };
+            upstreams.ended(*other, &other.name, other.on_failure, end);
+        }
+        let (upstreams, hold) = upstreams.finish();
+        let is_open = |upstream: &&Upstreamed<'_>| matches!(upstream.file, Some(Standing::Open));
+        let open = upstreams.iter().filter(is_open);
+        let open: Vec<String> = open
+            .map(|upstream| upstream.component.name.clone())
+            .collect();
         let contents = contents(&upstreams);
         let verdict = self
             .judge
@@ -254,10 +269,10 @@ impl Surveyor {
         };
         // What is needed and not to be had stops it; what gives up the record leaves what is there.
         let runs = matches!(verdict.decision, Decision::Run(_));
-        if let Some(held) = held.filter(|held| held.needed || runs) {
-            let by = held.by;
+        if let Some(hold) = hold.filter(|hold| hold.is_needed || runs) {
+            let by = hold.loss.by;
             let standing = Standing::Lost { by: by.clone() };
-            outlook.outlook = if held.gives_up {
+            outlook.outlook = if hold.is_skipped {
                 Outlook::Skipped { by }
             } else {
                 Outlook::Blocked { by }
@@ -335,12 +350,12 @@ impl Surveyor {
         &self,
         component: &Component,
         record: &Record,
-        upstreams: &[(&Component, &Standing)],
+        upstreams: &[Upstreamed<'_>],
         task: &TaskOutlook,
     ) -> Result<Probe, StoreError> {
         let mut texts = Vec::with_capacity(upstreams.len());
-        for (upstream, standing) in upstreams {
-            let Standing::Ready { path, text, .. } = standing else {
+        for upstream in upstreams {
+            let Some(Standing::Ready { path, text, .. }) = upstream.file else {
                 continue;
             };
             let text = match text {
@@ -360,7 +375,7 @@ impl Surveyor {
                     }
                 },
             };
-            texts.push((*upstream, text));
+            texts.push((upstream.component, text));
         }
         let upstreams = UpstreamText::of(&texts);
         let input = self.judge.input(component, record, &upstreams);
@@ -418,70 +433,9 @@ impl TaskOutlook {
     }
 }
 
-/// What the components before a task mean for it, as `run::record` has it.
-struct Surroundings<'a> {
-    /// What it is made from, in the order in which it declares them.
-    upstreams: Vec<(&'a Component, &'a Standing)>,
-    /// Those of which the file is still to be made.
-    open: Vec<String>,
-    /// What keeps it from being made.
-    held: Option<Held>,
-}
-
-/// A failure before a task, that it does not go on from.
-struct Held {
-    by: String,
-    /// Whether it is made from what failed.
-    needed: bool,
-    /// Whether the record is given up.
-    gives_up: bool,
-}
-
-impl<'a> Surroundings<'a> {
-    fn of(component: &Component, before: &[(&'a Component, &'a Standing)]) -> Surroundings<'a> {
-        let mut surroundings = Surroundings {
-            upstreams: Vec::new(),
-            open: Vec::new(),
-            held: None,
-        };
-        for (other, standing) in before {
-            let needed = component.depends_on.contains(&other.name);
-            let policy = other.on_failure;
-            match standing {
-                Standing::Lost { by } => {
-                    let first = match policy.bearing(needed, false) {
-                        Bearing::Nothing | Bearing::LeftOut => false,
-                        Bearing::Stops => {
-                            surroundings.held.as_ref().is_none_or(|held| !held.needed)
-                        }
-                        Bearing::HoldsBack => surroundings.held.is_none(),
-                    };
-                    if first {
-                        surroundings.held = Some(Held {
-                            by: by.clone(),
-                            needed,
-                            gives_up: policy.skips(false),
-                        });
-                    }
-                }
-                Standing::Open if needed => surroundings.open.push(other.name.clone()),
-                Standing::Open | Standing::Ready { .. } => {}
-            }
-            if needed {
-                surroundings.upstreams.push((other, standing));
-            }
-        }
-        let names = &component.depends_on;
-        surroundings
-            .upstreams
-            .sort_by_key(|(other, _)| names.iter().position(|name| *name == other.name));
-        surroundings
-    }
-}
-
 /// Hashes of the files that a task is made from; `None` for what is left out. What is still to be made has
 /// none: any that no file has will do, to be told apart later.
-fn contents<'a>(upstreams: &[(&'a Component, &Standing)]) -> Vec<(&'a str, Option<Digest>)> {
+fn contents<'a>(upstreams: &[Upstreamed<'a>]) -> Vec<(&'a str, Option<Digest>)> {
     let of = |standing: &Standing| match standing {
         Standing::Ready { content, .. } => Some(*content),
         Standing::Open => Some(Digest::of(b"still to be made\xff")),
@@ -489,7 +443,7 @@ fn contents<'a>(upstreams: &[(&'a Component, &Standing)]) -> Vec<(&'a str, Optio
     };
     upstreams
         .iter()
-        .map(|(other, standing)| (other.name.as_str(), of(standing)))
+        .map(|upstream| (upstream.component.name.as_str(), upstream.file.and_then(of)))
         .collect()
 }
 

@@ -8,13 +8,13 @@ use tokio::sync::SetOnce;
 
 use super::context::Context;
 use super::meter::{Again, Event};
-use super::task::{Ended, Ready, Task, UpstreamFile};
+use super::task::{Ended, Ready, Task};
 use crate::statistics::RecordEnd;
 use config::component::Component;
 use dataset::{DatasetError, Fields, Record, Written};
 use plan::decision::LastOutcome;
 use plan::decision::TaskEnd;
-use plan::policy::Bearing;
+use plan::upstreams::{Hold, Loss, Upstreams};
 use store::{Checkpoint, RecipeId, RecordRef, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -35,13 +35,6 @@ enum Signal {
     /// There is no file.
     Lost(Loss),
     Interrupted,
-}
-
-/// Why there is no file: who began it, and whether a sweep tries again.
-#[derive(Clone, Debug)]
-struct Loss {
-    by: String,
-    parked: bool,
 }
 
 /// How one component of the record ended in this pass.
@@ -133,7 +126,6 @@ async fn run_component(
     signals: &[SetOnce<Signal>],
     pass: Pass,
 ) -> Result<End, StoreError> {
-    let context = task.context;
     let tell = |said: Signal| {
         // Set once, by this function only.
         let _ = signal.set(said);
@@ -142,105 +134,87 @@ async fn run_component(
         let there = before(&task);
         let done = there.is_some();
         tell(there.map_or_else(
-            || {
-                Signal::Lost(Loss {
-                    by: task.component.name.clone(),
-                    parked: false,
-                })
-            },
+            || Signal::Lost(lost_by(task.component.name.clone(), false)),
             Signal::Ready,
         ));
         return Ok(End::Before(done));
     }
-    let mut upstreams = Vec::with_capacity(task.component.depends_on.len());
-    let mut held_back = None;
-    for (component, upstream) in context.components.iter().zip(signals) {
-        if component.name == task.component.name {
-            break;
-        }
-        let needed = task.component.depends_on.contains(&component.name);
-        let policy = component.on_failure;
-        if !policy.is_waited_for(needed) {
-            continue;
-        }
-        match upstream.wait().await.clone() {
-            Signal::Ready(ready) if needed => upstreams.push(UpstreamFile {
-                component,
-                ready: Some(ready),
-            }),
-            Signal::Ready(_) => {}
-            Signal::Interrupted => {
-                tell(Signal::Interrupted);
-                return Ok(End::Interrupted);
-            }
-            Signal::Lost(loss) => {
-                let outcome = if policy.skips(loss.parked) {
-                    LastOutcome::Skipped
-                } else {
-                    LastOutcome::Blocked
-                };
-                match policy.bearing(needed, loss.parked) {
-                    Bearing::Nothing => {}
-                    Bearing::LeftOut => upstreams.push(UpstreamFile {
-                        component,
-                        ready: None,
-                    }),
-                    Bearing::Stops => {
-                        tell(Signal::Lost(loss.clone()));
-                        return Box::pin(not_begun(&task, outcome, &loss)).await;
-                    }
-                    Bearing::HoldsBack => {
-                        held_back.get_or_insert((outcome, loss));
-                    }
-                }
-            }
-        }
+    let Some(upstreams) = gather(&task, signals).await else {
+        tell(Signal::Interrupted);
+        return Ok(End::Interrupted);
+    };
+    let is_stopped = upstreams.is_stopped();
+    let (files, hold) = upstreams.finish();
+    if let Some(hold) = hold.as_ref().filter(|_| is_stopped) {
+        tell(Signal::Lost(hold.loss.clone()));
+        return Box::pin(not_begun(&task, hold)).await;
     }
-    // In the order in which the component declares them: that of its fingerprint's parts.
-    upstreams.sort_by_key(|upstream| {
-        let names = &task.component.depends_on;
-        names
-            .iter()
-            .position(|name| *name == upstream.component.name)
-    });
-    let ended = match task.perform(upstreams, held_back.is_some()).await {
-        Ok(ended) => ended,
+    match task.perform(files, hold.is_some()).await {
+        Ok(ended) => conclude_task(&task, ended, hold, tell).await,
         Err(error) => {
             // Dependents must not wait for ever while the run is being given up.
             tell(Signal::Interrupted);
-            return Err(error);
+            Err(error)
         }
-    };
+    }
+}
+
+/// Waits for the components that matter for a task, as far as they do; `None` when the run is interrupted.
+async fn gather<'a>(
+    task: &Task<'a>,
+    signals: &[SetOnce<Signal>],
+) -> Option<Upstreams<'a, &'a Component, Ready>> {
+    let mut upstreams = Upstreams::new(&task.component.depends_on);
+    for (component, signal) in task.context.components.iter().zip(signals) {
+        if component.name == task.component.name || upstreams.is_stopped() {
+            break;
+        }
+        let policy = component.on_failure;
+        if !upstreams.waits_for(&component.name, policy) {
+            continue;
+        }
+        let end = match signal.wait().await.clone() {
+            Signal::Ready(ready) => Ok(ready),
+            Signal::Lost(loss) => Err(loss),
+            Signal::Interrupted => return None,
+        };
+        upstreams.ended(component, &component.name, policy, end);
+    }
+    Some(upstreams)
+}
+
+/// Tells dependents how a task ended, and waits until that is durable.
+async fn conclude_task(
+    task: &Task<'_>,
+    ended: Ended,
+    hold: Option<Hold>,
+    tell: impl Fn(Signal),
+) -> Result<End, StoreError> {
+    let (context, name) = (task.context, &task.component.name);
     match ended {
         Ended::Interrupted => {
             tell(Signal::Interrupted);
             Ok(End::Interrupted)
         }
         Ended::HeldBack => {
-            if let (None, Some(class)) = (&held_back, task.failed_before()) {
-                tell(Signal::Lost(Loss {
-                    by: format!("{} ({class})", task.component.name),
-                    parked: false,
-                }));
-                return Box::pin(stays_failed(&task, class)).await;
+            if let (None, Some(class)) = (&hold, task.failed_before()) {
+                tell(Signal::Lost(lost_by(format!("{name} ({class})"), false)));
+                return Box::pin(stays_failed(task, class)).await;
             }
             // Only what is held back ends so.
-            let Some((outcome, loss)) = held_back.or_else(|| held(&task)) else {
+            let Some(hold) = hold.or_else(|| held(task)) else {
                 tell(Signal::Interrupted);
                 return Ok(End::Interrupted);
             };
-            tell(Signal::Lost(loss.clone()));
-            Box::pin(not_begun(&task, outcome, &loss)).await
+            tell(Signal::Lost(hold.loss.clone()));
+            Box::pin(not_begun(task, &hold)).await
         }
         Ended::Failed {
             class,
             parked,
             written,
         } => {
-            tell(Signal::Lost(Loss {
-                by: format!("{} ({class})", task.component.name),
-                parked,
-            }));
+            tell(Signal::Lost(lost_by(format!("{name} ({class})"), parked)));
             if let Some(written) = written {
                 durable(context, written.await);
             }
@@ -268,6 +242,11 @@ async fn run_component(
             })
         }
     }
+}
+
+/// A file that is lost because of what `by` names.
+fn lost_by(by: String, is_parked: bool) -> Loss {
+    Loss { by, is_parked }
 }
 
 /// Whether a file and its checkpoint reached the disk; if not, tells why.
@@ -303,14 +282,15 @@ fn before(task: &Task<'_>) -> Option<Ready> {
 }
 
 /// Why a task does not begin although nothing that it depends on stands in its way: its component is held.
-fn held(task: &Task<'_>) -> Option<(LastOutcome, Loss)> {
+fn held(task: &Task<'_>) -> Option<Hold> {
     let component = &task.component.name;
     let (_, cause) = task.context.repeated.held_for(component)?;
-    let loss = Loss {
-        by: format!("the first tasks of {component}, which all failed for one cause: {cause}"),
-        parked: false,
-    };
-    Some((LastOutcome::Blocked, loss))
+    let by = format!("the first tasks of {component}, which all failed for one cause: {cause}");
+    Some(Hold {
+        loss: lost_by(by, false),
+        is_needed: false,
+        is_skipped: false,
+    })
 }
 
 /// Ends a task that failed before and is not tried again, since its component is held: it stays failed, and is not blocked.
@@ -341,22 +321,24 @@ async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, Store
 }
 
 /// Ends a task that cannot begin: blocked, or skipped with its record.
-async fn not_begun(task: &Task<'_>, outcome: LastOutcome, loss: &Loss) -> Result<End, StoreError> {
-    let (end, word) = match outcome {
-        LastOutcome::Skipped => (TaskEnd::Skipped, "skipped because of"),
-        _ => (TaskEnd::Blocked, "blocked by"),
+async fn not_begun(task: &Task<'_>, hold: &Hold) -> Result<End, StoreError> {
+    let (outcome, end, word) = if hold.is_skipped {
+        (LastOutcome::Skipped, TaskEnd::Skipped, "skipped because of")
+    } else {
+        (LastOutcome::Blocked, TaskEnd::Blocked, "blocked by")
     };
+    let loss = &hold.loss;
     let point = lost(
         task.component,
         task.record,
         outcome,
         format!("{word} {}", loss.by),
-        loss.parked,
+        loss.is_parked,
         task.checkpoint,
     );
     let written = task.context.output.write(None, point).await;
     durable(task.context, written.await);
-    Ok(if loss.parked {
+    Ok(if loss.is_parked {
         End::Parked
     } else {
         End::Final(end)

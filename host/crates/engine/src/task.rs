@@ -26,6 +26,7 @@ use plan::change::Change;
 use plan::decision::TaskEnd;
 use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use plan::fingerprint::{self, Parts};
+use plan::upstreams::Upstream;
 use plugin::limits::Limits;
 use plugin::sandbox::{self, Answered, Executed, Execution, LogLine, Question};
 use store::{Checkpoint, Seen, StoreError, TaskId};
@@ -66,12 +67,8 @@ pub(super) enum Ended {
     Interrupted,
 }
 
-/// What a task depends on, ready to be used.
-pub(super) struct UpstreamFile<'a> {
-    pub component: &'a Component,
-    /// `None` where the task has to do without.
-    pub ready: Option<Ready>,
-}
+/// A component that a task depends on, with its file; without one where the task has to do without.
+pub(super) type UpstreamFile<'a> = Upstream<&'a Component, Ready>;
 
 /// The files that a task depends on.
 type Texts<'a> = Vec<(&'a Component, Arc<str>)>;
@@ -97,7 +94,7 @@ impl Task<'_> {
         let contents: Vec<(&str, Option<Digest>)> = upstreams
             .iter()
             .map(|upstream| {
-                let content = upstream.ready.as_ref().map(|ready| ready.content);
+                let content = upstream.file.as_ref().map(|ready| ready.content);
                 (upstream.component.name.as_str(), content)
             })
             .collect();
@@ -154,7 +151,7 @@ impl Task<'_> {
         let root = &self.context.judge.output_root;
         upstreams
             .into_iter()
-            .filter_map(|upstream| Some((upstream.component, upstream.ready?)))
+            .filter_map(|upstream| Some((upstream.component, upstream.file?)))
             .map(|(component, ready)| {
                 let text = match ready.text {
                     Some(text) => text,

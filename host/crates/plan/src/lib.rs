@@ -13,3 +13,4 @@ pub mod forecast;
 pub mod graph;
 pub mod policy;
 pub mod recipe;
+pub mod upstreams;
