@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use super::step::{self, Step, TaskFailure};
+use super::step::{Executions, Step, TaskFailure};
 use config::component::Component;
-use plugin::sandbox::{self, Answered, Execution, Input};
+use plugin::sandbox::{self, Input};
 use store::{Store, StoreError};
-use types::key::KeyContext;
 use types::render;
 use types::request::Answer;
 
@@ -52,27 +51,15 @@ pub(super) fn probe(
     input: Input,
 ) -> Result<Probe, StoreError> {
     let input = Arc::new(input);
-    let context = component.parameters.as_ref().map(|parameters| {
-        Arc::new(KeyContext {
-            parameters: parameters.clone(),
-            generation,
-        })
-    });
-    let mut answers: Vec<Answered> = Vec::new();
+    let mut executions = Executions::new(component, generation);
     let mut sizes = Vec::new();
-    let mut executions = 0;
     let end = loop {
-        if let Err(failure) = step::count(&mut executions, &component.limits) {
-            break ProbeEnd::Fails(failure);
-        }
-        let execution = Execution {
-            input: Arc::clone(&input),
-            context: context.clone(),
-            answers: answers.clone(),
-            limits: component.limits,
+        let execution = match executions.next(Arc::clone(&input), component.limits) {
+            Ok(execution) => execution,
+            Err(failure) => break ProbeEnd::Fails(failure),
         };
         let outcome = sandbox::execute(&component.plugin, execution).outcome;
-        let questions = match step::step(outcome, component.media_type, &answers) {
+        let questions = match executions.step(outcome) {
             Step::Made(text) => break ProbeEnd::Made { text: text.into() },
             Step::Failed(failure) => break ProbeEnd::Fails(failure),
             Step::Asks(questions) => questions,
@@ -89,11 +76,7 @@ pub(super) fn probe(
                     if let Answer::Completion(completion) = &answer {
                         sizes.push((bytes, completion.usage.input_tokens));
                     }
-                    answers.push(Answered {
-                        key: question.key,
-                        answer,
-                        request: Some(question.request),
-                    });
+                    executions.tell([question.answered(answer)]);
                 }
             }
         }
@@ -105,7 +88,7 @@ pub(super) fn probe(
         }
     };
     Ok(Probe {
-        journaled: answers.len() as u64,
+        journaled: executions.answers().len() as u64,
         sizes,
         end,
     })

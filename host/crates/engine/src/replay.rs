@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use super::input::{self, UpstreamText};
-use super::step::{self, Step, TaskFailure};
+use super::step::{Executions, Step, TaskFailure};
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Fields, Record};
-use plugin::sandbox::{self, Answered, Execution, Input, LogLine, Question};
-use types::key::KeyContext;
+use plugin::sandbox::{self, Answered, Input, LogLine, Question};
 use types::request::{Answer, CompletionRequest};
 
 /// What a replay was told and made.
@@ -55,52 +54,39 @@ pub fn replay_input<E>(
     component: &Component,
     input: &Arc<Input>,
     generation: u32,
-    mut answers: Vec<Answered>,
+    answers: Vec<Answered>,
     mut answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
-    let context = component.parameters.as_ref().map(|parameters| {
-        Arc::new(KeyContext {
-            parameters: parameters.clone(),
-            generation,
-        })
-    });
-    let mut executions = 0;
+    let mut executions = Executions::new(component, generation);
+    executions.tell(answers);
     let mut log = Vec::new();
     let artifact = loop {
-        if let Err(failure) = step::count(&mut executions, &component.limits) {
-            break Err(failure);
-        }
-        let execution = Execution {
-            input: Arc::clone(input),
-            context: context.clone(),
-            answers: answers.clone(),
-            limits: component.limits,
+        let execution = match executions.next(Arc::clone(input), component.limits) {
+            Ok(execution) => execution,
+            Err(failure) => break Err(failure),
         };
         let executed = sandbox::execute(&component.plugin, execution);
         log = executed.log;
-        match step::step(executed.outcome, component.media_type, &answers) {
+        match executions.step(executed.outcome) {
             Step::Made(text) => break Ok(text),
             Step::Failed(failure) => break Err(failure),
             Step::Asks(questions) => {
                 for question in questions {
                     let answer = answer(&question)?;
-                    let request = Some(question.request);
-                    answers.push(Answered {
-                        key: question.key,
-                        answer,
-                        request,
-                    });
+                    executions.tell([question.answered(answer)]);
                 }
             }
         }
     };
-    let told = answers
+    let count = executions.count();
+    let told = executions
+        .into_answers()
         .into_iter()
         .filter_map(|answered| Some((answered.request?, answered.answer)))
         .collect();
     Ok(Replay {
         told,
-        executions,
+        executions: count,
         path: input.site.output_path.clone(),
         artifact,
         log,

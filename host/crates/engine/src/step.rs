@@ -1,10 +1,16 @@
-//! What one execution of a component means for its task: the one place that says so, for a run and a replay alike.
+//! Suspend by replay: a component is run again and again, each time with one more answer, until it ends. This is the one
+//! place that says what an execution is given and what it means, for a run, a replay and a probe alike. Who has the
+//! answers, and on which thread a component runs, it does not know.
+
+use std::sync::Arc;
 
 use super::artifact;
+use config::component::Component;
 use plugin::limits::Limits;
 use plugin::manifest::MediaType;
-use plugin::sandbox::{Answered, Outcome, Question};
+use plugin::sandbox::{Answered, Execution, Input, Outcome, Question};
 use types::class::FailureClass;
+use types::key::KeyContext;
 use types::request::Answer;
 
 /// Why there is no artifact.
@@ -27,8 +33,79 @@ pub(super) enum Step {
     Failed(TaskFailure),
 }
 
+/// The executions of one task.
+pub(super) struct Executions<'a> {
+    component: &'a Component,
+    context: Option<Arc<KeyContext>>,
+    answers: Vec<Answered>,
+    count: u32,
+}
+
+impl<'a> Executions<'a> {
+    /// Of a component whose questions are asked in this generation.
+    pub fn new(component: &'a Component, generation: u32) -> Self {
+        let context = component.parameters.as_ref().map(|parameters| {
+            Arc::new(KeyContext {
+                parameters: parameters.clone(),
+                generation,
+            })
+        });
+        Self {
+            component,
+            context,
+            answers: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What the component was told.
+    pub fn answers(&self) -> &[Answered] {
+        &self.answers
+    }
+
+    /// The same, when there are no more executions.
+    pub fn into_answers(self) -> Vec<Answered> {
+        self.answers
+    }
+
+    /// Tells the component answers from its next execution on.
+    pub fn tell(&mut self, answers: impl IntoIterator<Item = Answered>) {
+        self.answers.extend(answers);
+    }
+
+    /// What the next execution is given.
+    ///
+    /// # Errors
+    /// When there may be no more.
+    pub fn next(&mut self, input: Arc<Input>, limits: Limits) -> Result<Execution, TaskFailure> {
+        if self.count >= limits.executions {
+            return Err(TaskFailure {
+                class: FailureClass::Limit,
+                cause: format!("it needs more than {} executions", limits.executions),
+            });
+        }
+        self.count += 1;
+        Ok(Execution {
+            input,
+            context: self.context.clone(),
+            answers: self.answers.clone(),
+            limits,
+        })
+    }
+
+    /// How the task stands after an execution.
+    pub fn step(&self, outcome: Outcome) -> Step {
+        step(outcome, self.component.media_type, &self.answers)
+    }
+}
+
 /// Judges an execution with the answers that it was told.
-pub(super) fn step(outcome: Outcome, media_type: MediaType, told: &[Answered]) -> Step {
+fn step(outcome: Outcome, media_type: MediaType, told: &[Answered]) -> Step {
     match outcome {
         Outcome::Done { text } => match artifact::fault(&text, media_type) {
             None => Step::Made(text),
@@ -57,16 +134,4 @@ fn precise(class: FailureClass, told: &[Answered]) -> FailureClass {
         }
         _ => class,
     }
-}
-
-/// Counts one more execution, or says that there may be no more.
-pub(super) fn count(executions: &mut u32, limits: &Limits) -> Result<(), TaskFailure> {
-    if *executions >= limits.executions {
-        return Err(TaskFailure {
-            class: FailureClass::Limit,
-            cause: format!("it needs more than {} executions", limits.executions),
-        });
-    }
-    *executions += 1;
-    Ok(())
 }

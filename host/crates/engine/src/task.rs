@@ -15,7 +15,7 @@ use super::judge::Verdict;
 use super::meter::{Again, Event};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
-use super::step::{self, Step, TaskFailure};
+use super::step::{Executions, Step, TaskFailure};
 use config::component::Component;
 use dataset::Record;
 use gateway::error::{Billed, GatewayError};
@@ -28,11 +28,10 @@ use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use plan::fingerprint::{self, Parts};
 use plan::upstreams::Upstream;
 use plugin::limits::Limits;
-use plugin::sandbox::{self, Answered, Executed, Execution, LogLine, Question};
+use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
 use store::{Checkpoint, Seen, StoreError, TaskId};
 use types::class::FailureClass;
 use types::digest::Digest;
-use types::key::KeyContext;
 use types::request::{Answer, StopReason, Usage};
 
 /// A file that dependents can use.
@@ -357,19 +356,21 @@ impl Spent {
         }
     }
 
-    /// Why nothing more may be asked, if so.
-    fn fault(&self, limits: &Limits) -> Option<String> {
+    /// Whether more may be asked.
+    fn may_ask(&self, limits: &Limits) -> Result<(), Stop> {
         let tokens = self.usage.input_tokens + self.usage.output_tokens;
-        if limits.tokens.is_some_and(|most| tokens >= most) {
-            return Some(format!(
-                "it has used {tokens} tokens, and wants to ask more"
-            ));
-        }
-        if limits.cost.is_some_and(|most| self.micros >= most) {
+        let cause = if limits.tokens.is_some_and(|most| tokens >= most) {
+            format!("it has used {tokens} tokens, and wants to ask more")
+        } else if limits.cost.is_some_and(|most| self.micros >= most) {
             let dollars = self.micros as f64 / 1e6;
-            return Some(format!("it has cost ${dollars:.4}, and wants to ask more"));
-        }
-        None
+            format!("it has cost ${dollars:.4}, and wants to ask more")
+        } else {
+            return Ok(());
+        };
+        Err(Stop::Failed {
+            class: FailureClass::Limit,
+            cause,
+        })
     }
 }
 
@@ -500,89 +501,26 @@ impl Attempt<'_> {
         }
     }
 
-    /// Suspend by replay.
+    /// Runs the component until it ends, each time with the answers to what it asked before.
     async fn execute(&self, texts: &Texts<'_>, spent: &mut Spent) -> Result<String, Stop> {
-        let Task {
-            context,
-            component,
-            record,
-            checkpoint,
-            ..
-        } = *self.task;
-        let id = self.id();
-        if checkpoint.is_some_and(|point| point.generation < self.generation) {
-            // Durable before anything is asked, or a crash would ask in the old generation again; and due,
-            // or the run after the crash would raise it once more.
-            let cause = checkpoint.and_then(|point| point.cause.clone());
-            let raised = self.checkpoint(LastOutcome::Due, cause, false, Spent::default());
-            let store = &context.store;
-            Box::pin(store.complete(context.indexed.id, context.run, vec![raised])).await?;
-        }
-        let keys = component.parameters.as_ref().map(|parameters| {
-            Arc::new(KeyContext {
-                parameters: parameters.clone(),
-                generation: self.generation,
-            })
-        });
-        let transcript: Vec<Answered> = match keys {
-            // Without a checkpoint there may be answers too, after a kill: they are found by their keys.
-            Some(_) if checkpoint.is_some() => context
-                .store
-                .transcript(&id, self.fingerprint, self.generation)?
-                .into_iter()
-                .map(|(key, answer)| Answered {
-                    key,
-                    answer,
-                    request: None,
-                })
-                .collect(),
-            _ => Vec::new(),
-        };
-        let mut known = transcript.into_iter();
-        let mut answers: Vec<Answered> = Vec::new();
-        let mut seen = 0;
+        let component = self.task.component;
+        self.raise_generation().await?;
+        let mut known = self.transcript()?.into_iter();
+        let mut executions = Executions::new(component, self.generation);
+        let mut lines = 0;
         loop {
             // Nothing new is begun, but what was paid for is made use of: nothing more can be asked anyway.
-            if spent.executions == 0 && context.interrupt.is_thrown() {
+            if executions.count() == 0 && self.task.context.interrupt.is_thrown() {
                 return Err(Stop::Interrupted);
             }
-            step::count(&mut spent.executions, &component.limits)?;
-            let limits = component.limits;
-            let left = limits.task_cpu.saturating_sub(spent.cpu);
-            if left.is_zero() {
-                return Err(Stop::Failed {
-                    class: FailureClass::Limit,
-                    cause: format!(
-                        "its executions used more than {} ms of CPU time together",
-                        limits.task_cpu.as_millis()
-                    ),
-                });
-            }
-            let execution = Execution {
-                // Built for each execution, so that a task that waits for an answer holds no copy of its record.
-                input: Arc::new(
-                    context
-                        .judge
-                        .input(component, record, &UpstreamText::of(texts)),
-                ),
-                context: keys.clone(),
-                answers: answers.clone(),
-                limits: Limits {
-                    cpu: limits.cpu.min(left),
-                    ..limits
-                },
-            };
-            let plugin = Arc::clone(&component.plugin);
-            let span = tracing::debug_span!("execution", number = spent.executions);
-            let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
-            let Executed { outcome, log, cpu } =
-                context.pool.run(run).await.map_err(|lost| Stop::Failed {
-                    class: FailureClass::Trap,
-                    cause: lost.to_string(),
-                })?;
-            spent.cpu += cpu;
-            print_new(&log, &mut seen, &component.name, &record.id);
-            match step::step(outcome, component.media_type, &answers) {
+            let executed = self.execute_once(&mut executions, texts, spent).await?;
+            print_new(
+                &executed.log,
+                &mut lines,
+                &component.name,
+                &self.task.record.id,
+            );
+            match executions.step(executed.outcome) {
                 Step::Made(text) => return Ok(text),
                 Step::Failed(failure) => return Err(self.advised(failure, spent).into()),
                 Step::Asks(mut questions) => {
@@ -591,29 +529,101 @@ impl Attempt<'_> {
                     let mut told: Vec<Answered> = known.by_ref().take(questions.len()).collect();
                     questions.drain(..told.len());
                     if !questions.is_empty() {
-                        if let Some(cause) = spent.fault(&limits) {
-                            return Err(Stop::Failed {
-                                class: FailureClass::Limit,
-                                cause,
-                            });
-                        }
-                        told.extend(self.ask(id.clone(), questions, spent).await?);
+                        spent.may_ask(&component.limits)?;
+                        told.extend(self.ask(questions, spent).await?);
                     }
                     told.iter()
                         .for_each(|answered| spent.told(&answered.answer));
-                    answers.extend(told);
+                    executions.tell(told);
                 }
             }
         }
     }
 
+    /// Makes it durable that the task asks in a new generation, if it does.
+    async fn raise_generation(&self) -> Result<(), StoreError> {
+        let checkpoint = self.task.checkpoint;
+        if checkpoint.is_some_and(|point| point.generation < self.generation) {
+            // Durable before anything is asked, or a crash would ask in the old generation again; and due,
+            // or the run after the crash would raise it once more.
+            let cause = checkpoint.and_then(|point| point.cause.clone());
+            let raised = self.checkpoint(LastOutcome::Due, cause, false, Spent::default());
+            let context = self.task.context;
+            let completed = context
+                .store
+                .complete(context.indexed.id, context.run, vec![raised]);
+            Box::pin(completed).await?;
+        }
+        Ok(())
+    }
+
+    /// What the task was told before it was interrupted. Without a checkpoint there may be answers too, after a kill: they are
+    /// found by their keys.
+    fn transcript(&self) -> Result<Vec<Answered>, StoreError> {
+        if self.task.component.parameters.is_none() || self.task.checkpoint.is_none() {
+            return Ok(Vec::new());
+        }
+        let store = &self.task.context.store;
+        let told = store.transcript(&self.id(), self.fingerprint, self.generation)?;
+        let told = told.into_iter().map(|(key, answer)| Answered {
+            key,
+            answer,
+            request: None,
+        });
+        Ok(told.collect())
+    }
+
+    /// Runs the component once, on a thread of the sandbox.
+    async fn execute_once(
+        &self,
+        executions: &mut Executions<'_>,
+        texts: &Texts<'_>,
+        spent: &mut Spent,
+    ) -> Result<Executed, Stop> {
+        let Task {
+            context,
+            component,
+            record,
+            ..
+        } = *self.task;
+        let limits = component.limits;
+        let left = limits.task_cpu.saturating_sub(spent.cpu);
+        let limits = Limits {
+            cpu: limits.cpu.min(left),
+            ..limits
+        };
+        // Built for each execution, so that a task that waits for an answer holds no copy of its record.
+        let texts = UpstreamText::of(texts);
+        let input = Arc::new(context.judge.input(component, record, &texts));
+        let execution = executions.next(input, limits)?;
+        spent.executions = executions.count();
+        if left.is_zero() {
+            return Err(Stop::Failed {
+                class: FailureClass::Limit,
+                cause: format!(
+                    "its executions used more than {} ms of CPU time together",
+                    limits.task_cpu.as_millis()
+                ),
+            });
+        }
+        let plugin = Arc::clone(&component.plugin);
+        let span = tracing::debug_span!("execution", number = spent.executions);
+        let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
+        let executed = context.pool.run(run).await.map_err(|lost| Stop::Failed {
+            class: FailureClass::Trap,
+            cause: lost.to_string(),
+        })?;
+        spent.cpu += executed.cpu;
+        Ok(executed)
+    }
+
     /// Gets the answers to all questions at once; those that came are kept if another fails.
     async fn ask(
         &self,
-        id: TaskId,
         questions: Vec<Question>,
         spent: &mut Spent,
     ) -> Result<Vec<Answered>, Stop> {
+        let id = self.id();
         let Task {
             context, component, ..
         } = *self.task;
@@ -658,12 +668,7 @@ impl Attempt<'_> {
             })?;
             spent.micros += cost;
             entries.push((question.position, completion));
-            let request = Some(question.request);
-            told.push(Answered {
-                key: question.key,
-                answer,
-                request,
-            });
+            told.push(question.answered(answer));
         }
         let store = &context.store;
         let append = store.append_transcript(id, self.fingerprint, self.generation, entries);

@@ -33,6 +33,17 @@ pub struct Question {
     pub request: Arc<CompletionRequest>,
 }
 
+impl Question {
+    /// The same question with its answer.
+    pub fn answered(self, answer: Answer) -> Answered {
+        Answered {
+            key: self.key,
+            answer,
+            request: Some(self.request),
+        }
+    }
+}
+
 /// How an execution ended.
 #[derive(Debug)]
 pub enum Outcome {
