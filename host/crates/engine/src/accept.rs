@@ -86,9 +86,7 @@ pub async fn accept(
         indexed: acceptance.indexed.id,
         rules: Rules {
             clean: true,
-            overwrite_edited: false,
-            only_chosen: false,
-            stand_in_replaces: false,
+            ..Rules::default()
         },
         left,
     };

@@ -72,12 +72,7 @@ pub fn export<E>(
         output_root,
         indexed: indexed.id,
         store,
-        rules: Rules {
-            clean: false,
-            overwrite_edited: false,
-            only_chosen: false,
-            stand_in_replaces: false,
-        },
+        rules: Rules::default(),
         left,
     };
     let is_as_indexed = judge.store.is_as_indexed(indexed, dataset)?;

@@ -146,8 +146,8 @@ impl Surveyor {
                 rules: Rules {
                     clean,
                     overwrite_edited: overwriting.edited,
-                    only_chosen: false,
                     stand_in_replaces: overwriting.from_model,
+                    ..Rules::default()
                 },
                 left,
             },

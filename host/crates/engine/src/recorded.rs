@@ -80,12 +80,7 @@ pub fn recorded(
         output_root: place.output_root,
         indexed: place.indexed.id,
         store: place.store,
-        rules: Rules {
-            clean: false,
-            overwrite_edited: false,
-            only_chosen: false,
-            stand_in_replaces: false,
-        },
+        rules: Rules::default(),
         left,
     };
     let points = judge.store.checkpoints(place.indexed.id, &record.id)?;

@@ -157,8 +157,8 @@ impl Stored {
     }
 }
 
-/// What decisions of one run have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What decisions of one run have in common. The default is the most careful.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Whether the last run ended in order, or it is known all the same which files it left unfinished.
     pub clean: bool,
