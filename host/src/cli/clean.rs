@@ -12,7 +12,7 @@ use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use engine::{Standing, remove, standing};
-use store::{Leftover, LeftoverCount, Store, TaskId, Why};
+use store::{Orphan, OrphanCount, OrphanReason, Store, TaskId};
 
 /// List files that no task makes any more; remove them only where a flag says so.
 #[derive(Debug, Args)]
@@ -59,14 +59,14 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
     let names = project.known_components();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for (why, removes) in [
-        (Why::Deleted, args.deleted),
-        (Why::Dropped, args.dropped),
-        (Why::Moved, args.moved),
+        (OrphanReason::Deleted, args.deleted),
+        (OrphanReason::Dropped, args.dropped),
+        (OrphanReason::Moved, args.moved),
     ] {
         let mut after = (String::new(), String::new());
         loop {
             let batch = store
-                .leftovers(
+                .orphans(
                     indexed.id,
                     why,
                     names.as_deref(),
@@ -76,22 +76,24 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                 .map_err(Failure::internal)?;
             let Some(last) = batch.last() else { break };
             after = match why {
-                Why::Moved => (last.path.clone(), String::new()),
-                Why::Deleted | Why::Dropped => (last.record.clone(), last.component.clone()),
+                OrphanReason::Moved => (last.path.clone(), String::new()),
+                OrphanReason::Deleted | OrphanReason::Dropped => {
+                    (last.record.clone(), last.component.clone())
+                }
             };
             let mut gone = Vec::new();
-            for leftover in batch {
-                let found = standing(root, &project.components, &leftover);
+            for orphan in batch {
+                let found = standing(root, &project.components, &orphan);
                 let wanted = match &found {
                     Ok(Standing::Intact) => removes,
                     Ok(Standing::Edited) => removes && args.force,
                     _ => false,
                 };
                 if wanted && matches!(found, Ok(Standing::Edited)) {
-                    keep_text(&store, indexed.id, root, &leftover).await?;
+                    keep_text(&store, indexed.id, root, &orphan).await?;
                 }
                 let done = match found {
-                    Ok(_) if wanted => remove(root, &leftover).map(|()| "removed"),
+                    Ok(_) if wanted => remove(root, &orphan).map(|()| "removed"),
                     Ok(Standing::Intact) => Ok("kept"),
                     Ok(Standing::Edited) => Ok("kept, edited by hand"),
                     Ok(Standing::Gone) => Ok("gone"),
@@ -102,16 +104,16 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                 let done = done.unwrap_or_else(|error| {
                     display.print(&format!(
                         "error: cannot remove {}: {error}\nhint: check who may write to its directory",
-                        root.join(&leftover.path).display()
+                        root.join(&orphan.path).display()
                     ));
                     "failed"
                 });
                 *counts.entry(done).or_default() += 1;
                 if tells {
-                    tell(&leftover, done, args.json);
+                    tell(&orphan, done, args.json);
                 }
                 if removes && matches!(done, "removed" | "gone") {
-                    gone.push(leftover);
+                    gone.push(orphan);
                 }
             }
             store
@@ -149,56 +151,56 @@ async fn keep_text(
     store: &Store,
     dataset: i64,
     root: &Path,
-    leftover: &Leftover,
+    orphan: &Orphan,
 ) -> Result<(), Failure> {
     // What cannot be read cannot be kept; whether it can be removed is seen next.
-    let Ok(text) = fs::read(root.join(&leftover.path)) else {
+    let Ok(text) = fs::read(root.join(&orphan.path)) else {
         return Ok(());
     };
     let task = TaskId {
         dataset,
-        record: leftover.record.clone(),
-        component: leftover.component.clone(),
+        record: orphan.record.clone(),
+        component: orphan.component.clone(),
     };
     store
-        .keep_edit(&task, &leftover.path, text)
+        .keep_edit(&task, &orphan.path, text)
         .await
         .map_err(Failure::internal)
 }
 
-fn tell(leftover: &Leftover, done: &str, as_json: bool) {
+fn tell(orphan: &Orphan, done: &str, as_json: bool) {
     if as_json {
         emit(&json!({
-            "path": leftover.path,
-            "record": leftover.record,
-            "component": leftover.component,
-            "why": word(leftover.why),
+            "path": orphan.path,
+            "record": orphan.record,
+            "component": orphan.component,
+            "why": word(orphan.why),
             "done": done,
         }));
     } else {
-        let why = word(leftover.why);
-        say(&format!("{why:8} {} ({done})\n", leftover.path));
+        let why = word(orphan.why);
+        say(&format!("{why:8} {} ({done})\n", orphan.path));
     }
 }
 
 /// The cause in a word: the name of the flag that removes its files.
-fn word(why: Why) -> &'static str {
+fn word(why: OrphanReason) -> &'static str {
     match why {
-        Why::Deleted => "deleted",
-        Why::Dropped => "dropped",
-        Why::Moved => "moved",
+        OrphanReason::Deleted => "deleted",
+        OrphanReason::Dropped => "dropped",
+        OrphanReason::Moved => "moved",
     }
 }
 
 /// What a run or a dry run says about files that are left over.
-pub(super) fn notice(counts: &[LeftoverCount]) -> String {
+pub(super) fn notice(counts: &[OrphanCount]) -> String {
     counts
         .iter()
         .map(|count| {
             let of = match count.why {
-                Why::Deleted => "that are no longer in the dataset",
-                Why::Dropped => "by components that are no longer in the project",
-                Why::Moved => "at paths that are no longer written to",
+                OrphanReason::Deleted => "that are no longer in the dataset",
+                OrphanReason::Dropped => "by components that are no longer in the project",
+                OrphanReason::Moved => "at paths that are no longer written to",
             };
             let flag = word(count.why);
             let files = plural(count.files, "file");
@@ -214,8 +216,8 @@ fn plural(count: u64, noun: &str) -> String {
 }
 
 /// The same as JSON.
-pub(super) fn counts(counts: &[LeftoverCount]) -> serde_json::Value {
-    let entry = |count: &LeftoverCount| {
+pub(super) fn counts(counts: &[OrphanCount]) -> serde_json::Value {
+    let entry = |count: &OrphanCount| {
         let numbers = json!({"files": count.files, "records": count.records});
         (word(count.why).to_owned(), numbers)
     };

@@ -26,7 +26,7 @@ use gateway::prices;
 use gateway::purse::Purse;
 use gateway::{Chain, Gateway};
 use plugin::pool::Pool;
-use store::{Lease, LeftoverCount};
+use store::{Lease, OrphanCount};
 use watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 
 /// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
@@ -177,7 +177,7 @@ pub(super) async fn execute(
             Failure::internal(error)
         }
     })?;
-    let leftovers = leftovers(project, state)?;
+    let orphans = orphans(project, state)?;
     let shown = match (json, display.is_quiet()) {
         (true, _) => Shown::Json,
         (false, true) => Shown::End,
@@ -187,7 +187,7 @@ pub(super) async fn execute(
         &summary,
         &noun,
         &output_root,
-        &leftovers,
+        &orphans,
         shown,
         meant,
         display,
@@ -311,11 +311,11 @@ fn not_served(address: Option<&Address>, error: &std::io::Error) -> Failure {
 }
 
 /// Counts files that no task makes any more.
-pub(super) fn leftovers(project: &Project, state: &State) -> Result<Vec<LeftoverCount>, Failure> {
+pub(super) fn orphans(project: &Project, state: &State) -> Result<Vec<OrphanCount>, Failure> {
     let components = project.known_components();
     state
         .store
-        .count_leftovers(state.indexed.id, components.as_deref())
+        .count_orphans(state.indexed.id, components.as_deref())
         .map_err(Failure::internal)
 }
 

@@ -9,7 +9,7 @@ use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::authors;
 use super::clean;
 use super::display::{Display, emit, say, width};
-use super::execution::{Wanted, execute, leftovers};
+use super::execution::{Wanted, execute, orphans};
 use super::exit::{Exit, Failure};
 use super::missing_fields;
 use super::project::{Project, State, block_on};
@@ -91,10 +91,10 @@ async fn plan(
         edited: args.overwrite_edited,
         from_model: args.project.model.asks_for_stand_in(),
     };
-    let mut surveyor = state.surveyor(project, components, overwriting)?;
+    let mut previewer = state.previewer(project, components, overwriting)?;
     let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
-    let plan = engine::plan(&mut surveyor, lease, price).map_err(Failure::internal)?;
-    let leftovers = leftovers(project, &state)?;
+    let plan = engine::plan(&mut previewer, lease, price).map_err(Failure::internal)?;
+    let orphans = orphans(project, &state)?;
     let outcome = Outcome::of(&plan, |model| project.settings.models().limits(model));
     if args.json {
         emit(&json!({
@@ -103,13 +103,13 @@ async fn plan(
             "components": plan.components,
             "outcome": outcome,
             "prices_of": prices::date(),
-            "leftovers": clean::counts(&leftovers),
+            "orphans": clean::counts(&orphans),
             "unreadable_records": unreadable,
         }));
     } else {
         let space = if args.pilot.is_some() { "\n" } else { "" };
         let text = report::render(&plan, &project.settings.dataset.records, width());
-        let left = clean::notice(&leftovers);
+        let left = clean::notice(&orphans);
         let ahead = authors::ahead(&plan);
         let outcome = outcome
             .map(|outcome| outcome.sentence())

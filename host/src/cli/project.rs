@@ -10,7 +10,7 @@ use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings::{self, Settings};
-use ::engine::{Overwriting, Surveyor};
+use ::engine::{Overwriting, Previewer};
 use config::Config;
 use config::component::{self, Component};
 use dataset::{Dataset, safe_id};
@@ -331,14 +331,14 @@ impl State {
     }
 
     /// Looks at what a run would do with these components.
-    pub fn surveyor(
+    pub fn previewer(
         &self,
         project: &Project,
         components: &[Component],
         overwriting: Overwriting,
-    ) -> Result<Surveyor, Failure> {
+    ) -> Result<Previewer, Failure> {
         let config = &project.settings.config;
-        Surveyor::new(
+        Previewer::new(
             &self.store,
             Arc::clone(&project.dataset),
             &self.indexed,

@@ -12,7 +12,7 @@ use super::table::Table;
 use super::{authors, clean, program, unreadable};
 use engine::statistics::{CategoryCount, FailureKind, View};
 use engine::{RunSummary, peak_memory};
-use store::LeftoverCount;
+use store::OrphanCount;
 use types::class::FailureClass;
 
 /// What of a summary is printed.
@@ -31,7 +31,7 @@ pub(super) fn print(
     summary: &RunSummary,
     noun: &str,
     output: &Path,
-    leftovers: &[LeftoverCount],
+    orphans: &[OrphanCount],
     shown: Shown,
     meant: Option<&str>,
     display: &Display,
@@ -43,7 +43,7 @@ pub(super) fn print(
             "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
             "interrupted": summary.interrupted,
             "budget_reached": summary.budget_reached,
-            "leftovers": clean::counts(leftovers),
+            "orphans": clean::counts(orphans),
             "peak_memory_bytes": memory,
         });
         events::event("summary", event);
@@ -74,7 +74,7 @@ pub(super) fn print(
     let text = render(summary, noun, output, memory, width())
         + &unreadable(&summary.view)
         + &authors::after_run(&summary.view.authors)
-        + &clean::notice(leftovers);
+        + &clean::notice(orphans);
     say(&format!("{text}{end}"));
 }
 

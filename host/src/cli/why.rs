@@ -15,7 +15,7 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use config::component::Component;
 use dataset::Record;
-use engine::{Outlook, Overwriting, ProbeEnd, Surveyor, TaskOutlook};
+use engine::{Overwriting, PlannedAction, Previewer, ProbeEnd, TaskPreview};
 use plan::change::Change;
 use plan::decision::{Author, FileState, LastOutcome};
 use plan::explain;
@@ -73,8 +73,8 @@ async fn why(
         edited: false,
         from_model: args.project.model.asks_for_stand_in(),
     };
-    let mut surveyor = state.surveyor(project, components, overwriting)?;
-    let tasks = surveyor
+    let mut previewer = state.previewer(project, components, overwriting)?;
+    let tasks = previewer
         .record(reference, |_, runs| runs)
         .map_err(Failure::internal)?;
     let asked = Asked {
@@ -89,7 +89,7 @@ async fn why(
         .zip(&tasks)
         .find(|(component, _)| component.name == args.component);
     if let Some((component, task)) = found {
-        let report = asked.report(&mut surveyor, component, task)?;
+        let report = asked.report(&mut previewer, component, task)?;
         if args.json {
             emit(&json!({"event": "why", "task": report}));
         } else {
@@ -104,19 +104,19 @@ struct Asked<'a> {
     state: &'a State,
     record: Option<Record>,
     id: &'a str,
-    tasks: &'a [TaskOutlook],
+    tasks: &'a [TaskPreview],
 }
 
 impl Asked<'_> {
     fn report(
         &self,
-        surveyor: &mut Surveyor,
+        previewer: &mut Previewer,
         component: &Component,
-        task: &TaskOutlook,
+        task: &TaskPreview,
     ) -> Result<Report, Failure> {
         let before = match &task.checkpoint {
             None => None,
-            Some(point) => surveyor
+            Some(point) => previewer
                 .recipe(point.recipe)
                 .map_err(Failure::internal)?
                 .cloned(),
@@ -185,7 +185,7 @@ impl Asked<'_> {
         Ok(Report {
             record: self.id.to_owned(),
             component: task.component.clone(),
-            outlook: outlook(&task.outlook),
+            action: action(&task.action),
             reasons,
             next_run: next_run(task, component, self.id),
             last,
@@ -220,7 +220,7 @@ impl Asked<'_> {
             .map(|task| UpstreamReport {
                 component: task.component.clone(),
                 path: task.path.clone(),
-                outlook: outlook(&task.outlook),
+                action: action(&task.action),
                 reasons: task.causes.iter().map(ToString::to_string).collect(),
             })
             .collect()
@@ -272,10 +272,10 @@ impl Asked<'_> {
             Change::Upstream(name) => {
                 let mut tasks = self.tasks.iter();
                 match tasks.find(|task| task.component == *name) {
-                    Some(task) if task.outlook == Outlook::Edited => {
+                    Some(task) if task.action == PlannedAction::Edited => {
                         Some(format!("{}, edited by hand", task.path))
                     }
-                    Some(task) if task.outlook == Outlook::UpToDate => self
+                    Some(task) if task.action == PlannedAction::UpToDate => self
                         .ended(name)?
                         .map(|ended| format!("{}, made by run {}", task.path, ended.run)),
                     Some(task) => Some(format!("{}, to be made again", task.path)),
@@ -295,19 +295,19 @@ fn short(text: String) -> String {
     format!("{cut}…")
 }
 
-fn outlook(outlook: &Outlook) -> &'static str {
-    match outlook {
-        Outlook::UpToDate => "up-to-date",
-        Outlook::Edited => "edited",
-        Outlook::Accepted => "accepted",
-        Outlook::FromModel => "kept-from-stand-in",
-        Outlook::Runs => "runs",
-        Outlook::Fails(_) => "fails",
-        Outlook::StaysFailed(_) => "stays-failed",
-        Outlook::DependsOnUpstream => "depends-on-upstream",
-        Outlook::Blocked { .. } => "blocked",
-        Outlook::Skipped { .. } => "skipped",
-        Outlook::Unreadable { .. } => "unreadable",
+fn action(action: &PlannedAction) -> &'static str {
+    match action {
+        PlannedAction::UpToDate => "up-to-date",
+        PlannedAction::Edited => "edited",
+        PlannedAction::Accepted => "accepted",
+        PlannedAction::FromModel => "kept-from-stand-in",
+        PlannedAction::Runs => "runs",
+        PlannedAction::Fails(_) => "fails",
+        PlannedAction::StaysFailed(_) => "stays-failed",
+        PlannedAction::DependsOnUpstream => "depends-on-upstream",
+        PlannedAction::Blocked { .. } => "blocked",
+        PlannedAction::Skipped { .. } => "skipped",
+        PlannedAction::Unreadable { .. } => "unreadable",
     }
 }
 
@@ -320,40 +320,40 @@ fn file_state(state: FileState) -> &'static str {
 }
 
 /// What a plain `batchgen run` does with the task.
-fn next_run(task: &TaskOutlook, component: &Component, record: &str) -> String {
-    match &task.outlook {
-        Outlook::UpToDate => "leaves it as it is".to_owned(),
-        Outlook::Edited => {
+fn next_run(task: &TaskPreview, component: &Component, record: &str) -> String {
+    match &task.action {
+        PlannedAction::UpToDate => "leaves it as it is".to_owned(),
+        PlannedAction::Edited => {
             "leaves the file as it was edited; what depends on it sees the edit".to_owned()
         }
-        Outlook::Accepted => {
+        PlannedAction::Accepted => {
             "leaves the accepted edit, though what it was made from has changed; `batchgen accept` confirms it, `batchgen run \
              --overwrite-edited` makes it anew"
                 .to_owned()
         }
-        Outlook::FromModel => {
+        PlannedAction::FromModel => {
             "leaves the file that a real model wrote, which the offline stand-in would replace; name the model with \
              --model, or in batchgen.toml"
                 .to_owned()
         }
-        Outlook::Runs => match task.probe.as_ref().map(|probe| &probe.end) {
+        PlannedAction::Runs => match task.probe.as_ref().map(|probe| &probe.end) {
             Some(ProbeEnd::Asks { .. }) => "makes it, and asks for what is not answered".to_owned(),
             Some(_) if component.parameters.is_some() => {
                 "makes it from answers that the journal has".to_owned()
             }
             _ => "makes it".to_owned(),
         },
-        Outlook::Fails(failure) => format!("tries it, and it fails, {failure}"),
-        Outlook::StaysFailed(_) => format!(
+        PlannedAction::Fails(failure) => format!("tries it, and it fails, {failure}"),
+        PlannedAction::StaysFailed(_) => format!(
             "leaves it failed, since it would fail the same way again; `batchgen retry --record {record} --component {}` \
              tries it",
             task.component
         ),
-        Outlook::DependsOnUpstream => {
+        PlannedAction::DependsOnUpstream => {
             "makes it if what it depends on comes out different".to_owned()
         }
-        Outlook::Blocked { by } => format!("cannot make it, since {by} fails"),
-        Outlook::Skipped { by } => format!("gives up the record, since {by} fails"),
-        Outlook::Unreadable { cause } => format!("cannot read the record: {cause}"),
+        PlannedAction::Blocked { by } => format!("cannot make it, since {by} fails"),
+        PlannedAction::Skipped { by } => format!("gives up the record, since {by} fails"),
+        PlannedAction::Unreadable { cause } => format!("cannot read the record: {cause}"),
     }
 }

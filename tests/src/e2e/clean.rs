@@ -43,13 +43,13 @@ fn glass(scene: &Scene) -> Vec<String> {
         .collect()
 }
 
-fn leftovers(ran: &Ran) -> String {
+fn orphans(ran: &Ran) -> String {
     let events = ran.events();
     let summary = events
         .iter()
         .find(|event| event["event"] == "summary")
         .unwrap();
-    summary["leftovers"].to_string()
+    summary["orphans"].to_string()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn files_of_a_deleted_record_are_told_and_removed_on_request_only() {
     let before = names(&scene);
 
     let ran = scene.run(&GLASS).ended(0);
-    assert_eq!(leftovers(&ran), r#"{"deleted":{"files":10,"records":2}}"#);
+    assert_eq!(orphans(&ran), r#"{"deleted":{"files":10,"records":2}}"#);
     let said = scene.host(&["plan", "--category", "glass"]).ended(0).stdout;
     let expected = "10 files of 2 records that are no longer in the dataset: \
                     `batchgen clean` lists them, `batchgen clean --deleted` removes them";
@@ -104,7 +104,7 @@ fn files_of_a_deleted_record_are_told_and_removed_on_request_only() {
     assert!(removed.ends_with("1 removed\n"), "{removed}");
     let ran = scene.run(&GLASS).ended(0);
     assert_eq!(
-        (leftovers(&ran).as_str(), ran.summary().count("made")),
+        (orphans(&ran).as_str(), ran.summary().count("made")),
         ("{}", 0)
     );
     assert_eq!(
@@ -130,7 +130,7 @@ fn a_path_that_changed_leaves_files_that_are_told() {
     scene.configure("[component.text]\noutput = \"articles/{shard}/{id}.{extension}\"\n");
     let ran = scene.run(&GLASS).ended(0);
     assert_eq!(ran.summary().of("text", "made"), 8);
-    assert_eq!(leftovers(&ran), r#"{"moved":{"files":8,"records":8}}"#);
+    assert_eq!(orphans(&ran), r#"{"moved":{"files":8,"records":8}}"#);
     assert!(
         names(&scene)
             .iter()
@@ -147,7 +147,7 @@ fn a_path_that_changed_leaves_files_that_are_told() {
     // And back: what is written again is left over no longer.
     scene.configure("");
     let ran = scene.run(&GLASS).ended(0);
-    assert_eq!(leftovers(&ran), r#"{"moved":{"files":8,"records":8}}"#);
+    assert_eq!(orphans(&ran), r#"{"moved":{"files":8,"records":8}}"#);
     scene.configure("[component.text]\noutput = \"articles/{shard}/{id}.{extension}\"\n");
     let kept = scene.host(&["clean", "--moved"]).ended(0).stdout;
     assert_eq!(
@@ -161,7 +161,7 @@ fn a_component_that_is_gone_leaves_files_that_are_told() {
     let scene = done();
     fs::remove_file(scene.path("plugins/tags.wasm")).unwrap();
     let ran = scene.run(&GLASS).ended(0);
-    assert_eq!(leftovers(&ran), r#"{"dropped":{"files":8,"records":8}}"#);
+    assert_eq!(orphans(&ran), r#"{"dropped":{"files":8,"records":8}}"#);
     // Of a plugin that is only broken nothing is left over.
     scene.write("plugins/tags.wasm", "no plugin");
     let listed = scene.host(&["clean", "--dropped"]).ended(0).stdout;

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::artifact;
-use super::judge::{Found, Judge};
+use super::intent_log::PendingWrites;
 use super::output::stamp;
 use super::staged::{Directories, Staged};
-use super::unfinished::Left;
+use super::staleness::{Found, StalenessCheck};
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Record};
 use plan::decision::{Author, FileState, LastOutcome, Rules};
-use plan::fingerprint::Parts;
+use plan::fingerprint::FingerprintParts;
 use store::{Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError, TaskId};
 use types::digest::Digest;
 use types::request::Usage;
@@ -77,8 +77,8 @@ pub async fn accept(
         };
         components.push((component, wanted, recipe));
     }
-    let left = Left::by(acceptance.store.file());
-    let judge = Judge {
+    let left = PendingWrites::by(acceptance.store.file());
+    let staleness = StalenessCheck {
         dataset: acceptance.dataset,
         site: acceptance.site,
         output_root: acceptance.output_root,
@@ -98,7 +98,7 @@ pub async fn accept(
         let mut adopted = Vec::new();
         for reference in records {
             // A record that cannot be read is told of by the next run.
-            let Ok(record) = judge.dataset.read(reference.place) else {
+            let Ok(record) = staleness.dataset.read(reference.place) else {
                 continue;
             };
             let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
@@ -108,9 +108,9 @@ pub async fn accept(
                     .iter()
                     .find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
-                let mut found = judge.on_disk(&path, before);
+                let mut found = staleness.on_disk(&path, before);
                 let edited = Edited {
-                    judge: &judge,
+                    staleness: &staleness,
                     component,
                     recipe: *recipe,
                     record: &record,
@@ -122,7 +122,7 @@ pub async fn accept(
                     None
                 } else if acceptance.restore {
                     let put_back = edited.put_back(&found, acceptance.dry_run).await?;
-                    found = judge.on_disk(&path, before);
+                    found = staleness.on_disk(&path, before);
                     put_back
                 } else {
                     let is_due =
@@ -156,7 +156,7 @@ pub async fn accept(
 }
 
 struct Edited<'a> {
-    judge: &'a Judge,
+    staleness: &'a StalenessCheck,
     component: &'a Component,
     recipe: RecipeId,
     record: &'a Record,
@@ -183,9 +183,9 @@ impl Edited<'_> {
         found: &Found,
         dry_run: bool,
     ) -> Result<Option<Result<(), String>>, StoreError> {
-        let store = &self.judge.store;
+        let store = &self.staleness.store;
         let task = TaskId {
-            dataset: self.judge.indexed,
+            dataset: self.staleness.indexed,
             record: self.record.id.clone(),
             component: self.component.name.clone(),
         };
@@ -208,7 +208,7 @@ impl Edited<'_> {
         if dry_run {
             return Ok(Some(Ok(())));
         }
-        let file = self.judge.output_root.join(self.path);
+        let file = self.staleness.output_root.join(self.path);
         if found.author == Some(Author::Person)
             && let Ok(text) = fs::read(&file)
         {
@@ -224,7 +224,7 @@ impl Edited<'_> {
     }
 
     /// What it would be made from now.
-    fn fingerprint(&self, known: &[(&Component, Option<Digest>)]) -> (Digest, Parts) {
+    fn fingerprint(&self, known: &[(&Component, Option<Digest>)]) -> (Digest, FingerprintParts) {
         let upstreams: Vec<(&str, Option<Digest>)> = self
             .component
             .depends_on
@@ -232,13 +232,13 @@ impl Edited<'_> {
             .filter_map(|name| known.iter().find(|(other, _)| other.name == *name))
             .map(|(other, content)| (other.name.as_str(), *content))
             .collect();
-        self.judge
+        self.staleness
             .fingerprint(self.component, self.record, &upstreams)
     }
 
     /// The checkpoint that it gets, or why it gets none.
     fn adopt(&self, known: &[(&Component, Option<Digest>)]) -> Result<Checkpoint, String> {
-        let file = self.judge.output_root.join(self.path);
+        let file = self.staleness.output_root.join(self.path);
         let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
         // Looked at first: a change while it is being read is then found by the next run.
         let metadata = fs::metadata(&file).map_err(cannot)?;

@@ -8,7 +8,7 @@ use std::path::{Component as Part, Path};
 use super::relocate::remove_empty;
 use config::component::Component;
 use plan::decision::Author;
-use store::Leftover;
+use store::Orphan;
 use types::digest::Digest;
 
 /// How a file that is left over stands.
@@ -33,21 +33,21 @@ pub enum Standing {
 pub fn standing(
     root: &Path,
     components: &[Component],
-    leftover: &Leftover,
+    orphan: &Orphan,
 ) -> std::io::Result<Standing> {
-    let path = Path::new(&leftover.path);
+    let path = Path::new(&orphan.path);
     let plain = path
         .components()
         .all(|part| matches!(part, Part::Normal(_)));
-    if !plain || leftover.path.is_empty() {
+    if !plain || orphan.path.is_empty() {
         return Ok(Standing::Outside);
     }
     let used = |category: &String| {
         components
             .iter()
-            .any(|component| component.output.path(&leftover.record, category) == leftover.path)
+            .any(|component| component.output.path(&orphan.record, category) == orphan.path)
     };
-    if leftover.category.as_ref().is_some_and(used) {
+    if orphan.category.as_ref().is_some_and(used) {
         return Ok(Standing::InUse);
     }
     let file = root.join(path);
@@ -66,22 +66,20 @@ pub fn standing(
     if !metadata.is_file() {
         return Ok(Standing::Edited);
     }
-    let is_as_written = Digest::of(&fs::read(&file)?) == leftover.content;
-    Ok(
-        if is_as_written && leftover.author != Some(Author::Person) {
-            Standing::Intact
-        } else {
-            Standing::Edited
-        },
-    )
+    let is_as_written = Digest::of(&fs::read(&file)?) == orphan.content;
+    Ok(if is_as_written && orphan.author != Some(Author::Person) {
+        Standing::Intact
+    } else {
+        Standing::Edited
+    })
 }
 
 /// Removes a file, and the folders that are empty without it.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn remove(root: &Path, leftover: &Leftover) -> std::io::Result<()> {
-    let file = root.join(&leftover.path);
+pub fn remove(root: &Path, orphan: &Orphan) -> std::io::Result<()> {
+    let file = root.join(&orphan.path);
     fs::remove_file(&file)?;
     remove_empty(root, &file);
     Ok(())
@@ -90,11 +88,11 @@ pub fn remove(root: &Path, leftover: &Leftover) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::Why;
+    use store::OrphanReason;
 
-    fn leftover(path: &str) -> Leftover {
-        Leftover {
-            why: Why::Deleted,
+    fn orphan(path: &str) -> Orphan {
+        Orphan {
+            why: OrphanReason::Deleted,
             record: "oak".to_owned(),
             component: "text".to_owned(),
             category: None,
@@ -129,17 +127,17 @@ mod tests {
         ];
         for (path, expected) in cases {
             assert_eq!(
-                standing(&root, &[], &leftover(path)).unwrap(),
+                standing(&root, &[], &orphan(path)).unwrap(),
                 expected,
                 "{path}"
             );
         }
-        let accepted = Leftover {
+        let accepted = Orphan {
             author: Some(Author::Person),
-            ..leftover("text/a/oak.md")
+            ..orphan("text/a/oak.md")
         };
         assert_eq!(standing(&root, &[], &accepted).unwrap(), Standing::Edited);
-        remove(&root, &leftover("text/a/oak.md")).unwrap();
+        remove(&root, &orphan("text/a/oak.md")).unwrap();
         assert!(!root.join("text/a").exists() && root.join("text").exists());
     }
 }

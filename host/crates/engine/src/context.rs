@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::intent_log::{IntentLog, PendingWrites};
 use super::interrupt::Interrupt;
-use super::judge::Judge;
 use super::meter::Meter;
 use super::output::Output;
 use super::repeated::RepeatedFailures;
 use super::run::{Run, RunError};
-use super::unfinished::{Left, Unfinished};
+use super::staleness::StalenessCheck;
 use super::writable::check_output;
 use config::component::Component;
 use gateway::Gateway;
@@ -19,7 +19,7 @@ use store::{IndexedDataset, RecipeId, RunId, Store, StoreError};
 
 /// What all tasks of a run share.
 pub(super) struct Context {
-    pub judge: Judge,
+    pub staleness: StalenessCheck,
     pub indexed: IndexedDataset,
     pub components: Vec<Component>,
     pub output: Output,
@@ -47,9 +47,9 @@ impl Context {
     pub async fn begin(run: Run) -> Result<Context, RunError> {
         // Noted before the run is: else a kill in between would leave a run without a note.
         let state = run.store.file();
-        let left = Left::by(state);
+        let left = PendingWrites::by(state);
         let clean = left.is_certain(run.store.runs_are_settled()?);
-        let unfinished = Unfinished::start(state, left.clone(), clean)
+        let unfinished = IntentLog::start(state, left.clone(), clean)
             .map_err(|error| StoreError::beside(state, &error))?;
         let number = run.store.begin_run().await?;
         let totals = run.store.totals(&run.lease)?;
@@ -75,7 +75,7 @@ impl Context {
             number,
         );
         Ok(Context {
-            judge: Judge {
+            staleness: StalenessCheck {
                 dataset: run.dataset,
                 site: run.site,
                 output_root: run.output_root,
@@ -148,7 +148,7 @@ impl Context {
     /// the run is over.
     pub fn is_writable(&self) -> bool {
         *self.writable.get_or_init(|| {
-            let root = &self.judge.output_root;
+            let root = &self.staleness.output_root;
             match check_output(root, &self.components, &self.categories) {
                 Ok(()) => true,
                 Err(cause) => {

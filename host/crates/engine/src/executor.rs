@@ -10,7 +10,7 @@ use super::context::Context;
 use super::meter::Event;
 use super::record::{self, Pass};
 use super::run::{Run, RunError, RunSummary, Window};
-use super::untouched;
+use super::up_to_date;
 use store::{Lease, StoreError};
 
 /// Runs to the end, or until it is interrupted.
@@ -123,7 +123,7 @@ async fn pass(
                     }
                 }
             };
-            if pass == Pass::First && untouched::keep(context, &next) {
+            if pass == Pass::First && up_to_date::keep(context, &next) {
                 continue;
             }
             let length = next.place.length;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::artifact;
-use super::judge::Judge;
-use super::unfinished::Left;
+use super::intent_log::PendingWrites;
+use super::staleness::StalenessCheck;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, DatasetError, Record, Repetition};
@@ -64,8 +64,8 @@ pub fn export<E>(
     wanted: impl Fn(&Record) -> bool,
     mut take: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
 ) -> Result<u64, ExportError<E>> {
-    let left = Left::by(store.file());
-    let judge = Judge {
+    let left = PendingWrites::by(store.file());
+    let staleness = StalenessCheck {
         dataset: Arc::clone(dataset),
         // Nothing is made here, so it does not matter.
         site: SiteConfig::default(),
@@ -75,7 +75,7 @@ pub fn export<E>(
         rules: Rules::default(),
         left,
     };
-    let is_as_indexed = judge.store.is_as_indexed(indexed, dataset)?;
+    let is_as_indexed = staleness.store.is_as_indexed(indexed, dataset)?;
     let (mut found, mut unreadable) = (false, 0);
     let mut entries = dataset.entries();
     while let Some(entry) = entries.next() {
@@ -86,7 +86,7 @@ pub fn export<E>(
                 let first_counts = dataset.config().repeated == Repetition::First;
                 let named = entries.id_of_fault().filter(|_| first_counts);
                 let is_variant = match named {
-                    Some(named) => judge.store.place_of(indexed, &named)?.is_some(),
+                    Some(named) => staleness.store.place_of(indexed, &named)?.is_some(),
                     None => false,
                 };
                 unreadable += u64::from(!is_variant);
@@ -96,21 +96,21 @@ pub fn export<E>(
         found = true;
         // One whose id an earlier record has is not in the index.
         let is_other = || -> Result<bool, StoreError> {
-            let known = judge.store.place_of(indexed, &record.id)?;
+            let known = staleness.store.place_of(indexed, &record.id)?;
             Ok(known.is_some_and(|known| known != place))
         };
         if !wanted(&record) || is_as_indexed && is_other()? {
             continue;
         }
-        let points = judge.store.checkpoints(indexed.id, &record.id)?;
+        let points = staleness.store.checkpoints(indexed.id, &record.id)?;
         let texts = components
             .iter()
             .map(|component| {
                 let mut points = points.iter();
                 let point = points.find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
-                judge.usable(&path, point)?;
-                fs::read_to_string(judge.output_root.join(path)).ok()
+                staleness.usable(&path, point)?;
+                fs::read_to_string(staleness.output_root.join(path)).ok()
             })
             .collect();
         take(&ExportRow {

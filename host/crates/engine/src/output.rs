@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::intent_log::IntentLog;
 use super::staged::{Directories, Staged};
-use super::unfinished::Unfinished;
 use store::{Checkpoint, FileStamp, RunId, Store};
 use types::digest::Digest;
 
@@ -58,7 +58,7 @@ impl Output {
     /// Starts the writer for one run.
     pub fn start(
         root: PathBuf,
-        unfinished: Unfinished,
+        unfinished: IntentLog,
         store: Store,
         dataset: i64,
         run: RunId,
@@ -103,7 +103,7 @@ impl Output {
 /// Where files go.
 struct Place {
     root: PathBuf,
-    unfinished: Unfinished,
+    unfinished: IntentLog,
     known: Directories,
 }
 

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::outlook::{Outlook, Surveyor, TaskOutlook};
+use super::preview::{PlannedAction, Previewer, TaskPreview};
 use super::probe::ProbeEnd;
 use config::component::Component;
 use gateway::limits::estimate::Estimate;
 use gateway::prices::Price;
 use plan::explain::{CauseCount, Tally};
-use plan::forecast::{self, Forecast, Prompt, Prompts, Terms, Unseen};
+use plan::forecast::{self, CostModel, Forecast, Prompt, Prompts, Unseen};
 use store::{Lease, StoreError};
 use types::digest::Digest;
 use types::limit::Size;
@@ -82,7 +82,7 @@ struct Collected {
 /// # Errors
 /// When the state cannot be read.
 pub fn plan(
-    surveyor: &mut Surveyor,
+    surveyor: &mut Previewer,
     mut lease: Lease,
     price: impl Fn(&str) -> Option<Price>,
 ) -> Result<Plan, StoreError> {
@@ -99,12 +99,12 @@ pub fn plan(
         for reference in batch {
             records += 1;
             let hash = Digest::of(reference.id.as_bytes()).seed();
-            let outlooks = surveyor.record(&reference, |place, runs| {
+            let previews = surveyor.record(&reference, |place, runs| {
                 collected
                     .get_mut(place)
                     .is_some_and(|collected| collected.is_probed(hash, runs))
             })?;
-            for (task, collected) in outlooks.iter().zip(&mut collected) {
+            for (task, collected) in previews.iter().zip(&mut collected) {
                 collected.add(hash, task);
                 if let (Some(model), Some(probe)) = (&collected.plan.model, &task.probe) {
                     let estimate = estimates.entry(model.clone()).or_default();
@@ -133,7 +133,7 @@ pub fn plan(
                 .took(dataset, &component.name, model, EXPERIENCE)?;
             let estimate = estimates.get(model).unwrap_or(&unknown);
             let price = price(model);
-            let terms = Terms {
+            let terms = CostModel {
                 cap: u64::from(parameters.max_output_tokens),
                 tokens: |bytes| estimate.size(bytes, 0).input,
                 cost: |input, output| price.map(|price| price.cost(&Usage::new(input, output))),
@@ -184,27 +184,27 @@ impl Collected {
         self.plan.model.is_some() && self.calibrating <= CALIBRATING
     }
 
-    fn add(&mut self, hash: u64, task: &TaskOutlook) {
+    fn add(&mut self, hash: u64, task: &TaskPreview) {
         let plan = &mut self.plan;
-        match task.outlook {
-            Outlook::UpToDate => plan.up_to_date += 1,
-            Outlook::Edited => plan.edited += 1,
-            Outlook::Accepted => plan.accepted += 1,
-            Outlook::FromModel => plan.kept_from_stand_in += 1,
-            Outlook::Runs => plan.to_make += 1,
-            Outlook::Fails(_) => {
+        match task.action {
+            PlannedAction::UpToDate => plan.up_to_date += 1,
+            PlannedAction::Edited => plan.edited += 1,
+            PlannedAction::Accepted => plan.accepted += 1,
+            PlannedAction::FromModel => plan.kept_from_stand_in += 1,
+            PlannedAction::Runs => plan.to_make += 1,
+            PlannedAction::Fails(_) => {
                 plan.to_make += 1;
                 plan.fails += 1;
             }
-            Outlook::DependsOnUpstream => plan.depends_on_upstream += 1,
-            Outlook::StaysFailed(_) => plan.stay_failed += 1,
-            Outlook::Blocked { .. } => plan.blocked += 1,
-            Outlook::Skipped { .. } => plan.skipped += 1,
-            Outlook::Unreadable { .. } => plan.unreadable += 1,
+            PlannedAction::DependsOnUpstream => plan.depends_on_upstream += 1,
+            PlannedAction::StaysFailed(_) => plan.stay_failed += 1,
+            PlannedAction::Blocked { .. } => plan.blocked += 1,
+            PlannedAction::Skipped { .. } => plan.skipped += 1,
+            PlannedAction::Unreadable { .. } => plan.unreadable += 1,
         }
         self.tally.add(&task.causes);
-        match (&task.outlook, &task.probe) {
-            (Outlook::UpToDate, _) => {}
+        match (&task.action, &task.probe) {
+            (PlannedAction::UpToDate, _) => {}
             (_, Some(probe)) => {
                 let (calls, bytes) = match probe.end {
                     ProbeEnd::Asks { calls, bytes } => (calls, bytes),
@@ -217,7 +217,9 @@ impl Collected {
                 };
                 self.prompts.add(hash, prompt);
             }
-            (Outlook::Runs | Outlook::DependsOnUpstream, None) if task.fingerprint.is_none() => {
+            (PlannedAction::Runs | PlannedAction::DependsOnUpstream, None)
+                if task.fingerprint.is_none() =>
+            {
                 self.unseen.tasks += 1;
                 self.unseen.bytes += task.given_bytes;
             }

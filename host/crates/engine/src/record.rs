@@ -62,7 +62,7 @@ pub(super) async fn perform(
     pass: Pass,
 ) -> Result<(), StoreError> {
     let checkpoints = &reference.checkpoints;
-    let dataset = &context.judge.dataset;
+    let dataset = &context.staleness.dataset;
     let read = dataset.read(reference.place).and_then(|record| {
         // A file that was changed in place may have another record there.
         if record.id == reference.id {
@@ -273,7 +273,7 @@ fn before(task: &Task<'_>) -> Option<Ready> {
         .component
         .output
         .path(&task.record.id, &task.record.category);
-    let content = task.context.judge.usable(&path, task.checkpoint)?;
+    let content = task.context.staleness.usable(&path, task.checkpoint)?;
     Some(Ready {
         path,
         content,

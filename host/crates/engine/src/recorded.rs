@@ -5,10 +5,10 @@ use std::fs;
 use std::sync::Arc;
 
 use super::input::UpstreamText;
-use super::judge::Judge;
+use super::intent_log::PendingWrites;
 use super::replay::replay;
+use super::staleness::StalenessCheck;
 use super::step::TaskFailure;
-use super::unfinished::Left;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Record};
@@ -73,8 +73,8 @@ pub fn recorded(
     component: &Component,
     record: &Record,
 ) -> Result<Option<Recorded>, StoreError> {
-    let left = Left::by(place.store.file());
-    let judge = Judge {
+    let left = PendingWrites::by(place.store.file());
+    let staleness = StalenessCheck {
         dataset: place.dataset,
         site: place.site,
         output_root: place.output_root,
@@ -83,7 +83,7 @@ pub fn recorded(
         rules: Rules::default(),
         left,
     };
-    let points = judge.store.checkpoints(place.indexed.id, &record.id)?;
+    let points = staleness.store.checkpoints(place.indexed.id, &record.id)?;
     let of = |component: &Component| {
         let mut points = points.iter();
         points.find(|point| point.component == component.name)
@@ -95,7 +95,7 @@ pub fn recorded(
         .depends_on
         .iter()
         .filter_map(|name| place.components.iter().find(|other| other.name == *name))
-        .map(|other| (other, file_of(&judge, other, record, of(other))))
+        .map(|other| (other, file_of(&staleness, other, record, of(other))))
         .collect();
     let contents: Vec<(&str, Option<Digest>)> = upstreams
         .iter()
@@ -106,7 +106,7 @@ pub fn recorded(
             )
         })
         .collect();
-    let (fingerprint, _) = judge.fingerprint(component, record, &contents);
+    let (fingerprint, _) = staleness.fingerprint(component, record, &contents);
     let texts: Vec<UpstreamText<'_>> = upstreams
         .iter()
         .filter_map(|(component, file)| {
@@ -119,7 +119,7 @@ pub fn recorded(
         record: record.id.clone(),
         component: component.name.clone(),
     };
-    let transcript = judge
+    let transcript = staleness
         .store
         .transcript(&task, point.fingerprint, point.generation)?;
     let mut told = Vec::new();
@@ -136,8 +136,8 @@ pub fn recorded(
     };
     let replayed = replay(
         component,
-        &judge.dataset,
-        &judge.site,
+        &staleness.dataset,
+        &staleness.site,
         record,
         &texts,
         point.generation,
@@ -158,7 +158,7 @@ pub fn recorded(
         told,
         end,
         log,
-        file: fs::read(judge.output_root.join(&path)).ok(),
+        file: fs::read(staleness.output_root.join(&path)).ok(),
         path,
         changed: fingerprint != point.fingerprint,
     }))
@@ -166,13 +166,13 @@ pub fn recorded(
 
 /// The file of a component that dependents see, if there is one, and its hash.
 fn file_of(
-    judge: &Judge,
+    staleness: &StalenessCheck,
     component: &Component,
     record: &Record,
     point: Option<&Checkpoint>,
 ) -> Option<(Digest, String)> {
     let path = component.output.path(&record.id, &record.category);
-    let content = judge.usable(&path, point)?;
-    let text = fs::read_to_string(judge.output_root.join(path)).ok()?;
+    let content = staleness.usable(&path, point)?;
+    let text = fs::read_to_string(staleness.output_root.join(path)).ok()?;
     Some((content, text))
 }

@@ -11,10 +11,10 @@ use tracing::Instrument;
 
 use super::context::Context;
 use super::input::UpstreamText;
-use super::judge::Verdict;
 use super::meter::{Again, Event};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
+use super::staleness::Staleness;
 use super::step::{Executions, Step, TaskFailure};
 use config::component::Component;
 use dataset::Record;
@@ -25,7 +25,7 @@ use plan::causes;
 use plan::change::Change;
 use plan::decision::TaskEnd;
 use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
-use plan::fingerprint::{self, Parts};
+use plan::fingerprint::{self, FingerprintParts};
 use plan::upstreams::Upstream;
 use plugin::limits::Limits;
 use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
@@ -97,8 +97,8 @@ impl Task<'_> {
                 (upstream.component.name.as_str(), content)
             })
             .collect();
-        let judge = &self.context.judge;
-        let Verdict {
+        let staleness = &self.context.staleness;
+        let Staleness {
             path,
             fingerprint,
             parts,
@@ -106,7 +106,7 @@ impl Task<'_> {
             content,
             from,
             obstacle,
-        } = judge.judge(self.component, self.record, self.checkpoint, &contents);
+        } = staleness.check(self.component, self.record, self.checkpoint, &contents);
         match decision {
             Decision::Keep(kept) => {
                 let made_from = (fingerprint, parts);
@@ -147,7 +147,7 @@ impl Task<'_> {
 
     /// The texts that the component is given. One that is no longer at hand is read: there is one truth, the file.
     fn texts<'a>(&self, upstreams: Vec<UpstreamFile<'a>>) -> Result<Texts<'a>, TaskFailure> {
-        let root = &self.context.judge.output_root;
+        let root = &self.context.staleness.output_root;
         upstreams
             .into_iter()
             .filter_map(|upstream| Some((upstream.component, upstream.file?)))
@@ -214,7 +214,7 @@ impl Task<'_> {
     /// Nothing was asked for it, since its answers could not be written.
     fn cannot_write(&self, path: &str, obstacle: &str) -> Ended {
         let class = FailureClass::Output;
-        let file = self.context.judge.output_root.join(path);
+        let file = self.context.staleness.output_root.join(path);
         let cause = format!("cannot write {}: {obstacle}", file.display());
         self.failed(class, &cause, Again::Rerun);
         Ended::Failed {
@@ -231,7 +231,7 @@ impl Task<'_> {
         kept: Kept,
         path: &str,
         from: Option<&str>,
-        made_from: (Digest, Parts),
+        made_from: (Digest, FingerprintParts),
     ) -> Result<Option<Ended>, StoreError> {
         let Some(before) = self.checkpoint else {
             return Ok(None);
@@ -249,7 +249,7 @@ impl Task<'_> {
             None if is_settled => return Ok(None),
             None => {}
             Some(from) => {
-                let root = &self.context.judge.output_root;
+                let root = &self.context.staleness.output_root;
                 match relocate(root, from, path) {
                     Ok(metadata) if kept != Kept::Edited => point.file = Some(stamp(&metadata)),
                     // What was written there before tells that this is not it.
@@ -276,7 +276,11 @@ impl Task<'_> {
     }
 
     /// Whether nothing but the path of the file has changed.
-    fn only_moved(&self, before: &Checkpoint, parts: &Parts) -> Result<bool, StoreError> {
+    fn only_moved(
+        &self,
+        before: &Checkpoint,
+        parts: &FingerprintParts,
+    ) -> Result<bool, StoreError> {
         let Some(recipe) = self.context.store.recipe(before.recipe)? else {
             return Ok(false);
         };
@@ -315,7 +319,7 @@ impl Task<'_> {
 struct Attempt<'a> {
     task: &'a Task<'a>,
     fingerprint: Digest,
-    parts: Parts,
+    parts: FingerprintParts,
     generation: u32,
     path: String,
 }
@@ -475,25 +479,25 @@ impl Attempt<'_> {
 
     /// Whether the file that lies there is kept, now that it is known what would take its place.
     fn stays(&self, reason: Reason, text: &str, spent: &Spent) -> Option<Kept> {
-        let judge = &self.task.context.judge;
+        let staleness = &self.task.context.staleness;
         let before = self.task.checkpoint;
         let author = before
             .filter(|point| point.path == self.path)
             .and_then(|point| point.author);
-        if reason == Reason::Unclear && !judge.is_half_written(&self.path, text) {
+        if reason == Reason::AfterCrash && !staleness.is_half_written(&self.path, text) {
             // Not a half-finished write of this text: a person's edit.
             return Some(Kept::Edited);
         }
         // The stand-in answered where a real model could not.
         let is_lost = spent.by_stand_in && author == Some(Author::Model);
-        (is_lost && reason != Reason::Unclear && !judge.rules.stand_in_replaces)
+        (is_lost && reason != Reason::AfterCrash && !staleness.rules.stand_in_replaces)
             .then_some(Kept::FromModel)
     }
 
     /// Keeps the text of the edit that is about to be replaced.
     async fn save_edit(&self) -> Result<(), StoreError> {
         let context = self.task.context;
-        let file = context.judge.output_root.join(&self.path);
+        let file = context.staleness.output_root.join(&self.path);
         match fs::read(&file) {
             Ok(text) => context.store.keep_edit(&self.id(), &self.path, text).await,
             // It went away since, so there is nothing to keep.
@@ -594,7 +598,7 @@ impl Attempt<'_> {
         };
         // Built for each execution, so that a task that waits for an answer holds no copy of its record.
         let texts = UpstreamText::of(texts);
-        let input = Arc::new(context.judge.input(component, record, &texts));
+        let input = Arc::new(context.staleness.input(component, record, &texts));
         let execution = executions.next(input, limits)?;
         spent.executions = executions.count();
         if left.is_zero() {

@@ -114,7 +114,7 @@ pub enum Reason {
     FileEdited,
     /// The last run ended without notice, by a power cut perhaps, and the file is not as the checkpoint says: make
     /// the artifact again to tell a half-finished write from an edit.
-    Unclear,
+    AfterCrash,
 }
 
 /// Why a file stays.
@@ -195,7 +195,7 @@ pub fn decide(
     match decision {
         Decision::Run(reason) if is_lost && !rules.stand_in_replaces => match reason {
             // What lies there may be half a file, and is no loss then; an edit stays in any case.
-            Reason::Unclear => decision,
+            Reason::AfterCrash => decision,
             _ => Decision::Keep(Kept::FromModel),
         },
         decision => decision,
@@ -206,7 +206,7 @@ fn by_file(stored: Option<Stored>, fingerprint: Digest, file: FileState, rules: 
     match (stored, file) {
         (_, FileState::Edited) if rules.overwrite_edited => Decision::Run(Reason::FileEdited),
         (_, FileState::Edited) if rules.clean => Decision::Keep(Kept::Edited),
-        (_, FileState::Edited) => Decision::Run(Reason::Unclear),
+        (_, FileState::Edited) => Decision::Run(Reason::AfterCrash),
         (None, _) => Decision::Run(Reason::New),
         (Some(stored), file) => match stored.outcome {
             LastOutcome::Done if stored.fingerprint != fingerprint => {
@@ -278,7 +278,7 @@ mod tests {
         let cases = [
             (None, A(), Missing, true, Run(Reason::New)),
             (None, A(), Edited, true, Keep(Kept::Edited)),
-            (None, A(), Edited, false, Run(Reason::Unclear)),
+            (None, A(), Edited, false, Run(Reason::AfterCrash)),
             (done, A(), Intact, true, Keep(Kept::UpToDate)),
             (done, A(), Intact, false, Keep(Kept::UpToDate)),
             (done, b, Intact, true, Run(Reason::Changed)),
@@ -286,7 +286,7 @@ mod tests {
             (done, b, Missing, true, Run(Reason::Changed)),
             (done, b, Edited, true, Keep(Kept::Edited)),
             (done, A(), Edited, true, Keep(Kept::Edited)),
-            (done, A(), Edited, false, Run(Reason::Unclear)),
+            (done, A(), Edited, false, Run(Reason::AfterCrash)),
             (stored(failed), A(), Missing, true, again(failed)),
             (stored(failed), A(), Intact, true, again(failed)),
             (

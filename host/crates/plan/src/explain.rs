@@ -36,7 +36,7 @@ pub enum Cause {
     /// Its file was edited by hand, and is to be replaced.
     FileEdited,
     /// A run ended without notice, and its file is not what was noted.
-    Unclear,
+    AfterCrash,
     /// It runs if this component's file comes out different.
     DependsOn(String),
 }
@@ -53,7 +53,7 @@ impl Cause {
             Cause::Skipped => "skipped before",
             Cause::Due => "chosen to run again",
             Cause::FileEdited => "file edited by hand",
-            Cause::Unclear => "file unclear after a power cut",
+            Cause::AfterCrash => "file unclear after a power cut",
             Cause::DependsOn(_) => "depends on upstream",
         }
     }
@@ -70,7 +70,7 @@ impl Cause {
             | Cause::Skipped
             | Cause::Due
             | Cause::FileEdited
-            | Cause::Unclear => None,
+            | Cause::AfterCrash => None,
         }
     }
 }
@@ -115,7 +115,7 @@ pub fn causes(
     match reason {
         Reason::New => vec![Cause::New],
         Reason::FileMissing => vec![Cause::FileMissing],
-        Reason::Unclear => vec![Cause::Unclear],
+        Reason::AfterCrash => vec![Cause::AfterCrash],
         // But for what its upstream becomes, it would stay failed.
         Reason::Failed(LastOutcome::Failed(_))
             if stays && changes.is_empty() && !open.is_empty() =>

@@ -30,17 +30,17 @@ const LEFT_OUT: &[u8] = b"left out\xff";
 
 /// Bytes of the hash of each part that are kept.
 const KEPT: usize = 8;
-/// Parts of the record's identity: name and category. Its id never changes.
+/// FingerprintParts of the record's identity: name and category. Its id never changes.
 const IDENTITY: usize = 2;
 
 /// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
 /// order of the recipe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parts(pub Vec<u8>);
+pub struct FingerprintParts(pub Vec<u8>);
 
 impl Ingredients<'_> {
     /// The fingerprint and its parts.
-    pub fn fingerprint(&self) -> (Digest, Parts) {
+    pub fn fingerprint(&self) -> (Digest, FingerprintParts) {
         let [id, name, category] = self.identity;
         let mut builder = DigestBuilder::new("batchgen fingerprint 2");
         builder.bytes(self.recipe_digest.as_bytes()).text(id);
@@ -62,11 +62,11 @@ impl Ingredients<'_> {
         self.upstreams.iter().for_each(|(_, content)| {
             add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
         });
-        (builder.finish(), Parts(parts))
+        (builder.finish(), FingerprintParts(parts))
     }
 }
 
-impl Parts {
+impl FingerprintParts {
     /// Whether all but the record is as it was: `self` was made by `recipe`, which is still the same, from
     /// these category fields and upstream files. Then, if the record is the same too, so is the fingerprint.
     pub fn surrounded_by(
@@ -96,7 +96,10 @@ fn field(fields: &dyn FieldTexts, name: &str) -> Digest {
 }
 
 /// Names what changed between two fingerprints, with the recipes that they were made with.
-pub fn changes(now: (&Recipe, &Parts), before: (&Recipe, &Parts)) -> Vec<Change> {
+pub fn changes(
+    now: (&Recipe, &FingerprintParts),
+    before: (&Recipe, &FingerprintParts),
+) -> Vec<Change> {
     let mut changes = named(now.0, now.1)
         .filter_map(|(change, part)| {
             let old = named(before.0, before.1).find(|(known, _)| *known == change);
@@ -110,7 +113,10 @@ pub fn changes(now: (&Recipe, &Parts), before: (&Recipe, &Parts)) -> Vec<Change>
     changes
 }
 
-fn named<'a>(recipe: &'a Recipe, parts: &'a Parts) -> impl Iterator<Item = (Change, &'a [u8])> {
+fn named<'a>(
+    recipe: &'a Recipe,
+    parts: &'a FingerprintParts,
+) -> impl Iterator<Item = (Change, &'a [u8])> {
     let names = [Change::Record("name"), Change::Record("category")]
         .into_iter()
         .chain(recipe.fields.iter().cloned().map(Change::Field))
@@ -144,7 +150,7 @@ mod tests {
     }
 
     impl Given {
-        fn print(&self) -> (Digest, Parts) {
+        fn print(&self) -> (Digest, FingerprintParts) {
             Ingredients {
                 recipe: &self.recipe,
                 recipe_digest: self.recipe.digest(),

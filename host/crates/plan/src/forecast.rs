@@ -8,7 +8,7 @@ pub const SAMPLE: usize = 10_000;
 
 /// Values that a tenth, half and nine tenths of all values do not exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Spread {
+pub struct Quantiles {
     /// A tenth.
     pub p10: u64,
     /// Half.
@@ -17,23 +17,23 @@ pub struct Spread {
     pub p90: u64,
 }
 
-impl Spread {
+impl Quantiles {
     /// Of these values, by nearest rank; `None` without any.
-    pub fn of(mut values: Vec<u64>) -> Option<Spread> {
+    pub fn of(mut values: Vec<u64>) -> Option<Quantiles> {
         values.sort_unstable();
         let at = |percent: usize| {
             let rank = (values.len() * percent).div_ceil(100).max(1);
             values.get(rank - 1).copied()
         };
-        Some(Spread {
+        Some(Quantiles {
             p10: at(10)?,
             p50: at(50)?,
             p90: at(90)?,
         })
     }
 
-    fn all(value: u64) -> Spread {
-        Spread {
+    fn all(value: u64) -> Quantiles {
+        Quantiles {
             p10: value,
             p50: value,
             p90: value,
@@ -118,7 +118,7 @@ pub struct Unseen {
 
 /// What one task took before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Took {
+pub struct TaskUsage {
     /// Answers.
     pub calls: u64,
     /// Tokens of questions.
@@ -169,11 +169,11 @@ pub struct Forecast {
     /// Tasks that it was observed of.
     pub observed_tasks: u64,
     /// Tokens of the answers of one task.
-    pub output_tokens_per_task: Option<Spread>,
+    pub output_tokens_per_task: Option<Quantiles>,
     /// Millionths of a dollar; `None` where the price is not known.
     pub cost_micros: Option<u64>,
     /// The same of one task.
-    pub cost_micros_per_task: Option<Spread>,
+    pub cost_micros_per_task: Option<Quantiles>,
     /// Tasks whose questions were looked at: fewer than all in a sample.
     pub looked_at: LookedAt,
 }
@@ -188,7 +188,7 @@ pub struct LookedAt {
 }
 
 /// What answers and money are reckoned by.
-pub struct Terms<T, C> {
+pub struct CostModel<T, C> {
     /// Most tokens of an answer.
     pub cap: u64,
     /// Tokens in so many bytes of questions.
@@ -201,8 +201,8 @@ pub struct Terms<T, C> {
 pub fn forecast<T, C>(
     prompts: &Prompts,
     unseen: Unseen,
-    took: &[Took],
-    terms: &Terms<T, C>,
+    took: &[TaskUsage],
+    terms: &CostModel<T, C>,
 ) -> Forecast
 where
     T: Fn(u64) -> u64,
@@ -245,15 +245,15 @@ where
     let cap = terms.cap as f64;
     let output_per_call = each.as_ref().map_or(cap, |each| each.output / each.calls);
     let output = whole((calls + more_calls) * output_per_call);
-    let cost_of = |task: &Took| (terms.cost)(task.input, task.output);
+    let cost_of = |task: &TaskUsage| (terms.cost)(task.input, task.output);
     let (output_spread, cost_spread) = if each.is_some() {
         let costs: Option<Vec<u64>> = took.iter().map(cost_of).collect();
         let outputs = took.iter().map(|task| task.output).collect();
-        (Spread::of(outputs), costs.and_then(Spread::of))
+        (Quantiles::of(outputs), costs.and_then(Quantiles::of))
     } else {
         let most = whole(cap * calls_each);
         let cost = (terms.cost)(whole(input_each), most);
-        (Some(Spread::all(most)), cost.map(Spread::all))
+        (Some(Quantiles::all(most)), cost.map(Quantiles::all))
     };
     let asks = calls + more_calls > 0.0;
     let input_tokens = Amount {
@@ -289,8 +289,8 @@ struct Each {
 }
 
 impl Each {
-    fn of(took: &[Took]) -> Option<Each> {
-        let mean = |part: fn(&Took) -> u64| {
+    fn of(took: &[TaskUsage]) -> Option<Each> {
+        let mean = |part: fn(&TaskUsage) -> u64| {
             let sum: f64 = took.iter().map(|task| part(task) as f64).sum();
             sum / took.len() as f64
         };
@@ -313,8 +313,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn terms() -> Terms<impl Fn(u64) -> u64, impl Fn(u64, u64) -> Option<u64>> {
-        Terms {
+    fn terms() -> CostModel<impl Fn(u64) -> u64, impl Fn(u64, u64) -> Option<u64>> {
+        CostModel {
             cap: 500,
             tokens: |bytes| bytes / 4,
             cost: |input, output| Some(input + 10 * output),
@@ -338,9 +338,9 @@ mod tests {
 
     #[test]
     fn a_spread_is_by_nearest_rank() {
-        assert_eq!(Spread::of(vec![]), None);
-        assert_eq!(Spread::of(vec![7]), Some(Spread::all(7)));
-        let spread = Spread::of((1..=100).rev().collect()).unwrap();
+        assert_eq!(Quantiles::of(vec![]), None);
+        assert_eq!(Quantiles::of(vec![7]), Some(Quantiles::all(7)));
+        let spread = Quantiles::of((1..=100).rev().collect()).unwrap();
         assert_eq!((spread.p10, spread.p50, spread.p90), (10, 50, 90));
     }
 
@@ -371,9 +371,9 @@ mod tests {
                 output_tokens: 1000,
                 basis: Basis::Cap,
                 observed_tasks: 0,
-                output_tokens_per_task: Some(Spread::all(500)),
+                output_tokens_per_task: Some(Quantiles::all(500)),
                 cost_micros: Some(10_200),
-                cost_micros_per_task: Some(Spread::all(5100)),
+                cost_micros_per_task: Some(Quantiles::all(5100)),
                 looked_at: LookedAt { tasks: 3, of: 3 },
             }
         );
@@ -381,8 +381,8 @@ mod tests {
 
     #[test]
     fn experience_tells_repairs_and_what_is_not_seen_yet() {
-        let took: Vec<Took> = (1..=10)
-            .map(|place| Took {
+        let took: Vec<TaskUsage> = (1..=10)
+            .map(|place| TaskUsage {
                 calls: 2,
                 input: 300,
                 output: 10 * place,

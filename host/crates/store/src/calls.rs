@@ -71,7 +71,7 @@ pub struct TaskRow {
     pub outcome: String,
     /// Name of its class, if it failed.
     pub class: Option<String>,
-    /// Why it is not done.
+    /// OrphanReason it is not done.
     pub cause: Option<String>,
     /// Model that answered.
     pub model: Option<String>,

@@ -7,7 +7,7 @@ use super::{RecipeId, RunId, Store, StoreError};
 use dataset::RecordHash;
 use plan::decision::TaskEnd;
 use plan::decision::{Author, LastOutcome, Stored};
-use plan::fingerprint::Parts;
+use plan::fingerprint::FingerprintParts;
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::Usage;
@@ -69,7 +69,7 @@ pub struct Checkpoint {
     pub component: String,
     /// Done, failed, blocked, skipped, or due to be run again.
     pub outcome: LastOutcome,
-    /// Why it is not done, in words.
+    /// OrphanReason it is not done, in words.
     pub cause: Option<String>,
     /// Whether it waits for a sweep of this run.
     pub parked: bool,
@@ -84,7 +84,7 @@ pub struct Checkpoint {
     /// Hash of the whole record that it was made from.
     pub seen: Seen,
     /// Tell which part of the fingerprint changed.
-    pub parts: Parts,
+    pub parts: FingerprintParts,
     /// Output path below the output directory.
     pub path: String,
     /// The file as it was written.
@@ -366,7 +366,7 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         usage: Usage::new(row.get(16)?, row.get(17)?),
         recipe: RecipeId(row.get(18)?),
         seen: Seen(row.get(19)?),
-        parts: Parts(row.get(20)?),
+        parts: FingerprintParts(row.get(20)?),
         attempts: row.get(21)?,
         author: row
             .get::<_, Option<String>>(22)?
@@ -395,7 +395,7 @@ mod tests {
             fingerprint: Digest::of(b"f"),
             recipe: RecipeId(3),
             seen: Seen::of(&[7; 32]),
-            parts: Parts(vec![1; 16]),
+            parts: FingerprintParts(vec![1; 16]),
             path: "text/iron.md".to_owned(),
             file: Some(FileStamp {
                 size: 5,

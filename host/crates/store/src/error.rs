@@ -16,7 +16,7 @@ pub enum StoreError {
     Open {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// OrphanReason.
         cause: String,
     },
     /// There is none.
@@ -36,7 +36,7 @@ pub enum StoreError {
     Lost {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// OrphanReason.
         cause: String,
     },
     /// It was written by another version.
@@ -72,7 +72,7 @@ pub enum StoreError {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// OrphanReason.
         cause: String,
     },
     /// Reading or writing failed.
@@ -80,7 +80,7 @@ pub enum StoreError {
     Failed {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// OrphanReason.
         cause: String,
     },
 }

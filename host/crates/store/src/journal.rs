@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
 
 use super::checkpoint::TaskId;
-use super::{Store, StoreError, guard, unanswered};
+use super::{Store, StoreError, guard, key_filter};
 use gateway::journal::{Begin, Journal, Provenance};
 use gateway::learned::Learned;
 use types::digest::Digest;
@@ -49,8 +49,8 @@ impl Journal for Store {
             }
         };
         // Claimed first and looked up then: so no answer can arrive unseen between the two.
-        let journal = || self.read(unanswered::keys).ok().flatten();
-        if self.inner.unanswered.certainly(key, journal) {
+        let journal = || self.read(key_filter::keys).ok().flatten();
+        if self.inner.key_filter.certainly(key, journal) {
             return Ok(Begin::Go(claim));
         }
         match self.lookup(key)? {
@@ -77,7 +77,7 @@ impl Journal for Store {
         };
         let provenance = provenance.clone();
         let key = claim.key;
-        self.inner.unanswered.answered(key);
+        self.inner.key_filter.answered(key);
         let (sender, id) = oneshot::channel();
         self.inner
             .writer

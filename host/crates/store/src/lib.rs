@@ -8,15 +8,16 @@ mod calls;
 mod checkpoint;
 mod edits;
 mod error;
-mod experience;
 mod export;
 mod failures;
+mod history;
 mod index;
 mod journal;
-mod leftovers;
+mod key_filter;
 mod lessons;
 mod lock;
 mod migrate;
+mod orphans;
 mod prune;
 mod recipes;
 mod recover;
@@ -25,7 +26,6 @@ mod schema;
 mod stats;
 #[cfg(test)]
 mod tests;
-mod unanswered;
 mod verify;
 mod wal;
 mod writer;
@@ -41,12 +41,12 @@ pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
 pub use edits::KeptEdit;
 pub use error::{IndexError, StoreError};
-pub use experience::EndedAt;
 pub use export::Exported;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
+pub use history::EndedAt;
 pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::Claim;
-pub use leftovers::{Leftover, LeftoverCount, Why};
+pub use orphans::{Orphan, OrphanCount, OrphanReason};
 pub use prune::{Pruned, Pruning, prune};
 pub use recipes::RecipeId;
 pub use recover::{Saved, recover};
@@ -69,7 +69,7 @@ struct Inner {
     /// Questions that are being asked now, for others with the same key to wait on.
     in_flight: Mutex<HashMap<Digest, Vec<oneshot::Sender<()>>>>,
     /// Tells most new questions without a look into the file.
-    unanswered: unanswered::Unanswered,
+    key_filter: key_filter::KeyFilter,
     /// None where the state is only read.
     lock: Option<lock::Lock>,
 }
@@ -104,7 +104,7 @@ impl Store {
                 writer,
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                unanswered: unanswered::Unanswered::default(),
+                key_filter: key_filter::KeyFilter::default(),
                 lock: Some(lock),
             }),
         })
@@ -129,7 +129,7 @@ impl Store {
                 writer: writer::Writer::none(path),
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                unanswered: unanswered::Unanswered::default(),
+                key_filter: key_filter::KeyFilter::default(),
                 lock: None,
             }),
         })
@@ -162,7 +162,7 @@ impl Store {
                 writer: writer::Writer::inline(connection, path),
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
-                unanswered: unanswered::Unanswered::default(),
+                key_filter: key_filter::KeyFilter::default(),
                 lock: Some(lock),
             }),
         })

@@ -12,7 +12,7 @@ use gateway::providers::offline;
 use gateway::settings::LimitsConfig;
 use plan::duration::{HeldBack, Lasts, Work, lasts};
 use plan::explain::CauseCount;
-use plan::forecast::{Basis, Forecast, LookedAt, Spread};
+use plan::forecast::{Basis, Forecast, LookedAt, Quantiles};
 
 /// The tables of a plan, no wider than this; a plan with nothing to do is one sentence.
 pub(super) fn render(plan: &Plan, noun: &str, width: usize) -> String {
@@ -273,8 +273,8 @@ fn money(micros: Option<u64>) -> String {
     }
 }
 
-fn spread(spread: Spread, shown: impl Fn(u64) -> String) -> String {
-    let Spread { p10, p50, p90 } = spread;
+fn spread(spread: Quantiles, shown: impl Fn(u64) -> String) -> String {
+    let Quantiles { p10, p50, p90 } = spread;
     [p10, p50, p90].map(shown).join(" / ")
 }
 

@@ -11,7 +11,7 @@ use super::super::program;
 pub(super) struct Report {
     pub record: String,
     pub component: String,
-    pub outlook: &'static str,
+    pub action: &'static str,
     pub reasons: Vec<Detail>,
     /// What a plain `batchgen run` does with it.
     pub next_run: String,
@@ -74,7 +74,7 @@ pub(super) struct FileReport {
 pub(super) struct UpstreamReport {
     pub component: String,
     pub path: String,
-    pub outlook: &'static str,
+    pub action: &'static str,
     pub reasons: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Questions {
 
 /// The report as people read it.
 pub(super) fn render(report: &Report) -> String {
-    let headline = match report.outlook {
+    let headline = match report.action {
         "up-to-date" => "up to date",
         "edited" => "edited by hand, and kept",
         "accepted" => "an accepted edit, and kept",
@@ -119,7 +119,7 @@ pub(super) fn render(report: &Report) -> String {
             _ => detail.reason.clone(),
         })
         .collect();
-    let why = match (report.outlook, reasons.is_empty()) {
+    let why = match (report.action, reasons.is_empty()) {
         (_, false) => reasons.join("\n"),
         ("up-to-date", true) => "nothing that it is made from changed".to_owned(),
         ("edited", true) => "the file is not what was written".to_owned(),
@@ -191,7 +191,7 @@ pub(super) fn render(report: &Report) -> String {
         } else {
             format!(" ({})", upstream.reasons.join(", "))
         };
-        let stands = upstream.outlook.replace('-', " ");
+        let stands = upstream.action.replace('-', " ");
         line(
             "depends on",
             &format!("{}: {stands}{reasons}", upstream.component),

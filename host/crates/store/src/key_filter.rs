@@ -20,9 +20,9 @@ const MOST: usize = 250_000;
 
 /// The filter; it is made when it is first asked.
 #[derive(Debug, Default)]
-pub(super) struct Unanswered(OnceLock<Option<AtomicBloomFilter>>);
+pub(super) struct KeyFilter(OnceLock<Option<AtomicBloomFilter>>);
 
-impl Unanswered {
+impl KeyFilter {
     /// Whether there is certainly no answer to a question. `journal` reads the keys that are there already; those that
     /// come later must be added.
     pub fn certainly(
@@ -72,21 +72,21 @@ mod tests {
 
     #[test]
     fn what_was_answered_is_never_said_to_be_unanswered() {
-        let unanswered = Unanswered::default();
+        let key_filter = KeyFilter::default();
         let keys: Vec<Digest> = (0..10_000_u32)
             .map(|n| Digest::of(&n.to_be_bytes()))
             .collect();
-        let said = |key: &&Digest| unanswered.certainly(**key, filter);
+        let said = |key: &&Digest| key_filter.certainly(**key, filter);
         assert_eq!(keys.iter().filter(said).count(), keys.len());
         let (answered, open) = keys.split_at(5_000);
-        answered.iter().for_each(|key| unanswered.answered(*key));
+        answered.iter().for_each(|key| key_filter.answered(*key));
         assert_eq!(answered.iter().filter(said).count(), 0);
         assert_eq!(open.iter().filter(said).count(), open.len());
     }
 
     #[test]
     fn without_a_filter_the_journal_is_always_asked() {
-        let unanswered = Unanswered::default();
-        assert!(!unanswered.certainly(Digest::of(b"new"), || None));
+        let key_filter = KeyFilter::default();
+        assert!(!key_filter.certainly(Digest::of(b"new"), || None));
     }
 }

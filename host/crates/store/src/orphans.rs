@@ -7,9 +7,9 @@ use super::{Store, StoreError};
 use plan::decision::Author;
 use types::digest::Digest;
 
-/// Why a file is left over.
+/// OrphanReason a file is left over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum OrphanReason {
     /// Its record is no longer in the dataset.
     Deleted,
     /// Its component is no longer in the project.
@@ -20,9 +20,9 @@ pub enum Why {
 
 /// A file that is left over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
-    /// Why it is.
-    pub why: Why,
+pub struct Orphan {
+    /// OrphanReason it is.
+    pub why: OrphanReason,
     /// Id of its record.
     pub record: String,
     /// Name of its component.
@@ -39,9 +39,9 @@ pub struct Leftover {
 
 /// How many files are left over for one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftoverCount {
+pub struct OrphanCount {
     /// The cause.
-    pub why: Why,
+    pub why: OrphanReason,
     /// Files that were written.
     pub files: u64,
     /// Records that they are of.
@@ -66,17 +66,25 @@ impl Store {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn count_leftovers(
+    pub fn count_orphans(
         &self,
         dataset: i64,
         components: Option<&[String]>,
-    ) -> Result<Vec<LeftoverCount>, StoreError> {
+    ) -> Result<Vec<OrphanCount>, StoreError> {
         let mut counts = Vec::new();
-        for why in [Why::Deleted, Why::Dropped, Why::Moved] {
+        for why in [
+            OrphanReason::Deleted,
+            OrphanReason::Dropped,
+            OrphanReason::Moved,
+        ] {
             let Some((from, names)) = source(why, components) else {
                 continue;
             };
-            let named = if why == Why::Moved { "moved" } else { "task" };
+            let named = if why == OrphanReason::Moved {
+                "moved"
+            } else {
+                "task"
+            };
             let sql = format!(
                 "SELECT count(*), count(DISTINCT {named}.record) {from} AND ?2 IS NOT NULL"
             );
@@ -86,7 +94,7 @@ impl Store {
                 })
             })?;
             if files > 0 {
-                counts.push(LeftoverCount {
+                counts.push(OrphanCount {
                     why,
                     files,
                     records,
@@ -100,22 +108,26 @@ impl Store {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn leftovers(
+    pub fn orphans(
         &self,
         dataset: i64,
-        why: Why,
+        why: OrphanReason,
         components: Option<&[String]>,
         after: (&str, &str),
         limit: u64,
-    ) -> Result<Vec<Leftover>, StoreError> {
+    ) -> Result<Vec<Orphan>, StoreError> {
         let Some((from, names)) = source(why, components) else {
             return Ok(Vec::new());
         };
-        let table = if why == Why::Moved { "moved" } else { "task" };
+        let table = if why == OrphanReason::Moved {
+            "moved"
+        } else {
+            "task"
+        };
         // A path that was left has a row of its own; of a task there is one file.
         let order = match why {
-            Why::Moved => "moved.path, ''",
-            Why::Deleted | Why::Dropped => "task.record, task.component",
+            OrphanReason::Moved => "moved.path, ''",
+            OrphanReason::Deleted | OrphanReason::Dropped => "task.record, task.component",
         };
         let sql = format!(
             "SELECT {table}.record, {table}.component, record.category, path, content, {table}.author {from}
@@ -125,7 +137,7 @@ impl Store {
             let mut statement = reader.prepare_cached(&sql)?;
             statement
                 .query_map(params![dataset, names, after.0, after.1, limit], |row| {
-                    leftover(row, why)
+                    orphan(row, why)
                 })?
                 .collect()
         })
@@ -136,15 +148,15 @@ impl Store {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub async fn forget(&self, dataset: i64, gone: Vec<Leftover>) -> Result<(), StoreError> {
+    pub async fn forget(&self, dataset: i64, gone: Vec<Orphan>) -> Result<(), StoreError> {
         self.inner
             .writer
             .write(move |connection| {
-                for leftover in gone {
-                    if leftover.why == Why::Moved {
+                for orphan in gone {
+                    if orphan.why == OrphanReason::Moved {
                         connection
                             .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?
-                            .execute(params![dataset, leftover.path])?;
+                            .execute(params![dataset, orphan.path])?;
                         continue;
                     }
                     for table in ["transcript", "task"] {
@@ -153,8 +165,8 @@ impl Store {
                         );
                         connection.prepare_cached(&sql)?.execute(params![
                             dataset,
-                            leftover.record,
-                            leftover.component
+                            orphan.record,
+                            orphan.component
                         ])?;
                     }
                 }
@@ -165,17 +177,17 @@ impl Store {
 }
 
 /// Where files of one cause are found, and the components; `None` where nothing can be said.
-fn source(why: Why, components: Option<&[String]>) -> Option<(String, String)> {
+fn source(why: OrphanReason, components: Option<&[String]>) -> Option<(String, String)> {
     let from = match why {
         // A record that cannot be read is not gone.
-        Why::Deleted => format!(
+        OrphanReason::Deleted => format!(
             "{TASKS} AND record.id IS NULL AND (SELECT is_whole FROM dataset WHERE id = ?1)
                 AND task.record NOT IN (SELECT id FROM unreadable WHERE dataset = ?1 AND id IS NOT NULL)"
         ),
-        Why::Dropped => format!("{TASKS} AND {DROPPED}"),
-        Why::Moved => MOVED.to_owned(),
+        OrphanReason::Dropped => format!("{TASKS} AND {DROPPED}"),
+        OrphanReason::Moved => MOVED.to_owned(),
     };
-    if why == Why::Dropped && components.is_none() {
+    if why == OrphanReason::Dropped && components.is_none() {
         return None;
     }
     Some((
@@ -184,9 +196,9 @@ fn source(why: Why, components: Option<&[String]>) -> Option<(String, String)> {
     ))
 }
 
-fn leftover(row: &Row<'_>, why: Why) -> rusqlite::Result<Leftover> {
+fn orphan(row: &Row<'_>, why: OrphanReason) -> rusqlite::Result<Orphan> {
     let content: Vec<u8> = row.get(4)?;
-    Ok(Leftover {
+    Ok(Orphan {
         why,
         record: row.get(0)?,
         component: row.get(1)?,

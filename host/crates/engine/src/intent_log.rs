@@ -17,32 +17,32 @@ use store::{Store, StoreError};
 use types::digest::Digest;
 
 /// Path of a file below the output directory, and hash of its text.
-type Placed = (String, Digest);
+type PlacedFile = (String, Digest);
 
 #[derive(Default, Serialize, Deserialize)]
 struct Note {
     /// The boot that it was written in, where it is the whole truth in that.
     boot: Option<String>,
-    files: BTreeSet<Placed>,
+    files: BTreeSet<PlacedFile>,
 }
 
 /// What runs before left unfinished.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Left {
+pub(super) struct PendingWrites {
     /// The files that no checkpoint may know.
-    pub files: BTreeSet<Placed>,
+    pub files: BTreeSet<PlacedFile>,
     /// Whether there are no others.
     is_whole: bool,
 }
 
-impl Left {
+impl PendingWrites {
     /// By the note of the state in this file. One that cannot be read tells of nothing.
-    pub fn by(state: &Path) -> Left {
+    pub fn by(state: &Path) -> PendingWrites {
         let note: Note = fs::read(note_of(state))
             .ok()
             .and_then(|note| serde_json::from_slice(&note).ok())
             .unwrap_or_default();
-        Left {
+        PendingWrites {
             is_whole: note.boot.is_some() && note.boot == boot(),
             files: note.files,
         }
@@ -60,25 +60,25 @@ impl Left {
 /// # Errors
 /// When the state cannot be read.
 pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
-    Ok(Left::by(store.file()).is_certain(store.runs_are_settled()?))
+    Ok(PendingWrites::by(store.file()).is_certain(store.runs_are_settled()?))
 }
 
 /// The note of one run.
 #[derive(Debug)]
-pub(super) struct Unfinished {
+pub(super) struct IntentLog {
     path: PathBuf,
     boot: Option<String>,
     /// What earlier runs left, or this one could not finish, until it is made anew.
-    left: BTreeSet<Placed>,
+    left: BTreeSet<PlacedFile>,
 }
 
-impl Unfinished {
-    /// Begins the note of a run; `is_certain` as [`Left::is_certain`] had it.
+impl IntentLog {
+    /// Begins the note of a run; `is_certain` as [`PendingWrites::is_certain`] had it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn start(state: &Path, left: Left, is_certain: bool) -> io::Result<Unfinished> {
-        let unfinished = Unfinished {
+    pub fn start(state: &Path, left: PendingWrites, is_certain: bool) -> io::Result<IntentLog> {
+        let unfinished = IntentLog {
             path: note_of(state),
             boot: boot().filter(|_| is_certain),
             left: left.files,
@@ -91,7 +91,7 @@ impl Unfinished {
     ///
     /// # Errors
     /// When the note cannot be written.
-    pub fn note(&self, files: &[Placed]) -> io::Result<()> {
+    pub fn note(&self, files: &[PlacedFile]) -> io::Result<()> {
         let note = Note {
             boot: self.boot.clone(),
             files: self.left.iter().chain(files).cloned().collect(),
@@ -141,7 +141,7 @@ fn note_of(state: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn file(path: &str, text: &str) -> Placed {
+    fn file(path: &str, text: &str) -> PlacedFile {
         (path.to_owned(), Digest::of(text.as_bytes()))
     }
 
@@ -149,41 +149,64 @@ mod tests {
     fn what_is_left_stays_noted_until_it_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.db");
-        assert!(Left::by(&state).files.is_empty());
-        let left = Left {
+        assert!(PendingWrites::by(&state).files.is_empty());
+        let left = PendingWrites {
             files: BTreeSet::from([file("a", "before")]),
             is_whole: true,
         };
-        let mut note = Unfinished::start(&state, left.clone(), true).unwrap();
-        assert_eq!(Left::by(&state).files, left.files);
+        let mut note = IntentLog::start(&state, left.clone(), true).unwrap();
+        assert_eq!(PendingWrites::by(&state).files, left.files);
         note.note(&[file("a", "now")]).unwrap();
         let both = BTreeSet::from([file("a", "before"), file("a", "now")]);
-        assert_eq!(Left::by(&state).files, both, "either may lie there");
+        assert_eq!(
+            PendingWrites::by(&state).files,
+            both,
+            "either may lie there"
+        );
         note.end().unwrap();
-        assert_eq!(Left::by(&state).files, left.files, "it was not made anew");
+        assert_eq!(
+            PendingWrites::by(&state).files,
+            left.files,
+            "it was not made anew"
+        );
         note.finished(&note.left());
         note.note(&[file("b", "b")]).unwrap();
-        assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
+        assert_eq!(
+            PendingWrites::by(&state).files,
+            BTreeSet::from([file("b", "b")])
+        );
         note.end().unwrap();
-        assert!(Left::by(&state).files.is_empty());
+        assert!(PendingWrites::by(&state).files.is_empty());
         note.leave("b", Digest::of(b"b"));
         note.note(&[]).unwrap();
-        assert_eq!(Left::by(&state).files, BTreeSet::from([file("b", "b")]));
+        assert_eq!(
+            PendingWrites::by(&state).files,
+            BTreeSet::from([file("b", "b")])
+        );
     }
 
     #[test]
     fn only_a_note_of_this_boot_is_relied_on() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.db");
-        assert!(!Left::by(&state).is_certain(false), "there is none");
-        assert!(Left::by(&state).is_certain(true));
-        Unfinished::start(&state, Left::default(), true).unwrap();
-        assert_eq!(Left::by(&state).is_certain(false), boot().is_some());
-        Unfinished::start(&state, Left::default(), false).unwrap();
-        assert!(!Left::by(&state).is_certain(false), "nor was it before");
+        assert!(
+            !PendingWrites::by(&state).is_certain(false),
+            "there is none"
+        );
+        assert!(PendingWrites::by(&state).is_certain(true));
+        IntentLog::start(&state, PendingWrites::default(), true).unwrap();
+        assert_eq!(
+            PendingWrites::by(&state).is_certain(false),
+            boot().is_some()
+        );
+        IntentLog::start(&state, PendingWrites::default(), false).unwrap();
+        assert!(
+            !PendingWrites::by(&state).is_certain(false),
+            "nor was it before"
+        );
         fs::write(note_of(&state), r#"{"boot": "another", "files": []}"#).unwrap();
-        assert!(!Left::by(&state).is_certain(false));
+        assert!(!PendingWrites::by(&state).is_certain(false));
         fs::write(note_of(&state), r#"{"boot": "cut o"#).unwrap();
-        assert!(!Left::by(&state).is_certain(false));
+        assert!(!PendingWrites::by(&state).is_certain(false));
     }
 }

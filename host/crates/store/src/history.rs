@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, TaskId};
-use plan::forecast::Took;
+use plan::forecast::TaskUsage;
 
 /// When a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Store {
         component: &str,
         model: &str,
         most: u64,
-    ) -> Result<Vec<Took>, StoreError> {
+    ) -> Result<Vec<TaskUsage>, StoreError> {
         self.read(|reader| {
             // By fingerprint, since a hash has nothing to do with what a task took.
             let mut statement = reader.prepare(
@@ -36,7 +36,7 @@ impl Store {
             )?;
             statement
                 .query_map(params![dataset, component, model, most], |row| {
-                    Ok(Took {
+                    Ok(TaskUsage {
                         calls: row.get(0)?,
                         input: row.get(1)?,
                         output: row.get(2)?,

@@ -16,7 +16,7 @@ use store::{Checkpoint, RecordRef};
 /// counted as kept.
 pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
     // After an unclean end files are held against their hashes.
-    if !context.judge.rules.clean {
+    if !context.staleness.rules.clean {
         return false;
     }
     let all = context
@@ -43,12 +43,16 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
         return false;
     };
     let none = Fields::default();
-    let category = context.judge.dataset.category_fields(&reference.category);
+    let category = context
+        .staleness
+        .dataset
+        .category_fields(&reference.category);
     let upstreams = component
         .depends_on
         .iter()
         .filter_map(|name| checkpoint(reference, name)?.content);
-    let overwritten = context.judge.rules.overwrite_edited && point.author == Some(Author::Person);
+    let overwritten =
+        context.staleness.rules.overwrite_edited && point.author == Some(Author::Person);
     point.outcome == LastOutcome::Done
         && !overwritten
         && point.seen == reference.seen
@@ -68,6 +72,6 @@ fn checkpoint<'a>(reference: &'a RecordRef, component: &str) -> Option<&'a Check
 
 /// Whether the file is the one that was written, by size, time and inode.
 fn in_place(context: &Context, point: &Checkpoint) -> bool {
-    let file = context.judge.output_root.join(&point.path);
+    let file = context.staleness.output_root.join(&point.path);
     fs::metadata(file).is_ok_and(|metadata| point.file == Some(stamp(&metadata)))
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::input::{self, UpstreamText};
-use super::judge::{Judge, Verdict};
+use super::intent_log::PendingWrites;
 use super::probe::{Probe, ProbeEnd, probe};
+use super::staleness::{Staleness, StalenessCheck};
 use super::step::TaskFailure;
-use super::unfinished::Left;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Record};
@@ -26,7 +26,7 @@ use types::digest::Digest;
 
 /// What a run would do with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum PlannedAction {
     /// Leave its file, which is up to date.
     UpToDate,
     /// Leave its file, which a person edited.
@@ -62,11 +62,11 @@ pub enum Outlook {
 
 /// One task, as a run would find it.
 #[derive(Debug)]
-pub struct TaskOutlook {
+pub struct TaskPreview {
     /// Name of the component.
     pub component: String,
     /// What a run would do.
-    pub outlook: Outlook,
+    pub action: PlannedAction,
     /// Why it would run.
     pub causes: Vec<Cause>,
     /// What changed since it was made, as far as that is known.
@@ -113,14 +113,14 @@ pub struct Overwriting {
 }
 
 /// Looks at records.
-pub struct Surveyor {
-    judge: Judge,
+pub struct Previewer {
+    staleness: StalenessCheck,
     store: Store,
     components: Arc<[Component]>,
     recipes: HashMap<RecipeId, Option<Recipe>>,
 }
 
-impl Surveyor {
+impl Previewer {
     /// Over these components, each behind what it depends on.
     ///
     /// # Errors
@@ -133,11 +133,11 @@ impl Surveyor {
         site: SiteConfig,
         output_root: PathBuf,
         overwriting: Overwriting,
-    ) -> Result<Surveyor, StoreError> {
-        let left = Left::by(store.file());
+    ) -> Result<Previewer, StoreError> {
+        let left = PendingWrites::by(store.file());
         let clean = left.is_certain(store.runs_are_settled()?);
-        Ok(Surveyor {
-            judge: Judge {
+        Ok(Previewer {
+            staleness: StalenessCheck {
                 dataset,
                 site,
                 output_root,
@@ -188,12 +188,12 @@ impl Surveyor {
         &mut self,
         reference: &RecordRef,
         mut probed: impl FnMut(usize, bool) -> bool,
-    ) -> Result<Vec<TaskOutlook>, StoreError> {
+    ) -> Result<Vec<TaskPreview>, StoreError> {
         let mut checkpoints = reference.checkpoints.clone();
         let components = Arc::clone(&self.components);
-        let record = self.judge.dataset.read(reference.place);
+        let record = self.staleness.dataset.read(reference.place);
         let mut standings: Vec<Standing> = Vec::with_capacity(components.len());
-        let mut outlooks = Vec::with_capacity(components.len());
+        let mut previews = Vec::with_capacity(components.len());
         for (place, component) in components.iter().enumerate() {
             let known = checkpoints
                 .iter()
@@ -203,7 +203,7 @@ impl Surveyor {
                 component,
                 checkpoint,
             };
-            let (outlook, standing) = match &record {
+            let (preview, standing) = match &record {
                 Err(error) => task.unreadable(reference, &error.to_string()),
                 Ok(record) => {
                     let before: Vec<(&Component, &Standing)> =
@@ -211,10 +211,10 @@ impl Surveyor {
                     self.look(task, record, &before, |runs| probed(place, runs))?
                 }
             };
-            outlooks.push(outlook);
+            previews.push(preview);
             standings.push(standing);
         }
-        Ok(outlooks)
+        Ok(previews)
     }
 
     /// Looks at one task; `before` are the components before it, and how they would stand.
@@ -224,7 +224,7 @@ impl Surveyor {
         record: &Record,
         before: &[(&Component, &Standing)],
         probed: impl FnOnce(bool) -> bool,
-    ) -> Result<(TaskOutlook, Standing), StoreError> {
+    ) -> Result<(TaskPreview, Standing), StoreError> {
         let Looking {
             component,
             checkpoint,
@@ -247,83 +247,88 @@ impl Surveyor {
             .map(|upstream| upstream.component.name.clone())
             .collect();
         let contents = contents(&upstreams);
-        let verdict = self
-            .judge
-            .judge(component, record, checkpoint.as_ref(), &contents);
-        let changes = self.changes(component, checkpoint.as_ref(), &verdict)?;
+        let staleness = self
+            .staleness
+            .check(component, record, checkpoint.as_ref(), &contents);
+        let changes = self.changes(component, checkpoint.as_ref(), &staleness)?;
         let stored = checkpoint
             .as_ref()
             .map(|point| (point.stored(), point.generation));
-        let mut outlook = TaskOutlook {
+        let mut preview = TaskPreview {
             component: component.name.clone(),
-            outlook: Outlook::UpToDate,
+            action: PlannedAction::UpToDate,
             causes: Vec::new(),
             changes: explain::certain(changes, &open),
-            path: verdict.path.clone(),
-            file: file_state(&verdict),
-            fingerprint: open.is_empty().then_some(verdict.fingerprint),
-            generation: decision::generation(stored, verdict.fingerprint),
+            path: staleness.path.clone(),
+            file: file_state(&staleness),
+            fingerprint: open.is_empty().then_some(staleness.fingerprint),
+            generation: decision::generation(stored, staleness.fingerprint),
             given_bytes: 0,
             probe: None,
             checkpoint,
         };
         // What is needed and not to be had stops it; what gives up the record leaves what is there.
-        let runs = matches!(verdict.decision, Decision::Run(_));
+        let runs = matches!(staleness.decision, Decision::Run(_));
         if let Some(hold) = hold.filter(|hold| hold.is_needed || runs) {
             let by = hold.loss.by;
             let standing = Standing::Lost { by: by.clone() };
-            outlook.outlook = if hold.is_skipped {
-                Outlook::Skipped { by }
+            preview.action = if hold.is_skipped {
+                PlannedAction::Skipped { by }
             } else {
-                Outlook::Blocked { by }
+                PlannedAction::Blocked { by }
             };
-            return Ok((outlook, standing));
+            return Ok((preview, standing));
         }
-        let standing = match verdict.decision {
+        let standing = match staleness.decision {
             Decision::Keep(kept) => {
                 match kept {
-                    Kept::Edited => outlook.outlook = Outlook::Edited,
-                    Kept::Accepted => outlook.outlook = Outlook::Accepted,
-                    Kept::FromModel => outlook.outlook = Outlook::FromModel,
+                    Kept::Edited => preview.action = PlannedAction::Edited,
+                    Kept::Accepted => preview.action = PlannedAction::Accepted,
+                    Kept::FromModel => preview.action = PlannedAction::FromModel,
                     Kept::UpToDate if probed(false) => {
-                        let probe = self.probe(component, record, &upstreams, &outlook)?;
-                        outlook.probe = Some(probe);
+                        let probe = self.probe(component, record, &upstreams, &preview)?;
+                        preview.probe = Some(probe);
                     }
                     Kept::UpToDate => {}
                 }
                 Standing::Ready {
                     // It is moved only by a run.
-                    path: verdict.from.unwrap_or_else(|| outlook.path.clone()),
-                    content: verdict.content.unwrap_or(verdict.fingerprint),
+                    path: staleness.from.unwrap_or_else(|| preview.path.clone()),
+                    content: staleness.content.unwrap_or(staleness.fingerprint),
                     text: None,
                 }
             }
             Decision::StayFailed(class) => {
-                let before = outlook.checkpoint.as_ref();
+                let before = preview.checkpoint.as_ref();
                 let cause = before.and_then(|point| point.cause.clone());
-                outlook.outlook = Outlook::StaysFailed(TaskFailure {
+                preview.action = PlannedAction::StaysFailed(TaskFailure {
                     class,
                     cause: cause.unwrap_or_default(),
                 });
                 lost(component, class)
             }
             Decision::Run(reason) => {
-                outlook.run(reason, &open);
+                preview.run(reason, &open);
                 if !open.is_empty() {
-                    outlook.given_bytes = input::bytes(component, &self.judge.dataset, record);
-                    return Ok((outlook, Standing::Open));
+                    preview.given_bytes = input::bytes(component, &self.staleness.dataset, record);
+                    return Ok((preview, Standing::Open));
                 }
                 if !probed(true) {
-                    return Ok((outlook, Standing::Open));
+                    return Ok((preview, Standing::Open));
                 }
-                let probe = self.probe(component, record, &upstreams, &outlook)?;
-                let standing =
-                    outlook.come_out(component, reason, &probe, verdict.content, &self.judge);
-                outlook.probe = Some(probe);
+                let probe = self.probe(component, record, &upstreams, &preview)?;
+                let standing = preview.come_out(
+                    component,
+                    reason,
+                    &probe,
+                    staleness.content,
+                    &self.staleness,
+                );
+                preview.probe = Some(probe);
                 standing
             }
         };
-        Ok((outlook, standing))
+        Ok((preview, standing))
     }
 
     /// What changed since a task was made that was made once.
@@ -331,18 +336,19 @@ impl Surveyor {
         &mut self,
         component: &Component,
         checkpoint: Option<&Checkpoint>,
-        verdict: &Verdict,
+        staleness: &Staleness,
     ) -> Result<Vec<Change>, StoreError> {
         let Some(point) = checkpoint.filter(|point| {
-            point.recipe != RecipeId::NONE && point.fingerprint != verdict.fingerprint
+            point.recipe != RecipeId::NONE && point.fingerprint != staleness.fingerprint
         }) else {
             return Ok(Vec::new());
         };
         Ok(match self.recipe(point.recipe)? {
             None => vec![Change::Unknown],
-            Some(before) => {
-                fingerprint::changes((&component.recipe, &verdict.parts), (before, &point.parts))
-            }
+            Some(before) => fingerprint::changes(
+                (&component.recipe, &staleness.parts),
+                (before, &point.parts),
+            ),
         })
     }
 
@@ -351,7 +357,7 @@ impl Surveyor {
         component: &Component,
         record: &Record,
         upstreams: &[Upstreamed<'_>],
-        task: &TaskOutlook,
+        task: &TaskPreview,
     ) -> Result<Probe, StoreError> {
         let mut texts = Vec::with_capacity(upstreams.len());
         for upstream in upstreams {
@@ -360,7 +366,7 @@ impl Surveyor {
             };
             let text = match text {
                 Some(text) => Arc::clone(text),
-                None => match fs::read_to_string(self.judge.output_root.join(path)) {
+                None => match fs::read_to_string(self.staleness.output_root.join(path)) {
                     Ok(text) => text.into(),
                     Err(error) => {
                         let end = ProbeEnd::Fails(TaskFailure {
@@ -378,12 +384,12 @@ impl Surveyor {
             texts.push((upstream.component, text));
         }
         let upstreams = UpstreamText::of(&texts);
-        let input = self.judge.input(component, record, &upstreams);
+        let input = self.staleness.input(component, record, &upstreams);
         probe(&self.store, component, task.generation, input)
     }
 }
 
-impl TaskOutlook {
+impl TaskPreview {
     /// It runs, or may.
     fn run(&mut self, reason: Reason, open: &[String]) {
         let stays = self.checkpoint.as_ref().is_some_and(|point| {
@@ -392,10 +398,10 @@ impl TaskOutlook {
         let missing = self.file == FileState::Missing;
         self.causes = explain::causes(reason, &self.changes, missing, stays, open);
         let depends = |cause: &Cause| matches!(cause, Cause::DependsOn(_));
-        self.outlook = if self.causes.iter().any(depends) {
-            Outlook::DependsOnUpstream
+        self.action = if self.causes.iter().any(depends) {
+            PlannedAction::DependsOnUpstream
         } else {
-            Outlook::Runs
+            PlannedAction::Runs
         };
     }
 
@@ -406,23 +412,23 @@ impl TaskOutlook {
         reason: Reason,
         probe: &Probe,
         found: Option<Digest>,
-        judge: &Judge,
+        staleness: &StalenessCheck,
     ) -> Standing {
         match &probe.end {
             ProbeEnd::Asks { .. } => Standing::Open,
             ProbeEnd::Fails(failure) => {
-                self.outlook = Outlook::Fails(failure.clone());
+                self.action = PlannedAction::Fails(failure.clone());
                 lost(component, failure.class)
             }
             ProbeEnd::Made { text } => {
                 let made = Digest::of(text.as_bytes());
                 match found.filter(|found| *found != made) {
                     Some(found)
-                        if reason == Reason::Unclear
-                            && !judge.is_half_written(&self.path, text) =>
+                        if reason == Reason::AfterCrash
+                            && !staleness.is_half_written(&self.path, text) =>
                     {
                         // Not a half-finished write of this text: a person's edit.
-                        self.outlook = Outlook::Edited;
+                        self.action = PlannedAction::Edited;
                         self.causes.clear();
                         ready(self, found, None)
                     }
@@ -447,9 +453,9 @@ fn contents<'a>(upstreams: &[Upstreamed<'a>]) -> Vec<(&'a str, Option<Digest>)> 
         .collect()
 }
 
-fn ready(outlook: &TaskOutlook, content: Digest, text: Option<Arc<str>>) -> Standing {
+fn ready(preview: &TaskPreview, content: Digest, text: Option<Arc<str>>) -> Standing {
     Standing::Ready {
-        path: outlook.path.clone(),
+        path: preview.path.clone(),
         content,
         text,
     }
@@ -468,10 +474,10 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn unreadable(self, reference: &RecordRef, cause: &str) -> (TaskOutlook, Standing) {
-        let outlook = TaskOutlook {
+    fn unreadable(self, reference: &RecordRef, cause: &str) -> (TaskPreview, Standing) {
+        let preview = TaskPreview {
             component: self.component.name.clone(),
-            outlook: Outlook::Unreadable {
+            action: PlannedAction::Unreadable {
                 cause: cause.to_owned(),
             },
             causes: Vec::new(),
@@ -487,17 +493,17 @@ impl Looking<'_> {
             probe: None,
             checkpoint: self.checkpoint,
         };
-        (outlook, Standing::Open)
+        (preview, Standing::Open)
     }
 }
 
 /// What the decision saw of the file.
-fn file_state(verdict: &Verdict) -> FileState {
-    match verdict.decision {
-        Decision::Keep(Kept::Edited) | Decision::Run(Reason::Unclear | Reason::FileEdited) => {
+fn file_state(staleness: &Staleness) -> FileState {
+    match staleness.decision {
+        Decision::Keep(Kept::Edited) | Decision::Run(Reason::AfterCrash | Reason::FileEdited) => {
             FileState::Edited
         }
-        _ if verdict.content.is_none() => FileState::Missing,
+        _ if staleness.content.is_none() => FileState::Missing,
         _ => FileState::Intact,
     }
 }

@@ -1,5 +1,5 @@
 //! Holds one task against its checkpoint and its file, and decides by the rule in `core::decision`.
-//! It reads, and changes nothing: a run and a dry run judge alike.
+//! It reads, and changes nothing: a run and a dry run staleness alike.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,20 +7,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::input::{self, UpstreamText};
+use super::intent_log::PendingWrites;
 use super::output::stamp;
-use super::unfinished::Left;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Fields, Record};
 use gateway::providers::offline;
 use plan::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules, Stored};
-use plan::fingerprint::{Ingredients, Parts};
+use plan::fingerprint::{FingerprintParts, Ingredients};
 use plugin::sandbox::Input;
 use store::{Checkpoint, Store};
 use types::digest::Digest;
 
 /// What judging takes.
-pub(super) struct Judge {
+pub(super) struct StalenessCheck {
     pub dataset: Arc<Dataset>,
     pub site: SiteConfig,
     pub output_root: PathBuf,
@@ -29,15 +29,15 @@ pub(super) struct Judge {
     pub indexed: i64,
     pub rules: Rules,
     /// What a killed run left.
-    pub left: Left,
+    pub left: PendingWrites,
 }
 
 /// What is to be done with a task, and what it would be made from.
-pub(super) struct Verdict {
+pub(super) struct Staleness {
     /// Path of the task's file below the output directory.
     pub path: String,
     pub fingerprint: Digest,
-    pub parts: Parts,
+    pub parts: FingerprintParts,
     pub decision: Decision,
     /// Hash of the file that is there.
     pub content: Option<Digest>,
@@ -69,15 +69,15 @@ impl Found {
     }
 }
 
-impl Judge {
+impl StalenessCheck {
     /// Judges a task whose upstreams are known by the hashes of their files; `None` for one that is left out.
-    pub fn judge(
+    pub fn check(
         &self,
         component: &Component,
         record: &Record,
         checkpoint: Option<&Checkpoint>,
         upstreams: &[(&str, Option<Digest>)],
-    ) -> Verdict {
+    ) -> Staleness {
         let path = component.output.path(&record.id, &record.category);
         let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
         let asks = component.parameters.as_ref();
@@ -101,7 +101,7 @@ impl Judge {
                 Decision::Keep(Kept::Edited | Kept::Accepted | Kept::FromModel)
             );
             if stays || point.author == Some(Author::Person) && !self.rules.overwrite_edited {
-                return Verdict {
+                return Staleness {
                     path,
                     fingerprint,
                     parts,
@@ -112,7 +112,7 @@ impl Judge {
                 };
             }
         }
-        Verdict {
+        Staleness {
             path,
             fingerprint,
             parts,
@@ -172,7 +172,7 @@ impl Judge {
         component: &Component,
         record: &Record,
         upstreams: &[(&str, Option<Digest>)],
-    ) -> (Digest, Parts) {
+    ) -> (Digest, FingerprintParts) {
         let none = Fields::default();
         Ingredients {
             recipe: &component.recipe,
