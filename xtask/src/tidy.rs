@@ -1,14 +1,11 @@
-//! `cargo xtask tidy`: formatting, lints and the rules of the design that a compiler does not know.
+//! `cargo xtask tidy`: formatting, lints and the rules of the repository that a compiler does not know.
 //!
 //! Every rule is checked, and every break of one is shown, before it fails. Changes no file.
 
-mod dependencies;
 mod features;
 mod layout;
 mod links;
 mod lints;
-mod rules;
-mod source;
 mod text;
 
 use std::{
@@ -21,7 +18,7 @@ use anyhow::{Context, Result};
 
 use crate::workspace::{self, Workspace};
 
-/// Checks formatting, lints and the rules of the design. Changes nothing.
+/// Checks formatting, lints and the rules of the repository. Changes nothing.
 #[derive(clap::Args)]
 pub struct Args {}
 
@@ -33,7 +30,7 @@ pub fn perform(workspace: &Workspace, _args: &Args) -> Result<ExitCode> {
     let files = Files::find(workspace)?;
     let mut faults = Vec::new();
     faults.extend(text::check(&files));
-    faults.extend(dependencies::check(&files));
+    faults.extend(lints::inherited(&files));
     faults.extend(links::check(&files));
     faults.extend(layout::check(workspace)?);
     faults.extend(features::check(workspace)?);

@@ -1,9 +1,10 @@
-//! rustfmt and clippy, with what to do where they are not installed.
+//! Runs rustfmt and clippy, and checks that every package inherits the workspace's lints.
 
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+use super::{Fault, Files};
 use crate::{
     guest_toolchain::GuestToolchain,
     plugin_folder::{self, Source},
@@ -58,4 +59,49 @@ pub fn check(workspace: &Workspace) -> Result<bool> {
 fn passes(command: &mut Command) -> Result<bool> {
     eprintln!("{}", workspace::shown(command));
     Ok(workspace::status(command)?.success())
+}
+
+/// The packages that do not inherit the workspace's lints, so that clippy holds them to none.
+pub fn inherited(files: &Files) -> Vec<Fault> {
+    files
+        .ending("toml")
+        .filter_map(|(name, text)| check_manifest(name, text))
+        .collect()
+}
+
+fn check_manifest(name: &str, text: &str) -> Option<Fault> {
+    let manifest: toml::Table = toml::from_str(text).ok()?;
+    let inherits = manifest
+        .get("lints")
+        .and_then(|lints| lints.get("workspace"))
+        .and_then(toml::Value::as_bool);
+    if !name.ends_with("Cargo.toml") || !manifest.contains_key("package") || inherits == Some(true)
+    {
+        return None;
+    }
+    Some(Fault {
+        file: name.to_owned(),
+        line: None,
+        message: "the package does not obey the workspace's lints; add [lints] workspace = true"
+            .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_without_the_lints_is_found() {
+        let package = "[package]\nname = \"a\"\n";
+        assert!(check_manifest("a/Cargo.toml", package).is_some());
+        assert!(
+            check_manifest(
+                "a/Cargo.toml",
+                &format!("{package}[lints]\nworkspace = true\n")
+            )
+            .is_none()
+        );
+        assert!(check_manifest("Cargo.toml", "[workspace]\n").is_none());
+    }
 }
