@@ -71,7 +71,7 @@ pub fn collect(workspace: &Workspace) -> Result<String> {
             }
         }
     }
-    for (name, content) in vendored(&workspace.root().join("host/src"))? {
+    for (name, content) in vendored(&workspace.root().join("host/crates"))? {
         let _ = write!(
             text,
             "\n{}\n{name}\n\n{}\n",
