@@ -2,6 +2,12 @@
 //!
 //!     OPENAI_API_KEY=... cargo run --example ask -- openai/gpt-4o-mini "What is laser cleaning?"
 
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "an example is a program"
+)]
+
 use std::collections::BTreeMap;
 
 use gateway::journal::MemoryJournal;
