@@ -22,8 +22,8 @@ use super::summary::Shown;
 use config::SiteConfig;
 use config::component::Component;
 use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
+use gateway::budget::LaneBudget;
 use gateway::prices;
-use gateway::purse::Purse;
 use gateway::{Chain, Gateway};
 use plugin::pool::Pool;
 use store::{Lease, OrphanCount};
@@ -81,10 +81,10 @@ pub(super) async fn execute(
     let asking = components
         .iter()
         .filter(|component| component.parameters.is_some());
-    let purse = Purse::new(settings.max_cost, limits.max_tokens, asking.count() as u64);
+    let budget = LaneBudget::new(settings.max_cost, limits.max_tokens, asking.count() as u64);
     let shared = Shared {
         store,
-        purse: &purse,
+        budget: &budget,
         has_max_cost: settings.max_cost.is_some(),
         meter: &meter,
         interrupt: &interrupt,
@@ -112,7 +112,7 @@ pub(super) async fn execute(
     let watched = Watched {
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
-        purse,
+        budget,
         about: about(project, &models),
     };
     let page = wanted

@@ -12,7 +12,7 @@ use anyhow::Context;
 use dataset::{Dataset, DatasetConfig};
 use gateway::learned::Adaptations;
 use gateway::provider::{Call, Provider};
-use gateway::providers::{Endpoint, Key, Manner, connect, preset};
+use gateway::providers::{Endpoint, Key, ModelOptions, connect, preset};
 use gateway::settings::{ModelConfig, ProviderConfig};
 use plugin::engine::{self, Engine};
 use plugin::limits::Limits;
@@ -189,8 +189,9 @@ impl Answers {
             let preset = preset(name).context("a preset")?;
             let configured = ProviderConfig::default();
             let endpoint = Endpoint::new(name, preset, &configured, url.clone(), Key::new(KEY));
-            let manner = Manner::new("m-1", preset, &configured, Some(&ModelConfig::default()));
-            Ok(connect(endpoint, manner)?)
+            let options =
+                ModelOptions::new("m-1", preset, &configured, Some(&ModelConfig::default()));
+            Ok(connect(endpoint, options)?)
         });
         Ok(Answers {
             runtime: tokio::runtime::Builder::new_current_thread()

@@ -8,11 +8,11 @@ use std::time::Duration;
 use config::Config;
 use config::component::Component;
 use gateway::Chain;
+use gateway::budget::LaneBudget;
 use gateway::lane::{Lane, LaneSettings};
 use gateway::limits::retry::RetryPolicy;
 use gateway::provider::Provider;
 use gateway::providers::{Catalogue, ConnectError, Variables, offline};
-use gateway::purse::Purse;
 use gateway::settings::LimitsConfig;
 use store::{Store, StoreError};
 use types::limit::Size;
@@ -38,7 +38,7 @@ pub struct Shared<'a> {
     /// What was used before is booked from here.
     pub store: &'a Store,
     /// What the run may spend.
-    pub purse: &'a Purse,
+    pub budget: &'a LaneBudget,
     /// Whether the run has a limit in dollars, so that every price must be known.
     pub has_max_cost: bool,
     /// Is told what happens.
@@ -134,16 +134,16 @@ impl Models<'_> {
         let settings = self.lane_settings(model, shared.store)?;
         let longest = settings.limits.iter().map(|limit| limit.span).max();
         let idle_timeout = settings.idle_timeout;
-        let manner = provider.manner();
+        let options = provider.options();
         let lane = Lane::new(
             model.to_owned(),
             provider,
             settings,
-            shared.purse.priced(price),
+            shared.budget.priced(price),
             Arc::clone(shared.meter) as Arc<_>,
             shared.interrupt.subscribe(),
         )
-        .with_lessons(shared.store.lessons(model, manner)?, manner);
+        .with_lessons(shared.store.lessons(model, options)?, options);
         if let Some(span) = longest {
             book_recent_use(&lane, shared.store, span, idle_timeout)?;
         }

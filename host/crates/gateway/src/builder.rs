@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::budget::LaneBudget;
 use crate::error::CallError;
 use crate::gateway::{Chain, Gateway};
 use crate::journal::Journal;
 use crate::lane::{Lane, LaneSettings, Observer, Spent};
 use crate::prices::Price;
 use crate::provider::Provider;
-use crate::purse::Purse;
 use crate::settings::ModelConfig;
 
 /// A gateway that is being put together: see [`Gateway::builder`].
 pub struct GatewayBuilder<J> {
     journal: J,
-    purse: Purse,
+    budget: LaneBudget,
     observer: Arc<dyn Observer>,
     stop: watch::Receiver<bool>,
     chains: BTreeMap<String, Chain>,
@@ -35,7 +35,7 @@ impl<J: Journal> GatewayBuilder<J> {
     fn new(journal: J) -> Self {
         Self {
             journal,
-            purse: Purse::new(None, None, 1),
+            budget: LaneBudget::new(None, None, 1),
             observer: Arc::new(Nobody),
             // Without a sender it stays false.
             stop: watch::channel(false).1,
@@ -45,8 +45,8 @@ impl<J: Journal> GatewayBuilder<J> {
 
     /// Limits what all lanes together may spend.
     #[must_use]
-    pub fn budget(self, purse: Purse) -> Self {
-        Self { purse, ..self }
+    pub fn budget(self, budget: LaneBudget) -> Self {
+        Self { budget, ..self }
     }
 
     /// Tells an observer what happens.
@@ -75,7 +75,7 @@ impl<J: Journal> GatewayBuilder<J> {
             model.to_owned(),
             provider,
             settings,
-            self.purse.priced(price),
+            self.budget.priced(price),
             Arc::clone(&self.observer),
             self.stop.clone(),
         );

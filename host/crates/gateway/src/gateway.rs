@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
-use super::lane::{Asker, Caller, Lane, LaneView, Observer, Obtained};
+use super::lane::{CallContext, Caller, Lane, LaneView, Observer, Obtained};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::{KeyContext, Parameters};
@@ -97,12 +97,12 @@ impl<J: Journal> Gateway<J> {
             }
             Claimed::Ours(claim) => claim,
         };
-        let asker = Asker {
+        let context = CallContext {
             caller,
             seed: key.seed(),
-            patient: true,
+            waits_for_recovery: true,
         };
-        let (lane, obtained) = self.obtain(parameters, request, &asker, billed).await?;
+        let (lane, obtained) = self.obtain(parameters, request, &context, billed).await?;
         // Boxed, so that a call that waits for its answer has no room for what follows.
         Box::pin(self.keep(claim, lane, obtained)).await
     }
@@ -151,7 +151,7 @@ impl<J: Journal> Gateway<J> {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        asker: &Asker<'_>,
+        context: &CallContext<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
         let none = || {
@@ -163,11 +163,11 @@ impl<J: Journal> Gateway<J> {
         let chain = self.chains.get(&parameters.model).ok_or_else(none)?;
         for (place, lane) in chain.lanes.iter().enumerate() {
             let is_last = place + 1 == chain.lanes.len();
-            let asker = Asker {
-                patient: is_last,
-                ..*asker
+            let context = CallContext {
+                waits_for_recovery: is_last,
+                ..*context
             };
-            let result = lane.obtain(parameters, request, &asker, billed).await;
+            let result = lane.obtain(parameters, request, &context, billed).await;
             let class = match &result {
                 Err(error) => Some(error.class),
                 Ok(obtained) => match obtained.answer {
@@ -200,9 +200,9 @@ impl<J: Journal> Gateway<J> {
         for what in told {
             self.observer.learned(lane.model(), &what);
         }
-        let (model, manner) = (lane.model(), lane.manner());
+        let (model, options) = (lane.model(), lane.options());
         self.journal
-            .keep_lessons(model, manner, &learned)
+            .keep_lessons(model, options, &learned)
             .await
             .map_err(GatewayError::Journal)
     }

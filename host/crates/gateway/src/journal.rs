@@ -37,14 +37,14 @@ pub trait Journal: Send + Sync {
         provenance: &Provenance,
     ) -> impl Future<Output = Result<i64, Self::Error>> + Send;
 
-    /// Keeps what a lane has learned while it was configured like this (`manner`).
+    /// Keeps what a lane has learned while it was configured like this (`options`).
     ///
     /// # Errors
     /// When the journal cannot be written.
     fn keep_lessons(
         &self,
         lane: &str,
-        manner: Digest,
+        options: Digest,
         learned: &Learned,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

@@ -12,12 +12,12 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::back_off::BackOff;
+use super::budget::{BudgetReservation, LaneBudget, Reservation};
 use super::error::{Billed, CallError, Unusable};
 use super::learned::{Adaptations, Learned, Lessons, Refused};
+use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
-use super::purse::{Purse, Reservation, Reserved};
 use super::streak::Streak;
-use super::turnstile::{Asked, Outcome, Permit, Settings, Turnstile};
 use crate::limits::retry::{Failure, RetryPolicy};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -27,7 +27,7 @@ use types::render;
 use types::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
 
 pub use super::lane_view::{Held, LaneView};
-pub use super::turnstile::Wait;
+pub use super::limiter::Wait;
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;
@@ -116,13 +116,13 @@ pub struct Caller<'a> {
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker<'a> {
+pub struct CallContext<'a> {
     /// For whom.
     pub caller: Caller<'a>,
     /// A number that depends on the question alone.
     pub seed: u64,
     /// Waits while the provider is down; an impatient one has another lane to go to.
-    pub patient: bool,
+    pub waits_for_recovery: bool,
 }
 
 /// One lane.
@@ -130,13 +130,13 @@ pub struct Lane {
     model: String,
     provider: Arc<dyn Provider>,
     settings: LaneSettings,
-    turnstile: Turnstile,
+    limiter: Limiter,
     back_off: BackOff,
-    purse: Purse,
+    budget: LaneBudget,
     observer: Arc<dyn Observer>,
     closing: watch::Receiver<bool>,
     lessons: Lessons,
-    manner: Digest,
+    options: Digest,
     streak: Streak,
 }
 
@@ -165,12 +165,12 @@ impl Lane {
         model: String,
         provider: Arc<dyn Provider>,
         settings: LaneSettings,
-        purse: Purse,
+        budget: LaneBudget,
         observer: Arc<dyn Observer>,
         closing: watch::Receiver<bool>,
     ) -> Lane {
         Lane {
-            turnstile: Turnstile::new(&Settings {
+            limiter: Limiter::new(&Settings {
                 limits: settings.limits.clone(),
                 concurrency: settings.concurrency,
                 breaker: BREAKER,
@@ -181,28 +181,28 @@ impl Lane {
             provider,
             settings,
             back_off: BackOff::default(),
-            purse,
+            budget,
             observer,
             closing,
             lessons: Lessons::default(),
-            manner: Digest::of(b""),
+            options: Digest::of(b""),
             streak: Streak::default(),
         }
     }
 
-    /// The same lane, that goes on from what it learned before this process began. `manner` is a hash of how it is
+    /// The same lane, that goes on from what it learned before this process began. `options` is a hash of how it is
     /// configured to ask.
-    pub fn with_lessons(self, learned: Learned, manner: Digest) -> Lane {
+    pub fn with_lessons(self, learned: Learned, options: Digest) -> Lane {
         Lane {
             lessons: Lessons::new(learned),
-            manner,
+            options,
             ..self
         }
     }
 
     /// A hash of how it is configured to ask.
-    pub fn manner(&self) -> Digest {
-        self.manner
+    pub fn options(&self) -> Digest {
+        self.options
     }
 
     /// What a person does about answers that are cut off at this cap.
@@ -222,14 +222,14 @@ impl Lane {
 
     /// Books what the lane used before this process began, the oldest first.
     pub fn remember(&self, ago: Duration, requests: u64, tokens: Size) {
-        self.turnstile.remember(ago, requests, tokens);
+        self.limiter.remember(ago, requests, tokens);
     }
 
     /// Books as many calls of this size as may have been under way when an earlier process was killed: of those
     /// nothing was recorded, and the provider counted them.
     pub fn assume_under_way(&self, size: Size) {
         if let Some(most) = self.settings.concurrency.filter(|most| *most < u64::MAX) {
-            self.turnstile.assume(most, size);
+            self.limiter.assume(most, size);
         }
     }
 
@@ -240,7 +240,7 @@ impl Lane {
 
     /// What it is doing.
     pub fn view(&self) -> LaneView {
-        let view = self.turnstile.view();
+        let view = self.limiter.view();
         let (backing_off, next_try) = self.back_off.view();
         LaneView {
             model: self.model.clone(),
@@ -271,7 +271,7 @@ impl Lane {
 
     /// Why nothing can be had from the lane any more, if so: it stopped, or was down for too long.
     pub fn refusal(&self) -> Option<CallError> {
-        let (class, cause) = self.turnstile.refusal()?;
+        let (class, cause) = self.limiter.refusal()?;
         Some(CallError::new(class, cause))
     }
 
@@ -284,11 +284,11 @@ impl Lane {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        asker: &Asker<'_>,
+        context: &CallContext<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<Obtained, CallError> {
         let mut tally = Tally::default();
-        let result = self.grown(parameters, request, asker, &mut tally).await;
+        let result = self.grown(parameters, request, context, &mut tally).await;
         let (answer, model) = match result {
             Ok(raw) => {
                 let model = raw.model.clone();
@@ -324,7 +324,7 @@ impl Lane {
         &self,
         parameters: &Parameters,
         request: &CompletionRequest,
-        asker: &Asker<'_>,
+        context: &CallContext<'_>,
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
         let configured = parameters.max_output_tokens;
@@ -337,7 +337,7 @@ impl Lane {
                 cap,
                 request,
             };
-            match self.retried(question, asker, tally).await {
+            match self.retried(question, context, tally).await {
                 Ok(raw) if raw.finish == Finish::Length => {
                     let next = self.lessons.cut_off(configured, cap, request.digest());
                     let before = cut.take().filter(|_| raw.text.trim().is_empty());
@@ -414,7 +414,7 @@ impl Lane {
     async fn retried(
         &self,
         question: Question<'_>,
-        asker: &Asker<'_>,
+        context: &CallContext<'_>,
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
         let mut started = None;
@@ -424,8 +424,8 @@ impl Lane {
         loop {
             let mut began = None;
             let learned = self.lessons.now();
-            let call = self.call(question, asker, &learned.adaptations);
-            let result = self.attempt(call, asker, tally, &mut began).await;
+            let call = self.call(question, context, &learned.adaptations);
+            let result = self.attempt(call, context, tally, &mut began).await;
             let took = began.map_or(Duration::ZERO, |began: Instant| began.elapsed());
             started = started.or(began);
             let error = match result {
@@ -434,7 +434,7 @@ impl Lane {
                 // Three times for one question is no accident, however others fare.
                 Err(Refusal::Call(error)) => own.judge(error),
                 Err(Refusal::Paused(error)) => {
-                    // The turnstile keeps it waiting, and knows when that has been too long.
+                    // The limiter keeps it waiting, and knows when that has been too long.
                     self.observer.try_failed(&self.model, &error);
                     (started, before) = (None, None);
                     continue;
@@ -469,7 +469,7 @@ impl Lane {
             match self
                 .settings
                 .retry
-                .next(failure, random(asker.seed, tally.tries))
+                .next(failure, random(context.seed, tally.tries))
             {
                 Some(wait) => {
                     if wait.is_zero() {
@@ -485,7 +485,7 @@ impl Lane {
     fn call<'a>(
         &'a self,
         question: Question<'a>,
-        asker: &Asker<'_>,
+        context: &CallContext<'_>,
         adaptations: &'a Adaptations,
     ) -> Call<'a> {
         let own = self.model.split_once('/');
@@ -495,7 +495,7 @@ impl Lane {
             temperature: question.temperature,
             max_output_tokens: question.cap,
             idle_timeout: self.settings.idle_timeout,
-            seed: asker.seed,
+            seed: context.seed,
             adaptations,
             accepted: &|_| {},
         }
@@ -505,17 +505,17 @@ impl Lane {
     async fn attempt(
         &self,
         call: Call<'_>,
-        asker: &Asker<'_>,
+        context: &CallContext<'_>,
         tally: &mut Tally,
         began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
         let bytes = render::bytes(call.request);
-        let asked = Asked {
+        let asked = RequestSize {
             bytes,
             cap: u64::from(call.max_output_tokens),
         };
         // Boxed, so that a call that waits for its answer has no room for the wait before it.
-        let (permit, reserved) = Box::pin(self.admitted(asked, asker))
+        let (permit, reserved) = Box::pin(self.admitted(asked, context))
             .await
             .map_err(Refusal::NotSent)?;
         let start = Instant::now();
@@ -546,7 +546,7 @@ impl Lane {
                 micros,
                 again,
             };
-            self.observer.call_ended(asker.caller.component, spent);
+            self.observer.call_ended(context.caller.component, spent);
             tally.billed.push(Billed {
                 lane: self.model.clone(),
                 ended: Instant::now(),
@@ -588,14 +588,14 @@ impl Lane {
     /// Waits for the right to make a call, and for room in the budget.
     async fn admitted(
         &self,
-        asked: Asked,
-        asker: &Asker<'_>,
-    ) -> Result<(Permit, Reserved), CallError> {
-        let place = asker.caller.place;
+        asked: RequestSize,
+        context: &CallContext<'_>,
+    ) -> Result<(Permit, BudgetReservation), CallError> {
+        let place = context.caller.place;
         loop {
-            let enter = self.turnstile.enter(place, asked, asker.patient);
+            let enter = self.limiter.enter(place, asked, context.waits_for_recovery);
             let permit = self.unless_closing(enter).await??;
-            if asker.caller.cancelled.load(Ordering::Relaxed) {
+            if context.caller.cancelled.load(Ordering::Relaxed) {
                 permit.unused();
                 return Err(CallError::new(
                     FailureClass::Transient,
@@ -603,9 +603,9 @@ impl Lane {
                 ));
             }
             // Made before the budget is looked at, so that nothing that becomes free is missed.
-            let freed = self.purse.freed();
-            let likely = self.turnstile.estimate(asked);
-            match self.purse.reserve(place, likely) {
+            let freed = self.budget.freed();
+            let likely = self.limiter.estimate(asked);
+            match self.budget.reserve(place, likely) {
                 Reservation::Reserved(reserved) => return Ok((permit, reserved)),
                 Reservation::NotYet => {
                     permit.unused();
@@ -624,7 +624,7 @@ impl Lane {
 
     /// The record with this place in the run has ended.
     pub(super) fn record_ended(&self, place: u64) {
-        self.purse.record_ended(place);
+        self.budget.record_ended(place);
     }
 
     /// A call by the names of OpenTelemetry's conventions for generative AI. What is said is never in it.

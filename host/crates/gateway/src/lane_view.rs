@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::turnstile::Wait;
+use super::limiter::Wait;
 
 /// What a lane is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! breaker, and the providers behind them. Nothing here knows that a component exists.
 
 mod back_off;
+pub mod budget;
 mod builder;
 pub mod error;
 mod gateway;
@@ -10,14 +11,13 @@ pub mod journal;
 pub mod lane;
 pub mod lane_view;
 pub mod learned;
+mod limiter;
 pub mod limits;
 pub mod prices;
 pub mod provider;
 pub mod providers;
-pub mod purse;
 pub mod settings;
 mod streak;
-mod turnstile;
 
 pub use self::builder::GatewayBuilder;
 pub use self::gateway::{Chain, Gateway};

@@ -81,7 +81,7 @@ pub trait Provider: Send + Sync {
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a>;
 
     /// A hash of how it is configured to ask: what was learned of another way of asking does not count for this one.
-    fn manner(&self) -> Digest {
+    fn options(&self) -> Digest {
         Digest::of(b"")
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub use limits::LimitsConfig;
 
 use super::prices::{self, Price};
-use super::providers::{Api, Dialect};
+use super::providers::{Api, RateLimitHeaders};
 use types::class::FailureClass;
 
 /// `[provider.NAME]`: where a provider differs from the preset of its name, or of the one it names.
@@ -34,7 +34,7 @@ pub struct ProviderConfig {
     /// The API that it speaks.
     pub api: Option<Api>,
     /// How its headers describe its limits.
-    pub limit_headers: Option<Dialect>,
+    pub limit_headers: Option<RateLimitHeaders>,
     /// Whether answers are streamed.
     pub stream: Option<bool>,
     /// Whether a stream is asked for its usage.

@@ -121,10 +121,10 @@ impl Journal for Store {
     async fn keep_lessons(
         &self,
         lane: &str,
-        manner: Digest,
+        options: Digest,
         learned: &Learned,
     ) -> Result<(), StoreError> {
-        self.write_lessons(lane, manner, learned).await
+        self.write_lessons(lane, options, learned).await
     }
 }
 

@@ -7,16 +7,16 @@ use gateway::learned::Learned;
 use types::digest::Digest;
 
 impl Store {
-    /// What a lane learned while it was configured like this (`manner`); nothing if it was configured otherwise.
+    /// What a lane learned while it was configured like this (`options`); nothing if it was configured otherwise.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn lessons(&self, lane: &str, manner: Digest) -> Result<Learned, StoreError> {
+    pub fn lessons(&self, lane: &str, options: Digest) -> Result<Learned, StoreError> {
         let text: Option<String> = self.read(|reader| {
             reader
                 .query_row(
-                    "SELECT learned FROM lane WHERE lane = ?1 AND manner = ?2",
-                    params![lane, manner.as_bytes().as_slice()],
+                    "SELECT learned FROM lane WHERE lane = ?1 AND options = ?2",
+                    params![lane, options.as_bytes().as_slice()],
                     |row| row.get(0),
                 )
                 .optional()
@@ -34,7 +34,7 @@ impl Store {
     pub(super) async fn write_lessons(
         &self,
         lane: &str,
-        manner: Digest,
+        options: Digest,
         learned: &Learned,
     ) -> Result<(), StoreError> {
         let lane = lane.to_owned();
@@ -43,8 +43,8 @@ impl Store {
             .writer
             .write_later(move |connection| {
                 connection.execute(
-                    "INSERT OR REPLACE INTO lane (lane, manner, learned) VALUES (?1, ?2, ?3)",
-                    params![lane, manner.as_bytes().as_slice(), text],
+                    "INSERT OR REPLACE INTO lane (lane, options, learned) VALUES (?1, ?2, ?3)",
+                    params![lane, options.as_bytes().as_slice(), text],
                 )?;
                 Ok(())
             })
@@ -60,19 +60,19 @@ mod tests {
     async fn lessons_last_as_long_as_the_configuration() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
-        let (manner, other) = (Digest::of(b"a"), Digest::of(b"b"));
+        let (options, other) = (Digest::of(b"a"), Digest::of(b"b"));
         let learned = Learned {
             largest_cap: Some(4096),
             ..Learned::default()
         };
         {
             let store = Store::open(&path).unwrap();
-            assert_eq!(store.lessons("p/m", manner).unwrap(), Learned::default());
-            store.write_lessons("p/m", manner, &learned).await.unwrap();
+            assert_eq!(store.lessons("p/m", options).unwrap(), Learned::default());
+            store.write_lessons("p/m", options, &learned).await.unwrap();
         }
         let store = Store::open(&path).unwrap();
-        assert_eq!(store.lessons("p/m", manner).unwrap(), learned);
+        assert_eq!(store.lessons("p/m", options).unwrap(), learned);
         assert_eq!(store.lessons("p/m", other).unwrap(), Learned::default());
-        assert_eq!(store.lessons("p/n", manner).unwrap(), Learned::default());
+        assert_eq!(store.lessons("p/n", options).unwrap(), Learned::default());
     }
 }

@@ -17,8 +17,8 @@ use super::snapshot::{End, RunInfo, SCHEMA, Snapshot, State};
 use super::status_file::StatusFile;
 use engine::{Meter, peak_memory, resident_memory};
 use gateway::Gateway;
+use gateway::budget::LaneBudget;
 use gateway::lane_view::longest_wait;
-use gateway::purse::Purse;
 use store::Store;
 
 /// How often a snapshot is made.
@@ -30,7 +30,7 @@ pub struct Watched {
     /// Its lanes.
     pub gateway: Arc<Gateway<Store>>,
     /// Its budget.
-    pub purse: Purse,
+    pub budget: LaneBudget,
     /// What is known of it before it begins.
     pub about: About,
 }
@@ -185,7 +185,7 @@ fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
         end,
         progress: watched.meter.view().held_up(longest_wait(&lanes)),
         lanes,
-        budget: watched.purse.view(),
+        budget: watched.budget.view(),
         memory_bytes: resident_memory(),
         peak_memory_bytes: peak_memory(),
         detail: watched.meter.detail(),

@@ -24,8 +24,8 @@ use ::engine::{Interrupt, Meter, Models, Replay, Shared, replay_input};
 use config::component::Component;
 use conformance::Recorded;
 use gateway::Gateway;
+use gateway::budget::LaneBudget;
 use gateway::lane::Caller;
-use gateway::purse::Purse;
 use gateway::settings::LimitsConfig;
 use plugin::load;
 use plugin::sandbox::Question;
@@ -192,7 +192,7 @@ impl Answers {
         let interrupt = Interrupt::default();
         let shared = Shared {
             store: &store,
-            purse: &Purse::new(None, None, 1),
+            budget: &LaneBudget::new(None, None, 1),
             has_max_cost: false,
             meter: &meter,
             interrupt: &interrupt,

@@ -103,12 +103,12 @@ impl Scene {
         };
         let (closing, receiver) = watch::channel(false);
         let provider_of_lane = Arc::clone(&provider) as Arc<dyn Provider>;
-        let purse = Purse::new(None, None, 1);
+        let budget = LaneBudget::new(None, None, 1);
         let lane = Lane::new(
             "p/m".to_owned(),
             provider_of_lane,
             settings,
-            purse,
+            budget,
             Arc::new(Nobody),
             receiver,
         );
@@ -135,19 +135,19 @@ impl Scene {
             max_output_tokens: 100,
             extra_body: None,
         };
-        let asker = Asker {
+        let context = CallContext {
             caller: Caller {
                 component: "text",
                 place: 0,
                 cancelled: &NEVER,
             },
             seed: 1,
-            patient: true,
+            waits_for_recovery: true,
         };
         let mut billed = Vec::new();
         let result = self
             .lane
-            .obtain(&parameters, &request, &asker, &mut billed)
+            .obtain(&parameters, &request, &context, &mut billed)
             .await;
         (result, billed)
     }
@@ -204,7 +204,7 @@ async fn a_cap_that_never_does_is_a_cause_with_a_remedy() {
         (billed.len(), output, error.usage.output_tokens),
         (4, 400, 400)
     );
-    // Asked once more, it costs nothing.
+    // RequestSize once more, it costs nothing.
     let error = scene.ask("a").await.0.unwrap_err();
     assert_eq!(error.class, FailureClass::InvalidOutput);
     assert_eq!(scene.caps().len(), 4);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::arrival::{Reader, Step};
 use super::body::{lay_over, turn, written};
-use super::endpoint::{Endpoint, Manner};
+use super::endpoint::{Endpoint, ModelOptions};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
 use super::lenient::{Count, Object, Text, Words};
+use super::response::{Reader, Step};
 use super::schema;
 use crate::error::CallError;
 use crate::learned::{Adaptation, Adaptations, Refused};
@@ -27,7 +27,7 @@ const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
 /// One server and one model's parameters.
 pub struct Anthropic {
     endpoint: Endpoint,
-    manner: Manner,
+    options: ModelOptions,
     http: Http,
 }
 
@@ -36,11 +36,11 @@ impl Anthropic {
     ///
     /// # Errors
     /// When the key has characters that no header can carry, or TLS cannot be set up.
-    pub fn new(endpoint: Endpoint, manner: Manner) -> Result<Anthropic, CallError> {
+    pub fn new(endpoint: Endpoint, options: ModelOptions) -> Result<Anthropic, CallError> {
         let http = Http::new(&endpoint, "messages", &[VERSION])?;
         Ok(Anthropic {
             endpoint,
-            manner,
+            options,
             http,
         })
     }
@@ -61,11 +61,11 @@ impl Anthropic {
         let mut body = Map::new();
         body.insert("model".to_owned(), json!(call.model));
         body.insert(
-            self.manner.cap(adaptations).to_owned(),
+            self.options.cap(adaptations).to_owned(),
             json!(call.max_output_tokens),
         );
         if let ResponseFormat::JsonSchema(schema) = &call.request.format {
-            if self.manner.json(adaptations) == JsonSupport::Schema {
+            if self.options.json(adaptations) == JsonSupport::Schema {
                 let format =
                     json!({"type": "json_schema", "schema": schema::for_anthropic(schema)});
                 body.insert("output_config".to_owned(), json!({"format": format}));
@@ -81,13 +81,13 @@ impl Anthropic {
             body.insert("system".to_owned(), Value::Array(system));
         }
         body.insert("messages".to_owned(), Value::Array(messages));
-        if self.manner.sends_temperature(adaptations) {
+        if self.options.sends_temperature(adaptations) {
             body.insert("temperature".to_owned(), json!(call.temperature));
         }
         if self.endpoint.streams(adaptations) {
             body.insert("stream".to_owned(), json!(true));
         }
-        lay_over(&mut body, &self.manner.extra_body);
+        lay_over(&mut body, &self.options.extra_body);
         Value::Object(body)
     }
 }
@@ -103,19 +103,19 @@ impl Provider for Anthropic {
         Box::pin(self.http.ask::<Partial>(body, call, is_stream))
     }
 
-    fn manner(&self) -> Digest {
-        self.manner.digest(&self.endpoint)
+    fn options(&self) -> Digest {
+        self.options.digest(&self.endpoint)
     }
 
     fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
         // It has one name for the cap, asks for no usage, and its JSON without a schema is the prompt's.
         match refused {
             Refused::CapName | Refused::StreamOptions | Refused::System => None,
-            Refused::Json if self.manner.json(adaptations) == JsonSupport::Schema => {
+            Refused::Json if self.options.json(adaptations) == JsonSupport::Schema => {
                 Some(Adaptation::JsonPrompt)
             }
             Refused::Json => None,
-            refused => self.manner.adapt(&self.endpoint, refused, adaptations),
+            refused => self.options.adapt(&self.endpoint, refused, adaptations),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use types::suggest::closest;
 
-use super::endpoint::{AddressError, Endpoint, Manner, check};
+use super::endpoint::{AddressError, Endpoint, ModelOptions, check};
 use super::key::Key;
 use super::offline::{self, Offline};
 use super::presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
@@ -169,8 +169,8 @@ impl Catalogue<'_> {
         check(name, &preset, &base_url, configured.allow_http)?;
         let key = key(name, &preset, configured, variables)?;
         let endpoint = Endpoint::new(name, &preset, configured, base_url, key);
-        let manner = Manner::new(own, &preset, configured, self.models.get(model));
-        Ok(connect(endpoint, manner)?)
+        let options = ModelOptions::new(own, &preset, configured, self.models.get(model));
+        Ok(connect(endpoint, options)?)
     }
 
     /// Passes the names of models that the configuration sets something for, or falls back to.
@@ -207,10 +207,10 @@ impl Catalogue<'_> {
 ///
 /// # Errors
 /// When the key has characters that no header can carry, or TLS cannot be set up.
-pub fn connect(endpoint: Endpoint, manner: Manner) -> Result<Arc<dyn Provider>, CallError> {
+pub fn connect(endpoint: Endpoint, options: ModelOptions) -> Result<Arc<dyn Provider>, CallError> {
     Ok(match endpoint.api {
-        Api::Chat => Arc::new(openai::OpenAi::new(endpoint, manner)?),
-        Api::Messages => Arc::new(anthropic::Anthropic::new(endpoint, manner)?),
+        Api::Chat => Arc::new(openai::OpenAi::new(endpoint, options)?),
+        Api::Messages => Arc::new(anthropic::Anthropic::new(endpoint, options)?),
     })
 }
 

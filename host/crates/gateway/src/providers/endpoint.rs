@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use super::families::takes_temperature;
-use super::headers::Dialect;
+use super::headers::RateLimitHeaders;
 use super::key::Key;
 use super::presets::{Api, Preset};
 use crate::learned::{Adaptation, Adaptations, Refused};
@@ -26,7 +26,7 @@ pub struct Endpoint {
     /// The header that carries the key.
     pub key_header: String,
     /// How its headers describe its limits.
-    pub limits: Dialect,
+    pub limits: RateLimitHeaders,
     /// Whether answers are streamed.
     pub stream: bool,
     /// Whether a stream is asked for its usage.
@@ -35,7 +35,7 @@ pub struct Endpoint {
 
 /// How to speak to one model.
 #[derive(Clone, Debug)]
-pub struct Manner {
+pub struct ModelOptions {
     /// Name of the parameter for the output cap.
     pub max_tokens_parameter: String,
     /// Whether the model takes a temperature.
@@ -77,17 +77,17 @@ impl Endpoint {
     }
 }
 
-impl Manner {
-    /// The manner of the model `name`: its own configuration, else its provider's, else what is known of its family, else the
+impl ModelOptions {
+    /// The options of the model `name`: its own configuration, else its provider's, else what is known of its family, else the
     /// preset's.
     pub fn new(
         name: &str,
         preset: &Preset,
         provider: &ProviderConfig,
         model: Option<&ModelConfig>,
-    ) -> Manner {
+    ) -> ModelOptions {
         let own = model.cloned().unwrap_or_default();
-        Manner {
+        ModelOptions {
             max_tokens_parameter: own
                 .max_tokens_parameter
                 .or_else(|| provider.max_tokens_parameter.clone())
@@ -102,13 +102,13 @@ impl Manner {
 
     /// A hash of it and of where it is used.
     pub(super) fn digest(&self, endpoint: &Endpoint) -> Digest {
-        let Manner {
+        let ModelOptions {
             max_tokens_parameter,
             send_temperature,
             json,
             extra_body,
         } = self;
-        let mut builder = DigestBuilder::new("batchgen manner 1");
+        let mut builder = DigestBuilder::new("batchgen options 1");
         builder
             .text(&endpoint.base_url)
             .truth(endpoint.stream)
@@ -343,15 +343,15 @@ mod tests {
         let openai = preset("openai").unwrap();
         let mut provider = ProviderConfig::default();
         let mut model = ModelConfig::default();
-        let manner = Manner::new("m", openai, &provider, None);
-        assert_eq!(manner.max_tokens_parameter, "max_completion_tokens");
-        assert_eq!(manner.json, JsonSupport::Schema);
+        let options = ModelOptions::new("m", openai, &provider, None);
+        assert_eq!(options.max_tokens_parameter, "max_completion_tokens");
+        assert_eq!(options.json, JsonSupport::Schema);
         provider.max_tokens_parameter = Some("max_tokens".to_owned());
         provider.json = Some(JsonSupport::Prompt);
         model.json = Some(JsonSupport::Object);
-        let manner = Manner::new("m", openai, &provider, Some(&model));
-        assert_eq!(manner.max_tokens_parameter, "max_tokens");
-        assert_eq!(manner.json, JsonSupport::Object);
+        let options = ModelOptions::new("m", openai, &provider, Some(&model));
+        assert_eq!(options.max_tokens_parameter, "max_tokens");
+        assert_eq!(options.json, JsonSupport::Object);
     }
 
     #[test]
@@ -360,10 +360,10 @@ mod tests {
         let provider = ProviderConfig::default();
         let url = "https://x.example/v1".to_owned();
         let endpoint = Endpoint::new("openai", openai, &provider, url, None);
-        let manner = Manner::new("m", openai, &provider, None);
+        let options = ModelOptions::new("m", openai, &provider, None);
         let ways = |refused| {
             let mut so_far = Adaptations::new();
-            while let Some(next) = manner.adapt(&endpoint, refused, &so_far) {
+            while let Some(next) = options.adapt(&endpoint, refused, &so_far) {
                 assert!(so_far.insert(next), "{next:?} was tried before");
             }
             Vec::from_iter(so_far)
@@ -378,7 +378,7 @@ mod tests {
             [Adaptation::JsonObject, Adaptation::JsonPrompt]
         );
         assert_eq!(ways(Refused::System), [Adaptation::NoSystem]);
-        let reasoning = Manner::new("gpt-5-mini", openai, &provider, None);
+        let reasoning = ModelOptions::new("gpt-5-mini", openai, &provider, None);
         let none = Adaptations::new();
         assert!(!reasoning.sends_temperature(&none));
         assert_eq!(
@@ -389,7 +389,7 @@ mod tests {
             send_temperature: Some(true),
             ..ModelConfig::default()
         };
-        let told = Manner::new("gpt-5-mini", openai, &provider, Some(&told));
+        let told = ModelOptions::new("gpt-5-mini", openai, &provider, Some(&told));
         assert!(told.sends_temperature(&none));
     }
 

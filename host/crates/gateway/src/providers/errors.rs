@@ -8,10 +8,10 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::classify;
 use super::refusals;
 use super::said::Said;
 use super::times;
-use super::words;
 use crate::error::CallError;
 use types::class::FailureClass;
 
@@ -38,7 +38,7 @@ pub(super) fn from_said(
     cap: u32,
 ) -> CallError {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut class = words::classify(status.as_u16(), said);
+    let mut class = classify::classify(status.as_u16(), said);
     match header("x-should-retry") {
         Some("false") if class.is_transient() => class = FailureClass::BadRequest,
         // What costs nothing to know, and is true for every further try, stays final.

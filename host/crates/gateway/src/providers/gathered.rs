@@ -1,11 +1,11 @@
 //! An answer as far as it has arrived, whatever the dialect: what was said, what came in place of it, why it ended, and
 //! whether it may be taken for whole.
 
-use super::arrival::broken_off;
 use super::body::estimate;
 use super::errors::from_event;
 use super::lenient::{self, Words, is_blank, joined};
 use super::reasons::{Meaning, meaning};
+use super::response::broken_off;
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, Finish, RawAnswer};
 use serde_json::Value;

@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How a provider's headers name its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Dialect {
+pub enum RateLimitHeaders {
     /// `x-ratelimit-limit-requests`, at OpenAI, Azure, xAI and many that are like them.
     #[serde(rename = "openai")]
     OpenAi,
@@ -33,7 +33,11 @@ pub enum Dialect {
 }
 
 /// The limits that the headers describe at `now_unix`, the time since 1970.
-pub fn observed(headers: &HeaderMap, dialect: Dialect, now_unix: Duration) -> Vec<Observed> {
+pub fn observed(
+    headers: &HeaderMap,
+    dialect: RateLimitHeaders,
+    now_unix: Duration,
+) -> Vec<Observed> {
     let row = |amount, span, names: [&str; 3]| row(headers, amount, span, names, now_unix);
     let openai = |requests, tokens| {
         [
@@ -69,13 +73,13 @@ pub fn observed(headers: &HeaderMap, dialect: Dialect, now_unix: Duration) -> Ve
         )
     };
     let rows: Vec<Option<Observed>> = match dialect {
-        Dialect::OpenAi => openai(None, None).into(),
-        Dialect::Groq => openai(Some(DAY), Some(MINUTE)).into(),
-        Dialect::Together => {
+        RateLimitHeaders::OpenAi => openai(None, None).into(),
+        RateLimitHeaders::Groq => openai(Some(DAY), Some(MINUTE)).into(),
+        RateLimitHeaders::Together => {
             let [_, tokens] = openai(None, Some(SECOND));
             vec![plain(Some(SECOND)), tokens]
         }
-        Dialect::Anthropic => [
+        RateLimitHeaders::Anthropic => [
             ("requests", Amount::Requests),
             ("tokens", Amount::Tokens),
             ("input-tokens", Amount::InputTokens),
@@ -87,7 +91,7 @@ pub fn observed(headers: &HeaderMap, dialect: Dialect, now_unix: Duration) -> Ve
             row(amount, Some(MINUTE), names.each_ref().map(String::as_str))
         })
         .into(),
-        Dialect::Generic => {
+        RateLimitHeaders::Generic => {
             let [requests, tokens] = openai(None, None);
             let standard = || {
                 let names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
@@ -95,7 +99,7 @@ pub fn observed(headers: &HeaderMap, dialect: Dialect, now_unix: Duration) -> Ve
             };
             vec![requests.or_else(standard).or_else(|| plain(None)), tokens]
         }
-        Dialect::None => Vec::new(),
+        RateLimitHeaders::None => Vec::new(),
     };
     rows.into_iter().flatten().collect()
 }
@@ -148,7 +152,7 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1_800_000_000);
 
-    fn read(dialect: Dialect, pairs: &[(&str, &str)]) -> Vec<Observed> {
+    fn read(dialect: RateLimitHeaders, pairs: &[(&str, &str)]) -> Vec<Observed> {
         let headers: HeaderMap = pairs
             .iter()
             .map(|(name, value)| {
@@ -198,14 +202,20 @@ mod tests {
                 ),
             ]
         };
-        assert_eq!(read(Dialect::OpenAi, &OPENAI), expected(None, None));
-        assert_eq!(read(Dialect::Generic, &OPENAI), expected(None, None));
         assert_eq!(
-            read(Dialect::Groq, &OPENAI),
+            read(RateLimitHeaders::OpenAi, &OPENAI),
+            expected(None, None)
+        );
+        assert_eq!(
+            read(RateLimitHeaders::Generic, &OPENAI),
+            expected(None, None)
+        );
+        assert_eq!(
+            read(RateLimitHeaders::Groq, &OPENAI),
             expected(Some(86_400), Some(60))
         );
-        assert_eq!(read(Dialect::None, &OPENAI), []);
-        assert_eq!(read(Dialect::Anthropic, &OPENAI), []);
+        assert_eq!(read(RateLimitHeaders::None, &OPENAI), []);
+        assert_eq!(read(RateLimitHeaders::Anthropic, &OPENAI), []);
     }
 
     #[test]
@@ -217,13 +227,13 @@ mod tests {
             ("x-ratelimit-reset-tokens", "5"),
         ];
         let expected = [row(Amount::Tokens, None, None, None, Some(5.0))];
-        assert_eq!(read(Dialect::OpenAi, &unknown), expected);
+        assert_eq!(read(RateLimitHeaders::OpenAi, &unknown), expected);
     }
 
     #[test]
     fn anthropic_counts_questions_and_answers_apart() {
         let found = read(
-            Dialect::Anthropic,
+            RateLimitHeaders::Anthropic,
             &[
                 ("anthropic-ratelimit-requests-limit", "50"),
                 ("anthropic-ratelimit-requests-remaining", "49"),
@@ -244,7 +254,7 @@ mod tests {
     #[test]
     fn together_counts_by_the_second() {
         let found = read(
-            Dialect::Together,
+            RateLimitHeaders::Together,
             &[
                 ("x-ratelimit-limit", "10"),
                 ("x-ratelimit-remaining", "9"),
@@ -262,7 +272,7 @@ mod tests {
     #[test]
     fn generic_names_and_every_form_of_reset() {
         let found = read(
-            Dialect::Generic,
+            RateLimitHeaders::Generic,
             &[
                 ("ratelimit-limit", "100, 100;w=30"),
                 ("ratelimit-remaining", "7"),
@@ -282,7 +292,7 @@ mod tests {
             ("1800000020500", 20.5),
             ("Fri, 15 Jan 2027 08:00:05 GMT", 5.0),
         ] {
-            let found = read(Dialect::Generic, &[("x-ratelimit-reset", reset)]);
+            let found = read(RateLimitHeaders::Generic, &[("x-ratelimit-reset", reset)]);
             let expected = [row(Amount::Requests, None, None, None, Some(seconds))];
             assert_eq!(found, expected, "{reset}");
         }
@@ -295,6 +305,6 @@ mod tests {
             ("ratelimit-remaining", ""),
             ("ratelimit-reset", "soon"),
         ];
-        assert_eq!(read(Dialect::Generic, &nonsense), []);
+        assert_eq!(read(RateLimitHeaders::Generic, &nonsense), []);
     }
 }

@@ -12,14 +12,14 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
-use super::arrival::{
-    ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed,
-};
 use super::body::estimate;
 use super::endpoint::Endpoint;
 use super::errors::{from_network, from_response, from_said};
-use super::headers::{Dialect, observed};
+use super::headers::{RateLimitHeaders, observed};
 use super::key::Key;
+use super::response::{
+    ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed,
+};
 use super::said::Said;
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, Finish, RawAnswer};
@@ -53,7 +53,7 @@ pub(super) struct Http {
     url: Url,
     base_url: String,
     key: Option<Key>,
-    limits: Dialect,
+    limits: RateLimitHeaders,
 }
 
 impl Http {

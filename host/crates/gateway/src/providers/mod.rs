@@ -3,8 +3,8 @@
 //! environment.
 
 pub mod anthropic;
-mod arrival;
 mod body;
+mod classify;
 mod connect;
 mod endpoint;
 mod errors;
@@ -19,15 +19,15 @@ pub mod openai;
 mod presets;
 mod reasons;
 mod refusals;
+mod response;
 mod said;
 mod schema;
 #[cfg(test)]
 mod testing;
 mod times;
-mod words;
 
 pub use connect::{Catalogue, ConnectError, Variables, connect};
-pub use endpoint::{AddressError, Endpoint, Manner, check};
-pub use headers::{Dialect, observed};
+pub use endpoint::{AddressError, Endpoint, ModelOptions, check};
+pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;
 pub use presets::{Api, Preset, UnknownPreset, names, preset, preset_of};

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::arrival::{Reader, Step};
 use super::body::{lay_over, turn, written};
-use super::endpoint::{Endpoint, Manner};
+use super::endpoint::{Endpoint, ModelOptions};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
 use super::lenient::{self, Count, First, Object, Text, Words, is_blank};
+use super::response::{Reader, Step};
 use super::schema;
 use crate::error::CallError;
 use crate::learned::{Adaptation, Adaptations, Refused};
@@ -24,7 +24,7 @@ use types::request::{Message, ResponseFormat, Role, Usage};
 /// One server and one model's parameters.
 pub struct OpenAi {
     endpoint: Endpoint,
-    manner: Manner,
+    options: ModelOptions,
     http: Http,
 }
 
@@ -33,11 +33,11 @@ impl OpenAi {
     ///
     /// # Errors
     /// When the key has characters that no header can carry, or TLS cannot be set up.
-    pub fn new(endpoint: Endpoint, manner: Manner) -> Result<OpenAi, CallError> {
+    pub fn new(endpoint: Endpoint, options: ModelOptions) -> Result<OpenAi, CallError> {
         let http = Http::new(&endpoint, "chat/completions", &[])?;
         Ok(OpenAi {
             endpoint,
-            manner,
+            options,
             http,
         })
     }
@@ -52,7 +52,7 @@ impl OpenAi {
             ResponseFormat::JsonObject => Some(None),
             ResponseFormat::JsonSchema(schema) => Some(Some(schema)),
         };
-        match (schema, self.manner.json(adaptations)) {
+        match (schema, self.options.json(adaptations)) {
             (None, _) => {}
             (Some(Some(schema)), JsonSupport::Schema) => {
                 let (schema, is_strict) = schema::for_openai(schema);
@@ -79,10 +79,10 @@ impl OpenAi {
             .map(|message| turn(message.role, message.content));
         body.insert("messages".to_owned(), messages.collect());
         body.insert(
-            self.manner.cap(adaptations).to_owned(),
+            self.options.cap(adaptations).to_owned(),
             json!(call.max_output_tokens),
         );
-        if self.manner.sends_temperature(adaptations) {
+        if self.options.sends_temperature(adaptations) {
             body.insert("temperature".to_owned(), json!(call.temperature));
         }
         if self.endpoint.streams(adaptations) {
@@ -91,7 +91,7 @@ impl OpenAi {
                 body.insert("stream_options".to_owned(), json!({"include_usage": true}));
             }
         }
-        lay_over(&mut body, &self.manner.extra_body);
+        lay_over(&mut body, &self.options.extra_body);
         Value::Object(body)
     }
 
@@ -100,7 +100,7 @@ impl OpenAi {
         let asking = self.http.ask::<Partial>(body, call, is_stream);
         let mut answer = asking.await?;
         if let ResponseFormat::JsonSchema(schema) = &call.request.format
-            && self.manner.json(call.adaptations) == JsonSupport::Schema
+            && self.options.json(call.adaptations) == JsonSupport::Schema
             && let Some(text) = schema::without_nulls(schema, &answer.text)
         {
             answer.text = text;
@@ -132,12 +132,12 @@ impl Provider for OpenAi {
         Box::pin(self.ask(body, call))
     }
 
-    fn manner(&self) -> Digest {
-        self.manner.digest(&self.endpoint)
+    fn options(&self) -> Digest {
+        self.options.digest(&self.endpoint)
     }
 
     fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
-        self.manner.adapt(&self.endpoint, refused, adaptations)
+        self.options.adapt(&self.endpoint, refused, adaptations)
     }
 
     fn models(&self, within: Duration) -> ModelsFuture<'_> {

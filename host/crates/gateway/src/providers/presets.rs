@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::headers::Dialect;
+use super::headers::RateLimitHeaders;
 use crate::settings::{JsonSupport, ProviderConfig};
 
 /// The API that a provider speaks.
@@ -32,7 +32,7 @@ pub struct Preset {
     /// The header that carries the key; `authorization` carries it as a bearer token.
     pub key_header: &'static str,
     /// How its headers describe its limits.
-    pub limits: Dialect,
+    pub limits: RateLimitHeaders,
     /// How it is asked for JSON.
     pub json: JsonSupport,
     /// Whether `stream_options` may ask it for the usage of a stream.
@@ -50,7 +50,7 @@ const UNKNOWN: Preset = Preset {
     example_url: "https://api.example.com/v1",
     keys: &[],
     key_header: "authorization",
-    limits: Dialect::Generic,
+    limits: RateLimitHeaders::Generic,
     json: JsonSupport::Object,
     stream_usage: true,
     max_tokens: "max_tokens",
@@ -58,7 +58,7 @@ const UNKNOWN: Preset = Preset {
 
 /// A server on this machine that holds answers to a schema by its grammar.
 const LOCAL: Preset = Preset {
-    limits: Dialect::None,
+    limits: RateLimitHeaders::None,
     json: JsonSupport::Schema,
     ..UNKNOWN
 };
@@ -68,7 +68,7 @@ const PRESETS: [Preset; 14] = [
         name: "openai",
         base_url: Some("https://api.openai.com/v1"),
         keys: &["OPENAI_API_KEY"],
-        limits: Dialect::OpenAi,
+        limits: RateLimitHeaders::OpenAi,
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
         ..UNKNOWN
@@ -78,7 +78,7 @@ const PRESETS: [Preset; 14] = [
         example_url: "https://<resource>.openai.azure.com/openai/v1",
         keys: &["AZURE_OPENAI_API_KEY"],
         key_header: "api-key",
-        limits: Dialect::OpenAi,
+        limits: RateLimitHeaders::OpenAi,
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
         ..UNKNOWN
@@ -89,7 +89,7 @@ const PRESETS: [Preset; 14] = [
         base_url: Some("https://api.anthropic.com/v1"),
         keys: &["ANTHROPIC_API_KEY"],
         key_header: "x-api-key",
-        limits: Dialect::Anthropic,
+        limits: RateLimitHeaders::Anthropic,
         // Only newer models hold answers to a schema; the configuration says which.
         json: JsonSupport::Prompt,
         ..UNKNOWN
@@ -98,14 +98,14 @@ const PRESETS: [Preset; 14] = [
         name: "deepseek",
         base_url: Some("https://api.deepseek.com/v1"),
         keys: &["DEEPSEEK_API_KEY"],
-        limits: Dialect::None,
+        limits: RateLimitHeaders::None,
         ..UNKNOWN
     },
     Preset {
         name: "groq",
         base_url: Some("https://api.groq.com/openai/v1"),
         keys: &["GROQ_API_KEY"],
-        limits: Dialect::Groq,
+        limits: RateLimitHeaders::Groq,
         max_tokens: "max_completion_tokens",
         ..UNKNOWN
     },
@@ -113,7 +113,7 @@ const PRESETS: [Preset; 14] = [
         name: "together",
         base_url: Some("https://api.together.xyz/v1"),
         keys: &["TOGETHER_API_KEY"],
-        limits: Dialect::Together,
+        limits: RateLimitHeaders::Together,
         ..UNKNOWN
     },
     Preset {
@@ -135,7 +135,7 @@ const PRESETS: [Preset; 14] = [
         name: "xai",
         base_url: Some("https://api.x.ai/v1"),
         keys: &["XAI_API_KEY"],
-        limits: Dialect::OpenAi,
+        limits: RateLimitHeaders::OpenAi,
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
         ..UNKNOWN
@@ -144,7 +144,7 @@ const PRESETS: [Preset; 14] = [
         name: "gemini",
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
         keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-        limits: Dialect::None,
+        limits: RateLimitHeaders::None,
         json: JsonSupport::Schema,
         ..UNKNOWN
     },
@@ -229,7 +229,7 @@ mod tests {
             ..ProviderConfig::default()
         };
         let found = |name: &str, preset: Option<&str>| preset_of(name, &named(preset)).unwrap();
-        assert_eq!(found("groq", None).limits, Dialect::Groq);
+        assert_eq!(found("groq", None).limits, RateLimitHeaders::Groq);
         assert_eq!(found("mine", Some("azure")).key_header, "api-key");
         assert_eq!(found("mine", None), UNKNOWN);
         let error = preset_of("mine", &named(Some("vlm"))).unwrap_err();

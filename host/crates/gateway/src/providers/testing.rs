@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::endpoint::{Endpoint, Manner};
+use super::endpoint::{Endpoint, ModelOptions};
 use super::key::Key;
 use super::presets::preset;
 use crate::learned::Adaptations;
@@ -80,10 +80,10 @@ pub(super) fn endpoint(name: &str, url: &str, configured: &ProviderConfig) -> En
     Endpoint::new(name, preset, configured, url.to_owned(), Key::new(KEY))
 }
 
-/// The manner of a preset's model.
-pub(super) fn manner(name: &str, model: &ModelConfig) -> Manner {
+/// The options of a preset's model.
+pub(super) fn options(name: &str, model: &ModelConfig) -> ModelOptions {
     let preset = preset(name).unwrap();
-    Manner::new("m-1", preset, &ProviderConfig::default(), Some(model))
+    ModelOptions::new("m-1", preset, &ProviderConfig::default(), Some(model))
 }
 
 /// A question in two parts.

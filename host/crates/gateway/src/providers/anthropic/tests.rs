@@ -1,6 +1,8 @@
 use super::*;
 use crate::provider::Finish;
-use crate::providers::testing::{KEY, body, call, endpoint, events, http, manner, question, serve};
+use crate::providers::testing::{
+    KEY, body, call, endpoint, events, http, options, question, serve,
+};
 use crate::settings::{ModelConfig, ProviderConfig};
 use types::class::FailureClass;
 
@@ -12,7 +14,7 @@ async fn asked(
 ) -> (String, Result<RawAnswer, CallError>) {
     let (url, server) = serve(vec![answer]).await;
     let endpoint = endpoint("anthropic", &url, provider);
-    let anthropic = Anthropic::new(endpoint, manner("anthropic", model)).unwrap();
+    let anthropic = Anthropic::new(endpoint, options("anthropic", model)).unwrap();
     let request = question(format);
     let result = anthropic.call(call(&request)).await;
     (server.await.unwrap().remove(0), result)

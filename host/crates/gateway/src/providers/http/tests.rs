@@ -1,7 +1,7 @@
 use super::*;
 use crate::provider::Provider;
 use crate::providers::openai::OpenAi;
-use crate::providers::testing::{KEY, call, endpoint, http, manner, question, serve};
+use crate::providers::testing::{KEY, call, endpoint, http, options, question, serve};
 use crate::settings::{ModelConfig, ProviderConfig};
 use serde_json::json;
 use types::limit::Amount;
@@ -11,7 +11,7 @@ use types::request::ResponseFormat;
 async fn refused(answer: String) -> CallError {
     let (url, server) = serve(vec![answer]).await;
     let endpoint = endpoint("openai", &url, &ProviderConfig::default());
-    let openai = OpenAi::new(endpoint, manner("openai", &ModelConfig::default())).unwrap();
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
     let request = question(ResponseFormat::Text);
     let error = openai.call(call(&request)).await.unwrap_err();
     server.await.unwrap();
@@ -71,7 +71,7 @@ async fn nobody_there_is_transient() {
     let (url, server) = serve(Vec::new()).await;
     server.await.unwrap();
     let endpoint = endpoint("openai", &url, &ProviderConfig::default());
-    let openai = OpenAi::new(endpoint, manner("openai", &ModelConfig::default())).unwrap();
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
     let request = question(ResponseFormat::Text);
     let error = openai.call(call(&request)).await.unwrap_err();
     assert_eq!(error.class, FailureClass::Transient);
@@ -106,7 +106,7 @@ async fn a_call_counts_as_accepted_once_the_status_is_a_success() {
     let answers = vec![http(401, json, "", "{}"), http(200, json, "", "{")];
     let (url, server) = serve(answers).await;
     let endpoint = endpoint("openai", &url, &ProviderConfig::default());
-    let openai = OpenAi::new(endpoint, manner("openai", &ModelConfig::default())).unwrap();
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
     let request = question(ResponseFormat::Text);
     for expected in [0, 1] {
         let call = Call {
@@ -129,7 +129,7 @@ async fn what_a_server_refuses_for_its_json_is_an_answer_all_the_same() {
     let ask = async |answer: String| {
         let (url, server) = serve(vec![answer]).await;
         let endpoint = endpoint("groq", &url, &ProviderConfig::default());
-        let groq = OpenAi::new(endpoint, manner("groq", &ModelConfig::default())).unwrap();
+        let groq = OpenAi::new(endpoint, options("groq", &ModelConfig::default())).unwrap();
         let request = question(ResponseFormat::JsonObject);
         let result = groq.call(call(&request)).await;
         server.await.unwrap();
@@ -162,7 +162,7 @@ async fn a_wrong_address_is_not_the_models_fault() {
         let (url, server) = serve(vec![http(status, "text/plain", "", body)]).await;
         let url = url.replace("/v1", path);
         let endpoint = endpoint("openai", &url, &ProviderConfig::default());
-        let openai = OpenAi::new(endpoint, manner("openai", &ModelConfig::default())).unwrap();
+        let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
         let request = question(ResponseFormat::Text);
         let error = openai.call(call(&request)).await.unwrap_err();
         server.await.unwrap();

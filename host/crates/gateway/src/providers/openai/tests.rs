@@ -1,6 +1,8 @@
 use super::*;
 use crate::provider::Finish;
-use crate::providers::testing::{KEY, body, call, endpoint, events, http, manner, question, serve};
+use crate::providers::testing::{
+    KEY, body, call, endpoint, events, http, options, question, serve,
+};
 use crate::settings::{ModelConfig, ProviderConfig};
 use types::class::FailureClass;
 
@@ -12,7 +14,7 @@ async fn asked(
     answer: String,
 ) -> (String, Result<RawAnswer, CallError>) {
     let (url, server) = serve(vec![answer]).await;
-    let openai = OpenAi::new(endpoint(preset, &url, provider), manner(preset, model)).unwrap();
+    let openai = OpenAi::new(endpoint(preset, &url, provider), options(preset, model)).unwrap();
     let request = question(format);
     let result = openai.call(call(&request)).await;
     (server.await.unwrap().remove(0), result)
@@ -592,7 +594,7 @@ async fn a_lane_that_has_learned_asks_otherwise() {
     let (provider, model) = (ProviderConfig::default(), ModelConfig::default());
     let openai = OpenAi::new(
         endpoint("openai", &url, &provider),
-        manner("openai", &model),
+        options("openai", &model),
     )
     .unwrap();
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});

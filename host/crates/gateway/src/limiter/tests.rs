@@ -34,7 +34,7 @@ fn tokens(most: u64, seconds: u64) -> Vec<Limit> {
     }]
 }
 
-const ASKED: Asked = Asked { bytes: 40, cap: 10 };
+const ASKED: RequestSize = RequestSize { bytes: 40, cap: 10 };
 
 /// What a call that asks so is taken to need.
 const SIZE: Size = Size {
@@ -42,8 +42,8 @@ const SIZE: Size = Size {
     output: 10,
 };
 
-async fn enter(turnstile: &Turnstile) -> Permit {
-    turnstile.enter(0, ASKED, true).await.ok().unwrap()
+async fn enter(limiter: &Limiter) -> Permit {
+    limiter.enter(0, ASKED, true).await.ok().unwrap()
 }
 
 /// Returns whether the lane pauses.
@@ -71,14 +71,14 @@ async fn is_pending<F: Future>(future: Pin<&mut F>) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_minute_holds_no_more_than_its_limit() {
     let limits = requests(3, 60);
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         limits,
         ..settings()
     });
     let start = Instant::now();
     let mut at = Vec::new();
     for _ in 0..7 {
-        answer(enter(&turnstile).await);
+        answer(enter(&limiter).await);
         at.push(start.elapsed().as_secs());
     }
     assert_eq!(at, [0, 0, 0, 61, 61, 62, 122]);
@@ -86,35 +86,31 @@ async fn a_minute_holds_no_more_than_its_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn the_question_of_a_call_that_failed_counts() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         limits: tokens(30, 60),
         ..settings()
     });
     for _ in 0..2 {
-        assert!(!fail(
-            enter(&turnstile).await,
-            FailureClass::Transient,
-            None
-        ));
+        assert!(!fail(enter(&limiter).await, FailureClass::Transient, None));
     }
     let start = Instant::now();
-    let _permit = enter(&turnstile).await;
+    let _permit = enter(&limiter).await;
     assert_eq!(start.elapsed().as_secs(), 61);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_begun_goes_first() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         concurrency: Some(1),
         ..settings()
     });
-    let first = enter(&turnstile).await;
+    let first = enter(&limiter).await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = tokio::task::JoinSet::new();
     for place in [1, 2, 3, 0] {
-        let (turnstile, order) = (turnstile.clone(), Arc::clone(&order));
+        let (limiter, order) = (limiter.clone(), Arc::clone(&order));
         tasks.spawn(async move {
-            let permit = turnstile.enter(place, ASKED, true).await.ok().unwrap();
+            let permit = limiter.enter(place, ASKED, true).await.ok().unwrap();
             order.lock().unwrap().push(place);
             answer(permit);
         });
@@ -126,40 +122,40 @@ async fn a_record_that_is_begun_goes_first() {
 }
 
 /// Lets so many calls be answered.
-async fn answered(turnstile: &Turnstile, calls: u32) {
+async fn answered(limiter: &Limiter, calls: u32) {
     for _ in 0..calls {
-        answer(enter(turnstile).await);
+        answer(enter(limiter).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_short_hint_amid_answers_makes_its_call_wait_and_no_other() {
-    let turnstile = Turnstile::new(&settings());
+    let limiter = Limiter::new(&settings());
     let start = Instant::now();
-    answered(&turnstile, 100).await;
+    answered(&limiter, 100).await;
     for _ in 0..20 {
         assert!(!fail(
-            enter(&turnstile).await,
+            enter(&limiter).await,
             FailureClass::RateLimit,
             Some(7)
         ));
-        answered(&turnstile, 19).await;
+        answered(&limiter, 19).await;
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
 async fn refusals_that_gather_pause_the_lane_and_each_pause_costs_one_call() {
-    let turnstile = Turnstile::new(&settings());
+    let limiter = Limiter::new(&settings());
     let start = Instant::now();
-    answered(&turnstile, 300).await;
+    answered(&limiter, 300).await;
     assert!(!fail(
-        enter(&turnstile).await,
+        enter(&limiter).await,
         FailureClass::RateLimit,
         Some(7)
     ));
-    let finds_out = enter(&turnstile).await;
-    let mut other = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    let finds_out = enter(&limiter).await;
+    let mut other = std::pin::pin!(limiter.enter(0, ASKED, true));
     assert!(is_pending(other.as_mut()).await, "one call finds out");
     assert!(fail(finds_out, FailureClass::RateLimit, Some(7)));
     let after = other.await.ok().unwrap();
@@ -168,17 +164,17 @@ async fn refusals_that_gather_pause_the_lane_and_each_pause_costs_one_call() {
         fail(after, FailureClass::RateLimit, Some(7)),
         "one for each pause"
     );
-    answered(&turnstile, 1).await;
+    answered(&limiter, 1).await;
     assert!((14..20).contains(&start.elapsed().as_secs()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_hint_pauses_the_lane_at_once() {
     for class in [FailureClass::RateLimit, FailureClass::Overloaded] {
-        let turnstile = Turnstile::new(&settings());
+        let limiter = Limiter::new(&settings());
         let start = Instant::now();
-        assert!(fail(enter(&turnstile).await, class, Some(40)));
-        answered(&turnstile, 1).await;
+        assert!(fail(enter(&limiter).await, class, Some(40)));
+        answered(&limiter, 1).await;
         assert_eq!(start.elapsed().as_secs(), 40, "{class}");
     }
 }
@@ -186,10 +182,10 @@ async fn a_long_hint_pauses_the_lane_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_has_a_last_moment() {
     for hint in [101, 100_000, u64::MAX] {
-        let turnstile = Turnstile::new(&settings());
+        let limiter = Limiter::new(&settings());
         let start = Instant::now();
-        fail(enter(&turnstile).await, FailureClass::RateLimit, Some(hint));
-        let error = turnstile.enter(0, ASKED, true).await.err().unwrap();
+        fail(enter(&limiter).await, FailureClass::RateLimit, Some(hint));
+        let error = limiter.enter(0, ASKED, true).await.err().unwrap();
         assert_eq!(start.elapsed().as_secs(), 100);
         assert!(
             error
@@ -197,12 +193,12 @@ async fn a_pause_has_a_last_moment() {
                 .starts_with("it has taken no call for 100 s (it asked to wait for "),
             "{error}"
         );
-        assert!(turnstile.refusal().is_some());
+        assert!(limiter.refusal().is_some());
     }
     // Short pauses that follow each other without an answer end, too.
-    let turnstile = Turnstile::new(&settings());
+    let limiter = Limiter::new(&settings());
     let start = Instant::now();
-    while let Ok(permit) = turnstile.enter(0, ASKED, true).await {
+    while let Ok(permit) = limiter.enter(0, ASKED, true).await {
         fail(permit, FailureClass::RateLimit, Some(15));
     }
     assert_eq!(start.elapsed().as_secs(), 100);
@@ -211,43 +207,43 @@ async fn a_pause_has_a_last_moment() {
 #[tokio::test(start_paused = true)]
 async fn a_handful_of_calls_goes_until_one_is_accepted() {
     let new = || {
-        Turnstile::new(&Settings {
+        Limiter::new(&Settings {
             is_proven: false,
             ..settings()
         })
     };
-    let turnstile = new();
+    let limiter = new();
     let mut first = Vec::new();
     for _ in 0..HANDFUL {
-        first.push(enter(&turnstile).await);
+        first.push(enter(&limiter).await);
     }
-    let mut next = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    let mut next = std::pin::pin!(limiter.enter(0, ASKED, true));
     assert!(is_pending(next.as_mut()).await);
     assert_eq!(
-        turnstile.view().wait.unwrap().reason,
+        limiter.view().wait.unwrap().reason,
         "the provider to accept the first calls"
     );
     first[1].accepted(&[]);
     assert!(next.await.is_ok());
 
-    let turnstile = new();
-    let first = enter(&turnstile).await;
+    let limiter = new();
+    let first = enter(&limiter).await;
     fail(first, FailureClass::Auth, None);
-    let error = turnstile.enter(0, ASKED, true).await.err().unwrap();
+    let error = limiter.enter(0, ASKED, true).await.err().unwrap();
     assert_eq!(error.class, FailureClass::Auth);
 }
 
 #[tokio::test(start_paused = true)]
 async fn limits_in_headers_replace_the_first_guess() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         concurrency: None,
         ..settings()
     });
     let mut first = Vec::new();
     for _ in 0..8 {
-        first.push(enter(&turnstile).await);
+        first.push(enter(&limiter).await);
     }
-    let mut next = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    let mut next = std::pin::pin!(limiter.enter(0, ASKED, true));
     assert!(is_pending(next.as_mut()).await);
     first[0].accepted(&[Observed {
         amount: Amount::Requests,
@@ -260,7 +256,7 @@ async fn limits_in_headers_replace_the_first_guess() {
     let start = Instant::now();
     let mut more = Vec::new();
     for _ in 0..280 {
-        more.push(enter(&turnstile).await);
+        more.push(enter(&limiter).await);
     }
     assert!(
         start.elapsed() < Duration::from_secs(2),
@@ -271,18 +267,18 @@ async fn limits_in_headers_replace_the_first_guess() {
 
 #[tokio::test(start_paused = true)]
 async fn while_the_provider_is_down_one_call_finds_out() {
-    let turnstile = Turnstile::new(&settings());
+    let limiter = Limiter::new(&settings());
     for _ in 0..3 {
-        fail(enter(&turnstile).await, FailureClass::Transient, None);
+        fail(enter(&limiter).await, FailureClass::Transient, None);
     }
     let start = Instant::now();
     assert!(
-        turnstile.enter(0, ASKED, false).await.is_err(),
+        limiter.enter(0, ASKED, false).await.is_err(),
         "it has another lane to go to"
     );
-    let probe = enter(&turnstile).await;
+    let probe = enter(&limiter).await;
     assert_eq!(start.elapsed().as_secs(), 1);
-    let waiting = turnstile.enter(0, ASKED, true);
+    let waiting = limiter.enter(0, ASKED, true);
     tokio::pin!(waiting);
     assert!(is_pending(waiting.as_mut()).await);
     answer(probe);
@@ -291,13 +287,13 @@ async fn while_the_provider_is_down_one_call_finds_out() {
 
 #[tokio::test(start_paused = true)]
 async fn patience_with_a_provider_that_is_down_ends() {
-    let turnstile = Turnstile::new(&settings());
+    let limiter = Limiter::new(&settings());
     for _ in 0..3 {
-        fail(enter(&turnstile).await, FailureClass::Transient, None);
+        fail(enter(&limiter).await, FailureClass::Transient, None);
     }
     let start = Instant::now();
     let error = loop {
-        match turnstile.enter(0, ASKED, true).await {
+        match limiter.enter(0, ASKED, true).await {
             Ok(permit) => drop(fail(permit, FailureClass::Transient, None)),
             Err(error) => break error,
         }
@@ -311,59 +307,56 @@ async fn patience_with_a_provider_that_is_down_ends() {
         error.message.starts_with("it has been down for 1"),
         "{error}"
     );
-    assert!(turnstile.refusal().is_some());
+    assert!(limiter.refusal().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_leaves_no_trace() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         concurrency: Some(1),
         ..settings()
     });
-    let first = enter(&turnstile).await;
+    let first = enter(&limiter).await;
     {
-        let second = turnstile.enter(0, ASKED, true);
+        let second = limiter.enter(0, ASKED, true);
         tokio::pin!(second);
         assert!(is_pending(second.as_mut()).await);
     }
     drop(first);
-    answer(enter(&turnstile).await);
-    assert_eq!(
-        (turnstile.view().in_flight, turnstile.view().waiting),
-        (0, 0)
-    );
+    answer(enter(&limiter).await);
+    assert_eq!((limiter.view().in_flight, limiter.view().waiting), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_call_took_is_what_counts() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         limits: tokens(1000, 60),
         ..settings()
     });
     let start = Instant::now();
-    let large = Asked {
+    let large = RequestSize {
         bytes: 400,
         cap: 800,
     };
-    let permit = turnstile.enter(0, large, true).await.ok().unwrap();
+    let permit = limiter.enter(0, large, true).await.ok().unwrap();
     let used = Usage::new(100, 100);
     let used = Size {
         input: used.input_tokens,
         output: used.output_tokens,
     };
     permit.settle(400, &Outcome::Answered(used, &[]));
-    let long = Asked {
+    let long = RequestSize {
         bytes: 2800,
         cap: 100,
     };
-    let permit = turnstile.enter(0, long, true).await;
+    let permit = limiter.enter(0, long, true).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
     answer(permit.ok().unwrap());
-    let too_long = Asked {
+    let too_long = RequestSize {
         bytes: 8000,
         cap: 100,
     };
-    let error = turnstile.enter(0, too_long, true).await;
+    let error = limiter.enter(0, too_long, true).await;
     let message = error.err().unwrap().message;
     assert!(
         message.contains("about 2100 tokens, and the limit is 1000 per minute"),
@@ -373,18 +366,18 @@ async fn what_a_call_took_is_what_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         limits: tokens(1000, 60),
         ..settings()
     });
-    let asked = Asked {
+    let asked = RequestSize {
         bytes: 40,
         cap: 900,
     };
     let start = Instant::now();
-    let first = turnstile.enter(0, asked, true).await.ok().unwrap();
-    let mut second = std::pin::pin!(turnstile.enter(0, asked, true));
-    let mut third = std::pin::pin!(turnstile.enter(0, asked, true));
+    let first = limiter.enter(0, asked, true).await.ok().unwrap();
+    let mut second = std::pin::pin!(limiter.enter(0, asked, true));
+    let mut third = std::pin::pin!(limiter.enter(0, asked, true));
     assert!(is_pending(second.as_mut()).await);
     assert!(is_pending(third.as_mut()).await);
     answer(first);
@@ -395,7 +388,7 @@ async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_pace_that_was_found_out_is_told_so() {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         limits: requests(1_000_000, 60),
         ..settings()
     });
@@ -403,7 +396,7 @@ async fn who_waits_for_the_pace_that_was_found_out_is_told_so() {
     // A provider that takes a call each second, and refuses what comes sooner.
     let mut taken: Option<Instant> = None;
     for _ in 0..60 {
-        let permit = enter(&turnstile).await;
+        let permit = enter(&limiter).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
         if taken.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
             taken = Some(Instant::now());
@@ -412,10 +405,10 @@ async fn who_waits_for_the_pace_that_was_found_out_is_told_so() {
             fail(permit, FailureClass::RateLimit, None);
         }
     }
-    let permit = enter(&turnstile).await;
-    let mut next = std::pin::pin!(turnstile.enter(0, ASKED, true));
+    let permit = enter(&limiter).await;
+    let mut next = std::pin::pin!(limiter.enter(0, ASKED, true));
     assert!(is_pending(next.as_mut()).await);
-    let reason = turnstile.view().wait.unwrap().reason;
+    let reason = limiter.view().wait.unwrap().reason;
     assert!(
         reason.starts_with("room within ") && reason.ends_with(" requests per minute (learned)"),
         "{reason} after {:?}",

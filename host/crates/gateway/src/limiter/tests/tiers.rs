@@ -1,4 +1,4 @@
-//! The turnstile on tokio's paused clock against providers of many tiers, of which it is told nothing: how much longer
+//! The limiter on tokio's paused clock against providers of many tiers, of which it is told nothing: how much longer
 //! than an omniscient client it takes, and how often it is refused.
 
 use std::collections::VecDeque;
@@ -323,7 +323,7 @@ fn run(tier: Tier, seed: u64) -> Ended {
 }
 
 async fn history(tier: Tier, seed: u64) -> Ended {
-    let turnstile = Turnstile::new(&Settings {
+    let limiter = Limiter::new(&Settings {
         limits: Vec::new(),
         concurrency: None,
         breaker: 10,
@@ -334,7 +334,7 @@ async fn history(tier: Tier, seed: u64) -> Ended {
     let start = Instant::now();
     let mut calls = tokio::task::JoinSet::new();
     for place in 0..tier.calls {
-        calls.spawn(call(turnstile.clone(), Arc::clone(&server), start, place));
+        calls.spawn(call(limiter.clone(), Arc::clone(&server), start, place));
     }
     let ended = tokio::time::timeout(Duration::from_secs(36_000), calls.join_all()).await;
     assert!(ended.is_ok(), "{tier:?}: it does not end");
@@ -347,8 +347,8 @@ async fn history(tier: Tier, seed: u64) -> Ended {
 }
 
 /// One call with its retries, as a lane makes it.
-async fn call(turnstile: Turnstile, server: Arc<Mutex<Server>>, start: Instant, place: u64) {
-    let asked = Asked {
+async fn call(limiter: Limiter, server: Arc<Mutex<Server>>, start: Instant, place: u64) {
+    let asked = RequestSize {
         bytes: 4 * (CALL - CAP),
         cap: CAP,
     };
@@ -356,7 +356,7 @@ async fn call(turnstile: Turnstile, server: Arc<Mutex<Server>>, start: Instant, 
     let policy = RetryPolicy::default();
     let (mut in_a_row, mut began) = (0, None);
     loop {
-        let permit = turnstile
+        let permit = limiter
             .enter(place, asked, true)
             .await
             .expect("it is let through");

@@ -61,7 +61,7 @@ impl Clock for TokioClock {
 
 type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
 
-/// What a turnstile is made with.
+/// What a limiter is made with.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     /// Limits that were told.
@@ -79,7 +79,7 @@ pub(super) struct Settings {
 
 /// A handle; clones share it.
 #[derive(Clone)]
-pub(super) struct Turnstile {
+pub(super) struct Limiter {
     inner: Arc<Inner>,
 }
 
@@ -125,11 +125,11 @@ struct Pause {
 }
 
 impl State {
-    fn likely(&self, asked: Asked) -> Size {
+    fn likely(&self, asked: RequestSize) -> Size {
         self.estimate.size(asked.bytes, asked.cap)
     }
 
-    fn booked(&self, asked: Asked) -> Booked {
+    fn booked(&self, asked: RequestSize) -> Booked {
         let likely = self.likely(asked);
         Booked {
             likely,
@@ -142,16 +142,16 @@ impl State {
 }
 
 struct Waiter {
-    asked: Asked,
+    asked: RequestSize,
     /// Waits while the provider is down; others are for another lane then.
-    patient: bool,
+    waits_for_recovery: bool,
     reply: oneshot::Sender<Result<Permit, CallError>>,
 }
 
 /// What a call asks for: what it will take is guessed from this when its turn comes, since much may be learned while it
 /// waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestSize {
     /// Bytes of the question.
     pub bytes: u64,
     /// Most tokens of the answer.
@@ -174,7 +174,7 @@ pub struct Wait {
     pub left: Option<Duration>,
 }
 
-/// What a turnstile is doing, for people.
+/// What a limiter is doing, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
     pub in_flight: u64,
@@ -207,9 +207,9 @@ pub(super) struct Permit {
     settled: bool,
 }
 
-impl Turnstile {
-    /// An open turnstile.
-    pub fn new(settings: &Settings) -> Turnstile {
+impl Limiter {
+    /// An open limiter.
+    pub fn new(settings: &Settings) -> Limiter {
         let start = Instant::now();
         let clock = TokioClock { start };
         let nothing_told = settings.limits.is_empty() && settings.concurrency.is_none();
@@ -217,7 +217,7 @@ impl Turnstile {
         if !settings.limits.is_empty() {
             concurrency.is_guarded();
         }
-        Turnstile {
+        Limiter {
             inner: Arc::new(Inner {
                 start,
                 clock,
@@ -244,7 +244,7 @@ impl Turnstile {
     }
 
     /// What a call is likely to take.
-    pub fn estimate(&self, asked: Asked) -> Size {
+    pub fn estimate(&self, asked: RequestSize) -> Size {
         self.inner.state().likely(asked)
     }
 
@@ -252,15 +252,15 @@ impl Turnstile {
     pub async fn enter(
         &self,
         place: u64,
-        asked: Asked,
-        patient: bool,
+        asked: RequestSize,
+        waits_for_recovery: bool,
     ) -> Result<Permit, CallError> {
         let (reply, permit) = oneshot::channel();
         {
             let mut state = self.inner.state();
             let waiter = Waiter {
                 asked,
-                patient,
+                waits_for_recovery,
                 reply,
             };
             state.queue.push(place, waiter);
@@ -397,12 +397,12 @@ impl Inner {
         let Some(waiter) = state.queue.peek() else {
             return Next::wait(Hold::Nothing, None);
         };
-        let (size, patient) = (state.booked(waiter.asked), waiter.patient);
+        let (size, waits_for_recovery) = (state.booked(waiter.asked), waiter.waits_for_recovery);
         if let Some((class, cause)) = state.breaker.refusal(now) {
             return Next::Fail(CallError::new(class, cause));
         }
         if let BreakerState::Open(outage) | BreakerState::HalfOpen(outage) = state.breaker.state()
-            && !patient
+            && !waits_for_recovery
         {
             return Next::Fail(CallError::new(outage.class, outage.cause.clone()));
         }

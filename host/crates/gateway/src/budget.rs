@@ -14,7 +14,7 @@ use types::request::Usage;
 
 /// One lane's hand on the run's budget.
 #[derive(Clone, Debug)]
-pub struct Purse {
+pub struct LaneBudget {
     shared: Arc<Shared>,
     price: Option<Price>,
 }
@@ -27,8 +27,8 @@ struct Shared {
 
 /// What a call has reserved; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Reserved {
-    purse: Purse,
+pub(super) struct BudgetReservation {
+    budget: LaneBudget,
     place: u64,
     likely: Spend,
 }
@@ -36,17 +36,21 @@ pub(super) struct Reserved {
 /// Whether a call may begin.
 pub(super) enum Reservation {
     /// It may.
-    Reserved(Reserved),
+    Reserved(BudgetReservation),
     /// It may when something has become free.
     NotYet,
     /// It may not any more.
     Never,
 }
 
-impl Purse {
-    /// A purse with limits in millionths of a dollar and in tokens, for records that are likely to need so many calls.
-    pub fn new(most_micros: Option<u64>, most_tokens: Option<u64>, calls_per_record: u64) -> Purse {
-        Purse {
+impl LaneBudget {
+    /// A budget with limits in millionths of a dollar and in tokens, for records that are likely to need so many calls.
+    pub fn new(
+        most_micros: Option<u64>,
+        most_tokens: Option<u64>,
+        calls_per_record: u64,
+    ) -> LaneBudget {
+        LaneBudget {
             shared: Arc::new(Shared {
                 budget: Mutex::new(Budget::new(most_micros, most_tokens, calls_per_record)),
                 settled: Notify::new(),
@@ -55,9 +59,9 @@ impl Purse {
         }
     }
 
-    /// The same purse for a lane with this price; without one, its calls count as tokens only.
-    pub fn priced(&self, price: Option<Price>) -> Purse {
-        Purse {
+    /// The same budget for a lane with this price; without one, its calls count as tokens only.
+    pub fn priced(&self, price: Option<Price>) -> LaneBudget {
+        LaneBudget {
             shared: Arc::clone(&self.shared),
             price,
         }
@@ -74,8 +78,8 @@ impl Purse {
         match self.budget().reserve(place, likely) {
             Room::NotYet => Reservation::NotYet,
             Room::Never => Reservation::Never,
-            Room::Reserved => Reservation::Reserved(Reserved {
-                purse: self.clone(),
+            Room::Reserved => Reservation::Reserved(BudgetReservation {
+                budget: self.clone(),
                 place,
                 likely,
             }),
@@ -114,20 +118,20 @@ impl Purse {
     }
 }
 
-impl Reserved {
+impl BudgetReservation {
     /// The call took so much. Returns its cost, where the price is known.
     pub fn settle(mut self, usage: Usage) -> Option<u64> {
-        let spent = self.purse.spend(usage);
+        let spent = self.budget.spend(usage);
         let likely = std::mem::take(&mut self.likely);
-        self.purse.give_back(self.place, likely, spent);
-        self.purse.price.map(|_| spent.micros)
+        self.budget.give_back(self.place, likely, spent);
+        self.budget.price.map(|_| spent.micros)
     }
 }
 
-impl Drop for Reserved {
+impl Drop for BudgetReservation {
     fn drop(&mut self) {
         if self.likely != Spend::default() {
-            self.purse
+            self.budget
                 .give_back(self.place, self.likely, Spend::default());
         }
     }
