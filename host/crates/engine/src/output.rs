@@ -279,8 +279,16 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
     results
 }
 
+/// Syncs the whole file system in one step.
+#[cfg(target_os = "linux")]
 fn sync_all(root: &Path) -> io::Result<()> {
     rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from)
+}
+
+/// Other systems cannot do that and wait for it, so each file is synced by itself.
+#[cfg(not(target_os = "linux"))]
+fn sync_all(_root: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// What tells later that a file is still the one that was written.

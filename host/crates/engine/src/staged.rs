@@ -2,19 +2,15 @@
 //! killed host leaves nothing behind; elsewhere it lies beside its place. It replaces what lies there in one step.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, OFlags, linkat};
-use rustix::io::Errno;
+use nameless::name;
+pub(super) use nameless::unnamed;
 
 /// Most directories that are remembered to be there.
 const KNOWN: usize = 1024;
-/// The files that this process has open.
-const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// The directories that files go to.
 pub(super) struct Directories {
@@ -29,7 +25,7 @@ impl Directories {
     pub fn new() -> Directories {
         Directories {
             there: BTreeSet::new(),
-            links: Path::new(DESCRIPTORS).is_dir(),
+            links: nameless::is_offered(),
         }
     }
 
@@ -144,30 +140,71 @@ impl Staged {
     }
 }
 
-/// A file without a name.
-pub(super) fn unnamed(directory: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .custom_flags(OFlags::TMPFILE.bits().cast_signed())
-        .open(directory)
-}
-
-/// Gives a name to a file that has none, as open(2) describes it.
-fn name(file: &File, path: &Path) -> io::Result<()> {
-    match linkat(file, "", CWD, path, AtFlags::EMPTY_PATH) {
-        // Older kernels say so to who has few rights, for whom there is the longer way.
-        Err(Errno::NOENT) => {
-            let link = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
-            linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW)
-        }
-        result => result,
-    }
-    .map_err(io::Error::from)
-}
-
 fn beside(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.tmp"))
+}
+
+/// Files without a name.
+#[cfg(target_os = "linux")]
+mod nameless {
+    use std::fs::{File, OpenOptions};
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::Path;
+
+    use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+    use rustix::io::Errno;
+
+    /// The files that this process has open.
+    const DESCRIPTORS: &str = "/proc/self/fd";
+
+    /// Whether a file without a name can be given one.
+    pub fn is_offered() -> bool {
+        Path::new(DESCRIPTORS).is_dir()
+    }
+
+    /// Opens a file without a name.
+    pub fn unnamed(directory: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlags::TMPFILE.bits().cast_signed())
+            .open(directory)
+    }
+
+    /// Gives a name to a file that has none, as open(2) describes it.
+    pub fn name(file: &File, path: &Path) -> io::Result<()> {
+        match linkat(file, "", CWD, path, AtFlags::EMPTY_PATH) {
+            // Older kernels refuse this without the right to read any file. The longer way needs no right.
+            Err(Errno::NOENT) => {
+                let link = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
+                linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW)
+            }
+            result => result,
+        }
+        .map_err(io::Error::from)
+    }
+}
+
+/// Other systems have no files without a name, so every file lies beside its place first.
+#[cfg(not(target_os = "linux"))]
+mod nameless {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    pub fn is_offered() -> bool {
+        false
+    }
+
+    pub fn unnamed(_directory: &Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn name(_file: &File, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(test)]
