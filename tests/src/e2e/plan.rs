@@ -480,8 +480,8 @@ fn why_explains_one_task() {
         .host(&["why", "--json", "silicon", "text"])
         .ended(0)
         .events();
-    assert_eq!(report[0]["task"]["outlook"], "runs");
-    assert_eq!(report[0]["task"]["depends_on"][0]["outlook"], "edited");
+    assert_eq!(report[0]["task"]["action"], "runs");
+    assert_eq!(report[0]["task"]["depends_on"][0]["action"], "edited");
 }
 
 #[test]
