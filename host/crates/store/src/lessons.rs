@@ -15,7 +15,7 @@ impl Store {
         let text: Option<String> = self.read(|reader| {
             reader
                 .query_row(
-                    "SELECT learned FROM lane WHERE lane = ?1 AND options = ?2",
+                    "SELECT learned FROM lane WHERE lane = ?1 AND manner = ?2",
                     params![lane, options.as_bytes().as_slice()],
                     |row| row.get(0),
                 )
@@ -43,7 +43,7 @@ impl Store {
             .writer
             .write_later(move |connection| {
                 connection.execute(
-                    "INSERT OR REPLACE INTO lane (lane, options, learned) VALUES (?1, ?2, ?3)",
+                    "INSERT OR REPLACE INTO lane (lane, manner, learned) VALUES (?1, ?2, ?3)",
                     params![lane, options.as_bytes().as_slice(), text],
                 )?;
                 Ok(())

@@ -108,7 +108,7 @@ impl ModelOptions {
             json,
             extra_body,
         } = self;
-        let mut builder = DigestBuilder::new("batchgen options 1");
+        let mut builder = DigestBuilder::new("batchgen manner 1");
         builder
             .text(&endpoint.base_url)
             .truth(endpoint.stream)
