@@ -20,10 +20,10 @@ An accepted edit stays whatever changes; `batchgen plan` says how many would oth
     another state wrote are adopted, too. Exit codes: 0 done, 3 a file was refused since it is not what its component \
     promises.")]
 pub(super) struct AcceptArgs {
-    /// Say which files were edited, and adopt none
+    /// List edited files without adopting them
     #[arg(long)]
     dry_run: bool,
-    /// Put edits back that `run --overwrite-edited` replaced, and adopt them
+    /// Restore edits that `run --overwrite-edited` replaced, and adopt them
     #[arg(long)]
     restore: bool,
     /// Print JSON Lines

@@ -113,7 +113,7 @@ pub(super) struct StateArgs {
         hide_env_values = true
     )]
     pub output: Option<PathBuf>,
-    /// Configuration, instead of the nearest batchgen.toml upwards
+    /// Configuration file, instead of the nearest batchgen.toml in this folder or above
     #[arg(
         long,
         value_name = "FILE",
@@ -126,7 +126,7 @@ pub(super) struct StateArgs {
 /// Whether a file that is there may be replaced.
 #[derive(Debug, Default, Args)]
 pub(super) struct ForceArgs {
-    /// Replace the file, even if it is there already and something else wrote it; a part of the project is never replaced
+    /// Replace the file even if something else wrote it; a part of the project is never replaced
     #[arg(long)]
     pub force: bool,
 }
@@ -243,10 +243,10 @@ pub(super) struct LimitArgs {
         hide_env_values = true
     )]
     pub concurrency: Option<u64>,
-    /// Dollars that this run may cost; it then ends in order, and can be gone on with
+    /// Stop cleanly after spending this many dollars; rerun to resume
     #[arg(long, value_name = "USD", value_parser = values::dollars)]
     pub max_cost: Option<f64>,
-    /// Tokens, in and out, that this run may take
+    /// Stop cleanly after this many tokens, in and out; rerun to resume
     #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pub max_tokens: Option<u64>,
 }

@@ -14,7 +14,7 @@ use super::project::{Project, State, block_on};
 use engine::{Standing, remove, standing};
 use store::{Orphan, OrphanCount, OrphanReason, Store, TaskId};
 
-/// List files that no task makes any more; remove them only where a flag says so.
+/// List orphans, the files that no task makes any more. Flags remove them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen clean                        # only lists

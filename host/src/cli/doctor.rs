@@ -16,7 +16,7 @@ use super::exit::{Exit, Failure};
 use super::project::block_on;
 use super::settings::Settings;
 
-/// Look at configuration, dataset, plugins, keys, limits, disk and providers, and say what to do. Asks no model.
+/// Check configuration, dataset, plugins, keys, limits, disk and providers, and say what to fix. Asks no model.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen doctor

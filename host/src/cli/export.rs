@@ -37,13 +37,13 @@ use types::suggest::closest;
   batchgen export site.csv --component text --field origin
   batchgen export excel.csv --all-fields --bom")]
 pub(super) struct ExportArgs {
-    /// File to write; standard output where absent
+    /// File to write; standard output by default
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Format, where the file's name does not tell it
+    /// Format, if the file name does not tell it
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Only records of which every chosen file is there
+    /// Only records that have every selected file
     #[arg(long)]
     complete_only: bool,
     /// Also this field of the record (repeatable)
@@ -52,7 +52,7 @@ pub(super) struct ExportArgs {
     /// Also all fields of the record
     #[arg(long, conflicts_with = "field")]
     all_fields: bool,
-    /// Begin a .csv file with a byte order mark, by which Excel knows that it is UTF-8
+    /// Start a .csv file with a byte order mark, so that Excel reads it as UTF-8
     #[arg(long)]
     bom: bool,
     /// Every component, enabled or not

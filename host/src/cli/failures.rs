@@ -20,17 +20,17 @@ use plan::causes::Cause;
 use store::{Cost, FailedTask, FailureFilter, FailureGroup, NotBegun, StoreError};
 use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 
-/// Say what failed and what to do about it: by class and component, or the newest one by one.
+/// Show what failed and what to do about it, by cause or one by one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen failures                             # by class and component
   batchgen failures --newest 10 --component text
   batchgen failures --export failures.jsonl")]
 pub(super) struct FailuresArgs {
-    /// List the N that failed last, one by one
+    /// List the last N failures, one by one
     #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     newest: Option<u64>,
-    /// Write all of them to a file, as JSON Lines with cost and last answer; `-` is standard output
+    /// Write all failures to a file, as JSON Lines with cost and last answer; `-` is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "newest")]
     export: Option<PathBuf>,
     /// Print JSON Lines

@@ -21,7 +21,7 @@ use gateway::prices;
 use report::Outcome;
 use store::Selection;
 
-/// Say what `run` would make, why, and what it would take. Makes nothing and asks nobody, but for --pilot.
+/// Show what `run` would make, why, and what it would cost. Makes nothing and asks no model, except with --pilot.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen plan                         # what `run` would make of all records, and why
@@ -31,7 +31,7 @@ pub(super) struct PlanArgs {
     /// Print the plan as JSON (docs/PLAN.md)
     #[arg(long)]
     json: bool,
-    /// First run N records, spread over the categories, within the limits; then plan with what was seen
+    /// Run N records first, spread over the categories, and plan with what they cost
     #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pilot: Option<u64>,
     /// Plan for `run --overwrite-edited`

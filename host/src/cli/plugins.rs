@@ -64,7 +64,7 @@ struct FolderArgs {
         hide_env_values = true
     )]
     plugins: Option<PathBuf>,
-    /// Configuration, instead of the nearest batchgen.toml upwards
+    /// Configuration file, instead of the nearest batchgen.toml in this folder or above
     #[arg(
         long,
         value_name = "FILE",

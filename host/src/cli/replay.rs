@@ -15,7 +15,7 @@ use store::Selection;
 use types::render::render;
 use types::request::{Answer, CompletionRequest, ResponseFormat};
 
-/// Run one task again, offline, from its transcript: says whether it gives the same file, or how it fails.
+/// Run one task again, offline, from its transcript. Shows whether it gives the same file, or how it fails.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen replay oak text

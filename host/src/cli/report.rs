@@ -19,7 +19,7 @@ const TASKS: usize = 30;
 /// Where the page goes unless it is said.
 const PAGE: &str = "report.html";
 
-/// Write the page of the run that goes on, or of the last one, as one file that needs no server.
+/// Write the page of the current or last run as one file that needs no server.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  batchgen report                       # report.html, to open in a browser\n  \

@@ -14,7 +14,7 @@ use super::progress::events;
 use super::project::{Project, State, block_on};
 use config::component::Component;
 
-/// Run failed tasks again: all of them, or those that are chosen, and what waits for them.
+/// Run failed tasks again, all or the selected ones, and the tasks that wait for them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen retry                                  # all that is left as it failed
@@ -24,7 +24,7 @@ use config::component::Component;
 Where an answer was at fault, it is asked for anew. A retry that was interrupted is gone on with by \
     `batchgen run`, or by `batchgen retry` without --fresh.\n\nExit codes are those of `batchgen run`.")]
 pub(super) struct RetryArgs {
-    /// Ask anew for every chosen task, also for those that are done; it takes a selection
+    /// Ask again for every selected task, done or not; needs a selection
     #[arg(long)]
     fresh: bool,
     /// Print events and summary as JSON Lines

@@ -11,7 +11,7 @@ use super::project::{Project, State, block_on};
 use super::unreadable;
 use config::component::Component;
 
-/// Make what is missing or out of date: enabled components over all records, unless told otherwise.
+/// Make every file that is missing or out of date, for all records and enabled components.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen run --limit 3                                  # enabled components of three records

@@ -16,7 +16,7 @@ use super::summary;
 use engine::statistics::percent;
 use watch::{Snapshot, Standing, State, standing};
 
-/// Say how the run in another process stands, or how the last one ended.
+/// Show the progress of a run in another process, or how the last run ended.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  batchgen status\n  batchgen status --json | jq .progress.eta_seconds"

@@ -16,7 +16,7 @@ use watch::{Address, Evidence, Viewer};
 /// Where the page is served unless it is said.
 const ADDRESS: &str = "127.0.0.1:0";
 
-/// Serve the page of the last run and of those before it, until it is stopped.
+/// Serve the page of the last run and of earlier runs, until you stop it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen view                 # prints the address of the page

@@ -25,7 +25,7 @@ use types::fields::ALL_FIELDS;
 /// Longest value that is shown.
 const SHOWN: usize = 80;
 
-/// Say why one component of one record would run or stay as it is, and all that is known of it.
+/// Explain one task: why it would run or stay as it is, and how it ended last.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen why oak text
