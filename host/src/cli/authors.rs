@@ -51,7 +51,7 @@ fn kept(count: &AuthorCount) -> String {
     };
     if let Some(files) = files {
         text.push_str(&format!(
-            "{files}\n  --model provider/model makes them anew; `--model offline` replaces them by placeholders\n"
+            "{files}\n  --model provider/model makes them again; `--model offline` replaces them by placeholders\n"
         ));
     }
     let edits = match count.accepted_kept {
@@ -90,13 +90,13 @@ mod tests {
         let text = (after_run(&one) + &after_run(&many)).replace(program::name(), "batchgen");
         insta::assert_snapshot!(text, @r#"
         1 file of a real model is kept from the offline stand-in
-          --model provider/model makes them anew; `--model offline` replaces them by placeholders
+          --model provider/model makes them again; `--model offline` replaces them by placeholders
         1 accepted edit is kept, though what it was made from changed
           `batchgen accept` confirms them; `batchgen run --overwrite-edited` replaces them, and the state keeps their texts
         1 file was written by the offline stand-in: placeholder text, not for publishing
           --model provider/model, or `model` in batchgen.toml, names a real model
         30 files of a real model are kept from the offline stand-in
-          --model provider/model makes them anew; `--model offline` replaces them by placeholders
+          --model provider/model makes them again; `--model offline` replaces them by placeholders
         40 accepted edits are kept, though what they were made from changed
           `batchgen accept` confirms them; `batchgen run --overwrite-edited` replaces them, and the state keeps their texts
         20 files were written by the offline stand-in: placeholder text, not for publishing

@@ -23,8 +23,7 @@ use super::settings::Settings;
   batchgen doctor --model anthropic/claude-haiku-4-5
   batchgen doctor --json
 
-Exit codes: 0 nothing is in the way of a run (there may be warnings), 2 something is that you can mend, 5 a provider cannot \
-be used.")]
+Exit codes: 0 ready to run, maybe with warnings, 2 something must be fixed first, 5 a provider cannot be used.")]
 pub(super) struct DoctorArgs {
     /// Print a line of JSON for each check
     #[arg(long)]

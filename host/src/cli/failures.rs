@@ -119,13 +119,13 @@ fn rerun(group: &FailureGroup) -> String {
                 .to_owned()
         }
         Rerun::AsksAnew if group.tried_again == group.tasks => {
-            format!("`batchgen run` asks anew, up to {MOST_ATTEMPTS} times in all")
+            format!("`batchgen run` asks again, up to {MOST_ATTEMPTS} times in all")
         }
         Rerun::AsksAnew if group.tried_again == 0 => {
-            "`batchgen run` leaves it now; `batchgen retry` asks anew".to_owned()
+            "`batchgen run` leaves it now; `batchgen retry` asks again".to_owned()
         }
         Rerun::AsksAnew => format!(
-            "`batchgen run` asks anew for {}, and leaves {}; `batchgen retry` asks anew for all",
+            "`batchgen run` asks again for {}, and leaves {}; `batchgen retry` asks again for all",
             group.tried_again,
             group.tasks - group.tried_again
         ),

@@ -1,5 +1,5 @@
 //! `batchgen retry`: runs chosen failed tasks again. The choice is durable before anything runs, so that a retry
-//! that is killed is gone on with by the next `batchgen run` or `batchgen retry`.
+//! that is killed is resumed by the next `batchgen run` or `batchgen retry`.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use config::component::Component;
 #[command(after_help = "Examples:
   batchgen retry                                  # all that is left as it failed
   batchgen retry --class invalid-output --component text
-  batchgen retry --record oak --fresh             # asks anew, though it is done
+  batchgen retry --record oak --fresh             # asks again, though it is done
 
-Where an answer was at fault, it is asked for anew. A retry that was interrupted is gone on with by \
-    `batchgen run`, or by `batchgen retry` without --fresh.\n\nExit codes are those of `batchgen run`.")]
+If an answer was at fault, a retry asks for it again. `batchgen run`, or `batchgen retry` without --fresh, resumes a retry \
+    that was interrupted.\n\nExit codes are those of `batchgen run`.")]
 pub(super) struct RetryArgs {
     /// Ask again for every selected task, done or not; needs a selection
     #[arg(long)]

@@ -328,7 +328,7 @@ fn next_run(task: &TaskPreview, component: &Component, record: &str) -> String {
         }
         PlannedAction::Accepted => {
             "leaves the accepted edit, though what it was made from has changed; `batchgen accept` confirms it, `batchgen run \
-             --overwrite-edited` makes it anew"
+             --overwrite-edited` makes it again"
                 .to_owned()
         }
         PlannedAction::FromModel => {

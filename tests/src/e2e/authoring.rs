@@ -192,10 +192,10 @@ fn a_plugin_that_is_watched_runs_again_after_each_build_and_after_a_broken_one()
         assert!(found.is_some(), "the output ended before {wanted:?}");
     };
     until("=== summary/oak");
-    until("waiting until own.wasm is built anew");
+    until("waiting until own.wasm is built again");
     fs::write(&file, "half a file").unwrap();
     until("error: plugin own.wasm cannot be used");
-    until("waiting until own.wasm is built anew");
+    until("waiting until own.wasm is built again");
     fs::copy(built("plugins/tags.wasm"), &file).unwrap();
     until("=== tags/oak");
     child.kill().unwrap();

@@ -148,7 +148,7 @@ fn a_lock_that_is_none_is_refused_and_a_broken_plugin_is_not_locked() {
     2 | [[plugin]]
       | ^^^^^^^^^^
     missing field `version`
-    hint: `batchgen plugins lock` writes it anew
+    hint: `batchgen plugins lock` writes it again
     "#);
     fs::write(scene.path("two/broken.wasm"), "not wasm").unwrap();
     let ran = scene.host(&["plugins", "lock"]).ended(2);

@@ -126,7 +126,7 @@ const CHECKS: [Check; 12] = [
     },
     Check {
         name: "budget",
-        about: "stopped behind any answer and gone on with, it asks only the rest and makes the same",
+        about: "stopped after any answer and resumed, it asks only the rest and makes the same",
         run: budget::check,
     },
     Check {

@@ -74,7 +74,7 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<
         }
         let tasks = if before == 1 { "task" } else { "tasks" };
         let note =
-            format!("trying {before} {tasks} again that failed for a reason that may have passed");
+            format!("retrying {before} {tasks} that failed with transient errors");
         context.meter.sweep_begins();
         context.meter.tell(Event::Note(note));
         let parked = context.store.parked(lease, context.run);

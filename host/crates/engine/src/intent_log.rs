@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(
             PendingWrites::by(&state).files,
             left.files,
-            "it was not made anew"
+            "it was not made again"
         );
         note.finished(&note.left());
         note.note(&[file("b", "b")]).unwrap();

@@ -179,7 +179,7 @@ impl Task<'_> {
         if let Some(times) = repeated.failed(component, record, class, cause, is_paid) {
             self.context.meter.tell(Event::Note(format!(
                 "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
-                 succeeded: {cause}; mend that and run again"
+                 succeeded: {cause}; fix that and run again"
             )));
         }
     }

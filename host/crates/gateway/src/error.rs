@@ -46,7 +46,7 @@ impl Unusable {
     pub const EMPTY: &'static Unusable = &Unusable {
         kind: "empty",
         no_accident: 3,
-        remedy: "mend the prompt, raise max-output-tokens, or use another model",
+        remedy: "fix the prompt, raise max-output-tokens, or use another model",
     };
     /// It ended before its end.
     pub const BROKEN_OFF: &'static Unusable = &Unusable {

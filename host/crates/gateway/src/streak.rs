@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(class(Unusable::EMPTY), FailureClass::Transient);
         let error = streak.judge(CallError::unusable("m", Unusable::EMPTY));
         assert_eq!(error.class, FailureClass::BadRequest);
-        assert!(error.message.contains("hint: mend the prompt"), "{error}");
+        assert!(error.message.contains("hint: fix the prompt"), "{error}");
         assert_eq!(class(Unusable::EMPTY), FailureClass::BadRequest);
         // Another kind, or a good answer, begins anew.
         assert_eq!(class(Unusable::TOOL), FailureClass::Transient);

@@ -45,7 +45,7 @@ pub struct Locked {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The file cannot be read.
-    #[error("cannot read {file}: {cause}\nhint: `batchgen plugins lock` writes it anew")]
+    #[error("cannot read {file}: {cause}\nhint: `batchgen plugins lock` writes it again")]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -53,7 +53,7 @@ pub enum LockError {
         cause: String,
     },
     /// The file is not one.
-    #[error("{file}: {cause}\nhint: `batchgen plugins lock` writes it anew")]
+    #[error("{file}: {cause}\nhint: `batchgen plugins lock` writes it again")]
     Invalid {
         /// The file.
         file: PathBuf,

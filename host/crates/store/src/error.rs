@@ -32,7 +32,7 @@ pub enum StoreError {
         file: PathBuf,
     },
     /// Nothing of it can be read.
-    #[error("nothing can be read of the state {}: {cause}\nhint: move it away and run again: files that are there stay, and answers are asked for anew", file.display())]
+    #[error("nothing can be read of the state {}: {cause}\nhint: move it away and run again: existing files stay, and answers are asked for again", file.display())]
     Lost {
         /// The file.
         file: PathBuf,

@@ -376,7 +376,7 @@ impl Store {
         filter: &FailureFilter,
         fresh: bool,
     ) -> Result<u64, StoreError> {
-        let anew: Vec<&str> = FailureClass::all()
+        let again: Vec<&str> = FailureClass::all()
             .filter(|class| class.is_asked_anew())
             .map(FailureClass::as_str)
             .collect();
@@ -385,7 +385,7 @@ impl Store {
         } else {
             format!(
                 "CASE WHEN class IN ('{}') THEN 1 ELSE 0 END",
-                anew.join("', '")
+                again.join("', '")
             )
         };
         let (outcomes, mut condition) = if fresh {

@@ -43,7 +43,7 @@ pub struct Report {
     pub broken: Vec<Broken>,
 }
 
-const RECOVER: &str = "save what can be read with `batchgen store recover`, and run again: what is lost is asked anew";
+const RECOVER: &str = "save what can be read with `batchgen store recover`, and run again: lost answers are asked for again";
 const MAKE: &str = "`batchgen run` makes it again, from the answers in the journal";
 const EDITED: &str =
     "if a person edited it, nothing: it is kept; else remove it, and `batchgen run` makes it again";
@@ -106,7 +106,7 @@ const LAWS: [(&str, &str, &str); 9] = [
     (
         "a record has a malformed hash or is of no dataset",
         "SELECT id FROM record WHERE length(hash) <> 32 OR dataset NOT IN (SELECT id FROM dataset)",
-        "touch the dataset's file, and `batchgen run` reads it anew",
+        "touch the dataset's file, and `batchgen run` reads it again",
     ),
 ];
 

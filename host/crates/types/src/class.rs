@@ -155,22 +155,22 @@ impl FailureClass {
             }
             FailureClass::Budget => "run again with a larger budget",
             FailureClass::InvalidOutput => {
-                "look at the answers with `batchgen replay`; mend prompt or rules, or use a better model"
+                "look at the answers with `batchgen replay`; change prompt or rules, or use a better model"
             }
             FailureClass::UnsuitableRecord => "add what the record lacks",
-            FailureClass::ComponentFault => "mend the component's options, prompts or code",
-            FailureClass::Trap => "mend the plugin's code; `batchgen replay` shows its log",
+            FailureClass::ComponentFault => "fix the component's options, prompts or code",
+            FailureClass::Trap => "fix the plugin's code; `batchgen replay` shows its log",
             FailureClass::Limit => {
-                "raise [limits] in plugin.toml, and in batchgen.toml where it is lower there, or mend the plugin"
+                "raise [limits] in plugin.toml, and in batchgen.toml where it is lower there, or fix the plugin"
             }
             FailureClass::Determinism => {
-                "mend the plugin, which asks other questions when it is run again"
+                "fix the plugin, which asks other questions when it is run again"
             }
             FailureClass::RejectedArtifact => {
-                "mend the component, whose file is not what its manifest promises"
+                "fix the component, whose file is not what its manifest promises"
             }
-            FailureClass::Record => "mend the record in the dataset",
-            FailureClass::Output => "make room or mend permissions, then run again",
+            FailureClass::Record => "fix the record in the dataset",
+            FailureClass::Output => "make room or fix permissions, then run again",
         }
     }
 

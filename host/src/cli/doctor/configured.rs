@@ -91,7 +91,7 @@ pub(super) fn dataset(settings: &Settings) -> Check {
         told.push(format!("and {} more", bad.len() - told.len()));
     }
     if read == 0 {
-        return Check::problem("dataset", told.join("\n"), "mend the dataset or [dataset]");
+        return Check::problem("dataset", told.join("\n"), "fix the dataset or [dataset]");
     }
     if !bad.is_empty() {
         let found = format!(
@@ -99,7 +99,7 @@ pub(super) fn dataset(settings: &Settings) -> Check {
             bad.len(),
             told.join("\n")
         );
-        return Check::warning("dataset", found, "mend them; the others run");
+        return Check::warning("dataset", found, "fix them; the others run");
     }
     if !joined.is_empty() {
         let found = format!("{found}; categories are joined: {}", joined.join("; "));

@@ -339,7 +339,7 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
             .collect();
         bail!(
             "no field of {} can be the id, which must be different in every record:{}\nhint: add a field to every record \
-             that numbers or names it, as in `id`, or mend the values above; then run `batchgen init` again",
+             that numbers or names it, as in `id`, or fix the values above; then run `batchgen init` again",
             survey.config.path.display(),
             tried.join("")
         );
@@ -771,7 +771,7 @@ mod tests {
           `name`: lines 2 and 3 have the same, "Lamp"
           `sku`: lines 2 and 4 have the same, "a"
           `price`: lines 3 and 4 have the same, "2"
-        hint: add a field to every record that numbers or names it, as in `id`, or mend the values above; then run `batchgen init` again
+        hint: add a field to every record that numbers or names it, as in `id`, or fix the values above; then run `batchgen init` again
         "#);
     }
 

@@ -50,7 +50,7 @@ pub(super) struct DevArgs {
         hide_env_values = true
     )]
     model: Option<String>,
-    /// Run it again each time that the file is built anew, until Ctrl-C
+    /// Run it again each time that the file is built again, until Ctrl-C
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(super) fn perform(args: &DevArgs) -> Result<Exit, Failure> {
         }
         let file = args.workbench.file.display();
         say(&format!(
-            "\nwaiting until {file} is built anew; Ctrl-C ends\n\n"
+            "\nwaiting until {file} is built again; Ctrl-C ends\n\n"
         ));
         watched.wait();
     }

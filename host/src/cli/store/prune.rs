@@ -20,7 +20,7 @@ use store::{Pruning, StoreError, prune};
   batchgen store prune --older-than 30d --unreferenced
 
 What the current version of a task was told stays, and so does what a task that is not done could \
-    still use. The file is then written anew without gaps, which takes as much room on the disk as it has.")]
+    still use. The file is then written again without gaps, which takes as much room on the disk as it has.")]
 pub(super) struct PruneArgs {
     /// Only answers that are older, as in 30d or 12h. Younger than a day they count for the limits of a day
     #[arg(long, value_name = "AGE", default_value = "1d", value_parser = humantime::parse_duration)]
