@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use dataset::{Dataset, DatasetConfig};
-use gateway::learned::Adaptations;
+use gateway::adaptation::Adaptations;
 use gateway::provider::{Call, Provider};
 use gateway::providers::{Endpoint, Key, ModelOptions, connect, preset};
 use gateway::settings::{ModelConfig, ProviderConfig};

@@ -73,8 +73,7 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<
             return conclude(context);
         }
         let tasks = if before == 1 { "task" } else { "tasks" };
-        let note =
-            format!("retrying {before} {tasks} that failed with transient errors");
+        let note = format!("retrying {before} {tasks} that failed with transient errors");
         context.meter.sweep_begins();
         context.meter.tell(Event::Note(note));
         let parked = context.store.parked(lease, context.run);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::learned::Refused;
+use crate::adaptation::Refused;
 use types::class::FailureClass;
 use types::limit::Observed;
 use types::request::Usage;

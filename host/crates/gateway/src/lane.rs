@@ -11,10 +11,11 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::adaptation::{Adaptations, Refused};
 use super::back_off::BackOff;
 use super::budget::{BudgetReservation, LaneBudget, Reservation};
 use super::error::{Billed, CallError, Unusable};
-use super::learned::{Adaptations, Learned, Lessons, Refused};
+use super::learned::{Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::streak::Streak;
@@ -26,8 +27,7 @@ use types::limit::{Limit, Size};
 use types::render;
 use types::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
 
-pub use super::lane_view::{Held, LaneView};
-pub use super::limiter::Wait;
+pub use super::lane_view::{Held, LaneView, Wait};
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;

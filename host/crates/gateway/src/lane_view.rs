@@ -5,7 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::limiter::Wait;
+/// What the next call waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// In words.
+    pub reason: String,
+    /// What a person can do about it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// How long it will last, where that is known.
+    #[serde(with = "seconds", rename = "left_seconds")]
+    pub left: Option<Duration>,
+}
 
 /// What a lane is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

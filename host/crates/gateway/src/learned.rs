@@ -1,11 +1,12 @@
 //! What a lane learns of how its model wants to be asked, from what the server refuses and from answers that were cut
 //! off. It is told once, remembered in the state, and no configuration.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::adaptation::{Adaptation, Adaptations};
 use super::error::CallError;
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -16,88 +17,6 @@ const MOST_GROWTH: u32 = 8;
 const HOPELESS: u32 = 3;
 /// Questions whose answers were cut off that are remembered.
 const QUESTIONS: usize = 4096;
-
-/// A parameter that a server refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It takes no temperature, or only its own.
-    Temperature,
-    /// It knows the output cap by another name.
-    CapName,
-    /// The output cap is too large.
-    Cap {
-        /// The largest that it takes, where it says so.
-        most: Option<u32>,
-        /// Whether that depends on the length of the question.
-        for_this_question: bool,
-    },
-    /// It does not tell the usage of a stream.
-    StreamOptions,
-    /// It does not stream.
-    Stream,
-    /// It does nothing but stream.
-    NoStream,
-    /// It does not take this way to ask for JSON.
-    Json,
-    /// It takes no system message.
-    System,
-}
-
-/// A way in which a lane asks other than it is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Adaptation {
-    /// Without a temperature.
-    NoTemperature,
-    /// With `max_tokens` for the output cap.
-    MaxTokens,
-    /// With `max_completion_tokens` for the output cap.
-    MaxCompletionTokens,
-    /// Without asking for the usage of a stream.
-    NoStreamOptions,
-    /// Not streamed.
-    NoStream,
-    /// Streamed.
-    Stream,
-    /// For any JSON object, with the schema in the prompt.
-    JsonObject,
-    /// For JSON in the prompt only.
-    JsonPrompt,
-    /// With the instructions in the user's message.
-    NoSystem,
-}
-
-impl Adaptation {
-    /// What it changes, and why.
-    pub fn told(self) -> &'static str {
-        match self {
-            Adaptation::NoTemperature => "it refuses a temperature, so none is sent",
-            Adaptation::MaxTokens => {
-                "it does not know `max_completion_tokens`, so `max_tokens` is sent"
-            }
-            Adaptation::MaxCompletionTokens => {
-                "it refuses `max_tokens`, so `max_completion_tokens` is sent"
-            }
-            Adaptation::NoStreamOptions => {
-                "it refuses `stream_options`, so streams are not asked for their usage"
-            }
-            Adaptation::NoStream => "it refuses to stream, so answers come at once",
-            Adaptation::Stream => "it answers in streams only, so answers are streamed",
-            Adaptation::JsonObject => {
-                "it refuses the schema, so any JSON object is asked for, with the schema in the prompt"
-            }
-            Adaptation::JsonPrompt => {
-                "it refuses `response_format`, so JSON is asked for in the prompt"
-            }
-            Adaptation::NoSystem => {
-                "it refuses system messages, so instructions stand in the user's message"
-            }
-        }
-    }
-}
-
-/// The ways in which a lane asks other than it is configured.
-pub type Adaptations = BTreeSet<Adaptation>;
 
 /// What was learned, as it is kept in the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

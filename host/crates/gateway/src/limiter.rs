@@ -15,13 +15,12 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::CallError;
-use super::lane_view::BreakerView;
+use super::lane_view::{BreakerView, Wait};
 use crate::limits::breaker::{Admission, Breaker, Outage, State as BreakerState};
 use crate::limits::concurrency::Concurrency;
 use crate::limits::estimate::Estimate;
@@ -160,19 +159,6 @@ pub(super) struct RequestSize {
 
 use super::hold::HeldUp;
 pub use super::hold::Hold;
-
-/// What the next call waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wait {
-    /// In words.
-    pub reason: String,
-    /// What a person can do about it, if anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub advice: Option<String>,
-    /// How long it will last, where that is known.
-    #[serde(with = "super::lane_view::seconds", rename = "left_seconds")]
-    pub left: Option<Duration>,
-}
 
 /// What a limiter is doing, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::adaptation::{Adaptation, Adaptations, Refused};
 use super::error::CallError;
-use super::learned::{Adaptation, Adaptations, Refused};
 use types::digest::Digest;
 use types::limit::Observed;
 use types::request::{CompletionRequest, Usage};

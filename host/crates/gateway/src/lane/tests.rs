@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use serde_json::json;
 
 use super::*;
-use crate::learned::Adaptation;
+use crate::adaptation::Adaptation;
 use crate::provider::CallFuture;
 use types::request::{Message, ResponseFormat};
 

@@ -8,7 +8,7 @@ use super::families::takes_temperature;
 use super::headers::RateLimitHeaders;
 use super::key::Key;
 use super::presets::{Api, Preset};
-use crate::learned::{Adaptation, Adaptations, Refused};
+use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::settings::{JsonSupport, ModelConfig, ProviderConfig};
 use types::digest::{Digest, DigestBuilder};
 

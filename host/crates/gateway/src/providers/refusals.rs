@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 
 use super::said::Said;
-use crate::learned::Refused;
+use crate::adaptation::Refused;
 use types::class::FailureClass;
 
 /// Names of the output cap, in all dialects.

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::endpoint::{Endpoint, ModelOptions};
 use super::key::Key;
 use super::presets::preset;
-use crate::learned::Adaptations;
+use crate::adaptation::Adaptations;
 use crate::provider::Call;
 use crate::settings::{ModelConfig, ProviderConfig};
 use types::request::{CompletionRequest, Message, ResponseFormat, Role};
