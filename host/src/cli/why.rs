@@ -17,9 +17,10 @@ use config::component::Component;
 use dataset::Record;
 use engine::{Overwriting, PlannedAction, Previewer, ProbeEnd, TaskPreview};
 use plan::change::Change;
-use plan::decision::{Author, FileState, LastOutcome};
+use plan::decision::{FileState, LastOutcome};
 use plan::explain;
-use store::TaskId;
+use plan::recipe::Recipe;
+use store::{Checkpoint, TaskId};
 use types::fields::ALL_FIELDS;
 
 /// Longest value that is shown.
@@ -121,59 +122,10 @@ impl Asked<'_> {
                 .map_err(Failure::internal)?
                 .cloned(),
         };
-        let mut reasons: Vec<Detail> = Vec::new();
-        let changed = |cause: &explain::Cause| matches!(cause, explain::Cause::Changed(_));
-        for cause in task.causes.iter().filter(|cause| !changed(cause)) {
-            reasons.push(Detail {
-                reason: cause.to_string(),
-                from: None,
-                to: None,
-            });
-        }
-        for change in &task.changes {
-            let (from, to) = match &before {
-                Some(before) => explain::sides(change, &component.recipe, before),
-                None => (None, None),
-            };
-            let to = match to {
-                Some(to) => Some(to),
-                None => self.value(change)?,
-            };
-            reasons.push(Detail {
-                reason: change.to_string(),
-                from: from.map(short),
-                to: to.map(short),
-            });
-        }
-        let last = match &task.checkpoint {
-            None => None,
-            Some(point) => {
-                let ended = self.ended(&task.component)?;
-                let (outcome, class) = match point.outcome {
-                    LastOutcome::Done => ("done", None),
-                    LastOutcome::Failed(class) => ("failed", Some(class.to_string())),
-                    LastOutcome::Blocked => ("blocked", None),
-                    LastOutcome::Skipped => ("skipped", None),
-                    LastOutcome::Due => ("due", None),
-                };
-                Some(Last {
-                    outcome,
-                    class,
-                    cause: point.cause.clone(),
-                    // An edited file that was accepted was made by no run.
-                    run: ended.as_ref().map(|ended| ended.run).filter(|run| *run > 0),
-                    ended_at: ended.map(|ended| ended.time),
-                    generation: point.generation,
-                    fingerprint: before.as_ref().map(|_| point.fingerprint.to_string()),
-                    plugin_version: before.map(|recipe| recipe.version),
-                    model: point.model.clone(),
-                    executions: point.executions,
-                    calls: point.calls,
-                    input_tokens: point.usage.input_tokens,
-                    output_tokens: point.usage.output_tokens,
-                })
-            }
-        };
+        let reasons = self.reasons(component, task, before.as_ref())?;
+        let last = task.checkpoint.as_ref();
+        let last = last.map(|point| self.last(&task.component, point, before.as_ref()));
+        let last = last.transpose()?;
         let questions = task.probe.as_ref().map(|probe| Questions {
             open: match probe.end {
                 ProbeEnd::Asks { calls, .. } => calls,
@@ -185,7 +137,7 @@ impl Asked<'_> {
         Ok(Report {
             record: self.id.to_owned(),
             component: task.component.clone(),
-            action: action(&task.action),
+            action: (&task.action).into(),
             reasons,
             next_run: next_run(task, component, self.id),
             last,
@@ -201,15 +153,80 @@ impl Asked<'_> {
             },
             file: FileReport {
                 path: task.path.clone(),
-                state: file_state(task.file),
+                state: task.file,
                 written_by: point
                     .filter(|_| task.file == FileState::Intact)
-                    .and_then(|point| point.author)
-                    .map(Author::as_str),
+                    .and_then(|point| point.author),
                 replaced_edit: self.replaced_edit(&task.component)?,
             },
             depends_on: self.upstreams(component),
             questions: questions.filter(|_| component.parameters.is_some()),
+        })
+    }
+
+    /// Why it runs, and what changed since `before`, as far as that is known.
+    fn reasons(
+        &self,
+        component: &Component,
+        task: &TaskPreview,
+        before: Option<&Recipe>,
+    ) -> Result<Vec<Detail>, Failure> {
+        let changed = |cause: &explain::Cause| matches!(cause, explain::Cause::Changed(_));
+        let causes = task.causes.iter().filter(|cause| !changed(cause));
+        let mut reasons: Vec<Detail> = causes
+            .map(|cause| Detail {
+                reason: cause.to_string(),
+                from: None,
+                to: None,
+            })
+            .collect();
+        for change in &task.changes {
+            let (from, to) = before.map_or((None, None), |before| {
+                explain::sides(change, &component.recipe, before)
+            });
+            let to = match to {
+                Some(to) => Some(to),
+                None => self.value(change)?,
+            };
+            reasons.push(Detail {
+                reason: change.to_string(),
+                from: from.map(short),
+                to: to.map(short),
+            });
+        }
+        Ok(reasons)
+    }
+
+    /// How it ended last, made by the recipe `before` if that is known.
+    fn last(
+        &self,
+        component: &str,
+        point: &Checkpoint,
+        before: Option<&Recipe>,
+    ) -> Result<Last, Failure> {
+        let ended = self.ended(component)?;
+        let (outcome, class) = match point.outcome {
+            LastOutcome::Done => ("done", None),
+            LastOutcome::Failed(class) => ("failed", Some(class.to_string())),
+            LastOutcome::Blocked => ("blocked", None),
+            LastOutcome::Skipped => ("skipped", None),
+            LastOutcome::Due => ("due", None),
+        };
+        Ok(Last {
+            outcome,
+            class,
+            cause: point.cause.clone(),
+            // An edited file that was accepted was made by no run.
+            run: ended.as_ref().map(|ended| ended.run).filter(|run| *run > 0),
+            ended_at: ended.map(|ended| ended.time),
+            generation: point.generation,
+            fingerprint: before.map(|_| point.fingerprint.to_string()),
+            plugin_version: before.map(|recipe| recipe.version.clone()),
+            model: point.model.clone(),
+            executions: point.executions,
+            calls: point.calls,
+            input_tokens: point.usage.input_tokens,
+            output_tokens: point.usage.output_tokens,
         })
     }
 
@@ -220,7 +237,7 @@ impl Asked<'_> {
             .map(|task| UpstreamReport {
                 component: task.component.clone(),
                 path: task.path.clone(),
-                action: action(&task.action),
+                action: (&task.action).into(),
                 reasons: task.causes.iter().map(ToString::to_string).collect(),
             })
             .collect()
@@ -293,30 +310,6 @@ fn short(text: String) -> String {
     }
     let cut: String = text.chars().take(SHOWN).collect();
     format!("{cut}…")
-}
-
-fn action(action: &PlannedAction) -> &'static str {
-    match action {
-        PlannedAction::UpToDate => "up-to-date",
-        PlannedAction::Edited => "edited",
-        PlannedAction::Accepted => "accepted",
-        PlannedAction::FromModel => "kept-from-stand-in",
-        PlannedAction::Runs => "runs",
-        PlannedAction::Fails(_) => "fails",
-        PlannedAction::StaysFailed(_) => "stays-failed",
-        PlannedAction::DependsOnUpstream => "depends-on-upstream",
-        PlannedAction::Blocked { .. } => "blocked",
-        PlannedAction::Skipped { .. } => "skipped",
-        PlannedAction::Unreadable { .. } => "unreadable",
-    }
-}
-
-fn file_state(state: FileState) -> &'static str {
-    match state {
-        FileState::Intact => "intact",
-        FileState::Missing => "missing",
-        FileState::Edited => "edited",
-    }
 }
 
 /// What a plain `batchgen run` does with the task.

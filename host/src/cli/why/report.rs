@@ -2,16 +2,84 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::super::program;
+use engine::PlannedAction;
+use plan::decision::{Author, FileState};
+
+/// What a run would do with a task, without the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Action {
+    UpToDate,
+    Edited,
+    Accepted,
+    KeptFromStandIn,
+    Runs,
+    Fails,
+    StaysFailed,
+    DependsOnUpstream,
+    Blocked,
+    Skipped,
+    Unreadable,
+}
+
+impl From<&PlannedAction> for Action {
+    fn from(action: &PlannedAction) -> Action {
+        match action {
+            PlannedAction::UpToDate => Action::UpToDate,
+            PlannedAction::Edited => Action::Edited,
+            PlannedAction::Accepted => Action::Accepted,
+            PlannedAction::FromModel => Action::KeptFromStandIn,
+            PlannedAction::Runs => Action::Runs,
+            PlannedAction::Fails(_) => Action::Fails,
+            PlannedAction::StaysFailed(_) => Action::StaysFailed,
+            PlannedAction::DependsOnUpstream => Action::DependsOnUpstream,
+            PlannedAction::Blocked { .. } => Action::Blocked,
+            PlannedAction::Skipped { .. } => Action::Skipped,
+            PlannedAction::Unreadable { .. } => Action::Unreadable,
+        }
+    }
+}
+
+impl Action {
+    /// How the task stands, in a few words.
+    fn headline(self) -> &'static str {
+        match self {
+            Action::UpToDate => "up to date",
+            Action::Edited => "edited by hand, and kept",
+            Action::Accepted => "an accepted edit, and kept",
+            Action::KeptFromStandIn => "written by a real model, and kept",
+            Action::Runs => "to be made",
+            Action::Fails => "to be tried, and failing",
+            Action::StaysFailed => "stays failed",
+            Action::DependsOnUpstream => "depends on upstream",
+            Action::Blocked => "blocked",
+            Action::Skipped => "skipped",
+            Action::Unreadable => "unreadable",
+        }
+    }
+
+    /// The same of an upstream, for a line that names the task.
+    fn short(self) -> &'static str {
+        match self {
+            Action::Edited => "edited",
+            Action::Accepted => "accepted",
+            Action::KeptFromStandIn => "kept from stand in",
+            Action::Runs => "runs",
+            Action::Fails => "fails",
+            other => other.headline(),
+        }
+    }
+}
 
 /// All that is known of a task.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub record: String,
     pub component: String,
-    pub action: &'static str,
+    pub action: Action,
     pub reasons: Vec<Detail>,
     /// What a plain `batchgen run` does with it.
     pub next_run: String,
@@ -62,9 +130,10 @@ pub(super) struct Now {
 #[derive(Debug, Serialize)]
 pub(super) struct FileReport {
     pub path: String,
-    pub state: &'static str,
-    /// `model`, `stand-in`, `component` or `person`.
-    pub written_by: Option<&'static str>,
+    #[serde(serialize_with = "file_state")]
+    pub state: FileState,
+    #[serde(serialize_with = "author")]
+    pub written_by: Option<Author>,
     /// When an edit of it was replaced last.
     pub replaced_edit: Option<String>,
 }
@@ -74,7 +143,7 @@ pub(super) struct FileReport {
 pub(super) struct UpstreamReport {
     pub component: String,
     pub path: String,
-    pub action: &'static str,
+    pub action: Action,
     pub reasons: Vec<String>,
 }
 
@@ -85,64 +154,40 @@ pub(super) struct Questions {
     pub from_journal: u64,
 }
 
+fn file_state<S: Serializer>(state: &FileState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match state {
+        FileState::Intact => "intact",
+        FileState::Missing => "missing",
+        FileState::Edited => "edited",
+    })
+}
+
+fn author<S: Serializer>(author: &Option<Author>, serializer: S) -> Result<S::Ok, S::Error> {
+    author.map(Author::as_str).serialize(serializer)
+}
+
 /// The report as people read it.
 pub(super) fn render(report: &Report) -> String {
-    let headline = match report.action {
-        "up-to-date" => "up to date",
-        "edited" => "edited by hand, and kept",
-        "accepted" => "an accepted edit, and kept",
-        "kept-from-stand-in" => "written by a real model, and kept",
-        "runs" => "to be made",
-        "fails" => "to be tried, and failing",
-        "depends-on-upstream" => "depends on upstream",
-        "stays-failed" => "stays failed",
-        other => other,
-    };
-    let mut text = format!("{} of {}: {headline}\n", report.component, report.record);
+    let mut text = format!(
+        "{} of {}: {}\n",
+        report.component,
+        report.record,
+        report.action.headline()
+    );
     let mut line = |name: &str, value: &str| {
         for (place, part) in value.lines().enumerate() {
             let name = if place == 0 { name } else { "" };
             let _ = writeln!(text, "  {name:<11} {part}");
         }
     };
-    let first_ids = |hash: &str| hash.chars().take(12).collect::<String>();
-    let reasons: Vec<String> = report
-        .reasons
-        .iter()
-        .map(|detail| match (&detail.from, &detail.to) {
-            // A change of model or version says both sides by itself.
-            (Some(from), Some(to)) if !detail.reason.contains(from) => {
-                format!("{}, from {from} to {to}", detail.reason)
-            }
-            (None, Some(to)) => format!("{}, now {to}", detail.reason),
-            (Some(from), None) => format!("{}, before {from}", detail.reason),
-            _ => detail.reason.clone(),
-        })
-        .collect();
-    let why = match (report.action, reasons.is_empty()) {
-        (_, false) => reasons.join("\n"),
-        ("up-to-date", true) => "nothing that it is made from changed".to_owned(),
-        ("edited", true) => "the file is not what was written".to_owned(),
-        (_, true) => report.next_run.clone(),
-    };
-    line("why", &why);
+    line("why", &why(report));
     line("next run", &report.next_run);
-    match &report.last {
-        None => line("last", "it never ran"),
-        Some(last) => line("last", &ended(last)),
-    }
-    let state = match report.file.state {
-        "intact" => "as it was written",
-        "missing" => "not there",
-        _ => "not as it was written",
-    };
-    let author = match report.file.written_by {
-        Some("stand-in") => ", by the offline stand-in: a placeholder",
-        Some("model") => ", by a real model",
-        Some("person") => ", an edit that was accepted",
-        _ => "",
-    };
-    line("file", &format!("{}, {state}{author}", report.file.path));
+    let last = report.last.as_ref();
+    line(
+        "last",
+        &last.map_or_else(|| "it never ran".to_owned(), ended),
+    );
+    line("file", &file(&report.file));
     if let Some(time) = &report.file.replaced_edit {
         let text = format!(
             "an edit of it was replaced, {time}; `{} accept --restore --record {} --component {}` puts it back",
@@ -153,49 +198,20 @@ pub(super) fn render(report: &Report) -> String {
         line("edit", &text);
     }
     let now = &report.now;
-    let print = now
-        .fingerprint
-        .as_deref()
-        .map_or_else(|| "unknown until upstream is made".to_owned(), first_ids);
-    let before = report.last.as_ref().and_then(|last| {
-        let before = last.fingerprint.as_deref().map(first_ids)?;
-        (before != print).then_some(before)
-    });
-    let print = match before {
-        Some(before) => format!("{before}, now {print}"),
-        None => print,
-    };
-    line("fingerprint", &print);
-    let generation = match &report.last {
-        Some(last) if last.generation != now.generation => {
-            format!("{}, now {}", last.generation, now.generation)
-        }
-        _ => now.generation.to_string(),
-    };
-    line("generation", &generation);
-    let before = report
-        .last
-        .as_ref()
-        .and_then(|last| last.plugin_version.as_ref());
-    let version = match before.filter(|version| **version != now.plugin_version) {
-        Some(before) => format!("{before}, now {}", now.plugin_version),
-        None => now.plugin_version.clone(),
-    };
+    line("fingerprint", &fingerprint(last, now));
+    let generation = last.map(|last| last.generation.to_string());
+    line(
+        "generation",
+        &before_and_now(generation, now.generation.to_string()),
+    );
+    let version = last.and_then(|last| last.plugin_version.clone());
+    let version = before_and_now(version, now.plugin_version.clone());
     line("plugin", &format!("{} {version}", now.plugin));
     if let Some(model) = &now.model {
         line("model", model);
     }
     for upstream in &report.depends_on {
-        let reasons = if upstream.reasons.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", upstream.reasons.join(", "))
-        };
-        let stands = upstream.action.replace('-', " ");
-        line(
-            "depends on",
-            &format!("{}: {stands}{reasons}", upstream.component),
-        );
+        line("depends on", &depends_on(upstream));
     }
     if let Some(questions) = &report.questions {
         let text = format!(
@@ -205,6 +221,70 @@ pub(super) fn render(report: &Report) -> String {
         line("questions", &text);
     }
     text
+}
+
+fn why(report: &Report) -> String {
+    let reasons: Vec<String> = report.reasons.iter().map(reason).collect();
+    match (report.action, reasons.is_empty()) {
+        (_, false) => reasons.join("\n"),
+        (Action::UpToDate, true) => "nothing that it is made from changed".to_owned(),
+        (Action::Edited, true) => "the file is not what was written".to_owned(),
+        (_, true) => report.next_run.clone(),
+    }
+}
+
+fn reason(detail: &Detail) -> String {
+    match (&detail.from, &detail.to) {
+        // A change of model or version says both sides by itself.
+        (Some(from), Some(to)) if !detail.reason.contains(from) => {
+            format!("{}, from {from} to {to}", detail.reason)
+        }
+        (None, Some(to)) => format!("{}, now {to}", detail.reason),
+        (Some(from), None) => format!("{}, before {from}", detail.reason),
+        _ => detail.reason.clone(),
+    }
+}
+
+fn file(file: &FileReport) -> String {
+    let state = match file.state {
+        FileState::Intact => "as it was written",
+        FileState::Missing => "not there",
+        FileState::Edited => "not as it was written",
+    };
+    let author = match file.written_by {
+        Some(Author::StandIn) => ", by the offline stand-in: a placeholder",
+        Some(Author::Model) => ", by a real model",
+        Some(Author::Person) => ", an edit that was accepted",
+        Some(Author::Component) | None => "",
+    };
+    format!("{}, {state}{author}", file.path)
+}
+
+fn fingerprint(last: Option<&Last>, now: &Now) -> String {
+    let first_ids = |hash: &str| hash.chars().take(12).collect::<String>();
+    let before = last.and_then(|last| last.fingerprint.as_deref().map(first_ids));
+    let now = now
+        .fingerprint
+        .as_deref()
+        .map_or_else(|| "unknown until upstream is made".to_owned(), first_ids);
+    before_and_now(before, now)
+}
+
+/// What something is now, and what it was where that differs.
+fn before_and_now(before: Option<String>, now: String) -> String {
+    match before.filter(|before| *before != now) {
+        Some(before) => format!("{before}, now {now}"),
+        None => now,
+    }
+}
+
+fn depends_on(upstream: &UpstreamReport) -> String {
+    let stands = upstream.action.short();
+    if upstream.reasons.is_empty() {
+        return format!("{}: {stands}", upstream.component);
+    }
+    let reasons = upstream.reasons.join(", ");
+    format!("{}: {stands} ({reasons})", upstream.component)
 }
 
 fn number(count: u32, noun: &str) -> String {
