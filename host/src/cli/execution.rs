@@ -26,7 +26,7 @@ use gateway::budget::LaneBudget;
 use gateway::prices;
 use gateway::{Chain, Gateway};
 use plugin::pool::Pool;
-use store::{Lease, OrphanCount};
+use store::{Lease, OrphanCount, Store};
 use watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 
 /// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
@@ -62,93 +62,35 @@ pub(super) async fn execute(
     wanted: Wanted<'_>,
     display: &Display,
 ) -> Result<Exit, Failure> {
-    let State { store, indexed } = state;
-    let settings = &project.settings;
-    let bad = store
-        .bad_records(indexed, 0, NOTED)
-        .map_err(Failure::internal)?;
-    let Wanted {
-        lease,
-        unreadable,
-        components,
-        limits,
-        json,
-        ..
-    } = wanted;
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
-    let asking = components
-        .iter()
-        .filter(|component| component.parameters.is_some());
-    let budget = LaneBudget::new(settings.max_cost, limits.max_tokens, asking.count() as u64);
-    let shared = Shared {
-        store,
-        budget: &budget,
-        has_max_cost: settings.max_cost.is_some(),
-        meter: &meter,
-        interrupt: &interrupt,
-    };
-    let chains = settings
-        .models()
-        .chains(&components, &shared)
-        .map_err(cannot_ask)?;
-    let models: Vec<String> = chains.keys().cloned().collect();
+    let budget = budget(project, &wanted);
+    let chains = chains(
+        project,
+        state,
+        &wanted.components,
+        &budget,
+        &meter,
+        &interrupt,
+    )?;
     let window = window(at_once(&chains), display);
     for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {
         display.note(&line);
     }
-    let meant = chains
-        .keys()
-        .filter(|model| gateway::settings::price(&settings.config.models, model).is_none())
-        .find_map(|model| prices::closest(model));
-    let gateway = Arc::new(Gateway::new(
-        store.clone(),
-        chains,
-        Arc::clone(&meter) as Arc<_>,
-    ));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let output_root = settings.config.output.directory.clone();
+    let models: Vec<String> = chains.keys().cloned().collect();
+    let meant = meant(project, &models);
+    let observer = Arc::clone(&meter) as Arc<_>;
+    let gateway = Arc::new(Gateway::new(state.store.clone(), chains, observer));
     let watched = Watched {
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
         budget,
         about: about(project, &models),
     };
-    let page = wanted
-        .dashboard
-        .map(|address| (address, evidence(project, state)));
-    let watch = Watch::start(watched, &settings.config.state.file, page).await;
-    let watch = watch.map_err(|error| not_served(wanted.dashboard, &error))?;
-    if let Some(page) = watch.page() {
-        announce(page, wanted.dashboard, json, display);
-    }
-    let run = Run {
-        dataset: Arc::clone(&project.dataset),
-        indexed: indexed.clone(),
-        lease,
-        components,
-        site: settings.config.site.clone(),
-        output_root: output_root.clone(),
-        store: store.clone(),
-        gateway: Arc::clone(&gateway),
-        pool: Pool::new(threads).map_err(Failure::internal)?,
-        meter: Arc::clone(&meter),
-        unreadable: Unreadable {
-            count: unreadable.unwrap_or(0),
-            first: if unreadable.is_some() {
-                bad
-            } else {
-                Vec::new()
-            },
-        },
-        interrupt: interrupt.clone(),
-        window,
-        overwrite_edited: wanted.overwrite_edited,
-        only_chosen: wanted.only_chosen,
-        stand_in_replaces: wanted.stand_in_replaces,
-    };
-    let noun = settings.dataset.records.clone();
+    let watch = start_watch(project, state, &wanted, watched, display).await?;
+    let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
+    let run = run(project, state, wanted, &gateway, &meter, &interrupt, window)?;
     let progress = Progress::start(
         display.clone(),
         meter,
@@ -168,16 +110,7 @@ pub(super) async fn execute(
     };
     progress.finish().await;
     watch.finish(end(&result)).await;
-    let summary = result.map_err(|error| match error {
-        RunError::Unwritable { cause } => Failure::usage(anyhow!(
-            "{cause}\nhint: nothing was asked; change its permissions or make room, or name another directory with --output \
-             DIR or [output]"
-        )),
-        RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
-            Failure::internal(error)
-        }
-    })?;
-    let orphans = orphans(project, state)?;
+    let summary = result.map_err(cannot_go_on)?;
     let shown = match (json, display.is_quiet()) {
         (true, _) => Shown::Json,
         (false, true) => Shown::End,
@@ -186,8 +119,8 @@ pub(super) async fn execute(
     summary::print(
         &summary,
         &noun,
-        &output_root,
-        &orphans,
+        &project.settings.config.output.directory,
+        &orphans(project, state)?,
         shown,
         meant,
         display,
@@ -196,6 +129,120 @@ pub(super) async fn execute(
         display.note(&line);
     }
     Ok(exit(&summary))
+}
+
+/// What the run may spend.
+fn budget(project: &Project, wanted: &Wanted<'_>) -> LaneBudget {
+    let asking = wanted
+        .components
+        .iter()
+        .filter(|component| component.parameters.is_some());
+    let calls = asking.count() as u64;
+    LaneBudget::new(project.settings.max_cost, wanted.limits.max_tokens, calls)
+}
+
+/// The lanes of the models that the components ask.
+fn chains(
+    project: &Project,
+    state: &State,
+    components: &[Component],
+    budget: &LaneBudget,
+    meter: &Arc<Meter>,
+    interrupt: &Interrupt,
+) -> Result<BTreeMap<String, Chain>, Failure> {
+    let shared = Shared {
+        store: &state.store,
+        budget,
+        has_max_cost: project.settings.max_cost.is_some(),
+        meter,
+        interrupt,
+    };
+    let models = project.settings.models();
+    models.chains(components, &shared).map_err(cannot_ask)
+}
+
+/// A model with a known price that was probably meant by one without.
+fn meant(project: &Project, models: &[String]) -> Option<&'static str> {
+    let configured = &project.settings.config.models;
+    models
+        .iter()
+        .filter(|model| gateway::settings::price(configured, model).is_none())
+        .find_map(|model| prices::closest(model))
+}
+
+/// Shows the run to others, on a page where one is wanted.
+async fn start_watch(
+    project: &Project,
+    state: &State,
+    wanted: &Wanted<'_>,
+    watched: Watched,
+    display: &Display,
+) -> Result<Watch, Failure> {
+    let page = wanted
+        .dashboard
+        .map(|address| (address, evidence(project, state)));
+    let file = &project.settings.config.state.file;
+    let watch = Watch::start(watched, file, page).await;
+    let watch = watch.map_err(|error| not_served(wanted.dashboard, &error))?;
+    if let Some(page) = watch.page() {
+        announce(page, wanted.dashboard, wanted.json, display);
+    }
+    Ok(watch)
+}
+
+/// Everything that the engine needs.
+fn run(
+    project: &Project,
+    state: &State,
+    wanted: Wanted<'_>,
+    gateway: &Arc<Gateway<Store>>,
+    meter: &Arc<Meter>,
+    interrupt: &Interrupt,
+    window: Window,
+) -> Result<Run, Failure> {
+    let config = &project.settings.config;
+    let State { store, indexed } = state;
+    let unreadable = match wanted.unreadable {
+        None => Unreadable::default(),
+        Some(count) => Unreadable {
+            count,
+            first: store
+                .bad_records(indexed, 0, NOTED)
+                .map_err(Failure::internal)?,
+        },
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Run {
+        dataset: Arc::clone(&project.dataset),
+        indexed: indexed.clone(),
+        lease: wanted.lease,
+        components: wanted.components,
+        site: config.site.clone(),
+        output_root: config.output.directory.clone(),
+        store: store.clone(),
+        gateway: Arc::clone(gateway),
+        pool: Pool::new(threads).map_err(Failure::internal)?,
+        meter: Arc::clone(meter),
+        unreadable,
+        interrupt: interrupt.clone(),
+        window,
+        overwrite_edited: wanted.overwrite_edited,
+        only_chosen: wanted.only_chosen,
+        stand_in_replaces: wanted.stand_in_replaces,
+    })
+}
+
+/// What a person does about a run that could not go on.
+fn cannot_go_on(error: RunError) -> Failure {
+    match error {
+        RunError::Unwritable { cause } => Failure::usage(anyhow!(
+            "{cause}\nhint: nothing was asked; change its permissions or make room, or name another directory with --output \
+             DIR or [output]"
+        )),
+        RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
+            Failure::internal(error)
+        }
+    }
 }
 
 fn exit(summary: &RunSummary) -> Exit {
