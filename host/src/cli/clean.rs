@@ -53,11 +53,17 @@ pub(super) fn perform(args: &CleanArgs, display: &Display) -> Result<Exit, Failu
 
 async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
     let only_lists = !(args.deleted || args.dropped || args.moved);
-    let tells = args.json || only_lists || !display.is_quiet();
     let State { store, indexed } = State::open(&project).await?;
-    let root = &project.settings.config.output.directory;
     let names = project.known_components();
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut cleaning = Cleaning {
+        args,
+        display,
+        project: &project,
+        store: &store,
+        dataset: indexed.id,
+        tells: args.json || only_lists || !display.is_quiet(),
+        counts: BTreeMap::new(),
+    };
     for (why, removes) in [
         (OrphanReason::Deleted, args.deleted),
         (OrphanReason::Dropped, args.dropped),
@@ -65,14 +71,9 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
     ] {
         let mut after = (String::new(), String::new());
         loop {
+            let place = (after.0.as_str(), after.1.as_str());
             let batch = store
-                .orphans(
-                    indexed.id,
-                    why,
-                    names.as_deref(),
-                    (&after.0, &after.1),
-                    BATCH,
-                )
+                .orphans(indexed.id, why, names.as_deref(), place, BATCH)
                 .map_err(Failure::internal)?;
             let Some(last) = batch.last() else { break };
             after = match why {
@@ -81,69 +82,115 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
                     (last.record.clone(), last.component.clone())
                 }
             };
-            let mut gone = Vec::new();
-            for orphan in batch {
-                let found = standing(root, &project.components, &orphan);
-                let wanted = match &found {
-                    Ok(Standing::Intact) => removes,
-                    Ok(Standing::Edited) => removes && args.force,
-                    _ => false,
-                };
-                if wanted && matches!(found, Ok(Standing::Edited)) {
-                    keep_text(&store, indexed.id, root, &orphan).await?;
-                }
-                let done = match found {
-                    Ok(_) if wanted => remove(root, &orphan).map(|()| "removed"),
-                    Ok(Standing::Intact) => Ok("kept"),
-                    Ok(Standing::Edited) => Ok("kept, edited by hand"),
-                    Ok(Standing::Gone) => Ok("gone"),
-                    Ok(Standing::InUse) => continue,
-                    Ok(Standing::Outside) => Ok("kept, outside the output directory"),
-                    Err(error) => Err(error),
-                };
-                let done = done.unwrap_or_else(|error| {
-                    display.print(&format!(
-                        "error: cannot remove {}: {error}\nhint: check who may write to its directory",
-                        root.join(&orphan.path).display()
-                    ));
-                    "failed"
-                });
-                *counts.entry(done).or_default() += 1;
-                if tells {
-                    tell(&orphan, done, args.json);
-                }
-                if removes && matches!(done, "removed" | "gone") {
-                    gone.push(orphan);
-                }
-            }
-            store
-                .forget(indexed.id, gone)
-                .await
-                .map_err(Failure::internal)?;
+            cleaning.batch(batch, removes).await?;
         }
     }
     if !args.json {
-        let parts: Vec<String> = counts
-            .iter()
-            .map(|(done, count)| format!("{count} {done}"))
-            .collect();
-        let text = if parts.is_empty() {
-            "no file is left over".to_owned()
-        } else if !only_lists {
-            parts.join("; ")
-        } else {
-            format!(
-                "{}\nnothing was removed: --deleted, --dropped and --moved do that",
-                parts.join("; ")
-            )
-        };
-        display.say(&format!("{text}\n"));
+        display.say(&format!("{}\n", summary(&cleaning.counts, only_lists)));
     }
-    Ok(if counts.contains_key("failed") {
+    Ok(if cleaning.counts.contains_key(&Done::Failed) {
         Exit::Partial
     } else {
         Exit::Done
     })
+}
+
+/// What was done with an orphan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Done {
+    Failed,
+    Gone,
+    Kept,
+    KeptEdited,
+    KeptOutside,
+    Removed,
+}
+
+impl Done {
+    fn as_str(self) -> &'static str {
+        match self {
+            Done::Failed => "failed",
+            Done::Gone => "gone",
+            Done::Kept => "kept",
+            Done::KeptEdited => "kept, edited by hand",
+            Done::KeptOutside => "kept, outside the output directory",
+            Done::Removed => "removed",
+        }
+    }
+}
+
+/// A walk through the orphans of a project.
+struct Cleaning<'a> {
+    args: &'a CleanArgs,
+    display: &'a Display,
+    project: &'a Project,
+    store: &'a Store,
+    dataset: i64,
+    /// Whether each file is told.
+    tells: bool,
+    counts: BTreeMap<Done, u64>,
+}
+
+impl Cleaning<'_> {
+    /// Lists some orphans, and removes them if that is asked for.
+    async fn batch(&mut self, batch: Vec<Orphan>, removes: bool) -> Result<(), Failure> {
+        let mut forgotten = Vec::new();
+        for orphan in batch {
+            let Some(done) = self.orphan(&orphan, removes).await? else {
+                continue;
+            };
+            *self.counts.entry(done).or_default() += 1;
+            if self.tells {
+                tell(&orphan, done, self.args.json);
+            }
+            if removes && matches!(done, Done::Removed | Done::Gone) {
+                forgotten.push(orphan);
+            }
+        }
+        let forget = self.store.forget(self.dataset, forgotten);
+        forget.await.map_err(Failure::internal)
+    }
+
+    /// What becomes of one orphan; nothing for a file that a component writes to now.
+    async fn orphan(&self, orphan: &Orphan, removes: bool) -> Result<Option<Done>, Failure> {
+        let root = &self.project.settings.config.output.directory;
+        let found = standing(root, &self.project.components, orphan);
+        let done = match found {
+            Ok(Standing::InUse) => return Ok(None),
+            Ok(Standing::Intact) if removes => remove(root, orphan).map(|()| Done::Removed),
+            Ok(Standing::Edited) if removes && self.args.force => {
+                keep_text(self.store, self.dataset, root, orphan).await?;
+                remove(root, orphan).map(|()| Done::Removed)
+            }
+            Ok(Standing::Intact) => Ok(Done::Kept),
+            Ok(Standing::Edited) => Ok(Done::KeptEdited),
+            Ok(Standing::Gone) => Ok(Done::Gone),
+            Ok(Standing::Outside) => Ok(Done::KeptOutside),
+            Err(error) => Err(error),
+        };
+        Ok(Some(done.unwrap_or_else(|error| {
+            self.display.print(&format!(
+                "error: cannot remove {}: {error}\nhint: check who may write to its directory",
+                root.join(&orphan.path).display()
+            ));
+            Done::Failed
+        })))
+    }
+}
+
+fn summary(counts: &BTreeMap<Done, u64>, only_lists: bool) -> String {
+    if counts.is_empty() {
+        return "no file is left over".to_owned();
+    }
+    let parts = counts
+        .iter()
+        .map(|(done, count)| format!("{count} {}", done.as_str()));
+    let parts = parts.collect::<Vec<_>>().join("; ");
+    if only_lists {
+        format!("{parts}\nnothing was removed: --deleted, --dropped and --moved do that")
+    } else {
+        parts
+    }
 }
 
 /// Keeps the text of an edit that is about to be removed.
@@ -168,7 +215,8 @@ async fn keep_text(
         .map_err(Failure::internal)
 }
 
-fn tell(orphan: &Orphan, done: &str, as_json: bool) {
+fn tell(orphan: &Orphan, done: Done, as_json: bool) {
+    let done = done.as_str();
     if as_json {
         emit(&json!({
             "path": orphan.path,
