@@ -3,7 +3,6 @@
 
 use materials::facts;
 use materials::material::{Category, Material};
-use sdk::letters::lowercase;
 use sdk::{Component, Failure, Input, JsonRequest, Value, complete_json};
 use sdk::{markdown, mend, rules};
 use serde::Deserialize;
@@ -65,7 +64,7 @@ fn mended(answer: &Answer) -> Vec<Point> {
         let (label, sentence) = (mend::line(label), mend::line(sentence));
         let label = label.trim_start_matches(['•', '-', ' ']);
         let label = label.trim_end_matches([':', '.', ' ']);
-        let same = |point: &Point| lowercase(&point.label) == lowercase(label);
+        let same = |point: &Point| point.label.to_lowercase() == label.to_lowercase();
         if points.iter().any(same) {
             continue;
         }

@@ -6,7 +6,6 @@ mod settings;
 
 use materials::facts;
 use materials::material::{Category, Material};
-use sdk::letters::lowercase;
 use sdk::{Component, Failure, Input, Map, TextRequest, Value, ask_text_checked};
 use sdk::{markdown, mend, rules};
 use settings::Settings;
@@ -104,7 +103,7 @@ fn tidy(line: &str) -> String {
     const LABELS: [&str; 4] = ["before", "after", "before cleaning", "after cleaning"];
     let line = mend::line(line);
     let behind = line.split_once(':').filter(|(label, _)| {
-        let label = lowercase(label.trim_matches(['-', '•', '*', '#', ' ']));
+        let label = label.trim_matches(['-', '•', '*', '#', ' ']).to_lowercase();
         LABELS.contains(&label.as_str())
     });
     markdown::capitalized(behind.map_or(line.as_str(), |(_, text)| text).trim())

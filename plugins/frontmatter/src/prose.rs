@@ -2,7 +2,6 @@
 
 use materials::facts;
 use materials::material::{Application, Category, Material};
-use sdk::letters::lowercase;
 use sdk::{Failure, Input, JsonRequest, Value, complete_json, json, markdown};
 use serde::Deserialize;
 
@@ -75,7 +74,11 @@ fn check(input: &Input, answer: &Answer) -> Vec<String> {
     if !answer.description.ends_with(['.', '!', '?']) {
         found.push("description must end with a whole sentence".to_owned());
     }
-    if !lowercase(&answer.description).contains(&lowercase(input.name())) {
+    if !answer
+        .description
+        .to_lowercase()
+        .contains(&input.name().to_lowercase())
+    {
         found.push(format!(
             "description must name the material, {}",
             input.name()
@@ -105,12 +108,12 @@ fn sentence(industry: &str, detail: &str) -> String {
 
 /// Two keywords that every page has and the model's, in lower case and each once.
 fn keywords(input: &Input, answer: &[String]) -> Vec<String> {
-    let name = lowercase(input.name());
+    let name = input.name().to_lowercase();
     let mut keywords = vec![
         format!("{name} laser cleaning"),
         "laser ablation".to_owned(),
     ];
-    for keyword in answer.iter().map(|keyword| lowercase(keyword.trim())) {
+    for keyword in answer.iter().map(|keyword| keyword.trim().to_lowercase()) {
         if !keywords.contains(&keyword) {
             keywords.push(keyword);
         }

@@ -1,7 +1,6 @@
 //! The page as an article: who wrote what about which material, and when.
 
 use materials::page;
-use sdk::letters::lowercase;
 use sdk::{Input, Value, json};
 
 use crate::front_matter::FrontMatter;
@@ -91,7 +90,7 @@ fn keywords(input: &Input, front: &FrontMatter) -> Vec<String> {
     let more = [input.name()].into_iter().chain(COMMON).filter(|_| few);
     let mut keywords: Vec<String> = Vec::new();
     for keyword in own.into_iter().chain(more) {
-        let same = |known: &String| lowercase(known) == lowercase(keyword);
+        let same = |known: &String| known.to_lowercase() == keyword.to_lowercase();
         if !keywords.iter().any(same) {
             keywords.push(keyword.to_owned());
         }

@@ -14,7 +14,6 @@ mod failure;
 mod front_matter;
 mod host;
 mod input;
-pub mod letters;
 pub mod log;
 pub mod markdown;
 pub mod mend;

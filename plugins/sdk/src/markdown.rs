@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::letters::{lowercase, upper};
-
 /// A table whose rows all have as many cells as its head.
 #[derive(Clone, Debug)]
 pub struct Table<const COLUMNS: usize> {
@@ -85,7 +83,7 @@ pub fn listed<T: AsRef<str>>(items: &[T]) -> String {
 pub fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
-        Some(first) => std::iter::once(upper(first)).chain(chars).collect(),
+        Some(first) => first.to_uppercase().chain(chars).collect(),
         None => String::new(),
     }
 }
@@ -93,7 +91,7 @@ pub fn capitalized(text: &str) -> String {
 /// Lower-case words joined with hyphens, without punctuation: `Stainless Steel (316L)` is
 /// `stainless-steel-316l`.
 pub fn slug(text: &str) -> String {
-    let lower = lowercase(text);
+    let lower = text.to_lowercase();
     let words = lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());

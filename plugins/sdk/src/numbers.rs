@@ -18,8 +18,6 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::letters::lowercase;
-
 use codes::{code, without_year};
 use measure::Measure;
 use plain::plain;
@@ -174,7 +172,7 @@ impl Known {
     }
 
     fn know(&mut self, designation: &str) {
-        self.designations.insert(lowercase(designation));
+        self.designations.insert(designation.to_lowercase());
     }
 
     /// Whether the whole word is an idiom, a date of the facts, a designation or the code of a standard that they name.
@@ -187,7 +185,7 @@ impl Known {
         {
             return true;
         }
-        let text = lowercase(word.text);
+        let text = word.text.to_lowercase();
         if self.designations.contains(without_year(&text)) || self.designations.contains(&text) {
             return true;
         }
@@ -214,7 +212,7 @@ impl Known {
     }
 
     fn has_piece(&self, piece: &Piece<'_>, word: &Word<'_>, measure: Option<Measure>) -> bool {
-        let shown = lowercase(piece.shown);
+        let shown = piece.shown.to_lowercase();
         if self.designations.contains(&shown)
             || COMMON.contains(&shown.as_str())
             || idioms::is_decade(&shown)

@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use crate::letters::lowercase;
 use crate::{Rules, numbers};
 
 /// No rules at all, to start from.
@@ -111,14 +110,14 @@ pub fn occurs(phrase: &str, text: &str) -> bool {
 
 fn plain(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    lowercase(&words.join(" "))
+    words.join(" ").to_lowercase()
 }
 
 fn headings(wanted: &[String], text: &str, found: &mut Vec<String>) {
     let have: Vec<&str> = text.lines().filter_map(heading).collect();
     let mut next = 0;
     for heading in wanted {
-        let same = |have: &&str| lowercase(have) == lowercase(heading);
+        let same = |have: &&str| have.to_lowercase() == heading.to_lowercase();
         if let Some(place) = have.iter().skip(next).position(same) {
             next += place + 1;
         } else if have.iter().any(same) {

@@ -7,8 +7,6 @@ use std::fmt::Write;
 
 use serde_json::{Map, Number, Value};
 
-use crate::letters::lowercase;
-
 /// The value between `---` lines, as front matter.
 pub fn front_matter(fields: &Map<String, Value>) -> String {
     let mut out = String::from("---\n");
@@ -149,7 +147,7 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(char::is_alphabetic)
         && text.chars().all(safe)
         && !text.ends_with(' ')
-        && !WORDS.contains(&lowercase(text).as_str())
+        && !WORDS.contains(&text.to_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -131,6 +131,76 @@ pub fn resolve(
     Ok(components)
 }
 
+/// What a component asks its model with: the command line before the component's section, that before the manifest and the
+/// rest of the configuration.
+fn parameters(
+    manifest: &Manifest,
+    settings: &ComponentConfig,
+    config: &Config,
+    model: Option<&str>,
+) -> Option<Parameters> {
+    let llm = manifest.llm.as_ref()?;
+    let model = model
+        .or(settings.model.as_deref())
+        .or(config.model.as_deref())
+        .unwrap_or(DEFAULT_MODEL);
+    let extra_body = config.models.get(model).map(|model| &model.extra_body);
+    let extra_body = extra_body.filter(|extra| !extra.is_empty());
+    Some(Parameters {
+        model: model.to_owned(),
+        temperature: settings
+            .temperature
+            .or(llm.temperature)
+            .or(config.temperature)
+            .unwrap_or(DEFAULT_TEMPERATURE),
+        max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
+        extra_body: extra_body.cloned().map(Value::Object),
+    })
+}
+
+/// Passes the limits that the configuration sets for a component.
+fn check_limits(
+    name: &str,
+    settings: &ComponentConfig,
+    config: &Config,
+) -> Result<(), ConfigError> {
+    for (key, limits) in [
+        ("plugins.limits".to_owned(), &config.plugins.limits),
+        (format!("component.{name}.limits"), &settings.limits),
+    ] {
+        if let Some(cause) = limits.fault() {
+            return Err(ConfigError::Value {
+                key,
+                cause,
+                hint: "leave out what need not be limited further".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Where a component's files go.
+fn output(
+    name: &str,
+    settings: &ComponentConfig,
+    config: &Config,
+    extension: &str,
+) -> Result<OutputTemplate, ConfigError> {
+    let template = settings.output.as_ref().unwrap_or(&config.output.path);
+    OutputTemplate::new(template, name, extension).map_err(|cause| {
+        let key = match &settings.output {
+            Some(_) => format!("component.{name}.output"),
+            None => "output.path".to_owned(),
+        };
+        ConfigError::Value {
+            key,
+            cause: format!("`{template}`: {cause}"),
+            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
+                .to_owned(),
+        }
+    })
+}
+
 fn component(
     name: &str,
     plugin: Arc<Plugin>,
@@ -146,53 +216,12 @@ fn component(
             hint: "use lower-case letters, digits and hyphens".to_owned(),
         });
     }
-    let model = model
-        .or(settings.model.as_deref())
-        .or(config.model.as_deref())
-        .unwrap_or(DEFAULT_MODEL);
-    let extra_body = config
-        .models
-        .get(model)
-        .map(|model| &model.extra_body)
-        .filter(|extra| !extra.is_empty());
-    let parameters = manifest.llm.as_ref().map(|llm| Parameters {
-        model: model.to_owned(),
-        temperature: settings
-            .temperature
-            .or(llm.temperature)
-            .or(config.temperature)
-            .unwrap_or(DEFAULT_TEMPERATURE),
-        max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
-        extra_body: extra_body.cloned().map(Value::Object),
-    });
+    let parameters = parameters(manifest, settings, config, model);
     let (input, depends_on) = given(name, settings, manifest)?;
     let options = options::options(name, settings, manifest)?;
     let (media_type, extension) = file_type(manifest, &options);
-    for (key, limits) in [
-        ("plugins.limits".to_owned(), &config.plugins.limits),
-        (format!("component.{name}.limits"), &settings.limits),
-    ] {
-        if let Some(cause) = limits.fault() {
-            return Err(ConfigError::Value {
-                key,
-                cause,
-                hint: "leave out what need not be limited further".to_owned(),
-            });
-        }
-    }
-    let template = settings.output.as_ref().unwrap_or(&config.output.path);
-    let output = OutputTemplate::new(template, name, extension).map_err(|cause| {
-        let key = match &settings.output {
-            Some(_) => format!("component.{name}.output"),
-            None => "output.path".to_owned(),
-        };
-        ConfigError::Value {
-            key,
-            cause: format!("`{template}`: {cause}"),
-            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
-                .to_owned(),
-        }
-    })?;
+    check_limits(name, settings, config)?;
+    let output = output(name, settings, config, extension)?;
     let prompts = prompts::prompts(name, &plugin.package, settings, &input, &depends_on)?;
     let recipe = Recipe {
         plugin: manifest.plugin.name.clone(),

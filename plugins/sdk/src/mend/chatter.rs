@@ -1,8 +1,6 @@
 //! What a model says to the person who asked, before and behind the answer. It is known by its words: a text may begin with
 //! "Here are three reasons:" and end with "If you need a durable wood, take oak."
 
-use crate::letters::lowercase;
-
 /// What a model says before it answers.
 const INTERJECTIONS: [&str; 10] = [
     "certainly",
@@ -149,7 +147,7 @@ fn presented(text: &str, after_interjection: bool) -> Option<&str> {
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     let (head, tail) = line.split_once(':').unwrap_or((line, ""));
     let of_the_answer = |said: &str| {
-        let said = lowercase(said);
+        let said = said.to_lowercase();
         starts_with_any(&said, &HANDOVERS) || OF_THE_ANSWER.iter().any(|word| said.contains(word))
     };
     let presents = |said: &str| {
@@ -179,7 +177,7 @@ fn presented(text: &str, after_interjection: bool) -> Option<&str> {
 fn interjection(text: &str) -> Option<(char, &str)> {
     let (head, tail) = text.split_once(['!', '.', ','])?;
     let mark = text.get(head.len()..)?.chars().next()?;
-    let said = lowercase(head.trim());
+    let said = head.trim().to_lowercase();
     INTERJECTIONS
         .contains(&said.as_str())
         .then(|| (mark, tail.trim_start()))
@@ -194,7 +192,7 @@ fn without_closer(text: &str) -> &str {
     let Some((before, last)) = start.max().and_then(|start| text.split_at_checked(start)) else {
         return text;
     };
-    let said = lowercase(last);
+    let said = last.to_lowercase();
     let offers = starts_with_any(&said, &CLOSERS) && is_short(last);
     if !(offers && TO_THE_ASKER.iter().any(|word| said.contains(word))) {
         return text;
@@ -208,7 +206,7 @@ fn without_closer(text: &str) -> &str {
 
 /// Whether the text begins with one of the phrases, whatever its case, and the phrase ends there.
 fn starts_with_any(text: &str, phrases: &[&str]) -> bool {
-    let start: String = lowercase(&text.chars().take(40).collect::<String>());
+    let start: String = text.chars().take(40).collect::<String>().to_lowercase();
     phrases.iter().any(|phrase| {
         start
             .strip_prefix(phrase)

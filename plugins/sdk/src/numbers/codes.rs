@@ -1,7 +1,6 @@
 //! Codes of standards, which are a word and a number.
 
 use super::scan::Word;
-use crate::letters::lowercase;
 
 /// Bodies whose codes are a word and a number, such as `ISO 11553-1` or `29 CFR 1926.102`.
 const BODIES: [&str; 21] = [
@@ -14,7 +13,7 @@ pub(super) fn code(word: &Word<'_>) -> Option<String> {
     let before = word.before(1);
     let body = before.split('/').next().unwrap_or_default();
     if BODIES.contains(&body) {
-        return Some(lowercase(&format!("{before} {}", word.text)));
+        return Some(format!("{before} {}", word.text).to_lowercase());
     }
     (word.behind(1) == "CFR").then(|| format!("{} cfr", word.text))
 }

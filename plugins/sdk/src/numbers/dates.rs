@@ -1,7 +1,5 @@
 //! Dates, which are written in many orders.
 
-use crate::letters::lowercase;
-
 /// Names of the months in English and German.
 const MONTHS: [&[&str]; 12] = [
     &["january", "jan", "januar"],
@@ -22,7 +20,7 @@ const MONTHS: [&[&str]; 12] = [
 pub(super) fn month(text: &str) -> Option<f64> {
     let words = text.split(|letter: char| !letter.is_alphabetic());
     let number = |word: &str| {
-        let word = lowercase(word);
+        let word = word.to_lowercase();
         MONTHS
             .iter()
             .position(|names| names.contains(&word.as_str()))

@@ -1,7 +1,6 @@
 //! Numbers that say nothing of a record: idioms, labels, decades and centuries.
 
 use super::scan::Word;
-use crate::letters::lowercase;
 
 /// Words with digits that mean something as a whole.
 const WHOLE: [&str; 8] = [
@@ -49,7 +48,7 @@ const MOST_LABELLED: u32 = 30;
 
 /// Whether a word is an idiom, or part of one.
 pub(super) fn is_one(word: &Word<'_>) -> bool {
-    let text = lowercase(word.text);
+    let text = word.text.to_lowercase();
     WHOLE.contains(&text.as_str()) && (text != "101" || word.is_last_of_a_phrase())
         || is_round_the_clock(word, &text)
         || is_counted(word, &text)
@@ -59,7 +58,7 @@ pub(super) fn is_one(word: &Word<'_>) -> bool {
 
 fn is_round_the_clock(word: &Word<'_>, text: &str) -> bool {
     let (counted, per, unit) = (word.behind(1), word.behind(2), word.behind(3));
-    let (counted, unit) = (lowercase(counted), lowercase(unit));
+    let (counted, unit) = (counted.to_lowercase(), unit.to_lowercase());
     ROUND_THE_CLOCK.iter().any(|(count, of, every)| {
         let each = matches!(
             per,
@@ -76,11 +75,11 @@ fn is_counted(word: &Word<'_>, text: &str) -> bool {
     let Ok(count) = text.parse::<u32>() else {
         return false;
     };
-    let before = lowercase(word.before(1));
+    let before = word.before(1).to_lowercase();
     if before == "top" {
         return (1..=100).contains(&count);
     }
-    let one = lowercase(word.before(2));
+    let one = word.before(2).to_lowercase();
     if matches!(before.as_str(), "of" | "von")
         && matches!(one.as_str(), "one" | "eine" | "einer" | "eines")
     {
@@ -107,7 +106,7 @@ fn is_decade_of_two(word: &Word<'_>, text: &str) -> bool {
         .strip_suffix('s')
         .or_else(|| text.strip_suffix("er"))
         .is_some_and(|decade| decade.len() == 2 && decade.ends_with('0') && is_digits(decade));
-    let before = lowercase(word.before(1));
+    let before = word.before(1).to_lowercase();
     let near = matches!(
         before.as_str(),
         "the" | "early" | "late" | "mid" | "der" | "den" | "die" | "frühen" | "späten"
@@ -117,7 +116,7 @@ fn is_decade_of_two(word: &Word<'_>, text: &str) -> bool {
 
 /// "the 19th century", "das 19. Jahrhundert".
 fn is_century(word: &Word<'_>, text: &str) -> bool {
-    let behind = lowercase(word.behind(1));
+    let behind = word.behind(1).to_lowercase();
     let count = text.trim_end_matches(char::is_alphabetic);
     let named = [
         "century",

@@ -1,7 +1,5 @@
 //! What numbers measure, as far as the same may be said in other units: "0.5 kg" is "500 g".
 
-use crate::letters::lowercase;
-
 /// A unit, and what it is of the first one that measures the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measure {
@@ -195,7 +193,7 @@ pub(super) fn of(unit: &str) -> Option<Measure> {
     if unit.is_empty() || unit.len() > 12 {
         return None;
     }
-    let named = lowercase(unit);
+    let named = unit.to_lowercase();
     UNITS.iter().zip(0u8..).find_map(|(units, kind)| {
         let fits = |name: &str| name == unit || (name.len() > 3 && name == named);
         let (_, factor) = units.iter().find(|(name, _)| fits(name))?;
@@ -222,7 +220,7 @@ pub(super) fn scale(word: &str) -> Option<f64> {
         "k" | "K" => 1e3,
         "M" | "m" => 1e6,
         "B" | "bn" | "Bn" => 1e9,
-        _ => match lowercase(word).as_str() {
+        _ => match word.to_lowercase().as_str() {
             "hundred" | "hundert" => 1e2,
             "thousand" | "thousands" | "tausend" | "tsd" => 1e3,
             "million" | "millions" | "millionen" | "mio" | "mn" => 1e6,
