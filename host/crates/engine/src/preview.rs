@@ -19,7 +19,7 @@ use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules
 use plan::explain::{self, Cause};
 use plan::fingerprint;
 use plan::recipe::Recipe;
-use plan::upstreams::{Loss, Upstream, Upstreams};
+use plan::upstreams::{Hold, Loss, Upstream, Upstreams};
 use store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -229,18 +229,7 @@ impl Previewer {
             component,
             checkpoint,
         } = task;
-        let mut upstreams = Upstreams::new(&component.depends_on);
-        for (other, standing) in before {
-            let end = match standing {
-                Standing::Lost { by } => Err(Loss {
-                    by: by.clone(),
-                    is_parked: false,
-                }),
-                Standing::Ready { .. } | Standing::Open => Ok(*standing),
-            };
-            upstreams.ended(*other, &other.name, other.on_failure, end);
-        }
-        let (upstreams, hold) = upstreams.finish();
+        let (upstreams, hold) = gather(component, before);
         let is_open = |upstream: &&Upstreamed<'_>| matches!(upstream.file, Some(Standing::Open));
         let open = upstreams.iter().filter(is_open);
         let open: Vec<String> = open
@@ -270,41 +259,18 @@ impl Previewer {
         // What is needed and not to be had stops it; what gives up the record leaves what is there.
         let runs = matches!(staleness.decision, Decision::Run(_));
         if let Some(hold) = hold.filter(|hold| hold.is_needed || runs) {
-            let by = hold.loss.by;
-            let standing = Standing::Lost { by: by.clone() };
-            preview.action = if hold.is_skipped {
-                PlannedAction::Skipped { by }
-            } else {
-                PlannedAction::Blocked { by }
-            };
+            let standing = preview.held_back(hold);
             return Ok((preview, standing));
         }
         let standing = match staleness.decision {
             Decision::Keep(kept) => {
-                match kept {
-                    Kept::Edited => preview.action = PlannedAction::Edited,
-                    Kept::Accepted => preview.action = PlannedAction::Accepted,
-                    Kept::FromModel => preview.action = PlannedAction::FromModel,
-                    Kept::UpToDate if probed(false) => {
-                        let probe = self.probe(component, record, &upstreams, &preview)?;
-                        preview.probe = Some(probe);
-                    }
-                    Kept::UpToDate => {}
+                if kept == Kept::UpToDate && probed(false) {
+                    preview.probe = Some(self.probe(component, record, &upstreams, &preview)?);
                 }
-                Standing::Ready {
-                    // It is moved only by a run.
-                    path: staleness.from.unwrap_or_else(|| preview.path.clone()),
-                    content: staleness.content.unwrap_or(staleness.fingerprint),
-                    text: None,
-                }
+                preview.kept(kept, staleness)
             }
             Decision::StayFailed(class) => {
-                let before = preview.checkpoint.as_ref();
-                let cause = before.and_then(|point| point.cause.clone());
-                preview.action = PlannedAction::StaysFailed(TaskFailure {
-                    class,
-                    cause: cause.unwrap_or_default(),
-                });
+                preview.stays_failed(class);
                 lost(component, class)
             }
             Decision::Run(reason) => {
@@ -317,13 +283,8 @@ impl Previewer {
                     return Ok((preview, Standing::Open));
                 }
                 let probe = self.probe(component, record, &upstreams, &preview)?;
-                let standing = preview.come_out(
-                    component,
-                    reason,
-                    &probe,
-                    staleness.content,
-                    &self.staleness,
-                );
+                let found = staleness.content;
+                let standing = preview.come_out(component, reason, &probe, found, &self.staleness);
                 preview.probe = Some(probe);
                 standing
             }
@@ -390,6 +351,44 @@ impl Previewer {
 }
 
 impl TaskPreview {
+    /// It is not made because of a failure before it.
+    fn held_back(&mut self, hold: Hold) -> Standing {
+        let by = hold.loss.by;
+        let standing = Standing::Lost { by: by.clone() };
+        self.action = if hold.is_skipped {
+            PlannedAction::Skipped { by }
+        } else {
+            PlannedAction::Blocked { by }
+        };
+        standing
+    }
+
+    /// Its file stays.
+    fn kept(&mut self, kept: Kept, staleness: Staleness) -> Standing {
+        self.action = match kept {
+            Kept::UpToDate => PlannedAction::UpToDate,
+            Kept::Edited => PlannedAction::Edited,
+            Kept::Accepted => PlannedAction::Accepted,
+            Kept::FromModel => PlannedAction::FromModel,
+        };
+        Standing::Ready {
+            // It is moved only by a run.
+            path: staleness.from.unwrap_or_else(|| self.path.clone()),
+            content: staleness.content.unwrap_or(staleness.fingerprint),
+            text: None,
+        }
+    }
+
+    /// It stays as it failed.
+    fn stays_failed(&mut self, class: FailureClass) {
+        let before = self.checkpoint.as_ref();
+        let cause = before.and_then(|point| point.cause.clone());
+        self.action = PlannedAction::StaysFailed(TaskFailure {
+            class,
+            cause: cause.unwrap_or_default(),
+        });
+    }
+
     /// It runs, or may.
     fn run(&mut self, reason: Reason, open: &[String]) {
         let stays = self.checkpoint.as_ref().is_some_and(|point| {
@@ -437,6 +436,25 @@ impl TaskPreview {
             }
         }
     }
+}
+
+/// What the components before a task mean for it.
+fn gather<'a>(
+    component: &Component,
+    before: &[(&'a Component, &'a Standing)],
+) -> (Vec<Upstreamed<'a>>, Option<Hold>) {
+    let mut upstreams = Upstreams::new(&component.depends_on);
+    for (other, standing) in before {
+        let end = match standing {
+            Standing::Lost { by } => Err(Loss {
+                by: by.clone(),
+                is_parked: false,
+            }),
+            Standing::Ready { .. } | Standing::Open => Ok(*standing),
+        };
+        upstreams.ended(*other, &other.name, other.on_failure, end);
+    }
+    upstreams.finish()
 }
 
 /// Hashes of the files that a task is made from; `None` for what is left out. What is still to be made has
