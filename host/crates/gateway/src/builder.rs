@@ -1,7 +1,7 @@
 //! Puts a gateway together, one lane after the other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::watch;
 
@@ -13,6 +13,9 @@ use crate::lane::{Lane, LaneSettings, Observer, Spent};
 use crate::prices::Price;
 use crate::provider::Provider;
 use crate::settings::ModelConfig;
+
+/// Stops nothing. A lane takes a sender that is gone for a stop, so this one lives as long as the program.
+static NEVER: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
 
 /// A gateway that is being put together: see [`Gateway::builder`].
 pub struct GatewayBuilder<J> {
@@ -37,8 +40,7 @@ impl<J: Journal> GatewayBuilder<J> {
             journal,
             budget: LaneBudget::new(None, None, 1),
             observer: Arc::new(Nobody),
-            // Without a sender it stays false.
-            stop: watch::channel(false).1,
+            stop: NEVER.subscribe(),
             chains: BTreeMap::new(),
         }
     }
@@ -104,4 +106,34 @@ impl Observer for Nobody {
     fn try_failed(&self, _model: &str, _error: &CallError) {}
     fn journaled(&self) {}
     fn learned(&self, _model: &str, _what: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::MemoryJournal;
+    use crate::providers::offline::{NAME, Offline};
+    use types::key::Parameters;
+    use types::request::CompletionRequest;
+
+    #[tokio::test]
+    async fn a_gateway_answers_and_asks_nothing_twice() {
+        let budget = LaneBudget::new(None, None, 1);
+        let gateway = Gateway::builder(MemoryJournal::default())
+            .budget(budget.clone())
+            .lane(NAME, Arc::new(Offline), LaneSettings::default(), None)
+            .build();
+        let parameters = Parameters {
+            model: NAME.to_owned(),
+            temperature: 0.6,
+            max_output_tokens: 1_000,
+            extra_body: None,
+        };
+        let request = CompletionRequest::text("What is laser cleaning?");
+        let first = gateway.ask(&parameters, &request).await.unwrap();
+        let spent = budget.view();
+        assert!(spent.tokens > 0);
+        assert_eq!(gateway.ask(&parameters, &request).await.unwrap(), first);
+        assert_eq!(budget.view(), spent);
+    }
 }
