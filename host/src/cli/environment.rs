@@ -23,7 +23,7 @@ static WITHOUT_FLAG: [(&str, &str); 2] = [
     ),
     (
         "BATCHGEN_LOG",
-        "what is logged, as in `debug` or `host=debug`; warnings where absent",
+        "what is logged, as in `debug` or `batchgen=debug`; warnings where absent",
     ),
 ];
 /// Variables that are not this program's alone.

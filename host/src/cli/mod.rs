@@ -219,7 +219,7 @@ fn variables() -> Vec<String> {
     names
 }
 
-/// `BATCHGEN_LOG` sets what is logged, as in `debug` or `host=debug`; warnings by default.
+/// `BATCHGEN_LOG` sets what is logged, as in `debug` or `batchgen=debug`; warnings by default.
 fn start_log(display: &Display) {
     let filter = std::env::var("BATCHGEN_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::new(filter);

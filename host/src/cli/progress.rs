@@ -1,5 +1,5 @@
 //! What a run shows while it runs: one block that is redrawn on a terminal, a line now and then elsewhere, events as
-//! JSON Lines on request. All show the numbers of `core::statistics`.
+//! JSON Lines on request. All show the numbers of `engine::statistics`.
 
 mod block;
 pub(super) mod events;

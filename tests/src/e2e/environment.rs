@@ -163,3 +163,14 @@ fn help_and_hints_use_one_name_under_whichever_the_program_was_started() {
         assert!(!said.contains("host "), "{said}");
     }
 }
+
+/// Log lines come from several crates, whose names all begin like the program's.
+#[test]
+fn the_name_of_the_program_selects_the_log_of_all_its_crates() {
+    let scene = Scene::new().with("BATCHGEN_LOG", "batchgen=debug");
+    let run = ["--record", "oak", "--component", "frontmatter"];
+    let log = scene.run(&run).ended(0).stderr;
+    for span in ["task{", "chat{"] {
+        assert!(log.contains(span), "{log}");
+    }
+}

@@ -1,4 +1,4 @@
-//! The run: turns the decisions of `core` into effects. A bounded window of records is in work; within
+//! The run: turns the decisions of the crate `plan` into effects. A bounded window of records is in work; within
 //! a record each component starts when what it depends on has ended; what fails costs only itself.
 
 mod accept;

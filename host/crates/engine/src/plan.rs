@@ -82,24 +82,24 @@ struct Collected {
 /// # Errors
 /// When the state cannot be read.
 pub fn plan(
-    surveyor: &mut Previewer,
+    previewer: &mut Previewer,
     mut lease: Lease,
     price: impl Fn(&str) -> Option<Price>,
 ) -> Result<Plan, StoreError> {
-    let components = surveyor.components();
+    let components = previewer.components();
     let dataset = lease.dataset();
     let mut collected: Vec<Collected> = components.iter().map(Collected::new).collect();
     let mut estimates: HashMap<String, Estimate> = HashMap::new();
     let mut records = 0;
     loop {
-        let batch = surveyor.store().lease(&mut lease, BATCH)?;
+        let batch = previewer.store().lease(&mut lease, BATCH)?;
         if batch.is_empty() {
             break;
         }
         for reference in batch {
             records += 1;
             let hash = Digest::of(reference.id.as_bytes()).seed();
-            let previews = surveyor.record(&reference, |place, runs| {
+            let previews = previewer.record(&reference, |place, runs| {
                 collected
                     .get_mut(place)
                     .is_some_and(|collected| collected.is_probed(hash, runs))
@@ -128,7 +128,7 @@ pub fn plan(
                 return Ok(collected.finish(None));
             };
             let model = &parameters.model;
-            let took = surveyor
+            let took = previewer
                 .store()
                 .took(dataset, &component.name, model, EXPERIENCE)?;
             let estimate = estimates.get(model).unwrap_or(&unknown);

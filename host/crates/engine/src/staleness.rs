@@ -1,4 +1,4 @@
-//! Holds one task against its checkpoint and its file, and decides by the rule in `core::decision`.
+//! Holds one task against its checkpoint and its file, and decides by the rule in `plan::decision`.
 //! It reads, and changes nothing: a run and a dry run staleness alike.
 
 use std::fs;

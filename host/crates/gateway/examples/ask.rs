@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use gateway::journal::MemoryJournal;
-use gateway::lane::LaneSettings;
-use gateway::providers::Catalogue;
-use gateway::{Gateway, settings};
+use batchgen_gateway::journal::MemoryJournal;
+use batchgen_gateway::lane::LaneSettings;
+use batchgen_gateway::providers::Catalogue;
+use batchgen_gateway::{Gateway, settings};
 use types::key::Parameters;
 use types::request::{Answer, CompletionRequest};
 

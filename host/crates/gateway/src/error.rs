@@ -1,4 +1,4 @@
-//! A call that brought no answer, in the words of `core::class`.
+//! A call that brought no answer, in the words of `types::class`.
 
 use std::time::Duration;
 

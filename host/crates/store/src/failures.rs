@@ -1,5 +1,5 @@
 //! What failed: counted by class and component, listed, and chosen to be run again. What a class means is for
-//! `core::class` to say.
+//! `types::class` to say.
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};

@@ -1,7 +1,7 @@
 //! Durable state in one SQLite file: index of the dataset, journal of completions, checkpoint of every
 //! task. One thread writes, in groups; a write is acknowledged after it is on disk.
 //!
-//! Nothing here decides: what to run and what to ask is for `core` and `run`.
+//! Nothing here decides: what to run and what to ask is for the crates `plan` and `engine`.
 
 mod billed;
 mod calls;

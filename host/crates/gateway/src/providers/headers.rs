@@ -1,4 +1,4 @@
-//! What the headers of an answer say of the provider's limits, in the words of `core::limit`. A header that
+//! What the headers of an answer say of the provider's limits, in the words of `types::limit`. A header that
 //! is absent, `-1` or not understood is unknown; no header is ever an error.
 
 use std::time::Duration;
