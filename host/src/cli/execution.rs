@@ -25,7 +25,7 @@ use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Wi
 use gateway::budget::LaneBudget;
 use gateway::prices;
 use gateway::{Chain, Gateway};
-use plugin::pool::Pool;
+use plugin::pool::{self, Pool};
 use store::{Lease, OrphanCount, Store};
 use watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
 
@@ -211,7 +211,6 @@ fn run(
                 .map_err(Failure::internal)?,
         },
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Run {
         dataset: Arc::clone(&project.dataset),
         indexed: indexed.clone(),
@@ -221,7 +220,7 @@ fn run(
         output_root: config.output.directory.clone(),
         store: store.clone(),
         gateway: Arc::clone(gateway),
-        pool: Pool::new(threads).map_err(Failure::internal)?,
+        pool: Pool::new(pool::threads()).map_err(Failure::internal)?,
         meter: Arc::clone(meter),
         unreadable,
         interrupt: interrupt.clone(),

@@ -316,9 +316,16 @@ fn shown(scene: &Scene, stderr: &str) -> String {
 
 /// Runs a guest in this process, on this thread.
 fn run(engine: &engine::Engine, guest: &CoreGuest, folder: &std::path::Path) -> (Executed, Limits) {
+    execute_here(&loaded(engine, guest, folder))
+}
+
+fn loaded(engine: &engine::Engine, guest: &CoreGuest, folder: &std::path::Path) -> load::Plugin {
     let file = folder.join(format!("{}.wasm", guest.name));
     std::fs::write(&file, guest.build()).unwrap();
-    let plugin = load::load(engine, &file).unwrap_or_else(|error| panic!("{error}"));
+    load::load(engine, &file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn execute_here(plugin: &load::Plugin) -> (Executed, Limits) {
     let manifest = &plugin.package.manifest;
     let limits = Limits::new(&manifest.limits, &[]);
     let parameters = |tokens| Parameters {
@@ -355,7 +362,7 @@ fn run(engine: &engine::Engine, guest: &CoreGuest, folder: &std::path::Path) -> 
         answers: Vec::new(),
         limits,
     };
-    (execute(&plugin, execution), limits)
+    (execute(plugin, execution), limits)
 }
 
 #[test]
@@ -391,4 +398,45 @@ fn wasi_is_empty_still_and_always_the_same() {
     // Two random letters, no time, no variable, no folder; `b` is an error.
     assert_eq!(first.get(2..), Some("aaab"));
     assert_eq!(first, text(again));
+}
+
+/// Runs a guest on many threads at once, in an engine that was made for another number of threads. Each execution takes
+/// longer than it takes to start all threads. Gives how many did not make their artifact.
+fn failed_at_once(made_for: usize, threads: usize) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine::engine_for(&root().join("target/wasm-cache"), made_for).unwrap();
+    let guest = CoreGuest::new(
+        "busy",
+        "(global $left (mut i32) (i32.const 30000000))",
+        "(loop $again
+            (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+            (br_if $again (global.get $left)))
+         (call $make)",
+    );
+    let plugin = loaded(&engine, &guest, folder.path());
+    let start = std::sync::Barrier::new(threads);
+    std::thread::scope(|scope| {
+        let run = || {
+            start.wait();
+            let (executed, _) = execute_here(&plugin);
+            let made = matches!(executed.outcome, Outcome::Done { .. });
+            if !made {
+                eprintln!("{:?}", executed.outcome);
+            }
+            made
+        };
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let ended = running.into_iter().map(|thread| thread.join().unwrap());
+        ended.filter(|made| !made).count()
+    })
+}
+
+#[test]
+fn a_machine_with_many_cores_has_room_for_all_its_threads() {
+    assert_eq!(failed_at_once(96, 96), 0);
+}
+
+#[test]
+fn an_instance_waits_where_all_slots_are_taken() {
+    assert_eq!(failed_at_once(1, 40), 0);
 }

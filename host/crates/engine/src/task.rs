@@ -453,7 +453,7 @@ impl Attempt<'_> {
                 })
             }
             Err(Stop::Failed { class, cause }) => {
-                let parked = class.is_transient();
+                let parked = class.may_pass();
                 if context.interrupt.is_thrown() && parked {
                     return Ok(Ended::Interrupted);
                 }
@@ -614,7 +614,7 @@ impl Attempt<'_> {
         let span = tracing::debug_span!("execution", number = spent.executions);
         let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
         let executed = context.pool.run(run).await.map_err(|lost| Stop::Failed {
-            class: FailureClass::Trap,
+            class: FailureClass::Machine,
             cause: lost.to_string(),
         })?;
         spent.cpu += executed.cpu;

@@ -9,6 +9,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use super::cache::{CacheError, CodeCache};
 use super::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
+use super::pool;
 
 /// How often a running guest is interrupted to have its CPU time looked at.
 pub(super) const TICK: Duration = Duration::from_millis(5);
@@ -43,11 +44,19 @@ pub struct Engine {
     pub(super) cache: CodeCache,
 }
 
-/// Makes the engine and its ticker. Compiled code is kept below `cache`.
+/// Makes the engine and its ticker, with room for all sandbox threads of this machine. Compiled code is kept below `cache`.
 ///
 /// # Errors
 /// When the cache directory cannot be used or the machine is not supported.
 pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
+    engine_for(cache, pool::threads())
+}
+
+/// The same with room for the instances of `threads` sandbox threads.
+///
+/// # Errors
+/// As [`engine`].
+pub fn engine_for(cache: &Path, threads: usize) -> Result<Engine, EngineError> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.cranelift_nan_canonicalization(true);
@@ -56,7 +65,7 @@ pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
     config.max_wasm_stack(STACK);
     // Every suspension is a trap, and nobody reads where in the guest it was.
     config.wasm_backtrace_max_frames(None);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots(threads)));
     let engine = wasmtime::Engine::new(&config).or_else(|error| {
         // A pool reserves address space, which the system may refuse; without one, instances cost more.
         tracing::warn!("no pool of instances: {error:#}");
@@ -76,25 +85,26 @@ pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
 
 /// The guest's stack of calls. A thread of the host has four times as much.
 const STACK: usize = 512 << 10;
-/// Most components that are alive at once: no more than there are threads that run them.
-const INSTANCES: u32 = 64;
+/// Instances beside those of the sandbox threads: the page of a run, for one, replays tasks on threads of its own.
+const SPARE: usize = 8;
 /// Memory that a slot keeps for its next instance, reset page by page: to unmap it would stop all threads
 /// of the process for a moment, and a fresh page costs a fault.
 const KEEP: usize = 2 << 20;
 /// Slots that are kept so.
 const WARM: u32 = 16;
 
-/// Slots for instances, made once. How much of its slot an instance may use is its own limit.
-fn pool() -> PoolingAllocationConfig {
+/// Slots for instances, made once: every thread can hold an instance of the largest component that the limits allow.
+/// A slot that is not used is address space and no memory. How much of its slot an instance may use is its own limit.
+fn slots(threads: usize) -> PoolingAllocationConfig {
+    let instances = u32::try_from(threads.saturating_add(SPARE)).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(INSTANCES)
+    pool.total_component_instances(instances)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
-        // Most components have one memory and one or two tables; those of an interpreter have more.
-        .total_core_instances(4 * INSTANCES)
-        .total_memories(2 * INSTANCES)
-        .total_tables(4 * INSTANCES)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(MEMORIES))
+        .total_tables(instances.saturating_mul(TABLES))
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP)
         .table_keep_resident(KEEP)

@@ -81,6 +81,8 @@ pub(super) struct MemoryLimiter {
     pub refused: bool,
     /// Whether growth of a table was.
     pub table_refused: bool,
+    /// Why the machine refused growth that the limit allows.
+    pub machine_refused: Option<String>,
 }
 
 impl MemoryLimiter {
@@ -91,6 +93,7 @@ impl MemoryLimiter {
             elements: 0,
             refused: false,
             table_refused: false,
+            machine_refused: None,
         }
     }
 }
@@ -110,6 +113,15 @@ impl ResourceLimiter for MemoryLimiter {
         }
         self.total = total;
         Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        let cause = error.root_cause();
+        // It is also told where the module's own maximum was reached.
+        if cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>() {
+            self.machine_refused = Some(cause.to_string());
+        }
+        Ok(())
     }
 
     fn table_growing(

@@ -7,6 +7,16 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+/// Most sandbox threads: beyond it, address space for their instances grows and the machine's cores are busy in any case.
+const MOST: usize = 256;
+
+/// How many threads run sandboxed code on this machine: as many as it has cores.
+pub fn threads() -> usize {
+    thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST)
+}
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A handle on the threads; they end when the last handle is dropped.

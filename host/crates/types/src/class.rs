@@ -45,10 +45,12 @@ pub enum FailureClass {
     Record,
     /// The output file could not be written.
     Output,
+    /// The machine lacked memory or room to run the component.
+    Machine,
 }
 
 /// Every class with its name in the store, in exports and on screen.
-const NAMES: [(FailureClass, &str); 19] = [
+const NAMES: [(FailureClass, &str); 20] = [
     (FailureClass::RateLimit, "rate-limit"),
     (FailureClass::Overloaded, "overloaded"),
     (FailureClass::Transient, "transient"),
@@ -68,6 +70,7 @@ const NAMES: [(FailureClass, &str); 19] = [
     (FailureClass::RejectedArtifact, "rejected-artifact"),
     (FailureClass::Record, "record"),
     (FailureClass::Output, "output"),
+    (FailureClass::Machine, "machine"),
 ];
 
 impl FailureClass {
@@ -82,6 +85,11 @@ impl FailureClass {
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::RateLimit | Self::Overloaded | Self::Transient)
+    }
+
+    /// Whether the task may succeed later in the same run, because what it lacked comes and goes.
+    pub fn may_pass(self) -> bool {
+        self.is_transient() || self == Self::Machine
     }
 
     /// Whether nothing more can be had from the lane: every further request would fail the same.
@@ -118,7 +126,8 @@ impl FailureClass {
             | Self::BadRequest
             | Self::Budget
             | Self::Record
-            | Self::Output => Rerun::TriesAgain,
+            | Self::Output
+            | Self::Machine => Rerun::TriesAgain,
         }
     }
 
@@ -171,6 +180,9 @@ impl FailureClass {
             }
             FailureClass::Record => "fix the record in the dataset",
             FailureClass::Output => "make room or fix permissions, then run again",
+            FailureClass::Machine => {
+                "give this process more memory (see `ulimit -v` and `free`), then run again"
+            }
         }
     }
 
