@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gateway::lane::{Lane, LaneView};
 use gateway::providers::offline;
+use types::limit::Limit;
 
 /// Less than this is not worth a line.
 const LEAST: Duration = Duration::from_secs(5);
@@ -22,29 +23,48 @@ pub(super) fn at_start<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> BTreeS
 
 fn started(model: &str, lane: &Lane) -> String {
     let (limits, concurrency) = lane.told();
-    let mut parts: Vec<String> = limits
-        .iter()
-        .map(|limit| {
-            format!(
-                "{} {} per {}",
-                limit.most,
-                limit.amount.as_str(),
-                limit.per()
-            )
-        })
-        .collect();
-    parts.extend(concurrency.map(|most| format!("{most} requests at once")));
-    let allowed = lane.view().allowed;
-    match parts.split_last() {
-        None => format!(
-            "{model}: no limits are set; it begins with {allowed} requests at once and then follows what the provider's \
-             headers and refusals say"
+    let mut told: Vec<String> = limits.iter().map(words).collect();
+    told.extend(concurrency.map(at_once));
+    let recalled = lane.recalled();
+    let mut found: Vec<String> = recalled.bounds().iter().map(words).collect();
+    found.extend(recalled.most_at_once().map(at_once));
+    match (listed(&told), listed(&found)) {
+        (Some(told), None) => format!("{model}: at most {told}, as set"),
+        (Some(told), Some(found)) => format!(
+            "{model}: at most {told}, as set; it begins with what an earlier run found out: {found}"
         ),
-        Some((only, [])) => format!("{model}: at most {only}, as set"),
-        Some((last, others)) => {
-            format!("{model}: at most {} and {last}, as set", others.join(", "))
+        (None, Some(found)) => format!(
+            "{model}: no limits are set; it begins with what an earlier run found out: {found}"
+        ),
+        (None, None) => {
+            let allowed = at_once(lane.view().allowed);
+            let before = recalled.a_second.map_or_else(String::new, |(calls, _)| {
+                format!(" and {calls} requests per second, as in an earlier run,")
+            });
+            format!(
+                "{model}: no limits are set; it begins with {allowed}{before} and then follows what the provider's headers \
+                 and refusals say"
+            )
         }
     }
+}
+
+fn words(limit: &Limit) -> String {
+    let amount = limit.amount.as_str().replace('-', " ");
+    format!("{} {amount} per {}", limit.most, limit.per())
+}
+
+fn at_once(most: u64) -> String {
+    format!("{most} requests at once")
+}
+
+/// Several things in one sentence.
+fn listed(parts: &[String]) -> Option<String> {
+    let (last, others) = parts.split_last()?;
+    Some(match others {
+        [] => last.clone(),
+        _ => format!("{} and {last}", others.join(", ")),
+    })
 }
 
 /// What held the run back for the longest time, if anything did.

@@ -2,6 +2,8 @@
 
 mod report;
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde_json::json;
 
@@ -17,8 +19,9 @@ use super::unreadable;
 use super::values;
 use config::component::Component;
 use engine::Overwriting;
+use gateway::found::Found;
 use gateway::prices;
-use report::Outcome;
+use report::{Bounds, Outcome};
 use store::Selection;
 
 /// Show what `run` would make, why, and what it would cost. Makes nothing and asks no model, except with --pilot.
@@ -95,7 +98,11 @@ async fn plan(
     let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
     let plan = engine::plan(&mut previewer, lease, price).map_err(Failure::internal)?;
     let orphans = orphans(project, &state)?;
-    let outcome = Outcome::of(&plan, |model| project.settings.models().limits(model));
+    let found = found(project, &state, components)?;
+    let outcome = Outcome::of(&plan, |model| Bounds {
+        told: project.settings.models().limits(model),
+        found: found.get(model).cloned().unwrap_or_default(),
+    });
     if args.json {
         emit(&json!({
             "event": "plan",
@@ -122,4 +129,21 @@ async fn plan(
     } else {
         exit
     })
+}
+
+/// What earlier runs found out of the limits of the models that are asked.
+fn found(
+    project: &Project,
+    state: &State,
+    components: &[Component],
+) -> Result<BTreeMap<String, Found>, Failure> {
+    let parameters = components
+        .iter()
+        .filter_map(|component| component.parameters.as_ref());
+    let found = parameters.map(|parameters| {
+        let model = &parameters.model;
+        let found = project.settings.models().found(model, &state.store);
+        Ok((model.clone(), found.map_err(Failure::internal)?))
+    });
+    found.collect()
 }

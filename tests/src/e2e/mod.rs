@@ -25,6 +25,7 @@ mod incremental;
 mod init;
 mod interrupt;
 mod large;
+mod limits;
 mod odd_answers;
 mod overwrite;
 mod plan;

@@ -32,6 +32,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let settled =
         context.clean || !context.interrupt.is_thrown() && looks_at_all(&context, &lease)?;
     let summary = summary(&context);
+    context.gateway.ends().await?;
     context.store.end_run(context.run, settled).await?;
     context.output.end();
     Ok(summary)

@@ -9,6 +9,7 @@ use config::Config;
 use config::component::Component;
 use gateway::Chain;
 use gateway::budget::LaneBudget;
+use gateway::found::{Found, unix_time};
 use gateway::lane::{Lane, LaneSettings};
 use gateway::limits::retry::RetryPolicy;
 use gateway::provider::Provider;
@@ -123,6 +124,18 @@ impl Models<'_> {
         catalogue.connect(model, self.variables)
     }
 
+    /// What earlier runs found out of the limits of a model; nothing where its provider cannot be reached as configured.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn found(&self, model: &str, store: &Store) -> Result<Found, StoreError> {
+        let Ok(provider) = self.provider(model) else {
+            return Ok(Found::default());
+        };
+        let learned = store.lessons(model, provider.options())?;
+        Ok(learned.found.recent(unix_time()))
+    }
+
     fn lane(&self, model: &str, shared: &Shared<'_>) -> Result<Lane, LaneError> {
         let provider = self.provider(model)?;
         let price = gateway::settings::price(&self.config.models, model);
@@ -132,7 +145,6 @@ impl Models<'_> {
             });
         }
         let settings = self.lane_settings(model, shared.store)?;
-        let longest = settings.limits.iter().map(|limit| limit.span).max();
         let idle_timeout = settings.idle_timeout;
         let options = provider.options();
         let lane = Lane::new(
@@ -144,7 +156,7 @@ impl Models<'_> {
             shared.interrupt.subscribe(),
         )
         .with_lessons(shared.store.lessons(model, options)?, options);
-        if let Some(span) = longest {
+        if let Some(span) = lane.longest_window() {
             book_recent_use(&lane, shared.store, span, idle_timeout)?;
         }
         Ok(lane)
@@ -180,9 +192,9 @@ fn book_recent_use(
     let (mut calls, mut taken) = (0_u64, Size::default());
     for (ago, requests, tokens) in store.used_recently(lane.model(), span)? {
         lane.remember(ago, requests, tokens);
-        calls += requests;
-        taken.input += tokens.input;
-        taken.output += tokens.output;
+        calls = calls.saturating_add(requests);
+        taken.input = taken.input.saturating_add(tokens.input);
+        taken.output = taken.output.saturating_add(tokens.output);
     }
     let crashed = store.crashed_ago()?;
     if crashed.is_some_and(|ago| ago <= span + idle_timeout) {

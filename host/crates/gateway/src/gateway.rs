@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
 use super::lane::{CallContext, Caller, Lane, LaneView, Observer, Obtained};
+use super::learned::Learned;
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::{KeyContext, Parameters};
@@ -200,11 +201,29 @@ impl<J: Journal> Gateway<J> {
         for what in told {
             self.observer.learned(lane.model(), &what);
         }
-        let (model, options) = (lane.model(), lane.options());
-        self.journal
-            .keep_lessons(model, options, &learned)
+        self.write_lessons(lane, &learned)
             .await
             .map_err(GatewayError::Journal)
+    }
+
+    async fn write_lessons(&self, lane: &Lane, learned: &Learned) -> Result<(), J::Error> {
+        let (model, options) = (lane.model(), lane.options());
+        self.journal.keep_lessons(model, options, learned).await
+    }
+
+    /// Keeps what the lanes have found out of their limits. To be called when nothing is asked any more.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub async fn ends(&self) -> Result<(), J::Error> {
+        let lanes = self.chains.values().flat_map(|chain| &chain.lanes);
+        let lanes: BTreeMap<&str, &Arc<Lane>> = lanes.map(|lane| (lane.model(), lane)).collect();
+        for lane in lanes.values() {
+            if let Some(learned) = lane.last_news() {
+                self.write_lessons(lane, &learned).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What a person does about answers of a model that are cut off at this cap.

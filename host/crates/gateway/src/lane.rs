@@ -2,8 +2,8 @@
 //! answers that can be used, or one error that says why not. No permit is held during a back-off.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use super::adaptation::{Adaptations, Refused};
 use super::back_off::BackOff;
 use super::budget::{BudgetReservation, LaneBudget, Reservation};
 use super::error::{Billed, CallError, Unusable};
+use super::found::{Found, unix_time};
 use super::learned::{Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
@@ -31,6 +32,8 @@ pub use super::lane_view::{Held, LaneView, Wait};
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;
+/// The limits that were found are kept so often while the lane is used, and when the run ends.
+const KEPT_EVERY: Duration = Duration::from_secs(10);
 
 /// How a lane behaves.
 #[derive(Clone, Debug)]
@@ -138,6 +141,22 @@ pub struct Lane {
     lessons: Lessons,
     options: Digest,
     streak: Streak,
+    found: Keeping,
+}
+
+/// When the limits that were found are kept next.
+#[derive(Debug)]
+struct Keeping(Mutex<Instant>);
+
+impl Keeping {
+    fn is_time(&self, now: Instant) -> bool {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = now >= *next;
+        if is_time {
+            *next = now + KEPT_EVERY;
+        }
+        is_time
+    }
 }
 
 /// What is asked, and with which cap.
@@ -187,12 +206,16 @@ impl Lane {
             lessons: Lessons::default(),
             options: Digest::of(b""),
             streak: Streak::default(),
+            found: Keeping(Mutex::new(Instant::now() + KEPT_EVERY)),
         }
     }
 
     /// The same lane, that goes on from what it learned before this process began. `options` is a hash of how it is
     /// configured to ask.
-    pub fn with_lessons(self, learned: Learned, options: Digest) -> Lane {
+    pub fn with_lessons(self, mut learned: Learned, options: Digest) -> Lane {
+        let now = unix_time();
+        learned.found = learned.found.recent(now);
+        self.limiter.recall(&learned.found, now);
         Lane {
             lessons: Lessons::new(learned),
             options,
@@ -231,6 +254,16 @@ impl Lane {
         if let Some(most) = self.settings.concurrency.filter(|most| *most < u64::MAX) {
             self.limiter.assume(most, size);
         }
+    }
+
+    /// What it knows of its limits from earlier runs.
+    pub fn recalled(&self) -> Found {
+        self.lessons.now().found.clone()
+    }
+
+    /// The longest window of a limit that is known.
+    pub fn longest_window(&self) -> Option<Duration> {
+        self.limiter.longest()
     }
 
     /// The limits that were told, and the requests at once.
@@ -405,9 +438,21 @@ impl Lane {
         Err(CallError::new(FailureClass::BadRequest, message))
     }
 
-    /// What was learned and has proved itself, if somebody is to be told: all that is known now, and what is new, in words.
+    /// What was learned and has proved itself, if there is news: all that is known now, and what people are to be told. A call
+    /// has just been answered.
     pub fn news(&self) -> Option<(Arc<Learned>, Vec<String>)> {
-        self.lessons.news()
+        let is_time = self.found.is_time(Instant::now());
+        let found = is_time.then(|| self.limiter.found(unix_time())).flatten();
+        self.lessons.news(found)
+    }
+
+    /// The same when the run ends. What has not proved itself is left alone.
+    pub fn last_news(&self) -> Option<Arc<Learned>> {
+        if self.lessons.is_unproved() {
+            return None;
+        }
+        let news = self.lessons.news(self.limiter.found(unix_time()));
+        news.map(|(learned, _)| learned)
     }
 
     /// One call with its retries.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adaptation::{Adaptation, Adaptations};
 use super::error::CallError;
+use super::found::Found;
 use types::class::FailureClass;
 use types::digest::Digest;
 
@@ -28,6 +29,8 @@ pub struct Learned {
     pub largest_cap: Option<u32>,
     /// Caps that did, by those that are configured.
     pub raised: BTreeMap<u32, u32>,
+    /// The limits that it found.
+    pub found: Found,
 }
 
 /// What a lane has learned, and what it learns.
@@ -105,14 +108,24 @@ impl Lessons {
         }
     }
 
-    /// What was learned and has proved itself, if somebody is to be told: all that is known, and what is new.
-    pub fn news(&self) -> Option<(Arc<Learned>, Vec<String>)> {
+    /// What was learned and has proved itself, if there is news: all that is known, and what people are to be told.
+    /// `found` are the limits as they are known now, where it is time to keep them.
+    pub fn news(&self, found: Option<Found>) -> Option<(Arc<Learned>, Vec<String>)> {
         let mut state = self.state();
-        if state.untold.is_empty() {
+        let untold = std::mem::take(&mut state.untold);
+        let found = found.filter(|found| *found != state.learned.found);
+        if untold.is_empty() && found.is_none() {
             return None;
         }
-        let untold = std::mem::take(&mut state.untold);
+        if let Some(found) = found {
+            Arc::make_mut(&mut state.learned).found = found;
+        }
         Some((Arc::clone(&state.learned), untold))
+    }
+
+    /// Whether something was learned that has not proved itself.
+    pub fn is_unproved(&self) -> bool {
+        !self.state().untold.is_empty()
     }
 
     /// The cap to ask with. `question` is asked only where answers were cut off.
@@ -228,12 +241,12 @@ mod tests {
         let lessons = Lessons::default();
         assert_eq!(lessons.first_cap(100, || question("a")).unwrap(), 100);
         assert_eq!(lessons.cut_off(100, 100, question("a")), Some(200));
-        assert!(lessons.news().is_none(), "nothing is known to do yet");
+        assert!(lessons.news(None).is_none(), "nothing is known to do yet");
         lessons.whole_at(100, 200);
-        let (learned, told) = lessons.news().unwrap();
+        let (learned, told) = lessons.news(None).unwrap();
         assert_eq!(learned.raised, BTreeMap::from([(100, 200)]));
         assert!(told[0].contains("max-output-tokens = 100") && told[0].contains("200"));
-        assert!(lessons.news().is_none(), "it is told once");
+        assert!(lessons.news(None).is_none(), "it is told once");
         assert_eq!(lessons.first_cap(100, || question("b")).unwrap(), 200);
         assert_eq!(lessons.first_cap(300, || question("b")).unwrap(), 300);
         let again = Lessons::new((*learned).clone());
@@ -281,6 +294,10 @@ mod tests {
             adaptations: Adaptations::from([Adaptation::NoTemperature, Adaptation::MaxTokens]),
             largest_cap: Some(4096),
             raised: BTreeMap::from([(100, 200)]),
+            found: Found {
+                a_second: Some((40, 1_700_000_000)),
+                ..Found::default()
+            },
         };
         let text = serde_json::to_string(&learned).unwrap();
         assert_eq!(serde_json::from_str::<Learned>(&text).unwrap(), learned);

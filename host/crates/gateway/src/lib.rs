@@ -6,6 +6,7 @@ mod back_off;
 pub mod budget;
 mod builder;
 pub mod error;
+pub mod found;
 mod gateway;
 pub mod hold;
 pub mod journal;

@@ -20,6 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::CallError;
+use super::found::{Found, FoundLimit, UnixTime};
 use super::lane_view::{BreakerView, Wait};
 use crate::limits::breaker::{Admission, Breaker, Outage, State as BreakerState};
 use crate::limits::concurrency::Concurrency;
@@ -28,6 +29,7 @@ use crate::limits::order::OrderedQueue;
 use crate::limits::ramp::{HANDFUL, Ramp};
 use crate::limits::rates::{Booked, Booking, Rates, SPREAD, Source, TooLarge, Use};
 use crate::limits::refusals::{Refusals, Verdict};
+use crate::limits::window::Window;
 use types::class::FailureClass;
 use types::limit::{Amount, Limit, Observed, Size};
 
@@ -94,6 +96,13 @@ struct State {
     rates: Rates,
     /// Spreads the calls of a window.
     governor: Option<Governor>,
+    /// Whether the governor spreads by what headers told.
+    spreads_by_headers: bool,
+    /// Calls that were accepted in the last second, and the most that ever were.
+    lately: Window,
+    most_lately: u64,
+    /// Whether any call of this process was accepted.
+    has_accepted: bool,
     /// The pace while no limit is known.
     ramp: Option<Ramp>,
     concurrency: Concurrency,
@@ -212,6 +221,10 @@ impl Limiter {
                     queue: OrderedQueue::default(),
                     rates: Rates::new(&settings.limits),
                     governor: governor(&settings.limits, clock),
+                    spreads_by_headers: false,
+                    lately: Window::new(u64::MAX, Duration::from_secs(1)),
+                    most_lately: 0,
+                    has_accepted: false,
                     ramp: nothing_told.then(Ramp::default),
                     concurrency,
                     estimate: Estimate::default(),
@@ -272,6 +285,59 @@ impl Limiter {
         self.inner.state().rates.assume(now, requests, size);
     }
 
+    /// Begins with what an earlier run found out and is recent.
+    pub fn recall(&self, found: &Found, unix: UnixTime) {
+        let now = self.inner.now();
+        let mut state = self.inner.state();
+        let ago = |at: UnixTime| Duration::from_secs(unix.saturating_sub(at));
+        for limit in &found.limits {
+            state.rates.recall(now, limit, ago(limit.at));
+        }
+        let at_once = found.at_once.map(|(at_once, _)| at_once);
+        if let Some(at_once) = at_once {
+            state.concurrency.recall(at_once);
+        }
+        if state.ramp.is_some()
+            && let Some((calls, _)) = found.a_second
+        {
+            let unaccepted = at_once.map_or(0, |at_once| at_once.calls);
+            state.ramp = Some(Ramp::begin_at(calls as f64, unaccepted));
+            state.most_lately = calls;
+        }
+        if let Some((gap, _)) = found.gap_micros {
+            state.rates.recall_pace(now, gap as f64 / 1e6);
+            state.ramp = None;
+            state.concurrency.is_paced();
+        }
+        self.inner.follow_headers(&mut state, now);
+    }
+
+    /// What was found out, if any call was accepted since the process began.
+    pub fn found(&self, unix: UnixTime) -> Option<Found> {
+        let now = self.inner.now();
+        let state = self.inner.state();
+        if !state.has_accepted {
+            return None;
+        }
+        let limits = state.rates.found(now).map(|(limit, ago)| FoundLimit {
+            at: unix.saturating_sub(ago.as_secs()),
+            ..limit
+        });
+        let pace = state.rates.pace();
+        Some(Found {
+            limits: limits.collect(),
+            // A float becomes an integer by being cut off at the ends, so none wraps.
+            gap_micros: pace.map(|rate| ((1e6 / rate) as u64, unix)),
+            a_second: Some((state.most_lately, unix)).filter(|(calls, _)| *calls > 0),
+            at_once: state.concurrency.found().map(|at_once| (at_once, unix)),
+        })
+    }
+
+    /// The longest window of a limit that is known.
+    pub fn longest(&self) -> Option<Duration> {
+        self.inner.state().rates.longest()
+    }
+
     /// Why no call can be made any more, if so.
     pub fn refusal(&self) -> Option<(FailureClass, String)> {
         let now = self.inner.now();
@@ -322,6 +388,21 @@ impl Inner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Once headers have told limits, these decide, and calls are spread by them.
+    fn follow_headers(&self, state: &mut State, now: Duration) {
+        if !state.rates.are_told_by_headers()
+            || !(state.concurrency.is_guessed() || state.spreads_by_headers)
+        {
+            return;
+        }
+        state.concurrency.is_guarded();
+        state.ramp = None;
+        state.spreads_by_headers = true;
+        let uses = state.rates.uses(now);
+        let limits: Vec<Limit> = uses.iter().map(|used| used.limit).collect();
+        state.governor = governor(&limits, self.clock);
     }
 
     /// Why a pause has lasted for too long, if it has.
@@ -560,6 +641,9 @@ impl Permit {
     fn note_accepted(&self, state: &mut State, observed: &[Observed]) {
         let now = self.inner.now();
         state.accepted = true;
+        state.has_accepted = true;
+        state.lately.reserve(now, 1);
+        state.most_lately = state.most_lately.max(state.lately.used(now));
         state.concurrency.accepted(state.in_flight);
         state.rates.accepted(&self.booking);
         state.refusals.ended(self.number);
@@ -573,19 +657,12 @@ impl Permit {
     }
 
     fn observe(&self, state: &mut State, now: Duration, observed: &[Observed]) {
-        observed
-            .iter()
-            .for_each(|said| state.rates.observe(now, &self.booking, said));
-        if state.rates.are_told_by_headers() && state.concurrency.is_guessed() {
-            state.concurrency.is_guarded();
-            state.ramp = None;
-            let limits: Vec<Limit> = state
-                .rates
-                .uses(now)
-                .iter()
-                .map(|used| used.limit)
-                .collect();
-            state.governor = governor(&limits, self.inner.clock);
+        let mut is_new = false;
+        for said in observed {
+            is_new |= state.rates.observe(now, &self.booking, said);
+        }
+        if is_new {
+            self.inner.follow_headers(state, now);
         }
     }
 
@@ -683,6 +760,11 @@ impl Permit {
         }
         if !exhausted {
             return false;
+        }
+        if state.pause.is_none() {
+            // The faster calls are sent, the more are refused before the first refusal is back: as when the ramp begins again,
+            // the next run begins with half of the pace at which the provider had enough.
+            state.most_lately = state.most_lately.min((state.lately.used(now) / 2).max(1));
         }
         if state.rates.pace().is_some() {
             state.ramp = None;

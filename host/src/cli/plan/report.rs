@@ -8,11 +8,13 @@ use serde::Serialize;
 use crate::cli::numbers::{count, counted, dollars, nothing_to_do, span};
 use crate::cli::table::Table;
 use engine::{ComponentPlan, Plan};
+use gateway::found::Found;
 use gateway::providers::offline;
 use gateway::settings::LimitsConfig;
 use plan::duration::{HeldBack, Lasts, Work, lasts};
 use plan::explain::CauseCount;
 use plan::forecast::{Basis, Forecast, LookedAt, Quantiles};
+use types::limit::Limit;
 
 /// The tables of a plan, no wider than this; a plan with nothing to do is one sentence.
 pub(super) fn render(plan: &Plan, noun: &str, width: usize) -> String {
@@ -294,6 +296,41 @@ fn limit(by: HeldBack) -> Option<String> {
     }
 }
 
+/// What bounds the calls of a model.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    /// As it is set.
+    pub told: LimitsConfig,
+    /// As earlier runs found out.
+    pub found: Found,
+}
+
+impl Bounds {
+    /// How many seconds calls last, and what limits them.
+    fn last(&self, work: &Work) -> (f64, Option<String>) {
+        let told = self.told.limits();
+        let told_at_once = self.told.concurrency;
+        let found = self.found.bounds();
+        let both: Vec<Limit> = told.iter().chain(&found).copied().collect();
+        let at_once = [told_at_once, self.found.most_at_once()];
+        let Lasts { seconds, by } = lasts(work, &both, at_once.into_iter().flatten().min());
+        let is_told = match by {
+            HeldBack::Limit(limit) => told.contains(&limit),
+            HeldBack::AtOnce(most) => told_at_once == Some(most),
+            HeldBack::Answers => true,
+        };
+        let nothing_told = told.is_empty() && told_at_once.is_none();
+        let limited_by = if nothing_told && self.found.is_empty() {
+            Some("what the provider allows, which a run finds out".to_owned())
+        } else if is_told {
+            limit(by)
+        } else {
+            limit(by).map(|limit| format!("{limit}, as an earlier run found out"))
+        };
+        (seconds, limited_by)
+    }
+}
+
 /// What a run would come to.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
@@ -313,8 +350,8 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Of a plan; `None` where nothing is to be done. `limits` are those of a model.
-    pub fn of(plan: &Plan, limits: impl Fn(&str) -> LimitsConfig) -> Option<Outcome> {
+    /// Of a plan; `None` where nothing is to be done. `bounds` are those of a model.
+    pub fn of(plan: &Plan, bounds: impl Fn(&str) -> Bounds) -> Option<Outcome> {
         if is_done(plan) {
             return None;
         }
@@ -354,20 +391,11 @@ impl Outcome {
         }
         let longest = models
             .iter()
-            .map(|(model, work)| {
-                let limits = limits(model);
-                let told = limits.limits();
-                let is_told = !told.is_empty() || limits.concurrency.is_some();
-                (lasts(work, &told, limits.concurrency), is_told)
-            })
-            .max_by(|(one, _), (other, _)| one.seconds.total_cmp(&other.seconds));
-        if let Some((Lasts { seconds, by }, is_told)) = longest {
+            .map(|(model, work)| bounds(model).last(work))
+            .max_by(|(one, _), (other, _)| one.total_cmp(other));
+        if let Some((seconds, limited_by)) = longest {
             outcome.seconds = Some(seconds);
-            outcome.limited_by = if is_told || outcome.offline {
-                limit(by)
-            } else {
-                Some("what the provider allows, which a run finds out".to_owned())
-            };
+            outcome.limited_by = limited_by;
         }
         Some(outcome)
     }

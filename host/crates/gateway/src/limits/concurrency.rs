@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::found::{AtOnce, Known};
+
 /// Calls that were accepted before a level at which calls are refused is remembered.
 const FEW: u64 = 16;
 /// Refusals within so long of the first belong to one burst.
@@ -76,6 +78,38 @@ impl Concurrency {
             burst_until: Duration::ZERO,
             growth,
         }
+    }
+
+    /// Begins with what an earlier run found out.
+    pub fn recall(&mut self, found: AtOnce) {
+        let calls = found.calls.clamp(1, self.most);
+        match (found.known, &mut self.growth) {
+            (Known::Refused, growth) => {
+                *growth = None;
+                self.now = calls;
+                // It was found by refusals, so it is gone beyond one by one.
+                self.threshold = calls;
+            }
+            (Known::Grew | Known::Useful, Some(growth)) => {
+                self.now = calls;
+                growth.round.1 = calls;
+                growth.best = (calls, 0.0);
+            }
+            // The user told how many.
+            (Known::Grew | Known::Useful, None) => {}
+        }
+    }
+
+    /// The number that was found out, if it was.
+    pub fn found(&self) -> Option<AtOnce> {
+        let (calls, known) = match &self.growth {
+            Some(growth) if growth.settled.is_some() => (growth.best.0, Known::Useful),
+            Some(_) => (self.now, Known::Grew),
+            None => (self.now, Known::Refused),
+        };
+        let is_guess = known == Known::Grew && calls <= FIRST_GUESS;
+        let is_cut = known != Known::Refused || calls < self.most;
+        (!is_guess && is_cut).then_some(AtOnce { calls, known })
     }
 
     /// Calls that may be under way at once.

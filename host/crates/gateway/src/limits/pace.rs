@@ -29,6 +29,8 @@ pub struct Pace {
     kept: Option<Kept>,
     /// Calls before a higher pace is tried.
     patience: u64,
+    /// The gap that did in an earlier run.
+    recalled: Option<f64>,
 }
 
 /// The provider had enough.
@@ -56,6 +58,18 @@ struct Kept {
 }
 
 impl Pace {
+    /// Begins with a pace that did before: so many seconds between two calls.
+    pub fn begin_at(&mut self, now: Duration, gap: f64) {
+        self.recalled = Some(gap);
+        self.kept = Some(Kept {
+            gap,
+            next: now,
+            left: TRY_AGAIN_AFTER,
+            step: LEAST_STEP,
+            did: None,
+        });
+    }
+
     /// When the next call may start.
     pub fn next(&self) -> Option<Duration> {
         self.kept.map(|kept| kept.next)
@@ -145,7 +159,14 @@ impl Pace {
                 taken: 0,
                 is_least: false,
             });
-            return false;
+            let (Some(gap), Some(kept)) = (self.recalled, &mut self.kept) else {
+                return false;
+            };
+            // It began with more than it takes in the long run, and that is known.
+            kept.gap = gap;
+            kept.next = now + Duration::try_from_secs_f64(gap).unwrap_or_default();
+            (kept.left, kept.step) = (TRY_AFTER, LEAST_STEP);
+            return true;
         };
         let Some(again) = before.again else {
             // It has not taken a call since then, so it does not fill evenly.
@@ -215,6 +236,20 @@ mod tests {
     fn the_pace_is_what_was_taken_between_two_refusals() {
         let rate = measured().rate().unwrap();
         assert!((3.8..4.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn a_pace_of_an_earlier_run_is_raised_soon_and_fallen_back_to() {
+        let mut pace = Pace::default();
+        pace.begin_at(at(0.0), 0.25);
+        for call in 0..100 {
+            let now = at(f64::from(call) / 4.0);
+            pace.started(now);
+            pace.taken(now);
+        }
+        assert!(pace.rate().unwrap() > 5.0, "a full bucket takes more");
+        assert!(pace.had_enough(at(25.0)));
+        assert_eq!(pace.rate(), Some(4.0));
     }
 
     #[test]

@@ -47,6 +47,19 @@ impl Default for Ramp {
 }
 
 impl Ramp {
+    /// Begins at a pace that did before, with so many calls unaccepted at once.
+    pub fn begin_at(a_second: f64, unaccepted: u64) -> Ramp {
+        let grown = (a_second * GROWTH) as u64;
+        Ramp {
+            first: FIRST.max(unaccepted),
+            accepted: grown.saturating_sub(GROWTH_FROM),
+            // Not known yet; the pace is.
+            until_accepted: Some(0.0),
+            did: a_second,
+            ..Ramp::default()
+        }
+    }
+
     /// Begins again, lower: the provider had enough. Up to `did` calls in a second the pace grows faster.
     pub fn begin_again(&mut self, did: f64) {
         self.first = FIRST_AGAIN;

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use super::window::{Reservation, Window};
-use guard::{Caps, Counts, Guard, Probe, probe_after};
+use crate::found::FoundLimit;
+pub use guard::Counts;
+use guard::{Caps, Guard, Probe};
 use types::limit::{Amount, Limit, Observed, Size};
 
 /// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
@@ -129,6 +131,8 @@ pub struct Rates {
     /// Refusals that may be risked to find out whether there is more.
     risk: f64,
     pace: Pace,
+    /// About what a call may take at most.
+    a_call: Size,
 }
 
 impl Rates {
@@ -142,6 +146,7 @@ impl Rates {
             next_guard: 0,
             risk: RISK_AT_FIRST,
             pace: Pace::default(),
+            a_call: Size::default(),
         };
         for limit in told {
             rates.guard(
@@ -178,6 +183,10 @@ impl Rates {
             span,
             source,
             since,
+            told: (source == Source::Told).then_some(most),
+            seen: None,
+            is_recalled: false,
+            a_call: 0,
             caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
             likely: window,
             // Many that tell their limits in headers count the caps; what they say later shows it.
@@ -234,6 +243,14 @@ impl Rates {
     /// Books a call that starts now.
     pub fn reserve(&mut self, now: Duration, size: Booked) -> Booking {
         self.pace.started(now);
+        let typical = |before: u64, most: u64| match before {
+            0 => most,
+            before => before - before / 8 + most / 8,
+        };
+        self.a_call = Size {
+            input: typical(self.a_call.input, size.most.input),
+            output: typical(self.a_call.output, size.most.output),
+        };
         for (amount, _, window) in &mut self.history {
             window.reserve(now, size.most.of(*amount));
         }
@@ -301,10 +318,78 @@ impl Rates {
         for guard in &mut self.guards {
             let amount = match guard.amount {
                 Amount::Requests => requests,
+                // What it took is known, and not what it might have taken.
+                amount if guard.counts == Counts::Kept => {
+                    let counted = requests.saturating_mul(guard.a_call);
+                    size.of(amount).max(counted)
+                }
                 amount => size.of(amount),
             };
             guard.book(at, amount);
         }
+    }
+
+    /// Begins with a limit that an earlier run found out, `ago` before now. What the user told stays an upper bound.
+    pub fn recall(&mut self, now: Duration, found: &FoundLimit, ago: Duration) {
+        let limit = found.limit();
+        let same = |guard: &&mut Guard| {
+            guard.amount == limit.amount && guard.span == limit.span && guard.told.is_some()
+        };
+        let seen = Some(now.saturating_sub(ago));
+        match self.guards.iter_mut().find(same) {
+            Some(told) if told.likely.limit() <= limit.most => return,
+            Some(told) if found.by_headers => {
+                told.set_limit(limit.most);
+                (told.seen, told.is_recalled, told.counts) = (seen, true, found.counts);
+                told.a_call = found.a_call;
+                return;
+            }
+            _ => {}
+        }
+        if found.by_headers {
+            self.guard(now, limit.amount, limit.span, limit.most, Source::Headers);
+        } else {
+            let margin = learned_margin(limit.span);
+            self.learned(now, limit, Window::new(limit.most, limit.span + margin));
+        }
+        if let Some(guard) = self.guards.last_mut() {
+            (guard.seen, guard.is_recalled, guard.counts) = (seen, true, found.counts);
+            guard.a_call = found.a_call;
+            // What it counts is known, and what an earlier run used is known by its answers only.
+            guard.since = now.saturating_sub(limit.span);
+        }
+    }
+
+    /// Begins with a pace that did in an earlier run: so many seconds between two calls.
+    pub fn recall_pace(&mut self, now: Duration, gap: f64) {
+        self.pace.begin_at(now, gap);
+    }
+
+    /// The limits that headers told or refusals taught, each with the time since the provider last spoke of it.
+    pub fn found(&self, now: Duration) -> impl Iterator<Item = (FoundLimit, Duration)> {
+        self.guards.iter().filter_map(move |guard| {
+            let seen = guard.seen?;
+            let limit = guard.limit();
+            let found = FoundLimit {
+                amount: limit.amount,
+                span_millis: u64::try_from(limit.span.as_millis()).ok()?,
+                most: limit.most,
+                by_headers: guard.probe.is_none(),
+                counts: guard.counts,
+                a_call: if guard.amount == Amount::Requests {
+                    0
+                } else {
+                    self.a_call.of(guard.amount).max(guard.a_call)
+                },
+                at: 0,
+            };
+            Some((found, now.saturating_sub(seen)))
+        })
+    }
+
+    /// The longest window of a limit.
+    pub fn longest(&self) -> Option<Duration> {
+        self.guards.iter().map(|guard| guard.span).max()
     }
 
     /// Books calls that may have been under way when an earlier process was killed, and what may have been answered
@@ -489,34 +574,49 @@ impl Rates {
         }
     }
 
-    /// Corrects the windows by what the headers of a call's response said.
-    pub fn observe(&mut self, now: Duration, booking: &Booking, observed: &Observed) {
+    /// Corrects the windows by what the headers of a call's response said. Returns whether a limit is new or another one
+    /// than an earlier run knew.
+    pub fn observe(&mut self, now: Duration, booking: &Booking, observed: &Observed) -> bool {
         let Some(limit) = observed.limit.filter(|limit| *limit > 0) else {
-            return;
+            return false;
         };
         let Some(span) = observed
             .span
             .or_else(|| self.known_span(observed))
             .or_else(|| span_of(observed, limit, self.just_used(now, observed.amount)))
         else {
-            return;
+            return false;
         };
         let same = |guard: &Guard| guard.amount == observed.amount && guard.span == span;
-        if !self
+        // The provider counts in another window than it did in an earlier run.
+        self.guards.retain(|guard| {
+            same(guard)
+                || guard.amount != observed.amount
+                || guard.source != Source::Headers
+                || !guard.is_recalled
+        });
+        let is_new = !self
             .guards
             .iter()
-            .any(|guard| same(guard) && guard.probe.is_none())
-        {
+            .any(|guard| same(guard) && guard.probe.is_none());
+        if is_new {
             // The provider says its limit: nothing to probe for, and nobody told a lower one.
             self.guards.retain(|guard| !same(guard));
             self.guard(now, observed.amount, span, limit, Source::Headers);
             self.book_history(now, observed.amount, span);
         }
         let Some(guard) = self.guards.iter_mut().find(|guard| same(guard)) else {
-            return;
+            return is_new;
         };
-        let least = guard.likely.limit().min(limit);
-        guard.set_limit(least);
+        let before = guard.likely.limit();
+        // Of what headers say within a run the least holds; what an earlier run knew is replaced.
+        let most = match (guard.is_recalled, guard.told) {
+            (true, told) => told.unwrap_or(u64::MAX),
+            (false, _) => before,
+        };
+        guard.set_limit(most.min(limit));
+        guard.confirm(now);
+        let is_new = is_new || guard.likely.limit() != before;
         // Others may use the same key: what they used is missing here.
         if let Some(remaining) = observed.remaining {
             let used = limit.saturating_sub(remaining);
@@ -542,6 +642,7 @@ impl Rates {
             let until = now + reset.unwrap_or(span).min(span);
             guard.others = (used.saturating_sub(ours), until);
         }
+        is_new
     }
 
     /// The span that headers showed before, where all is free and this one shows none.
@@ -615,30 +716,37 @@ impl Rates {
         let shorter = |guard: &Guard| guard.probe.is_some() && guard.span < span;
         self.guards
             .retain(|guard| guard.amount != amount || !shorter(guard));
-        let margin = (span / LEARNED_MARGIN).clamp(LEAST_LEARNED_MARGIN, MOST_MARGIN);
-        let window = history.with(most, span + margin);
+        let window = history.with(most, span + learned_margin(span));
+        self.learned(now, Limit { amount, span, most }, window);
+    }
+
+    /// Adds a limit that is learned, with its window.
+    fn learned(&mut self, now: Duration, limit: Limit, window: Window) {
+        let Limit { amount, span, .. } = limit;
         self.guards.push(Guard {
             number: self.next_guard,
             amount,
             span,
             source: Source::Learned,
             since: now,
+            told: None,
+            seen: Some(now),
+            is_recalled: false,
+            a_call: 0,
             // What was let through is known by what it might have taken, and so it is counted.
             counts: Counts::Kept,
             caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
             likely: window,
             others: (0, Duration::ZERO),
-            probe: Some(Probe {
-                next: now + probe_after(span),
-                interval: probe_after(span),
-                step: 1,
-                call: 1,
-                in_vain: 0,
-                is_known: false,
-            }),
+            probe: Some(Probe::new(now, span)),
         });
         self.next_guard += 1;
     }
+}
+
+/// How much longer the window of a learned limit is than its span.
+fn learned_margin(span: Duration) -> Duration {
+    (span / LEARNED_MARGIN).clamp(LEAST_LEARNED_MARGIN, MOST_MARGIN)
 }
 
 /// The span of a limit whose header names none. Providers that fill a bucket evenly say how long it takes until it is full

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Booked, Source};
 use crate::limits::window::Window;
 use types::limit::{Amount, Limit};
@@ -24,6 +26,14 @@ pub(super) struct Guard {
     pub(super) source: Source,
     /// When it was made.
     pub(super) since: Duration,
+    /// What the user told is never exceeded, whatever headers say.
+    pub(super) told: Option<u64>,
+    /// When headers or refusals last spoke of it.
+    pub(super) seen: Option<Duration>,
+    /// Whether it was learned by an earlier run, and nothing has spoken of it since.
+    pub(super) is_recalled: bool,
+    /// About how much the provider counted of a call in an earlier run.
+    pub(super) a_call: u64,
     /// Calls by what they are likely to take, and then by what they took.
     pub(super) likely: Window,
     /// For limits on tokens: calls by what they may take at most.
@@ -45,9 +55,11 @@ pub(super) struct Caps {
 }
 
 /// What a provider counts of the tokens of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counts {
     /// What it took.
+    #[default]
     Used,
     /// The cap while it is under way, and then what it took.
     Held,
@@ -57,6 +69,20 @@ pub(super) enum Counts {
 
 impl Counts {
     pub(super) const ALL: [Counts; 3] = [Counts::Used, Counts::Held, Counts::Kept];
+}
+
+impl Probe {
+    /// Of a limit of a call that is known since now.
+    pub(super) fn new(now: Duration, span: Duration) -> Probe {
+        Probe {
+            next: now + probe_after(span),
+            interval: probe_after(span),
+            step: 1,
+            call: 1,
+            in_vain: 0,
+            is_known: false,
+        }
+    }
 }
 
 /// How a learned limit finds out whether there is more.
@@ -196,6 +222,7 @@ impl Guard {
             // There is much more room than was thought.
             probe.interval = probe_after(span);
         }
+        self.confirm(now);
         self.set_limit(raised);
         now
     }
@@ -227,6 +254,13 @@ impl Guard {
             probe.next = now + probe.interval * if may_risk || !probe.is_known { 1 } else { 4 };
             limit.saturating_sub(back).min(used).max(1)
         };
+        self.confirm(now);
         self.set_limit(lowered);
+    }
+
+    /// Headers or refusals spoke of it.
+    pub(super) fn confirm(&mut self, now: Duration) {
+        self.seen = Some(now);
+        self.is_recalled = false;
     }
 }
