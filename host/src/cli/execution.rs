@@ -19,6 +19,7 @@ use super::project::{Project, State};
 use super::settings::cannot_ask;
 use super::summary;
 use super::summary::Shown;
+use super::trust::{self, Chooser};
 use config::SiteConfig;
 use config::component::Component;
 use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
@@ -73,6 +74,7 @@ pub(super) async fn execute(
         &budget,
         &meter,
         &interrupt,
+        display,
     )?;
     let window = window(at_once(&chains), display);
     for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {
@@ -149,6 +151,7 @@ fn chains(
     budget: &LaneBudget,
     meter: &Arc<Meter>,
     interrupt: &Interrupt,
+    display: &Display,
 ) -> Result<BTreeMap<String, Chain>, Failure> {
     let shared = Shared {
         store: &state.store,
@@ -157,6 +160,8 @@ fn chains(
         meter,
         interrupt,
     };
+    let asked = trust::models(&project.settings.config, components);
+    trust::check(Chooser::of(&project.settings), &asked, display).map_err(Failure::usage)?;
     let models = project.settings.models();
     models.chains(components, &shared).map_err(cannot_ask)
 }

@@ -37,6 +37,7 @@ mod status;
 mod store;
 mod summary;
 mod table;
+mod trust;
 mod unreadable;
 mod values;
 mod view;
@@ -66,7 +67,7 @@ use exit::Failure;
   batchgen plan                               # what a run would do, and what it would cost
   batchgen failures                           # what failed, and what to do
 
-Variables of the environment are also read from `.env` beside batchgen.toml; the environment wins."
+Keys of providers and variables of flags are also read from `.env` beside batchgen.toml; the environment wins."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -94,6 +95,7 @@ enum Command {
     Clean(clean::CleanArgs),
     Store(store::StoreArgs),
     Plugins(plugins::PluginsArgs),
+    Trust(trust::TrustArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     Reference(reference::ReferenceArgs),
@@ -107,7 +109,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
     let parsed = command()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match (parsed, environment) {
+    let (cli, ignored) = match (parsed, environment) {
         // Help and version are no errors, and need no environment.
         (Err(error), _) if !error.use_stderr() => {
             display::say(&styled(&error, std::io::stdout().is_terminal()));
@@ -128,11 +130,12 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
             Display::new(std::io::stderr().is_terminal(), false).print(text.trim_end());
             return Exit::Usage.into();
         }
-        (Ok(cli), Ok(())) => cli,
+        (Ok(cli), Ok(ignored)) => (cli, ignored),
     };
     let display = Display::new(std::io::stderr().is_terminal(), cli.quiet);
     start_log(&display);
-    if let Some(warning) = environment::unknown(&variables()) {
+    let unknown = environment::unknown(&variables());
+    for warning in ignored.into_iter().chain(unknown) {
         display.print(&warning);
     }
     match perform(cli.command, &display) {
@@ -166,6 +169,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
             &environment::unflagged(),
         )),
         Command::Plugins(args) => plugins::perform(&args, display),
+        Command::Trust(args) => trust::perform(&args, display),
         Command::Completions(args) => Ok(completions::perform(&args, self::command())),
     }
 }

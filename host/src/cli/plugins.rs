@@ -9,7 +9,7 @@ mod new;
 mod pack;
 mod workbench;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -46,7 +46,7 @@ pub(super) fn perform(args: &PluginsArgs, display: &Display) -> Result<Exit, Fai
         Command::Inspect(args) => inspect::perform(args),
         Command::Lock(args) => lock::perform(args, display),
         Command::Check(args) => check::perform(args, display),
-        Command::Dev(args) => dev::perform(args),
+        Command::Dev(args) => dev::perform(args, display),
         Command::New(args) => new::perform(args, display),
         Command::Pack(args) => pack::perform(args, display),
     }
@@ -92,7 +92,7 @@ impl Folder {
             config.plugins.directory = Some(plugins.clone());
         }
         let places = settings::plugins(&config);
-        let (plugins, broken) = settings::load_plugins(&engine()?, &places)?;
+        let (plugins, broken) = settings::load_plugins(&engine(args.config.as_deref())?, &places)?;
         Ok(Folder {
             plugins,
             broken,
@@ -108,7 +108,9 @@ impl Folder {
     }
 }
 
-fn engine() -> Result<engine::Engine, Failure> {
-    let cache = settings::cache_directory().map_err(Failure::usage)?;
+/// The engine for the project of this configuration file, or of the nearest one.
+fn engine(config: Option<&Path>) -> Result<engine::Engine, Failure> {
+    let config = settings::file(config);
+    let cache = settings::cache_directory(config.as_deref()).map_err(Failure::usage)?;
     engine::engine(&cache).map_err(Failure::usage)
 }

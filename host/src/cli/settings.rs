@@ -8,6 +8,7 @@ use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
 use super::embedded;
+use super::environment;
 use super::exit::Failure;
 use config::Config;
 use dataset::{DatasetConfig, is_safe_id, safe_id};
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub cache: PathBuf,
     /// The file that may say which plugins are used.
     pub lock: PathBuf,
+    /// The configuration file, where there is one.
+    pub file: Option<PathBuf>,
     /// Millionths of a dollar that the run may cost.
     pub max_cost: Option<u64>,
 }
@@ -61,6 +64,8 @@ impl Settings {
             config.plugins.directory = Some(plugins.clone());
         }
         check(&config)?;
+        let file = file(args.place.config.as_deref());
+        let cache = cache_directory(file.as_deref())?;
         if let Some(category) = &dataset.default_category
             && !is_safe_id(category)
         {
@@ -74,7 +79,8 @@ impl Settings {
             config,
             dataset,
             explicit: LimitsConfig::default(),
-            cache: cache_directory()?,
+            file,
+            cache,
             lock: lock_file(args.place.config.as_deref()),
             max_cost: None,
         })
@@ -106,9 +112,9 @@ impl Settings {
     }
 }
 
-/// A variable of the environment that is set.
+/// A variable of the environment that is set, or a key that `.env` gives.
 pub(super) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok()
+    env::var(name).ok().or_else(|| environment::key(name))
 }
 
 /// What a person does about a model that cannot be asked.
@@ -268,17 +274,47 @@ fn relative(path: &Path) -> PathBuf {
         .map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 
-/// Where compiled plugins are kept: `BATCHGEN_CACHE_DIR`, or the user's cache directory.
-pub(super) fn cache_directory() -> anyhow::Result<PathBuf> {
+/// Where compiled plugins are kept: `BATCHGEN_CACHE_DIR`, or the user's cache directory. What lies in a project may have come
+/// with it, and compiled code runs outside of the sandbox.
+pub(super) fn cache_directory(config: Option<&Path>) -> anyhow::Result<PathBuf> {
     let variable = |name: &str| {
         env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    variable("BATCHGEN_CACHE_DIR")
-        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("batchgen")))
+    if let Some(directory) = variable("BATCHGEN_CACHE_DIR") {
+        if config.is_some_and(|config| came_with_project(&directory, config)) {
+            bail!(
+                "BATCHGEN_CACHE_DIR is {}, which lies in the project, and compiled plugins that came with a project are not safe \
+                 to run\nhint: name a directory outside of the project, or unset it",
+                directory.display()
+            );
+        }
+        return Ok(directory);
+    }
+    variable("XDG_CACHE_HOME")
+        .map(|cache| cache.join("batchgen"))
         .or_else(|| variable("HOME").map(|home| home.join(".cache/batchgen")))
         .ok_or_else(|| {
             anyhow!("there is no place for compiled plugins\nhint: set BATCHGEN_CACHE_DIR")
         })
+}
+
+/// Whether what lies at a place may have come with the project of a configuration file; links are followed as far as there are
+/// any. A home directory that is a project holds what its owner put there.
+pub(super) fn came_with_project(place: &Path, config: &Path) -> bool {
+    let real = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut parts = path.ancestors();
+        parts.find_map(|part| part.canonicalize().ok())
+    };
+    let folder = std::path::absolute(config).ok();
+    let folder = folder.as_deref().and_then(Path::parent).and_then(real);
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    let home = home.and_then(|home| real(Path::new(&home)));
+    let (Some(folder), Some(place)) = (folder, real(place)) else {
+        return false;
+    };
+    let is_home = home.is_some_and(|home| home.starts_with(&folder));
+    !is_home && place.starts_with(&folder)
 }

@@ -18,7 +18,11 @@ fn alone() -> Scene {
     fs::remove_dir_all(scene.path("plugins")).unwrap();
     fs::remove_file(scene.path("batchgen.toml")).unwrap();
     scene.write("products.csv", PRODUCTS);
-    scene.with("BATCHGEN_CACHE_DIR", "cache")
+    // A home directory that is a project may hold its owner's cache.
+    let home = scene.path("").display().to_string();
+    scene
+        .with("BATCHGEN_CACHE_DIR", "cache")
+        .with("HOME", &home)
 }
 
 /// A project that `init` wrote, with `calm` in a plugin folder of its own.

@@ -14,8 +14,9 @@ fn keys_and_settings_are_read_from_env_beside_the_configuration() {
     let url = simulator.base_url();
     scene.write(
         ".env",
-        &format!("# for tests\nexport OPENAI_API_KEY='{KEY}'\nOPENAI_BASE_URL={url}\nBATCHGEN_MODEL=openai/sim\n"),
+        &format!("# for tests\nexport OPENAI_API_KEY='{KEY}'\nBATCHGEN_MODEL=openai/sim\n"),
     );
+    scene.configure(&format!("[provider.openai]\nbase-url = '{url}'\n"));
     let run = ["--record", "oak", "--component", "frontmatter"];
     scene.run(&run).ended(0);
     assert!(simulator.ledger().requests > 0);
@@ -50,6 +51,83 @@ fn a_bad_line_of_env_is_named_and_its_value_is_not_shown() {
     );
     assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
     scene.host(&["run", "--help"]).ended(0);
+}
+
+/// What a project from elsewhere may not decide by itself. Nothing is sent before a person allowed it.
+#[test]
+fn a_project_sends_no_key_of_its_own_choice_before_a_person_allowed_it() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::new()
+        .with("AWS_SECRET_ACCESS_KEY", "a-secret-of-somebody")
+        .with("BATCHGEN_MODEL", "there/sim")
+        .with("HOME", &home.path().display().to_string());
+    let url = simulator.base_url();
+    scene.configure(&format!(
+        "[provider.there]\nbase-url = '{url}'\napi-key-env = 'AWS_SECRET_ACCESS_KEY'\n"
+    ));
+    let run = ["--record", "oak", "--component", "frontmatter"];
+    for ran in [scene.run(&run), scene.host(&["doctor"])] {
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        for words in [
+            "[provider.there]",
+            "AWS_SECRET_ACCESS_KEY",
+            "batchgen.toml:",
+            "batchgen trust",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+        ran.ended(2);
+    }
+    assert_eq!(simulator.ledger().requests, 0);
+    let once = scene
+        .command(&[&["run"], &run[..]].concat())
+        .env("BATCHGEN_TRUST", "1")
+        .output();
+    assert_eq!(once.unwrap().status.code(), Some(0));
+    let after_one = simulator.ledger().requests;
+    assert!(after_one > 0);
+    // It counted for that command alone.
+    let other = ["--record", "ash", "--component", "frontmatter"];
+    scene.run(&other).ended(2);
+    scene.host(&["trust"]).ended(0);
+    scene.run(&other).ended(0);
+    assert!(simulator.ledger().requests > after_one);
+    // Another key is another choice.
+    let scene = scene.with("ANOTHER_SECRET", "another-secret");
+    scene.replace("batchgen.toml", "AWS_SECRET_ACCESS_KEY", "ANOTHER_SECRET");
+    let ran = scene.run(&["--record", "birch", "--component", "frontmatter"]);
+    assert!(ran.ended(2).stderr.contains("ANOTHER_SECRET"));
+}
+
+#[test]
+fn a_project_cannot_set_what_steers_the_program() {
+    for line in [
+        "BATCHGEN_CACHE_DIR=cache",
+        "BATCHGEN_TRUST=1",
+        "HTTPS_PROXY=http://127.0.0.1:1",
+        "SSL_CERT_FILE=ca.pem",
+        "OPENAI_BASE_URL=http://127.0.0.1:1/${AWS_SECRET_ACCESS_KEY}",
+    ] {
+        let scene = Scene::new();
+        scene.write(".env", &format!("OPENAI_API_KEY=x\n{line}\n"));
+        let ran = scene.host(&["plugins", "list"]).ended(2);
+        let (name, _) = line.split_once('=').unwrap();
+        let words = format!(".env:2: a project may not set {name}");
+        assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+        assert!(!scene.path("cache").exists());
+    }
+    let scene = Scene::new().with("BATCHGEN_CACHE_DIR", "cache");
+    let ran = scene.host(&["plugins", "list"]).ended(2);
+    assert!(
+        ran.stderr.contains("which lies in the project"),
+        "{}",
+        ran.stderr
+    );
+    let scene = Scene::new();
+    scene.write(".env", "DATABASE_URL=x\n");
+    let ran = scene.host(&["plugins", "list"]).ended(0);
+    assert!(ran.stderr.contains("DATABASE_URL"), "{}", ran.stderr);
 }
 
 #[test]

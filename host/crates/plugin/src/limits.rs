@@ -33,29 +33,37 @@ pub struct Limits {
 
 impl Limits {
     /// What the manifest wishes, or the host's default where it is silent; no more than any of `ceilings`, which the
-    /// configuration sets, and no more than what one machine can give to many components.
+    /// configuration sets, or than the host's own ceiling where the configuration sets none; and no more than what one
+    /// machine can give to many components.
     pub fn new(wishes: &LimitOverrides, ceilings: &[&LimitOverrides]) -> Limits {
         type Field = fn(&LimitOverrides) -> Option<u32>;
-        let least = |field: Field, default: u32, most: u32| {
+        let least = |field: Field, default: u32, [ceiling, most]: [u32; 2]| {
             let set = ceilings.iter().filter_map(|ceiling| field(ceiling)).min();
             let wish = field(wishes).unwrap_or(default);
-            wish.min(set.unwrap_or(most)).min(most)
+            wish.min(set.unwrap_or(ceiling)).min(most)
         };
         let bytes = |count: u32, unit: usize| (count as usize).saturating_mul(unit);
         let millis = |ms: u32| Duration::from_millis(u64::from(ms));
         let all = || ceilings.iter().copied().chain([wishes]);
         let cost = all().filter_map(|limits| limits.cost).reduce(f64::min);
         Limits {
-            memory: bytes(least(|limits| limits.memory_mib, 64, 1024), 1 << 20),
-            cpu: millis(least(|limits| limits.cpu_ms, 1_000, 60_000)),
-            task_cpu: millis(least(|limits| limits.task_cpu_ms, 10_000, 600_000)),
-            executions: least(|limits| limits.executions, 32, 10_000),
-            calls: least(|limits| limits.calls, 64, 100_000),
+            memory: bytes(least(|limits| limits.memory_mib, 64, [256, 1024]), 1 << 20),
+            cpu: millis(least(|limits| limits.cpu_ms, 1_000, [2_000, 60_000])),
+            task_cpu: millis(least(
+                |limits| limits.task_cpu_ms,
+                10_000,
+                [20_000, 600_000],
+            )),
+            executions: least(|limits| limits.executions, 32, [100, 10_000]),
+            calls: least(|limits| limits.calls, 64, [100, 100_000]),
             tokens: all().filter_map(|limits| limits.tokens).min(),
             cost: cost.map(|dollars| (dollars * 1e6).round() as u64),
-            artifact: bytes(least(|limits| limits.artifact_kib, 1024, 64 << 10), 1 << 10),
+            artifact: bytes(
+                least(|limits| limits.artifact_kib, 1024, [4096, 64 << 10]),
+                1 << 10,
+            ),
             request: 1 << 20,
-            log: bytes(least(|limits| limits.log_kib, 64, 1024), 1 << 10),
+            log: bytes(least(|limits| limits.log_kib, 64, [64, 1024]), 1 << 10),
         }
     }
 }
@@ -179,6 +187,9 @@ mod tests {
         assert_eq!((found.memory, found.calls), (64 << 20, 50));
         let greedy = limits(Some(u32::MAX), Some(u32::MAX), None);
         let found = Limits::new(&greedy, &[&silent]);
-        assert_eq!((found.memory, found.calls), (1 << 30, 100_000));
+        assert_eq!((found.memory, found.calls), (256 << 20, 100));
+        let generous = limits(Some(512), Some(u32::MAX), None);
+        let found = Limits::new(&greedy, &[&generous]);
+        assert_eq!((found.memory, found.calls), (512 << 20, 100_000));
     }
 }

@@ -327,9 +327,30 @@ impl Manifest {
                 "media-type-option names `{option}`, which is no option of it"
             ));
         }
-        jsonschema::validator_for(&self.options_schema())
-            .err()
-            .map(|error| format!("the schema of its options is not valid: {error}"))
+        if let Err(error) = jsonschema::validator_for(&self.options_schema()) {
+            return Some(format!("the schema of its options is not valid: {error}"));
+        }
+        self.fault_of_defaults()
+    }
+
+    /// A default that the option's own schema does not allow. What all options together must obey is not looked at: the
+    /// configuration may have to add to the defaults.
+    fn fault_of_defaults(&self) -> Option<String> {
+        let mut schema = self.options_schema();
+        if let Some(keywords) = schema.as_object_mut() {
+            // Definitions stay, since an option may point to them.
+            keywords.retain(|keyword, _| {
+                ["type", "properties", "$defs", "definitions"].contains(&keyword.as_str())
+            });
+        }
+        let validator = jsonschema::validator_for(&schema).ok()?;
+        let defaults = Value::Object(self.default_options());
+        let error = validator.iter_errors(&defaults).next()?;
+        let option = error.instance_path().to_string();
+        Some(format!(
+            "the default of its option `{}` is not what the option allows: {error}",
+            option.trim_start_matches('/')
+        ))
     }
 }
 
@@ -388,6 +409,10 @@ mod tests {
                 .unwrap()
                 .contains("`../a`")
         );
+        let default =
+            format!("{minimal}[options]\na = {{ type = \"integer\", default = \"x\" }}\n");
+        let fault = manifest(&default).unwrap().fault().unwrap();
+        assert!(fault.contains("the default of its option `a`"), "{fault}");
         let extension = minimal.replace("\"md\"", "\"../md\"");
         assert!(manifest(&extension).unwrap().fault().is_some());
     }

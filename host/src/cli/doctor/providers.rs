@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::super::settings::{Settings, cannot_connect};
+use super::super::trust::{self, Chooser};
 use super::Check;
 use gateway::providers::offline;
 use types::class::FailureClass;
@@ -22,6 +23,12 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
             "offline: needs no key, no network and no limits",
         ));
         return;
+    }
+    // Nothing is sent, nor a key looked up, before the person has allowed it.
+    match Chooser::of(settings).untrusted(&[model.to_owned()]) {
+        Ok(asked) if asked.is_empty() => {}
+        Ok(asked) => return show(Check::error("trust", trust::refusal(&asked))),
+        Err(error) => return show(Check::error("trust", error)),
     }
     // A key that is missing is told here.
     let provider = match settings.models().provider(model) {

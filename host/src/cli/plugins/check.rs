@@ -56,7 +56,7 @@ pub(super) fn perform(args: &CheckArgs, display: &Display) -> Result<Exit, Failu
         failed: 0,
         skipped: 0,
     };
-    let plugin = match load::load(&engine()?, file) {
+    let plugin = match load::load(&engine(args.workbench.folder.config.as_deref())?, file) {
         Ok(plugin) => plugin,
         Err(PluginError::Refused { cause, hint, .. }) => {
             say(&format!("{}\n", file.display()));

@@ -12,12 +12,13 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use tokio::sync::mpsc;
 
-use super::super::display::say;
+use super::super::display::{Display, say};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::super::replay::{answer as shown_answer, question};
-use super::super::settings::{cannot_ask, variable};
+use super::super::settings::{self, cannot_ask, variable};
 use super::super::store::bytes;
+use super::super::trust::{self, Chooser};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
 use ::engine::{Interrupt, Meter, Models, Replay, Shared, replay_input};
@@ -61,13 +62,13 @@ pub(super) struct DevArgs {
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &DevArgs) -> Result<Exit, Failure> {
+pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
     if !args.watch {
-        return once(args);
+        return once(args, display);
     }
     let mut watched = Watched::new(&args.workbench.file);
     loop {
-        if let Err(failure) = once(args) {
+        if let Err(failure) = once(args, display) {
             say(&format!("error: {:#}\n", failure.error));
         }
         let file = args.workbench.file.display();
@@ -116,12 +117,23 @@ fn stamp(file: &Path) -> Option<Stamp> {
 }
 
 /// One round over the records.
-fn once(args: &DevArgs) -> Result<Exit, Failure> {
-    let plugin = load::load(&engine()?, &args.workbench.file).map_err(Failure::usage)?;
+fn once(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
+    let plugin = load::load(
+        &engine(args.workbench.folder.config.as_deref())?,
+        &args.workbench.file,
+    )
+    .map_err(Failure::usage)?;
     let mut workbench = Workbench::new(&args.workbench, plugin, args.model.as_deref())?;
     if args.workbench.record.is_empty() {
         workbench.records.truncate(1);
     }
+    let file = settings::file(args.workbench.folder.config.as_deref());
+    let chooser = Chooser {
+        config: &workbench.config,
+        file: file.as_deref(),
+    };
+    let models = trust::models(&workbench.config, &workbench.components);
+    trust::check(chooser, &models, display).map_err(Failure::usage)?;
     let answers = Answers::new(&workbench)?;
     let mut exit = Exit::Done;
     for component in &workbench.components {

@@ -56,7 +56,7 @@ pub(super) fn perform(args: &InspectArgs) -> Result<Exit, Failure> {
 fn find(plugin: &str, folder: &FolderArgs) -> Result<Arc<Plugin>, Failure> {
     if plugin.ends_with(".wasm") {
         let file = Path::new(plugin);
-        return load::load(&engine()?, file)
+        return load::load(&engine(folder.config.as_deref())?, file)
             .map(Arc::new)
             .map_err(Failure::usage);
     }

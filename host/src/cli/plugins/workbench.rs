@@ -136,7 +136,8 @@ fn beside(
     args: &WorkbenchArgs,
 ) -> Result<Vec<Arc<Plugin>>, Failure> {
     let places = settings::plugins(config);
-    let (mut plugins, _) = settings::load_plugins(&engine()?, &places)?;
+    let (mut plugins, _) =
+        settings::load_plugins(&engine(args.folder.config.as_deref())?, &places)?;
     let lock_file = settings::lock_file(args.folder.config.as_deref());
     if let Some(lock) = Lock::read(&lock_file).map_err(Failure::usage)? {
         let concerned = settings::of_project(&plugins, config);

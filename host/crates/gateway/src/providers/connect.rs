@@ -215,13 +215,13 @@ pub fn connect(endpoint: Endpoint, options: ModelOptions) -> Result<Arc<dyn Prov
 }
 
 /// Provider and own name of a model.
-fn split(model: &str) -> Option<(&str, &str)> {
+pub(super) fn split(model: &str) -> Option<(&str, &str)> {
     model
         .split_once('/')
         .filter(|(name, own)| !name.is_empty() && !own.is_empty())
 }
 
-fn base_url(
+pub(super) fn base_url(
     name: &str,
     preset: &Preset,
     configured: &ProviderConfig,

@@ -286,7 +286,7 @@ fn too_much(url: &Url) -> String {
     [query, fragment].into_iter().flatten().collect()
 }
 
-fn is_loopback(host: &Host<&str>) -> bool {
+pub(super) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),

@@ -4,6 +4,7 @@
 
 pub mod anthropic;
 mod body;
+mod choices;
 mod classify;
 mod connect;
 mod endpoint;
@@ -26,6 +27,7 @@ mod schema;
 mod testing;
 mod times;
 
+pub use choices::{AddressChoice, Choice, KeyChoice};
 pub use connect::{Catalogue, ConnectError, Variables, connect};
 pub use endpoint::{AddressError, Endpoint, ModelOptions, check};
 pub use headers::{RateLimitHeaders, observed};

@@ -1,0 +1,330 @@
+//! What a project may choose by itself, and what the person who runs it has to allow once: an address that questions go to,
+//! and a key that is not the provider's own. What was allowed is remembered by the user and not in the project, as a hash of
+//! exactly that choice. SECURITY.md describes the model.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::args::ProjectArgs;
+use super::display::Display;
+use super::environment;
+use super::exit::{Exit, Failure};
+use super::project::Project;
+use super::settings::{Settings, came_with_project, variable};
+use config::Config;
+use config::component::Component;
+use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
+use types::digest::{Digest, DigestBuilder};
+
+/// Allows everything that the project chooses, for this command alone.
+pub(super) const VARIABLE: &str = "BATCHGEN_TRUST";
+
+/// Allow the addresses and keys that this project chooses for its models. What you allow is remembered for you, for
+/// exactly these choices, in every project.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  batchgen trust                # shows what the project chooses, and allows it
+
+In CI, BATCHGEN_TRUST=1 allows it for one command.")]
+pub(super) struct TrustArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failure> {
+    let project = Project::open(&args.project, display)?;
+    let settings = &project.settings;
+    let chooser = Chooser::of(settings);
+    let models = models(&settings.config, &project.components);
+    let asked = chooser.untrusted(&models).map_err(Failure::usage)?;
+    if asked.is_empty() {
+        display.note("there is nothing to allow: the project chooses no address and no key that is not trusted");
+        return Ok(Exit::Done);
+    }
+    for choice in &asked {
+        display.note(&format!("allowed: {}", choice.words));
+    }
+    let file = remember(chooser.file, &asked).map_err(Failure::usage)?;
+    display.note(&format!("remembered in {}", file.display()));
+    Ok(Exit::Done)
+}
+
+/// A choice of the project that nobody has allowed yet.
+pub(super) struct Asked {
+    digest: Digest,
+    /// What would happen, and where that is written.
+    words: String,
+}
+
+/// Whose choices are looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Chooser<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Its file.
+    pub file: Option<&'a Path>,
+}
+
+impl Chooser<'_> {
+    /// A project.
+    pub fn of(settings: &Settings) -> Chooser<'_> {
+        Chooser {
+            config: &settings.config,
+            file: settings.file.as_deref(),
+        }
+    }
+
+    /// What the project chooses for these models and nobody has allowed.
+    ///
+    /// # Errors
+    /// When a provider's name or address will not do.
+    pub(super) fn untrusted(self, models: &[String]) -> anyhow::Result<Vec<Asked>> {
+        if std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty() && value != "0") {
+            return Ok(Vec::new());
+        }
+        let catalogue = Catalogue {
+            providers: &self.config.provider,
+            models: &self.config.models,
+        };
+        let remembered = remembered(self.file);
+        let mut asked: Vec<Asked> = Vec::new();
+        for model in models {
+            // What is wrong with the name or the address is told by whoever connects.
+            let Ok(Some(choice)) = catalogue.choice(model, &variable) else {
+                continue;
+            };
+            let digest = digest(&choice);
+            let is_known = remembered.contains(&digest.to_string())
+                || asked.iter().any(|other| other.digest == digest);
+            if needs_trust(&choice, &self.config.folder) && !is_known {
+                let words = words(&choice, self.file);
+                asked.push(Asked { digest, words });
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// Models that these components may ask, with those that they fall back to.
+pub(super) fn models(config: &Config, components: &[Component]) -> Vec<String> {
+    let mut models: Vec<String> = components
+        .iter()
+        .filter_map(|component| Some(component.parameters.as_ref()?.model.clone()))
+        .collect();
+    let configured = &config.models;
+    let fallbacks = models
+        .iter()
+        .filter_map(|model| configured.get(model))
+        .flat_map(|model| model.fallback.clone());
+    let fallbacks: Vec<String> = fallbacks.collect();
+    models.extend(fallbacks);
+    models.sort();
+    models.dedup();
+    models
+}
+
+/// Passes the models if everything that the project chooses for them is trusted. A person at a terminal is asked.
+///
+/// # Errors
+/// When something is not trusted. It names the choice, where it is written, and what allows it.
+pub(super) fn check(
+    chooser: Chooser<'_>,
+    models: &[String],
+    display: &Display,
+) -> anyhow::Result<()> {
+    let asked = chooser.untrusted(models)?;
+    if asked.is_empty() {
+        return Ok(());
+    }
+    if is_allowed_by_person(&asked) {
+        if let Err(error) = remember(chooser.file, &asked) {
+            display.print(&format!("warning: {error:#}"));
+        }
+        return Ok(());
+    }
+    Err(refusal(&asked))
+}
+
+/// The error for choices that are not trusted.
+pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
+    let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
+    anyhow!(
+        "this project is not trusted to choose where questions and keys go:\n  {}\nhint: if that is what you want, allow it once \
+         with `batchgen trust`, or set {VARIABLE}=1 for one command",
+        words.join("\n  ")
+    )
+}
+
+/// Whether a person has to allow it: an address elsewhere that the project chose, or a secret that is neither the
+/// provider's own nor the project's.
+fn needs_trust(choice: &Choice, folder: &Path) -> bool {
+    let is_foreign = match &choice.key {
+        KeyChoice::None | KeyChoice::Own(_) => false,
+        KeyChoice::Variable(name) => !environment::is_of_project(name),
+        KeyChoice::File(file) => !is_within(file, folder),
+    };
+    choice.address == AddressChoice::Configured || is_foreign
+}
+
+/// Whether a file lies in the folder, wherever links lead.
+fn is_within(file: &Path, folder: &Path) -> bool {
+    let here = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    match (file.canonicalize(), here.canonicalize()) {
+        (Ok(file), Ok(folder)) => file.starts_with(folder),
+        // A file that is not there is told by whoever reads it.
+        (Err(_), _) => true,
+        (Ok(_), Err(_)) => false,
+    }
+}
+
+/// Exactly what is allowed: where questions go, and with which key.
+fn digest(choice: &Choice) -> Digest {
+    let mut builder = DigestBuilder::new("batchgen trusted choice 1");
+    builder.text(&choice.base_url);
+    match &choice.key {
+        KeyChoice::None => builder.text("none"),
+        KeyChoice::Own(names) => builder.text("own").text(&names.join(" ")),
+        KeyChoice::Variable(name) => builder.text("variable").text(name),
+        KeyChoice::File(file) => {
+            let file = file.canonicalize().unwrap_or_else(|_| file.clone());
+            builder.text("file").text(&file.to_string_lossy())
+        }
+    };
+    builder.text(choice.key_header.as_deref().unwrap_or_default());
+    builder.finish()
+}
+
+fn words(choice: &Choice, file: Option<&Path>) -> String {
+    let Choice {
+        provider, base_url, ..
+    } = choice;
+    let (key, setting) = match &choice.key {
+        KeyChoice::None => ("without a key".to_owned(), "base-url"),
+        KeyChoice::Own(names) => (
+            format!("with the key in {}", names.join(" or ")),
+            "base-url",
+        ),
+        KeyChoice::Variable(name) => (format!("with the key in {name}"), "api-key-env"),
+        KeyChoice::File(file) => (
+            format!("with the key in {}", file.display()),
+            "api-key-file",
+        ),
+    };
+    let place = file.map_or_else(String::new, |file| {
+        let line = line(file, provider, setting);
+        format!("{}:{line}: ", file.display())
+    });
+    format!("{place}[provider.{provider}] sends questions to {base_url} {key}")
+}
+
+/// The line of a provider's setting, or of its section.
+fn line(file: &Path, provider: &str, setting: &str) -> usize {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let headers = [
+        format!("[provider.{provider}]"),
+        format!("[provider.\"{provider}\"]"),
+    ];
+    let mut section = None;
+    for (place, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if headers.iter().any(|header| line.starts_with(header)) {
+            section = Some(place + 1);
+        } else if line.starts_with('[') && section.is_some() {
+            break;
+        } else if section.is_some() && line.starts_with(setting) {
+            return place + 1;
+        }
+    }
+    section.unwrap_or(1)
+}
+
+/// Asks who sits at the terminal; false where nobody does.
+fn is_allowed_by_person(asked: &[Asked]) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    let mut out = io::stderr();
+    for choice in asked {
+        let _ = writeln!(out, "{}", choice.words);
+    }
+    let _ = write!(
+        out,
+        "Allow this for now and later? A project from elsewhere could read your questions and keys. [y/N]: "
+    );
+    let _ = out.flush();
+    let mut line = String::new();
+    let is_read = io::stdin().read_line(&mut line).is_ok();
+    is_read && matches!(line.trim(), "y" | "Y" | "yes")
+}
+
+/// Where it is remembered: with the user's state, as XDG has it.
+fn store() -> Option<PathBuf> {
+    let variable = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+    };
+    let state = variable("XDG_STATE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("batchgen/trusted"))
+}
+
+/// What was allowed. A file that somebody else could have written counts for nothing.
+fn remembered(config: Option<&Path>) -> String {
+    let Some(file) = store() else {
+        return String::new();
+    };
+    let is_own = fs::symlink_metadata(&file).is_ok_and(|metadata| {
+        metadata.is_file()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.mode() & 0o022 == 0
+    });
+    let came = config.is_some_and(|config| came_with_project(&file, config));
+    if !is_own || came {
+        return String::new();
+    }
+    fs::read_to_string(file).unwrap_or_default()
+}
+
+/// Remembers that these were allowed; gives the file.
+fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result<PathBuf> {
+    let file = store().with_context(|| {
+        format!("there is no place to remember what you allow\nhint: set HOME, or {VARIABLE}=1 for one command")
+    })?;
+    let mut text = remembered(config);
+    for choice in asked {
+        text.push_str(&format!("{} {}\n", choice.digest, choice.words));
+    }
+    let written = || -> io::Result<()> {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
+        let mut out = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        out.write_all(text.as_bytes())?;
+        out.sync_all()?;
+        fs::rename(&temporary, &file)
+    };
+    written().with_context(|| {
+        format!(
+            "cannot write {}\nhint: see that you may write there, or set {VARIABLE}=1 for one command",
+            file.display()
+        )
+    })?;
+    Ok(file)
+}
