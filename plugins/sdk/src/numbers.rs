@@ -67,7 +67,7 @@ pub fn is_violation(message: &str) -> bool {
 /// The numbers and designations in `text` that are not in `facts`, each once, as they are shown.
 pub fn strangers(facts: &Value, text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    if !scan::has_digit(text) {
+    if !plain::has_digit(text) {
         return found;
     }
     let mut known = Known::default();
@@ -126,7 +126,7 @@ impl Known {
     }
 
     fn learn_text(&mut self, text: &str, of: Option<Measure>) {
-        if !scan::has_digit(text) {
+        if !plain::has_digit(text) {
             return;
         }
         if let Some(month) = dates::month(text) {

@@ -25,8 +25,35 @@ pub(super) fn month(text: &str) -> Option<f64> {
             .iter()
             .position(|names| names.contains(&word.as_str()))
     };
-    let place = words.filter(|word| word.len() > 2).find_map(number)?;
+    let place = words.filter(|word| may_be_a_month(word)).find_map(number)?;
     Some((place + 1) as f64)
+}
+
+/// Whether a word begins as a month does. Texts are long, and few of their words do.
+fn may_be_a_month(word: &str) -> bool {
+    let Some(beginning) = word.as_bytes().first_chunk::<3>() else {
+        return false;
+    };
+    matches!(
+        &beginning.map(|byte| byte.to_ascii_lowercase()),
+        b"jan"
+            | b"feb"
+            | b"mar"
+            | b"apr"
+            | b"may"
+            | b"mai"
+            | b"jun"
+            | b"jul"
+            | b"aug"
+            | b"sep"
+            | b"oct"
+            | b"okt"
+            | b"nov"
+            | b"dec"
+            | b"dez"
+            | b"m\xc3\xa4"
+            | b"m\xc3\x84"
+    )
 }
 
 /// Day, month and year, in whatever order, of a word that is a date: `2024-03-15`, `15.3.24`, `3/15/2024`; a time may follow.

@@ -1,7 +1,9 @@
 //! Finds the numbers in a text, and how exactly each is given.
 
+use std::ops::Range;
+
 use super::measure::{self, Measure};
-use super::plain::{JOINT, is_subscript};
+use super::plain::{JOINT, digit_place, has_digit};
 use crate::units;
 
 /// A run without white space that has a digit, on its line.
@@ -10,34 +12,39 @@ pub(super) struct Word<'a> {
     pub text: &'a str,
     /// Whether it only counts an item of a list, as in `1.` or `2)`.
     pub ordinal: bool,
-    line: &'a [&'a str],
-    place: usize,
+    /// The line that it is on, without the marks of a list or heading.
+    line: &'a str,
+    /// Where it stands on the line, with its punctuation.
+    span: Range<usize>,
 }
 
 impl<'a> Word<'a> {
     /// The word so many places before it, without punctuation; nothing where the line begins.
     pub fn before(&self, places: usize) -> &'a str {
-        let place = self.place.checked_sub(places);
-        place
-            .and_then(|place| self.line.get(place))
-            .map_or("", |word| trim(word))
+        let before = self.line.get(..self.span.start).unwrap_or_default();
+        let mut words = before.split_whitespace().rev();
+        words.nth(places.saturating_sub(1)).map_or("", trim)
     }
 
     /// The word so many places behind it, without punctuation; nothing where the line ends.
     pub fn behind(&self, places: usize) -> &'a str {
-        self.line
-            .get(self.place + places)
-            .map_or("", |word| trim(word))
+        let mut words = self.rest().split_whitespace();
+        words.nth(places.saturating_sub(1)).map_or("", trim)
     }
 
     /// With its punctuation.
     pub fn raw(&self) -> &'a str {
-        self.line.get(self.place).copied().unwrap_or_default()
+        self.line.get(self.span.clone()).unwrap_or_default()
+    }
+
+    /// What follows it on its line.
+    fn rest(&self) -> &'a str {
+        self.line.get(self.span.end..).unwrap_or_default()
     }
 
     /// Whether the line or a part of its sentence ends here.
     pub fn is_last_of_a_phrase(&self) -> bool {
-        self.place + 1 == self.line.len() || !self.raw().ends_with(char::is_alphanumeric)
+        self.rest().trim_start().is_empty() || !self.raw().ends_with(char::is_alphanumeric)
     }
 
     /// What it measures, by what stands behind it; a range has its unit behind its end.
@@ -72,7 +79,7 @@ impl<'a> Word<'a> {
 
     /// Whether it is in percent.
     pub fn is_percent(&self) -> bool {
-        let next = self.line.get(self.place + 1).copied().unwrap_or_default();
+        let next = self.rest().split_whitespace().next().unwrap_or_default();
         self.raw().contains('%')
             || next.starts_with('%')
             || matches!(trim(next), "percent" | "Prozent" | "pct" | "per-cent")
@@ -143,32 +150,51 @@ impl Number {
     }
 }
 
-/// Whether there is a digit in a text.
-pub(super) fn has_digit(text: &str) -> bool {
-    text.contains(|letter: char| letter.is_ascii_digit() || is_subscript(letter))
+/// Visits the words of a plain text that have a digit. A text may be long and have few of them, so the other words are not looked at.
+pub(super) fn each_word(plain: &str, visit: &mut dyn FnMut(&Word<'_>)) {
+    let mut rest = plain;
+    while let Some((before, from)) =
+        digit_place(rest).and_then(|place| rest.split_at_checked(place))
+    {
+        let start = before.rfind('\n').map_or(0, |place| place + 1);
+        let end = before.len() + from.find('\n').unwrap_or(from.len());
+        each_word_of_a_line(rest.get(start..end).unwrap_or_default(), visit);
+        rest = rest.get(end..).unwrap_or_default();
+    }
 }
 
-/// Visits the words of a plain text that have a digit.
-pub(super) fn each_word(plain: &str, visit: &mut dyn FnMut(&Word<'_>)) {
-    let mut line = Vec::new();
-    for text in plain.lines().filter(|line| has_digit(line)) {
-        line.clear();
-        let words = text.split_whitespace().skip_while(|word| {
-            word.chars()
-                .all(|c| matches!(c, '#' | '>' | '*' | '-' | '•'))
-        });
-        line.extend(words);
-        for (place, raw) in line.iter().enumerate() {
-            let text = trim(raw);
-            if has_digit(text) {
-                visit(&Word {
-                    text,
-                    ordinal: place == 0 && line.len() > 1 && is_ordinal(raw),
-                    line: &line,
-                    place,
-                });
-            }
+fn each_word_of_a_line(line: &str, visit: &mut dyn FnMut(&Word<'_>)) {
+    let line = without_marks(line);
+    let mut passed = 0;
+    while let Some(place) = line.get(passed..).and_then(digit_place) {
+        let (before, from) = line.split_at_checked(passed + place).unwrap_or_default();
+        let start = before
+            .trim_end_matches(|letter: char| !letter.is_whitespace())
+            .len();
+        let end = before.len() + from.find(char::is_whitespace).unwrap_or(from.len());
+        let mut word = Word {
+            text: "",
+            ordinal: false,
+            line,
+            span: start..end,
+        };
+        word.text = trim(word.raw());
+        word.ordinal = start == 0 && is_ordinal(word.raw()) && !word.rest().trim_start().is_empty();
+        visit(&word);
+        passed = end;
+    }
+}
+
+/// A line without the marks of lists, headings and quotes before its first word.
+fn without_marks(line: &str) -> &str {
+    let mut line = line.trim_start();
+    loop {
+        let behind = line.trim_start_matches(['#', '>', '*', '-', '•']);
+        let is_mark = behind.len() < line.len() && behind.starts_with(char::is_whitespace);
+        if !is_mark {
+            return line;
         }
+        line = behind.trim_start();
     }
 }
 
