@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -160,23 +161,9 @@ pub fn componentize(mut module: Vec<u8>, world: &str, name: &str) -> Vec<u8> {
 
 /// Appends a custom section.
 pub fn append_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
-    let mut body = leb128(name.len());
-    body.extend_from_slice(name.as_bytes());
-    body.extend_from_slice(content);
-    binary.push(0);
-    binary.extend(leb128(body.len()));
-    binary.extend(body);
-}
-
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).expect("seven bits");
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
+    let section = CustomSection {
+        name: name.into(),
+        data: content.into(),
+    };
+    section.append_to_component(binary);
 }

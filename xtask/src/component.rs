@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::function_names;
+use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// The custom section that holds manifest and prompts as JSON.
@@ -33,7 +34,11 @@ pub fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
 
 /// Embeds `manifest` in a component that was made in any language.
 pub fn embed(mut component: Vec<u8>, manifest: &str) -> Vec<u8> {
-    append_custom_section(&mut component, SECTION, manifest.as_bytes());
+    let section = CustomSection {
+        name: SECTION.into(),
+        data: manifest.as_bytes().into(),
+    };
+    section.append_to_component(&mut component);
     component
 }
 
@@ -50,42 +55,9 @@ fn exports(component: &[u8]) -> Result<bool> {
     }))
 }
 
-/// Appends a custom section: id 0, size, name with its length, content. It is legal at the end of any binary.
-pub(crate) fn append_custom_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
-    let mut body = Vec::with_capacity(name.len() + content.len() + 5);
-    push_length(&mut body, name.len());
-    body.extend_from_slice(name.as_bytes());
-    body.extend_from_slice(content);
-    binary.push(0);
-    push_length(binary, body.len());
-    binary.append(&mut body);
-}
-
-/// Unsigned LEB128: seven bits a byte, the lowest first.
-pub(crate) fn push_length(bytes: &mut Vec<u8>, mut length: usize) {
-    loop {
-        let low = u8::try_from(length & 0x7f).unwrap_or(0x7f);
-        length >>= 7;
-        if length == 0 {
-            bytes.push(low);
-            return;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn section_is_framed_as_the_binary_format_says() {
-        let mut binary = Vec::new();
-        append_custom_section(&mut binary, "ab", &[7; 200]);
-        // 203 = 0xcb bytes of body: two bytes of length.
-        assert_eq!(binary[..6], [0, 0xcb, 0x01, 2, b'a', b'b']);
-        assert_eq!(binary[6..], [7; 200]);
-    }
 
     #[test]
     fn a_module_that_is_no_guest_is_refused_with_what_to_do() {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bindings::batchgen::component::llm;
-use crate::{Failure, Rules, front_matter, host, mend, numbers, rules, schema, values};
+use crate::{Failure, Rules, front_matter, host, mend, numbers, rules, schema};
 
 mod told;
 
@@ -181,7 +181,7 @@ pub fn complete_json<T: DeserializeOwned>(
         messages: opening(&request.instructions, &facts),
         facts,
         rules: Some(rules),
-        response_format: llm::ResponseFormat::JsonSchema(values::write(&request.schema)),
+        response_format: llm::ResponseFormat::JsonSchema(request.schema.to_string()),
     };
     let mut accepted = None;
     converse(question, &mut |answer| {
@@ -194,7 +194,7 @@ pub fn complete_json<T: DeserializeOwned>(
             strange_numbers(&request.facts, &value, "", &mut found);
         }
         if found.is_empty() {
-            let typed: T = values::read(&value).map_err(|error| {
+            let typed: T = serde_path_to_error::deserialize(&value).map_err(|error| {
                 Failure::component_fault(format!(
                     "the JSON Schema allows what the type does not: {error}"
                 ))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::bindings;
 use crate::prompt::Prompt;
-use crate::{Failure, Site, values};
+use crate::{Failure, Site};
 
 /// Everything that a component may know of its record. There is no clock: dates come from here.
 ///
@@ -190,7 +190,8 @@ impl Upstream<'_> {
 }
 
 fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
-    values::read(&parse(json)?).map_err(|error| error.to_string())
+    // Its errors name the place in the value.
+    serde_path_to_error::deserialize(&parse(json)?).map_err(|error| error.to_string())
 }
 
 /// Without what is `null`.

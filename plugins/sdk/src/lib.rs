@@ -5,6 +5,8 @@
 //! crate does no transport: limits, outages, retries and budgets are the host's, and no plugin sees
 //! them.
 
+#![warn(missing_docs)]
+
 #[cfg(any(test, target_arch = "wasm32"))]
 mod arena;
 pub mod ask;
@@ -24,7 +26,6 @@ pub mod schema;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod units;
-mod values;
 pub mod yaml;
 
 pub use ask::{JsonRequest, TextRequest, ask_text, ask_text_checked, complete_json};

@@ -8,7 +8,7 @@ mod value;
 
 use serde_json::{Map, Value};
 
-use crate::{Failure, values};
+use crate::Failure;
 use value::{bounds, closed_set, has_type, same, type_names};
 
 /// What a schema may nest; a reference that leads to itself stops here.
@@ -232,7 +232,7 @@ impl Validator<'_> {
         if rules.get("uniqueItems").and_then(Value::as_bool) == Some(true) {
             for (index, item) in items.iter().enumerate() {
                 if items.iter().take(index).any(|earlier| same(earlier, item)) {
-                    let (place, item) = (name(place), values::write(item));
+                    let (place, item) = (name(place), item.to_string());
                     found.push(format!("{place} has {item} more than once"));
                 }
             }
@@ -258,7 +258,7 @@ fn matches(
     let regex = regex_lite::Regex::new(expression)
         .map_err(|why| fault(place, &format!("the pattern `{expression}`: {why}")))?;
     if !regex.is_match(text) {
-        let (place, text) = (name(place), values::write(&text.into()));
+        let (place, text) = (name(place), Value::from(text).to_string());
         found.push(format!(
             "{place} is {text}, must match the regular expression `{expression}`"
         ));

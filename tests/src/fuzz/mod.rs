@@ -34,7 +34,7 @@ pub fn run(name: &str, time: Duration, seed: u64) -> anyhow::Result<()> {
     let start = Instant::now();
     let (mut count, mut shown) = (0_u64, start);
     while start.elapsed() < time {
-        let input = mutator.next();
+        let input = mutator.next()?;
         if let Err(fault) = attempt(&mut *target, &input) {
             let file = folder(name).join(format!("fault-{seed}-{count}"));
             fs::write(&file, &input)?;
@@ -105,7 +105,7 @@ mod tests {
             let corpus = corpus.into_iter().map(|(_, bytes)| bytes).collect();
             let mut mutator = Mutator::new(corpus, 1);
             for number in 0..50 {
-                if let Err(fault) = attempt(&mut *target, &mutator.next()) {
+                if let Err(fault) = attempt(&mut *target, &mutator.next().unwrap()) {
                     panic!("{name}, mutation {number}: {fault}");
                 }
             }

@@ -1,12 +1,12 @@
-//! Mutations of a corpus: bytes changed, cut out, doubled, and pieces of one input put into another.
+//! Mutations of a corpus: at a few places of a kept input, some bytes are replaced by pieces of another input, by what
+//! parsers stumble over, or by noise.
 
-/// Makes inputs, the same ones from the same seed.
-pub struct Mutator {
-    corpus: Vec<Vec<u8>>,
-    state: u64,
-}
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// Longest input.
+/// Longest input, bytes.
 const MOST: usize = 64 << 10;
 /// What parsers stumble over.
 const PIECES: [&[u8]; 16] = [
@@ -28,84 +28,63 @@ const PIECES: [&[u8]; 16] = [
     b"\\ud800",
 ];
 
+/// Makes inputs, the same ones from the same seed.
+pub struct Mutator {
+    inputs: BoxedStrategy<Vec<u8>>,
+    runner: TestRunner,
+}
+
 impl Mutator {
     /// Starts from these inputs.
     pub fn new(corpus: Vec<Vec<u8>>, seed: u64) -> Mutator {
+        let seed = [seed.to_le_bytes(); 4].concat();
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         Mutator {
-            corpus,
-            state: seed,
+            inputs: inputs(corpus).boxed(),
+            runner: TestRunner::new_with_rng(Config::default(), rng),
         }
     }
 
     /// The next input.
-    pub fn next(&mut self) -> Vec<u8> {
-        let mut input = self.pick();
-        // Mostly a few changes, so that most of the input stays meaningful.
-        for _ in 0..=self.below(4) * self.below(3) {
-            self.change(&mut input);
+    ///
+    /// # Errors
+    /// When the strategy makes none.
+    pub fn next(&mut self) -> anyhow::Result<Vec<u8>> {
+        let made = self.inputs.new_tree(&mut self.runner);
+        let made = made.map_err(|why| anyhow::anyhow!("no input is made: {why}"))?;
+        Ok(made.current())
+    }
+}
+
+/// Mostly a few changes, so that most of an input stays meaningful.
+fn inputs(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let length = prop_oneof![3 => 0..16_usize, 1 => 0..MOST];
+    let piece = prop_oneof![
+        Just(Vec::new()),
+        select(&PIECES[..]).prop_map(<[u8]>::to_vec),
+        prop::collection::vec(any::<u8>(), 0..16),
+        (
+            select(corpus.clone()),
+            any::<Index>(),
+            length.clone(),
+            1..8_usize
+        )
+            .prop_map(|(input, at, length, times)| {
+                let place = range(&input, at, length);
+                input.get(place).unwrap_or_default().repeat(times)
+            }),
+    ];
+    let change = (any::<Index>(), length, piece);
+    (select(corpus), prop::collection::vec(change, 0..8)).prop_map(|(mut input, changes)| {
+        for (at, length, piece) in changes {
+            input.splice(range(&input, at, length), piece);
         }
         input.truncate(MOST);
         input
-    }
+    })
+}
 
-    fn change(&mut self, input: &mut Vec<u8>) {
-        let (from, to) = self.range(input.len());
-        match self.below(8) {
-            0 => {
-                if let Some(byte) = input.get_mut(from) {
-                    *byte ^= 1 << self.below(8);
-                }
-            }
-            1 => {
-                let byte = self.byte();
-                if let Some(place) = input.get_mut(from) {
-                    *place = byte;
-                }
-            }
-            2 => drop(input.drain(from..to)),
-            3 => input.truncate(from),
-            4 => {
-                let piece = PIECES.get(self.below(PIECES.len())).copied();
-                drop(input.splice(from..from, piece.unwrap_or_default().to_vec()));
-            }
-            5 => {
-                let piece = input.get(from..to).unwrap_or_default().to_vec();
-                drop(input.splice(to..to, piece.repeat(1 + self.below(8))));
-            }
-            6 => {
-                let other = self.pick();
-                let (start, end) = self.range(other.len());
-                let piece = other.get(start..end).unwrap_or_default().to_vec();
-                drop(input.splice(from..to, piece));
-            }
-            _ => {
-                let noise: Vec<u8> = (from..to).map(|_| self.byte()).collect();
-                drop(input.splice(from..to, noise));
-            }
-        }
-    }
-
-    fn pick(&mut self) -> Vec<u8> {
-        let place = self.below(self.corpus.len());
-        self.corpus.get(place).cloned().unwrap_or_default()
-    }
-
-    /// A range within so many bytes, mostly a short one.
-    fn range(&mut self, length: usize) -> (usize, usize) {
-        let from = self.below(length + 1);
-        let most = if self.below(4) == 0 { length } else { 16 };
-        (from, (from + self.below(most + 1)).min(length))
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.below(256)).unwrap_or(0)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let number = usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap_or(0);
-        number.checked_rem(limit).unwrap_or(0)
-    }
+fn range(input: &[u8], at: Index, length: usize) -> std::ops::Range<usize> {
+    let start = at.index(input.len() + 1);
+    start..(start + length).min(input.len())
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 
 /// How the files begin in which packages keep their licences.
 const NAMES: [&str; 6] = [
@@ -27,36 +27,26 @@ const NAMES: [&str; 6] = [
 /// # Errors
 /// When cargo does not describe the packages, or one has no licence.
 pub fn collect(workspace: &Workspace) -> Result<String> {
-    let metadata =
-        workspace::output(
-            workspace
-                .cargo()
-                .args(["metadata", "--format-version=1", "--locked"]),
-        )?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
-    let packages = shipped(&metadata)?;
+    let metadata = MetadataCommand::new()
+        .current_dir(workspace.root())
+        .other_options(["--locked".to_owned()])
+        .exec()?;
     let mut text = String::from(
         "batchgen and its plugins contain these packages. Each is followed by its licence; a text that several share stands \
          with the first of them.\n",
     );
     let mut before: BTreeMap<String, String> = BTreeMap::new();
-    for package in packages {
-        let field = |name: &str| package.get(name).and_then(Value::as_str);
-        let (Some(name), Some(version)) = (field("name"), field("version")) else {
-            bail!("cargo describes a package without name or version");
-        };
-        let name = format!("{name} {version}");
-        let licence = field("license");
+    for package in shipped(&metadata)? {
+        let name = format!("{} {}", package.name, package.version);
         let _ = write!(text, "\n{}\n{name}\n", "=".repeat(80));
-        if let Some(licence) = licence {
+        if let Some(licence) = &package.license {
             let _ = writeln!(text, "licence: {licence}");
         }
-        if let Some(repository) = field("repository") {
+        if let Some(repository) = &package.repository {
             let _ = writeln!(text, "from: {repository}");
         }
-        let manifest = field("manifest_path").context("cargo names no manifest")?;
-        let files = files(Path::new(manifest))?;
-        if files.is_empty() && licence.is_none() {
+        let files = files(package.manifest_path.as_std_path())?;
+        if files.is_empty() && package.license.is_none() {
             bail!("the package {name} has neither a licence nor a file of one");
         }
         for (file, content) in files {
@@ -98,66 +88,37 @@ fn vendored(folder: &Path) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// The packages from elsewhere that the program or a plugin is made of, by name.
-fn shipped(metadata: &Value) -> Result<Vec<&Value>> {
-    let list = |value: &'static str, of: &'static str| {
-        let found = if of.is_empty() {
-            metadata.get(value)
-        } else {
-            metadata.get(of).and_then(|of| of.get(value))
-        };
-        found
-            .and_then(Value::as_array)
-            .with_context(|| format!("cargo's metadata has no `{value}`"))
-    };
-    let packages = list("packages", "")?;
-    let id = |value: &Value| value.get("id").and_then(Value::as_str).map(str::to_owned);
-    let is_own = |package: &Value| package.get("source").is_none_or(Value::is_null);
-    let is_root = |package: &Value| {
-        let manifest = package.get("manifest_path").and_then(Value::as_str);
-        let manifest = manifest.unwrap_or_default();
-        is_own(package)
+/// The packages from elsewhere that the program or a plugin is made of, by name. Packages that are needed only to build or
+/// to test are not among them.
+fn shipped(metadata: &Metadata) -> Result<Vec<&Package>> {
+    let resolve = metadata
+        .resolve
+        .as_ref()
+        .context("cargo resolved no dependencies")?;
+    let is_root = |package: &&Package| {
+        let manifest = package.manifest_path.as_str();
+        package.source.is_none()
             && (manifest.ends_with("/host/Cargo.toml") || manifest.contains("/plugins/"))
             && !manifest.contains("/tests/")
     };
-    let below: BTreeMap<String, Vec<String>> = list("nodes", "resolve")?
-        .iter()
-        .filter_map(|node| Some((id(node)?, normal(node))))
-        .collect();
+    let roots = metadata.packages.iter().filter(is_root);
+    let mut ahead: Vec<_> = roots.map(|package| &package.id).collect();
     let mut reached = BTreeSet::new();
-    let mut ahead: Vec<String> = packages
-        .iter()
-        .filter(|package| is_root(package))
-        .filter_map(id)
-        .collect();
     while let Some(next) = ahead.pop() {
-        if reached.insert(next.clone()) {
-            ahead.extend(below.get(&next).cloned().unwrap_or_default());
+        if reached.insert(next) {
+            let node = resolve.nodes.iter().find(|node| node.id == *next);
+            let needed = node.into_iter().flat_map(|node| &node.deps);
+            let needed = needed.filter(|dependency| {
+                let mut kinds = dependency.dep_kinds.iter();
+                kinds.any(|kind| kind.kind == DependencyKind::Normal)
+            });
+            ahead.extend(needed.map(|dependency| &dependency.pkg));
         }
     }
-    Ok(packages
-        .iter()
-        .filter(|package| !is_own(package) && id(package).is_some_and(|id| reached.contains(&id)))
+    let shipped = metadata.packages.iter();
+    Ok(shipped
+        .filter(|package| package.source.is_some() && reached.contains(&package.id))
         .collect())
-}
-
-/// What a package needs when it runs: neither for its build nor for its tests.
-fn normal(node: &Value) -> Vec<String> {
-    let dependencies = node.get("deps").and_then(Value::as_array);
-    let is_normal = |dependency: &&Value| {
-        let kinds = dependency.get("dep_kinds").and_then(Value::as_array);
-        kinds.is_some_and(|kinds| {
-            kinds
-                .iter()
-                .any(|kind| kind.get("kind").is_none_or(Value::is_null))
-        })
-    };
-    dependencies
-        .into_iter()
-        .flatten()
-        .filter(is_normal)
-        .filter_map(|dependency| dependency.get("pkg")?.as_str().map(str::to_owned))
-        .collect()
 }
 
 /// Names and texts of a package's licences.
@@ -182,33 +143,12 @@ fn files(manifest: &Path) -> Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
-    fn only_what_is_shipped_counts() {
-        let package = |id: &str, source: Option<&str>, manifest: &str| json!({"id": id, "source": source, "manifest_path": manifest});
-        let needs =
-            |id: &str, kind: Option<&str>| json!({"pkg": id, "dep_kinds": [{"kind": kind}]});
-        let metadata = json!({
-            "packages": [
-                package("host", None, "/r/host/Cargo.toml"),
-                package("tests", None, "/r/tests/Cargo.toml"),
-                package("a", Some("registry"), "/c/a/Cargo.toml"),
-                package("b", Some("registry"), "/c/b/Cargo.toml"),
-                package("c", Some("registry"), "/c/c/Cargo.toml"),
-                package("d", Some("registry"), "/c/d/Cargo.toml"),
-            ],
-            "resolve": {"nodes": [
-                {"id": "host", "deps": [needs("a", None), needs("c", Some("dev"))]},
-                {"id": "tests", "deps": [needs("d", None)]},
-                {"id": "a", "deps": [needs("b", None)]},
-            ]},
-        });
-        let shipped = shipped(&metadata).unwrap();
-        let ids: Vec<&str> = shipped
-            .iter()
-            .map(|package| package["id"].as_str().unwrap())
-            .collect();
-        assert_eq!(ids, ["a", "b"]);
+    fn packages_of_the_program_and_of_plugins_are_listed_and_those_of_tests_are_not() {
+        let text = collect(&Workspace::find().unwrap()).unwrap();
+        let has = |package: &str| text.contains(&format!("\n{package} "));
+        assert!(has("wasmtime") && has("wit-bindgen"));
+        assert!(!has("insta") && !has("proptest") && !has("cc") && !has("host"));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasmparser::Parser;
 use wit_component::ComponentEncoder;
 
@@ -76,7 +77,11 @@ pub fn pack(
     let section = serde_json::to_vec(&package).map_err(|error| PackError::Manifest {
         cause: error.to_string(),
     })?;
-    append_section(&mut plugin, SECTION, &section);
+    let embedded = CustomSection {
+        name: SECTION.into(),
+        data: (&section).into(),
+    };
+    embedded.append_to_component(&mut plugin);
     contents.package = Some(section);
     accepted(&contents).map_err(|(cause, hint)| refused(cause, hint))?;
     Ok((package, plugin))
@@ -97,30 +102,6 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, PackError> {
         .map_err(|error| PackError::Encode {
             cause: format!("{error:#}"),
         })
-}
-
-/// Appends a custom section: id 0, size, name with its length, content. It is legal at the end of any binary.
-fn append_section(binary: &mut Vec<u8>, name: &str, content: &[u8]) {
-    let mut body = leb128(name.len());
-    body.extend_from_slice(name.as_bytes());
-    body.extend_from_slice(content);
-    binary.push(0);
-    binary.extend(leb128(body.len()));
-    binary.extend(body);
-}
-
-/// Seven bits a byte, the lowest first.
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap_or(0x7f);
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
 }
 
 #[cfg(test)]

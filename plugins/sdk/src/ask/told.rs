@@ -4,7 +4,6 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::Path;
-use crate::values;
 
 /// No facts at all.
 pub(super) const NOTHING: &str = "{}";
@@ -21,7 +20,7 @@ pub(super) fn facts(facts: &Value, quoted: &[Path]) -> String {
             })
             .unwrap_or_default()
         }
-        facts => values::write(facts),
+        facts => facts.to_string(),
     }
 }
 

@@ -39,7 +39,7 @@ fn each_part_of_the_input_says_what_is_wrong_with_it() {
         (
             input.fields::<Fields>().unwrap_err(),
             FailureKind::UnsuitableRecord,
-            "record tin: industries: it is a string, not a sequence",
+            "record tin: industries: invalid type: string \"Food\", expected a sequence",
         ),
         (
             input.category_fields::<Fields>().unwrap_err(),

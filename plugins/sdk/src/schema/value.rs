@@ -3,7 +3,6 @@
 use serde_json::{Map, Number, Value};
 
 use super::name;
-use crate::values;
 
 pub(super) fn closed_set(
     rules: &Map<String, Value>,
@@ -14,12 +13,12 @@ pub(super) fn closed_set(
     if let Some(allowed) = rules.get("enum").and_then(Value::as_array)
         && !allowed.iter().any(|allowed| same(allowed, value))
     {
-        let allowed: Vec<String> = allowed.iter().map(values::write).collect();
-        let (place, value, allowed) = (name(place), values::write(value), allowed.join(", "));
+        let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
+        let (place, value, allowed) = (name(place), value.to_string(), allowed.join(", "));
         found.push(format!("{place} is {value}, must be one of {allowed}"));
     }
     if let Some(constant) = rules.get("const").filter(|constant| !same(constant, value)) {
-        let (place, constant) = (name(place), values::write(constant));
+        let (place, constant) = (name(place), constant.to_string());
         found.push(format!("{place} must be {constant}"));
     }
 }
@@ -90,6 +89,6 @@ pub(super) fn type_names(expected: &Value) -> String {
             "array" | "integer" | "object" => format!("an {expected}"),
             _ => format!("a {expected}"),
         },
-        other => values::write(other),
+        other => other.to_string(),
     }
 }
