@@ -57,9 +57,7 @@ pub struct Scene {
 pub struct Ran {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
 }
 

@@ -26,9 +26,7 @@ pub struct Web {
 /// An answer.
 #[derive(Debug)]
 pub struct Reply {
-    /// Its status.
     pub status: u16,
-    /// Its headers.
     pub headers: HeaderMap,
     /// Its body as text.
     pub body: String,

@@ -21,9 +21,7 @@ const WORLD: &str = "component";
 /// A language other than Rust.
 #[derive(Clone, Copy)]
 pub enum Language {
-    /// By componentize-py.
     Python,
-    /// By ComponentizeJS.
     JavaScript,
 }
 

@@ -19,7 +19,6 @@ const MAX_SIZE_KB: u64 = 300;
 
 /// One plugin's source.
 pub struct PluginFolder {
-    /// Where it lies.
     pub folder: PathBuf,
     /// Name of the plugin and of its folder.
     pub name: String,
@@ -33,9 +32,7 @@ pub struct PluginFolder {
 
 /// What a plugin is written in.
 pub enum Source {
-    /// A cargo package.
     Rust {
-        /// Its name.
         package: String,
         /// Name of its library, as in the names of the files that cargo makes.
         library: String,

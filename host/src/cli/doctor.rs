@@ -47,9 +47,7 @@ struct Check {
     /// The part of a run that it belongs to, in a word.
     area: &'static str,
     state: State,
-    /// What was found.
     found: String,
-    /// What to do.
     hint: Option<String>,
 }
 

@@ -57,7 +57,6 @@ impl From<Exit> for ExitCode {
 /// An error and the code that it ends with.
 #[derive(Debug)]
 pub struct Failure {
-    /// What went wrong.
     pub error: anyhow::Error,
     /// How the program ends.
     pub exit: Exit,

@@ -50,9 +50,7 @@ pub(super) struct Progress {
 enum Manner {
     /// The block of a terminal.
     Block(ProgressBar),
-    /// Lines.
     Lines,
-    /// JSON Lines.
     Json,
 }
 

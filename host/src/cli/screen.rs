@@ -3,9 +3,7 @@
 /// The terminal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen {
-    /// Columns.
     pub width: usize,
-    /// Lines.
     pub height: usize,
     /// Whether colours are wanted.
     pub colour: bool,

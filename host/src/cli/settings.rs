@@ -26,7 +26,6 @@ pub(super) struct Settings {
     pub dataset: DatasetConfig,
     /// Limits that were asked for by flag or environment, and so hold for every lane, the offline one too.
     pub explicit: LimitsConfig,
-    /// Where plugins are.
     pub plugins: Places,
     pub cache: PathBuf,
     /// The file that may say which plugins are used.

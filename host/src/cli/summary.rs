@@ -18,7 +18,6 @@ use types::class::FailureClass;
 /// What of a summary is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// Tables.
     All,
     /// One line of JSON.
     Json,

@@ -13,7 +13,6 @@ const CACHED_FROM: u64 = 1024;
 pub struct Chat {
     /// The model that was asked for.
     pub model: String,
-    /// The conversation.
     pub messages: Vec<Message>,
     /// The shape of the answer.
     pub format: ResponseFormat,
@@ -50,7 +49,6 @@ impl Chat {
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
-    /// All was said.
     #[default]
     Stop,
     /// The cap was reached.
@@ -66,9 +64,7 @@ pub enum Finish {
 /// An answer, before it has a shape on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// What is said.
     pub text: String,
-    /// Why it ended.
     pub finish: Finish,
     /// Tokens of the question.
     pub input_tokens: u64,

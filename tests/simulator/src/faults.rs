@@ -90,9 +90,7 @@ pub enum When {
 /// A fault and the calls that it befalls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// What goes wrong.
     pub kind: FaultKind,
-    /// With which calls.
     pub when: When,
 }
 
@@ -103,7 +101,6 @@ pub struct Befallen<'a> {
     pub number: u64,
     /// How often its prompt was asked, this time included.
     pub attempt: u64,
-    /// Identifies its prompt.
     pub prompt: u128,
     /// The texts of its messages.
     pub texts: &'a [&'a str],

@@ -46,7 +46,6 @@ impl Credentials {
 pub struct Head {
     /// Upper case.
     pub method: String,
-    /// Without the query.
     pub path: String,
     /// Behind the `?`.
     pub query: String,
@@ -65,7 +64,6 @@ pub enum ReadError {
     Refused {
         /// The status to answer with.
         status: u16,
-        /// Why.
         reason: String,
     },
     /// The connection failed or ended.

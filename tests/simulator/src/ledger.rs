@@ -32,7 +32,6 @@ pub struct Call {
     pub output_tokens: u64,
     /// Those of them that were thoughts.
     pub reasoning_tokens: u64,
-    /// HTTP status.
     pub status: u16,
     /// The provider's word for why the answer ended.
     pub finish_reason: String,
@@ -49,7 +48,6 @@ pub struct Call {
 /// Tokens of many calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Of the questions.
     pub input: u64,
     /// Those of them that came from the cache.
     pub cached: u64,
@@ -66,7 +64,6 @@ pub struct Ledger {
     pub requests: u64,
     /// Answers by HTTP status; a call that was reset or hung before its status is in none.
     pub statuses: BTreeMap<u16, u64>,
-    /// Calls in flight.
     pub in_flight: u64,
     /// Most calls in flight at once.
     pub max_in_flight: u64,
@@ -83,13 +80,11 @@ pub struct Totals {
     pub requests: u64,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Calls in flight.
     pub in_flight: u64,
     /// Most calls in flight at once.
     pub max_in_flight: u64,
     /// Tokens of all billed calls.
     pub tokens: Tokens,
-    /// Billed calls.
     pub billed: u64,
     /// Calls that were billed for a prompt that had been answered well before.
     pub billed_again: u64,

@@ -25,13 +25,11 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Calls let through.
     Requests,
     /// Tokens of the questions.
     InputTokens,
     /// Tokens of the answers.
     OutputTokens,
-    /// Both.
     Tokens,
 }
 
@@ -49,7 +47,6 @@ pub enum WindowKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Limit {
-    /// What is counted.
     pub measure: Measure,
     /// The most of it.
     pub amount: u64,

@@ -20,7 +20,6 @@ pub enum End {
 pub struct Plan {
     /// What to send, and how long to wait before each piece.
     pub pieces: Pieces,
-    /// How it ends.
     pub end: End,
     /// The status that is sent, if one is.
     pub status: Option<u16>,

@@ -49,7 +49,6 @@ pub struct Exceeded {
     pub tokens: bool,
     /// It is the limit of a day.
     pub daily: bool,
-    /// Its amount.
     pub limit: u64,
     /// What its window holds.
     pub used: u64,

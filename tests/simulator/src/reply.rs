@@ -40,7 +40,6 @@ pub struct Asked<'a> {
     pub number: u64,
     /// The same as the provider writes it.
     pub id: &'a str,
-    /// What is asked.
     pub chat: &'a Chat,
     /// What goes wrong with it.
     pub fault: Option<FaultKind>,

@@ -18,7 +18,6 @@ pub struct Measured {
     pub wall: Duration,
     /// User and system time of all its threads, seconds.
     pub cpu: f64,
-    /// How it ended.
     pub ran: Ran,
 }
 

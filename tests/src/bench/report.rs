@@ -10,7 +10,6 @@ pub enum Goal {
     AtMost(f64),
     /// No less than this.
     AtLeast(f64),
-    /// Shown for comparison.
     None,
 }
 

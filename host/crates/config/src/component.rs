@@ -33,13 +33,10 @@ pub const DEFAULT_MODEL: &str = "offline";
 /// A configured use of a plugin.
 #[derive(Clone, Debug)]
 pub struct Component {
-    /// Its name.
     pub name: String,
-    /// What makes it.
     pub plugin: Arc<Plugin>,
     /// Whether it runs without `--all`.
     pub enabled: bool,
-    /// Smaller runs earlier.
     pub priority: i64,
     /// Components whose files it reads.
     pub depends_on: Vec<String>,

@@ -9,16 +9,10 @@ use types::suggest::closest;
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration {}: {cause}\nhint: name a file that you may read with --config FILE", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        cause: String,
-    },
+    Unreadable { file: PathBuf, cause: String },
     /// The file is not valid.
     #[error("the configuration {} is not valid: {}{}", file.display(), cause.trim_end(), hint(cause))]
     Invalid {
-        /// The file.
         file: PathBuf,
         /// Place and cause, as the parser says.
         cause: String,
@@ -28,9 +22,7 @@ pub enum ConfigError {
     Value {
         /// Key of the value.
         key: String,
-        /// What is wrong.
         cause: String,
-        /// What to do.
         hint: String,
     },
 }

@@ -27,27 +27,21 @@ pub const FILE_NAME: &str = "batchgen.toml";
 pub struct Config {
     /// Model that components ask, as `provider/model`.
     pub model: Option<String>,
-    /// Sampling temperature.
     pub temperature: Option<f64>,
-    /// The records.
     pub dataset: Option<DatasetConfig>,
     /// Where artifacts will be published.
     pub site: SiteConfig,
-    /// Where files go.
     pub output: OutputConfig,
     /// Where the durable state lies.
     pub state: StateConfig,
-    /// Where plugins are.
     pub plugins: PluginsConfig,
     /// Limits of each lane.
     pub limits: LimitsConfig,
     /// When a call is tried again.
     pub retry: RetryConfig,
-    /// Providers by name.
     pub provider: BTreeMap<String, ProviderConfig>,
     /// Models by `provider/model`.
     pub models: BTreeMap<String, ModelConfig>,
-    /// Components by name.
     pub component: BTreeMap<String, ComponentConfig>,
     /// Where the file lies; empty where there is none.
     #[serde(skip)]
@@ -80,7 +74,6 @@ impl Default for SiteConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct OutputConfig {
-    /// The output directory.
     pub directory: PathBuf,
     /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`.
     pub path: String,
@@ -99,7 +92,6 @@ impl Default for OutputConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct StateConfig {
-    /// The SQLite file.
     pub file: PathBuf,
 }
 
@@ -166,11 +158,9 @@ pub struct ComponentConfig {
     pub plugin: Option<String>,
     /// Whether it runs without `--all`.
     pub enabled: Option<bool>,
-    /// Smaller runs earlier.
     pub priority: Option<i64>,
     /// Model that it asks.
     pub model: Option<String>,
-    /// Sampling temperature.
     pub temperature: Option<f64>,
     /// Most tokens of one answer.
     pub max_output_tokens: Option<u32>,
@@ -197,9 +187,7 @@ pub struct ComponentConfig {
     expecting = "expected the path of a file, or { text = \"...\" }"
 )]
 pub enum PromptSource {
-    /// A file.
     File(PathBuf),
-    /// The configuration itself.
     Inline(InlinePrompt),
 }
 
@@ -207,7 +195,6 @@ pub enum PromptSource {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InlinePrompt {
-    /// The prompt.
     pub text: String,
 }
 

@@ -66,9 +66,7 @@ impl Subject<'_> {
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is wrong.
     Ok,
-    /// These are wrong.
     Failed(Vec<Fault>),
     /// There was nothing to check, and why.
     Skipped(String),
@@ -79,9 +77,7 @@ pub enum Verdict {
 pub struct Fault {
     /// What should have come.
     pub expected: String,
-    /// What came.
     pub found: String,
-    /// What to do.
     pub hint: String,
 }
 
@@ -92,7 +88,6 @@ pub struct Finding {
     pub check: &'static str,
     /// What it looks at.
     pub about: &'static str,
-    /// What it found.
     pub verdict: Verdict,
 }
 

@@ -21,16 +21,10 @@ pub const ANSWERS_FILE: &str = "answers.toml";
 pub enum RecordedError {
     /// The file cannot be read.
     #[error("cannot read the recorded answers {}: {cause}\nhint: name a file that is there, or none", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        cause: String,
-    },
+    Unreadable { file: PathBuf, cause: String },
     /// It is not TOML, or has other keys.
     #[error("the recorded answers {} are not valid: {}\nhint: {}", file.display(), cause.trim_end(), hint(cause))]
     Invalid {
-        /// The file.
         file: PathBuf,
         /// Place and cause, as the parser says.
         cause: String,
@@ -38,11 +32,8 @@ pub enum RecordedError {
     /// An answer says nothing, or a condition fits everything.
     #[error("{}:{line}: `{key}` is empty\nhint: {}", file.display(), empty_hint(key))]
     Empty {
-        /// The file.
         file: PathBuf,
-        /// Its line.
         line: usize,
-        /// The key.
         key: &'static str,
     },
 }

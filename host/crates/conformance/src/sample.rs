@@ -18,7 +18,6 @@ use types::class::FailureClass;
 pub struct Sample {
     /// Id of the record.
     pub record: String,
-    /// The input.
     pub input: Arc<Input>,
 }
 
@@ -29,25 +28,17 @@ pub enum SampleError {
     #[error(
         "`{component}` depends on `{missing}`, and there is no such component\nhint: name the directory of the plugin that makes it with --plugins DIR"
     )]
-    Missing {
-        /// What needs it.
-        component: String,
-        /// What it needs.
-        missing: String,
-    },
+    Missing { component: String, missing: String },
     /// The file cannot be made.
     #[error(
         "`{component}` depends on `{upstream}`, which makes nothing of the record {record}: {failure}\nhint: choose another record with --record ID{}",
         of_upstream(upstream, failure)
     )]
     Failed {
-        /// What needs it.
         component: String,
-        /// What it needs.
         upstream: String,
         /// Id of the record.
         record: String,
-        /// Why.
         failure: TaskFailure,
     },
 }

@@ -14,6 +14,8 @@
 //! Not here: finding duplicate ids (that takes an index, which the store has), watching files for change,
 //! choosing records, and any meaning of the other fields.
 
+#![warn(missing_docs)]
+
 mod config;
 mod csv;
 mod encoding;

@@ -24,9 +24,7 @@ const BATCH: u64 = 256;
 
 /// What is to be looked at.
 pub struct Acceptance {
-    /// The records.
     pub dataset: Arc<Dataset>,
-    /// Their index.
     pub indexed: IndexedDataset,
     /// The records that are wanted.
     pub lease: Lease,
@@ -34,9 +32,7 @@ pub struct Acceptance {
     pub components: Vec<(Component, bool)>,
     /// Where artifacts will be published.
     pub site: SiteConfig,
-    /// Where files are.
     pub output_root: PathBuf,
-    /// Durable state.
     pub store: Store,
     /// Whether edits that were replaced are put back and adopted, instead of those that are there.
     pub restore: bool,

@@ -18,7 +18,6 @@ pub enum Standing {
     Intact,
     /// Changed by hand, accepted or not; or not a plain file.
     Edited,
-    /// Not there.
     Gone,
     /// A component of the project writes there.
     InUse,

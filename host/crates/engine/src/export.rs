@@ -18,7 +18,6 @@ use store::{IndexedDataset, Store, StoreError};
 /// One record with what was made of it.
 #[derive(Debug)]
 pub struct ExportRow<'a> {
-    /// The record.
     pub record: &'a Record,
     /// The text of each component's file, in the order of the components; `None` where there is none, or only
     /// one from before the task failed.

@@ -12,9 +12,7 @@ use plugin::sandbox::{Input, Prompt, Site, Upstream};
 /// A file that the component depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamText<'a> {
-    /// What made it.
     pub component: &'a Component,
-    /// Its text.
     pub text: &'a str,
 }
 

@@ -56,9 +56,6 @@ impl PendingWrites {
 }
 
 /// Whether every file that is not as its checkpoint says was edited by a person, or is known to be a killed run's.
-///
-/// # Errors
-/// When the state cannot be read.
 pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
     Ok(PendingWrites::by(store.file()).is_certain(store.runs_are_settled()?))
 }

@@ -26,7 +26,6 @@ const PROVEN: Duration = Duration::from_secs(3600);
 /// What is asked of models, as a person has settled it.
 #[derive(Clone, Copy)]
 pub struct Models<'a> {
-    /// The configuration.
     pub config: &'a Config,
     /// Limits that beat those of the configuration and hold for every model, the stand-in too.
     pub explicit: &'a LimitsConfig,
@@ -56,10 +55,7 @@ pub enum LaneError {
     Connect(#[from] ConnectError),
     /// The run may cost so much, and the price of the model is not known.
     #[error("the price of `{model}` is not known, so a limit on the cost cannot be kept")]
-    NoPrice {
-        /// The model.
-        model: String,
-    },
+    NoPrice { model: String },
     /// The state cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -18,7 +18,6 @@ use types::class::FailureClass;
 /// Records of the dataset that cannot be read.
 #[derive(Clone, Debug, Default)]
 pub struct Unreadable {
-    /// How many.
     pub count: u64,
     /// The first of them.
     pub first: Vec<BadRecord>,
@@ -33,9 +32,7 @@ pub enum Event {
         record: String,
         /// Name of the component.
         component: String,
-        /// What kind.
         class: FailureClass,
-        /// In words.
         cause: String,
         /// What tries it again.
         again: Again,

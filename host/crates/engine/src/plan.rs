@@ -27,7 +27,6 @@ const EXPERIENCE: u64 = 10_000;
 /// What would be done with a selection.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Records wanted.
     pub records: u64,
     /// By component, each behind what it depends on.
     pub components: Vec<ComponentPlan>,
@@ -38,9 +37,7 @@ pub struct Plan {
 pub struct ComponentPlan {
     /// Name of the component.
     pub component: String,
-    /// Would run.
     pub to_make: u64,
-    /// Up to date.
     pub up_to_date: u64,
     /// Edited by hand, and kept.
     pub edited: u64,
@@ -78,9 +75,6 @@ struct Collected {
 }
 
 /// Plans a selection. `price` knows what a model costs.
-///
-/// # Errors
-/// When the state cannot be read.
 pub fn plan(
     previewer: &mut Previewer,
     mut lease: Lease,

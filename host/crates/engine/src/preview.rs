@@ -35,7 +35,6 @@ pub enum PlannedAction {
     Accepted,
     /// Leave its file, which a real model wrote and the offline stand-in would replace.
     FromModel,
-    /// Run it.
     Runs,
     /// Run it, and it fails: it comes to that without a new answer.
     Fails(TaskFailure),
@@ -55,7 +54,6 @@ pub enum PlannedAction {
     },
     /// Nothing, since its record cannot be read.
     Unreadable {
-        /// Why.
         cause: String,
     },
 }
@@ -122,9 +120,6 @@ pub struct Previewer {
 
 impl Previewer {
     /// Over these components, each behind what it depends on.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn new(
         store: &Store,
         dataset: Arc<Dataset>,
@@ -168,9 +163,6 @@ impl Previewer {
     }
 
     /// The recipe that a checkpoint's task was made by, if it is known.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn recipe(&mut self, id: RecipeId) -> Result<Option<&Recipe>, StoreError> {
         if !self.recipes.contains_key(&id) {
             let recipe = self.store.recipe(id)?;
@@ -181,9 +173,6 @@ impl Previewer {
 
     /// The tasks of one record, in the order of the components. `probed` says whether to find out how far a
     /// task comes, by the place of its component and whether it is to run.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn record(
         &mut self,
         reference: &RecordRef,

@@ -17,7 +17,6 @@ pub struct Probe {
     pub journaled: u64,
     /// Bytes of each of these as it is asked, and tokens that were billed for it.
     pub(super) sizes: Vec<(u64, u64)>,
-    /// How it ended.
     pub end: ProbeEnd,
 }
 
@@ -25,13 +24,9 @@ pub struct Probe {
 #[derive(Debug)]
 pub enum ProbeEnd {
     /// It made its file without a new answer.
-    Made {
-        /// The file's text.
-        text: Arc<str>,
-    },
+    Made { text: Arc<str> },
     /// It needs answers that the journal does not have.
     Asks {
-        /// Questions.
         calls: u64,
         /// Bytes of these as they would be asked.
         bytes: u64,
@@ -41,9 +36,6 @@ pub enum ProbeEnd {
 }
 
 /// Probes a component.
-///
-/// # Errors
-/// When the state cannot be read.
 pub(super) fn probe(
     store: &Store,
     component: &Component,

@@ -23,7 +23,6 @@ use types::request::{Answer, CompletionRequest};
 pub struct Recorded {
     /// Questions and answers, in order.
     pub told: Vec<(Arc<CompletionRequest>, Answer)>,
-    /// How it ended.
     pub end: RecordedEnd,
     /// What the component logged.
     pub log: Vec<LogLine>,
@@ -38,7 +37,6 @@ pub struct Recorded {
 /// How a replay ended.
 #[derive(Debug)]
 pub enum RecordedEnd {
-    /// With an artifact.
     Made(String),
     /// The way it failed.
     Failed(TaskFailure),
@@ -50,24 +48,17 @@ pub enum RecordedEnd {
 
 /// Where the task's ingredients are.
 pub struct Place<'a> {
-    /// Durable state.
     pub store: Store,
     /// The dataset in its index.
     pub indexed: &'a IndexedDataset,
-    /// The records.
     pub dataset: Arc<Dataset>,
     /// Where artifacts will be published.
     pub site: SiteConfig,
-    /// Where files are.
     pub output_root: std::path::PathBuf,
-    /// All components.
     pub components: &'a [Component],
 }
 
 /// Replays a task that ran before; `None` if it never did.
-///
-/// # Errors
-/// When the state cannot be read.
 pub fn recorded(
     place: Place<'_>,
     component: &Component,

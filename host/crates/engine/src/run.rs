@@ -36,9 +36,7 @@ impl Window {
 
 /// Everything that a run needs, resolved.
 pub struct Run {
-    /// The records.
     pub dataset: Arc<Dataset>,
-    /// Their index.
     pub indexed: IndexedDataset,
     /// The records that are wanted.
     pub lease: Lease,
@@ -46,15 +44,10 @@ pub struct Run {
     pub components: Vec<Component>,
     /// Where artifacts will be published.
     pub site: SiteConfig,
-    /// Where files go.
     pub output_root: PathBuf,
-    /// Durable state.
     pub store: Store,
-    /// Answers.
     pub gateway: Arc<Gateway<Store>>,
-    /// Sandbox threads.
     pub pool: Pool,
-    /// Counts.
     pub meter: Arc<Meter>,
     /// Records that are wanted and cannot be read.
     pub unreadable: Unreadable,
@@ -88,27 +81,17 @@ pub struct RunSummary {
 /// The run could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The state failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Files cannot be written any more.
     #[error("{cause}")]
-    Output {
-        /// Why.
-        cause: String,
-    },
+    Output { cause: String },
     /// Files could not be written from the beginning, so nothing was asked.
     #[error("{cause}")]
-    Unwritable {
-        /// Why.
-        cause: String,
-    },
+    Unwritable { cause: String },
     /// A defect of the host.
     #[error(
         "a record's work ended in a panic: {cause}\nhint: this is a defect of batchgen, please report it"
     )]
-    Panic {
-        /// What is known.
-        cause: String,
-    },
+    Panic { cause: String },
 }

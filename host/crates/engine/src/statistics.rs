@@ -42,7 +42,6 @@ pub struct ComponentCount {
     pub kept: u64,
     /// Files edited by hand and kept.
     pub edited: u64,
-    /// Tasks failed.
     pub failed: u64,
     /// Tasks that could not start because a dependency failed.
     pub blocked: u64,
@@ -78,7 +77,6 @@ impl ComponentCount {
 pub struct CategoryCount {
     /// Id of the category.
     pub category: String,
-    /// Records wanted.
     pub total: u64,
     /// Records with every wanted artifact.
     pub complete: u64,
@@ -160,7 +158,6 @@ pub struct Statistics {
 pub struct View {
     /// Seconds since the start.
     pub elapsed_seconds: f64,
-    /// Records wanted.
     pub records: u64,
     /// Records that ended, complete or not.
     pub done: u64,
@@ -206,7 +203,6 @@ pub struct View {
 /// What is worth a look besides the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detail {
-    /// Category by component.
     pub heat: Vec<HeatRow>,
     /// Over the time of the run.
     pub series: SeriesView,
@@ -225,7 +221,6 @@ pub struct Totals {
     pub made: u64,
     /// Artifacts that were there; edited files included.
     pub kept: u64,
-    /// Tasks that failed.
     pub failed: u64,
     /// Tasks that were not begun, because something else failed.
     pub not_begun: u64,

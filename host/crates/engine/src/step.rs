@@ -17,19 +17,14 @@ use types::request::Answer;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{class}: {cause}")]
 pub struct TaskFailure {
-    /// What kind.
     pub class: FailureClass,
-    /// In words.
     pub cause: String,
 }
 
 /// How a task stands after an execution.
 pub(super) enum Step {
-    /// Its artifact, checked.
     Made(String),
-    /// It needs answers.
     Asks(Vec<Question>),
-    /// It failed.
     Failed(TaskFailure),
 }
 

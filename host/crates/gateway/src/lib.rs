@@ -1,6 +1,8 @@
 //! Everything between a component's question and a durable answer: lanes with limits, retries and a
 //! breaker, and the providers behind them. Nothing here knows that a component exists.
 
+#![warn(missing_docs)]
+
 pub mod adaptation;
 mod back_off;
 pub mod budget;

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 /// The facts of one request.
 pub struct Facts {
-    /// The subject.
     pub name: Option<String>,
     /// In the order of the request.
     pub facts: Vec<Fact>,
@@ -23,7 +22,6 @@ pub struct Fact {
     pub of_item: bool,
     /// Lower case, with spaces.
     pub label: String,
-    /// What is known.
     pub value: FactValue,
 }
 
@@ -33,7 +31,6 @@ pub enum FactValue {
     Text(String),
     /// A list of short texts.
     Items(Vec<String>),
-    /// Whole sentences.
     Sentences(Vec<String>),
 }
 

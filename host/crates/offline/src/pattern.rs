@@ -87,7 +87,6 @@ fn generate(pattern: &str, spare: usize, chance: &mut Chance) -> String {
 struct Generator<'c> {
     rest: Vec<char>,
     at: usize,
-    /// Units written.
     written: usize,
     spare: usize,
     chance: &'c mut Chance,

@@ -8,9 +8,7 @@ use super::voice::{Voice, overlap, stems};
 /// Limits of a text in characters.
 #[derive(Clone, Copy, Debug)]
 pub struct Length {
-    /// Fewest.
     pub min: usize,
-    /// Most.
     pub max: usize,
 }
 

@@ -16,13 +16,9 @@ pub enum Kind {
     Boolean,
     /// A number without a fraction.
     Integer,
-    /// Any number.
     Number,
-    /// Text.
     String,
-    /// A list.
     Array,
-    /// An object.
     Object,
 }
 

@@ -8,7 +8,6 @@ use types::request::{Message, Role};
 
 /// A sentence made of facts.
 pub struct Statement {
-    /// The sentence.
     pub text: String,
     /// How many words it has.
     pub words: usize,
@@ -18,7 +17,6 @@ pub struct Statement {
 
 /// What can be said.
 pub struct Voice<'a> {
-    /// What is known.
     pub facts: &'a Facts,
     /// The subject as it is written inside a sentence.
     pub subject: String,

@@ -34,7 +34,6 @@ pub struct Cause {
     pub id: usize,
     /// What all of them have in common.
     pub text: String,
-    /// How many.
     pub tasks: u64,
     /// Ids of the first records.
     pub records: Vec<String>,
@@ -60,7 +59,6 @@ struct Piece {
 enum What {
     /// Part of the sentence.
     Fixed,
-    /// In double quotes.
     Quoted,
     /// A number, or the id of the record.
     Own,

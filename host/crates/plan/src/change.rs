@@ -15,22 +15,16 @@ pub enum Change {
     CategoryField(String),
     /// The text of a prompt.
     Prompt(String),
-    /// An option.
     Option(String),
     /// The model that is asked.
     Model {
-        /// Before.
         from: String,
-        /// Now.
         to: String,
     },
     /// Temperature, output cap or another parameter of the model.
     Parameters,
-    /// The plugin's file.
     Plugin {
-        /// Version before.
         from: String,
-        /// Version now.
         to: String,
     },
     /// Address, name or locale of the site.

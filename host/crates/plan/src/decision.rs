@@ -9,7 +9,6 @@ use types::digest::Digest;
 pub enum TaskEnd {
     /// Its artifact was made.
     Made,
-    /// Nothing had changed.
     Kept,
     /// The file was edited by hand, and kept.
     Edited,
@@ -26,7 +25,6 @@ pub enum TaskEnd {
 pub enum LastOutcome {
     /// Its file was written.
     Done,
-    /// It failed.
     Failed(FailureClass),
     /// Something that it depends on failed.
     Blocked,
@@ -43,7 +41,6 @@ pub enum Author {
     Component,
     /// The offline stand-in: the file is a placeholder.
     StandIn,
-    /// A real model.
     Model,
     /// A person, whose edit was accepted.
     Person,
@@ -80,7 +77,6 @@ impl Author {
 pub enum FileState {
     /// As it was written.
     Intact,
-    /// Not there.
     Missing,
     /// There, but not what was written: edited by hand, or not written by this state at all.
     Edited,
@@ -89,7 +85,6 @@ pub enum FileState {
 /// What to do with a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Make the artifact.
     Run(Reason),
     /// Leave the file as it is.
     Keep(Kept),
@@ -120,7 +115,6 @@ pub enum Reason {
 /// Why a file stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// Nothing changed.
     UpToDate,
     /// A person changed the file.
     Edited,
@@ -133,7 +127,6 @@ pub enum Kept {
 /// What was stored of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// How it ended.
     pub outcome: LastOutcome,
     /// What it was made from.
     pub fingerprint: Digest,

@@ -5,7 +5,6 @@ use types::limit::{Amount, Limit};
 /// Calls that are to be made of one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Calls.
     pub calls: u64,
     /// Tokens of their questions.
     pub input: u64,

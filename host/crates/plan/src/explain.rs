@@ -25,7 +25,6 @@ pub enum Cause {
     Changed(Change),
     /// Its file is gone.
     FileMissing,
-    /// It failed before.
     Failed(FailureClass),
     /// What it depends on failed before.
     Blocked,
@@ -145,7 +144,6 @@ pub struct Tally {
 /// How many tasks have a cause, or one of several of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CauseCount {
-    /// In words.
     pub reason: String,
     /// Tasks that have it; a task may have others, too.
     pub tasks: u64,

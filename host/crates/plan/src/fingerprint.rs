@@ -12,13 +12,10 @@ use types::fields::{ALL_FIELDS, FieldTexts};
 pub struct Ingredients<'a> {
     /// What all tasks of the component are made with.
     pub recipe: &'a Recipe,
-    /// Its hash.
     pub recipe_digest: Digest,
     /// Id, name and category of the record.
     pub identity: [&'a str; 3],
-    /// The record's fields.
     pub fields: &'a dyn FieldTexts,
-    /// The category's fields.
     pub category_fields: &'a dyn FieldTexts,
     /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
     /// to do without.

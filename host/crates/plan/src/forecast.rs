@@ -9,11 +9,8 @@ pub const SAMPLE: usize = 10_000;
 /// Values that a tenth, half and nine tenths of all values do not exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
-    /// A tenth.
     pub p10: u64,
-    /// Half.
     pub p50: u64,
-    /// Nine tenths.
     pub p90: u64,
 }
 
@@ -110,7 +107,6 @@ impl Prompts {
 /// Tasks whose questions cannot be known yet, since what they depend on is still to be made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unseen {
-    /// How many.
     pub tasks: u64,
     /// Bytes of what they are given: prompts and data.
     pub bytes: u64,
@@ -119,7 +115,6 @@ pub struct Unseen {
 /// What one task took before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskUsage {
-    /// Answers.
     pub calls: u64,
     /// Tokens of questions.
     pub input: u64,
@@ -156,7 +151,6 @@ pub enum Basis {
 /// What the tasks of one component will take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forecast {
-    /// Questions to ask.
     pub calls: Amount,
     /// Questions that the journal answers.
     pub from_journal: u64,
@@ -181,9 +175,7 @@ pub struct Forecast {
 /// Tasks whose questions were looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LookedAt {
-    /// So many.
     pub tasks: u64,
-    /// Of so many.
     pub of: u64,
 }
 

@@ -22,12 +22,7 @@ pub enum GraphError {
         "component `{component}` depends on `{missing}`, which no plugin or configuration provides\n\
          hint: put the plugin of `{missing}` into the plugin directory, or remove it from `depends-on`"
     )]
-    Missing {
-        /// Who depends.
-        component: String,
-        /// On what.
-        missing: String,
-    },
+    Missing { component: String, missing: String },
     /// Components wait for each other.
     #[error(
         "components depend on each other in a circle: {}\nhint: remove one `depends-on` of these",

@@ -23,7 +23,6 @@ pub struct Recipe {
     pub site: [String; 3],
     /// Path of a file below the output directory, with `{id}`, `{shard}` and `{category}`.
     pub output: String,
-    /// The component's options.
     pub options: BTreeMap<String, Value>,
     /// Hash of the text of each prompt, by name.
     pub prompts: BTreeMap<String, Digest>,

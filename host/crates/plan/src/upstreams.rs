@@ -26,7 +26,6 @@ pub struct Hold {
 /// A component whose file a task is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream<C, F> {
-    /// The component.
     pub component: C,
     /// Its file; `None` where the task is made without.
     pub file: Option<F>,

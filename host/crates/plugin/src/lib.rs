@@ -1,6 +1,8 @@
 //! Plugins: found, verified, compiled, and run in a sandbox where they can be suspended and replayed.
 //! Nothing here knows that a completion comes from afar, or how answers are kept.
 
+#![warn(missing_docs)]
+
 mod bindings;
 mod cache;
 mod cpu_time;

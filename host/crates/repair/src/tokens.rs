@@ -17,7 +17,6 @@ enum Meaning {
     End,
     /// A turn begins: a role may follow.
     Turn,
-    /// Nothing.
     Mark,
 }
 

@@ -16,9 +16,6 @@ pub(super) const SUMS: &str = "count(*), coalesce(sum(billed.input_tokens), 0),
 impl Store {
     /// Notes tries of a task that were billed and brought no answer. They are on disk before anything that is written
     /// later.
-    ///
-    /// # Errors
-    /// When the state's writer is gone.
     pub async fn bill(
         &self,
         task: TaskId,
@@ -65,9 +62,6 @@ impl Store {
     }
 
     /// What a task's tries took that brought no answer, since its ingredients changed.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn billed(&self, task: &TaskId, fingerprint: Digest) -> Result<Cost, StoreError> {
         self.read(|reader| {
             reader

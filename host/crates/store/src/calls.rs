@@ -9,7 +9,6 @@ use super::{Checkpoint, Store, StoreError, TaskId};
 /// What one answer took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallNote {
-    /// Model that answered.
     pub model: String,
     /// The lane that was asked: `provider/model`.
     pub lane: String,
@@ -38,7 +37,6 @@ pub struct TaskSearch {
     pub category: Option<String>,
     /// `done`, `failed`, `blocked`, `skipped` or `due`.
     pub outcome: Option<String>,
-    /// In which order.
     pub sort: TaskOrder,
     /// At most so many.
     pub limit: u64,
@@ -73,7 +71,6 @@ pub struct TaskRow {
     pub class: Option<String>,
     /// OrphanReason it is not done.
     pub cause: Option<String>,
-    /// Model that answered.
     pub model: Option<String>,
     /// Answers that it was told.
     pub calls: u64,
@@ -85,9 +82,6 @@ pub struct TaskRow {
 
 impl Store {
     /// What the answers took that a task was told, in order.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn calls_of(&self, task: &TaskId, point: &Checkpoint) -> Result<Vec<CallNote>, StoreError> {
         self.read(|reader| {
             reader
@@ -112,9 +106,6 @@ impl Store {
     }
 
     /// Tasks of records that are in the dataset; one more than wanted says that there are others.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn find_tasks(
         &self,
         dataset: i64,

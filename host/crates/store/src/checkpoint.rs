@@ -45,7 +45,6 @@ pub struct FileStamp {
     pub size: u64,
     /// Last change, ns since 1970.
     pub mtime_ns: i64,
-    /// Inode.
     pub inode: u64,
 }
 
@@ -56,7 +55,6 @@ pub struct LeftFile {
     pub path: String,
     /// Hash of the file's bytes, as it was written.
     pub content: Digest,
-    /// Who wrote it.
     pub author: Option<Author>,
 }
 
@@ -149,15 +147,11 @@ impl Checkpoint {
 pub struct ParkedEnds {
     /// Category, component, failed or blocked, count.
     pub tasks: Vec<(String, String, TaskEnd, u64)>,
-    /// Category, count.
     pub records: Vec<(String, u64)>,
 }
 
 impl Store {
     /// Counts what is parked in a run.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn parked_ends(&self, dataset: i64, run: RunId) -> Result<ParkedEnds, StoreError> {
         self.read(|reader| {
             let tasks = reader
@@ -191,17 +185,11 @@ impl Store {
     }
 
     /// The checkpoints of one record.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn checkpoints(&self, dataset: i64, record: &str) -> Result<Vec<Checkpoint>, StoreError> {
         self.read(|reader| checkpoints_of(reader, dataset, &[record]))
     }
 
     /// Hash and author of the file that a task wrote at a path which was not its own any more then.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn moved(
         &self,
         dataset: i64,
@@ -221,9 +209,6 @@ impl Store {
     }
 
     /// Writes checkpoints in one transaction; returns when they are on disk.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn complete(
         &self,
         dataset: i64,

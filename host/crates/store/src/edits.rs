@@ -17,9 +17,6 @@ pub struct KeptEdit {
 
 impl Store {
     /// Keeps the text of a file that is about to be replaced; returns when it is on disk.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn keep_edit(
         &self,
         task: &TaskId,
@@ -40,9 +37,6 @@ impl Store {
     }
 
     /// The edit of a task that was replaced last.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn kept_edit(&self, task: &TaskId) -> Result<Option<KeptEdit>, StoreError> {
         self.read(|reader| {
             reader

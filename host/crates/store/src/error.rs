@@ -13,12 +13,7 @@ use dataset::DatasetError;
 pub enum StoreError {
     /// It cannot be opened.
     #[error("cannot open the state {}: {cause}\nhint: see that you may read and write it and its directory, or name another file with --state FILE", file.display())]
-    Open {
-        /// The file.
-        file: PathBuf,
-        /// OrphanReason.
-        cause: String,
-    },
+    Open { file: PathBuf, cause: String },
     /// There is none.
     #[error("there is no state {}, so nothing was run yet\nhint: `batchgen run` makes it; another one is named with --state FILE", file.display())]
     Missing {
@@ -27,22 +22,13 @@ pub enum StoreError {
     },
     /// It is to be written anew, and is there.
     #[error("{} is there already, and a recovery writes a new file\nhint: name a file that is not there", file.display())]
-    Exists {
-        /// The file.
-        file: PathBuf,
-    },
+    Exists { file: PathBuf },
     /// Nothing of it can be read.
     #[error("nothing can be read of the state {}: {cause}\nhint: move it away and run again: existing files stay, and answers are asked for again", file.display())]
-    Lost {
-        /// The file.
-        file: PathBuf,
-        /// OrphanReason.
-        cause: String,
-    },
+    Lost { file: PathBuf, cause: String },
     /// It was written by another version.
     #[error("the state {} has version {found}, and this batchgen knows {known}\nhint: use the batchgen that wrote it, or another file with --state FILE", file.display())]
     Version {
-        /// The file.
         file: PathBuf,
         /// Version of the file.
         found: i64,
@@ -51,16 +37,10 @@ pub enum StoreError {
     },
     /// Another process holds it.
     #[error("another batchgen ({owner}) is using the state {}\nhint: wait for it or stop it, or name another file with --state FILE", file.display())]
-    Locked {
-        /// The file.
-        file: PathBuf,
-        /// Who holds it.
-        owner: String,
-    },
+    Locked { file: PathBuf, owner: String },
     /// It is not to be brought up to date by one who only reads.
     #[error("the state {} has version {found}, and this batchgen works with {known}\nhint: `batchgen run` brings it up to date", file.display())]
     Outdated {
-        /// The file.
         file: PathBuf,
         /// Version of the file.
         found: i64,
@@ -69,20 +49,10 @@ pub enum StoreError {
     },
     /// Its bytes are not what was written.
     #[error("the state {} is damaged: {cause}\nhint: `batchgen store verify` says what is damaged; `batchgen store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-        /// OrphanReason.
-        cause: String,
-    },
+    Damaged { file: PathBuf, cause: String },
     /// Reading or writing failed.
     #[error("the state {} failed: {cause}\nhint: {}", file.display(), hint(cause))]
-    Failed {
-        /// The file.
-        file: PathBuf,
-        /// OrphanReason.
-        cause: String,
-    },
+    Failed { file: PathBuf, cause: String },
 }
 
 impl StoreError {

@@ -55,9 +55,6 @@ impl Exported {
 
 impl Store {
     /// Gives each row as an object, until `sink` has had enough and says `false`.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn export(
         &self,
         what: Exported,

@@ -45,11 +45,9 @@ impl std::ops::AddAssign for Cost {
 /// Tasks of one component that failed with one class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureGroup {
-    /// The class.
     pub class: FailureClass,
     /// Name of the component.
     pub component: String,
-    /// How many.
     pub tasks: u64,
     /// How many of them a plain rerun tries again while nothing has changed.
     pub tried_again: u64,
@@ -70,9 +68,7 @@ pub struct FailedTask {
     pub category: String,
     /// Name of the component.
     pub component: String,
-    /// The class.
     pub class: FailureClass,
-    /// In words.
     pub cause: String,
     /// Times in a row that it failed like this.
     pub attempts: u32,
@@ -99,7 +95,6 @@ pub struct LastAnswer {
     pub kind: String,
     /// The model that answered.
     pub model: String,
-    /// What it said.
     pub text: String,
 }
 
@@ -151,9 +146,6 @@ impl FailureFilter {
 
 impl Store {
     /// Counts what failed, by class and component, the most first.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn failure_groups(
         &self,
         dataset: i64,
@@ -236,9 +228,6 @@ impl Store {
     }
 
     /// The tasks that failed last, the newest first.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn newest_failures(
         &self,
         dataset: i64,
@@ -260,9 +249,6 @@ impl Store {
     }
 
     /// Failed tasks by class and component, at most `limit` behind `after`.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn failures(
         &self,
         dataset: i64,
@@ -295,9 +281,6 @@ impl Store {
     }
 
     /// What was spent on a failed task since its ingredients changed, and the last answer that it was told.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn evidence(&self, task: &FailedTask) -> Result<(Cost, Option<LastAnswer>), StoreError> {
         let id = TaskId {
             dataset: task.dataset,
@@ -337,9 +320,6 @@ impl Store {
     }
 
     /// Counts tasks that have no artifact and did not fail themselves.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn not_begun(&self, dataset: i64, filter: &FailureFilter) -> Result<NotBegun, StoreError> {
         // Only what failed has a class.
         if !filter.classes.is_empty() {
@@ -367,9 +347,6 @@ impl Store {
     /// Chooses failed tasks to be run again: durably, so that a run that is killed is gone on with by the next.
     /// Where answers are at fault the generation is raised. `fresh` chooses those that are done, too, and raises
     /// it for all. Tells how many are due now, those of earlier choices included.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn choose(
         &self,
         dataset: i64,
@@ -433,9 +410,6 @@ impl Store {
     }
 
     /// Components that have a task of any record of a selection, and whether any of those is due.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn components_of(
         &self,
         dataset: &IndexedDataset,

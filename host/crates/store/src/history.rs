@@ -16,9 +16,6 @@ pub struct EndedAt {
 
 impl Store {
     /// What tasks of a component took that asked this model, failed ones included; at most `most`, spread evenly.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn took(
         &self,
         dataset: i64,
@@ -47,9 +44,6 @@ impl Store {
     }
 
     /// When a task ended last.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn ended_at(&self, task: &TaskId) -> Result<Option<EndedAt>, StoreError> {
         self.read(|reader| {
             reader

@@ -14,7 +14,6 @@ use dataset::{Dataset, DatasetError, Place, Record, RecordHash, Repetition};
 /// A dataset that is in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexedDataset {
-    /// Its number.
     pub id: i64,
     /// Name that its tasks are keyed by.
     pub source: String,
@@ -29,7 +28,6 @@ pub struct RecordRef {
     pub category: String,
     /// Where it lies in the dataset.
     pub place: Place,
-    /// Its hash, shortened.
     pub seen: Seen,
     /// How its tasks ended when they were last seen.
     pub checkpoints: Vec<Checkpoint>,
@@ -129,9 +127,6 @@ impl Store {
     }
 
     /// A dataset that was indexed before, as it was then; `None` if it never was.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn indexed(&self, source: &str) -> Result<Option<IndexedDataset>, StoreError> {
         self.read(|reader| {
             reader
@@ -150,9 +145,6 @@ impl Store {
     }
 
     /// How many records of the dataset cannot be read.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn unreadable(&self, dataset: &IndexedDataset) -> Result<u64, StoreError> {
         self.read(|reader| {
             let sql = "SELECT unreadable FROM dataset WHERE id = ?1";
@@ -162,9 +154,6 @@ impl Store {
 
     /// Those records in the order of the file, at most `limit` behind the place `after`. Of very many, only the first are
     /// noted.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn bad_records(
         &self,
         dataset: &IndexedDataset,
@@ -182,9 +171,6 @@ impl Store {
     }
 
     /// The record of this id, if it cannot be read.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn bad_record(
         &self,
         dataset: &IndexedDataset,
@@ -202,9 +188,6 @@ impl Store {
     }
 
     /// Whether it is known of every record that cannot be read which one it is: only then is it known which are gone.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn knows_all_records(&self, dataset: i64) -> Result<bool, StoreError> {
         self.read(|reader| {
             let sql = "SELECT is_whole FROM dataset WHERE id = ?1";
@@ -213,9 +196,6 @@ impl Store {
     }
 
     /// How many records a selection has, by category in order.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn totals(&self, lease: &Lease) -> Result<Vec<(String, u64)>, StoreError> {
         self.read(|reader| {
             let sql = format!(
@@ -236,9 +216,6 @@ impl Store {
     }
 
     /// Opens a selection, to be given out by [`Store::lease`].
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn select(
         &self,
         dataset: &IndexedDataset,
@@ -283,9 +260,6 @@ impl Store {
     }
 
     /// The next records of a selection, at most `count`, with their checkpoints; none when all were given out.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn lease(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
         let count = count.min(lease.left);
         let mut rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
@@ -340,9 +314,6 @@ impl Store {
     }
 
     /// One record by its id.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn find_record(
         &self,
         dataset: &IndexedDataset,
@@ -357,9 +328,6 @@ impl Store {
     }
 
     /// Where a record lies, as it was indexed.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn place_of(
         &self,
         dataset: &IndexedDataset,
@@ -382,9 +350,6 @@ impl Store {
     }
 
     /// Whether the dataset is the one that was indexed, unchanged since.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn is_as_indexed(
         &self,
         indexed: &IndexedDataset,
@@ -398,9 +363,6 @@ impl Store {
     }
 
     /// Names that were asked for and are not in the dataset: categories, then records.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn unknown(
         &self,
         dataset: &IndexedDataset,
@@ -426,9 +388,6 @@ impl Store {
     }
 
     /// All names of a column, for suggestions; at most `limit`.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn names(
         &self,
         dataset: &IndexedDataset,

@@ -130,9 +130,6 @@ impl Journal for Store {
 
 impl Store {
     /// The answer to a question, if it is in the journal.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn answered(&self, key: Digest) -> Result<Option<Answer>, StoreError> {
         Ok(self.lookup(key)?.map(|(_, answer)| answer))
     }
@@ -154,9 +151,6 @@ impl Store {
     /// What a lane used within the last `span`, the oldest first: how long ago, and how many requests and
     /// tokens. Calls of about the same moment are one entry, at the latest of them. Tries that were billed and brought no
     /// answer count, too.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn used_recently(
         &self,
         lane: &str,
@@ -214,9 +208,6 @@ impl Store {
     }
 
     /// Whether a lane has answered a question within the last `span`.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn has_answered_within(&self, lane: &str, span: Duration) -> Result<bool, StoreError> {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
@@ -238,9 +229,6 @@ impl Store {
     }
 
     /// What a task was told under a fingerprint and generation, in order, with the keys.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn transcript(
         &self,
         task: &TaskId,
@@ -252,9 +240,6 @@ impl Store {
 
     /// Notes that a task is told a completion. It is on disk before anything that is written later;
     /// a kill before that costs nothing, since the completion is found again by its key.
-    ///
-    /// # Errors
-    /// When the state's writer is gone.
     pub async fn append_transcript(
         &self,
         task: TaskId,

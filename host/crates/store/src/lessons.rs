@@ -8,9 +8,6 @@ use types::digest::Digest;
 
 impl Store {
     /// What a lane learned while it was configured like this (`options`); nothing if it was configured otherwise.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn lessons(&self, lane: &str, options: Digest) -> Result<Learned, StoreError> {
         let text: Option<String> = self.read(|reader| {
             reader
@@ -28,9 +25,6 @@ impl Store {
     }
 
     /// Keeps what a lane has learned.
-    ///
-    /// # Errors
-    /// When the state's writer is gone.
     pub(super) async fn write_lessons(
         &self,
         lane: &str,

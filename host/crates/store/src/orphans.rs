@@ -21,7 +21,6 @@ pub enum OrphanReason {
 /// A file that is left over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orphan {
-    /// OrphanReason it is.
     pub why: OrphanReason,
     /// Id of its record.
     pub record: String,
@@ -33,14 +32,12 @@ pub struct Orphan {
     pub path: String,
     /// Hash of what was written.
     pub content: Digest,
-    /// Who wrote it.
     pub author: Option<Author>,
 }
 
 /// How many files are left over for one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrphanCount {
-    /// The cause.
     pub why: OrphanReason,
     /// Files that were written.
     pub files: u64,
@@ -63,9 +60,6 @@ const MOVED: &str =
 impl Store {
     /// Counts what is left over, by cause; a cause without files is left out. `components` are all of the
     /// project, or none where they are not known: then none counts as dropped.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn count_orphans(
         &self,
         dataset: i64,
@@ -105,9 +99,6 @@ impl Store {
     }
 
     /// What is left over for one cause, by path, at most `limit` behind `after`.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn orphans(
         &self,
         dataset: i64,
@@ -145,9 +136,6 @@ impl Store {
 
     /// Forgets files that are gone: the tasks of deleted records and dropped components, and paths that were
     /// left. Answers that were paid for stay in the journal.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn forget(&self, dataset: i64, gone: Vec<Orphan>) -> Result<(), StoreError> {
         self.inner
             .writer

@@ -26,7 +26,6 @@ pub struct Pruning {
 pub struct Pruned {
     /// Entries of transcripts that another one took the place of.
     pub transcripts: u64,
-    /// Completions.
     pub completions: u64,
     /// Recipes that no task was made by.
     pub recipes: u64,

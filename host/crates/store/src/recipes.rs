@@ -17,9 +17,6 @@ impl RecipeId {
 
 impl Store {
     /// Notes a recipe, and gives its number.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn note_recipe(
         &self,
         digest: Digest,
@@ -48,9 +45,6 @@ impl Store {
     }
 
     /// A recipe by its number; `None` if it is not known any more.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn recipe(&self, id: RecipeId) -> Result<Option<Recipe>, StoreError> {
         let text: Option<String> = self.read(|reader| {
             reader

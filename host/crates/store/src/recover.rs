@@ -14,13 +14,11 @@ use super::{StoreError, migrate, schema};
 /// What became of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Saved {
-    /// Its name.
     pub table: &'static str,
     /// Rows that are in the new state.
     pub rows: u64,
     /// Stretches of it that could not be read.
     pub gaps: u64,
-    /// The first error.
     pub error: Option<String>,
 }
 

@@ -23,9 +23,6 @@ impl RunId {
 
 impl Store {
     /// Notes the beginning of a run.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn begin_run(&self) -> Result<RunId, StoreError> {
         let result = self
             .inner
@@ -40,9 +37,6 @@ impl Store {
     }
 
     /// Whether every run so far ended in order, or was settled by a later one.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn runs_are_settled(&self) -> Result<bool, StoreError> {
         self.read(|reader| {
             reader.query_row(
@@ -54,9 +48,6 @@ impl Store {
     }
 
     /// Whether every task that is known is of this dataset and one of these components.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn has_only(&self, dataset: i64, components: &[&str]) -> Result<bool, StoreError> {
         self.read(|reader| {
             reader.query_row(
@@ -69,9 +60,6 @@ impl Store {
     }
 
     /// How long ago a run that did not end in order was last heard of, if there is one.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn crashed_ago(&self) -> Result<Option<Duration>, StoreError> {
         let seconds = self.read(|reader| {
             reader.query_row(
@@ -87,9 +75,6 @@ impl Store {
 
     /// Notes that a run ended in order: everything it wrote is accounted for. If it `settled` what runs before it left
     /// behind, they have ended as well.
-    ///
-    /// # Errors
-    /// When the state cannot be written.
     pub async fn end_run(&self, run: RunId, settled: bool) -> Result<(), StoreError> {
         self.inner
             .writer

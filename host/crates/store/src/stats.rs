@@ -30,9 +30,7 @@ pub struct Stats {
 /// A table with its indexes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TableSize {
-    /// Its name.
     pub table: String,
-    /// Rows.
     pub rows: u64,
     /// Bytes of its pages.
     pub bytes: u64,
@@ -41,9 +39,7 @@ pub struct TableSize {
 /// What was spent on something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Spending {
-    /// On what.
     pub name: String,
-    /// Completions.
     pub completions: u64,
     /// Tokens of questions, of all tries that were billed, those that brought no answer included.
     pub input_tokens: u64,
@@ -71,9 +67,6 @@ const SPENT: &str = "(
 
 impl Store {
     /// Counts everything. It reads the whole file.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let file = self.inner.writer.file();
         let file_bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());

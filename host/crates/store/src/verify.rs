@@ -20,15 +20,11 @@ const BATCH: i64 = 1000;
 /// A law that something breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// What is wrong.
     pub what: String,
-    /// What to do.
     pub remedy: &'static str,
     /// Whether the state is damaged; otherwise it is an output file.
     pub in_state: bool,
-    /// How often.
     pub count: u64,
-    /// The first places.
     pub places: Vec<String>,
 }
 

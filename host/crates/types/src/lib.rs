@@ -3,6 +3,8 @@
 //!
 //! It has no input or output, no clock and no async, and knows no other crate.
 
+#![warn(missing_docs)]
+
 pub mod class;
 pub mod digest;
 pub mod fields;

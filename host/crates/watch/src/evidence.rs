@@ -28,15 +28,12 @@ const MOST: usize = 40;
 /// Where tasks can be looked up.
 #[derive(Clone)]
 pub struct Evidence {
-    /// The state.
     pub state: PathBuf,
     /// The dataset in its index.
     pub indexed: IndexedDataset,
-    /// The records.
     pub dataset: Arc<Dataset>,
     /// Where artifacts will be published.
     pub site: SiteConfig,
-    /// Where files are.
     pub output_root: PathBuf,
     /// All components that may be asked for, and what they depend on.
     pub components: Vec<Component>,
@@ -80,7 +77,6 @@ pub struct TaskEvidence {
 /// One question and its answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Exchange {
-    /// What was asked.
     pub question: Vec<Said>,
     /// The schema that the answer must fit.
     pub schema: Option<String>,
@@ -97,15 +93,11 @@ pub struct Exchange {
 pub struct Said {
     /// `system`, `user` or `assistant`; of an answer the model, or why there is none.
     pub role: String,
-    /// The text.
     pub text: String,
 }
 
 impl Evidence {
     /// What is known of a task; `None` if nothing is.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn of(&self, record: &str, component: &str) -> Result<Option<TaskEvidence>, StoreError> {
         let store = Store::open_reading(&self.state)?;
         let points = store.checkpoints(self.indexed.id, record)?;
@@ -156,9 +148,6 @@ impl Evidence {
     }
 
     /// Tasks that somebody looks for.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
     pub fn find(&self, search: &TaskSearch) -> Result<Vec<TaskRow>, StoreError> {
         Store::open_reading(&self.state)?.find_tasks(self.indexed.id, search)
     }

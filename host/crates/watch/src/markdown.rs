@@ -14,7 +14,6 @@ const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Node {
-    /// Words.
     Text(String),
     /// An element with what is in it.
     Element(Element),

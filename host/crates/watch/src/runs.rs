@@ -31,11 +31,8 @@ pub struct RunRow {
     pub state: State,
     /// When it was heard of last.
     pub at: String,
-    /// Which run.
     pub run: RunInfo,
-    /// How it ended.
     pub end: Option<End>,
-    /// Its numbers.
     pub progress: View,
 }
 
@@ -51,9 +48,6 @@ impl Runs {
     }
 
     /// Keeps the last snapshot of a run. Only who holds the state's lock does.
-    ///
-    /// # Errors
-    /// When the disk refuses.
     pub fn keep(&self, snapshot: &Snapshot) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let path = self.path(&snapshot.run);
@@ -70,9 +64,6 @@ impl Runs {
     }
 
     /// Keeps what is known of a run whose process went away, before another run takes its place.
-    ///
-    /// # Errors
-    /// When the disk refuses.
     pub fn keep_killed(&self) -> io::Result<()> {
         match self.status.read() {
             Some(mut snapshot) if !self.path(&snapshot.run).exists() => {

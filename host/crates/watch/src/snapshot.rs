@@ -19,14 +19,12 @@ pub struct Snapshot {
     pub state: State,
     /// The moment, in UTC.
     pub at: String,
-    /// Which run.
     pub run: RunInfo,
     /// How it ended, if it has.
     pub end: Option<End>,
     /// What to know first.
     #[serde(default)]
     pub headline: Option<Headline>,
-    /// The numbers.
     pub progress: View,
     /// What lanes are doing.
     pub lanes: Vec<LaneView>,
@@ -44,7 +42,6 @@ pub struct Snapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It does.
     Running,
     /// It ended, in order or by an error.
     Ended,
@@ -77,7 +74,6 @@ pub struct RunInfo {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// How.
     pub kind: EndKind,
     /// Exit code of the process.
     pub exit_code: u8,
@@ -91,7 +87,6 @@ pub struct End {
 pub enum EndKind {
     /// Every wanted artifact is there.
     Done,
-    /// Some tasks failed.
     Partial,
     /// It has spent what it may.
     Budget,
@@ -144,7 +139,6 @@ impl Snapshot {
 pub struct Headline {
     /// How much attention it wants.
     pub tone: Tone,
-    /// One sentence.
     pub text: String,
     /// What would change it, if anything does.
     pub hint: Option<String>,

@@ -23,7 +23,6 @@ pub enum Standing {
     Run(Box<Snapshot>),
     /// A process holds the state and has not said anything yet, or is no run.
     Held(u32),
-    /// Nothing ever ran.
     Nothing,
 }
 
@@ -42,9 +41,6 @@ impl StatusFile {
     }
 
     /// Puts a snapshot in the place of the one before.
-    ///
-    /// # Errors
-    /// When the disk refuses.
     pub fn write(&self, json: &[u8]) -> io::Result<()> {
         fs::write(&self.temporary, json)?;
         fs::rename(&self.temporary, &self.path)

@@ -25,11 +25,8 @@ use store::Store;
 const EVERY: Duration = Duration::from_secs(1);
 /// A run that is watched.
 pub struct Watched {
-    /// Its numbers.
     pub meter: Arc<Meter>,
-    /// Its lanes.
     pub gateway: Arc<Gateway<Store>>,
-    /// Its budget.
     pub budget: LaneBudget,
     /// What is known of it before it begins.
     pub about: About,

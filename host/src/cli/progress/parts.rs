@@ -13,7 +13,6 @@ pub(super) enum Tone {
     Plain,
     /// Something waits, or is tried again.
     Waits,
-    /// Something failed.
     Failed,
 }
 

@@ -14,22 +14,13 @@ const SLOW_MILLIS: u64 = 300;
 pub enum FaultParseError {
     /// There is no `@`.
     #[error("fault {fault:?} has no `@`; write KIND@WHEN, such as 503@5% or reset-in-body@first:2")]
-    NoWhen {
-        /// What was given.
-        fault: String,
-    },
+    NoWhen { fault: String },
     /// The part before `@` names no fault.
     #[error("{kind:?} is no fault; use one of {KINDS}")]
-    UnknownKind {
-        /// What was given.
-        kind: String,
-    },
+    UnknownKind { kind: String },
     /// The part behind `@` names no calls.
     #[error("{when:?} names no calls; use a share such as 5%, nth:N, first:N or containing:TEXT")]
-    UnknownWhen {
-        /// What was given.
-        when: String,
-    },
+    UnknownWhen { when: String },
 }
 
 pub(super) const KINDS: &str = "408, 409, 500, 502, 503, 504, 529, rate-limited, rate-limited:MILLISECONDS, insufficient-quota, \

@@ -69,7 +69,6 @@ pub struct Bill {
     pub number: u64,
     /// The model that was asked for.
     pub model: String,
-    /// Identifies the prompt.
     pub prompt: u128,
     /// Tokens of the question.
     pub input_tokens: u64,

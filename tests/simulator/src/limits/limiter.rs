@@ -55,7 +55,6 @@ impl Refusal {
 /// Where a limit stands, for the headers of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The limit.
     pub limit: Limit,
     /// What is left in its window.
     pub remaining: u64,

@@ -14,7 +14,6 @@ use super::{Limit, Measure, WindowKind};
      or d, and `:fixed` or `:observed` may follow"
 )]
 pub struct LimitParseError {
-    /// What was given.
     pub limit: String,
 }
 

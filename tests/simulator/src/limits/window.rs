@@ -13,7 +13,6 @@ const SPANS: usize = 100_000;
 /// What became of a limit while it had one amount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowReport {
-    /// The limit.
     pub limit: Limit,
     /// The most that any of its windows held after a call was let through or charged.
     pub most: u64,

@@ -8,9 +8,7 @@ use crate::problem::{Exceeded, Problem};
 /// An error as an API reports it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
-    /// HTTP status.
     pub status: u16,
-    /// The body.
     pub body: Value,
 }
 

@@ -14,7 +14,6 @@ pub(super) struct Contradiction {
     pub place: String,
     /// Why nothing can obey.
     pub cause: String,
-    /// What to do.
     pub hint: String,
 }
 

@@ -14,11 +14,9 @@ const OTHERS: &str = "(others)";
 /// Tasks of one component over the records of one category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeatCell {
-    /// Artifacts made.
     pub made: u64,
     /// Artifacts that were there, edited ones included.
     pub kept: u64,
-    /// Tasks that failed.
     pub failed: u64,
     /// Tasks that were not begun, since something else failed.
     pub blocked: u64,

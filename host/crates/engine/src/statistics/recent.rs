@@ -97,9 +97,7 @@ pub struct Failed<'a> {
     pub category: &'a str,
     /// Name of the component.
     pub component: &'a str,
-    /// What kind.
     pub class: FailureClass,
-    /// In words.
     pub cause: &'a str,
     /// What tries it again.
     pub again: Again,

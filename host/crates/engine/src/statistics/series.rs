@@ -32,7 +32,6 @@ struct Step {
 pub struct SeriesView {
     /// Length of a step.
     pub step_seconds: f64,
-    /// Tasks that ended.
     pub tasks_per_second: Vec<f64>,
     /// Tokens of questions.
     pub input_tokens_per_second: Vec<f64>,

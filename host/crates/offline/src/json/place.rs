@@ -37,7 +37,6 @@ impl<'p> Place<'p> {
 
 /// The one thing that an object of a list is about.
 pub struct Focus {
-    /// Its name.
     pub term: String,
     /// The list of facts that it comes from.
     pub label: Option<String>,
@@ -45,11 +44,8 @@ pub struct Focus {
 
 /// The kind of text that a name suggests.
 pub enum Form {
-    /// A title-like phrase.
     Title,
-    /// A short phrase.
     Phrase,
-    /// Whole sentences.
     Sentences,
 }
 
