@@ -36,6 +36,7 @@ mod prompt;
 mod published;
 mod replay;
 mod screen;
+mod secrets;
 mod store;
 mod walk;
 mod watch;

@@ -286,6 +286,11 @@ fn too_much(url: &Url) -> String {
     [query, fragment].into_iter().flatten().collect()
 }
 
+/// Whether an address is one of this machine.
+pub(super) fn is_this_machine(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_loopback(&host))
+}
+
 pub(super) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),

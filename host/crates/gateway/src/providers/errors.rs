@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
+use rustls::CertificateError;
 use serde_json::Value;
 
 use super::classify;
@@ -101,6 +102,15 @@ pub(super) fn from_event(error: &Value) -> CallError {
 
 /// An error of the network, or of the body while it arrived.
 pub(super) fn from_network(error: &reqwest::Error) -> CallError {
+    if let Some(fault) = certificate_fault(error) {
+        return CallError::new(
+            FailureClass::Auth,
+            format!(
+                "the server's certificate is not valid: {fault} (hint: check base-url and the clock; a certificate authority of \
+                 your own is named with SSL_CERT_FILE)"
+            ),
+        );
+    }
     // The cause says more than reqwest's own words, which repeat the address.
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -119,6 +129,42 @@ pub(super) fn from_network(error: &reqwest::Error) -> CallError {
         FailureClass::Transient
     };
     CallError::new(class, format!("{what}: {cause}"))
+}
+
+/// What is wrong with the server's certificate, if that is what went wrong: another try changes nothing.
+fn certificate_fault(error: &reqwest::Error) -> Option<&'static str> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        // An input error has what it wraps not as its source, but inside.
+        let inside = found
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        let tls = found
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| inside?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(fault)) = tls {
+            return Some(certificate_words(fault));
+        }
+        cause = inside
+            .map(|inside| inside as &(dyn std::error::Error + 'static))
+            .or_else(|| found.source());
+    }
+    None
+}
+
+fn certificate_words(fault: &CertificateError) -> &'static str {
+    use CertificateError as Fault;
+    match fault {
+        Fault::Expired | Fault::ExpiredContext { .. } => "it has expired",
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => "it is not valid yet",
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "it is for another name",
+        Fault::Revoked => "it was revoked",
+        Fault::UnknownIssuer => "nobody whom this machine trusts has issued it",
+        Fault::BadEncoding => "it cannot be read",
+        Fault::BadSignature => "its signature is wrong",
+        // rustls has no words of its own for what the rest wraps.
+        _ => "it has signed itself, or is not made for a server",
+    }
 }
 
 #[cfg(test)]

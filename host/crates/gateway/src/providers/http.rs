@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::body::estimate;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, is_this_machine};
 use super::errors::{from_network, from_response, from_said};
 use super::headers::{RateLimitHeaders, observed};
 use super::key::Key;
@@ -82,15 +82,6 @@ impl Http {
         }
         // Installed once for the process; a second call finds it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            // The lane retries, and counts what it does.
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(usize::MAX)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| refused(from_network(&error).message))?;
         let base_url = endpoint.base_url.trim_end_matches('/').to_owned();
         let url = Url::parse(&format!("{base_url}/{path}")).map_err(|error| {
             refused(format!(
@@ -98,6 +89,22 @@ impl Http {
                 endpoint.name
             ))
         })?;
+        let client = Client::builder()
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            // The lane retries, and counts what it does.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(usize::MAX)
+            .tcp_nodelay(true);
+        // A proxy would carry the key and the prompts, unencrypted, to another machine and back.
+        let client = if is_this_machine(&url) {
+            client.no_proxy()
+        } else {
+            client
+        };
+        let client = client
+            .build()
+            .map_err(|error| refused(from_network(&error).message))?;
         Ok(Http {
             client,
             url,
@@ -119,7 +126,7 @@ impl Http {
         match result {
             Ok(answer) => Ok(RawAnswer {
                 observed: limits,
-                ..answer
+                ..self.redacted(answer)
             }),
             Err(error) => Err(CallError {
                 message: self.redact(&error.message),
@@ -284,6 +291,24 @@ impl Http {
             host.unwrap_or("nowhere")
         );
         CallError::new(FailureClass::BadRequest, message)
+    }
+
+    /// An answer that does not repeat the key.
+    fn redacted(&self, answer: RawAnswer) -> RawAnswer {
+        let Some(key) = &self.key else {
+            return answer;
+        };
+        let hide = |text: String| match key.is_in(&text) {
+            true => key.redact(&text),
+            false => text,
+        };
+        RawAnswer {
+            text: hide(answer.text),
+            finish_reason: hide(answer.finish_reason),
+            refusal: answer.refusal.map(hide),
+            model: hide(answer.model),
+            ..answer
+        }
     }
 
     fn redact(&self, text: &str) -> String {

@@ -25,10 +25,15 @@ impl Key {
 
     /// `text` without the key, which some servers repeat when they refuse it.
     pub(super) fn redact(&self, text: &str) -> String {
-        if self.0.len() < SECRET {
+        if !self.is_in(text) {
             return text.to_owned();
         }
         text.replace(&self.0, HIDDEN)
+    }
+
+    /// Whether `text` tells the key.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.0.len() >= SECRET && text.contains(&self.0)
     }
 }
 

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 /// No call takes so many tokens: larger numbers are no counts.
 const MOST_TOKENS: u64 = 1 << 31;
+/// Values in one answer.
+const MOST_VALUES: usize = 1 << 18;
 /// Half of a surrogate pair becomes a character of the private area that begins here, until [`joined`] finds its
 /// other half, which may come with the next event.
 const HALVES: u32 = 0x10_0000;
@@ -19,6 +21,9 @@ const HALVES: u32 = 0x10_0000;
 /// text, `NaN`; of a name that comes twice the last counts.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let text = text.trim_start_matches('\u{feff}');
+    if has_too_many_values(text) {
+        return Err(serde::de::Error::custom("it has too many values"));
+    }
     serde_json::from_str(text).or_else(|error| {
         // A mere word is none that can be mended.
         if !text.trim_start().starts_with(['{', '[', '"']) {
@@ -27,6 +32,25 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Err
         let value = serde_json::from_str::<Value>(&mended(text));
         value.and_then(T::deserialize).map_err(|_| error)
     })
+}
+
+/// Whether text that claims to be JSON has more values than an answer has. Each takes some hundred times its byte once it is
+/// read.
+fn has_too_many_values(text: &str) -> bool {
+    if text.len() <= MOST_VALUES {
+        return false;
+    }
+    let (mut is_quoted, mut is_escaped, mut values) = (false, false, 0_usize);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_quoted,
+            b'"' => is_quoted = !is_quoted,
+            b',' | b'[' | b'{' if !is_quoted => values += 1,
+            _ => {}
+        }
+    }
+    values > MOST_VALUES
 }
 
 /// What a field may be read from. Of what is not overridden nothing is read.

@@ -204,3 +204,52 @@ async fn a_packed_answer_is_named() {
     let error = refused(http(200, "application/json", plain, "{}")).await;
     assert_ne!(error.unusable, Some(Unusable::PACKED));
 }
+
+/// A server for one connection, with a certificate that it has given itself.
+fn self_made() -> (String, std::thread::JoinHandle<()>) {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/v1", listener.local_addr().unwrap());
+    let certificate = CertificateDer::from(&include_bytes!("localhost.certificate.der")[..]);
+    let key = PrivateKeyDer::try_from(&include_bytes!("localhost.key.der")[..]).unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut tls = rustls::ServerConnection::new(config.into()).unwrap();
+        while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+    });
+    (url, server)
+}
+
+#[tokio::test]
+async fn a_wrong_certificate_ends_the_lane_and_says_what_is_wrong() {
+    let (url, server) = self_made();
+    let endpoint = endpoint("openai", &url, &ProviderConfig::default());
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
+    let request = question(ResponseFormat::Text);
+    let error = openai.call(call(&request)).await.unwrap_err();
+    server.join().unwrap();
+    assert!(error.class.stops_lane(), "{error}");
+    let expected = "certificate is not valid: it has signed itself";
+    assert!(error.message.contains(expected), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_key_does_not_show_it() {
+    let bearer = format!("Bearer {KEY}");
+    let choice =
+        json!({"message": {"content": bearer, "refusal": bearer}, "finish_reason": "stop"});
+    let body = json!({"model": bearer, "choices": [choice]}).to_string();
+    let (url, server) = serve(vec![http(200, "application/json", "", &body)]).await;
+    let endpoint = endpoint("openai", &url, &ProviderConfig::default());
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
+    let request = question(ResponseFormat::Text);
+    let answer = openai.call(call(&request)).await.unwrap();
+    server.await.unwrap();
+    assert!(answer.text.contains("Bearer [key]"), "{answer:?}");
+    assert!(!format!("{answer:?}").contains(KEY), "{answer:?}");
+}

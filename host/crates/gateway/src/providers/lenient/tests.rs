@@ -140,3 +140,15 @@ fn an_empty_error_is_none() {
         assert!(!is_blank(&error), "{error}");
     }
 }
+
+#[test]
+fn what_has_more_values_than_an_answer_is_not_read() {
+    let many = |part: &str| format!("[{}{part}]", format!("{part},").repeat(MOST_VALUES));
+    for part in ["{}", "[]", "0", "NaN"] {
+        assert!(read::<Value>(&many(part)).is_err(), "{part}");
+    }
+    // However long a text is, it is one value.
+    let text = many("{}").replace('"', "");
+    let quoted = serde_json::to_string(&format!("\"{text}\\")).unwrap();
+    assert!(read::<Value>(&quoted).is_ok());
+}
