@@ -2,6 +2,7 @@
 //! is for other processes and for afterwards; a server on this machine has the page, its events and metrics; a
 //! report is the same page in one file. All of it reads: nothing here can change a run.
 
+mod connections;
 mod evidence;
 mod headline;
 mod markdown;

@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::connections::Connections;
 use super::published::Published;
 use super::runs::Runs;
 use super::{Evidence, metrics, page};
@@ -161,16 +162,17 @@ impl Server {
             turns: Arc::new(Semaphore::new(1)),
         };
         let (stop, stopped) = oneshot::channel();
-        let serving = axum::serve(listener, router(shared)).with_graceful_shutdown(async {
-            let _ = stopped.await;
-        });
+        let serving = axum::serve(Connections::new(listener), router(shared))
+            .with_graceful_shutdown(async {
+                let _ = stopped.await;
+            });
         Server {
             stop,
             task: tokio::spawn(serving.into_future()),
         }
     }
 
-    /// Stops. Viewers get the last snapshot; who does not take it in time goes without.
+    /// Stops. Connections get the last snapshot; who does not take it in time goes without.
     pub(super) async fn finish(self) {
         let _ = self.stop.send(());
         let abort = self.task.abort_handle();
@@ -200,7 +202,9 @@ fn router(shared: Shared) -> Router {
 
 /// Refuses who has no business here, and says on every answer what a browser may do with it.
 async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(request.headers(), shared.name.as_deref()) {
+    let (headers, path) = (request.headers(), request.uri().path());
+    let why = refusal(headers, shared.name.as_deref()).or_else(|| foreign(headers, path));
+    let mut response = match why {
         Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
         None => next.run(request).await,
     };
@@ -254,6 +258,20 @@ fn refusal(headers: &HeaderMap, name: Option<&str>) -> Option<&'static str> {
         return Some("pages of another origin get nothing here\n");
     }
     None
+}
+
+/// Why a request is refused that a page of another site makes, if so. Browsers say so of all requests, those without an
+/// origin too; a person may follow a link to the page.
+fn foreign(headers: &HeaderMap, path: &str) -> Option<&'static str> {
+    let said = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let is_own = matches!(
+        said("sec-fetch-site"),
+        None | Some(b"same-origin" | b"none")
+    );
+    let is_link = path == "/"
+        && said("sec-fetch-mode") == Some(b"navigate")
+        && said("sec-fetch-dest") == Some(b"document");
+    (!is_own && !is_link).then_some("pages of another site get nothing here\n")
 }
 
 /// Every snapshot as an event, the last one first. Who is slow misses some; nothing is kept for anybody.
@@ -459,6 +477,34 @@ mod tests {
             "http://127.0.0.1:81",
         ] {
             assert!(from(other).is_some(), "{other}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_sites_may_link_here_and_no_more() {
+        let of = |site, mode, dest, path| {
+            let name = HeaderName::from_static;
+            let pairs = [
+                (name("sec-fetch-site"), site),
+                (name("sec-fetch-mode"), mode),
+                (name("sec-fetch-dest"), dest),
+            ];
+            foreign(&headers(&pairs), path)
+        };
+        assert_eq!(foreign(&HeaderMap::new(), "/task"), None, "curl");
+        assert_eq!(of("same-origin", "cors", "empty", "/task"), None);
+        assert_eq!(of("none", "navigate", "document", "/task"), None);
+        assert_eq!(of("cross-site", "navigate", "document", "/"), None);
+        for site in ["cross-site", "same-site"] {
+            for (mode, dest, path) in [
+                ("no-cors", "image", "/task"),
+                ("no-cors", "script", "/status.json"),
+                ("cors", "empty", "/events"),
+                ("navigate", "document", "/task"),
+                ("navigate", "iframe", "/"),
+            ] {
+                assert!(of(site, mode, dest, path).is_some(), "{site} {mode} {path}");
+            }
         }
     }
 
