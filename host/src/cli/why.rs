@@ -17,7 +17,7 @@ use config::component::Component;
 use dataset::Record;
 use engine::{Overwriting, PlannedAction, Previewer, ProbeEnd, TaskPreview};
 use plan::change::Change;
-use plan::decision::{FileState, LastOutcome};
+use plan::decision::FileState;
 use plan::explain;
 use plan::recipe::Recipe;
 use store::{Checkpoint, TaskId};
@@ -205,16 +205,9 @@ impl Asked<'_> {
         before: Option<&Recipe>,
     ) -> Result<Last, Failure> {
         let ended = self.ended(component)?;
-        let (outcome, class) = match point.outcome {
-            LastOutcome::Done => ("done", None),
-            LastOutcome::Failed(class) => ("failed", Some(class.to_string())),
-            LastOutcome::Blocked => ("blocked", None),
-            LastOutcome::Skipped => ("skipped", None),
-            LastOutcome::Due => ("due", None),
-        };
         Ok(Last {
-            outcome,
-            class,
+            outcome: point.outcome.kind(),
+            class: point.outcome.class(),
             cause: point.cause.clone(),
             // An edited file that was accepted was made by no run.
             run: ended.as_ref().map(|ended| ended.run).filter(|run| *run > 0),

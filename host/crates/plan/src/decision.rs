@@ -1,6 +1,7 @@
 //! Whether a task must run: the one rule behind resume, incremental rebuild and "retry what failed".
 //! It is asked when the task's upstreams are final, since its fingerprint is unknown before.
 
+use serde::{Deserialize, Serialize};
 use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use types::digest::Digest;
 
@@ -32,6 +33,78 @@ pub enum LastOutcome {
     Skipped,
     /// A person chose it to be run again.
     Due,
+}
+
+/// The kind of a [`LastOutcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutcomeKind {
+    Done,
+    Failed,
+    Blocked,
+    Skipped,
+    Due,
+}
+
+impl OutcomeKind {
+    /// All kinds.
+    pub const ALL: [OutcomeKind; 5] = [
+        OutcomeKind::Done,
+        OutcomeKind::Failed,
+        OutcomeKind::Blocked,
+        OutcomeKind::Skipped,
+        OutcomeKind::Due,
+    ];
+
+    /// Its name in the state, in JSON and on the page.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OutcomeKind::Done => "done",
+            OutcomeKind::Failed => "failed",
+            OutcomeKind::Blocked => "blocked",
+            OutcomeKind::Skipped => "skipped",
+            OutcomeKind::Due => "due",
+        }
+    }
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<OutcomeKind> {
+        OutcomeKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+impl LastOutcome {
+    /// An outcome from its kind and its class. A failure whose class is not known counts as transient.
+    pub fn of(kind: OutcomeKind, class: Option<FailureClass>) -> LastOutcome {
+        match kind {
+            OutcomeKind::Done => LastOutcome::Done,
+            OutcomeKind::Failed => LastOutcome::Failed(class.unwrap_or(FailureClass::Transient)),
+            OutcomeKind::Blocked => LastOutcome::Blocked,
+            OutcomeKind::Skipped => LastOutcome::Skipped,
+            OutcomeKind::Due => LastOutcome::Due,
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(self) -> OutcomeKind {
+        match self {
+            LastOutcome::Done => OutcomeKind::Done,
+            LastOutcome::Failed(_) => OutcomeKind::Failed,
+            LastOutcome::Blocked => OutcomeKind::Blocked,
+            LastOutcome::Skipped => OutcomeKind::Skipped,
+            LastOutcome::Due => OutcomeKind::Due,
+        }
+    }
+
+    /// The class of the failure, if it failed.
+    pub fn class(self) -> Option<FailureClass> {
+        match self {
+            LastOutcome::Failed(class) => Some(class),
+            _ => None,
+        }
+    }
 }
 
 /// Who wrote the file that a task has.

@@ -3,6 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::checkpoint::TaskId;
+use super::sql::Column;
 use super::{Store, StoreError};
 use crate::Cost;
 use gateway::error::Billed;
@@ -10,8 +11,8 @@ use types::digest::Digest;
 use types::request::Usage;
 
 /// Sums over billed tries; the columns of [`cost`].
-pub(super) const SUMS: &str = "count(*), coalesce(sum(billed.input_tokens), 0),
-    coalesce(sum(billed.output_tokens), 0), coalesce(sum(billed.cost_micros), 0)";
+pub(super) const SUMS: &str = "count(*) AS tries, coalesce(sum(billed.input_tokens), 0) AS input,
+    coalesce(sum(billed.output_tokens), 0) AS output, coalesce(sum(billed.cost_micros), 0) AS micros";
 
 impl Store {
     /// Notes tries of a task that were billed and brought no answer. They are on disk before anything that is written
@@ -44,7 +45,7 @@ impl Store {
                         task.dataset,
                         task.record,
                         task.component,
-                        fingerprint.as_bytes().as_slice(),
+                        Column(fingerprint),
                         generation,
                         billed.lane,
                         billed.usage.input_tokens,
@@ -74,19 +75,19 @@ impl Store {
                         task.dataset,
                         task.record,
                         task.component,
-                        fingerprint.as_bytes().as_slice()
+                        Column(fingerprint)
                     ],
-                    |row| cost(row, 0),
+                    cost,
                 )
         })
     }
 }
 
-pub(super) fn cost(row: &Row<'_>, first: usize) -> rusqlite::Result<Cost> {
+pub(super) fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
     Ok(Cost {
-        calls: row.get(first)?,
-        usage: Usage::new(row.get(first + 1)?, row.get(first + 2)?),
-        micros: row.get(first + 3)?,
+        calls: row.get("tries")?,
+        usage: Usage::new(row.get("input")?, row.get("output")?),
+        micros: row.get("micros")?,
     })
 }
 

@@ -1,9 +1,12 @@
 //! What the answers took that a task was told, and tasks as somebody looks for them.
 
+use plan::decision::OutcomeKind;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Row, params, params_from_iter};
 use serde::Serialize;
+use types::class::FailureClass;
 
+use super::sql::Column;
 use super::{Checkpoint, Store, StoreError, TaskId};
 
 /// What one answer took.
@@ -35,8 +38,7 @@ pub struct TaskSearch {
     pub component: Option<String>,
     /// Id of the category.
     pub category: Option<String>,
-    /// `done`, `failed`, `blocked`, `skipped` or `due`.
-    pub outcome: Option<String>,
+    pub outcome: Option<OutcomeKind>,
     pub sort: TaskOrder,
     /// At most so many.
     pub limit: u64,
@@ -65,11 +67,10 @@ pub struct TaskRow {
     pub category: String,
     /// Name of the component.
     pub component: String,
-    /// `done`, `failed`, `blocked`, `skipped` or `due`.
-    pub outcome: String,
-    /// Name of its class, if it failed.
-    pub class: Option<String>,
-    /// OrphanReason it is not done.
+    pub outcome: OutcomeKind,
+    /// Its class, if it failed.
+    pub class: Option<FailureClass>,
+    /// Why it is not done.
     pub cause: Option<String>,
     pub model: Option<String>,
     /// Answers that it was told.
@@ -96,7 +97,7 @@ impl Store {
                         task.dataset,
                         task.record,
                         task.component,
-                        point.fingerprint.as_bytes().as_slice(),
+                        Column(point.fingerprint),
                         point.generation
                     ],
                     note,
@@ -114,14 +115,14 @@ impl Store {
         let mut condition = "task.dataset = ?".to_owned();
         let mut values = vec![Sql::Integer(dataset)];
         let wanted = [
-            ("component", &search.component),
-            ("category", &search.category),
-            ("outcome", &search.outcome),
+            ("component", search.component.as_deref()),
+            ("category", search.category.as_deref()),
+            ("outcome", search.outcome.map(OutcomeKind::as_str)),
         ];
         for (column, value) in wanted {
             if let Some(value) = value {
                 condition.push_str(&format!(" AND {column} = ?"));
-                values.push(Sql::Text(value.clone()));
+                values.push(Sql::Text(value.to_owned()));
             }
         }
         if let Some(text) = &search.text {
@@ -144,7 +145,7 @@ impl Store {
         self.read(|reader| {
             let sql = format!(
                 "SELECT task.record, category, component, outcome, class, cause, model, calls,
-                    input_tokens + output_tokens, ended_at
+                    input_tokens + output_tokens AS tokens, ended_at
                  FROM task JOIN record ON record.dataset = task.dataset AND record.id = task.record
                  WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
             );
@@ -158,29 +159,30 @@ impl Store {
 
 fn note(row: &Row<'_>) -> rusqlite::Result<CallNote> {
     Ok(CallNote {
-        model: row.get(0)?,
-        lane: row.get(1)?,
-        input_tokens: row.get(2)?,
-        output_tokens: row.get(3)?,
-        cost_micros: row.get(4)?,
-        tries: row.get(5)?,
-        milliseconds: row.get(6)?,
-        obtained_at: row.get(7)?,
+        model: row.get("model")?,
+        lane: row.get("lane")?,
+        input_tokens: row.get("input_tokens")?,
+        output_tokens: row.get("output_tokens")?,
+        cost_micros: row.get("cost_micros")?,
+        tries: row.get("tries")?,
+        milliseconds: row.get("milliseconds")?,
+        obtained_at: row.get("obtained_at")?,
     })
 }
 
 fn found(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
-    let cause: Option<String> = row.get(5)?;
+    let cause: Option<String> = row.get("cause")?;
+    let Column(outcome) = row.get("outcome")?;
     Ok(TaskRow {
-        record: row.get(0)?,
-        category: row.get(1)?,
-        component: row.get(2)?,
-        outcome: row.get(3)?,
-        class: row.get(4)?,
+        record: row.get("record")?,
+        category: row.get("category")?,
+        component: row.get("component")?,
+        outcome: outcome.unwrap_or(OutcomeKind::Failed),
+        class: row.get::<_, Column<_>>("class")?.0,
         cause: cause.map(|cause| cause.chars().take(300).collect()),
-        model: row.get(6)?,
-        calls: row.get(7)?,
-        tokens: row.get(8)?,
-        ended_at: row.get(9)?,
+        model: row.get("model")?,
+        calls: row.get("calls")?,
+        tokens: row.get("tokens")?,
+        ended_at: row.get("ended_at")?,
     })
 }

@@ -1,14 +1,14 @@
 //! The checkpoint: how every task ended, and what it was made from. Written only after the output
 //! file is durable.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use super::sql::Column;
 use super::{RecipeId, RunId, Store, StoreError};
 use dataset::RecordHash;
-use plan::decision::TaskEnd;
-use plan::decision::{Author, LastOutcome, Stored};
+use plan::decision::{Author, LastOutcome, OutcomeKind, Stored, TaskEnd};
 use plan::fingerprint::FingerprintParts;
-use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::Usage;
 
@@ -25,7 +25,7 @@ pub struct TaskId {
 
 /// The first bytes of the hash of a record: enough to tell that it is still the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen([u8; 8]);
+pub struct Seen(pub(super) [u8; 8]);
 
 impl Seen {
     /// Of the hash of a record.
@@ -67,7 +67,7 @@ pub struct Checkpoint {
     pub component: String,
     /// Done, failed, blocked, skipped, or due to be run again.
     pub outcome: LastOutcome,
-    /// OrphanReason it is not done, in words.
+    /// Why it is not done, in words.
     pub cause: Option<String>,
     /// Whether it waits for a sweep of this run.
     pub parked: bool,
@@ -156,18 +156,17 @@ impl Store {
         self.read(|reader| {
             let tasks = reader
                 .prepare(
-                    "SELECT coalesce(record.category, ''), component, outcome, count(*) FROM task
+                    "SELECT coalesce(record.category, '') AS category, component, outcome, count(*) AS tasks FROM task
                      LEFT JOIN record ON record.dataset = task.dataset AND record.id = task.record
                      WHERE task.dataset = ?1 AND parked = ?2 GROUP BY 1, component, outcome",
                 )?
-                .query_map(params![dataset, run.0], |row| {
-                    let blocked = row.get::<_, String>(2)? == "blocked";
-                    let end = if blocked {
-                        TaskEnd::Blocked
-                    } else {
-                        TaskEnd::Failed
+                .query_map(params![dataset, run], |row| {
+                    let Column(kind) = row.get("outcome")?;
+                    let end = match kind {
+                        Some(OutcomeKind::Blocked) => TaskEnd::Blocked,
+                        _ => TaskEnd::Failed,
                     };
-                    Ok((row.get(0)?, row.get(1)?, end, row.get(3)?))
+                    Ok((row.get("category")?, row.get("component")?, end, row.get("tasks")?))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             let records = reader
@@ -176,7 +175,7 @@ impl Store {
                         (SELECT record FROM task WHERE dataset = ?1 AND parked = ?2)
                      GROUP BY category",
                 )?
-                .query_map(params![dataset, run.0], |row| {
+                .query_map(params![dataset, run], |row| {
                     Ok((row.get(0)?, row.get(1)?))
                 })?
                 .collect::<rusqlite::Result<_>>()?;
@@ -197,14 +196,15 @@ impl Store {
     ) -> Result<Option<(Digest, Option<Author>)>, StoreError> {
         self.read(|reader| {
             let sql = "SELECT content, author FROM moved WHERE dataset = ?1 AND path = ?2";
-            let found: Option<(Vec<u8>, Option<String>)> = reader
+            let found = reader
                 .prepare_cached(sql)?
-                .query_row(params![dataset, path], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(params![dataset, path], |row| {
+                    let Column(content) = row.get("content")?;
+                    let Column(author) = row.get("author")?;
+                    Ok(content.map(|content| (content, author)))
+                })
                 .optional()?;
-            Ok(found.and_then(|(content, author)| {
-                let author = author.and_then(|name| Author::named(&name));
-                Some((Digest::from_slice(&content)?, author))
-            }))
+            Ok(found.flatten())
         })
     }
 
@@ -218,75 +218,84 @@ impl Store {
         self.inner
             .writer
             .write(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class,
-                        cause, parked, generation, fingerprint, path, size, mtime_ns, inode, content,
-                        model, executions, calls, input_tokens, output_tokens, recipe, seen, parts, attempts,
-                        author)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                        ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
-                )?;
-                // Who writes to a path again leaves nothing there.
-                let mut taken = connection
-                    .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?;
-                for point in checkpoints {
-                    if point.content.is_some() {
-                        taken.execute(params![dataset, point.path])?;
-                    }
-                    let (outcome, class) = match point.outcome {
-                        LastOutcome::Done => ("done", None),
-                        LastOutcome::Failed(class) => ("failed", Some(class.as_str())),
-                        LastOutcome::Blocked => ("blocked", None),
-                        LastOutcome::Skipped => ("skipped", None),
-                        LastOutcome::Due => ("due", None),
-                    };
-                    if let Some(left) = &point.left {
-                        connection
-                            .prepare_cached(
-                                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content, author)
-                                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                            )?
-                            .execute(params![
-                                dataset,
-                                left.path,
-                                point.record,
-                                point.component,
-                                left.content.as_bytes().as_slice(),
-                                left.author.map(Author::as_str)
-                            ])?;
-                    }
-                    statement.execute(params![
-                        dataset,
-                        point.record,
-                        point.component,
-                        run.0,
-                        outcome,
-                        class,
-                        point.cause,
-                        point.parked.then_some(run.0),
-                        point.generation,
-                        point.fingerprint.as_bytes().as_slice(),
-                        point.path,
-                        point.file.map(|file| file.size),
-                        point.file.map(|file| file.mtime_ns),
-                        point.file.map(|file| file.inode),
-                        point.content.as_ref().map(|digest| digest.as_bytes().as_slice()),
-                        point.model,
-                        point.executions,
-                        point.calls,
-                        point.usage.input_tokens,
-                        point.usage.output_tokens,
-                        point.recipe.0,
-                        point.seen.0.as_slice(),
-                        point.parts.0,
-                        point.attempts,
-                        point.author.map(Author::as_str),
-                    ])?;
+                for point in &checkpoints {
+                    note_moved(connection, dataset, point)?;
+                    write(connection, dataset, run, point)?;
                 }
                 Ok(())
             })
             .await
     }
+}
+
+/// Notes the file that a task leaves at another path. A task that writes to a path takes over what was left there.
+fn note_moved(connection: &Connection, dataset: i64, point: &Checkpoint) -> rusqlite::Result<()> {
+    if point.content.is_some() {
+        connection
+            .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?
+            .execute(params![dataset, point.path])?;
+    }
+    if let Some(left) = &point.left {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content, author)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                dataset,
+                left.path,
+                point.record,
+                point.component,
+                Column(left.content),
+                left.author.map(Column),
+            ])?;
+    }
+    Ok(())
+}
+
+fn write(
+    connection: &Connection,
+    dataset: i64,
+    run: RunId,
+    point: &Checkpoint,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class, cause, parked,
+                generation, fingerprint, path, size, mtime_ns, inode, content, model, executions, calls,
+                input_tokens, output_tokens, recipe, seen, parts, attempts, author)
+             VALUES (:dataset, :record, :component, :run, :outcome, :class, :cause, :parked,
+                :generation, :fingerprint, :path, :size, :mtime_ns, :inode, :content, :model, :executions, :calls,
+                :input_tokens, :output_tokens, :recipe, :seen, :parts, :attempts, :author)",
+        )?
+        .execute(named_params! {
+            ":dataset": dataset,
+            ":record": point.record,
+            ":component": point.component,
+            ":run": run,
+            ":outcome": Column(point.outcome.kind()),
+            ":class": point.outcome.class().map(Column),
+            ":cause": point.cause,
+            ":parked": point.parked.then_some(run),
+            ":generation": point.generation,
+            ":fingerprint": Column(point.fingerprint),
+            ":path": point.path,
+            ":size": point.file.map(|file| file.size),
+            ":mtime_ns": point.file.map(|file| file.mtime_ns),
+            ":inode": point.file.map(|file| file.inode),
+            ":content": point.content.map(Column),
+            ":model": point.model,
+            ":executions": point.executions,
+            ":calls": point.calls,
+            ":input_tokens": point.usage.input_tokens,
+            ":output_tokens": point.usage.output_tokens,
+            ":recipe": point.recipe,
+            ":seen": point.seen,
+            ":parts": &point.parts.0,
+            ":attempts": point.attempts,
+            ":author": point.author.map(Column),
+        })?;
+    Ok(())
 }
 
 /// The checkpoints of some records.
@@ -296,72 +305,77 @@ pub(super) fn checkpoints_of(
     records: &[&str],
 ) -> rusqlite::Result<Vec<Checkpoint>> {
     let mut statement = reader.prepare_cached(
-        "SELECT record, component, outcome, class, cause, parked, generation, fingerprint, path, size,
-            mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
+        "SELECT record, component, outcome, class, cause, parked IS NOT NULL, generation, fingerprint, path,
+            size, mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
             seen, parts, attempts, author
          FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2))",
     )?;
     let records = serde_json::json!(records).to_string();
     statement
-        .query_map(params![dataset, records], checkpoint)?
+        .query_map(params![dataset, records], |row| {
+            checkpoint(&mut Cells { row, next: 0 })
+        })?
         .collect()
 }
 
-fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
-    let outcome: String = row.get(2)?;
-    let class: Option<String> = row.get(3)?;
-    let digest = |column| -> rusqlite::Result<Option<Digest>> {
-        Ok(row
-            .get::<_, Option<Vec<u8>>>(column)?
-            .and_then(|bytes| Digest::from_slice(&bytes)))
-    };
-    let file = match (row.get(9)?, row.get(10)?, row.get(11)?) {
-        (Some(size), Some(mtime_ns), Some(inode)) => Some(FileStamp {
-            size,
-            mtime_ns,
-            inode,
-        }),
-        _ => None,
-    };
+/// The columns of a row, one after the other. A run reads every checkpoint, and looking up two dozen columns by name
+/// would take longer than reading them.
+struct Cells<'r> {
+    row: &'r Row<'r>,
+    next: usize,
+}
+
+impl Cells<'_> {
+    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let place = self.next;
+        self.next += 1;
+        self.row.get(place)
+    }
+}
+
+/// A checkpoint; its fields are in the order of the columns.
+fn checkpoint(cells: &mut Cells<'_>) -> rusqlite::Result<Checkpoint> {
     Ok(Checkpoint {
-        record: row.get(0)?,
-        component: row.get(1)?,
-        outcome: match outcome.as_str() {
-            "done" => LastOutcome::Done,
-            "blocked" => LastOutcome::Blocked,
-            "skipped" => LastOutcome::Skipped,
-            "due" => LastOutcome::Due,
-            _ => LastOutcome::Failed(
-                class
-                    .and_then(|class| class.parse().ok())
-                    .unwrap_or(FailureClass::Transient),
-            ),
+        record: cells.next()?,
+        component: cells.next()?,
+        outcome: {
+            let (Column(kind), Column(class)) = (cells.next()?, cells.next()?);
+            LastOutcome::of(kind.unwrap_or(OutcomeKind::Failed), class)
         },
-        cause: row.get(4)?,
-        parked: row.get::<_, Option<i64>>(5)?.is_some(),
-        generation: row.get(6)?,
-        fingerprint: digest(7)?.unwrap_or_else(|| Digest::of(b"")),
-        path: row.get(8)?,
-        file,
-        content: digest(12)?,
+        cause: cells.next()?,
+        parked: cells.next()?,
+        generation: cells.next()?,
+        fingerprint: {
+            let Column(print) = cells.next()?;
+            print.unwrap_or_else(|| Digest::of(b""))
+        },
+        path: cells.next()?,
+        file: match (cells.next()?, cells.next()?, cells.next()?) {
+            (Some(size), Some(mtime_ns), Some(inode)) => Some(FileStamp {
+                size,
+                mtime_ns,
+                inode,
+            }),
+            _ => None,
+        },
+        content: cells.next::<Column<_>>()?.0,
         left: None,
-        model: row.get(13)?,
-        executions: row.get(14)?,
-        calls: row.get(15)?,
-        usage: Usage::new(row.get(16)?, row.get(17)?),
-        recipe: RecipeId(row.get(18)?),
-        seen: Seen(row.get(19)?),
-        parts: FingerprintParts(row.get(20)?),
-        attempts: row.get(21)?,
-        author: row
-            .get::<_, Option<String>>(22)?
-            .and_then(|name| Author::named(&name)),
+        model: cells.next()?,
+        executions: cells.next()?,
+        calls: cells.next()?,
+        usage: Usage::new(cells.next()?, cells.next()?),
+        recipe: cells.next()?,
+        seen: cells.next()?,
+        parts: FingerprintParts(cells.next()?),
+        attempts: cells.next()?,
+        author: cells.next::<Column<_>>()?.0,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::class::FailureClass;
 
     #[tokio::test]
     async fn what_is_written_is_read_back() {

@@ -46,9 +46,9 @@ impl Store {
                 )?
                 .query_row(params![task.dataset, task.record, task.component], |row| {
                     Ok(KeptEdit {
-                        path: row.get(0)?,
-                        text: row.get(1)?,
-                        replaced_at: row.get(2)?,
+                        path: row.get("path")?,
+                        text: row.get("text")?,
+                        replaced_at: row.get("replaced_at")?,
                     })
                 })
                 .optional()

@@ -4,6 +4,7 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::sql::Column;
 use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
 use plan::causes::{Cause, Causes};
 use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
@@ -61,7 +62,7 @@ pub struct FailureGroup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedTask {
     dataset: i64,
-    fingerprint: Vec<u8>,
+    fingerprint: Digest,
     /// Id of the record.
     pub record: String,
     /// Id of its category.
@@ -111,7 +112,7 @@ pub struct NotBegun {
 
 const TASK: &str =
     "task.dataset, task.fingerprint, task.record, record.category, component, class, cause, attempts,
-    executions, calls, generation, parked IS NOT NULL, ended_at";
+    executions, calls, generation, parked IS NOT NULL AS parked, ended_at";
 
 /// Of records that are still in the dataset.
 const FROM: &str =
@@ -155,8 +156,8 @@ impl Store {
         let condition = format!("{condition} AND task.outcome = 'failed'");
         let mut groups = self.read(|reader| {
             let sql = format!(
-                "SELECT class, component, count(*), sum(calls > 0 AND attempts < {MOST_ATTEMPTS})
-                 {FROM} WHERE {condition} GROUP BY class, component ORDER BY 3 DESC, 1, 2"
+                "SELECT class, component, count(*) AS tasks, sum(calls > 0 AND attempts < {MOST_ATTEMPTS}) AS again
+                 {FROM} WHERE {condition} GROUP BY class, component ORDER BY tasks DESC, class, component"
             );
             reader
                 .prepare(&sql)?
@@ -175,7 +176,7 @@ impl Store {
             let mut rows = statement.query(params_from_iter(&values))?;
             while let Some(row) = rows.next()? {
                 if let Some(group) = find(&mut groups, row)? {
-                    group.spent = spending(row, 2)?;
+                    group.spent = spending(row)?;
                 }
             }
             let sql = format!(
@@ -189,7 +190,7 @@ impl Store {
             let mut rows = statement.query(params_from_iter(&values))?;
             while let Some(row) = rows.next()? {
                 if let Some(group) = find(&mut groups, row)? {
-                    group.spent += billed::cost(row, 2)?;
+                    group.spent += billed::cost(row)?;
                 }
             }
             Ok(())
@@ -287,8 +288,8 @@ impl Store {
             record: task.record.clone(),
             component: task.component.clone(),
         };
-        let print = Digest::from_slice(&task.fingerprint);
-        let unused = print.map(|print| self.billed(&id, print)).transpose()?;
+        let unused = self.billed(&id, task.fingerprint)?;
+        let print = Column(task.fingerprint);
         self.read(|reader| {
             let sql = format!(
                 "SELECT {SPENDING} FROM transcript JOIN completion ON completion.id = transcript.completion
@@ -296,22 +297,22 @@ impl Store {
             );
             let mut spent = reader
                 .prepare_cached(&sql)?
-                .query_row(params![task.dataset, task.record, task.component, task.fingerprint], |row| spending(row, 0))?;
-            spent += unused.unwrap_or_default();
+                .query_row(params![task.dataset, task.record, task.component, print], spending)?;
+            spent += unused;
             let last = reader
                 .prepare_cached(
-                    "SELECT completion.id, position, kind, model, text FROM transcript
+                    "SELECT completion.id AS completion, position, kind, model, text FROM transcript
                      JOIN completion ON completion.id = transcript.completion
                      WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4
                         AND generation = ?5 ORDER BY position DESC LIMIT 1",
                 )?
-                .query_row(params![task.dataset, task.record, task.component, task.fingerprint, task.generation], |row| {
+                .query_row(params![task.dataset, task.record, task.component, print, task.generation], |row| {
                     Ok(LastAnswer {
-                        completion: row.get(0)?,
-                        position: row.get(1)?,
-                        kind: row.get(2)?,
-                        model: row.get(3)?,
-                        text: row.get(4)?,
+                        completion: row.get("completion")?,
+                        position: row.get("position")?,
+                        kind: row.get("kind")?,
+                        model: row.get("model")?,
+                        text: row.get("text")?,
                     })
                 })
                 .optional()?;
@@ -327,18 +328,15 @@ impl Store {
         }
         let (condition, values) = filter.condition(dataset);
         self.read(|reader| {
-            let count = |outcome| format!("coalesce(sum(outcome = '{outcome}'), 0)");
             let sql = format!(
-                "SELECT {}, {}, {} {FROM} WHERE {condition}",
-                count("blocked"),
-                count("skipped"),
-                count("due")
+                "SELECT coalesce(sum(outcome = 'blocked'), 0) AS blocked, coalesce(sum(outcome = 'skipped'), 0) AS skipped,
+                    coalesce(sum(outcome = 'due'), 0) AS due {FROM} WHERE {condition}"
             );
             reader.query_row(&sql, params_from_iter(&values), |row| {
                 Ok(NotBegun {
-                    blocked: row.get(0)?,
-                    skipped: row.get(1)?,
-                    due: row.get(2)?,
+                    blocked: row.get("blocked")?,
+                    skipped: row.get("skipped")?,
+                    due: row.get("due")?,
                 })
             })
         })
@@ -433,33 +431,32 @@ impl Store {
 }
 
 /// Sums over completions; the columns of [`spending`].
-const SPENDING: &str = "count(*), coalesce(sum(completion.input_tokens), 0),
-    coalesce(sum(completion.output_tokens), 0), coalesce(sum(cost_micros), 0)";
+const SPENDING: &str = "count(*) AS answers, coalesce(sum(completion.input_tokens), 0) AS input,
+    coalesce(sum(completion.output_tokens), 0) AS output, coalesce(sum(cost_micros), 0) AS micros";
 
-fn spending(row: &Row<'_>, first: usize) -> rusqlite::Result<Cost> {
+fn spending(row: &Row<'_>) -> rusqlite::Result<Cost> {
     Ok(Cost {
-        calls: row.get(first)?,
-        usage: Usage::new(row.get(first + 1)?, row.get(first + 2)?),
-        micros: row.get(first + 3)?,
+        calls: row.get("answers")?,
+        usage: Usage::new(row.get("input")?, row.get("output")?),
+        micros: row.get("micros")?,
     })
 }
 
-fn class(row: &Row<'_>, column: usize) -> rusqlite::Result<FailureClass> {
-    let name: Option<String> = row.get(column)?;
-    let class = name.and_then(|name| name.parse().ok());
+fn class(row: &Row<'_>) -> rusqlite::Result<FailureClass> {
+    let Column(class) = row.get("class")?;
     Ok(class.unwrap_or(FailureClass::Transient))
 }
 
 fn group(row: &Row<'_>) -> rusqlite::Result<FailureGroup> {
-    let class = class(row, 0)?;
-    let tasks = row.get(2)?;
+    let class = class(row)?;
+    let tasks = row.get("tasks")?;
     Ok(FailureGroup {
         class,
-        component: row.get(1)?,
+        component: row.get("component")?,
         tasks,
         tried_again: match class.rerun() {
             Rerun::TriesAgain => tasks,
-            Rerun::AsksAnew => row.get(3)?,
+            Rerun::AsksAnew => row.get("again")?,
             Rerun::LeavesIt => 0,
         },
         spent: Cost::default(),
@@ -471,27 +468,28 @@ fn find<'a>(
     groups: &'a mut [FailureGroup],
     row: &Row<'_>,
 ) -> rusqlite::Result<Option<&'a mut FailureGroup>> {
-    let class = class(row, 0)?;
-    let component: String = row.get(1)?;
+    let class = class(row)?;
+    let component: String = row.get("component")?;
     Ok(groups
         .iter_mut()
         .find(|group| group.class == class && group.component == component))
 }
 
 fn failed_task(row: &Row<'_>) -> rusqlite::Result<FailedTask> {
+    let Column(fingerprint) = row.get("fingerprint")?;
     Ok(FailedTask {
-        dataset: row.get(0)?,
-        fingerprint: row.get(1)?,
-        record: row.get(2)?,
-        category: row.get(3)?,
-        component: row.get(4)?,
-        class: class(row, 5)?,
-        cause: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
-        attempts: row.get(7)?,
-        executions: row.get(8)?,
-        calls: row.get(9)?,
-        generation: row.get(10)?,
-        parked: row.get(11)?,
-        ended_at: row.get(12)?,
+        dataset: row.get("dataset")?,
+        fingerprint: fingerprint.unwrap_or_else(|| Digest::of(b"")),
+        record: row.get("record")?,
+        category: row.get("category")?,
+        component: row.get("component")?,
+        class: class(row)?,
+        cause: row.get::<_, Option<String>>("cause")?.unwrap_or_default(),
+        attempts: row.get("attempts")?,
+        executions: row.get("executions")?,
+        calls: row.get("calls")?,
+        generation: row.get("generation")?,
+        parked: row.get("parked")?,
+        ended_at: row.get("ended_at")?,
     })
 }

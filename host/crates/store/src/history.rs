@@ -34,9 +34,9 @@ impl Store {
             statement
                 .query_map(params![dataset, component, model, most], |row| {
                     Ok(TaskUsage {
-                        calls: row.get(0)?,
-                        input: row.get(1)?,
-                        output: row.get(2)?,
+                        calls: row.get("calls")?,
+                        input: row.get("input_tokens")?,
+                        output: row.get("output_tokens")?,
                     })
                 })?
                 .collect()
@@ -52,8 +52,8 @@ impl Store {
                     params![task.dataset, task.record, task.component],
                     |row| {
                         Ok(EndedAt {
-                            run: row.get(0)?,
-                            time: row.get(1)?,
+                            run: row.get("run")?,
+                            time: row.get("ended_at")?,
                         })
                     },
                 )

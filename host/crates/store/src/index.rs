@@ -281,11 +281,7 @@ impl Store {
                 .chain(position.map(Sql::Integer));
             statement
                 .query_map(params_from_iter(values), |row| {
-                    let place = Place {
-                        offset: row.get(2)?,
-                        length: row.get(3)?,
-                        line: row.get(4)?,
-                    };
+                    let place = place(row)?;
                     let record = RecordRef {
                         id: row.get(0)?,
                         category: row.get(1)?,
@@ -338,13 +334,7 @@ impl Store {
                 .prepare_cached(
                     "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
                 )?
-                .query_row(params![dataset.id, id], |row| {
-                    Ok(Place {
-                        offset: row.get(0)?,
-                        length: row.get(1)?,
-                        line: row.get(2)?,
-                    })
-                })
+                .query_row(params![dataset.id, id], |row| place(row))
                 .optional()
         })
     }
@@ -404,12 +394,21 @@ impl Store {
     }
 }
 
+/// Where a record lies in its file.
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place {
+        offset: row.get("offset")?,
+        length: row.get("length")?,
+        line: row.get("line")?,
+    })
+}
+
 fn bad_record(row: &Row<'_>) -> rusqlite::Result<BadRecord> {
     Ok(BadRecord {
-        ord: row.get(0)?,
-        line: row.get(1)?,
-        id: row.get(2)?,
-        cause: row.get(3)?,
+        ord: row.get("ord")?,
+        line: row.get("line")?,
+        id: row.get("id")?,
+        cause: row.get("cause")?,
     })
 }
 
@@ -627,13 +626,7 @@ fn taken(
     let first = connection.query_row(
         "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
         params![id, record.id],
-        |row| {
-            Ok(Place {
-                offset: row.get(0)?,
-                length: row.get(1)?,
-                line: row.get(2)?,
-            })
-        },
+        |row| place(row),
     )?;
     let file = dataset.config().path.clone();
     let written = dataset.read(first).ok();

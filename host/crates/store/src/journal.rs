@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
 
 use super::checkpoint::TaskId;
+use super::sql::Column;
 use super::{Store, StoreError, guard, key_filter};
 use gateway::journal::{Begin, Journal, Provenance};
 use gateway::learned::Learned;
@@ -90,7 +91,7 @@ impl Journal for Store {
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                     )?
                     .execute(params![
-                        key.as_bytes().as_slice(),
+                        Column(key),
                         kind,
                         text,
                         stop,
@@ -141,9 +142,7 @@ impl Store {
                     "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
                      FROM completion WHERE key = ?1",
                 )?
-                .query_row([key.as_bytes().as_slice()], |row| {
-                    Ok((row.get(7)?, answer(row, 0)?))
-                })
+                .query_row([Column(key)], |row| Ok((row.get("id")?, answer(row)?)))
                 .optional()
         })
     }
@@ -159,24 +158,21 @@ impl Store {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
             let mut statement = reader.prepare(
-                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), input_tokens, output_tokens,
-                        lane = ?1
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec') AS ago, input_tokens, output_tokens,
+                        lane = ?1 AS is_of_lane
                  FROM completion ORDER BY id DESC",
             )?;
             let mut rows = statement.query([lane])?;
             let mut used: Vec<(Duration, u64, Size)> = Vec::new();
             while let Some(row) = rows.next()? {
-                let ago = whole(row.get(0)?);
+                let ago = whole(row.get("ago")?);
                 if ago > span {
                     break;
                 }
-                if !row.get::<_, bool>(3)? {
+                if !row.get::<_, bool>("is_of_lane")? {
                     continue;
                 }
-                let size = Size {
-                    input: row.get(1)?,
-                    output: row.get(2)?,
-                };
+                let size = size(row)?;
                 match used.last_mut() {
                     Some((known, requests, tokens)) if *known == ago => {
                         *requests += 1;
@@ -187,16 +183,13 @@ impl Store {
                 }
             }
             let mut statement = reader.prepare_cached(
-                "SELECT unixepoch('now', 'subsec') - unixepoch(ended_at, 'subsec'), input_tokens, output_tokens
+                "SELECT unixepoch('now', 'subsec') - unixepoch(ended_at, 'subsec') AS ago, input_tokens, output_tokens
                  FROM billed WHERE lane = ?1 AND ended_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?2)",
             )?;
             let since = format!("-{} seconds", span.as_secs().saturating_add(1));
             let billed = statement.query_map(params![lane, since], |row| {
-                let size = Size {
-                    input: row.get(1)?,
-                    output: row.get(2)?,
-                };
-                Ok((whole(row.get(0)?), 1, size))
+                let size = size(row)?;
+                Ok((whole(row.get("ago")?), 1, size))
             })?;
             for billed in billed {
                 used.push(billed?);
@@ -212,15 +205,15 @@ impl Store {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
             let mut statement = reader.prepare(
-                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec'), lane = ?1
+                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec') AS ago, lane = ?1 AS is_of_lane
                  FROM completion ORDER BY id DESC",
             )?;
             let mut rows = statement.query([lane])?;
             while let Some(row) = rows.next()? {
-                if whole(row.get(0)?) > span {
+                if whole(row.get("ago")?) > span {
                     break;
                 }
-                if row.get::<_, bool>(1)? {
+                if row.get::<_, bool>("is_of_lane")? {
                     return Ok(true);
                 }
             }
@@ -258,7 +251,7 @@ impl Store {
                         task.dataset,
                         task.record,
                         task.component,
-                        fingerprint.as_bytes().as_slice(),
+                        Column(fingerprint),
                         generation,
                         position,
                         completion
@@ -268,6 +261,13 @@ impl Store {
             })
             .await
     }
+}
+
+fn size(row: &Row<'_>) -> rusqlite::Result<Size> {
+    Ok(Size {
+        input: row.get("input_tokens")?,
+        output: row.get("output_tokens")?,
+    })
 }
 
 /// Seconds ago, rounded down: finely where a window may be short.
@@ -292,40 +292,41 @@ fn transcript(
         task.dataset,
         task.record,
         task.component,
-        fingerprint.as_bytes().as_slice(),
+        Column(fingerprint),
         generation
     ])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let position: usize = row.get(8)?;
+        let position: usize = row.get("position")?;
         // A gap ends what can be replayed; the rest is found again by its keys.
         if position != entries.len() {
             break;
         }
-        let key: [u8; 32] = row.get(7)?;
-        let Some(key) = Digest::from_slice(&key) else {
+        let Column(Some(key)) = row.get("key")? else {
             break;
         };
-        entries.push((key, answer(row, 0)?));
+        entries.push((key, answer(row)?));
     }
     Ok(entries)
 }
 
-fn answer(row: &Row<'_>, first: usize) -> rusqlite::Result<Answer> {
-    let kind: String = row.get(first)?;
-    let text: String = row.get(first + 1)?;
+fn answer(row: &Row<'_>) -> rusqlite::Result<Answer> {
+    let kind: String = row.get("kind")?;
+    let text: String = row.get("text")?;
     Ok(match kind.as_str() {
         "content-filtered" => Answer::ContentFiltered(text),
         "context-too-long" => Answer::ContextTooLong(text),
         _ => Answer::Completion(Completion {
             text,
-            stop: match row.get::<_, Option<String>>(first + 2)?.as_deref() {
+            stop: match row.get::<_, Option<String>>("stop")?.as_deref() {
                 Some("length") => StopReason::Length,
                 _ => StopReason::Stop,
             },
-            finish_reason: row.get::<_, Option<String>>(first + 3)?.unwrap_or_default(),
-            model: row.get(first + 4)?,
-            usage: Usage::new(row.get(first + 5)?, row.get(first + 6)?),
+            finish_reason: row
+                .get::<_, Option<String>>("finish_reason")?
+                .unwrap_or_default(),
+            model: row.get("model")?,
+            usage: Usage::new(row.get("input_tokens")?, row.get("output_tokens")?),
         }),
     })
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::sql::Column;
 use super::{Store, StoreError};
 use gateway::learned::Learned;
 use types::digest::Digest;
@@ -13,7 +14,7 @@ impl Store {
             reader
                 .query_row(
                     "SELECT learned FROM lane WHERE lane = ?1 AND manner = ?2",
-                    params![lane, options.as_bytes().as_slice()],
+                    params![lane, Column(options)],
                     |row| row.get(0),
                 )
                 .optional()
@@ -38,7 +39,7 @@ impl Store {
             .write_later(move |connection| {
                 connection.execute(
                     "INSERT OR REPLACE INTO lane (lane, manner, learned) VALUES (?1, ?2, ?3)",
-                    params![lane, options.as_bytes().as_slice(), text],
+                    params![lane, Column(options), text],
                 )?;
                 Ok(())
             })

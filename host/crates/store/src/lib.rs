@@ -23,6 +23,7 @@ mod recipes;
 mod recover;
 mod runs;
 mod schema;
+mod sql;
 mod stats;
 #[cfg(test)]
 mod tests;

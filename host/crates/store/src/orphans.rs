@@ -3,11 +3,12 @@
 
 use rusqlite::{Row, params};
 
+use super::sql::Column;
 use super::{Store, StoreError};
 use plan::decision::Author;
 use types::digest::Digest;
 
-/// OrphanReason a file is left over.
+/// Why a file is left over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrphanReason {
     /// Its record is no longer in the dataset.
@@ -185,17 +186,15 @@ fn source(why: OrphanReason, components: Option<&[String]>) -> Option<(String, S
 }
 
 fn orphan(row: &Row<'_>, why: OrphanReason) -> rusqlite::Result<Orphan> {
-    let content: Vec<u8> = row.get(4)?;
+    let Column(content) = row.get("content")?;
     Ok(Orphan {
         why,
-        record: row.get(0)?,
-        component: row.get(1)?,
-        category: row.get(2)?,
-        path: row.get(3)?,
+        record: row.get("record")?,
+        component: row.get("component")?,
+        category: row.get("category")?,
+        path: row.get("path")?,
         // No file has the hash of one that is malformed: it counts as edited, and is kept.
-        content: Digest::from_slice(&content).unwrap_or_else(|| Digest::of(b"malformed")),
-        author: row
-            .get::<_, Option<String>>(5)?
-            .and_then(|name| Author::named(&name)),
+        content: content.unwrap_or_else(|| Digest::of(b"malformed")),
+        author: row.get::<_, Column<_>>("author")?.0,
     })
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::sql::Column;
 use super::{Store, StoreError};
 use plan::recipe::Recipe;
 use types::digest::Digest;
@@ -30,11 +31,11 @@ impl Store {
                 connection.execute(
                     "INSERT INTO recipe (digest, text) VALUES (?1, ?2)
                      ON CONFLICT (digest) DO NOTHING",
-                    params![digest.as_bytes().as_slice(), text],
+                    params![Column(digest), text],
                 )?;
                 connection.query_row(
                     "SELECT id FROM recipe WHERE digest = ?1",
-                    [digest.as_bytes().as_slice()],
+                    [Column(digest)],
                     |row| row.get(0),
                 )
             })

@@ -82,7 +82,7 @@ impl Store {
                 connection.execute(
                     "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
                      WHERE ended_at IS NULL AND (id = ?1 OR ?2)",
-                    params![run.0, settled],
+                    params![run, settled],
                 )?;
                 Ok(())
             })

@@ -105,14 +105,14 @@ fn stats(reader: &Connection, file_bytes: u64, wal_bytes: u64) -> rusqlite::Resu
 fn tables(reader: &Connection) -> rusqlite::Result<Vec<TableSize>> {
     let mut sizes = reader
         .prepare(
-            "SELECT tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name)
+            "SELECT tbl_name, sum(pgsize) AS bytes FROM dbstat JOIN sqlite_schema USING (name)
              WHERE aggregate = TRUE GROUP BY 1 ORDER BY 2 DESC, 1",
         )?
         .query_map([], |row| {
             Ok(TableSize {
-                table: row.get(0)?,
+                table: row.get("tbl_name")?,
                 rows: 0,
-                bytes: row.get(1)?,
+                bytes: row.get("bytes")?,
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;

@@ -289,13 +289,13 @@ fn batch(reader: &Connection, after: &(i64, String, String)) -> rusqlite::Result
         )?
         .query_map(params![after.0, after.1, after.2, BATCH], |row| {
             Ok(TaskRow {
-                dataset: row.get(0)?,
-                record: row.get(1)?,
-                component: row.get(2)?,
-                outcome: row.get(3)?,
-                class: row.get(4)?,
-                path: row.get(5)?,
-                content: row.get(6)?,
+                dataset: row.get("dataset")?,
+                record: row.get("record")?,
+                component: row.get("component")?,
+                outcome: row.get("outcome")?,
+                class: row.get("class")?,
+                path: row.get("path")?,
+                content: row.get("content")?,
             })
         })?
         .collect()

@@ -207,6 +207,12 @@ pub enum Rerun {
 /// So often a task is tried by plain runs while its answers are at fault: each time is paid for.
 pub const MOST_ATTEMPTS: u32 = 3;
 
+impl serde::Serialize for FailureClass {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl<'de> serde::Deserialize<'de> for FailureClass {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
@@ -253,6 +259,7 @@ mod tests {
     fn names_are_unique_and_read_back() {
         for (class, name) in NAMES {
             assert_eq!(class.as_str(), name);
+            assert_eq!(serde_json::json!(class), name);
             assert_eq!(name.parse::<FailureClass>().unwrap(), class);
         }
         assert!("nonsense".parse::<FailureClass>().is_err());

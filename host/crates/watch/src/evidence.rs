@@ -13,10 +13,11 @@ use config::SiteConfig;
 use config::component::Component;
 use dataset::Dataset;
 use engine::{Place, RecordedEnd, recorded};
-use plan::decision::{Author, LastOutcome};
+use plan::decision::{Author, OutcomeKind};
 use store::{
     CallNote, Checkpoint, IndexedDataset, RecordRef, Store, StoreError, TaskId, TaskRow, TaskSearch,
 };
+use types::class::FailureClass;
 use types::render::render;
 use types::request::{Answer, CompletionRequest, ResponseFormat};
 
@@ -48,10 +49,9 @@ pub struct TaskEvidence {
     pub category: String,
     /// Name of the component.
     pub component: String,
-    /// `done`, `failed`, `blocked`, `skipped` or `due`.
-    pub outcome: &'static str,
-    /// Name of its class, if it failed.
-    pub class: Option<&'static str>,
+    pub outcome: OutcomeKind,
+    /// Its class, if it failed.
+    pub class: Option<FailureClass>,
     /// Why it is not done.
     pub cause: Option<String>,
     /// What a person does about it.
@@ -118,19 +118,13 @@ impl Evidence {
         let ended_at = store.ended_at(&task)?.map(|ended| ended.time);
         let artifact = self.artifact(point);
         let is_markdown = point.path.ends_with(".md");
-        let (outcome, class) = match point.outcome {
-            LastOutcome::Done => ("done", None),
-            LastOutcome::Failed(class) => ("failed", Some(class)),
-            LastOutcome::Blocked => ("blocked", None),
-            LastOutcome::Skipped => ("skipped", None),
-            LastOutcome::Due => ("due", None),
-        };
+        let class = point.outcome.class();
         Ok(Some(TaskEvidence {
             record: record.to_owned(),
             category: known.category,
             component: component.to_owned(),
-            outcome,
-            class: class.map(|class| class.as_str()),
+            outcome: point.outcome.kind(),
+            class,
             cause: point.cause.as_deref().map(shown),
             advice: class.map(|class| class.advice()),
             attempts: point.attempts,

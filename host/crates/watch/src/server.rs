@@ -25,6 +25,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use plan::decision::OutcomeKind;
+
 use super::connections::Connections;
 use super::published::Published;
 use super::runs::Runs;
@@ -342,11 +344,20 @@ struct Search {
 /// Tasks that are looked for, and whether there are others.
 async fn tasks(State(shared): State<Shared>, Query(search): Query<Search>) -> Response {
     let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let outcome = some(search.outcome).map(|name| OutcomeKind::named(&name).ok_or(name));
+    let outcome = match outcome.transpose() {
+        Ok(outcome) => outcome,
+        Err(name) => {
+            let known = OutcomeKind::ALL.map(OutcomeKind::as_str).join(", ");
+            let message = format!("`{name}` is no outcome; the outcomes are: {known}\n");
+            return (StatusCode::BAD_REQUEST, message).into_response();
+        }
+    };
     let search = TaskSearch {
         text: some(search.text),
         component: some(search.component),
         category: some(search.category),
-        outcome: some(search.outcome),
+        outcome,
         sort: match search.sort.as_str() {
             "newest" => TaskOrder::Newest,
             "tokens" => TaskOrder::Tokens,

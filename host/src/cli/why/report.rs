@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::super::program;
 use engine::PlannedAction;
-use plan::decision::{Author, FileState};
+use plan::decision::{Author, FileState, OutcomeKind};
+use types::class::FailureClass;
 
 /// What a run would do with a task, without the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,8 +102,8 @@ pub(super) struct Detail {
 /// How it ended last.
 #[derive(Debug, Serialize)]
 pub(super) struct Last {
-    pub outcome: &'static str,
-    pub class: Option<String>,
+    pub outcome: OutcomeKind,
+    pub class: Option<FailureClass>,
     pub cause: Option<String>,
     pub run: Option<i64>,
     pub ended_at: Option<String>,
@@ -300,7 +301,7 @@ fn ended(last: &Last) -> String {
         .as_ref()
         .map(|time| format!(", {time}"))
         .unwrap_or_default();
-    if last.outcome == "done" && last.executions == 0 {
+    if last.outcome == OutcomeKind::Done && last.executions == 0 {
         return format!("accepted as it was edited{time}");
     }
     let class = last
@@ -329,5 +330,5 @@ fn ended(last: &Last) -> String {
         .as_ref()
         .map(|cause| format!("\n{cause}"))
         .unwrap_or_default();
-    format!("{}{class}{run}{time}: {took}{cause}", last.outcome)
+    format!("{}{class}{run}{time}: {took}{cause}", last.outcome.as_str())
 }
