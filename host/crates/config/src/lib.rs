@@ -1,5 +1,10 @@
-//! The configuration file `batchgen.toml`: what may stand in it, and errors that say what to do about
-//! what may not. It reads one file and nothing else; flags and environment are laid over it by `cli`.
+//! The configuration file `batchgen.toml`, and the components that it gives.
+//!
+//! It owns the keys of the file, their checks with messages that say what to do, and the resolution of a component: its
+//! options, prompts, model and output path, from the plugin's manifest and the file. It reads the file and the prompts that it
+//! names, and nothing else.
+//!
+//! It does not know flags, the environment, the state, or a run: the program lays flags and variables over it.
 
 pub mod component;
 mod error;

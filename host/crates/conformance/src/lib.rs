@@ -1,6 +1,9 @@
-//! The conformance kit: does a plugin, in whatever language, keep to the contract and to its own manifest? It is run
-//! over sample records with answers that are made up here, good ones and bad ones; its author may record the good ones. No network, no state, nothing is
-//! published. Whether what it writes is worth reading is for people to say.
+//! The conformance kit: does a plugin, in whatever language, keep the contract and its own manifest?
+//!
+//! It owns the checks, one file each, the sample records that a plugin is run over, and the answers that it is given: good ones
+//! and bad ones, all made up here, unless the plugin's author recorded good ones. It publishes nothing.
+//!
+//! It does not know the network, the state or a model. Whether what a plugin writes is worth reading is for people to judge.
 
 mod answers;
 mod awkward;

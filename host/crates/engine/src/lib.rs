@@ -1,5 +1,11 @@
-//! The run: turns the decisions of the crate `plan` into effects. A bounded window of records is in work; within
-//! a record each component starts when what it depends on has ended; what fails costs only itself.
+//! The effects of a run. The crate `plan` decides; this crate reads records, runs components, asks through the gateway, and writes
+//! files and checkpoints.
+//!
+//! It owns the loop over records, of which a bounded number is in work at a time; the order within a record, where a component
+//! starts when what it depends on has ended; suspension by replay; durable output; the preview of a run; and the statistics
+//! that every screen shows. A failure costs only the record that it belongs to.
+//!
+//! It does not know the terminal, flags, exit codes or the web server.
 
 mod accept;
 mod artifact;

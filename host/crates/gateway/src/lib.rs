@@ -1,5 +1,9 @@
-//! Everything between a component's question and a durable answer: lanes with limits, retries and a
-//! breaker, and the providers behind them. Nothing here knows that a component exists.
+//! Everything between a question and its durable answer.
+//!
+//! It owns lanes (one model of one provider under one key) with their limits, retries, breaker and budget, and the dialects of
+//! the providers behind them. The trait `journal::Journal` keeps the answers; whoever uses the gateway implements it.
+//!
+//! It does not know that a component, a plugin or a database exists.
 
 #![warn(missing_docs)]
 

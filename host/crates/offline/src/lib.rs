@@ -1,10 +1,11 @@
-//! The deterministic writer behind the `offline` provider: it answers a request from the request's
-//! own facts, rules and schema, and knows no plugin and no model.
+//! The stand-in for a language model, behind the provider `offline`. It answers a request from the request's own facts, rules
+//! and schema.
 //!
-//! Its prose obeys the rules and its JSON the schema, wherever these can be obeyed at all. Every
-//! number in an answer stands in the facts (or in a rule or schema that demands it). Equal requests
-//! and seeds give equal bytes. What it writes is
-//! plainly a placeholder: it begins with what was asked for, says the facts, and pads where rules ask for more.
+//! Its prose obeys the rules and its JSON the schema, wherever these can be obeyed at all. Every number in an answer stands in
+//! the facts, or in a rule or schema that demands it. Equal requests and seeds give equal bytes. What it writes is plainly a
+//! placeholder: it begins with what was asked for, says the facts, and adds padding where a rule asks for more words.
+//!
+//! It does not know plugins, the network or any model.
 
 mod chance;
 mod facts;

@@ -1,7 +1,9 @@
-//! The rules of a run: which tasks are due, what their fingerprints and recipes are made of, what changed, in which
-//! order components run, what a failure means for others, and what a run will cost.
+//! The rules of a run.
 //!
-//! It decides and does nothing: no input or output, no clock, no async, no database.
+//! It owns the decision whether a task must run and why, what fingerprints and recipes are made of, the order of components,
+//! what a failure means for the rest of its record, and the forecast of what a run will cost.
+//!
+//! It decides and does nothing: it has no input or output, no clock, no async runtime and no database.
 
 pub mod causes;
 pub mod change;

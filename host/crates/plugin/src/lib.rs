@@ -1,5 +1,9 @@
 //! Plugins: found, verified, compiled, and run in a sandbox where they can be suspended and replayed.
-//! Nothing here knows that a completion comes from afar, or how answers are kept.
+//!
+//! It owns the plugin file with its manifest, the limits of a guest, the cache of compiled code, the sandbox and its threads,
+//! and the lock file of a project's plugins.
+//!
+//! It does not know where an answer comes from, or how answers are kept.
 
 #![warn(missing_docs)]
 

@@ -1,6 +1,10 @@
-//! An answer as a component is told it: without what a model or its server adds around it, and valid JSON where JSON was asked
-//! for and only small marks were wrong. The journal keeps what was said; this is done again, in some microseconds, each time
-//! that it is told. It never changes what an answer says: where more than one reading is possible, the answer stays as it is.
+//! An answer as a component receives it.
+//!
+//! It removes what a model or its server adds around an answer, and repairs small faults of JSON where JSON was asked for. It
+//! never changes what an answer says: where more than one reading is possible, the answer stays as it is. The journal keeps the
+//! answer as it came, so this is repeated, in some microseconds, each time that a component receives it.
+//!
+//! It knows only the answer and its question.
 
 mod code;
 mod json;

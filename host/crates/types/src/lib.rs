@@ -1,7 +1,7 @@
-//! The words that all crates share: hashes and keys, classes of failure, amounts and limits, the question to a model and
-//! its answer, and how a question is rendered.
+//! The words that all crates share: hashes and keys, classes of failure, amounts and limits, the question to a model and its
+//! answer, and how a question is rendered.
 //!
-//! It has no input or output, no clock and no async, and knows no other crate.
+//! It has no input or output, no clock and no async runtime, and does not know another crate of the workspace.
 
 #![warn(missing_docs)]
 

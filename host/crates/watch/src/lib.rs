@@ -1,6 +1,9 @@
-//! Watching a run: its statistics as one snapshot, made once a second, for whoever looks. A file beside the state
-//! is for other processes and for afterwards; a server on this machine has the page, its events and metrics; a
-//! report is the same page in one file. All of it reads: nothing here can change a run.
+//! Watching a run: one snapshot of its statistics a second, for everybody who looks.
+//!
+//! It owns the file of the last snapshot, which other processes read; the server on this machine with the page, its events and
+//! metrics; the report, which is the same page in one file; and the evidence of one task.
+//!
+//! It only reads: it counts nothing itself, and cannot change a run.
 
 mod connections;
 mod evidence;
