@@ -334,7 +334,7 @@ impl Store {
                 .prepare_cached(
                     "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
                 )?
-                .query_row(params![dataset.id, id], |row| place(row))
+                .query_row(params![dataset.id, id], place)
                 .optional()
         })
     }
@@ -626,7 +626,7 @@ fn taken(
     let first = connection.query_row(
         "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
         params![id, record.id],
-        |row| place(row),
+        place,
     )?;
     let file = dataset.config().path.clone();
     let written = dataset.read(first).ok();

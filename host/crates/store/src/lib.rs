@@ -1,7 +1,9 @@
-//! Durable state in one SQLite file: index of the dataset, journal of completions, checkpoint of every
-//! task. One thread writes, in groups; a write is acknowledged after it is on disk.
+//! Durable state in one SQLite file: the index of the dataset, the journal of completions, and the checkpoint of every task.
 //!
-//! Nothing here decides: what to run and what to ask is for the crates `plan` and `engine`.
+//! It owns the tables and their versions, and the one thread that writes, in groups. A write is acknowledged after it is on
+//! disk. Every method that reads fails when the file cannot be read, and every method that writes when it cannot be written.
+//!
+//! It does not know plugins, and decides nothing: what to run and what to ask is for the crates `plan` and `engine`.
 
 mod billed;
 mod calls;
