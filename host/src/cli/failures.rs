@@ -233,7 +233,11 @@ fn spent(cost: &Cost) -> String {
     if cost.calls == 0 {
         return String::new();
     }
-    let tokens = count(cost.usage.input_tokens + cost.usage.output_tokens);
+    let tokens = count(
+        cost.usage
+            .input_tokens
+            .saturating_add(cost.usage.output_tokens),
+    );
     let mut text = format!(", {}, {tokens} tokens", counted(cost.calls, "call"));
     if cost.micros > 0 {
         let _ = write!(text, ", {}", dollars(cost.micros));

@@ -356,23 +356,23 @@ impl Statistics {
 
     /// A completion came from a provider for this component, or was billed without one.
     pub fn call_ended(&mut self, now: Duration, component: &str, end: CallEnd) {
-        let tokens = end.input_tokens + end.output_tokens;
+        let tokens = end.input_tokens.saturating_add(end.output_tokens);
         self.calls.calls += 1;
-        self.calls.input_tokens += end.input_tokens;
-        self.calls.output_tokens += end.output_tokens;
+        add(&mut self.calls.input_tokens, end.input_tokens);
+        add(&mut self.calls.output_tokens, end.output_tokens);
         match end.micros {
-            Some(micros) => self.calls.cost_micros += micros,
+            Some(micros) => add(&mut self.calls.cost_micros, micros),
             None => self.calls.unpriced += 1,
         }
         if end.again {
-            self.calls.again_tokens += tokens;
-            self.calls.again_cost_micros += end.micros.unwrap_or(0);
+            add(&mut self.calls.again_tokens, tokens);
+            add(&mut self.calls.again_cost_micros, end.micros.unwrap_or(0));
         }
         let mut counts = self.components.iter_mut();
         if let Some(count) = counts.find(|count| count.component == component) {
             count.calls += 1;
-            count.tokens += tokens;
-            count.cost_micros += end.micros.unwrap_or(0);
+            add(&mut count.tokens, tokens);
+            add(&mut count.cost_micros, end.micros.unwrap_or(0));
         }
         self.called.add(now, 1);
         self.input.add(now, end.input_tokens);
@@ -517,6 +517,11 @@ pub fn percent(part: u64, whole: u64) -> f64 {
     } else {
         part as f64 * 100.0 / whole as f64
     }
+}
+
+/// Adds a number that a provider may have made up.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
 
 #[cfg(test)]

@@ -362,7 +362,10 @@ impl Spent {
 
     /// Whether more may be asked.
     fn may_ask(&self, limits: &Limits) -> Result<(), Stop> {
-        let tokens = self.usage.input_tokens + self.usage.output_tokens;
+        let tokens = self
+            .usage
+            .input_tokens
+            .saturating_add(self.usage.output_tokens);
         let cause = if limits.tokens.is_some_and(|most| tokens >= most) {
             format!("it has used {tokens} tokens, and wants to ask more")
         } else if limits.cost.is_some_and(|most| self.micros >= most) {
@@ -670,7 +673,7 @@ impl Attempt<'_> {
                 },
                 GatewayError::Journal(error) => Stop::Store(error),
             })?;
-            spent.micros += cost;
+            spent.micros = spent.micros.saturating_add(cost);
             entries.push((question.position, completion));
             told.push(question.answered(answer));
         }
@@ -708,7 +711,7 @@ impl Attempt<'_> {
     ) -> Result<(), StoreError> {
         for unused in &billed {
             spent.usage += unused.usage;
-            spent.micros += unused.micros.unwrap_or(0);
+            spent.micros = spent.micros.saturating_add(unused.micros.unwrap_or(0));
         }
         let store = &self.task.context.store;
         store

@@ -11,8 +11,8 @@ use types::digest::Digest;
 use types::request::Usage;
 
 /// Sums over billed tries; the columns of [`cost`].
-pub(super) const SUMS: &str = "count(*) AS tries, coalesce(sum(billed.input_tokens), 0) AS input,
-    coalesce(sum(billed.output_tokens), 0) AS output, coalesce(sum(billed.cost_micros), 0) AS micros";
+pub(super) const SUMS: &str = "count(*) AS tries, CAST(total(billed.input_tokens) AS INTEGER) AS input,
+    CAST(total(billed.output_tokens) AS INTEGER) AS output, CAST(total(billed.cost_micros) AS INTEGER) AS micros";
 
 impl Store {
     /// Notes tries of a task that were billed and brought no answer. They are on disk before anything that is written

@@ -431,8 +431,8 @@ impl Store {
 }
 
 /// Sums over completions; the columns of [`spending`].
-const SPENDING: &str = "count(*) AS answers, coalesce(sum(completion.input_tokens), 0) AS input,
-    coalesce(sum(completion.output_tokens), 0) AS output, coalesce(sum(cost_micros), 0) AS micros";
+const SPENDING: &str = "count(*) AS answers, CAST(total(completion.input_tokens) AS INTEGER) AS input,
+    CAST(total(completion.output_tokens) AS INTEGER) AS output, CAST(total(cost_micros) AS INTEGER) AS micros";
 
 fn spending(row: &Row<'_>) -> rusqlite::Result<Cost> {
     Ok(Cost {

@@ -176,8 +176,8 @@ impl Store {
                 match used.last_mut() {
                     Some((known, requests, tokens)) if *known == ago => {
                         *requests += 1;
-                        tokens.input += size.input;
-                        tokens.output += size.output;
+                        tokens.input = tokens.input.saturating_add(size.input);
+                        tokens.output = tokens.output.saturating_add(size.output);
                     }
                     _ => used.push((ago, 1, size)),
                 }

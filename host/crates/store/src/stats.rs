@@ -51,8 +51,8 @@ pub struct Spending {
     pub unpriced: u64,
 }
 
-const SUMS: &str = "sum(is_answer), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-    coalesce(sum(cost_micros), 0), sum(is_answer) - count(CASE WHEN is_answer THEN cost_micros END)";
+const SUMS: &str = "sum(is_answer), CAST(total(input_tokens) AS INTEGER), CAST(total(output_tokens) AS INTEGER),
+    CAST(total(cost_micros) AS INTEGER), sum(is_answer) - count(CASE WHEN is_answer THEN cost_micros END)";
 
 /// Answers, and tries that were billed and brought none.
 const SPENT: &str = "(

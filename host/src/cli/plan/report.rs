@@ -386,8 +386,8 @@ impl Outcome {
             outcome.cost_micros = cost.map(|(sum, more)| sum + more);
             let work = models.entry(model).or_default();
             work.calls += calls;
-            work.input += forecast.input_tokens.total();
-            work.output += forecast.output_tokens;
+            work.input = work.input.saturating_add(forecast.input_tokens.total());
+            work.output = work.output.saturating_add(forecast.output_tokens);
         }
         let longest = models
             .iter()

@@ -83,7 +83,7 @@ fn render(stats: &Stats, width: usize) -> String {
 
 fn cost(spending: &Spending) -> String {
     // Where no answer came, tries may have been billed.
-    let is_free = spending.input_tokens + spending.output_tokens == 0;
+    let is_free = spending.input_tokens == 0 && spending.output_tokens == 0;
     let is_unpriced = spending.unpriced == spending.completions && spending.cost_micros == 0;
     if is_unpriced && !is_free {
         "not known".to_owned()

@@ -29,7 +29,7 @@ impl Ahead {
         if let Some(attempts) = self.attempts.get_mut(component) {
             attempts.ended += 1;
             attempts.calls += calls;
-            attempts.micros += micros;
+            attempts.micros = attempts.micros.saturating_add(micros);
         }
     }
 

@@ -3,6 +3,8 @@ use std::sync::Mutex;
 
 use serde_json::json;
 
+mod odd_numbers;
+
 use super::*;
 use crate::adaptation::Adaptation;
 use crate::provider::CallFuture;

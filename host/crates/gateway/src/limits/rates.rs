@@ -216,7 +216,7 @@ impl Rates {
         let mut at = now.max(self.pace.next().unwrap_or(now));
         for guard in &mut self.guards {
             let amount = guard.takes(size);
-            let told = guard.probe.is_none();
+            let told = guard.told.is_some_and(|told| amount > told);
             let free = match guard.earliest(now, amount) {
                 Some(free) => free,
                 None if told => {
@@ -225,7 +225,7 @@ impl Rates {
                         limit: guard.limit(),
                     });
                 }
-                // What was learned may be wrong: such a call goes when nothing else does.
+                // What headers say or refusals teach may be wrong: such a call goes when nothing else does.
                 None => {
                     let window = guard.window();
                     window.earliest(now, window.limit()).unwrap_or(now)

@@ -31,6 +31,9 @@ pub(super) struct Told {
     pub reasoning: Option<u64>,
 }
 
+/// Bytes of a text that one token has at most on average.
+const LONGEST_TOKEN: u64 = 16;
+
 impl Told {
     /// What the call took, as far as it was told, and else by estimate. A question has tokens, and so has an answer of
     /// `bytes`: where nought is told, nothing was counted.
@@ -42,8 +45,11 @@ impl Told {
             .unwrap_or_else(|| estimate(call).min(total.unwrap_or(u64::MAX)));
         // xAI and Gemini count thoughts in the total only, and bill them as the answer.
         let rest = total.map(|total| total.saturating_sub(input));
+        // No token of a text is so long: less was not counted.
+        let plausible = |output: &u64| output.saturating_mul(LONGEST_TOKEN) >= bytes as u64;
         let output = output
             .max(counted(rest))
+            .filter(plausible)
             .unwrap_or_else(|| (bytes as u64).div_ceil(4));
         let unsaid = rest
             .zip(self.output)

@@ -24,7 +24,7 @@ mod response;
 mod said;
 mod schema;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod times;
 
 pub use choices::{AddressChoice, Choice, KeyChoice};

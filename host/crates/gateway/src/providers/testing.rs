@@ -17,10 +17,10 @@ use crate::settings::{ModelConfig, ProviderConfig};
 use types::request::{CompletionRequest, Message, ResponseFormat, Role};
 
 /// The key that tests ask with.
-pub(super) const KEY: &str = "sk-test-0123456789";
+pub(crate) const KEY: &str = "sk-test-0123456789";
 
 /// Answers one connection after the other; gives the requests when all answers are given.
-pub(super) async fn serve(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
+pub(crate) async fn serve(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -56,38 +56,38 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 /// An HTTP answer that ends with its connection.
-pub(super) fn http(status: u16, kind: &str, headers: &str, body: &str) -> String {
+pub(crate) fn http(status: u16, kind: &str, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\nconnection: close\r\n{headers}\r\n{body}"
     )
 }
 
 /// A stream of events with these data, each as it stands.
-pub(super) fn events(lines: &[&str]) -> String {
+pub(crate) fn events(lines: &[&str]) -> String {
     let body: String = lines.iter().map(|line| format!("{line}\n\n")).collect();
     http(200, "text/event-stream; charset=utf-8", "", &body)
 }
 
 /// What was asked, as JSON.
-pub(super) fn body(request: &str) -> Value {
+pub(crate) fn body(request: &str) -> Value {
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     serde_json::from_str(body).unwrap()
 }
 
 /// The endpoint of a preset at this address.
-pub(super) fn endpoint(name: &str, url: &str, configured: &ProviderConfig) -> Endpoint {
+pub(crate) fn endpoint(name: &str, url: &str, configured: &ProviderConfig) -> Endpoint {
     let preset = preset(name).unwrap();
     Endpoint::new(name, preset, configured, url.to_owned(), Key::new(KEY))
 }
 
 /// The options of a preset's model.
-pub(super) fn options(name: &str, model: &ModelConfig) -> ModelOptions {
+pub(crate) fn options(name: &str, model: &ModelConfig) -> ModelOptions {
     let preset = preset(name).unwrap();
     ModelOptions::new("m-1", preset, &ProviderConfig::default(), Some(model))
 }
 
 /// A question in two parts.
-pub(super) fn question(format: ResponseFormat) -> CompletionRequest {
+pub(crate) fn question(format: ResponseFormat) -> CompletionRequest {
     let message = |role, content: &str| Message {
         role,
         content: content.to_owned(),
@@ -107,7 +107,7 @@ pub(super) fn question(format: ResponseFormat) -> CompletionRequest {
 static NONE: Adaptations = Adaptations::new();
 
 /// A call that asks it.
-pub(super) fn call(request: &CompletionRequest) -> Call<'_> {
+pub(crate) fn call(request: &CompletionRequest) -> Call<'_> {
     Call {
         request,
         model: "m-1",
