@@ -1,8 +1,11 @@
 //! One record through all its components: each starts when what it depends on has ended; a failure
 //! blocks its dependents and nobody else.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::sync::SetOnce;
 
@@ -63,21 +66,24 @@ pub(super) async fn perform(
 ) -> Result<(), StoreError> {
     let checkpoints = &reference.checkpoints;
     let dataset = &context.staleness.dataset;
-    let read = dataset.read(reference.place).and_then(|record| {
+    let read = || {
+        let record = dataset
+            .read(reference.place)
+            .map_err(|error| error.to_string())?;
         // A file that was changed in place may have another record there.
         if record.id == reference.id {
-            Ok(record)
-        } else {
-            Err(DatasetError::Changed {
-                file: dataset.config().path.clone(),
-                line: reference.place.line,
-            })
+            return Ok(record);
         }
-    });
-    let record = match read {
+        let changed = DatasetError::Changed {
+            file: dataset.config().path.clone(),
+            line: reference.place.line,
+        };
+        Err(changed.to_string())
+    };
+    let read = std::panic::catch_unwind(AssertUnwindSafe(read));
+    let record = match read.unwrap_or_else(|panic| Err(panic_cause(panic.as_ref()))) {
         Ok(record) => record,
-        Err(error) => {
-            let cause = error.to_string();
+        Err(cause) => {
             let failed = unreadable(&context, &reference, &cause, pass);
             // Boxed, so that what is rare takes no memory of the many tasks that wait.
             return Box::pin(failed).await;
@@ -149,9 +155,17 @@ async fn run_component(
         tell(Signal::Lost(hold.loss.clone()));
         return Box::pin(not_begun(&task, hold)).await;
     }
-    match task.perform(files, hold.is_some()).await {
-        Ok(ended) => conclude_task(&task, ended, hold, tell).await,
-        Err(error) => {
+    let performed = AssertUnwindSafe(task.perform(files, hold.is_some()))
+        .catch_unwind()
+        .await;
+    match performed {
+        Ok(Ok(ended)) => conclude_task(&task, ended, hold, tell).await,
+        Err(panic) => {
+            let by = format!("{} ({})", task.component.name, FailureClass::Defect);
+            tell(Signal::Lost(lost_by(by, false)));
+            Box::pin(panicked(&task, &panic_cause(panic.as_ref()))).await
+        }
+        Ok(Err(error)) => {
             // Dependents must not wait for ever while the run is being given up.
             tell(Signal::Interrupted);
             Err(error)
@@ -318,6 +332,42 @@ async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, Store
     let written = context.output.write(None, point).await;
     durable(context, written.await);
     Ok(End::Final(TaskEnd::Failed))
+}
+
+/// Ends a task within which the host itself failed: that costs this task, and nothing else.
+async fn panicked(task: &Task<'_>, cause: &str) -> Result<End, StoreError> {
+    let Task {
+        context,
+        component,
+        record,
+        ..
+    } = *task;
+    let class = FailureClass::Defect;
+    let point = lost(
+        component,
+        record,
+        LastOutcome::Failed(class),
+        cause.to_owned(),
+        false,
+        task.checkpoint,
+    );
+    let written = context.output.write(None, point).await;
+    durable(context, written.await);
+    let again = Again::Rerun;
+    context
+        .meter
+        .task_failed(record, &component.name, class, cause, again);
+    Ok(End::Final(TaskEnd::Failed))
+}
+
+/// What is known of a panic, in one line.
+fn panic_cause(panic: &(dyn Any + Send)) -> String {
+    let words = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let words = words.unwrap_or("no words");
+    format!("batchgen itself failed: {words}")
 }
 
 /// Ends a task that cannot begin: blocked, or skipped with its record.

@@ -60,6 +60,24 @@ fn whatever_goes_wrong_every_task_ends_and_nothing_is_paid_for_twice() {
     });
 }
 
+#[test]
+fn a_panic_costs_its_task_and_a_rerun_makes_it() {
+    const PANICS: u64 = 3;
+    let plan = Plan::panicking(PANICS);
+    let world = World::new(plan, 0);
+    let view = life(async {
+        let ended = timeout(PATIENCE, execute(world.run())).await;
+        ended.expect("every task ends").expect("the run goes on")
+    });
+    let totals = view.view.totals();
+    assert_eq!((totals.failed, totals.made), (PANICS, RECORDS * 2 - PANICS));
+    assert_eq!(view.view.done, RECORDS);
+    let cause = &view.failures[0].cause;
+    assert!(cause.contains("a defect that the test has made"), "{cause}");
+    let again = life(execute(world.run())).expect("the state works");
+    assert_eq!(again.view.complete, RECORDS);
+}
+
 /// The example plugin, loaded once.
 fn plugin() -> Arc<Plugin> {
     static PLUGIN: OnceLock<Arc<Plugin>> = OnceLock::new();
@@ -86,23 +104,7 @@ struct World {
 }
 
 fn history(seed: u64) {
-    let folder = folder();
-    let records: Vec<String> = (0..RECORDS)
-        .map(|number| {
-            format!(
-                r#"{{"id": "r{number}", "name": "R{number}", "category": "c{}"}}"#,
-                number % 3
-            )
-        })
-        .collect();
-    std::fs::write(folder.path().join("records.jsonl"), records.join("\n")).expect("a dataset");
-    let plan = Plan::of(seed);
-    let provider = Arc::new(Faulty::new(seed, plan));
-    let world = World {
-        folder,
-        provider,
-        plan,
-    };
+    let world = World::new(Plan::of(seed), seed);
     // A kill, at any moment of the history, as often as the plan has it.
     for crash in &world.plan.crashes() {
         life(async {
@@ -134,6 +136,24 @@ fn life<T>(process: impl Future<Output = T>) -> T {
 }
 
 impl World {
+    fn new(plan: Plan, seed: u64) -> World {
+        let folder = folder();
+        let records: Vec<String> = (0..RECORDS)
+            .map(|number| {
+                format!(
+                    r#"{{"id": "r{number}", "name": "R{number}", "category": "c{}"}}"#,
+                    number % 3
+                )
+            })
+            .collect();
+        std::fs::write(folder.path().join("records.jsonl"), records.join("\n")).expect("a dataset");
+        World {
+            folder,
+            provider: Arc::new(Faulty::new(seed, plan)),
+            plan,
+        }
+    }
+
     fn components(&self) -> Vec<Component> {
         let mut config = Config {
             model: Some(MODEL.to_owned()),

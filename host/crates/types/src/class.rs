@@ -47,10 +47,12 @@ pub enum FailureClass {
     Output,
     /// The machine lacked memory or room to run the component.
     Machine,
+    /// The host itself failed.
+    Defect,
 }
 
 /// Every class with its name in the store, in exports and on screen.
-const NAMES: [(FailureClass, &str); 20] = [
+const NAMES: [(FailureClass, &str); 21] = [
     (FailureClass::RateLimit, "rate-limit"),
     (FailureClass::Overloaded, "overloaded"),
     (FailureClass::Transient, "transient"),
@@ -71,6 +73,7 @@ const NAMES: [(FailureClass, &str); 20] = [
     (FailureClass::Record, "record"),
     (FailureClass::Output, "output"),
     (FailureClass::Machine, "machine"),
+    (FailureClass::Defect, "defect"),
 ];
 
 impl FailureClass {
@@ -127,7 +130,8 @@ impl FailureClass {
             | Self::Budget
             | Self::Record
             | Self::Output
-            | Self::Machine => Rerun::TriesAgain,
+            | Self::Machine
+            | Self::Defect => Rerun::TriesAgain,
         }
     }
 
@@ -182,6 +186,9 @@ impl FailureClass {
             FailureClass::Output => "make room or fix permissions, then run again",
             FailureClass::Machine => {
                 "give this process more memory (see `ulimit -v` and `free`), then run again"
+            }
+            FailureClass::Defect => {
+                "report it, since it is a defect of batchgen; a rerun tries again"
             }
         }
     }

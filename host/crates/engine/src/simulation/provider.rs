@@ -25,6 +25,8 @@ pub(super) struct Plan {
     outage: (u64, u64),
     crashes: u64,
     seed: u64,
+    /// So many calls panic.
+    panics: u64,
 }
 
 /// A number below `below` that depends on all of `parts`.
@@ -50,6 +52,20 @@ impl Plan {
             },
             crashes: of(7, 3),
             seed,
+            panics: 0,
+        }
+    }
+
+    /// Nothing goes wrong, except that the first calls panic.
+    pub fn panicking(panics: u64) -> Plan {
+        Plan {
+            told: 1000,
+            at_once: 8,
+            faults: 0,
+            outage: (0, 0),
+            crashes: 0,
+            seed: 0,
+            panics,
         }
     }
 
@@ -73,6 +89,8 @@ struct State {
     /// When each call of the present process arrived.
     arrivals: Vec<Duration>,
     in_flight: u64,
+    /// Calls that were thought about.
+    ended: u64,
     attempts: HashMap<u64, u64>,
     /// Good answers that were sent to their end, by question.
     answered: HashMap<u64, u64>,
@@ -181,6 +199,13 @@ impl Faulty {
         };
         let chance = |what: u64, below: u64| draw(&[self.seed, question, attempt, what], below);
         sleep(Duration::from_millis(20 + chance(0, 3000))).await;
+        {
+            let mut state = self.state.lock().unwrap();
+            state.ended += 1;
+            let panics = state.ended <= self.plan.panics;
+            drop(state);
+            assert!(!panics, "a defect that the test has made");
+        }
         let (from, to) = self.plan.outage;
         let error = |class, text: &str| CallError::new(class, text);
         let fault = if (from..to).contains(&now.as_secs()) {
