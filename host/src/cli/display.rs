@@ -4,12 +4,23 @@
 use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use textwrap::{Options, WordSplitter, WrapAlgorithm};
 
 use super::screen::Screen;
+
+/// The display of this process, for what is told from afar.
+static SHARED: OnceLock<Display> = OnceLock::new();
+
+/// Notes something on the display of this process.
+pub(super) fn tell(text: &str) {
+    if let Some(display) = SHARED.get() {
+        display.note(text);
+    }
+}
 
 /// Standard error, shared by messages, log lines and the progress block.
 #[derive(Clone, Debug)]
@@ -32,6 +43,11 @@ impl Display {
             terminal: terminal.then(Term::stderr),
             quiet,
         }
+    }
+
+    /// Makes it the one of this process.
+    pub fn share(&self) {
+        let _ = SHARED.set(self.clone());
     }
 
     /// The terminal as it is now; `None` where standard error is none, or one that cannot be drawn on.

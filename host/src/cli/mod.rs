@@ -5,6 +5,7 @@ mod accept;
 mod args;
 mod authors;
 mod clean;
+mod compiler;
 mod completions;
 mod display;
 mod doctor;
@@ -104,6 +105,9 @@ enum Command {
 /// Parses the arguments, runs the subcommand, and prints an error if there is one. `plugin` is the file of the plugin
 /// `prompt`; empty where the program was built without it.
 pub fn main(plugin: &'static [u8]) -> ExitCode {
+    if let Some(exit) = compiler::perform() {
+        return exit;
+    }
     embedded::provide(plugin);
     let environment = environment::load();
     let parsed = command()
@@ -133,6 +137,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
         (Ok(cli), Ok(ignored)) => (cli, ignored),
     };
     let display = Display::new(std::io::stderr().is_terminal(), cli.quiet);
+    display.share();
     start_log(&display);
     let unknown = environment::unknown(&variables());
     for warning in ignored.into_iter().chain(unknown) {

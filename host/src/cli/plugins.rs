@@ -112,5 +112,5 @@ impl Folder {
 fn engine(config: Option<&Path>) -> Result<engine::Engine, Failure> {
     let config = settings::file(config);
     let cache = settings::cache_directory(config.as_deref()).map_err(Failure::usage)?;
-    engine::engine(&cache).map_err(Failure::usage)
+    settings::engine(&cache)
 }

@@ -15,7 +15,6 @@ use config::Config;
 use config::component::{self, Component};
 use dataset::{Dataset, safe_id};
 use plan::graph::{self, GraphError};
-use plugin::engine;
 use plugin::load::{Plugin, PluginError};
 use plugin::lock::Lock;
 use store::{IndexError, IndexedDataset, Lease, Selection, Store};
@@ -40,7 +39,7 @@ impl Project {
     pub fn open(args: &ProjectArgs, display: &Display) -> Result<Project, Failure> {
         let settings = Settings::resolve(args).map_err(Failure::usage)?;
         let dataset = Arc::new(Dataset::open(settings.dataset.clone()).map_err(Failure::usage)?);
-        let engine = engine::engine(&settings.cache).map_err(Failure::usage)?;
+        let engine = settings::engine(&settings.cache)?;
         let (plugins, broken) = settings::load_plugins(&engine, &settings.plugins)?;
         for error in &broken {
             display.print(&format!("warning: {error}"));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
+use super::display;
 use super::embedded;
 use super::environment;
 use super::exit::Failure;
@@ -15,6 +16,7 @@ use dataset::{DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
 use gateway::providers::{Catalogue, ConnectError};
 use gateway::settings::LimitsConfig;
+use plugin::compile::Compiler;
 use plugin::engine::Engine;
 use plugin::load::{self, Places, Plugin, PluginError};
 use plugin::lock;
@@ -271,6 +273,22 @@ fn relative(path: &Path) -> PathBuf {
     let here = env::current_dir().unwrap_or_default();
     path.strip_prefix(&here)
         .map_or_else(|_| path.to_owned(), Path::to_owned)
+}
+
+/// The engine that runs plugins. Those that were not compiled before are compiled by a process of their own.
+pub(super) fn engine(cache: &Path) -> Result<Engine, Failure> {
+    let engine = plugin::engine::engine(cache).map_err(Failure::usage)?;
+    // A program that was replaced or removed meanwhile is still there under this name.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = if running.exists() {
+        running
+    } else {
+        env::current_exe().map_err(Failure::internal)?
+    };
+    Ok(engine.compiling_with(Compiler {
+        program,
+        tell: Arc::new(display::tell),
+    }))
 }
 
 /// Where compiled plugins are kept: `BATCHGEN_CACHE_DIR`, or the user's cache directory. What lies in a project may have come

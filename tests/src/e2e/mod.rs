@@ -2,6 +2,7 @@
 
 mod authoring;
 mod bad_records;
+mod bombs;
 mod clean;
 mod cli;
 mod conformance;

@@ -75,28 +75,39 @@ impl CodeCache {
         Some((Digest::from_slice(&known.digest)?, known.contents))
     }
 
-    /// The compiled code of the file with this digest, or what `compile` makes of it. No other process
-    /// compiles meanwhile: it would most likely compile the same.
-    pub fn component<E>(
+    /// The compiled code of the file with this digest, or what `compile` makes of it. Nobody else compiles the same file
+    /// meanwhile; other files are not waited for.
+    pub fn component<E: From<wasmtime::Error>>(
         &self,
         engine: &wasmtime::Engine,
         digest: &Digest,
-        compile: impl FnOnce() -> Result<Component, E>,
+        compile: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Component, E> {
         if let Some(component) = self.load(engine, digest) {
             return Ok(component);
         }
-        let lock = File::create(self.folder.join("lock"));
+        let path = self.folder.join(format!("{digest}.lock"));
+        let lock = File::create(&path);
         // Where there are no locks, the same may be compiled twice.
         let _held = lock.as_ref().is_ok_and(|lock| lock.lock().is_ok());
         if let Some(component) = self.load(engine, digest) {
             return Ok(component);
         }
-        let component = compile()?;
-        if let Err(error) = self.store(digest, &component) {
+        let compiled = compile()?;
+        if let Err(error) = self.store(digest, &compiled) {
             tracing::warn!(folder = %self.folder.display(), "compiled code is not kept: {error:#}");
         }
-        Ok(component)
+        // Who waits for the lock has the file open, and finds the code.
+        let _ = fs::remove_file(&path);
+        if let Some(component) = self.load(engine, digest) {
+            return Ok(component);
+        }
+        #[expect(
+            unsafe_code,
+            reason = "wasmtime asks that it wrote the code itself: it did, in this process or in its own child"
+        )]
+        let component = unsafe { Component::deserialize(engine, &compiled) };
+        Ok(component?)
     }
 
     /// Notes what a file holds, so that it need not be read as long as it does not change.
@@ -132,10 +143,9 @@ impl CodeCache {
         component.ok()
     }
 
-    fn store(&self, digest: &Digest, component: &Component) -> wasmtime::Result<()> {
-        self.write(&code(digest), &component.serialize()?)?;
-        self.make_room()?;
-        Ok(())
+    fn store(&self, digest: &Digest, compiled: &[u8]) -> io::Result<()> {
+        self.write(&code(digest), compiled)?;
+        self.make_room()
     }
 
     /// Whole and durable, or not at all: half a file would be run as code.
@@ -255,7 +265,7 @@ mod tests {
         let mut compiled = false;
         let compile = || {
             compiled = true;
-            Component::new(engine, BYTES)
+            engine.precompile_component(BYTES)
         };
         cache
             .component(engine, &Digest::of(BYTES), compile)
@@ -281,6 +291,31 @@ mod tests {
         let others = CodeCache::open(directory.path(), &other).unwrap();
         assert!(compiles(&others, &other), "it is for other settings");
         assert!(!compiles(&cache, &engine));
+    }
+
+    #[test]
+    fn who_compiles_one_plugin_does_not_wait_for_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let cache = CodeCache::open(directory.path(), &engine).unwrap();
+        let other = [BYTES, b"\0\x01\0"].concat();
+        let compile = || {
+            // Both are in work at once: this would wait for itself.
+            let inner = || engine.precompile_component(&other);
+            cache.component::<wasmtime::Error>(&engine, &Digest::of(&other), inner)?;
+            engine.precompile_component(BYTES)
+        };
+        let digest = Digest::of(BYTES);
+        cache
+            .component::<wasmtime::Error>(&engine, &digest, compile)
+            .unwrap();
+        let left = fs::read_dir(&cache.folder).unwrap();
+        let names = left.map(|entry| entry.unwrap().file_name());
+        assert!(
+            names
+                .into_iter()
+                .all(|name| !name.to_string_lossy().ends_with(".lock"))
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::{CacheError, CodeCache};
+use super::compile::Compiler;
 use super::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::pool;
 
@@ -42,6 +43,8 @@ pub enum EngineError {
 pub struct Engine {
     pub(super) wasmtime: wasmtime::Engine,
     pub(super) cache: CodeCache,
+    /// Who compiles; without it, this process does, which is for plugins that are trusted.
+    pub(super) compiler: Option<Compiler>,
 }
 
 /// Makes the engine and its ticker, with room for all sandbox threads of this machine. Compiled code is kept below `cache`.
@@ -57,20 +60,12 @@ pub fn engine(cache: &Path) -> Result<Engine, EngineError> {
 /// # Errors
 /// As [`engine`].
 pub fn engine_for(cache: &Path, threads: usize) -> Result<Engine, EngineError> {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
-    config.cranelift_nan_canonicalization(true);
-    config.relaxed_simd_deterministic(true);
-    config.wasm_component_model(true);
-    config.max_wasm_stack(STACK);
-    // Every suspension is a trap, and nobody reads where in the guest it was.
-    config.wasm_backtrace_max_frames(None);
+    let mut config = settings();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots(threads)));
     let engine = wasmtime::Engine::new(&config).or_else(|error| {
         // A pool reserves address space, which the system may refuse; without one, instances cost more.
         tracing::warn!("no pool of instances: {error:#}");
-        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-        wasmtime::Engine::new(&config)
+        wasmtime::Engine::new(&settings())
     });
     let wasmtime = engine.map_err(|error| EngineError::Engine {
         cause: format!("{error:#}"),
@@ -80,7 +75,39 @@ pub fn engine_for(cache: &Path, threads: usize) -> Result<Engine, EngineError> {
         cause,
     })?;
     start_ticker(&wasmtime)?;
-    Ok(Engine { wasmtime, cache })
+    Ok(Engine {
+        wasmtime,
+        cache,
+        compiler: None,
+    })
+}
+
+impl Engine {
+    /// The same, but plugins are compiled by another process and under limits.
+    pub fn compiling_with(self, compiler: Compiler) -> Engine {
+        Engine {
+            compiler: Some(compiler),
+            ..self
+        }
+    }
+}
+
+/// An engine that compiles and runs nothing: it has no pool, cache or ticker.
+pub(super) fn compiling() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&settings())
+}
+
+/// What code is compiled for.
+fn settings() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    config.wasm_component_model(true);
+    config.max_wasm_stack(STACK);
+    // Every suspension is a trap, and nobody reads where in the guest it was.
+    config.wasm_backtrace_max_frames(None);
+    config
 }
 
 /// The guest's stack of calls. A thread of the host has four times as much.

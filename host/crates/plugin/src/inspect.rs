@@ -24,6 +24,23 @@ pub(super) fn validate(bytes: &[u8]) -> Result<(), String> {
         .map_err(invalid)
 }
 
+/// Largest manifest with its prompts, bytes.
+const MANIFEST: usize = 2 << 20;
+/// Deepest nesting of components and modules. A plugin has two or three levels.
+const DEPTH: u32 = 32;
+
+/// Bytes of a file that a compiler has to work on: all but what tools note in it, and the manifest.
+pub(super) fn code_size(bytes: &[u8]) -> u64 {
+    let notes: usize = Parser::new(0)
+        .parse_all(bytes)
+        .filter_map(|payload| match payload.ok()? {
+            Payload::CustomSection(section) => Some(section.data().len()),
+            _ => None,
+        })
+        .sum();
+    bytes.len().saturating_sub(notes) as u64
+}
+
 fn invalid(error: BinaryReaderError) -> String {
     format!("it is not valid WASM: {error}")
 }
@@ -40,11 +57,24 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Contents, String> {
             Payload::Version {
                 encoding: Encoding::Component | Encoding::Module,
                 ..
-            } => depth += 1,
+            } => {
+                depth += 1;
+                if depth > DEPTH {
+                    return Err(format!(
+                        "its components lie in one another, more than {DEPTH} deep"
+                    ));
+                }
+            }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
                 if contents.package.is_some() {
                     return Err(format!("it has two `{SECTION}` sections"));
+                }
+                let size = section.data().len();
+                if size > MANIFEST {
+                    return Err(format!(
+                        "its manifest and prompts have {size} bytes, and {MANIFEST} are allowed"
+                    ));
                 }
                 contents.package = Some(section.data().to_vec());
             }

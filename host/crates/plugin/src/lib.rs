@@ -9,6 +9,7 @@
 
 mod bindings;
 mod cache;
+pub mod compile;
 mod cpu_time;
 pub mod engine;
 mod execution;
@@ -17,6 +18,7 @@ pub mod limits;
 pub mod load;
 pub mod lock;
 pub mod manifest;
+pub mod options;
 pub mod pack;
 pub mod pool;
 pub mod sandbox;

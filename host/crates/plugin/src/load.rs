@@ -14,8 +14,9 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::ComponentPre;
 use super::cache::Known;
+use super::compile::CompileError;
 use super::engine::Engine;
-use super::inspect::{Contents, inspect, validate};
+use super::inspect::{Contents, code_size, inspect, validate};
 use super::manifest::{Package, SECTION};
 use super::state::State;
 use super::wasi;
@@ -169,26 +170,44 @@ impl Plugin {
 
     fn compiled(&self) -> Result<ComponentPre<State>, Fault> {
         let wasmtime = &self.engine.wasmtime;
-        let compile = || {
-            let bytes = self
-                .origin
-                .read()
-                .map_err(|error| (error.to_string(), REBUILD))?;
-            if Digest::of(&bytes) != self.digest {
-                return Err((
-                    "the file changed after its manifest was read".to_owned(),
-                    "run the command again",
-                ));
-            }
-            validate(&bytes).map_err(|cause| (cause, REBUILD))?;
-            Component::new(wasmtime, &bytes)
-                .map_err(|error| (format!("it does not compile: {error:#}"), REBUILD))
-        };
+        let compile = || self.made().map_err(Uncompiled);
         let component = self
             .engine
             .cache
-            .component(wasmtime, &self.digest, compile)?;
+            .component(wasmtime, &self.digest, compile)
+            .map_err(|Uncompiled(fault)| fault)?;
         link(&self.engine, &component, &self.imports)
+    }
+
+    /// Compiles it.
+    fn made(&self) -> Result<Vec<u8>, Fault> {
+        let bytes = self
+            .origin
+            .read()
+            .map_err(|error| (error.to_string(), REBUILD))?;
+        if Digest::of(&bytes) != self.digest {
+            return Err((
+                "the file changed after its manifest was read".to_owned(),
+                "run the command again",
+            ));
+        }
+        let Some(compiler) = &self.engine.compiler else {
+            validate(&bytes).map_err(|cause| (cause, REBUILD))?;
+            let compiled = self.engine.wasmtime.precompile_component(&bytes);
+            return compiled.map_err(|error| (format!("it does not compile: {error:#}"), REBUILD));
+        };
+        let name = &self.package.manifest.plugin.name;
+        let compiled = compiler.compile(name, &bytes, code_size(&bytes));
+        compiled.map_err(|error| {
+            let hint = match error {
+                CompileError::Plugin(_) => REBUILD,
+                CompileError::TooMuch { .. } => {
+                    "make it smaller or simpler, and build it with optimizations; do not use it if you do not know who made it"
+                }
+                CompileError::Process(_) => "run the command again",
+            };
+            (error.to_string(), hint)
+        })
     }
 
     fn refused(&self, cause: String, hint: &str) -> PluginError {
@@ -425,6 +444,15 @@ const REBUILD: &str = "build it again with `cargo xtask build-plugins`";
 
 /// What is wrong with a file, and what to do.
 pub(super) type Fault = (String, &'static str);
+
+/// Why there is no code of a plugin.
+struct Uncompiled(Fault);
+
+impl From<wasmtime::Error> for Uncompiled {
+    fn from(error: wasmtime::Error) -> Uncompiled {
+        Uncompiled((format!("its code cannot be loaded: {error:#}"), REBUILD))
+    }
+}
 
 /// Version of the contract that it was built against: its world names the contract's types, so one is always there.
 fn contract(contents: &Contents) -> String {

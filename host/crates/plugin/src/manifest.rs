@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::options;
 use types::fields::ALL_FIELDS;
 
 /// Name of the custom section that the build adds: JSON of [`Package`].
@@ -327,8 +328,13 @@ impl Manifest {
                 "media-type-option names `{option}`, which is no option of it"
             ));
         }
-        if let Err(error) = jsonschema::validator_for(&self.options_schema()) {
-            return Some(format!("the schema of its options is not valid: {error}"));
+        let schema = self.options_schema();
+        let fault = options::fault(&schema).or_else(|| {
+            let error = options::validation().build(&schema).err();
+            error.map(|error| error.to_string())
+        });
+        if let Some(fault) = fault {
+            return Some(format!("the schema of its options is not valid: {fault}"));
         }
         self.fault_of_defaults()
     }
@@ -343,8 +349,11 @@ impl Manifest {
                 ["type", "properties", "$defs", "definitions"].contains(&keyword.as_str())
             });
         }
-        let validator = jsonschema::validator_for(&schema).ok()?;
         let defaults = Value::Object(self.default_options());
+        if options::is_too_much(&schema, &defaults) {
+            return Some("the schema of its options takes too long to check".to_owned());
+        }
+        let validator = options::validation().build(&schema).ok()?;
         let error = validator.iter_errors(&defaults).next()?;
         let option = error.instance_path().to_string();
         Some(format!(

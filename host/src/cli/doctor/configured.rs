@@ -7,7 +7,7 @@ use super::super::settings::{self, Settings};
 use super::Check;
 use config::component::{self, Component};
 use dataset::{Dataset, Repetition};
-use plugin::{engine, load};
+use plugin::load;
 
 /// Faults that are told one by one.
 const TOLD: usize = 10;
@@ -119,8 +119,8 @@ pub(super) fn components(
     show: &mut impl FnMut(Check),
 ) -> Vec<Component> {
     let directory = settings.plugins.directory.display();
-    let loaded = engine::engine(&settings.cache)
-        .map_err(|error| Check::error("plugins", error))
+    let loaded = super::super::settings::engine(&settings.cache)
+        .map_err(|failure| Check::error("plugins", failure.error))
         .and_then(|engine| {
             load::load_all(&engine, &settings.plugins)
                 .map_err(|error| Check::error("plugins", error))

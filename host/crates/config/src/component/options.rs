@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::contradictions;
 use crate::{ComponentConfig, ConfigError};
 use plugin::manifest::Manifest;
+use plugin::options;
 use types::suggest::closest;
 
 /// The options of one component.
@@ -23,10 +24,21 @@ pub(super) fn options(
     options.extend(settings.options.clone());
     let options = Value::Object(options);
     // A manifest's schemas were checked when it was loaded.
-    let validator = jsonschema::options()
+    let schema = manifest.options_schema();
+    if options::is_too_much(&schema, &options) {
+        return Err(ConfigError::Value {
+            key: format!("component.{name}.options"),
+            cause: format!(
+                "the schema that the plugin `{}` gives its options takes too long to check",
+                manifest.plugin.name
+            ),
+            hint: "use another plugin, or ask its author for a simpler schema".to_owned(),
+        });
+    }
+    let validator = options::validation()
         .should_validate_formats(true)
         .with_format("regex", |text: &str| regex_lite::Regex::new(text).is_ok())
-        .build(&manifest.options_schema());
+        .build(&schema);
     if let Ok(validator) = validator
         && let Err(error) = validator.validate(&options)
     {

@@ -1,0 +1,211 @@
+//! The schemas of options, which a plugin's manifest brings along: what may stand in them, and how much work they may be. A
+//! schema of three kilobytes can take for ever to check, and one of twenty can take a gigabyte to compile.
+
+use jsonschema::{PatternOptions, ValidationOptions};
+use serde_json::Value;
+
+/// Most regular expressions in the schemas of one plugin, and the size of one when it is compiled, bytes.
+const PATTERNS: usize = 100;
+const PATTERN_SIZE: usize = 256 << 10;
+/// Steps that a check of options may take; a large configuration takes some hundred.
+const STEPS: u32 = 100_000;
+/// Schemas that lie in one another, references counted as what they point to.
+const DEPTH: u32 = 200;
+/// Keywords whose target depends on where a schema stands, so that the work could not be counted.
+const UNCOUNTED: [&str; 6] = [
+    "$id",
+    "$anchor",
+    "$dynamicAnchor",
+    "$dynamicRef",
+    "$recursiveAnchor",
+    "$recursiveRef",
+];
+
+/// How schemas of options are compiled.
+pub fn validation() -> ValidationOptions<'static> {
+    jsonschema::options().with_pattern_options(
+        PatternOptions::fancy_regex()
+            .size_limit(PATTERN_SIZE)
+            .dfa_size_limit(PATTERN_SIZE),
+    )
+}
+
+/// What may not stand in the schemas of options.
+pub(super) fn fault(schema: &Value) -> Option<String> {
+    let mut patterns = 0_usize;
+    scan(schema, &mut patterns).or_else(|| {
+        (patterns > PATTERNS)
+            .then(|| format!("it has {patterns} regular expressions, and {PATTERNS} are allowed"))
+    })
+}
+
+fn scan(schema: &Value, patterns: &mut usize) -> Option<String> {
+    match schema {
+        Value::Object(keywords) => keywords.iter().find_map(|(keyword, value)| {
+            match (keyword.as_str(), value) {
+                ("pattern", Value::String(_)) => *patterns += 1,
+                ("patternProperties", Value::Object(properties)) => *patterns += properties.len(),
+                (keyword, Value::String(_) | Value::Bool(_)) if UNCOUNTED.contains(&keyword) => {
+                    return Some(format!("`{keyword}` is not supported in options"));
+                }
+                _ => {}
+            }
+            scan(value, patterns)
+        }),
+        Value::Array(values) => values.iter().find_map(|value| scan(value, patterns)),
+        _ => None,
+    }
+}
+
+/// Whether it takes too many steps to check these options against the schema.
+pub fn is_too_much(schema: &Value, options: &Value) -> bool {
+    let mut walk = Walk {
+        root: schema,
+        left: STEPS,
+    };
+    walk.step(schema, options, 0).is_none()
+}
+
+/// Goes where a validator goes, and counts. It follows every branch, of which a validator may leave some out.
+struct Walk<'a> {
+    root: &'a Value,
+    left: u32,
+}
+
+impl Walk<'_> {
+    /// Nothing once there are too many steps.
+    fn step(&mut self, schema: &Value, value: &Value, depth: u32) -> Option<()> {
+        self.left = self.left.checked_sub(1)?;
+        if depth > DEPTH {
+            return None;
+        }
+        let Value::Object(keywords) = schema else {
+            return Some(());
+        };
+        for (keyword, below) in keywords {
+            match keyword.as_str() {
+                "$ref" => {
+                    let target = below.as_str().and_then(|at| at.strip_prefix('#'));
+                    let root = self.root;
+                    if let Some(target) = target.and_then(|at| root.pointer(&decoded(at))) {
+                        self.step(target, value, depth + 1)?;
+                    }
+                }
+                "not" | "if" | "then" | "else" => self.step(below, value, depth + 1)?,
+                "allOf" | "anyOf" | "oneOf" | "dependentSchemas" => {
+                    for below in children(below) {
+                        self.step(below, value, depth + 1)?;
+                    }
+                }
+                "properties" => self.properties(below, value, depth)?,
+                "patternProperties" => {
+                    for below in children(below) {
+                        self.each(below, value, depth)?;
+                    }
+                }
+                "prefixItems" | "items" if below.is_array() => {
+                    for (below, value) in children(below).zip(children(value)) {
+                        self.step(below, value, depth + 1)?;
+                    }
+                }
+                "items"
+                | "contains"
+                | "additionalItems"
+                | "unevaluatedItems"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "propertyNames" => {
+                    self.each(below, value, depth)?;
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    fn properties(&mut self, schemas: &Value, value: &Value, depth: u32) -> Option<()> {
+        let schemas = schemas.as_object().into_iter().flatten();
+        for (name, below) in schemas {
+            if let Some(value) = value.get(name) {
+                self.step(below, value, depth + 1)?;
+            }
+        }
+        Some(())
+    }
+
+    fn each(&mut self, schema: &Value, value: &Value, depth: u32) -> Option<()> {
+        for value in children(value) {
+            self.step(schema, value, depth + 1)?;
+        }
+        Some(())
+    }
+}
+
+/// The values of an array or an object.
+fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Array(values) => Box::new(values.iter()),
+        Value::Object(values) => Box::new(values.values()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// A pointer without the escapes that an address has; only those that JSON pointers need.
+fn decoded(pointer: &str) -> String {
+    pointer
+        .replace("%24", "$")
+        .replace("%25", "%")
+        .replace("%22", "\"")
+        .replace("%20", " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schema_that_doubles_itself_is_too_much() {
+        let mut definitions = serde_json::Map::new();
+        for number in 0..40 {
+            let next = json!({"$ref": format!("#/$defs/d{}", number + 1)});
+            definitions.insert(format!("d{number}"), json!({"allOf": [next.clone(), next]}));
+        }
+        definitions.insert("d40".to_owned(), json!({"type": "object"}));
+        let doubling = json!({"$ref": "#/$defs/d0", "$defs": definitions});
+        assert!(is_too_much(&doubling, &json!({})));
+        let circle = json!({"anyOf": [{"$ref": "#"}]});
+        assert!(is_too_much(&circle, &json!({})));
+        // Twice a level, along the value.
+        let twice = json!({"allOf": [
+            {"properties": {"a": {"$ref": "#"}}},
+            {"properties": {"a": {"$ref": "#"}}},
+        ]});
+        let deep = (0..60).fold(json!({}), |below, _| json!({"a": below}));
+        assert!(is_too_much(&twice, &deep));
+        let tree = json!({"additionalProperties": {"$ref": "#"}});
+        assert!(!is_too_much(&tree, &deep));
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_refused() {
+        let many = vec![json!({"pattern": "a"}); PATTERNS + 1];
+        for (schema, words) in [
+            (
+                json!({"properties": {"a": {"$dynamicRef": "#x"}}}),
+                "$dynamicRef",
+            ),
+            (json!({"allOf": many}), "101 regular expressions"),
+        ] {
+            let fault = fault(&schema).unwrap_or_default();
+            assert!(fault.contains(words), "{fault}");
+        }
+        assert_eq!(
+            fault(&json!({"properties": {"$id": {"type": "string"}}})),
+            None
+        );
+        let large = json!({"pattern": "(a{1000}){50}"});
+        assert!(validation().build(&large).is_err());
+    }
+}
