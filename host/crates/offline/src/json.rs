@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::chance::Chance;
 use super::facts::{self, FactValue};
-use super::schema::{Kind, kind, limit, resolve};
+use super::schema::{Kind, Work, kind, limit, resolve};
 use super::voice::{Voice, overlap, stems};
 use place::{Focus, Form, Place, find, form, split_name};
 
@@ -38,6 +38,7 @@ pub fn json(schema: &Value, voice: &Voice<'_>, chance: &mut Chance) -> Value {
         vocabulary: HashMap::new(),
         values: 0,
         chars: 0,
+        work: Work::default(),
     };
     writer.value(schema, &Place::root(&voice.facts.object), &HashSet::new())
 }
@@ -53,6 +54,8 @@ struct Writer<'a, 'v, 'f> {
     /// Values and characters written.
     values: usize,
     chars: usize,
+    /// What may still be copied of the schema.
+    work: Work,
 }
 
 impl Writer<'_, '_, '_> {
@@ -64,7 +67,7 @@ impl Writer<'_, '_, '_> {
         }
         let shallow = place.depth > DEEP;
         let root = self.root;
-        let schema = resolve(root, schema, shallow);
+        let schema = resolve(root, schema, shallow, &self.work);
         if let Some(constant) = schema.get("const") {
             return constant.clone();
         }
@@ -98,6 +101,7 @@ impl Writer<'_, '_, '_> {
             .into_iter()
             .flatten();
         let required: Vec<&str> = required.filter_map(Value::as_str).collect();
+        let needed: HashSet<&str> = required.iter().copied().collect();
         let scope = place.fact.and_then(Value::as_object).unwrap_or(place.scope);
         let open = schema
             .get("additionalProperties")
@@ -112,7 +116,11 @@ impl Writer<'_, '_, '_> {
             .map(|(name, schema)| (name.as_str(), schema));
         let mut object = Map::new();
         for (name, schema) in named.chain(extra) {
-            if (place.depth > DEEP || self.full()) && !required.contains(&name) {
+            if self.full() && needed.contains(name) {
+                object.insert(name.to_owned(), Value::Null);
+                continue;
+            }
+            if (place.depth > DEEP || self.full()) && !needed.contains(name) {
                 continue;
             }
             let mut about = stems(&split_name(name));
@@ -183,7 +191,7 @@ impl Writer<'_, '_, '_> {
     /// What the items of a list may be about: the facts of its name, else the lists of facts that fit
     /// best, else the names of facts. Lists of keywords and titles are not about one thing each.
     fn focuses(&mut self, items: &Value, place: &Place<'_>, wanted: usize) -> Vec<Focus> {
-        let items = resolve(self.root, items, false);
+        let items = resolve(self.root, items, false, &self.work);
         let objects = kind(&items, false) == Kind::Object;
         if !objects && !matches!(form(place.name), Form::Sentences) {
             return Vec::new();

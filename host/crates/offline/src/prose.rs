@@ -22,6 +22,10 @@ const MOST_LINES: usize = 2_000;
 
 /// Writes a text that obeys the rules, as far as they do not contradict each other.
 pub fn prose(rules: &Rules, voice: &Voice<'_>, chance: &mut Chance) -> String {
+    let mut rules = rules.clone();
+    rules.headings.truncate(MOST_LINES);
+    rules.required_words.truncate(MOST_LINES);
+    let rules = &rules;
     let mut draft = Draft::new(rules, voice, chance);
     draft.fill();
     draft.require(&rules.required_words);

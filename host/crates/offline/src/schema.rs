@@ -1,6 +1,7 @@
 //! Reads the subset of JSON Schema that requests use. It only looks things up; `json` does the writing.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
@@ -22,13 +23,59 @@ pub enum Kind {
     Object,
 }
 
-/// The schema without references and alternatives: those are followed, and the first alternative
-/// that is not null is taken (null, if `shallow`, so that recursive schemas end).
-pub fn resolve<'s>(root: &'s Value, schema: &'s Value, shallow: bool) -> Cow<'s, Value> {
-    follow(root, schema, shallow, MOST_REFERENCES)
+/// Keywords and values that may be copied for one answer. A schema of a hundred bytes can ask for more copies than there is
+/// time for.
+const MOST_COPIES: usize = 200_000;
+
+/// What is left of the work that one answer may take.
+#[derive(Debug)]
+pub struct Work(Cell<usize>);
+
+impl Default for Work {
+    fn default() -> Work {
+        Work(Cell::new(MOST_COPIES))
+    }
 }
 
-fn follow<'s>(root: &'s Value, schema: &'s Value, shallow: bool, most: usize) -> Cow<'s, Value> {
+impl Work {
+    /// Whether there is enough left to copy a value, which is booked.
+    fn allows(&self, value: &Map<String, Value>) -> bool {
+        let mut left = self.0.get();
+        let enough = value.values().all(|value| book(value, &mut left));
+        self.0.set(left);
+        enough
+    }
+}
+
+/// Books the parts of a value; false once nothing is left.
+fn book(value: &Value, left: &mut usize) -> bool {
+    *left = left.saturating_sub(1);
+    *left > 0
+        && match value {
+            Value::Array(values) => values.iter().all(|value| book(value, left)),
+            Value::Object(values) => values.values().all(|value| book(value, left)),
+            _ => true,
+        }
+}
+
+/// The schema without references and alternatives: those are followed, and the first alternative
+/// that is not null is taken (null, if `shallow`, so that recursive schemas end).
+pub fn resolve<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    shallow: bool,
+    work: &Work,
+) -> Cow<'s, Value> {
+    follow(root, schema, shallow, MOST_REFERENCES, work)
+}
+
+fn follow<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    shallow: bool,
+    most: usize,
+    work: &Work,
+) -> Cow<'s, Value> {
     let mut schema = Cow::Borrowed(schema);
     for left in (0..most).rev() {
         let Some(object) = schema.as_object() else {
@@ -38,15 +85,9 @@ fn follow<'s>(root: &'s Value, schema: &'s Value, shallow: bool, most: usize) ->
             let target = reference
                 .strip_prefix('#')
                 .and_then(|pointer| root.pointer(pointer));
-            merge(object, "$ref", target)
+            merge(object, "$ref", target, work)
         } else if let Some(all) = object.get("allOf").and_then(Value::as_array) {
-            let mut merged = object.clone();
-            merged.remove("allOf");
-            for part in all {
-                let part = follow(root, part, shallow, left).into_owned();
-                lay_over(&mut merged, &part);
-            }
-            Value::Object(merged)
+            whole(root, object, all, shallow, left, work)
         } else if let Some((key, any)) = ["anyOf", "oneOf"]
             .iter()
             .find_map(|key| Some((*key, object.get(*key)?.as_array()?)))
@@ -55,8 +96,11 @@ fn follow<'s>(root: &'s Value, schema: &'s Value, shallow: bool, most: usize) ->
                 .iter()
                 .find(|one| is_null(one) == shallow)
                 .or_else(|| any.first());
-            merge(object, key, chosen)
+            merge(object, key, chosen, work)
         } else {
+            break;
+        };
+        let Some(next) = next else {
             break;
         };
         schema = Cow::Owned(next);
@@ -64,17 +108,51 @@ fn follow<'s>(root: &'s Value, schema: &'s Value, shallow: bool, most: usize) ->
     schema
 }
 
+/// A schema with all parts of its `allOf`; nothing where that is too much work.
+fn whole(
+    root: &Value,
+    object: &Map<String, Value>,
+    all: &[Value],
+    shallow: bool,
+    left: usize,
+    work: &Work,
+) -> Option<Value> {
+    if !work.allows(object) {
+        return None;
+    }
+    let mut merged = object.clone();
+    merged.remove("allOf");
+    for part in all {
+        let part = follow(root, part, shallow, left, work);
+        if part.as_object().is_some_and(|part| !work.allows(part)) {
+            return None;
+        }
+        lay_over(&mut merged, &part);
+    }
+    Some(Value::Object(merged))
+}
+
 fn is_null(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("null")
 }
 
-fn merge(object: &Map<String, Value>, without: &str, with: Option<&Value>) -> Value {
+/// A schema with another one in the place of a keyword; nothing where that is too much work.
+fn merge(
+    object: &Map<String, Value>,
+    without: &str,
+    with: Option<&Value>,
+    work: &Work,
+) -> Option<Value> {
+    let more = with.and_then(Value::as_object);
+    if !work.allows(object) || more.is_some_and(|more| !work.allows(more)) {
+        return None;
+    }
     let mut merged = object.clone();
     merged.remove(without);
     if let Some(with) = with {
         lay_over(&mut merged, with);
     }
-    Value::Object(merged)
+    Some(Value::Object(merged))
 }
 
 fn lay_over(below: &mut Map<String, Value>, above: &Value) {

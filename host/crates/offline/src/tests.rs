@@ -234,6 +234,34 @@ fn recursive_schemas_end() {
     assert!(jsonschema::is_valid(&wanted, &object), "{object}");
 }
 
+/// Each takes for ever where every reference is followed, or every name is looked for among all others.
+#[test]
+fn a_small_question_never_takes_long() {
+    let itself = vec![json!({"$ref": "#/$defs/a"}); 20];
+    let doubling = json!({"$defs": {"a": {"allOf": itself}}, "$ref": "#/$defs/a"});
+    let any =
+        json!({"$defs": {"a": {"anyOf": vec![json!({"allOf": itself}); 20]}}, "$ref": "#/$defs/a"});
+    let names: Vec<String> = (0..95_000).map(|number| format!("n{number}")).collect();
+    let required = json!({"type": "object", "required": names});
+    let large: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| (name.clone(), json!({"$ref": "#/$defs/a"})))
+        .collect();
+    let copied = json!({"type": "object", "properties": large, "$defs": {"a": {"$ref": "#"}}});
+    let begun = std::time::Instant::now();
+    for wanted in [doubling, any, required, copied] {
+        answer(wanted, aluminum(), 3);
+    }
+    let rules = Rules {
+        headings: vec!["A".to_owned(); 60_000],
+        required_words: vec!["word".to_owned(); 60_000],
+        ..Rules::default()
+    };
+    write(&request(aluminum(), Some(rules), ResponseFormat::Text), 3);
+    // Without a limit, each of the first takes longer than anybody waits.
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
 #[test]
 fn what_is_asked_without_end_is_cut_short() {
     let huge = u64::from(u32::MAX);
