@@ -13,6 +13,7 @@ use super::args::LimitArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
+use super::paths;
 use super::program;
 use super::progress::{Progress, events};
 use super::project::{Project, State};
@@ -63,6 +64,7 @@ pub(super) async fn execute(
     wanted: Wanted<'_>,
     display: &Display,
 ) -> Result<Exit, Failure> {
+    paths::check(project, state, &wanted.components)?;
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();

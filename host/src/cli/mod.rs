@@ -22,6 +22,7 @@ mod init;
 mod missing_fields;
 mod misspelt;
 mod numbers;
+mod paths;
 mod plan;
 mod plugins;
 mod program;

@@ -14,6 +14,7 @@ use super::display::{Display, emit, say, width};
 use super::execution::{Wanted, execute, orphans};
 use super::exit::{Exit, Failure};
 use super::missing_fields;
+use super::paths;
 use super::project::{Project, State, block_on};
 use super::unreadable;
 use super::values;
@@ -90,6 +91,7 @@ async fn plan(
             execute(project, &state, wanted, display).await?
         }
     };
+    paths::check(project, &state, components)?;
     let overwriting = Overwriting {
         edited: args.overwrite_edited,
         from_model: args.project.model.asks_for_stand_in(),

@@ -29,6 +29,7 @@ mod large;
 mod limits;
 mod odd_answers;
 mod overwrite;
+mod paths;
 mod plan;
 mod plugins;
 mod policy;

@@ -72,12 +72,47 @@ impl OutputTemplate {
             .map_or_else(String::new, |(directory, _)| directory.to_owned())
     }
 
+    /// Whether two records may have one path: no part between slashes is told apart by the id alone, so that the end of a category
+    /// can pass for the beginning of an id.
+    pub fn may_meet_itself(&self) -> bool {
+        let pattern = self.pattern();
+        let mut parts = pattern.split('/');
+        !parts.any(|part| part.contains("{id}") && !part.contains("{category}"))
+    }
+
+    /// Whether a record may have the same path with this and with another template.
+    pub fn may_meet(&self, other: &OutputTemplate) -> bool {
+        let (one, other) = (self.pattern(), other.pattern());
+        let (one, other) = (one.split('/'), other.split('/'));
+        one.clone().count() == other.clone().count()
+            && one
+                .zip(other)
+                .all(|(one, other)| parts_may_meet(one, other))
+    }
+
     /// The path with all that depends on the record still open.
-    pub(super) fn pattern(&self) -> String {
+    pub fn pattern(&self) -> String {
         self.template
             .replace("{component}", &self.component)
             .replace("{extension}", &self.extension)
     }
+}
+
+/// Whether two parts of paths may come out equal, as far as what they begin and end with tells.
+fn parts_may_meet(one: &str, other: &str) -> bool {
+    let fixed = |part: &str| {
+        let first = part.find('{').unwrap_or(part.len());
+        let last = part.rfind('}').map_or(0, |place| place + 1);
+        let begin = part.get(..first).unwrap_or_default().to_owned();
+        let end = part.get(last..).unwrap_or_default().to_owned();
+        (begin, end)
+    };
+    if !one.contains('{') && !other.contains('{') {
+        return one == other;
+    }
+    let ((begin, end), (other_begin, other_end)) = (fixed(one), fixed(other));
+    (begin.starts_with(&other_begin) || other_begin.starts_with(&begin))
+        && (end.ends_with(&other_end) || other_end.ends_with(&end))
 }
 
 #[cfg(test)]
@@ -114,5 +149,36 @@ mod tests {
         ] {
             assert!(make(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn paths_meet_where_names_can_run_into_each_other() {
+        let make = |template, component, extension| {
+            OutputTemplate::new(template, component, extension).unwrap()
+        };
+        for (template, meets) in [
+            ("{component}/{id}.{extension}", false),
+            ("{category}/{shard}/{id}.{extension}", false),
+            ("{shard}-{id}.{extension}", false),
+            ("{category}-{id}.{extension}", true),
+            ("{id}/{category}-{id}.{extension}", false),
+            ("{category}{id}/index.{extension}", true),
+        ] {
+            let found = make(template, "text", "md").may_meet_itself();
+            assert_eq!(found, meets, "{template}");
+        }
+        for (one, other, extensions, meets) in [
+            ("text", "text-fr", ["md", "md"], true),
+            ("text", "tags", ["md", "md"], false),
+            ("text", "text-fr", ["md", "yaml"], false),
+        ] {
+            let [first, second] = extensions;
+            let template = "{component}-{id}.{extension}";
+            let (one, other) = (make(template, one, first), make(template, other, second));
+            assert_eq!(one.may_meet(&other), meets, "{one:?} {other:?}");
+            assert_eq!(other.may_meet(&one), meets, "{one:?} {other:?}");
+        }
+        let folders = "{component}/{id}.{extension}";
+        assert!(!make(folders, "text", "md").may_meet(&make(folders, "text-fr", "md")));
     }
 }
