@@ -7,7 +7,7 @@ use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
-use engine::{Acceptance, accept, edits_are_certain};
+use engine::{Acceptance, EditedFile, accept, edits_are_certain};
 
 /// Adopt files that were edited by hand: they count as done, and stay until they are overwritten on purpose.
 #[derive(Debug, Args)]
@@ -78,19 +78,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
             None => adopted += 1,
             Some(_) => refused += 1,
         }
-        if args.json {
-            emit(
-                &json!({"event": "edited", "path": file.path, "record": file.record,
-                "component": file.component, "accepted": file.fault.is_none() && !args.dry_run,
-                "fault": file.fault}),
-            );
-        } else {
-            match file.fault {
-                None if args.dry_run => display.print(&file.path),
-                None => display.note(&file.path),
-                Some(fault) => display.print(&format!("{} is refused: {fault}", file.path)),
-            }
-        }
+        show(args, display, &file);
     })
     .await
     .map_err(Failure::internal)?;
@@ -111,4 +99,21 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
     } else {
         Exit::Done
     })
+}
+
+/// Shows what became of one edited file.
+fn show(args: &AcceptArgs, display: &Display, file: &EditedFile) {
+    if args.json {
+        emit(
+            &json!({"event": "edited", "path": file.path, "record": file.record,
+            "component": file.component, "accepted": file.fault.is_none() && !args.dry_run,
+            "fault": file.fault}),
+        );
+        return;
+    }
+    match &file.fault {
+        None if args.dry_run => display.print(&file.path),
+        None => display.note(&file.path),
+        Some(fault) => display.print(&format!("{} is refused: {fault}", file.path)),
+    }
 }

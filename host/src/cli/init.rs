@@ -225,7 +225,6 @@ fn check(config: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal, model: &str) -> String {
-    let name = program::name();
     let mut text = format!(
         "{}: {}{}{}, {}, {}\n",
         args.dataset.display(),
@@ -269,6 +268,13 @@ fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal, model: &str) -> S
             proposal.texts.join(", ")
         ));
     }
+    text.push_str(&next_steps(args, model));
+    text
+}
+
+/// What was written, and what a person does with it.
+fn next_steps(args: &InitArgs, model: &str) -> String {
+    let name = program::name();
     let elsewhere = if args.config == Path::new(FILE_NAME) {
         String::new()
     } else {
@@ -276,9 +282,9 @@ fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal, model: &str) -> S
     };
     let config = args.config.display();
     let component = file::COMPONENT;
-    text.push_str(&format!(
+    let mut text = format!(
         "{config} is written, with a first component `{component}` and the model `{model}`.\n\nNext:\n"
-    ));
+    );
     if model == offline::NAME {
         text.push_str(&format!(
             "  {name} run --limit 3{elsewhere}\n      makes three placeholders in content/{component}/, without key or network\n  \

@@ -13,7 +13,7 @@ use super::numbers::{cost, count, counted, dollars, duration, has_pace, records}
 use super::progress::lane_line;
 use super::store::places;
 use super::summary;
-use engine::statistics::percent;
+use engine::statistics::{View, percent};
 use watch::{Snapshot, Standing, State, standing};
 
 /// Show the progress of a run in another process, or how the last run ended.
@@ -63,7 +63,6 @@ pub(super) fn last(place: &StateArgs) -> Result<Snapshot, Failure> {
 }
 
 fn render(snapshot: &Snapshot) -> String {
-    let view = &snapshot.progress;
     let runs = snapshot.state == State::Running;
     let mut text = format!("{}\n", snapshot.standing());
     let _ = writeln!(
@@ -74,9 +73,23 @@ fn render(snapshot: &Snapshot) -> String {
     if let Some(page) = snapshot.run.page.as_ref().filter(|_| runs) {
         let _ = writeln!(text, "dashboard {page}");
     }
-    let totals = view.totals();
-    let _ = write!(
-        text,
+    let _ = writeln!(text, "{}", progress(snapshot, runs));
+    let _ = writeln!(text, "{}", outcomes(&snapshot.progress));
+    let _ = writeln!(text, "{}", spending(snapshot, runs));
+    if runs {
+        for lane in &snapshot.lanes {
+            let breaker = lane.breaker.as_str();
+            let _ = writeln!(text, "{}, breaker {breaker}", lane_line(lane));
+        }
+    }
+    text.push_str(&summary::failures(&snapshot.detail.failure_kinds));
+    text
+}
+
+/// How far the run is, in records and in time.
+fn progress(snapshot: &Snapshot, runs: bool) -> String {
+    let view = &snapshot.progress;
+    let mut text = format!(
         "{}/{} ({:.0} %), {} elapsed",
         count(view.done),
         records(view.records, &snapshot.run.records),
@@ -89,7 +102,13 @@ fn render(snapshot: &Snapshot) -> String {
             .map_or_else(|| "unknown".to_owned(), duration);
         let _ = write!(text, ", eta {eta}");
     }
-    text.push('\n');
+    text
+}
+
+/// How tasks ended.
+fn outcomes(view: &View) -> String {
+    let totals = view.totals();
+    let mut text = String::new();
     if let Some(success) = view.success_percent {
         let _ = write!(text, "success {success:.0} %, ");
     }
@@ -108,9 +127,13 @@ fn render(snapshot: &Snapshot) -> String {
             let _ = write!(text, ", {} {word}", count(number));
         }
     }
-    text.push('\n');
-    let _ = write!(
-        text,
+    text
+}
+
+/// Tokens, pace, cost and memory.
+fn spending(snapshot: &Snapshot, runs: bool) -> String {
+    let view = &snapshot.progress;
+    let mut text = format!(
         "tokens {} in, {} out",
         count(view.calls.input_tokens),
         count(view.calls.output_tokens)
@@ -133,17 +156,5 @@ fn render(snapshot: &Snapshot) -> String {
     if let Some(bytes) = snapshot.memory_bytes.filter(|_| runs) {
         let _ = write!(text, ", memory {} MB", bytes / 1_000_000);
     }
-    text.push('\n');
-    if runs {
-        for lane in &snapshot.lanes {
-            let _ = writeln!(
-                text,
-                "{}, breaker {}",
-                lane_line(lane),
-                lane.breaker.as_str()
-            );
-        }
-    }
-    text.push_str(&summary::failures(&snapshot.detail.failure_kinds));
     text
 }

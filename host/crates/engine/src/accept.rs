@@ -15,7 +15,9 @@ use config::component::Component;
 use dataset::{Dataset, Record};
 use plan::decision::{Author, FileState, LastOutcome, Rules};
 use plan::fingerprint::FingerprintParts;
-use store::{Checkpoint, IndexedDataset, Lease, RecipeId, RunId, Seen, Store, StoreError, TaskId};
+use store::{
+    Checkpoint, IndexedDataset, Lease, RecipeId, RecordRef, RunId, Seen, Store, StoreError, TaskId,
+};
 use types::digest::Digest;
 use types::request::Usage;
 
@@ -61,18 +63,7 @@ pub async fn accept(
     mut acceptance: Acceptance,
     mut tell: impl FnMut(EditedFile),
 ) -> Result<(), StoreError> {
-    let mut components = Vec::with_capacity(acceptance.components.len());
-    for (component, wanted) in acceptance.components {
-        let recipe = if acceptance.dry_run {
-            RecipeId::NONE
-        } else {
-            let store = &acceptance.store;
-            store
-                .note_recipe(component.recipe_digest, &component.recipe)
-                .await?
-        };
-        components.push((component, wanted, recipe));
-    }
+    let components = with_recipes(&mut acceptance).await?;
     let left = PendingWrites::by(acceptance.store.file());
     let staleness = StalenessCheck {
         dataset: acceptance.dataset,
@@ -86,6 +77,12 @@ pub async fn accept(
         },
         left,
     };
+    let look = Look {
+        staleness,
+        components,
+        restore: acceptance.restore,
+        dry_run: acceptance.dry_run,
+    };
     loop {
         let records = acceptance.store.lease(&mut acceptance.lease, BATCH)?;
         if records.is_empty() {
@@ -93,54 +90,7 @@ pub async fn accept(
         }
         let mut adopted = Vec::new();
         for reference in records {
-            // A record that cannot be read is told of by the next run.
-            let Ok(record) = staleness.dataset.read(reference.place) else {
-                continue;
-            };
-            let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
-            for (component, wanted, recipe) in &components {
-                let before = reference
-                    .checkpoints
-                    .iter()
-                    .find(|point| point.component == component.name);
-                let path = component.output.path(&record.id, &record.category);
-                let mut found = staleness.on_disk(&path, before);
-                let edited = Edited {
-                    staleness: &staleness,
-                    component,
-                    recipe: *recipe,
-                    record: &record,
-                    seen: reference.seen,
-                    path: &path,
-                    before,
-                };
-                let due = if !*wanted {
-                    None
-                } else if acceptance.restore {
-                    let put_back = edited.put_back(&found, acceptance.dry_run).await?;
-                    found = staleness.on_disk(&path, before);
-                    put_back
-                } else {
-                    let is_due =
-                        found.state == FileState::Edited || edited.is_outdated(found.state, &known);
-                    is_due.then_some(Ok(()))
-                };
-                if let Some(due) = due {
-                    let only_looked_at = acceptance.restore && acceptance.dry_run;
-                    let checkpoint = due.and_then(|()| match only_looked_at {
-                        true => Ok(None),
-                        false => edited.adopt(&known).map(Some),
-                    });
-                    tell(EditedFile {
-                        path: path.clone(),
-                        record: record.id.clone(),
-                        component: component.name.clone(),
-                        fault: checkpoint.as_ref().err().cloned(),
-                    });
-                    adopted.extend(checkpoint.ok().flatten());
-                }
-                known.push((component, found.content));
-            }
+            adopted.extend(look.record(&reference, &mut tell).await?);
         }
         if !acceptance.dry_run && !adopted.is_empty() {
             acceptance
@@ -148,6 +98,93 @@ pub async fn accept(
                 .complete(acceptance.indexed.id, RunId::NONE, adopted)
                 .await?;
         }
+    }
+}
+
+/// A component, whether files of it are wanted, and the number of its recipe.
+type Wanted = (Component, bool, RecipeId);
+
+async fn with_recipes(acceptance: &mut Acceptance) -> Result<Vec<Wanted>, StoreError> {
+    let mut components = Vec::with_capacity(acceptance.components.len());
+    for (component, wanted) in std::mem::take(&mut acceptance.components) {
+        let recipe = if acceptance.dry_run {
+            RecipeId::NONE
+        } else {
+            let store = &acceptance.store;
+            store
+                .note_recipe(component.recipe_digest, &component.recipe)
+                .await?
+        };
+        components.push((component, wanted, recipe));
+    }
+    Ok(components)
+}
+
+/// How records are looked at.
+struct Look {
+    staleness: StalenessCheck,
+    components: Vec<Wanted>,
+    restore: bool,
+    dry_run: bool,
+}
+
+impl Look {
+    /// Tells of each edited file of a record, and returns the checkpoints of those that are adopted.
+    async fn record(
+        &self,
+        reference: &RecordRef,
+        tell: &mut impl FnMut(EditedFile),
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        // A record that cannot be read is told of by the next run.
+        let Ok(record) = self.staleness.dataset.read(reference.place) else {
+            return Ok(Vec::new());
+        };
+        let mut adopted = Vec::new();
+        let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
+        for (component, wanted, recipe) in &self.components {
+            let before = reference
+                .checkpoints
+                .iter()
+                .find(|point| point.component == component.name);
+            let path = component.output.path(&record.id, &record.category);
+            let mut found = self.staleness.on_disk(&path, before);
+            let edited = Edited {
+                staleness: &self.staleness,
+                component,
+                recipe: *recipe,
+                record: &record,
+                seen: reference.seen,
+                path: &path,
+                before,
+            };
+            let due = if !*wanted {
+                None
+            } else if self.restore {
+                let put_back = edited.put_back(&found, self.dry_run).await?;
+                found = self.staleness.on_disk(&path, before);
+                put_back
+            } else {
+                let is_due =
+                    found.state == FileState::Edited || edited.is_outdated(found.state, &known);
+                is_due.then_some(Ok(()))
+            };
+            if let Some(due) = due {
+                let only_looked_at = self.restore && self.dry_run;
+                let checkpoint = due.and_then(|()| match only_looked_at {
+                    true => Ok(None),
+                    false => edited.adopt(&known).map(Some),
+                });
+                tell(EditedFile {
+                    path: path.clone(),
+                    record: record.id.clone(),
+                    component: component.name.clone(),
+                    fault: checkpoint.as_ref().err().cloned(),
+                });
+                adopted.extend(checkpoint.ok().flatten());
+            }
+            known.push((component, found.content));
+        }
+        Ok(adopted)
     }
 }
 

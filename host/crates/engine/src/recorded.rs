@@ -82,27 +82,13 @@ pub fn recorded(
     let Some(point) = of(component) else {
         return Ok(None);
     };
-    let upstreams: Vec<(&Component, Option<(Digest, String)>)> = component
+    let files: Vec<UpstreamFile<'_>> = component
         .depends_on
         .iter()
         .filter_map(|name| place.components.iter().find(|other| other.name == *name))
-        .map(|other| (other, file_of(&staleness, other, record, of(other))))
-        .collect();
-    let contents: Vec<(&str, Option<Digest>)> = upstreams
-        .iter()
-        .map(|(other, file)| {
-            (
-                other.name.as_str(),
-                file.as_ref().map(|(content, _)| *content),
-            )
-        })
-        .collect();
-    let (fingerprint, _) = staleness.fingerprint(component, record, &contents);
-    let texts: Vec<UpstreamText<'_>> = upstreams
-        .iter()
-        .filter_map(|(component, file)| {
-            let (_, text) = file.as_ref()?;
-            Some(UpstreamText { component, text })
+        .map(|other| UpstreamFile {
+            component: other,
+            file: file_of(&staleness, other, record, of(other)),
         })
         .collect();
     let task = TaskId {
@@ -113,6 +99,64 @@ pub fn recorded(
     let transcript = staleness
         .store
         .transcript(&task, point.fingerprint, point.generation)?;
+    let Replayed { told, end, log } = replay_told(
+        &staleness,
+        component,
+        record,
+        &files,
+        point.generation,
+        &transcript,
+    );
+    let contents: Vec<(&str, Option<Digest>)> = files
+        .iter()
+        .map(|upstream| {
+            let content = upstream.file.as_ref().map(|(content, _)| *content);
+            (upstream.component.name.as_str(), content)
+        })
+        .collect();
+    let (fingerprint, _) = staleness.fingerprint(component, record, &contents);
+    let path = component.output.path(&record.id, &record.category);
+    Ok(Some(Recorded {
+        told,
+        end,
+        log,
+        file: fs::read(staleness.output_root.join(&path)).ok(),
+        path,
+        changed: fingerprint != point.fingerprint,
+    }))
+}
+
+/// The file of an upstream as it is now, with its hash, if there is one.
+struct UpstreamFile<'a> {
+    component: &'a Component,
+    file: Option<(Digest, String)>,
+}
+
+struct Replayed {
+    told: Vec<(Arc<CompletionRequest>, Answer)>,
+    end: RecordedEnd,
+    log: Vec<LogLine>,
+}
+
+/// Runs the component with the answers of a transcript, as far as it asks what it asked then.
+fn replay_told(
+    staleness: &StalenessCheck,
+    component: &Component,
+    record: &Record,
+    files: &[UpstreamFile<'_>],
+    generation: u32,
+    transcript: &[(Digest, Answer)],
+) -> Replayed {
+    let texts: Vec<UpstreamText<'_>> = files
+        .iter()
+        .filter_map(|upstream| {
+            let (_, text) = upstream.file.as_ref()?;
+            Some(UpstreamText {
+                component: upstream.component,
+                text,
+            })
+        })
+        .collect();
     let mut told = Vec::new();
     let answer = |question: &Question| {
         let request = || Arc::clone(&question.request);
@@ -131,7 +175,7 @@ pub fn recorded(
         &staleness.site,
         record,
         &texts,
-        point.generation,
+        generation,
         answer,
     );
     let (end, log) = match replayed {
@@ -144,15 +188,7 @@ pub fn recorded(
             (end, replay.log)
         }
     };
-    let path = component.output.path(&record.id, &record.category);
-    Ok(Some(Recorded {
-        told,
-        end,
-        log,
-        file: fs::read(staleness.output_root.join(&path)).ok(),
-        path,
-        changed: fingerprint != point.fingerprint,
-    }))
+    Replayed { told, end, log }
 }
 
 /// The file of a component that dependents see, if there is one, and its hash.

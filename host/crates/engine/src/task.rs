@@ -427,56 +427,70 @@ impl Attempt<'_> {
                 .attempt_ended(component, spent.calls, spent.micros);
         }
         match result {
-            Ok(text) => {
-                context.repeated.succeeded(&self.task.component.name);
-                let text: Arc<str> = text.into();
-                let made = Digest::of(text.as_bytes());
-                if let Some(found) = found.filter(|found| *found != made) {
-                    if let Some(kept) = self.stays(reason, &text, &spent) {
-                        return Ok(self.task.keep(kept, self.path.clone(), found));
-                    }
-                    if reason == Reason::FileEdited {
-                        Box::pin(self.save_edit()).await?;
-                    }
-                }
-                let by_stand_in = spent.by_stand_in;
-                let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
-                let write = context.output.write(Some(Arc::clone(&text)), checkpoint);
-                let written = Box::pin(write).await;
-                let ready = Ready {
-                    path: self.path.clone(),
-                    content: made,
-                    text: Some(text),
-                };
-                Ok(Ended::Ready {
-                    ready,
-                    end: TaskEnd::Made,
-                    by_stand_in,
-                    written: Some(written),
-                })
-            }
-            Err(Stop::Failed { class, cause }) => {
-                let parked = class.may_pass();
-                if context.interrupt.is_thrown() && parked {
-                    return Ok(Ended::Interrupted);
-                }
-                let again = if parked { Again::Soon } else { Again::Rerun };
-                self.task.failed(class, &cause, again);
-                if !parked {
-                    self.task.note_failure(class, &cause, spent.calls > 0);
-                }
-                let outcome = LastOutcome::Failed(class);
-                let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
-                let written = Box::pin(context.output.write(None, checkpoint)).await;
-                Ok(Ended::Failed {
-                    class,
-                    parked,
-                    written: Some(written),
-                })
-            }
+            Ok(text) => self.made(reason, found, text, spent).await,
+            Err(Stop::Failed { class, cause }) => Ok(self.failed(class, cause, spent).await),
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
             Err(Stop::Held) => Ok(Ended::HeldBack),
             Err(Stop::Store(error)) => Err(error),
+        }
+    }
+
+    /// Hands the artifact to the output, unless the file that is there stays.
+    async fn made(
+        &self,
+        reason: Reason,
+        found: Option<Digest>,
+        text: String,
+        spent: Spent,
+    ) -> Result<Ended, StoreError> {
+        let context = self.task.context;
+        context.repeated.succeeded(&self.task.component.name);
+        let text: Arc<str> = text.into();
+        let made = Digest::of(text.as_bytes());
+        if let Some(found) = found.filter(|found| *found != made) {
+            if let Some(kept) = self.stays(reason, &text, &spent) {
+                return Ok(self.task.keep(kept, self.path.clone(), found));
+            }
+            if reason == Reason::FileEdited {
+                Box::pin(self.save_edit()).await?;
+            }
+        }
+        let by_stand_in = spent.by_stand_in;
+        let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
+        let write = context.output.write(Some(Arc::clone(&text)), checkpoint);
+        let written = Box::pin(write).await;
+        let ready = Ready {
+            path: self.path.clone(),
+            content: made,
+            text: Some(text),
+        };
+        Ok(Ended::Ready {
+            ready,
+            end: TaskEnd::Made,
+            by_stand_in,
+            written: Some(written),
+        })
+    }
+
+    /// Notes the failure, and whether this run tries again.
+    async fn failed(&self, class: FailureClass, cause: String, spent: Spent) -> Ended {
+        let context = self.task.context;
+        let parked = class.may_pass();
+        if context.interrupt.is_thrown() && parked {
+            return Ended::Interrupted;
+        }
+        let again = if parked { Again::Soon } else { Again::Rerun };
+        self.task.failed(class, &cause, again);
+        if !parked {
+            self.task.note_failure(class, &cause, spent.calls > 0);
+        }
+        let outcome = LastOutcome::Failed(class);
+        let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
+        let written = Box::pin(context.output.write(None, checkpoint)).await;
+        Ended::Failed {
+            class,
+            parked,
+            written: Some(written),
         }
     }
 

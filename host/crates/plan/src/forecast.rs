@@ -200,45 +200,19 @@ where
     T: Fn(u64) -> u64,
     C: Fn(u64, u64) -> Option<u64>,
 {
-    let scale = prompts.scale();
-    let asking = || {
-        let kept = prompts.kept.iter().map(|(_, prompt)| prompt);
-        kept.filter(|prompt| prompt.calls > 0)
-    };
-    let sum = |part: fn(&Prompt) -> u64| asking().map(part).sum::<u64>() as f64 * scale;
-    let asking_tasks = asking().count() as f64 * scale;
-    let calls = sum(|prompt| prompt.calls);
-    let input = (terms.tokens)(whole(sum(|prompt| prompt.bytes))) as f64;
-    let journaled: u64 = prompts
-        .kept
-        .iter()
-        .map(|(_, prompt)| prompt.journaled)
-        .sum();
-
+    let looked_at = Counted::of(prompts, terms);
     let each = Each::of(took);
-    let counted = (calls > 0.0).then(|| (calls / asking_tasks, input / asking_tasks));
-    let unseen_tasks = unseen.tasks as f64;
-    let (calls_each, input_each) = match (&each, counted) {
-        (Some(each), _) => (each.calls, each.input),
-        (None, Some(counted)) => counted,
-        (None, None) if unseen.tasks > 0 => {
-            (1.0, (terms.tokens)(unseen.bytes) as f64 / unseen_tasks)
-        }
-        (None, None) => (1.0, 0.0),
-    };
-    // What tasks ask after their first questions: repairs, and questions that build on answers.
-    let later = each.as_ref().map_or(0.0, |each| {
-        let first = calls + sum(|prompt| prompt.journaled);
-        (each.calls * asking_tasks - first).max(0.0)
-    });
-    let more_calls = unseen_tasks * calls_each + later;
-    let more_input = unseen_tasks * input_each + later * input_each / calls_each.max(1.0);
-
+    let Estimated {
+        calls,
+        input,
+        calls_each,
+        input_each,
+    } = Estimated::of(&looked_at, unseen, each.as_ref(), terms);
     let cap = terms.cap as f64;
     let output_per_call = each.as_ref().map_or(cap, |each| each.output / each.calls);
-    let output = whole((calls + more_calls) * output_per_call);
-    let cost_of = |task: &TaskUsage| (terms.cost)(task.input, task.output);
+    let output = whole((looked_at.calls + calls) * output_per_call);
     let (output_spread, cost_spread) = if each.is_some() {
+        let cost_of = |task: &TaskUsage| (terms.cost)(task.input, task.output);
         let costs: Option<Vec<u64>> = took.iter().map(cost_of).collect();
         let outputs = took.iter().map(|task| task.output).collect();
         (Quantiles::of(outputs), costs.and_then(Quantiles::of))
@@ -247,17 +221,17 @@ where
         let cost = (terms.cost)(whole(input_each), most);
         (Some(Quantiles::all(most)), cost.map(Quantiles::all))
     };
-    let asks = calls + more_calls > 0.0;
+    let asks = looked_at.calls + calls > 0.0;
     let input_tokens = Amount {
-        counted: whole(input),
-        estimated: whole(more_input),
+        counted: whole(looked_at.input),
+        estimated: whole(input),
     };
     Forecast {
         calls: Amount {
-            counted: whole(calls),
-            estimated: whole(more_calls),
+            counted: whole(looked_at.calls),
+            estimated: whole(calls),
         },
-        from_journal: whole(journaled as f64 * scale),
+        from_journal: whole(looked_at.journaled),
         cost_micros: (terms.cost)(input_tokens.total(), output),
         input_tokens,
         output_tokens: output,
@@ -270,6 +244,78 @@ where
         output_tokens_per_task: output_spread.filter(|_| asks),
         cost_micros_per_task: cost_spread.filter(|_| asks),
         looked_at: prompts.looked_at(),
+    }
+}
+
+/// The first questions of the tasks that were looked at, scaled up to all that the sample stands for.
+struct Counted {
+    /// Tasks that ask.
+    tasks: f64,
+    calls: f64,
+    /// Tokens of the questions.
+    input: f64,
+    journaled: f64,
+    /// Answers from the journal of the tasks that ask.
+    journaled_of_asking: f64,
+}
+
+impl Counted {
+    fn of<T: Fn(u64) -> u64, C>(prompts: &Prompts, terms: &CostModel<T, C>) -> Counted {
+        let scale = prompts.scale();
+        let all = || prompts.kept.iter().map(|(_, prompt)| prompt);
+        let asking = || all().filter(|prompt| prompt.calls > 0);
+        let sum = |part: fn(&Prompt) -> u64| asking().map(part).sum::<u64>() as f64 * scale;
+        let journaled: u64 = all().map(|prompt| prompt.journaled).sum();
+        Counted {
+            tasks: asking().count() as f64 * scale,
+            calls: sum(|prompt| prompt.calls),
+            input: (terms.tokens)(whole(sum(|prompt| prompt.bytes))) as f64,
+            journaled: journaled as f64 * scale,
+            journaled_of_asking: sum(|prompt| prompt.journaled),
+        }
+    }
+}
+
+/// What tasks ask beyond the questions that were looked at.
+struct Estimated {
+    calls: f64,
+    /// Tokens of the questions.
+    input: f64,
+    /// Calls of one task.
+    calls_each: f64,
+    /// Tokens of the questions of one task.
+    input_each: f64,
+}
+
+impl Estimated {
+    fn of<T: Fn(u64) -> u64, C>(
+        counted: &Counted,
+        unseen: Unseen,
+        each: Option<&Each>,
+        terms: &CostModel<T, C>,
+    ) -> Estimated {
+        let tasks = unseen.tasks as f64;
+        // One task is like those that ran; else like those that were looked at; else it asks once about its input.
+        let (calls_each, input_each) = if let Some(each) = each {
+            (each.calls, each.input)
+        } else if counted.calls > 0.0 {
+            (counted.calls / counted.tasks, counted.input / counted.tasks)
+        } else if unseen.tasks > 0 {
+            (1.0, (terms.tokens)(unseen.bytes) as f64 / tasks)
+        } else {
+            (1.0, 0.0)
+        };
+        // What tasks ask after their first questions: repairs, and questions that build on answers.
+        let later = each.map_or(0.0, |each| {
+            let first = counted.calls + counted.journaled_of_asking;
+            (each.calls * counted.tasks - first).max(0.0)
+        });
+        Estimated {
+            calls: tasks * calls_each + later,
+            input: tasks * input_each + later * input_each / calls_each.max(1.0),
+            calls_each,
+            input_each,
+        }
     }
 }
 

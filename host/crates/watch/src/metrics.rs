@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::snapshot::{Snapshot, State};
-use engine::statistics::ComponentCount;
+use engine::statistics::{ComponentCount, View};
 use gateway::lane_view::{BreakerView, LaneView};
 
 /// The format.
@@ -13,8 +13,17 @@ pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All metrics of a moment.
 pub(super) fn text(snapshot: &Snapshot) -> String {
     let mut page = Page::default();
+    run(&mut page, snapshot);
+    records(&mut page, &snapshot.progress);
+    tasks(&mut page, &snapshot.progress);
+    calls(&mut page, &snapshot.progress);
+    bounds(&mut page, snapshot);
+    lanes(&mut page, &snapshot.lanes);
+    page.text
+}
+
+fn run(page: &mut Page, snapshot: &Snapshot) {
     let view = &snapshot.progress;
-    let calls = &view.calls;
     let is_running = u8::from(snapshot.state == State::Running);
     page.one("running", GAUGE, "1 while the run lasts", is_running);
     page.one(
@@ -26,6 +35,9 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     if let Some(eta) = view.eta_seconds {
         page.one("eta_seconds", GAUGE, "Expected seconds to the end", eta);
     }
+}
+
+fn records(page: &mut Page, view: &View) {
     page.one("records", GAUGE, "Records wanted", view.records);
     page.head(
         "records_ended_total",
@@ -38,6 +50,9 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     ] {
         page.row("records_ended_total", &[("outcome", outcome)], count);
     }
+}
+
+fn tasks(page: &mut Page, view: &View) {
     page.one("tasks", GAUGE, "Tasks wanted", view.tasks);
     page.one(
         "tasks_parked",
@@ -59,24 +74,29 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             page.row("tasks_ended_total", &labels, number);
         }
     }
-    page.one(
-        "calls_total",
-        COUNTER,
-        "Completions obtained from providers",
-        calls.calls,
-    );
-    page.one(
-        "failed_tries_total",
-        COUNTER,
-        "Tries of calls that failed",
-        calls.failed_tries,
-    );
-    page.one(
-        "journal_answers_total",
-        COUNTER,
-        "Completions taken from the journal",
-        calls.journaled,
-    );
+}
+
+fn calls(page: &mut Page, view: &View) {
+    let calls = &view.calls;
+    for (name, help, number) in [
+        (
+            "calls_total",
+            "Completions obtained from providers",
+            calls.calls,
+        ),
+        (
+            "failed_tries_total",
+            "Tries of calls that failed",
+            calls.failed_tries,
+        ),
+        (
+            "journal_answers_total",
+            "Completions taken from the journal",
+            calls.journaled,
+        ),
+    ] {
+        page.one(name, COUNTER, help, number);
+    }
     page.head(
         "tokens_total",
         COUNTER,
@@ -104,6 +124,10 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             dollars(micros),
         );
     }
+}
+
+/// What the run may spend, and the memory that it has.
+fn bounds(page: &mut Page, snapshot: &Snapshot) {
     if let Some(micros) = snapshot.budget.most_cost_micros {
         page.one(
             "budget_cost_dollars",
@@ -128,8 +152,6 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             bytes,
         );
     }
-    lanes(&mut page, &snapshot.lanes);
-    page.text
 }
 
 fn outcomes(count: &ComponentCount) -> [(&'static str, u64); 6] {

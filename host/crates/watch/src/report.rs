@@ -10,59 +10,74 @@ const FAILURES: usize = 20;
 
 /// The report.
 pub fn markdown(snapshot: &Snapshot) -> String {
-    let view = &snapshot.progress;
-    let calls = &view.calls;
-    let records = &snapshot.run.records;
-    let totals = view.totals();
     let mut text = format!(
-        "# Run of {}\n\nAs of {}: {}.\n\n",
+        "# Run of {}\n\nAs of {}: {}.\n\n| what | |\n|---|---|\n",
         snapshot.run.started_at,
         snapshot.at,
         snapshot.standing()
     );
-    let mut numbers = vec![
-        (
-            format!("{records} complete"),
-            format!(
-                "{} of {} ({:.0} %)",
-                view.complete,
-                view.records,
-                percent(view.complete, view.records)
-            ),
-        ),
+    for (what, number) in outcomes(snapshot)
+        .into_iter()
+        .chain(spending(snapshot))
+        .chain(what_is_unusual(snapshot))
+    {
+        let _ = writeln!(text, "| {} | {number} |", cell(&what));
+    }
+    categories(&mut text, snapshot);
+    failures(&mut text, snapshot);
+    lanes(&mut text, snapshot);
+    text
+}
+
+/// A line of the first table: what is counted, and the number.
+type Line = (String, String);
+
+fn outcomes(snapshot: &Snapshot) -> Vec<Line> {
+    let view = &snapshot.progress;
+    let records = &snapshot.run.records;
+    let totals = view.totals();
+    let complete = format!(
+        "{} of {} ({:.0} %)",
+        view.complete,
+        view.records,
+        percent(view.complete, view.records)
+    );
+    vec![
+        (format!("{records} complete"), complete),
         (
             format!("{records} ended incomplete"),
             (view.done - view.complete).to_string(),
         ),
-        ("artifacts made".to_owned(), totals.made.to_string()),
-        ("artifacts kept".to_owned(), totals.kept.to_string()),
-        ("tasks failed".to_owned(), totals.failed.to_string()),
-        (
-            "tasks blocked by these".to_owned(),
-            totals.not_begun.to_string(),
-        ),
-        (
-            "elapsed".to_owned(),
-            format!("{:.0} s", view.elapsed_seconds),
-        ),
-        ("calls".to_owned(), calls.calls.to_string()),
-        (
-            "tries that failed".to_owned(),
-            calls.failed_tries.to_string(),
-        ),
-        (
-            "answers from the journal".to_owned(),
-            calls.journaled.to_string(),
-        ),
-        (
-            "tokens in, out".to_owned(),
+        line("artifacts made", totals.made),
+        line("artifacts kept", totals.kept),
+        line("tasks failed", totals.failed),
+        line("tasks blocked by these", totals.not_begun),
+    ]
+}
+
+fn spending(snapshot: &Snapshot) -> Vec<Line> {
+    let view = &snapshot.progress;
+    let calls = &view.calls;
+    vec![
+        line("elapsed", format!("{:.0} s", view.elapsed_seconds)),
+        line("calls", calls.calls),
+        line("tries that failed", calls.failed_tries),
+        line("answers from the journal", calls.journaled),
+        line(
+            "tokens in, out",
             format!("{}, {}", calls.input_tokens, calls.output_tokens),
         ),
-        ("cost".to_owned(), dollars(calls.cost_micros)),
-    ];
+        line("cost", dollars(calls.cost_micros)),
+    ]
+}
+
+/// What not every run has.
+fn what_is_unusual(snapshot: &Snapshot) -> Vec<Line> {
+    let view = &snapshot.progress;
+    let mut lines = Vec::new();
     if view.unreadable > 0 {
-        let what = format!("{records} that cannot be read");
-        numbers.push((what, view.unreadable.to_string()));
+        let what = format!("{} that cannot be read", snapshot.run.records);
+        lines.push((what, view.unreadable.to_string()));
     }
     let authors = view.authors;
     for (what, files) in [
@@ -77,27 +92,29 @@ pub fn markdown(snapshot: &Snapshot) -> String {
         ),
     ] {
         if files > 0 {
-            numbers.push((what.to_owned(), files.to_string()));
+            lines.push(line(what, files));
         }
     }
     if let Some(micros) = view.projected_cost_micros {
-        numbers.push(("cost expected in all".to_owned(), dollars(micros)));
+        lines.push(line("cost expected in all", dollars(micros)));
     }
     if let Some(bytes) = snapshot.peak_memory_bytes {
-        numbers.push((
-            "peak memory".to_owned(),
-            format!("{} MB", bytes / 1_000_000),
-        ));
+        lines.push(line("peak memory", format!("{} MB", bytes / 1_000_000)));
     }
-    text.push_str("| what | |\n|---|---|\n");
-    for (what, number) in numbers {
-        let _ = writeln!(text, "| {} | {number} |", cell(&what));
-    }
+    lines
+}
+
+fn line(what: &str, number: impl ToString) -> Line {
+    (what.to_owned(), number.to_string())
+}
+
+fn categories(text: &mut String, snapshot: &Snapshot) {
+    let components = &snapshot.progress.components;
     text.push_str("\n## Categories and components\n\nMade and kept of wanted; failed and not begun behind it.\n\n| category |");
-    for component in &view.components {
+    for component in components {
         let _ = write!(text, " {} |", cell(&component.component));
     }
-    let _ = writeln!(text, "\n|---|{}", "---|".repeat(view.components.len()));
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(components.len()));
     for row in &snapshot.detail.heat {
         let _ = write!(text, "| {} |", cell(&row.category));
         for count in &row.cells {
@@ -110,9 +127,6 @@ pub fn markdown(snapshot: &Snapshot) -> String {
         }
         text.push('\n');
     }
-    failures(&mut text, snapshot);
-    lanes(&mut text, snapshot);
-    text
 }
 
 fn failures(text: &mut String, snapshot: &Snapshot) {

@@ -80,7 +80,13 @@ pub(super) fn dataset(settings: &Settings) -> Check {
             ids.insert(record.id, place.line);
         }
     }
-    let (read, noun) = (ids.len(), &settings.dataset.records);
+    verdict(settings, ids.len(), &bad, &joined)
+}
+
+/// What is said of a dataset of which so many records could be read.
+fn verdict(settings: &Settings, read: usize, bad: &[String], joined: &[String]) -> Check {
+    let path = settings.dataset.path.display();
+    let noun = &settings.dataset.records;
     let found = if read + bad.len() < SOME {
         format!("{path}: {read} {noun}")
     } else {
@@ -155,30 +161,35 @@ pub(super) fn components(
             Vec::new()
         }
         Ok(components) => {
-            let names = |enabled: bool| {
-                let named = components
-                    .iter()
-                    .filter(|component| component.enabled == enabled)
-                    .map(|component| component.name.as_str());
-                named.collect::<Vec<_>>().join(", ")
-            };
-            let (on, off) = (names(true), names(false));
-            let only_with = if off.is_empty() {
-                String::new()
-            } else {
-                format!("; only with --all or --component: {off}")
-            };
-            show(if on.is_empty() {
-                Check::warning(
-                    "components",
-                    format!("none is enabled{only_with}"),
-                    "run with --all, or name one with --component NAME",
-                )
-            } else {
-                Check::good("components", format!("{on}{only_with}"))
-            });
+            show(enabled(&components));
             components
         }
+    }
+}
+
+/// Which components a run makes, and which only when they are asked for.
+fn enabled(components: &[Component]) -> Check {
+    let names = |enabled: bool| {
+        let named = components
+            .iter()
+            .filter(|component| component.enabled == enabled)
+            .map(|component| component.name.as_str());
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let (on, off) = (names(true), names(false));
+    let only_with = if off.is_empty() {
+        String::new()
+    } else {
+        format!("; only with --all or --component: {off}")
+    };
+    if on.is_empty() {
+        Check::warning(
+            "components",
+            format!("none is enabled{only_with}"),
+            "run with --all, or name one with --component NAME",
+        )
+    } else {
+        Check::good("components", format!("{on}{only_with}"))
     }
 }
 

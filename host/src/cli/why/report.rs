@@ -61,18 +61,6 @@ impl Action {
             Action::Unreadable => "unreadable",
         }
     }
-
-    /// The same of an upstream, for a line that names the task.
-    fn short(self) -> &'static str {
-        match self {
-            Action::Edited => "edited",
-            Action::Accepted => "accepted",
-            Action::KeptFromStandIn => "kept from stand in",
-            Action::Runs => "runs",
-            Action::Fails => "fails",
-            other => other.headline(),
-        }
-    }
 }
 
 /// All that is known of a task.
@@ -280,7 +268,7 @@ fn before_and_now(before: Option<String>, now: String) -> String {
 }
 
 fn depends_on(upstream: &UpstreamReport) -> String {
-    let stands = upstream.action.short();
+    let stands = upstream.action.headline();
     if upstream.reasons.is_empty() {
         return format!("{}: {stands}", upstream.component);
     }
