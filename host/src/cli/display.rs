@@ -73,6 +73,11 @@ impl Display {
 
     /// Prints a line above the block: what is wrong.
     pub fn print(&self, text: &str) {
+        self.print_styled(&harmless(text));
+    }
+
+    /// The same of a text with colours, in which nothing comes from outside but the person's own words.
+    pub fn print_styled(&self, text: &str) {
         let width = self.terminal.as_ref().map_or(usize::MAX, width_of);
         let text = fitted(text, width);
         // A closed standard error is no reason to stop working.
@@ -132,7 +137,37 @@ fn width_of(terminal: &Term) -> usize {
 
 /// Prints a result for people on standard output. On a terminal, lines that are too long for it are broken between words.
 pub(super) fn say(text: &str) {
+    say_styled(&harmless(text));
+}
+
+/// The same of a text with colours, in which nothing comes from outside but the person's own words.
+pub(super) fn say_styled(text: &str) {
     say_raw(&fitted(text, width()));
+}
+
+/// A text as it may be shown, whoever wrote it: without what a terminal obeys, and without marks that show words in another
+/// order than they have. Names of files, plugins and models, answers, errors and logs all come from outside, and pass here.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n");
+    let plain = |letter| {
+        if is_harmful(letter) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            letter
+        }
+    };
+    Cow::Owned(text.chars().map(plain).collect())
+}
+
+fn is_harmful(letter: char) -> bool {
+    let turns = matches!(
+        letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    turns || (letter.is_control() && letter != '\n' && letter != '\t')
 }
 
 /// Prints a result on standard output, as it is.
@@ -185,7 +220,79 @@ fn hang(line: &str, width: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
     use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_not_shown() {
+        let hostile = "a\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}b\rc\u{8}\u{0}\u{7f}";
+        let shown = harmless(hostile);
+        assert!(!shown.chars().any(is_harmful), "{shown:?}");
+        assert!(
+            shown.starts_with('a') && shown.contains("]0;title"),
+            "{shown:?}"
+        );
+        assert_eq!(harmless("a\tb\r\nc\n"), "a\tb\r\nc\n".replace('\r', ""));
+        assert!(matches!(harmless("Grüße, 日本\n"), Cow::Borrowed(_)));
+    }
+
+    /// Files that may write to the terminal by themselves, each with the reason.
+    const WRITERS: [(&str, &str); 6] = [
+        ("display.rs", "it is the filter"),
+        ("completions.rs", "a script that clap wrote"),
+        ("compiler.rs", "compiled code, for this program itself"),
+        ("file.rs", "rows of an export, which are data"),
+        ("status.rs", "JSON, which has its own escapes"),
+        ("init.rs", "a question without words from outside"),
+    ];
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    /// A new way to the terminal that does not lead through the filter fails here.
+    #[test]
+    fn nothing_but_the_filter_writes_to_the_terminal() {
+        let mut files = Vec::new();
+        sources(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut files,
+        );
+        assert!(files.len() > 50);
+        for file in files {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if WRITERS.iter().any(|(writer, _)| *writer == name) {
+                continue;
+            }
+            let text = fs::read_to_string(&file).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                let is_asked = line.contains("is_terminal") || line.contains("Display::new(");
+                let writes = [
+                    "io::stdout()",
+                    "io::stderr()",
+                    "print!(",
+                    "println!(",
+                    "say_raw(",
+                ];
+                let writes = writes.iter().any(|way| line.contains(way));
+                let line_number = number + 1;
+                assert!(
+                    !writes || is_asked,
+                    "{}:{line_number}: {line}",
+                    file.display()
+                );
+            }
+        }
+    }
 
     #[test]
     fn long_lines_are_continued_below_their_last_column() {

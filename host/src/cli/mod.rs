@@ -117,7 +117,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
     let (cli, ignored) = match (parsed, environment) {
         // Help and version are no errors, and need no environment.
         (Err(error), _) if !error.use_stderr() => {
-            display::say(&styled(&error, std::io::stdout().is_terminal()));
+            display::say_styled(&styled(&error, std::io::stdout().is_terminal()));
             return Exit::Done.into();
         }
         (_, Err(error)) => {
@@ -132,7 +132,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
                 .collect();
             let error = misspelt::explained(error, &mut command(), &given);
             let text = styled(&error, std::io::stderr().is_terminal());
-            Display::new(std::io::stderr().is_terminal(), false).print(text.trim_end());
+            Display::new(std::io::stderr().is_terminal(), false).print_styled(text.trim_end());
             return Exit::Usage.into();
         }
         (Ok(cli), Ok(ignored)) => (cli, ignored),

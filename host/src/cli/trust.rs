@@ -142,7 +142,7 @@ pub(super) fn check(
     if asked.is_empty() {
         return Ok(());
     }
-    if is_allowed_by_person(&asked) {
+    if is_allowed_by_person(&asked, display) {
         if let Err(error) = remember(chooser.file, &asked) {
             display.print(&format!("warning: {error:#}"));
         }
@@ -249,19 +249,16 @@ fn line(file: &Path, provider: &str, setting: &str) -> usize {
 }
 
 /// Asks who sits at the terminal; false where nobody does.
-fn is_allowed_by_person(asked: &[Asked]) -> bool {
+fn is_allowed_by_person(asked: &[Asked], display: &Display) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    let mut out = io::stderr();
     for choice in asked {
-        let _ = writeln!(out, "{}", choice.words);
+        display.print(&choice.words);
     }
-    let _ = write!(
-        out,
-        "Allow this for now and later? A project from elsewhere could read your questions and keys. [y/N]: "
+    display.print(
+        "Allow this for now and later? A project from elsewhere could read your questions and keys. Type y for yes: ",
     );
-    let _ = out.flush();
     let mut line = String::new();
     let is_read = io::stdin().read_line(&mut line).is_ok();
     is_read && matches!(line.trim(), "y" | "Y" | "yes")

@@ -6,6 +6,7 @@ use console::measure_text_width;
 
 use super::super::screen::Screen;
 use super::parts::{self, Part, Tone};
+use crate::cli::display::harmless;
 use crate::cli::numbers::count;
 use engine::statistics::{CategoryCount, ComponentCount, FailureKind, View};
 use gateway::lane::LaneView;
@@ -49,7 +50,7 @@ pub(super) fn block(
 
     let failures = parts::failures(failures);
     let failures = failures.iter().map(|part| {
-        let text = shortened(&part.text, layout.width);
+        let text = shortened(&harmless(&part.text), layout.width);
         layout.painted(&text, part.tone)
     });
 
@@ -126,7 +127,10 @@ impl Layout {
             .iter()
             .zip(&numbers)
             .map(|(row, (number, losses))| {
-                let name = pad(&shortened(&row.component, name_width), name_width);
+                let name = pad(
+                    &shortened(&harmless(&row.component), name_width),
+                    name_width,
+                );
                 let bar = if bar >= SHORTEST_BAR {
                     format!("  {}", self.bar(row.there(), records, bar))
                 } else {
@@ -144,7 +148,7 @@ impl Layout {
         let mut lines: Vec<String> = Vec::new();
         let mut used = 0;
         for part in parts {
-            let text = shortened(&part.text, self.width.saturating_sub(indent));
+            let text = shortened(&harmless(&part.text), self.width.saturating_sub(indent));
             let width = measure_text_width(&text);
             let text = self.painted(&text, part.tone);
             match lines.last_mut() {
