@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::held::Held;
 use super::intent_log::{IntentLog, PendingWrites};
 use super::interrupt::Interrupt;
 use super::meter::Meter;
@@ -30,6 +31,8 @@ pub(super) struct Context {
     pub interrupt: Interrupt,
     pub run: RunId,
     pub repeated: RepeatedFailures,
+    /// What tasks hold in memory.
+    pub held: Arc<Held>,
     /// Whether no file can be there that the state does not know.
     pub clean: bool,
     /// Recipe of each component, in their order.
@@ -99,6 +102,7 @@ impl Context {
             interrupt: run.interrupt,
             run: number,
             repeated: RepeatedFailures::new(names.iter().map(String::as_str)),
+            held: Held::new(run.window.at_once),
             clean,
             recipes,
             categories: totals.into_iter().map(|(category, _)| category).collect(),

@@ -13,6 +13,7 @@ mod clean;
 mod context;
 mod executor;
 mod export;
+mod held;
 mod input;
 mod intent_log;
 mod interrupt;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::held::Weight;
 use super::intent_log::IntentLog;
 use super::staged::{Directories, Staged};
 use store::{Checkpoint, FileStamp, RunId, Store};
@@ -42,6 +43,8 @@ pub(super) struct WriteError {
 }
 
 struct Job {
+    /// The text's share of memory, until it is written.
+    _weight: Option<Weight>,
     text: Option<Arc<str>>,
     checkpoint: Checkpoint,
     done: oneshot::Sender<Written>,
@@ -86,11 +89,13 @@ impl Output {
         &self,
         text: Option<Arc<str>>,
         checkpoint: Checkpoint,
+        weight: Option<Weight>,
     ) -> oneshot::Receiver<Written> {
         let (done, receiver) = oneshot::channel();
         // A writer that is gone drops `done`, which the receiver notices.
         if let Ok(place) = self.jobs.reserve().await {
             place.send(Job {
+                _weight: weight,
                 text,
                 checkpoint,
                 done,

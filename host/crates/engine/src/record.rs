@@ -329,7 +329,7 @@ async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, Store
         parked: false,
         ..before.clone()
     };
-    let written = context.output.write(None, point).await;
+    let written = context.output.write(None, point, None).await;
     durable(context, written.await);
     Ok(End::Final(TaskEnd::Failed))
 }
@@ -351,7 +351,7 @@ async fn panicked(task: &Task<'_>, cause: &str) -> Result<End, StoreError> {
         false,
         task.checkpoint,
     );
-    let written = context.output.write(None, point).await;
+    let written = context.output.write(None, point, None).await;
     durable(context, written.await);
     let again = Again::Rerun;
     context
@@ -386,7 +386,7 @@ async fn not_begun(task: &Task<'_>, hold: &Hold) -> Result<End, StoreError> {
         loss.is_parked,
         task.checkpoint,
     );
-    let written = task.context.output.write(None, point).await;
+    let written = task.context.output.write(None, point, None).await;
     durable(task.context, written.await);
     Ok(if loss.is_parked {
         End::Parked
@@ -467,7 +467,7 @@ async fn unreadable(
             false,
             checkpoint,
         );
-        let written = context.output.write(None, point).await;
+        let written = context.output.write(None, point, None).await;
         durable(context, written.await);
         let again = Again::Rerun;
         context

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::context::Context;
+use super::held::Weight;
 use super::input::UpstreamText;
 use super::meter::{Again, Event};
 use super::output::{Written, stamp};
@@ -28,7 +29,7 @@ use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use plan::fingerprint::{self, FingerprintParts};
 use plan::upstreams::Upstream;
 use plugin::limits::Limits;
-use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
+use plugin::sandbox::{self, Answered, Executed, LogLine, Outcome, Question};
 use store::{Checkpoint, Seen, StoreError, TaskId};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -457,7 +458,11 @@ impl Attempt<'_> {
         }
         let by_stand_in = spent.by_stand_in;
         let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
-        let write = context.output.write(Some(Arc::clone(&text)), checkpoint);
+        let mut weight = Weight::new(&context.held);
+        weight.add(text.len());
+        let write = context
+            .output
+            .write(Some(Arc::clone(&text)), checkpoint, Some(weight));
         let written = Box::pin(write).await;
         let ready = Ready {
             path: self.path.clone(),
@@ -486,7 +491,7 @@ impl Attempt<'_> {
         }
         let outcome = LastOutcome::Failed(class);
         let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
-        let written = Box::pin(context.output.write(None, checkpoint)).await;
+        let written = Box::pin(context.output.write(None, checkpoint, None)).await;
         Ended::Failed {
             class,
             parked,
@@ -529,12 +534,20 @@ impl Attempt<'_> {
         let mut known = self.transcript()?.into_iter();
         let mut executions = Executions::new(component, self.generation);
         let mut lines = 0;
+        let held = &self.task.context.held;
+        let mut weight = Weight::new(held);
+        let mut beginning = Some(held.begin().await);
         loop {
             // Nothing new is begun, but what was paid for is made use of: nothing more can be asked anyway.
             if executions.count() == 0 && self.task.context.interrupt.is_thrown() {
                 return Err(Stop::Interrupted);
             }
             let executed = self.execute_once(&mut executions, texts, spent).await?;
+            if let Outcome::Suspended { questions } = &executed.outcome {
+                weight.add_questions(questions);
+            }
+            // What it holds is booked, so that others may begin.
+            beginning.take();
             print_new(
                 &executed.log,
                 &mut lines,
@@ -553,8 +566,12 @@ impl Attempt<'_> {
                         spent.may_ask(&component.limits)?;
                         told.extend(self.ask(questions, spent).await?);
                     }
-                    told.iter()
-                        .for_each(|answered| spent.told(&answered.answer));
+                    for answered in &told {
+                        spent.told(&answered.answer);
+                        if let Answer::Completion(completion) = &answered.answer {
+                            weight.add(completion.text.len());
+                        }
+                    }
                     executions.tell(told);
                 }
             }
