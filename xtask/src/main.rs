@@ -3,7 +3,6 @@
 //! This crate does not depend on `host`: it is built in the dev profile, and wasmtime is built once, in release.
 
 mod bench;
-mod browser;
 mod build_plugins;
 mod ci;
 mod component;
@@ -20,6 +19,7 @@ mod runner;
 mod snapshot_files;
 mod snapshots;
 mod test;
+mod test_tools;
 mod tidy;
 mod workspace;
 

@@ -8,8 +8,9 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    browser, docs, runner,
+    docs, runner,
     snapshot_files::{self, References},
+    test_tools,
     workspace::Workspace,
 };
 
@@ -63,8 +64,9 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let mut arguments = args.arguments.clone();
     let skipped = if everything {
         let mut skipped = skipped(workspace);
-        if !browser::is_there()? && !skipped.contains(&"e2e::") {
-            skipped.push("e2e::watch_page::");
+        let left_out = test_tools::left_out()?;
+        if !skipped.contains(&"e2e::") {
+            skipped.extend(left_out);
         }
         skipped
     } else {

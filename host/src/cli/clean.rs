@@ -1,7 +1,6 @@
 //! `batchgen clean`: lists files that no task makes any more, and removes them on request.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use clap::Args;
@@ -201,7 +200,7 @@ async fn keep_text(
     orphan: &Orphan,
 ) -> Result<(), Failure> {
     // What cannot be read cannot be kept; whether it can be removed is seen next.
-    let Ok(text) = fs::read(root.join(&orphan.path)) else {
+    let Ok(text) = store::read_output(&root.join(&orphan.path)) else {
         return Ok(());
     };
     let task = TaskId {

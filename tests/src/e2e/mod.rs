@@ -25,6 +25,7 @@ mod hostile;
 mod incremental;
 mod init;
 mod interrupt;
+mod io_errors;
 mod large;
 mod limits;
 mod odd_answers;

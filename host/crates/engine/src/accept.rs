@@ -243,7 +243,7 @@ impl Edited<'_> {
         }
         let file = self.staleness.output_root.join(self.path);
         if found.author == Some(Author::Person)
-            && let Ok(text) = fs::read(&file)
+            && let Ok(text) = store::read_output(&file)
         {
             store.keep_edit(&task, self.path, text).await?;
         }
@@ -275,7 +275,7 @@ impl Edited<'_> {
         let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
         // Looked at first: a change while it is being read is then found by the next run.
         let metadata = fs::metadata(&file).map_err(cannot)?;
-        let text = fs::read_to_string(&file).map_err(cannot)?;
+        let text = store::read_output_text(&file).map_err(cannot)?;
         if let Some(fault) = artifact::fault(&text, self.component.media_type) {
             return Err(fault);
         }

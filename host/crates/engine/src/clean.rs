@@ -9,7 +9,6 @@ use super::relocate::remove_empty;
 use config::component::Component;
 use plan::decision::Author;
 use store::Orphan;
-use types::digest::Digest;
 
 /// How a file that is left over stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +64,7 @@ pub fn standing(
     if !metadata.is_file() {
         return Ok(Standing::Edited);
     }
-    let is_as_written = Digest::of(&fs::read(&file)?) == orphan.content;
+    let is_as_written = store::output_digest(&file)? == orphan.content;
     Ok(if is_as_written && orphan.author != Some(Author::Person) {
         Standing::Intact
     } else {
@@ -86,6 +85,8 @@ pub fn remove(root: &Path, orphan: &Orphan) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use types::digest::Digest;
+
     use super::*;
     use store::OrphanReason;
 

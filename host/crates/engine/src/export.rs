@@ -109,7 +109,7 @@ pub fn export<E>(
                 let point = points.find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
                 staleness.usable(&path, point)?;
-                fs::read_to_string(staleness.output_root.join(path)).ok()
+                store::read_output_text(&staleness.output_root.join(path)).ok()
             })
             .collect();
         take(&ExportRow {

@@ -316,7 +316,7 @@ impl Previewer {
             };
             let text = match text {
                 Some(text) => Arc::clone(text),
-                None => match fs::read_to_string(self.staleness.output_root.join(path)) {
+                None => match store::read_output_text(&self.staleness.output_root.join(path)) {
                     Ok(text) => text.into(),
                     Err(error) => {
                         let end = ProbeEnd::Fails(TaskFailure {

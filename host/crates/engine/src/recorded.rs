@@ -120,7 +120,7 @@ pub fn recorded(
         told,
         end,
         log,
-        file: fs::read(staleness.output_root.join(&path)).ok(),
+        file: store::read_output(&staleness.output_root.join(&path)).ok(),
         path,
         changed: fingerprint != point.fingerprint,
     }))
@@ -200,6 +200,6 @@ fn file_of(
 ) -> Option<(Digest, String)> {
     let path = component.output.path(&record.id, &record.category);
     let content = staleness.usable(&path, point)?;
-    let text = fs::read_to_string(staleness.output_root.join(path)).ok()?;
+    let text = store::read_output_text(&staleness.output_root.join(path)).ok()?;
     Some((content, text))
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+
+use types::digest::Digest;
 
 use nameless::name;
 pub(super) use nameless::unnamed;
@@ -100,36 +102,48 @@ impl Staged {
     /// # Errors
     /// When that fails; what lay there before lies there still.
     pub fn publish(&mut self, synced: bool) -> io::Result<fs::Metadata> {
-        let mut publish = || {
-            if !synced {
-                self.file.sync_data()?;
-            }
-            if !self.named {
-                match name(&self.file, &self.target) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    result => return result,
-                }
-                // Only a file that has a name takes the place of another.
-                let beside = beside(&self.target);
-                match name(&self.file, &beside) {
-                    // A killed host may have left it there.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        fs::remove_file(&beside)?;
-                        name(&self.file, &beside)?;
-                    }
-                    result => result?,
-                }
-                self.named = true;
-            }
-            fs::rename(beside(&self.target), &self.target)
-        };
-        match publish().and_then(|()| self.file.metadata()) {
+        match self.take_place(synced).and_then(|()| self.file.metadata()) {
             Ok(metadata) => Ok(metadata),
             Err(error) => {
                 self.give_up();
                 Err(error)
             }
         }
+    }
+
+    fn take_place(&mut self, synced: bool) -> io::Result<()> {
+        if !synced {
+            self.file.sync_data()?;
+        }
+        if !self.named {
+            if name(&self.file, &self.target).is_ok() {
+                return Ok(());
+            }
+            // Only a file that has a name takes the place of another.
+            self.take_name()?;
+        }
+        fs::rename(beside(&self.target), &self.target)
+    }
+
+    /// Lets the file lie beside its place.
+    fn take_name(&mut self) -> io::Result<()> {
+        let beside = beside(&self.target);
+        // A killed host may have left one there.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if name(&self.file, &beside).is_err() {
+            // Some systems open files without names and refuse to name them: security modules do, and file systems in user space.
+            let mut named = File::create_new(&beside)?;
+            self.named = true;
+            self.file.rewind()?;
+            io::copy(&mut self.file, &mut named)?;
+            named.sync_data()?;
+            self.file = named;
+        }
+        self.named = true;
+        Ok(())
     }
 
     /// Removes what is of no use now; if that fails, the next write replaces it.
@@ -140,9 +154,16 @@ impl Staged {
     }
 }
 
+/// Longest name to which something is added, bytes: file systems take 143 or 255.
+const LONGEST_NAME: usize = 100;
+
 fn beside(target: &Path) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.tmp"))
+    let name = target.file_name().unwrap_or_default();
+    if name.len() > LONGEST_NAME {
+        let digest = Digest::of(name.as_encoded_bytes());
+        return target.with_file_name(format!(".{:016x}.tmp", digest.seed()));
+    }
+    target.with_file_name(format!(".{}.tmp", name.to_string_lossy()))
 }
 
 /// Files without a name.
@@ -168,6 +189,7 @@ mod nameless {
     /// Opens a file without a name.
     pub fn unnamed(directory: &Path) -> io::Result<File> {
         OpenOptions::new()
+            .read(true)
             .write(true)
             .custom_flags(OFlags::TMPFILE.bits().cast_signed())
             .open(directory)
@@ -255,6 +277,19 @@ mod tests {
             staged.publish(true).unwrap();
             assert_eq!(fs::read_to_string(&target).unwrap(), "whole");
             assert_eq!(names(folder.path()), ["a.md"]);
+        }
+    }
+
+    #[test]
+    fn a_file_with_the_longest_name_is_replaced() {
+        for mut known in both() {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("n".repeat(255));
+            for text in ["first", "second"] {
+                let staged = Staged::write(target.clone(), text, &mut known);
+                staged.unwrap().publish(false).unwrap();
+                assert_eq!(fs::read_to_string(&target).unwrap(), text);
+            }
         }
     }
 

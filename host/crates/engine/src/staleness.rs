@@ -191,7 +191,7 @@ impl StalenessCheck {
     /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
     pub fn is_half_written(&self, path: &str, text: &str) -> bool {
         let file = self.output_root.join(path);
-        fs::read(file).is_ok_and(|bytes| {
+        store::read_output(&file).is_ok_and(|bytes| {
             let written = bytes.iter().rposition(|byte| *byte != 0);
             let written = written.map_or(0, |last| last + 1);
             bytes.len() <= text.len()
@@ -206,10 +206,10 @@ impl StalenessCheck {
     pub fn on_disk(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Found {
         let file = self.output_root.join(path);
         let metadata = match fs::metadata(&file) {
-            Ok(metadata) if metadata.is_dir() => {
-                return Found::missing(Some("there is a directory of this name".to_owned()));
-            }
-            Ok(metadata) => metadata,
+            Ok(metadata) => match store::obstacle(&metadata) {
+                Some(obstacle) => return Found::missing(Some(obstacle.to_owned())),
+                None => metadata,
+            },
             Err(error) if error.kind() == ErrorKind::NotFound => return Found::missing(None),
             Err(error) => return Found::missing(Some(error.to_string())),
         };
@@ -226,7 +226,10 @@ impl StalenessCheck {
         {
             return found(FileState::Intact, point.content, point.author);
         }
-        let content = fs::read(&file).ok().map(|bytes| Digest::of(&bytes));
+        let content = match store::output_digest(&file) {
+            Ok(content) => Some(content),
+            Err(error) => return Found::missing(Some(format!("cannot read it: {error}"))),
+        };
         let (written, author) = match point.map(|point| (point.content, point.author)) {
             Some((Some(content), author)) => (Some(content), author),
             // The output may have lain here before it lay elsewhere. A state that cannot be read says the

@@ -520,7 +520,7 @@ impl Attempt<'_> {
     async fn save_edit(&self) -> Result<(), StoreError> {
         let context = self.task.context;
         let file = context.staleness.output_root.join(&self.path);
-        match fs::read(&file) {
+        match store::read_output(&file) {
             Ok(text) => context.store.keep_edit(&self.id(), &self.path, text).await,
             // It went away since, so there is nothing to keep.
             Err(_) => Ok(()),

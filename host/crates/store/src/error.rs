@@ -50,6 +50,9 @@ pub enum StoreError {
     /// Its bytes are not what was written.
     #[error("the state {} is damaged: {cause}\nhint: `batchgen store verify` says what is damaged; `batchgen store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
     Damaged { file: PathBuf, cause: String },
+    /// Another file lies in its place, or none.
+    #[error("the state {} was removed or replaced while it was in use, so nothing more is written\nhint: run again; what was not yet in the file that lies there now is made or asked for again", file.display())]
+    Replaced { file: PathBuf },
     /// Reading or writing failed.
     #[error("the state {} failed: {cause}\nhint: {}", file.display(), hint(cause))]
     Failed { file: PathBuf, cause: String },
@@ -108,7 +111,7 @@ fn hint(cause: &str) -> &'static str {
     if cause.contains("readonly") {
         "see that you may write the file and its directory, or name another file with --state FILE"
     } else if cause.contains("full") || cause.contains("No space") {
-        "the disk is full: make room and run again; nothing that was paid for is lost"
+        "the disk is full: make room and run again; only answers that were under way are asked for again"
     } else {
         "check the disk and run again; what was acknowledged is in the file"
     }

@@ -2,15 +2,14 @@
 //! files. It says what is wrong and what to do, and changes nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
+use super::output_digest;
 use super::{Store, StoreError};
 use types::class::FailureClass;
-use types::digest::Digest;
 
 /// Findings of one law that are told one by one; the rest is counted.
 const TOLD: usize = 20;
@@ -260,8 +259,8 @@ impl Look<'_> {
 
 /// What is wrong with a file, if anything.
 fn fault(root: &Path, row: &TaskRow) -> Option<(&'static str, &'static str)> {
-    match fs::read(root.join(&row.path)) {
-        Ok(bytes) if row.content.as_deref() == Some(Digest::of(&bytes).as_bytes()) => None,
+    match output_digest(&root.join(&row.path)) {
+        Ok(digest) if row.content.as_deref() == Some(digest.as_bytes()) => None,
         Ok(_) => Some(("a file is not as it was written", EDITED)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Some(("a file is missing", MAKE))

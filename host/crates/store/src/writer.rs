@@ -1,16 +1,21 @@
 //! The one thread that writes. It takes what has come in while the last group was synced, commits
 //! it as one transaction, and acknowledges each write after that: so a thousand writers cost a
 //! few syncs, and no acknowledged write is lost.
+//!
+//! After the first group that could not be committed, nothing is written any more: what comes later may rest on it, and
+//! nobody knows what a disk that failed still holds. Only opening the state again goes on.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::identity::Identity;
 use super::wal::Wal;
 
 /// Most writes of one transaction.
@@ -40,15 +45,26 @@ pub(super) struct Writer {
     file: PathBuf,
     /// Where there is no thread: each write is its own group, and done when it is asked for.
     inline: Option<Mutex<Connection>>,
+    /// Why nothing is written any more.
+    failed: Failed,
 }
+
+type Failed = Arc<OnceLock<StoreError>>;
 
 impl Writer {
     pub fn start(connection: Connection, file: &Path) -> Result<Writer, StoreError> {
         let (jobs, receiver) = mpsc::channel(QUEUE);
-        let path = file.to_owned();
+        let failed = Failed::default();
+        let thread = Thread {
+            connection,
+            identity: Identity::of(file),
+            wal: Wal::of(file),
+            file: file.to_owned(),
+            failed: Arc::clone(&failed),
+        };
         let thread = thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || work(connection, receiver, &path))
+            .spawn(move || thread.work(receiver))
             .map_err(|error| StoreError::Open {
                 file: file.to_owned(),
                 cause: error.to_string(),
@@ -58,6 +74,7 @@ impl Writer {
             thread: Mutex::new(Some(thread)),
             file: file.to_owned(),
             inline: None,
+            failed,
         })
     }
 
@@ -68,6 +85,7 @@ impl Writer {
             thread: Mutex::new(None),
             file: file.to_owned(),
             inline: None,
+            failed: Failed::default(),
         }
     }
 
@@ -78,6 +96,7 @@ impl Writer {
             thread: Mutex::new(None),
             file: file.to_owned(),
             inline: Some(Mutex::new(connection)),
+            failed: Failed::default(),
         }
     }
 
@@ -92,7 +111,7 @@ impl Writer {
         written.await.map_err(|_| self.gone())?
     }
 
-    /// Writes some time soon, before anything that is written later. If it fails, so will those.
+    /// Writes some time soon, before anything that is written later. If it fails, so does all that is written later.
     pub async fn write_later(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
@@ -129,15 +148,21 @@ impl Writer {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             match job {
                 Job::Write(change, acknowledge) => {
-                    commit(
-                        &mut connection,
-                        &mut vec![(change, acknowledge)],
-                        &self.file,
-                    );
+                    let result = commit(&mut connection, &mut vec![change]);
+                    let result = result.map_err(|error| self.error(&error));
+                    if let Err(error) = &result {
+                        let _ = self.failed.set(error.clone());
+                    }
+                    if let Some(acknowledge) = acknowledge {
+                        let _ = acknowledge.send(result);
+                    }
                 }
                 Job::Exclusive(job) => job(&mut connection),
             }
             return Ok(());
+        }
+        if let Some(error) = self.failed.get() {
+            return Err(error.clone());
         }
         match &self.jobs {
             Some(jobs) => jobs.send(job).await.map_err(|_| self.gone()),
@@ -146,10 +171,11 @@ impl Writer {
     }
 
     fn gone(&self) -> StoreError {
-        StoreError::Failed {
+        let stopped = || StoreError::Failed {
             file: self.file.clone(),
             cause: "its writer has stopped".to_owned(),
-        }
+        };
+        self.failed.get().cloned().unwrap_or_else(stopped)
     }
 }
 
@@ -168,64 +194,167 @@ impl Drop for Writer {
     }
 }
 
-fn work(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, file: &Path) {
-    let mut group: Vec<(Change, Option<Acknowledge>)> = Vec::new();
-    let mut wal = Wal::of(file);
-    let mut last = 0;
-    while let Some(job) = jobs.blocking_recv() {
-        if last > BUSY {
-            thread::sleep(GATHER);
-        }
-        last = 0;
-        let mut next = Some(job);
-        while let Some(job) = next.take() {
-            match job {
-                Job::Write(change, acknowledge) => {
-                    group.push((change, acknowledge));
-                    last += 1;
-                    if group.len() < GROUP {
-                        next = jobs.try_recv().ok();
-                    }
-                }
-                Job::Exclusive(job) => {
-                    commit(&mut connection, &mut group, file);
-                    job(&mut connection);
-                    wal.bound(&mut connection);
-                }
-            }
-        }
-        commit(&mut connection, &mut group, file);
-        wal.bound(&mut connection);
-    }
-    // A closed state is one file; if this fails the next host finds the rest in the WAL.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+/// What the thread works with.
+struct Thread {
+    connection: Connection,
+    identity: Identity,
+    wal: Wal,
+    file: PathBuf,
+    failed: Failed,
 }
 
-fn commit(
-    connection: &mut Connection,
-    group: &mut Vec<(Change, Option<Acknowledge>)>,
-    file: &Path,
-) {
-    if group.is_empty() {
-        return;
-    }
-    let mut waiting = Vec::with_capacity(group.len());
-    let result = (|| {
-        // Immediate: a deferred transaction that turns into a writer may fail at once.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (change, acknowledge) in group.drain(..) {
-            waiting.extend(acknowledge);
-            change(&transaction)?;
+impl Thread {
+    fn work(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut last = 0;
+        while let Some(job) = jobs.blocking_recv() {
+            if last > BUSY {
+                thread::sleep(GATHER);
+            }
+            last = 0;
+            let mut group = Group::default();
+            let mut next = Some(job);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Write(change, acknowledge) => {
+                        group.changes.push(change);
+                        group.waiting.extend(acknowledge);
+                        last += 1;
+                        if last < GROUP {
+                            next = jobs.try_recv().ok();
+                        }
+                    }
+                    Job::Exclusive(job) => {
+                        self.end(std::mem::take(&mut group));
+                        // Whoever asked is told by the end of the channel.
+                        if self.failed.get().is_none() {
+                            job(&mut self.connection);
+                            self.wal.bound(&mut self.connection);
+                        }
+                    }
+                }
+            }
+            self.end(group);
         }
-        transaction.commit()
-    })();
-    waiting.extend(group.drain(..).filter_map(|(_, acknowledge)| acknowledge));
-    let result = result.map_err(|error: rusqlite::Error| StoreError::of(file, &error));
-    // Who waits is told, and says it.
-    if let (Err(error), true) = (&result, waiting.is_empty()) {
-        tracing::error!("{error}");
+        self.close();
     }
-    for acknowledge in waiting {
-        let _ = acknowledge.send(result.clone());
+
+    /// Commits a group and acknowledges it.
+    fn end(&mut self, mut group: Group) {
+        if group.changes.is_empty() {
+            return;
+        }
+        let result = self.commit(&mut group.changes);
+        if let Err(error) = &result
+            && self.failed.set(error.clone()).is_ok()
+        {
+            tracing::error!("{error}");
+        }
+        for acknowledge in group.waiting {
+            let _ = acknowledge.send(result.clone());
+        }
+        if result.is_ok() {
+            self.wal.bound(&mut self.connection);
+        }
+    }
+
+    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), StoreError> {
+        if let Some(error) = self.failed.get() {
+            return Err(error.clone());
+        }
+        if !self.identity.is_still(&self.file) {
+            let file = self.file.clone();
+            return Err(StoreError::Replaced { file });
+        }
+        commit(&mut self.connection, changes).map_err(|error| StoreError::of(&self.file, &error))
+    }
+
+    fn close(self) {
+        if self.failed.get().is_some() {
+            // Nothing more is written, not even when the connection closes: the next host reads the log as it is.
+            let _ = self
+                .connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            return;
+        }
+        // A closed state is one file; if this fails the next host finds the rest in the WAL.
+        let _ = self
+            .connection
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+}
+
+/// Writes that become one transaction.
+#[derive(Default)]
+struct Group {
+    changes: Vec<Change>,
+    waiting: Vec<Acknowledge>,
+}
+
+fn commit(connection: &mut Connection, changes: &mut Vec<Change>) -> rusqlite::Result<()> {
+    // Immediate: a deferred transaction that turns into a writer may fail at once.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for change in changes.drain(..) {
+        change(&transaction)?;
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    async fn writer() -> (tempfile::TempDir, Writer) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let writer = Writer::start(schema::open(&path).unwrap(), &path).unwrap();
+        let table = |connection: &Connection| connection.execute_batch("CREATE TABLE t (x)");
+        writer.write(table).await.unwrap();
+        (directory, writer)
+    }
+
+    fn insert(connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute("INSERT INTO t VALUES (1)", []).map(drop)
+    }
+
+    fn rows(directory: &tempfile::TempDir) -> i64 {
+        let connection = Connection::open(directory.path().join("state.db")).unwrap();
+        let count = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        count.unwrap()
+    }
+
+    fn fails(_: &Connection) -> rusqlite::Result<()> {
+        Err(rusqlite::Error::InvalidQuery)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_after_a_write_that_failed() {
+        let (directory, writer) = writer().await;
+        writer.write(insert).await.unwrap();
+        // Nobody waits for this one, and what follows is told all the same.
+        writer.write_later(fails).await.unwrap();
+        let error = writer.write(insert).await.unwrap_err().to_string();
+        assert_eq!(
+            writer.write_later(insert).await.unwrap_err().to_string(),
+            error
+        );
+        let job = writer.exclusive(|connection| insert(connection)).await;
+        assert_eq!(job.unwrap_err().to_string(), error);
+        drop(writer);
+        assert_eq!(rows(&directory), 1);
+    }
+
+    #[tokio::test]
+    async fn a_state_that_was_removed_or_replaced_is_not_written_any_more() {
+        for replace in [false, true] {
+            let (directory, writer) = writer().await;
+            let path = directory.path().join("state.db");
+            std::fs::rename(&path, directory.path().join("elsewhere.db")).unwrap();
+            if replace {
+                std::fs::write(&path, "").unwrap();
+            }
+            let error = writer.write(insert).await.unwrap_err();
+            assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
+        }
     }
 }

@@ -1,0 +1,116 @@
+//! Programs that some tests need besides Rust's: installs them where that may be done.
+
+use std::{env, process::Command};
+
+use anyhow::{Result, bail};
+
+use crate::workspace;
+
+/// Programs, and the tests that need them.
+struct Tool {
+    /// Beginning of the tests' names.
+    tests: &'static str,
+    /// What these tests look at.
+    of: &'static str,
+    /// Commands of which one must end well, all of them in turn.
+    commands: &'static [&'static [&'static [&'static str]]],
+    /// Packages that Debian and Ubuntu call so.
+    packages: &'static [&'static str],
+}
+
+const TOOLS: [Tool; 2] = [
+    Tool {
+        tests: "e2e::watch_page::",
+        of: "the page",
+        commands: &[
+            &[&["chromedriver", "--version"]],
+            &[&["chromium", "--version"], &["google-chrome", "--version"]],
+        ],
+        packages: &["chromium", "chromium-driver"],
+    },
+    Tool {
+        tests: "e2e::io_errors::",
+        of: "a disk that fails",
+        // Some containers have it and do not let it look at a process.
+        commands: &[&[&["strace", "-o", "/dev/null", "true"]]],
+        packages: &["strace"],
+    },
+];
+
+/// Tests that cannot run here, by the beginning of their names; it is said why. Installs what they need where this is a Debian or
+/// Ubuntu system and the user may.
+///
+/// # Errors
+/// When something is missing in CI, where no test is left out.
+pub fn left_out() -> Result<Vec<&'static str>> {
+    let mut left_out = Vec::new();
+    for tool in TOOLS {
+        if !tool.is_there()? {
+            left_out.push(tool.tests);
+        }
+    }
+    Ok(left_out)
+}
+
+impl Tool {
+    fn is_there(&self) -> Result<bool> {
+        if self.works() {
+            return Ok(true);
+        }
+        let packages = self.packages.join(" ");
+        let hint = format!("apt-get install --no-install-recommends {packages}");
+        if may_install() {
+            eprintln!(
+                "installing {packages} for the tests of {}: `{hint}`",
+                self.of
+            );
+            install(self.packages);
+            if self.works() {
+                return Ok(true);
+            }
+        }
+        if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+            bail!("{packages} are not installed or do not work: on Debian and Ubuntu, `{hint}`");
+        }
+        eprintln!(
+            "the tests of {} (`{}`) are left out, since {packages} are not installed or do not work; on Debian and Ubuntu, `{hint}` installs them",
+            self.of,
+            self.tests.trim_end_matches("::"),
+        );
+        Ok(false)
+    }
+
+    fn works(&self) -> bool {
+        let ends_well = |command: &&[&str]| {
+            let [program, arguments @ ..] = command else {
+                return false;
+            };
+            let output = Command::new(program).args(arguments).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        self.commands.iter().all(|ways| ways.iter().any(ends_well))
+    }
+}
+
+fn may_install() -> bool {
+    let is_root = Command::new("id").arg("-u").output();
+    is_root.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+        && Command::new("apt-get").arg("--version").output().is_ok()
+}
+
+/// What fails here is seen by what is missing afterwards.
+fn install(packages: &[&str]) {
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["-o", "Acquire::Retries=5", "-q"])
+            .args(arguments);
+        workspace::status(&mut command).is_ok_and(|status| status.success())
+    };
+    if apt(&["update"]) {
+        let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+        arguments.extend(packages);
+        apt(&arguments);
+    }
+}
