@@ -12,7 +12,7 @@ use super::pace::Pace;
 use super::window::{Reservation, Window};
 use crate::found::FoundLimit;
 pub use guard::Counts;
-use guard::{Caps, Guard, Probe};
+use guard::{Caps, Guard, Level, Probe};
 use types::limit::{Amount, Limit, Observed, Size};
 
 /// A window's worth of calls is spread over this share of its span: providers punish bursts, and calls that
@@ -50,6 +50,8 @@ const NEAR: f64 = 0.25;
 const RISK: f64 = 0.007;
 const RISK_AT_FIRST: f64 = 2.0;
 const RISK_MOST: f64 = 10.0;
+/// A call that finds out whether the provider counts anew is sent so long after it should.
+const RESET_MARGIN: Duration = Duration::from_millis(100);
 /// Refusals within so long of the first belong to one burst.
 const BURST: Duration = Duration::from_secs(1);
 /// A learned limit that was lowered so often for a few refusals among many answers, without a probe between, is none.
@@ -70,6 +72,10 @@ struct Reserved {
     caps: Option<[Reservation; 2]>,
     /// What the windows held then, as [`Counts`] orders them.
     held: [u64; 3],
+    /// What all calls until then were booked as.
+    booked: u64,
+    /// Whether it is to find out if the provider counts anew.
+    finds_out: bool,
 }
 
 impl Booking {
@@ -196,6 +202,9 @@ impl Rates {
                 Counts::Used
             },
             others: (0, Duration::ZERO),
+            booked: 0,
+            level: None,
+            resets: None,
             probe: None,
         });
         self.next_guard += 1;
@@ -255,6 +264,8 @@ impl Rates {
             window.reserve(now, size.most.of(*amount));
         }
         let reserve = |guard: &mut Guard| {
+            guard.booked = guard.booked.saturating_add(guard.takes(size));
+            let finds_out = guard.resets.take_if(|resets| *resets <= now).is_some();
             let amount = guard.amount;
             let likely = guard.likely.reserve(now, size.likely.of(amount));
             let caps = guard.caps.as_mut().map(|caps| {
@@ -266,6 +277,8 @@ impl Rates {
                 likely,
                 caps,
                 held: Counts::ALL.map(|counts| guard.counted(counts).used(now)),
+                booked: guard.booked,
+                finds_out,
             }
         };
         let reservations = self.guards.iter_mut().map(reserve).collect();
@@ -634,13 +647,37 @@ impl Rates {
                     Counts::Held => held,
                     Counts::Kept => kept,
                 };
+                // What little it still counts may be what came since.
+                if reserved.finds_out && used <= then / 8 {
+                    guard.counts_anew(booking.at);
+                    let amount = guard.takes(booking.size);
+                    guard.book(now, used.saturating_sub(amount));
+                }
                 // What was given back since then is no sign of others.
                 ours = guard.window().used(now).max(then);
+                guard.said_left(Level {
+                    at: booking.at,
+                    left: remaining,
+                    booked: reserved.booked,
+                });
+            }
+            if guard.level.is_none() {
+                // Of what went through before the limit was known, nothing but this call may be counted in what is left.
+                let amount = guard.takes(booking.size);
+                guard.said_left(Level {
+                    at: booking.at,
+                    left: remaining,
+                    booked: amount.min(guard.booked),
+                });
             }
             // All is free again after the reset, whoever used it.
             let reset = observed.reset.filter(|reset| !reset.is_zero());
             let until = now + reset.unwrap_or(span).min(span);
             guard.others = (used.saturating_sub(ours), until);
+            if guard.level.is_none_or(|level| level.at <= booking.at) {
+                let reset = reset.filter(|reset| follows_another(span, *reset, used, limit));
+                guard.resets = reset.map(|reset| booking.at.saturating_add(reset + RESET_MARGIN));
+            }
         }
         is_new
     }
@@ -670,6 +707,7 @@ impl Rates {
         if let (Some((_, _, history)), Some(guard)) = (history, self.guards.last_mut()) {
             let used = history.used(now);
             guard.book(now, used);
+            guard.booked = guard.booked.saturating_add(used);
         }
     }
 
@@ -738,10 +776,22 @@ impl Rates {
             caps: (amount != Amount::Requests).then(|| Caps::new(&window)),
             likely: window,
             others: (0, Duration::ZERO),
+            booked: 0,
+            level: None,
+            resets: None,
             probe: Some(Probe::new(now, span)),
         });
         self.next_guard += 1;
     }
+}
+
+/// Whether a provider may count in windows that follow each other, where this is what it says of one. A sliding window that
+/// is not empty lasts as long as its span, and the reset of a bucket follows from what is used of it. A short window is worth
+/// no call that finds out.
+fn follows_another(span: Duration, reset: Duration, used: u64, limit: u64) -> bool {
+    let filled = span.mul_f64((used as f64 / limit as f64).min(1.0));
+    let is_bucket = (reset.as_secs_f64() / filled.as_secs_f64() - 1.0).abs() <= NEAR;
+    span >= MINUTE && reset < span && !is_bucket
 }
 
 /// How much longer the window of a learned limit is than its span.

@@ -64,6 +64,11 @@ impl Window {
         self.limit
     }
 
+    /// The span.
+    pub fn span(&self) -> Duration {
+        self.span
+    }
+
     /// Changes the limit; what was booked stays booked.
     pub fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
@@ -140,6 +145,18 @@ impl Window {
             if left == 0 {
                 break;
             }
+        }
+    }
+
+    /// Forgets what was booked before a moment.
+    pub fn forget_before(&mut self, moment: Duration) {
+        while let Some(entry) = self.entries.front() {
+            if entry.latest >= moment {
+                break;
+            }
+            self.used = self.used.saturating_sub(entry.amount);
+            self.entries.pop_front();
+            self.first += 1;
         }
     }
 

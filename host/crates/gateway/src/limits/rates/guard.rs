@@ -14,6 +14,8 @@ const PROBE_AFTER: u32 = 5;
 const PROBE_AFTER_LEAST: Duration = Duration::from_secs(3);
 const PROBE_AFTER_MOST: Duration = Duration::from_secs(12);
 const PROBE_AT_LEAST_EVERY: Duration = Duration::from_secs(48);
+/// One call takes so much longer to the provider than another. What is late is not lost: it is left then.
+const JITTER: Duration = Duration::from_millis(50);
 /// So long without a refusal, and what was probed counts as allowed.
 const PROBE_SETTLES: Duration = Duration::from_secs(1);
 
@@ -42,7 +44,22 @@ pub(super) struct Guard {
     pub(super) counts: Counts,
     /// What others used, as headers say, and until when that counts.
     pub(super) others: (u64, Duration),
+    /// What calls were booked as, all together.
+    pub(super) booked: u64,
+    /// What headers said was left, and when.
+    pub(super) level: Option<Level>,
+    /// When headers said that all is free again, until a call has found out whether it is.
+    pub(super) resets: Option<Duration>,
     pub(super) probe: Option<Probe>,
+}
+
+/// What was left when a call arrived at the provider.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    pub(super) at: Duration,
+    pub(super) left: u64,
+    /// What had been booked until then.
+    pub(super) booked: u64,
 }
 
 /// Calls by what they may take at most.
@@ -136,14 +153,53 @@ impl Guard {
 
     /// When so much fits beside what was booked and what others use; nothing if it never does.
     pub(super) fn earliest(&mut self, now: Duration, amount: u64) -> Option<Duration> {
-        let (others, until) = self.others;
+        let filled = self.filled(now, amount);
+        if let Some(resets) = self.resets.filter(|resets| *resets <= now) {
+            // One call finds out whether the provider counts anew; its windows may follow each other.
+            return Some(resets.max(filled));
+        }
+        let ((others, until), resets) = (self.others, self.resets);
         let window = self.window();
-        let alone = window.earliest(now, amount)?;
+        let alone = window.earliest(now, amount)?.max(filled);
+        let alone = resets.map_or(alone, |resets| alone.min(resets.max(filled)));
         if others == 0 || now >= until {
             return Some(alone);
         }
         let beside = window.earliest(now, amount.saturating_add(others));
-        Some(beside.unwrap_or(until).min(until.max(alone)))
+        Some(beside.unwrap_or(until).min(until).max(alone))
+    }
+
+    /// When the provider has room for so much if what headers said was left fills evenly up to the limit. No window frees more
+    /// in its whole span, and a bucket, which may hold far less than the limit, frees no more in any.
+    fn filled(&self, now: Duration, amount: u64) -> Duration {
+        let Some(level) = self.level else {
+            return now;
+        };
+        let since = self.booked.saturating_sub(level.booked);
+        let missing = amount.saturating_add(since).saturating_sub(level.left);
+        if missing == 0 {
+            return now;
+        }
+        let share = missing as f64 / self.likely.limit().max(1) as f64;
+        let wait = self.likely.span().mul_f64(share.min(1.0));
+        level.at.saturating_add(wait + JITTER).max(now)
+    }
+
+    /// The provider counts anew since then: what was booked before counts no more.
+    pub(super) fn counts_anew(&mut self, since: Duration) {
+        self.likely.forget_before(since);
+        if let Some(caps) = &mut self.caps {
+            caps.held.forget_before(since);
+            caps.kept.forget_before(since);
+        }
+    }
+
+    /// Headers said what was left when a call arrived that was booked then.
+    pub(super) fn said_left(&mut self, said: Level) {
+        // Answers overtake each other.
+        if self.level.is_none_or(|level| level.at <= said.at) {
+            self.level = Some(said);
+        }
     }
 
     /// How much of it is used, by others too.
