@@ -4,7 +4,6 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::function_names;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
@@ -21,7 +20,7 @@ const EXPORT: &str = "generate";
 pub fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
     let component = ComponentEncoder::default()
         .validate(true)
-        .module(&function_names::shorten(module)?)
+        .module(module)
         .and_then(|encoder| encoder.encode())
         .context("it cannot be made a component; does it import more than the contract has?")?;
     // A module that says nothing of the contract encodes well, to a component that is good for nothing.

@@ -9,7 +9,6 @@ mod component;
 mod dist;
 mod docs;
 mod foreign;
-mod function_names;
 mod fuzz;
 mod guest_toolchain;
 mod new_plugin;
