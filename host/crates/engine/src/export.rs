@@ -1,6 +1,5 @@
 //! The files of every record, read record by record in the order of the dataset. It changes nothing.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 

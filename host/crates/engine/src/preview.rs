@@ -2,7 +2,6 @@
 //! since what a component makes of the journal's answers is known without asking. It writes nothing.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 

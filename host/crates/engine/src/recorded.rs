@@ -1,7 +1,6 @@
 //! One task again, from what it was told: the component is run with the answers of its transcript and with the
 //! files that are there now. No network, and nothing is written.
 
-use std::fs;
 use std::sync::Arc;
 
 use super::input::UpstreamText;
