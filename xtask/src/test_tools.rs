@@ -14,6 +14,8 @@ struct Tool {
     of: &'static str,
     /// Commands of which one must end well, all of them in turn.
     commands: &'static [&'static [&'static [&'static str]]],
+    /// A command that ends well where the system lets the programs do their work.
+    trial: Option<&'static [&'static str]>,
     /// Packages that Debian and Ubuntu call so.
     packages: &'static [&'static str],
 }
@@ -26,13 +28,15 @@ const TOOLS: [Tool; 2] = [
             &[&["chromedriver", "--version"]],
             &[&["chromium", "--version"], &["google-chrome", "--version"]],
         ],
+        trial: None,
         packages: &["chromium", "chromium-driver"],
     },
     Tool {
         tests: "e2e::io_errors::",
         of: "a disk that fails",
-        // Some containers have it and do not let it look at a process.
-        commands: &[&[&["strace", "-o", "/dev/null", "true"]]],
+        commands: &[&[&["strace", "--version"]]],
+        // Some containers let no process look into another.
+        trial: Some(&["strace", "-f", "-o", "/dev/null", "true"]),
         packages: &["strace"],
     },
 ];
@@ -54,8 +58,8 @@ pub fn left_out() -> Result<Vec<&'static str>> {
 
 impl Tool {
     fn is_there(&self) -> Result<bool> {
-        if self.works() {
-            return Ok(true);
+        if self.is_installed() {
+            return Ok(self.is_allowed());
         }
         let packages = self.packages.join(" ");
         let hint = format!("apt-get install --no-install-recommends {packages}");
@@ -65,31 +69,46 @@ impl Tool {
                 self.of
             );
             install(self.packages);
-            if self.works() {
-                return Ok(true);
+            if self.is_installed() {
+                return Ok(self.is_allowed());
             }
         }
         if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-            bail!("{packages} are not installed or do not work: on Debian and Ubuntu, `{hint}`");
+            bail!("{packages} cannot be found: on Debian and Ubuntu, `{hint}`");
         }
         eprintln!(
-            "the tests of {} (`{}`) are left out, since {packages} are not installed or do not work; on Debian and Ubuntu, `{hint}` installs them",
+            "the tests of {} (`{}`) are left out, since {packages} cannot be found; on Debian and Ubuntu, `{hint}` installs them",
             self.of,
             self.tests.trim_end_matches("::"),
         );
         Ok(false)
     }
 
-    fn works(&self) -> bool {
-        let ends_well = |command: &&[&str]| {
-            let [program, arguments @ ..] = command else {
-                return false;
-            };
-            let output = Command::new(program).args(arguments).output();
-            output.is_ok_and(|output| output.status.success())
-        };
-        self.commands.iter().all(|ways| ways.iter().any(ends_well))
+    fn is_installed(&self) -> bool {
+        let one_works = |ways: &&[&[&str]]| ways.iter().any(|command| ends_well(command));
+        self.commands.iter().all(one_works)
     }
+
+    fn is_allowed(&self) -> bool {
+        let is_allowed = self.trial.is_none_or(ends_well);
+        if !is_allowed {
+            eprintln!(
+                "the tests of {} (`{}`) are left out, since the system forbids `{}`",
+                self.of,
+                self.tests.trim_end_matches("::"),
+                self.trial.unwrap_or_default().join(" "),
+            );
+        }
+        is_allowed
+    }
+}
+
+fn ends_well(command: &[&str]) -> bool {
+    let [program, arguments @ ..] = command else {
+        return false;
+    };
+    let output = Command::new(program).args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 fn may_install() -> bool {
