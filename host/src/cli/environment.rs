@@ -11,7 +11,6 @@ use std::sync::OnceLock;
 
 use anyhow::{anyhow, bail};
 
-use super::trust;
 use config::Config;
 use gateway::providers;
 use types::suggest::closest;
@@ -43,6 +42,9 @@ const STEERING: [&str; 6] = [
 /// Keys that `.env` gives, by the names of their variables. They are not put into the environment.
 static KEYS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 
+/// Allows everything that the project chooses, for one command alone.
+pub(super) const TRUST: &str = "BATCHGEN_TRUST";
+
 /// Variables that no flag goes with, and what they mean.
 static WITHOUT_FLAG: [(&str, &str); 3] = [
     (
@@ -50,7 +52,7 @@ static WITHOUT_FLAG: [(&str, &str); 3] = [
         "where compiled plugins are kept, outside of the project; the user's cache directory where absent; not read from `.env`",
     ),
     (
-        trust::VARIABLE,
+        TRUST,
         "1 allows the addresses and keys that the project chooses, for this command; not read from `.env`",
     ),
     (

@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::args::ProjectArgs;
 use super::display::Display;
-use super::environment;
+use super::environment::{self, TRUST};
 use super::exit::{Exit, Failure};
 use super::project::Project;
 use super::settings::{Settings, came_with_project, variable};
@@ -20,9 +20,6 @@ use config::Config;
 use config::component::Component;
 use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
 use types::digest::{Digest, DigestBuilder};
-
-/// Allows everything that the project chooses, for this command alone.
-pub(super) const VARIABLE: &str = "BATCHGEN_TRUST";
 
 /// Allow the addresses and keys that this project chooses for its models. What you allow is remembered for you, for
 /// exactly these choices, in every project.
@@ -85,7 +82,7 @@ impl Chooser<'_> {
     /// # Errors
     /// When a provider's name or address will not do.
     pub(super) fn untrusted(self, models: &[String]) -> anyhow::Result<Vec<Asked>> {
-        if std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty() && value != "0") {
+        if std::env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0") {
             return Ok(Vec::new());
         }
         let catalogue = Catalogue {
@@ -156,7 +153,7 @@ pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
         "this project is not trusted to choose where questions and keys go:\n  {}\nhint: if that is what you want, allow it once \
-         with `batchgen trust`, or set {VARIABLE}=1 for one command",
+         with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )
 }
@@ -295,7 +292,7 @@ fn remembered(config: Option<&Path>) -> String {
 /// Remembers that these were allowed; gives the file.
 fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result<PathBuf> {
     let file = store().with_context(|| {
-        format!("there is no place to remember what you allow\nhint: set HOME, or {VARIABLE}=1 for one command")
+        format!("there is no place to remember what you allow\nhint: set HOME, or {TRUST}=1 for one command")
     })?;
     let mut text = remembered(config);
     for choice in asked {
@@ -319,7 +316,7 @@ fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result<PathBuf> {
     };
     written().with_context(|| {
         format!(
-            "cannot write {}\nhint: see that you may write there, or set {VARIABLE}=1 for one command",
+            "cannot write {}\nhint: see that you may write there, or set {TRUST}=1 for one command",
             file.display()
         )
     })?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::rates::Counts;
+use crate::limits::counts::Counts;
 use types::limit::{Amount, Limit};
 
 /// What was found out so long ago is forgotten.

@@ -6,6 +6,7 @@
 pub mod breaker;
 pub mod budget;
 pub mod concurrency;
+pub mod counts;
 pub mod estimate;
 pub mod order;
 pub mod pace;

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::engine::compiling;
 use super::inspect::validate;
+use super::settings::compiling;
 
 /// The first argument of the program that makes it a compiler. Memory in bytes and CPU time in seconds follow.
 pub const COMMAND: &str = "compile-plugin";

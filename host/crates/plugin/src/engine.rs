@@ -5,12 +5,13 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::{CacheError, CodeCache};
 use super::compile::Compiler;
 use super::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::pool;
+use super::settings::settings;
 
 /// How often a running guest is interrupted to have its CPU time looked at.
 pub(super) const TICK: Duration = Duration::from_millis(5);
@@ -92,26 +93,6 @@ impl Engine {
     }
 }
 
-/// An engine that compiles and runs nothing: it has no pool, cache or ticker.
-pub(super) fn compiling() -> wasmtime::Result<wasmtime::Engine> {
-    wasmtime::Engine::new(&settings())
-}
-
-/// What code is compiled for.
-fn settings() -> Config {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
-    config.cranelift_nan_canonicalization(true);
-    config.relaxed_simd_deterministic(true);
-    config.wasm_component_model(true);
-    config.max_wasm_stack(STACK);
-    // Every suspension is a trap, and nobody reads where in the guest it was.
-    config.wasm_backtrace_max_frames(None);
-    config
-}
-
-/// The guest's stack of calls. A thread of the host has four times as much.
-const STACK: usize = 512 << 10;
 /// Instances beside those of the sandbox threads: the page of a run, for one, replays tasks on threads of its own.
 const SPARE: usize = 8;
 /// Memory that a slot keeps for its next instance, reset page by page: to unmap it would stop all threads

@@ -22,5 +22,6 @@ pub mod options;
 pub mod pack;
 pub mod pool;
 pub mod sandbox;
+mod settings;
 mod state;
 mod wasi;

@@ -8,10 +8,10 @@ mod guard;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::counts::Counts;
 use super::pace::Pace;
 use super::window::{Reservation, Window};
 use crate::found::FoundLimit;
-pub use guard::Counts;
 use guard::{Caps, Guard, Level, Probe};
 use types::limit::{Amount, Limit, Observed, Size};
 

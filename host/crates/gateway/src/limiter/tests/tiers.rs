@@ -691,7 +691,7 @@ fn a_limit_that_has_changed_is_noticed() {
                 span_millis: 60_000,
                 most,
                 by_headers: true,
-                counts: crate::limits::rates::Counts::Used,
+                counts: crate::limits::counts::Counts::Used,
                 a_call: 0,
                 at: 0,
             }],

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Booked, Source};
+use crate::limits::counts::Counts;
 use crate::limits::window::Window;
 use types::limit::{Amount, Limit};
 
@@ -69,23 +68,6 @@ pub(super) struct Caps {
     pub(super) held: Window,
     /// Whatever they took.
     pub(super) kept: Window,
-}
-
-/// What a provider counts of the tokens of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Counts {
-    /// What it took.
-    #[default]
-    Used,
-    /// The cap while it is under way, and then what it took.
-    Held,
-    /// The cap, whatever it took.
-    Kept,
-}
-
-impl Counts {
-    pub(super) const ALL: [Counts; 3] = [Counts::Used, Counts::Held, Counts::Kept];
 }
 
 impl Probe {
