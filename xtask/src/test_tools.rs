@@ -12,7 +12,7 @@ struct Tool {
     tests: &'static str,
     /// What these tests look at.
     of: &'static str,
-    /// Commands of which one must end well, all of them in turn.
+    /// For each program that is needed, the commands that show that it is there. One of them is enough.
     commands: &'static [&'static [&'static [&'static str]]],
     /// A command that ends well where the system lets the programs do their work.
     trial: Option<&'static [&'static str]>,

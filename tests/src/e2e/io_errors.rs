@@ -13,7 +13,7 @@ use simulator::{Config, Simulator};
 
 const RUN: [&str; 5] = ["run", "--json", "--component", "summary", "--category"];
 const RECORDS: usize = 3;
-/// No run makes as many calls of one kind in one thread.
+/// More than the calls of one kind that a run makes in one thread.
 const PLACES: usize = 400;
 
 /// What strace does to one kind of system call.

@@ -51,7 +51,7 @@ pub enum StoreError {
     #[error("the state {} is damaged: {cause}\nhint: `batchgen store verify` says what is damaged; `batchgen store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
     Damaged { file: PathBuf, cause: String },
     /// Another file lies in its place, or none.
-    #[error("the state {} was removed or replaced while it was in use, so nothing more is written\nhint: run again; what was not yet in the file that lies there now is made or asked for again", file.display())]
+    #[error("the state {} was removed or replaced while it was in use, so nothing more is written\nhint: run again; the next run makes what the file that lies there now does not hold", file.display())]
     Replaced { file: PathBuf },
     /// Reading or writing failed.
     #[error("the state {} failed: {cause}\nhint: {}", file.display(), hint(cause))]

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use types::digest::Digest;
 
-/// Largest file that is taken into memory, bytes. No component may make one that is as large.
+/// Largest file that is taken into memory, bytes: four times the largest artifact that a component may make.
 const LARGEST: u64 = 256 << 20;
 
 /// The bytes of an output file.
