@@ -8,6 +8,8 @@ pub mod watched;
 pub mod web;
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod core_guest;
 #[cfg(test)]
 mod dataset;

@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
 use textwrap::{Options, WordSplitter, WrapAlgorithm};
 
 use super::screen::Screen;
@@ -116,10 +118,27 @@ impl Write for Display {
     }
 }
 
-/// Prints one JSON line on standard output.
-pub(super) fn emit(value: &serde_json::Value) {
-    // A reader that went away is no reason to stop working.
-    let _ = writeln!(io::stdout(), "{value}");
+/// Prints one JSON line on standard output. What a terminal obeys is escaped, as JSON can, and nothing is lost.
+pub(super) fn emit(value: &impl Serialize) {
+    // Only a key that is no text cannot be written, and nothing that is emitted has one.
+    let line = serde_json::to_string(value).unwrap_or_default();
+    say_raw(&(escaped(&line).into_owned() + "\n"));
+}
+
+/// JSON in which no character is one that a terminal obeys. Outside of texts, JSON has none of them.
+fn escaped(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_harmful(letter) {
+            let _ = write!(text, "\\u{:04x}", u32::from(letter));
+        } else {
+            text.push(letter);
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// Columns that standard output has; no bound where it is no terminal.
@@ -172,8 +191,54 @@ fn is_harmful(letter: char) -> bool {
 
 /// Prints a result on standard output, as it is.
 pub(super) fn say_raw(text: &str) {
-    // A closed standard output is no reason to fail.
-    let _ = write!(io::stdout(), "{text}");
+    // The work goes on; `main` looks at the end whether all of it arrived.
+    let _ = Stdout.write_all(text.as_bytes());
+}
+
+/// Standard output, which remembers that it failed.
+pub(super) struct Stdout;
+
+/// How it failed first.
+static FAILED: OnceLock<io::Error> = OnceLock::new();
+
+impl Stdout {
+    /// Writes what is held back, and says what went wrong since the program began.
+    pub fn end() -> Delivery {
+        let _ = Stdout.flush();
+        match FAILED.get() {
+            None => Delivery::Whole,
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Delivery::Unwanted,
+            Some(error) => Delivery::Lost(error.to_string()),
+        }
+    }
+
+    fn remember<T>(result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let told = format!("cannot write to standard output: {error}");
+            let told = io::Error::new(error.kind(), told);
+            let _ = FAILED.set(io::Error::new(error.kind(), told.to_string()));
+            told
+        })
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Stdout::remember(io::stdout().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Stdout::remember(io::stdout().flush())
+    }
+}
+
+/// What became of that which was written to standard output.
+pub(super) enum Delivery {
+    Whole,
+    /// Its reader went away, as `head` does, and has what it wanted.
+    Unwanted,
+    /// Some of it is lost, and why.
+    Lost(String),
 }
 
 /// A text whose lines are no longer than this, as far as its words are not.
@@ -238,13 +303,21 @@ mod tests {
         assert!(matches!(harmless("Grüße, 日本\n"), Cow::Borrowed(_)));
     }
 
+    #[test]
+    fn json_for_a_terminal_means_the_same_and_holds_nothing_that_it_obeys() {
+        let hostile = serde_json::json!({"a\u{9b}": "\u{1b}[2J\u{7f}\u{202e}\r\n\tä"});
+        let line = serde_json::to_string(&hostile).unwrap();
+        let shown = escaped(&line);
+        assert!(!shown.chars().any(is_harmful), "{shown:?}");
+        let again: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(again, hostile);
+    }
+
     /// Files that may write to the terminal by themselves, each with the reason.
-    const WRITERS: [(&str, &str); 6] = [
+    const WRITERS: [(&str, &str); 4] = [
         ("display.rs", "it is the filter"),
         ("completions.rs", "a script that clap wrote"),
         ("compiler.rs", "compiled code, for this program itself"),
-        ("file.rs", "rows of an export, which are data"),
-        ("status.rs", "JSON, which has its own escapes"),
         ("init.rs", "a question without words from outside"),
     ];
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::args::ProjectArgs;
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
+use super::paths;
 use super::project::block_on;
 use super::settings::Settings;
 
@@ -118,8 +119,11 @@ pub(super) fn perform(args: &DoctorArgs, display: &Display) -> Result<Exit, Fail
         Err(error) => show(Check::error("config", error)),
         Ok(settings) => {
             show(configured::configuration(&args.project, &settings));
-            show(configured::dataset(&settings));
+            let records = configured::dataset(&settings, &mut show);
             let components = configured::components(&settings, &args.project, &mut show);
+            if let Err(failure) = paths::check_records(&components, &records) {
+                show(Check::error("output", failure.error));
+            }
             places::look(&settings, &components, &mut show);
             let models = configured::models(&settings, &components);
             block_on(async {

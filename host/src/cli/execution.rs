@@ -391,7 +391,7 @@ fn window(at_once: u64, display: &Display) -> Window {
     let files = at_once.saturating_add(256);
     if let Some(limit) = engine::raise_open_files(files) {
         display.print(&format!(
-            "warning: {at_once} requests at once need about {files} open files, and the system allows {limit}\n\
+            "warning: this run needs about {files} open files, and the system allows {limit}\n\
              hint: raise it with `ulimit -n {files}`, or lower --concurrency"
         ));
     }

@@ -1,5 +1,6 @@
 //! Exit codes. They are part of the interface: scripts go by them.
 
+use std::io;
 use std::process::ExitCode;
 
 use engine::RunError;
@@ -81,6 +82,13 @@ impl Failure {
         };
         Failure { error, exit }
     }
+
+    /// Whether the reader of what was written went away.
+    pub(super) fn is_of_broken_pipe(&self) -> bool {
+        let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        let mut causes = self.error.chain();
+        causes.any(|cause| cause.downcast_ref().is_some_and(is_broken))
+    }
 }
 
 /// Whether an error is no defect: the state is not usable as it is, or something may not be read or written.
@@ -106,7 +114,6 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::path::PathBuf;
 
     use super::*;

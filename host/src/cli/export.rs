@@ -5,7 +5,7 @@ mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -35,7 +35,7 @@ use types::suggest::closest;
 #[command(after_help = "Examples:
   batchgen export site.jsonl --complete-only
   batchgen export site.csv --component text --field origin
-  batchgen export excel.csv --all-fields --bom")]
+  batchgen export excel.csv --all-fields --bom --escape-formulas")]
 pub(super) struct ExportArgs {
     /// File to write; standard output by default
     #[arg(value_name = "FILE")]
@@ -55,6 +55,10 @@ pub(super) struct ExportArgs {
     /// Start a .csv file with a byte order mark, so that Excel reads it as UTF-8
     #[arg(long)]
     bom: bool,
+    /// Put `'` before texts of a .csv file that a spreadsheet would take for a formula: those that begin with `=`, `+`, `-`,
+    /// `@`, a tab or a carriage return. Use it for a file that is opened in a spreadsheet, and not for one that a program reads
+    #[arg(long)]
+    escape_formulas: bool,
     /// Every component, enabled or not
     #[arg(long)]
     all: bool,
@@ -102,6 +106,11 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     if args.bom && format != Format::Csv {
         return Err(Failure::usage(anyhow!(
             "a byte order mark is for CSV, and this is JSON Lines\nhint: leave out --bom, or name the file .csv"
+        )));
+    }
+    if args.escape_formulas && format != Format::Csv {
+        return Err(Failure::usage(anyhow!(
+            "formulas are a matter of CSV, and this is JSON Lines\nhint: leave out --escape-formulas, or name the file .csv"
         )));
     }
     let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
@@ -192,6 +201,13 @@ fn table(
 ) -> Result<(u64, u64), Failure> {
     let args = source.args;
     let mut columns = Columns::new(source.components, &args.field, args.all_fields);
+    let cell = |text: String| {
+        if args.escape_formulas {
+            unlike_a_formula(text)
+        } else {
+            text
+        }
+    };
     if columns.depend_on_rows() {
         source.rows(|row| {
             columns.see(row);
@@ -202,11 +218,27 @@ fn table(
         out.write_all("\u{feff}".as_bytes())
             .map_err(Failure::internal)?;
     }
-    line(out, columns.header()).map_err(Failure::internal)?;
-    source.rows(|row| {
+    let mut table = csv::Writer::from_writer(out);
+    table
+        .write_record(columns.header().into_iter().map(cell))
+        .map_err(|error| Failure::internal(io::Error::from(error)))?;
+    let counted = source.rows(|row| {
         fields.see(row.record);
-        line(out, columns.cells(row))
-    })
+        let cells = columns.cells(row).into_iter().map(cell);
+        Ok(table.write_record(cells).map_err(io::Error::from)?)
+    })?;
+    table.flush().map_err(Failure::internal)?;
+    Ok(counted)
+}
+
+/// A cell that a spreadsheet shows, and does not compute. A number computes nothing, and stays one.
+fn unlike_a_formula(text: String) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula && !text.parse().is_ok_and(f64::is_finite) {
+        format!("'{text}")
+    } else {
+        text
+    }
 }
 
 /// Writes a line of JSON for each row.
@@ -334,13 +366,6 @@ fn chosen(args: &ExportArgs, project: &Project) -> Result<Vec<Component>, Failur
     let mut components = project.with_dependencies(names)?;
     components.retain(wanted);
     Ok(components)
-}
-
-/// Writes one line of a table.
-fn line(out: &mut Writing, cells: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
-    let mut table = csv::Writer::from_writer(out);
-    table.write_record(cells)?;
-    Ok(())
 }
 
 /// The files of a row.

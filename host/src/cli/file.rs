@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use sha2::{Digest as _, Sha256};
 
+use super::display::Stdout;
 use super::written::Written;
 use types::digest::Digest;
 
@@ -28,7 +29,7 @@ struct Place {
 impl Writing {
     /// Standard output.
     pub fn to_stdout() -> Writing {
-        Writing::without_place(Box::new(io::stdout()))
+        Writing::without_place(Box::new(Stdout))
     }
 
     /// A pipe or a device, which is written to at once.

@@ -53,7 +53,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::Exit;
 
-use display::Display;
+use display::{Delivery, Display, Stdout};
 use exit::Failure;
 
 /// Turns a dataset of things into published content, by sandboxed components with rate-limited LLM access.
@@ -103,6 +103,9 @@ enum Command {
     Reference(reference::ReferenceArgs),
 }
 
+/// Open files that a run of one record needs, and some.
+const LEAST_OPEN_FILES: u64 = 32;
+
 /// Parses the arguments, runs the subcommand, and prints an error if there is one. `plugin` is the file of the plugin
 /// `prompt`; empty where the program was built without it.
 pub fn main(plugin: &'static [u8]) -> ExitCode {
@@ -118,7 +121,8 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
         // Help and version are no errors, and need no environment.
         (Err(error), _) if !error.use_stderr() => {
             display::say_styled(&styled(&error, std::io::stdout().is_terminal()));
-            return Exit::Done.into();
+            let display = Display::new(std::io::stderr().is_terminal(), false);
+            return delivered(Ok(Exit::Done), &display).into();
         }
         (_, Err(error)) => {
             Display::new(std::io::stderr().is_terminal(), false)
@@ -140,16 +144,52 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
     let display = Display::new(std::io::stderr().is_terminal(), cli.quiet);
     display.share();
     start_log(&display);
+    if let Some(allowed) = engine::raise_open_files(LEAST_OPEN_FILES) {
+        display.print(&format!(
+            "error: the system allows {allowed} open files, and nothing can be done with less than {LEAST_OPEN_FILES}\n\
+             hint: raise it with `ulimit -n 1024`"
+        ));
+        return Exit::Usage.into();
+    }
+    outlive_the_file_limit();
     let unknown = environment::unknown(&variables());
     for warning in ignored.into_iter().chain(unknown) {
         display.print(&warning);
     }
-    match perform(cli.command, &display) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
+    delivered(perform(cli.command, &display), &display).into()
+}
+
+/// Where a limit bounds the size of files (`ulimit -f`), a write beyond it fails like any other and is told. The system would
+/// end the program without a word, unless the signal has a handler.
+fn outlive_the_file_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    if let Ok(runtime) = runtime {
+        let _within = runtime.enter();
+        // A handler stays for as long as the program runs.
+        let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+    }
+}
+
+/// Says what went wrong, also with standard output: who reads only a part of it gets no message, but what is lost is told.
+fn delivered(result: Result<Exit, Failure>, display: &Display) -> Exit {
+    match (result, Stdout::end()) {
+        (Err(failure), Delivery::Unwanted) if failure.is_of_broken_pipe() => Exit::Done,
+        (Err(failure), _) => {
             display.print(&format!("error: {:#}", failure.error));
-            failure.exit.into()
+            failure.exit
         }
+        (Ok(exit), Delivery::Lost(why)) => {
+            display.print(&format!("error: {why}"));
+            if exit == Exit::Done {
+                Exit::Internal
+            } else {
+                exit
+            }
+        }
+        (Ok(exit), Delivery::Whole | Delivery::Unwanted) => exit,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Sees to it that no two tasks write one file, before anything is asked. Most output paths tell records apart whatever their
 //! names are; for the others, the index is asked.
 
+use std::collections::HashMap;
+
 use anyhow::anyhow;
 
 use super::exit::Failure;
@@ -16,15 +18,7 @@ pub(super) fn check(project: &Project, state: &State, wanted: &[Component]) -> R
         .iter()
         .filter(|component| component.enabled || is_wanted(&component.name))
         .collect();
-    let patterns: Vec<(String, String)> = all
-        .iter()
-        .filter(|one| {
-            let others = all.iter().filter(|other| other.name != one.name);
-            one.output.may_meet_itself()
-                || others
-                    .into_iter()
-                    .any(|other| one.output.may_meet(&other.output))
-        })
+    let patterns: Vec<(String, String)> = doubtful(&all)
         .map(|component| (component.name.clone(), component.output.pattern()))
         .collect();
     let found = state
@@ -45,6 +39,41 @@ pub(super) fn check(project: &Project, state: &State, wanted: &[Component]) -> R
             && (is_wanted(&first.component) || is_wanted(&other.component))
         {
             return Err(refusal(&path, first, other));
+        }
+    }
+    Ok(())
+}
+
+/// Components whose pattern alone does not say that every file of theirs has one task.
+fn doubtful<'a>(all: &'a [&'a Component]) -> impl Iterator<Item = &'a Component> {
+    all.iter().copied().filter(|one| {
+        let mut others = all.iter().filter(|other| other.name != one.name);
+        one.output.may_meet_itself() || others.any(|other| one.output.may_meet(&other.output))
+    })
+}
+
+/// The same of records that are in no index yet, each an id and a category: why the components that run by default cannot run.
+pub(super) fn check_records(
+    components: &[Component],
+    records: &[(String, String)],
+) -> Result<(), Failure> {
+    let all: Vec<&Component> = components
+        .iter()
+        .filter(|component| component.enabled)
+        .collect();
+    let doubtful: Vec<&Component> = doubtful(&all).collect();
+    let mut writers: HashMap<String, Writer> = HashMap::new();
+    for (record, category) in records {
+        for component in &doubtful {
+            let path = component.output.path(record, category);
+            let writer = Writer {
+                component: component.name.clone(),
+                record: record.clone(),
+                category: category.clone(),
+            };
+            if let Some(first) = writers.insert(path.clone(), writer.clone()) {
+                return Err(refusal(&path, &first, &writer));
+            }
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::args::StateArgs;
-use super::display::{say, say_raw};
+use super::display::{emit, say};
 use super::exit::{Exit, Failure};
 use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
 use super::progress::lane_line;
@@ -33,7 +33,7 @@ pub(super) struct StatusArgs {
 pub(super) fn perform(args: &StatusArgs) -> Result<Exit, Failure> {
     let snapshot = last(&args.place)?;
     if args.json {
-        say_raw(&(serde_json::to_string(&snapshot).map_err(Failure::internal)? + "\n"));
+        emit(&snapshot);
     } else {
         say(&render(&snapshot));
     }

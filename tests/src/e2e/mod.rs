@@ -38,6 +38,7 @@ mod power;
 mod prompt;
 mod published;
 mod replay;
+mod resources;
 mod screen;
 mod secrets;
 mod store;

@@ -34,6 +34,8 @@ fn two_records_whose_paths_come_out_equal_are_refused_by_name() {
             assert!(said.contains(words), "{command}: {said}");
         }
     }
+    let said = scene.host(&["doctor"]).ended(2).stdout;
+    assert!(said.contains("metal-sheet-steel.md"), "{said}");
     assert!(!scene.path("content").exists());
     // Components whose names run into ids.
     scene.write(
@@ -55,6 +57,7 @@ fn two_records_whose_paths_come_out_equal_are_refused_by_name() {
         "data.jsonl",
         "{\"id\": \"oak\", \"name\": \"B\", \"category\": \"c\"}\n",
     );
+    scene.host(&["doctor"]).ended(0);
     scene.host(&["run"]).ended(0);
     assert_eq!(scene.content().len(), 2);
 }

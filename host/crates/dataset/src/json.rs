@@ -507,6 +507,24 @@ mod tests {
     }
 
     #[test]
+    fn what_no_reader_can_hold_is_refused_as_in_yaml() {
+        let values = ["1e999999", "-1e400", "\"\\ud800\"", "{\"a\": 1, \"a\": 2}"];
+        let reports = values.map(|value| {
+            let record = format!("{{\"id\": \"a\", \"name\": \"A\", \"category\": \"c\", \"x\": {value}}}");
+            let json = report(&format!("[{record}]"));
+            let yaml = Fixture::new("a.yaml", format!("- {record}\n")).report();
+            assert!(yaml.contains("is not valid YAML"), "{yaml}");
+            json
+        });
+        insta::assert_snapshot!(reports.join("\n"), @r#"
+        a.json:1: is not valid JSON: number out of range
+        a.json:1: is not valid JSON: number out of range
+        a.json:1: is not valid JSON: unexpected end of hex escape
+        a.json:1: is not valid JSON: the key `a` appears twice; keep one of them
+        "#);
+    }
+
+    #[test]
     fn depth_is_limited_within_a_record() {
         let nested = "[".repeat(100_000) + &"]".repeat(100_000);
         insta::assert_snapshot!(report(&format!("[\n{{\"id\": {nested}}}]")), @"a.json:2: takes too much to parse: it has more than 64 levels; write it with fewer levels, values or aliases");

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::strict_json;
 use plugin::manifest::MediaType;
 use repair::is_control;
 
@@ -27,7 +28,7 @@ pub(super) fn fault(text: &str, media_type: MediaType) -> Option<String> {
         MediaType::Yaml => serde_saphyr::from_str::<Value>(text)
             .err()
             .map(|error| format!("it is not valid YAML: {error}")),
-        MediaType::Json => serde_json::from_str::<serde::de::IgnoredAny>(text)
+        MediaType::Json => strict_json::check(text)
             .err()
             .map(|error| format!("it is not valid JSON: {error}")),
         MediaType::Plain | MediaType::Html => None,

@@ -9,6 +9,7 @@
 
 mod accept;
 mod artifact;
+mod below;
 mod clean;
 mod context;
 mod executor;
@@ -36,6 +37,7 @@ mod staged;
 mod staleness;
 pub mod statistics;
 mod step;
+mod strict_json;
 mod task;
 mod up_to_date;
 mod writable;

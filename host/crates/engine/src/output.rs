@@ -7,8 +7,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -28,6 +29,8 @@ const QUEUE: usize = 1024;
 const BUSY: usize = 4;
 /// That time.
 const GATHER: Duration = Duration::from_millis(2);
+/// How long the writer waits for a descriptor.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a write ended.
 pub(super) type Written = Result<(), WriteError>;
@@ -68,9 +71,9 @@ impl Output {
     ) -> Output {
         let (jobs, receiver) = mpsc::channel(QUEUE);
         let place = Place {
+            known: Directories::new(root.clone()),
             root,
             unfinished,
-            known: Directories::new(),
         };
         let place = Arc::new(Mutex::new(place));
         tokio::spawn(work(receiver, Arc::clone(&place), store, dataset, run));
@@ -122,7 +125,7 @@ async fn work(
     let mut group = Vec::with_capacity(GROUP);
     let mut last = 0;
     let mut broken: Option<WriteError> = None;
-    while jobs.recv_many(&mut group, GROUP).await > 0 {
+    while !group.is_empty() || jobs.recv_many(&mut group, GROUP).await > 0 {
         // Once the state fails nothing more is put in its place: the note names the files of the last group only.
         if let Some(error) = &broken {
             for job in group.drain(..) {
@@ -145,9 +148,10 @@ async fn work(
             let mut place = here.lock().unwrap_or_else(PoisonError::into_inner);
             write_group(&mut place, batch)
         });
-        let Ok(written) = writing.await else {
+        let Ok((written, left)) = writing.await else {
             continue;
         };
+        group = left;
         let mut done = Vec::new();
         let mut checkpoints = Vec::new();
         for (job, result) in written {
@@ -188,39 +192,89 @@ async fn work(
     }
 }
 
-/// Writes, notes what will be there, syncs, renames, syncs the directories: in this order, for all files together.
-fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
-    let Place {
-        root,
-        unfinished,
-        known,
-    } = place;
-    let mut staged = Vec::with_capacity(jobs.len());
-    let mut coming = Vec::with_capacity(jobs.len());
-    for mut job in jobs {
-        let file = match &job.text {
-            None => Ok(None),
-            Some(text) => {
-                let target = root.join(&job.checkpoint.path);
-                match Staged::write(target.clone(), text, known) {
-                    Ok(staged) => {
-                        let content = Digest::of(text.as_bytes());
-                        job.checkpoint.content = Some(content);
-                        coming.push((job.checkpoint.path.clone(), content));
-                        Ok(Some(staged))
-                    }
-                    Err(error) => Err(write_error(&target, &error)),
-                }
-            }
+/// A job whose text is written, though not in its place yet, or why not; nothing where there is no text.
+type StagedJob = (Job, Result<Option<Staged>, WriteError>);
+
+/// Writes, notes what will be there, syncs, renames, syncs the directories: in this order, for all files together. Gives
+/// back the jobs that have to wait, because the process cannot open so many files.
+fn write_group(place: &mut Place, jobs: Vec<Job>) -> (Vec<(Job, Written)>, Vec<Job>) {
+    // One descriptor is kept free for what comes after the staging.
+    let reserve = patiently(|| File::open("/"));
+    let (staged, left) = stage(place, jobs);
+    drop(reserve);
+    (publish(place, staged), left)
+}
+
+/// Writes the texts. Where no more files can be opened, only half of those that could are kept: the others are to be had for
+/// what comes next.
+fn stage(place: &mut Place, jobs: Vec<Job>) -> (Vec<StagedJob>, Vec<Job>) {
+    let mut staged: Vec<StagedJob> = Vec::with_capacity(jobs.len());
+    let mut jobs = jobs.into_iter();
+    while let Some(mut job) = jobs.next() {
+        let Some(text) = &job.text else {
+            staged.push((job, Ok(None)));
+            continue;
         };
-        staged.push((job, file));
+        let target = place.root.join(&job.checkpoint.path);
+        let is_alone = !staged.iter().any(|(_, file)| matches!(file, Ok(Some(_))));
+        let mut write = || Staged::write(target.clone(), text, &mut place.known);
+        let written = if is_alone { patiently(write) } else { write() };
+        match written {
+            Ok(file) => {
+                job.checkpoint.content = Some(Digest::of(text.as_bytes()));
+                staged.push((job, Ok(Some(file))));
+            }
+            Err(error) if !is_alone && lacks_descriptors(&error) => {
+                let others = staged.split_off(staged.len().div_ceil(2));
+                let given_back = others.into_iter().map(|(mut job, file)| {
+                    if let Ok(Some(file)) = file {
+                        file.give_up();
+                        job.checkpoint.content = None;
+                    }
+                    job
+                });
+                let left = given_back.chain([job]).chain(jobs).collect();
+                return (staged, left);
+            }
+            Err(error) => staged.push((job, Err(write_error(&target, &error)))),
+        }
     }
-    let files = staged
+    (staged, Vec::new())
+}
+
+/// Does something again while the process may open no more files: others are closed all the time.
+fn patiently<T>(mut doing: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let begun = Instant::now();
+    loop {
+        match doing() {
+            Err(error) if lacks_descriptors(&error) && begun.elapsed() < PATIENCE => {
+                std::thread::sleep(GATHER);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn lacks_descriptors(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
+}
+
+/// Notes what will be there, syncs, renames, syncs the directories.
+fn publish(place: &mut Place, staged: Vec<StagedJob>) -> Vec<(Job, Written)> {
+    let Place {
+        root, unfinished, ..
+    } = place;
+    let coming: Vec<(String, Digest)> = staged
         .iter()
         .filter(|(_, file)| matches!(file, Ok(Some(_))))
-        .count();
-    if !coming.is_empty()
-        && let Err(error) = unfinished.note(&coming)
+        .filter_map(|(job, _)| Some((job.checkpoint.path.clone(), job.checkpoint.content?)))
+        .collect();
+    let files = coming.len();
+    if files > 0
+        && let Err(error) = patiently(|| unfinished.note(&coming))
     {
         let error = write_error(unfinished.path(), &error);
         let failed = staged.into_iter().map(|(job, file)| {
@@ -260,7 +314,7 @@ fn write_group(place: &mut Place, jobs: Vec<Job>) -> Vec<(Job, Written)> {
     let failed: Vec<WriteError> = directories
         .iter()
         .filter_map(|directory| {
-            File::open(directory)
+            patiently(|| File::open(directory))
                 .and_then(|file| file.sync_all())
                 .err()
                 .map(|error| write_error(directory, &error))
@@ -318,5 +372,29 @@ fn write_error(path: &Path, error: &io::Error) -> WriteError {
     WriteError {
         message: format!("cannot write {}: {error}{hint}", path.display()),
         fatal: full,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_waited_for_and_nothing_else() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let mut tries = 0;
+            let got = patiently(|| {
+                tries += 1;
+                if tries < 4 { Err(errno.into()) } else { Ok(tries) }
+            });
+            assert_eq!(got.unwrap(), 4);
+        }
+        let mut tries = 0;
+        let refused = patiently(|| -> io::Result<()> {
+            tries += 1;
+            Err(Errno::ACCESS.into())
+        });
+        assert!(refused.is_err());
+        assert_eq!(tries, 1);
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
 
+use super::below::stays_below;
+
 /// Moves the file at `from` to `to`, both below `root`, and removes the folders that are empty without it. A file that
 /// is at `to` already is an error.
 ///
@@ -14,11 +16,14 @@ pub(super) fn relocate(root: &Path, from: &str, to: &str) -> io::Result<Metadata
     if fs::symlink_metadata(&new).is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
+    for folder in [old.parent(), new.parent()].into_iter().flatten() {
+        stays_below(root, folder)?;
+    }
     if let Some(folder) = new.parent() {
         fs::create_dir_all(folder)?;
     }
     match fs::rename(&old, &new) {
-        // A folder on the way may be a link to another file system.
+        // A folder on the way may be on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             fs::copy(&old, &new)?;
             File::open(&new)?.sync_all()?;
@@ -62,6 +67,11 @@ mod tests {
         let error = relocate(root, "wood/oak/text.md", "other.md").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(root.join("other.md")).unwrap(), "other");
+        assert!(root.join("wood/oak/text.md").exists());
+        let other = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(other.path(), root.join("link")).unwrap();
+        let error = relocate(root, "wood/oak/text.md", "link/text.md").unwrap_err();
+        assert!(error.to_string().contains("leads out"), "{error}");
         assert!(root.join("wood/oak/text.md").exists());
     }
 }

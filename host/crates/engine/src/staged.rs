@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::below::stays_below;
 use types::digest::Digest;
 
 use nameless::name;
@@ -16,6 +17,8 @@ const KNOWN: usize = 1024;
 
 /// The directories that files go to.
 pub(super) struct Directories {
+    /// The output directory, which no link leads out of.
+    root: PathBuf,
     /// Those that are there.
     there: BTreeSet<PathBuf>,
     /// Whether a file without a name can be given one.
@@ -23,9 +26,10 @@ pub(super) struct Directories {
 }
 
 impl Directories {
-    /// Knows of none yet.
-    pub fn new() -> Directories {
+    /// Those below this one. It knows of none yet.
+    pub fn new(root: PathBuf) -> Directories {
         Directories {
+            root,
             there: BTreeSet::new(),
             links: nameless::is_offered(),
         }
@@ -43,6 +47,7 @@ impl Directories {
                 result => return result,
             }
         }
+        stays_below(&self.root, directory)?;
         fs::create_dir_all(directory)?;
         if self.there.len() >= KNOWN {
             self.there.clear();
@@ -235,6 +240,7 @@ mod tests {
 
     fn both() -> [Directories; 2] {
         [true, false].map(|links| Directories {
+            root: PathBuf::from("/"),
             there: BTreeSet::new(),
             links,
         })
@@ -307,6 +313,28 @@ mod tests {
             assert!(staged.publish(true).is_err());
             drop(staged);
             assert_eq!(names(folder.path()), ["a.md"]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_leads_out() {
+        for links in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let (root, other) = (folder.path().join("content"), folder.path().join("other"));
+            fs::create_dir(&root).unwrap();
+            fs::create_dir(&other).unwrap();
+            std::os::unix::fs::symlink(&other, root.join("text")).unwrap();
+            let mut known = Directories {
+                root: root.clone(),
+                there: BTreeSet::new(),
+                links,
+            };
+            for target in ["text/a.md", "text/new/a.md"] {
+                let staged = Staged::write(root.join(target), "text", &mut known);
+                let error = staged.err().unwrap().to_string();
+                assert!(error.contains("leads out"), "{error}");
+            }
+            assert!(names(&other).is_empty());
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::below::stays_below;
 use super::staged::unnamed;
 use config::component::Component;
 
@@ -40,6 +41,8 @@ pub fn check_output(
     }
     let mut tried = BTreeSet::new();
     for directory in wanted {
+        stays_below(root, &directory)
+            .map_err(|error| format!("cannot write into {}: {error}", directory.display()))?;
         let there = nearest(&directory)?;
         if tried.insert(there.clone()) {
             write_into(&there)

@@ -33,13 +33,20 @@ pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
     }
 }
 
-/// Whether the dataset can be read.
-pub(super) fn dataset(settings: &Settings) -> Check {
+/// Whether the dataset can be read; gives id and category of the records that were.
+pub(super) fn dataset(
+    settings: &Settings,
+    show: &mut impl FnMut(Check),
+) -> Vec<(String, String)> {
     let path = settings.dataset.path.display();
     let dataset = match Dataset::open(settings.dataset.clone()) {
         Ok(dataset) => dataset,
-        Err(error) => return Check::error("dataset", error),
+        Err(error) => {
+            show(Check::error("dataset", error));
+            return Vec::new();
+        }
     };
+    let mut read = Vec::new();
     let mut ids: HashMap<String, u64> = HashMap::new();
     let mut bad: Vec<String> = Vec::new();
     let mut joined: Vec<String> = Vec::new();
@@ -69,18 +76,20 @@ pub(super) fn dataset(settings: &Settings) -> Check {
                 record.category
             ));
         }
-        if let Some(line) = ids.get(&record.id)
-            && !first_counts
-        {
-            bad.push(format!(
+        match ids.get(&record.id) {
+            None => {
+                ids.insert(record.id.clone(), place.line);
+                read.push((record.id, record.category));
+            }
+            Some(line) if !first_counts => bad.push(format!(
                 "{path}:{}: the id `{}` is taken by line {line}",
                 place.line, record.id
-            ));
-        } else {
-            ids.insert(record.id, place.line);
+            )),
+            Some(_) => {}
         }
     }
-    verdict(settings, ids.len(), &bad, &joined)
+    show(verdict(settings, read.len(), &bad, &joined));
+    read
 }
 
 /// What is said of a dataset of which so many records could be read.

@@ -1,7 +1,7 @@
 //! `batchgen store export`: rows of the state as JSON Lines.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -46,11 +46,13 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     let (file, _) = places(&args.state)?;
     let store = Store::open_reading(&file).map_err(Failure::internal)?;
     let cannot = |error: io::Error| {
-        let to = args.to.as_ref().map_or_else(
-            || "standard output".to_owned(),
-            |to| to.display().to_string(),
-        );
-        Failure::internal(anyhow::anyhow!("cannot write to {to}: {error}"))
+        // Standard output says that by itself.
+        let to = args.to.as_ref().filter(|to| *to != Path::new("-"));
+        let error = anyhow::Error::new(error);
+        Failure::internal(match to {
+            None => error,
+            Some(to) => error.context(format!("cannot write to {}", to.display())),
+        })
     };
     let guard = Guard::of_state(&args.state, &args.force).map_err(Failure::usage)?;
     let mut target = guard.begin(args.to.as_deref()).map_err(Failure::usage)?;
@@ -68,11 +70,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
             written.is_ok()
         })
         .map_err(Failure::internal)?;
-    match written.and_then(|()| target.flush()) {
-        // Whoever reads has had enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
-        written => written.map_err(cannot)?,
-    }
+    written.and_then(|()| target.flush()).map_err(cannot)?;
     target.publish().map_err(Failure::internal)?;
     if args.to.is_some() {
         display.note(&counted(rows, "row"));
