@@ -1,7 +1,10 @@
 //! Every command of the program, with words that make it show what it can. A test that must hold for all of them runs this
 //! list; a new command fails [`each`] until it is in it.
 
-#![expect(clippy::panic, reason = "a list that is not whole is no list of all commands")]
+#![expect(
+    clippy::panic,
+    reason = "a list that is not whole is no list of all commands"
+)]
 
 use std::collections::BTreeSet;
 
@@ -102,19 +105,30 @@ const TELLING: &[&str] = &[
 #[track_caller]
 pub fn each(scene: &Scene, subject: Subject<'_>) -> Vec<Shown> {
     let reference = scene.host(&["reference"]).ended(0).stdout;
-    let headings = reference.lines().filter_map(|line| line.strip_prefix("## batchgen "));
+    let headings = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("## batchgen "));
     let known: BTreeSet<&str> = headings.collect();
-    let is_group = |name: &str| known.iter().any(|other| other.starts_with(&format!("{name} ")));
+    let is_group = |name: &str| {
+        known
+            .iter()
+            .any(|other| other.starts_with(&format!("{name} ")))
+    };
     let listed = PRINTING.iter().chain(TELLING).chain([&SERVING]);
     let listed: Vec<&str> = listed.copied().collect();
     for name in known.iter().filter(|name| !is_group(name)) {
         let is_it = |line: &&str| *line == *name || line.starts_with(&format!("{name} "));
         if !listed.iter().any(is_it) {
-            panic!("`{name}` is a new command: write it into the list of commands, with words that make it show something");
+            panic!(
+                "`{name}` is a new command: write it into the list of commands, with words that make it show something"
+            );
         }
     }
     let shown = |(line, prints): (&&str, bool)| Shown {
-        words: line.split(' ').map(|word| named(word, subject).to_owned()).collect(),
+        words: line
+            .split(' ')
+            .map(|word| named(word, subject).to_owned())
+            .collect(),
         prints,
     };
     let printing = PRINTING.iter().map(|line| (line, true));

@@ -256,9 +256,19 @@ fn texts_that_a_spreadsheet_would_compute_are_escaped_on_demand() {
          - {id: a, name: \"=1+2\", category: wood, low: -5, at: \"@SUM(A1)\", tab: \"\\t=1\", text: \"-5.5\", plus: \"+x\", dash: \"-inf\"}\n",
     );
     scene.run(&["--component", "tags"]);
-    let export = ["export", "--format", "csv", "--component", "tags", "--all-fields"];
+    let export = [
+        "export",
+        "--format",
+        "csv",
+        "--component",
+        "tags",
+        "--all-fields",
+    ];
     let plain = scene.host(&export).ended(0).stdout;
-    assert!(plain.contains("a,=1+2,wood,-5,@SUM(A1),\t=1,-5.5,+x,-inf,"), "{plain}");
+    assert!(
+        plain.contains("a,=1+2,wood,-5,@SUM(A1),\t=1,-5.5,+x,-inf,"),
+        "{plain}"
+    );
     let escaped = scene.host(&[&export[..], &["--escape-formulas"]].concat());
     let escaped = escaped.ended(0).stdout;
     assert!(
@@ -273,12 +283,15 @@ fn texts_that_a_spreadsheet_would_compute_are_escaped_on_demand() {
 fn a_table_whose_reader_goes_away_ends_in_silence_and_a_full_disk_is_told() {
     let scene = made();
     for format in ["csv", "jsonl"] {
-        let script = format!("\"$0\" export --format {format} 2> said | true; echo ${{PIPESTATUS[0]}}");
+        let script =
+            format!("\"$0\" export --format {format} 2> said | true; echo ${{PIPESTATUS[0]}}");
         let mut shell = scene.command_of("bash".as_ref(), &["-c", &script]);
         let ran = Ran::from(shell.arg(program("batchgen")).output().unwrap());
         assert_eq!(ran.stdout, "0\n", "{format}");
         assert_eq!(scene.read("said"), "", "{format}");
     }
-    let ran = scene.host(&["export", "/dev/full", "--format", "csv"]).ended(1);
+    let ran = scene
+        .host(&["export", "/dev/full", "--format", "csv"])
+        .ended(1);
     assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
 }

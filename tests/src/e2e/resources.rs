@@ -72,6 +72,11 @@ fn few_descriptors_are_an_error_or_are_waited_for() {
     }
     // Compiled already, as in all but the first run.
     scene.host(&["plan", "--all"]).ended(0);
-    let ran = limited(&scene, "-n 32", &["run", "--all", "--limit", "30", "--json"]).ended(0);
+    let ran = limited(
+        &scene,
+        "-n 32",
+        &["run", "--all", "--limit", "30", "--json"],
+    )
+    .ended(0);
     assert_eq!(ran.summary().count("failed"), 0);
 }

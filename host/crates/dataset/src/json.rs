@@ -510,7 +510,8 @@ mod tests {
     fn what_no_reader_can_hold_is_refused_as_in_yaml() {
         let values = ["1e999999", "-1e400", "\"\\ud800\"", "{\"a\": 1, \"a\": 2}"];
         let reports = values.map(|value| {
-            let record = format!("{{\"id\": \"a\", \"name\": \"A\", \"category\": \"c\", \"x\": {value}}}");
+            let record =
+                format!("{{\"id\": \"a\", \"name\": \"A\", \"category\": \"c\", \"x\": {value}}}");
             let json = report(&format!("[{record}]"));
             let yaml = Fixture::new("a.yaml", format!("- {record}\n")).report();
             assert!(yaml.contains("is not valid YAML"), "{yaml}");

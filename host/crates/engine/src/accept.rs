@@ -248,8 +248,8 @@ impl Edited<'_> {
             store.keep_edit(&task, self.path, text).await?;
         }
         let mut known = Directories::new(self.staleness.output_root.clone());
-        let written = Staged::write(file, &text, &mut known)
-            .and_then(|mut staged| staged.publish(false));
+        let written =
+            Staged::write(file, &text, &mut known).and_then(|mut staged| staged.publish(false));
         Ok(Some(
             written
                 .map(|_| ())

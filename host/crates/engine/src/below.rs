@@ -47,7 +47,10 @@ mod tests {
     fn only_links_that_lead_out_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("content");
-        assert!(stays_below(&root, &root.join("text/a")).is_ok(), "no root yet");
+        assert!(
+            stays_below(&root, &root.join("text/a")).is_ok(),
+            "no root yet"
+        );
         fs::create_dir_all(folder.path().join("real/text")).unwrap();
         fs::create_dir(folder.path().join("other")).unwrap();
         symlink("real", &root).unwrap();
@@ -60,11 +63,31 @@ mod tests {
         ] {
             symlink(target, root.join(link)).unwrap();
         }
-        for directory in ["", "text", "text/new/one", "in", "in/new", "text/above/text"] {
-            assert!(stays_below(&root, &root.join(directory)).is_ok(), "{directory}");
+        for directory in [
+            "",
+            "text",
+            "text/new/one",
+            "in",
+            "in/new",
+            "text/above/text",
+        ] {
+            assert!(
+                stays_below(&root, &root.join(directory)).is_ok(),
+                "{directory}"
+            );
         }
-        for directory in ["out", "out/new/one", "whole", "whole/other", "nowhere", "nowhere/new"] {
-            assert!(stays_below(&root, &root.join(directory)).is_err(), "{directory}");
+        for directory in [
+            "out",
+            "out/new/one",
+            "whole",
+            "whole/other",
+            "nowhere",
+            "nowhere/new",
+        ] {
+            assert!(
+                stays_below(&root, &root.join(directory)).is_err(),
+                "{directory}"
+            );
         }
         let error = stays_below(&root, &root.join("out/new")).unwrap_err();
         assert!(error.to_string().contains("/other"), "{error}");

@@ -385,7 +385,11 @@ mod tests {
             let mut tries = 0;
             let got = patiently(|| {
                 tries += 1;
-                if tries < 4 { Err(errno.into()) } else { Ok(tries) }
+                if tries < 4 {
+                    Err(errno.into())
+                } else {
+                    Ok(tries)
+                }
             });
             assert_eq!(got.unwrap(), 4);
         }

@@ -111,7 +111,10 @@ mod tests {
             (deep.as_str(), "recursion limit"),
             (r#"{"a": 1e999999}"#, "number out of range"),
             (r#"["\ud800"]"#, "hex escape"),
-            (r#"{"a": 1, "b": {"c": 1, "\u0063": 2}}"#, "`c` appears twice"),
+            (
+                r#"{"a": 1, "b": {"c": 1, "\u0063": 2}}"#,
+                "`c` appears twice",
+            ),
             (r#"{"a": NaN}"#, "expected value"),
         ] {
             let error = check(text).unwrap_err().to_string();

@@ -34,10 +34,7 @@ pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
 }
 
 /// Whether the dataset can be read; gives id and category of the records that were.
-pub(super) fn dataset(
-    settings: &Settings,
-    show: &mut impl FnMut(Check),
-) -> Vec<(String, String)> {
+pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<(String, String)> {
     let path = settings.dataset.path.display();
     let dataset = match Dataset::open(settings.dataset.clone()) {
         Ok(dataset) => dataset,
