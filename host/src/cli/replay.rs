@@ -147,7 +147,7 @@ pub(super) fn question(text: &mut String, request: &CompletionRequest) {
         );
     }
     if let ResponseFormat::JsonSchema(schema) = &request.format {
-        let _ = writeln!(text, "--- schema\n{schema:#}");
+        let _ = writeln!(text, "--- schema\n{:#}", schema.value());
     }
 }
 

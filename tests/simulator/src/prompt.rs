@@ -3,12 +3,13 @@
 //! A provider sees text only. Facts and rules that a model would read there, the writer reads here.
 
 use serde_json::Value;
+use types::json::Json;
 use types::render::{FACTS_MARK, RULES_MARK};
 use types::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 
 /// The request that was rendered into these messages. Text without marks has no facts and no rules.
 pub fn read(mut messages: Vec<Message>, mut format: ResponseFormat) -> CompletionRequest {
-    let mut facts = Value::Object(serde_json::Map::new());
+    let mut facts = Json::empty_object();
     let mut rules = None;
     if let Some(at) = messages
         .iter()
@@ -16,7 +17,7 @@ pub fn read(mut messages: Vec<Message>, mut format: ResponseFormat) -> Completio
         && let Some(message) = messages.get_mut(at)
     {
         if let Some((text, json)) = split_last(&message.content, FACTS_MARK)
-            && let Ok(read) = serde_json::from_str::<Value>(json)
+            && let Ok(read) = Json::new(json.to_owned())
         {
             facts = read;
             message.content = text.to_owned();
@@ -58,7 +59,10 @@ pub fn schema(messages: &[Message], format: &ResponseFormat) -> ResponseFormat {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
         values.next()?.ok().filter(Value::is_object)
     });
-    told.map_or_else(|| format.clone(), ResponseFormat::JsonSchema)
+    told.map_or_else(
+        || format.clone(),
+        |schema| ResponseFormat::JsonSchema(schema.into()),
+    )
 }
 
 /// The text before and behind the last part that starts with a mark.
@@ -172,7 +176,7 @@ mod tests {
         prop_oneof![
             Just(ResponseFormat::Text),
             Just(ResponseFormat::JsonObject),
-            Just(ResponseFormat::JsonSchema(json!({"type": "object"}))),
+            Just(ResponseFormat::JsonSchema(json!({"type": "object"}).into())),
         ]
     }
 
@@ -186,7 +190,7 @@ mod tests {
         ) {
             let request = CompletionRequest {
                 messages,
-                facts: json!(facts),
+                facts: json!(facts).into(),
                 rules: Some(rules).filter(|rules| *rules != Rules::default()),
                 format: format.clone(),
             };

@@ -112,7 +112,7 @@ fn question() -> CompletionRequest {
             message(Role::System, "You write short summaries for a catalogue."),
             message(Role::User, "Summarise the facts in two sentences."),
         ],
-        facts: json!({"name": "Thing", "about": {"formula": "X", "subcategory": "thing"}}),
+        facts: json!({"name": "Thing", "about": {"formula": "X", "subcategory": "thing"}}).into(),
         rules: None,
         format: ResponseFormat::Text,
     }

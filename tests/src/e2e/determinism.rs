@@ -78,7 +78,9 @@ fn asked_before(before: impl FnOnce(&CompletionRequest) -> Option<CompletionRequ
 fn the_question_that_differs_is_named_and_shown() {
     let changed = asked_before(|now| {
         let mut before = now.clone();
-        before.facts["about"]["subcategory"] = "softwood".into();
+        let mut facts = before.facts.value();
+        facts["about"]["subcategory"] = "softwood".into();
+        before.facts = facts.into();
         Some(before)
     });
     insta::assert_snapshot!(changed, @r#"

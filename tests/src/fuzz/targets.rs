@@ -210,7 +210,7 @@ impl Target for Answers {
                 role: Role::User,
                 content: "What is it?".to_owned(),
             }],
-            facts: serde_json::json!({"name": "Oak"}),
+            facts: serde_json::json!({"name": "Oak"}).into(),
             rules: None,
             format: ResponseFormat::Text,
         };

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use plugin::pool;
-use plugin::sandbox::Question;
+use plugin::pool::{self, Lost, Pool};
+use plugin::sandbox::{Executed, Outcome, Question};
 use types::request::{CompletionRequest, ResponseFormat};
 
 /// Bytes that tasks may hold before no other begins, and as many for each request that may be under way, if that is more.
@@ -17,15 +16,15 @@ const OF_REQUEST: usize = 16 << 10;
 const MOST: usize = 1 << 30;
 /// The unit that is counted in.
 const UNIT: usize = 1 << 10;
-/// Bytes that a value in JSON takes beside its text.
-const VALUE: usize = 64;
+/// Bytes that a text takes beside its letters.
+const TEXT: usize = 64;
 
 /// The room for all tasks of a run.
 #[derive(Debug)]
 pub(super) struct Held {
     room: Semaphore,
-    /// Tasks that may begin at once: what they will hold is not known before they have run.
-    beginning: Semaphore,
+    /// Tasks that may begin at once after they found no room: what they will hold is not known before they have run.
+    turns: Semaphore,
 }
 
 impl Held {
@@ -34,14 +33,55 @@ impl Held {
         let room = at_once.saturating_mul(OF_REQUEST).clamp(ROOM, MOST);
         Arc::new(Held {
             room: Semaphore::new(room / UNIT),
-            beginning: Semaphore::new(2 * pool::threads()),
+            turns: Semaphore::new(2 * pool::threads()),
         })
     }
 
+    fn has_room(&self) -> bool {
+        self.room.available_permits() > 0
+    }
+
     /// Waits until another task may begin, which lasts until the permits are dropped. Nobody ends the room.
-    pub async fn begin(&self) -> [Option<SemaphorePermit<'_>>; 2] {
-        let turn = self.beginning.acquire().await.ok();
+    async fn turn(&self) -> [Option<SemaphorePermit<'_>>; 2] {
+        let turn = self.turns.acquire().await.ok();
         [turn, self.room.acquire().await.ok()]
+    }
+}
+
+/// Runs a component on a thread of the sandbox and books what it asks, before that thread begins another. A task's first
+/// execution begins only where there is room; the others go on in any case.
+///
+/// # Errors
+/// [`Lost`] when the host's part of the execution panicked.
+pub(super) async fn execute<E: Send + 'static>(
+    pool: &Pool,
+    weight: Weight,
+    is_first: bool,
+    execution: E,
+    run: impl FnOnce(E) -> Executed + Clone + Send + 'static,
+) -> Result<(Executed, Weight), Lost> {
+    let held = Arc::clone(&weight.held);
+    let mut turn = None;
+    let mut waiting = Box::new((weight, execution));
+    loop {
+        let begins = !is_first || turn.is_some();
+        let run = run.clone();
+        let job = move || {
+            if !begins && !waiting.0.held.has_room() {
+                return Err(waiting);
+            }
+            let (mut weight, execution) = *waiting;
+            let executed = run(execution);
+            if let Outcome::Suspended { questions } = &executed.outcome {
+                weight.add_questions(questions);
+            }
+            Ok((executed, weight))
+        };
+        match pool.run(job).await? {
+            Ok(executed) => return Ok(executed),
+            Err(back) => waiting = back,
+        }
+        turn = Some(held.turn().await);
     }
 }
 
@@ -73,7 +113,7 @@ impl Weight {
     }
 
     /// Books questions.
-    pub fn add_questions(&mut self, questions: &[Question]) {
+    fn add_questions(&mut self, questions: &[Question]) {
         self.add(
             questions
                 .iter()
@@ -91,30 +131,17 @@ impl Drop for Weight {
 
 fn of_request(request: &CompletionRequest) -> usize {
     let messages = request.messages.iter();
-    let messages: usize = messages.map(|message| VALUE + message.content.len()).sum();
+    let messages: usize = messages.map(|message| TEXT + message.content.len()).sum();
     let schema = match &request.format {
-        ResponseFormat::JsonSchema(schema) => of_value(schema),
+        ResponseFormat::JsonSchema(schema) => schema.as_str().len(),
         ResponseFormat::Text | ResponseFormat::JsonObject => 0,
     };
     let rules = request
         .rules
         .iter()
         .flat_map(|rules| rules.required_words.iter().chain(&rules.headings));
-    let rules: usize = rules.map(|text| VALUE + text.len()).sum();
-    messages + of_value(&request.facts) + schema + rules
-}
-
-fn of_value(value: &Value) -> usize {
-    VALUE
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(values) => values.iter().map(of_value).sum(),
-            Value::Object(values) => values
-                .iter()
-                .map(|(key, value)| key.len() + of_value(value))
-                .sum(),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
+    let rules: usize = rules.map(|text| TEXT + text.len()).sum();
+    messages + request.facts.as_str().len() + schema + rules
 }
 
 #[cfg(test)]
@@ -123,19 +150,35 @@ mod tests {
 
     use super::*;
 
+    fn executed() -> Executed {
+        Executed {
+            outcome: Outcome::Suspended {
+                questions: Vec::new(),
+            },
+            cpu: Duration::ZERO,
+            log: Vec::new(),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn none_begins_while_others_hold_all_room() {
         let held = Held::new(8);
         let mut one = Weight::new(&held);
         one.add(ROOM / 2);
-        drop(held.begin().await);
+        let pool = Pool::inline();
+        let begin = |is_first| {
+            let weight = Weight::new(&held);
+            execute(&pool, weight, is_first, (), |()| executed())
+        };
+        assert!(begin(true).await.is_ok());
         let mut other = Weight::new(&held);
         // More than there is: the rest is not owed when it is given back.
         other.add(2 * ROOM);
-        let waits = tokio::time::timeout(Duration::from_secs(60), held.begin()).await;
+        assert!(begin(false).await.is_ok(), "a task that has begun goes on");
+        let waits = tokio::time::timeout(Duration::from_secs(60), begin(true)).await;
         assert!(waits.is_err(), "there was room");
         drop(one);
-        drop(held.begin().await);
+        assert!(begin(true).await.is_ok());
         drop(other);
         assert_eq!(held.room.available_permits(), ROOM / UNIT);
     }

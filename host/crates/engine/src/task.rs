@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::context::Context;
-use super::held::Weight;
+use super::held::{self, Weight};
 use super::input::UpstreamText;
 use super::meter::{Again, Event};
 use super::output::{Written, stamp};
@@ -29,7 +29,7 @@ use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use plan::fingerprint::{self, FingerprintParts};
 use plan::upstreams::Upstream;
 use plugin::limits::Limits;
-use plugin::sandbox::{self, Answered, Executed, LogLine, Outcome, Question};
+use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
 use store::{Checkpoint, Seen, StoreError, TaskId};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -534,20 +534,16 @@ impl Attempt<'_> {
         let mut known = self.transcript()?.into_iter();
         let mut executions = Executions::new(component, self.generation);
         let mut lines = 0;
-        let held = &self.task.context.held;
-        let mut weight = Weight::new(held);
-        let mut beginning = Some(held.begin().await);
+        let mut weight = Weight::new(&self.task.context.held);
         loop {
             // Nothing new is begun, but what was paid for is made use of: nothing more can be asked anyway.
             if executions.count() == 0 && self.task.context.interrupt.is_thrown() {
                 return Err(Stop::Interrupted);
             }
-            let executed = self.execute_once(&mut executions, texts, spent).await?;
-            if let Outcome::Suspended { questions } = &executed.outcome {
-                weight.add_questions(questions);
-            }
-            // What it holds is booked, so that others may begin.
-            beginning.take();
+            let executed;
+            (executed, weight) = self
+                .execute_once(&mut executions, texts, spent, weight)
+                .await?;
             print_new(
                 &executed.log,
                 &mut lines,
@@ -611,13 +607,14 @@ impl Attempt<'_> {
         Ok(told.collect())
     }
 
-    /// Runs the component once, on a thread of the sandbox.
+    /// Runs the component once, on a thread of the sandbox, and books what it asks. It begins only where there is room.
     async fn execute_once(
         &self,
         executions: &mut Executions<'_>,
         texts: &Texts<'_>,
         spent: &mut Spent,
-    ) -> Result<Executed, Stop> {
+        weight: Weight,
+    ) -> Result<(Executed, Weight), Stop> {
         let Task {
             context,
             component,
@@ -646,13 +643,15 @@ impl Attempt<'_> {
         }
         let plugin = Arc::clone(&component.plugin);
         let span = tracing::debug_span!("execution", number = spent.executions);
-        let run = move || span.in_scope(|| sandbox::execute(&plugin, execution));
-        let executed = context.pool.run(run).await.map_err(|lost| Stop::Failed {
+        let run = move |execution| span.in_scope(|| sandbox::execute(&plugin, execution));
+        let is_first = spent.executions == 1;
+        let executing = held::execute(&context.pool, weight, is_first, execution, run);
+        let (executed, weight) = executing.await.map_err(|lost| Stop::Failed {
             class: FailureClass::Machine,
             cause: lost.to_string(),
         })?;
         spent.cpu += executed.cpu;
-        Ok(executed)
+        Ok((executed, weight))
     }
 
     /// Gets the answers to all questions at once; those that came are kept if another fails.

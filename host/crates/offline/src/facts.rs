@@ -46,8 +46,11 @@ impl FactValue {
 
 impl Facts {
     /// Reads the facts of a request; anything but an object holds none.
-    pub fn read(value: &Value) -> Facts {
-        let object = value.as_object().cloned().unwrap_or_default();
+    pub fn read(value: Value) -> Facts {
+        let object = match value {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        };
         let name = object.get("name").and_then(text);
         let mut facts = Facts {
             name,

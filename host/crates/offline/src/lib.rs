@@ -7,6 +7,7 @@
 //!
 //! It does not know plugins, the network or any model.
 
+mod bounded;
 mod chance;
 mod facts;
 mod json;
@@ -29,7 +30,7 @@ use voice::Voice;
 /// Answers a request. A longer conversation gives another answer, as a repair should.
 pub fn write(request: &CompletionRequest, seed: u64) -> String {
     let mut chance = Chance::new(seed).fork(request.messages.len() as u64);
-    let facts = Facts::read(&request.facts);
+    let facts = Facts::read(bounded::read(&request.facts));
     let voice = Voice::new(&facts, &request.messages, &mut chance);
     match &request.format {
         ResponseFormat::Text => {
@@ -40,7 +41,9 @@ pub fn write(request: &CompletionRequest, seed: u64) -> String {
             prose::prose(&rules, &voice, &mut chance)
         }
         ResponseFormat::JsonObject => Value::Object(leaves(&facts)).to_string(),
-        ResponseFormat::JsonSchema(schema) => json::json(schema, &voice, &mut chance).to_string(),
+        ResponseFormat::JsonSchema(schema) => {
+            json::json(&bounded::read(schema), &voice, &mut chance).to_string()
+        }
     }
 }
 

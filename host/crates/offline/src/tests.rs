@@ -24,7 +24,7 @@ fn request(facts: Value, rules: Option<Rules>, format: ResponseFormat) -> Comple
     ];
     CompletionRequest {
         messages,
-        facts,
+        facts: facts.into(),
         rules,
         format,
     }
@@ -46,7 +46,7 @@ fn aluminum() -> Value {
 }
 
 fn schema(schema: Value) -> ResponseFormat {
-    ResponseFormat::JsonSchema(schema)
+    ResponseFormat::JsonSchema(schema.into())
 }
 
 fn answer(schema_of: Value, facts: Value, seed: u64) -> Value {

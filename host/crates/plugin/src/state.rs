@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::bindings::batchgen::component::{llm, log, types};
 use super::cpu_time::CpuTime;
 use super::execution::{Execution, LogLine, Question};
 use super::limits::MemoryLimiter;
 use ::types::class::FailureClass;
 use ::types::digest::Digest;
+use ::types::json::Json;
 use ::types::request::{
     Answer, CompletionRequest, Message, ResponseFormat, Role, Rules, StopReason,
 };
@@ -227,10 +226,10 @@ fn size(request: &llm::CompletionRequest) -> usize {
 
 /// The contract's question as the host knows it.
 fn convert(request: llm::CompletionRequest) -> Result<CompletionRequest, Stop> {
-    let json = |what: &str, text: &str| {
-        serde_json::from_str::<Value>(text)
+    let json = |what: &str, text: String| {
+        Json::new(text)
             .ok()
-            .filter(Value::is_object)
+            .filter(Json::is_object)
             .ok_or_else(|| Stop::Malformed {
                 cause: format!("its {what} are not a JSON object"),
             })
@@ -253,7 +252,7 @@ fn convert(request: llm::CompletionRequest) -> Result<CompletionRequest, Stop> {
                 content: message.content,
             })
             .collect(),
-        facts: json("facts", &request.facts)?,
+        facts: json("facts", request.facts)?,
         rules: request.rules.map(|rules| Rules {
             min_words: rules.min_words,
             max_words: rules.max_words,
@@ -268,7 +267,7 @@ fn convert(request: llm::CompletionRequest) -> Result<CompletionRequest, Stop> {
             llm::ResponseFormat::Text => ResponseFormat::Text,
             llm::ResponseFormat::JsonObject => ResponseFormat::JsonObject,
             llm::ResponseFormat::JsonSchema(schema) => {
-                ResponseFormat::JsonSchema(json("schema's keywords", &schema)?)
+                ResponseFormat::JsonSchema(json("schema's keywords", schema)?)
             }
         },
     })

@@ -7,6 +7,7 @@ use jsonc_parser::tokens::Token;
 use jsonc_parser::{CollectOptions, ParseOptions, Scanner, ScannerOptions, parse_to_ast};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
+use types::json::Json;
 
 use super::is_control;
 
@@ -25,7 +26,7 @@ pub(super) enum Valid {
 
 /// Whether the text is valid JSON already, white space around it apart; and that with objects in place of strings that hold
 /// them, where the schema says so.
-pub(super) fn valid(text: &str, schema: Option<&Value>) -> Option<Valid> {
+pub(super) fn valid(text: &str, schema: Option<&Json>) -> Option<Valid> {
     let json = bare(text);
     if !json.starts_with('{') || serde_json::from_str::<IgnoredAny>(json).is_err() {
         return None;
@@ -33,7 +34,7 @@ pub(super) fn valid(text: &str, schema: Option<&Value>) -> Option<Valid> {
     let odd = ["\"{", "\"[", "\\u00", "\\b", "\\f"];
     if odd.iter().any(|mark| json.contains(mark))
         && let Ok(mut value) = serde_json::from_str::<Value>(json)
-        && tidied(&mut value, schema)
+        && tidied(&mut value, schema.map(Json::value).as_ref())
     {
         return Some(Valid::Changed(value.to_string()));
     }
@@ -45,14 +46,17 @@ pub(super) fn valid(text: &str, schema: Option<&Value>) -> Option<Valid> {
 }
 
 /// The one object of an answer as valid JSON. `None` if there is none, or more than one reading.
-pub(super) fn mended(text: &str, schema: Option<&Value>) -> Option<String> {
-    let list_is_wanted = schema.is_some_and(|schema| schema.get("type") == Some(&"array".into()));
+pub(super) fn mended(text: &str, schema: Option<&Json>) -> Option<String> {
+    let schema = schema.map(Json::value);
+    let list_is_wanted = schema
+        .as_ref()
+        .is_some_and(|schema| schema.get("type") == Some(&"array".into()));
     let found = found(text, list_is_wanted).or_else(|| {
         let straight = text.replace(['“', '”', '„', '‟'], "\"");
         (straight != text).then(|| found(&straight, list_is_wanted))?
     });
     let mut value = found?;
-    tidied(&mut value, schema);
+    tidied(&mut value, schema.as_ref());
     Some(value.to_string())
 }
 

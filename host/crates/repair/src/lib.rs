@@ -11,6 +11,7 @@ mod json;
 mod thoughts;
 mod tokens;
 
+use types::json::Json;
 use types::request::ResponseFormat;
 
 /// How often marks are looked for among what others were taken from.
@@ -30,7 +31,7 @@ pub fn answer(text: String, format: &ResponseFormat) -> String {
     }
 }
 
-fn of_json(text: String, schema: Option<&serde_json::Value>) -> String {
+fn of_json(text: String, schema: Option<&Json>) -> String {
     let text = match json::valid(&text, schema) {
         Some(json::Valid::AsItIs) => return text,
         Some(json::Valid::Changed(json)) => return json,

@@ -216,7 +216,7 @@ fn an_object_in_a_string_is_taken_out_where_the_schema_wants_one() {
     let told = |answer: &str| {
         super::answer(
             answer.to_owned(),
-            &ResponseFormat::JsonSchema(schema.clone()),
+            &ResponseFormat::JsonSchema(schema.clone().into()),
         )
     };
     assert_eq!(
@@ -248,7 +248,7 @@ fn an_answer_of_nothing_but_marks_is_mended() {
 
 #[test]
 fn a_list_is_told_where_the_schema_wants_one() {
-    let schema = ResponseFormat::JsonSchema(json!({"type": "array"}));
+    let schema = ResponseFormat::JsonSchema(json!({"type": "array"}).into());
     let told = super::answer("Here:\n```json\n[{\"a\": 1},]\n```".to_owned(), &schema);
     assert_eq!(told, r#"[{"a":1}]"#);
 }

@@ -8,6 +8,7 @@
 pub mod class;
 pub mod digest;
 pub mod fields;
+pub mod json;
 pub mod key;
 pub mod limit;
 pub mod render;

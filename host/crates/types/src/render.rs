@@ -1,8 +1,6 @@
 //! Turns a [`CompletionRequest`] into the messages of a chat API: what all records share first
 //! (instructions, then requirements), what differs last (facts), so that prompt caches hit.
 
-use std::io;
-
 use super::request::{CompletionRequest, Message, ResponseFormat, Role, Rules};
 
 /// Stands before the facts in the first user message.
@@ -33,7 +31,7 @@ pub fn render(request: &CompletionRequest) -> Vec<Message> {
     messages
 }
 
-/// Bytes of the messages to send: what tokens are reckoned from. The facts are counted and not written.
+/// Bytes of the messages to send: what tokens are reckoned from.
 pub fn bytes(request: &CompletionRequest) -> u64 {
     let messages = &request.messages;
     let all: usize = messages.iter().map(|message| message.content.len()).sum();
@@ -47,11 +45,8 @@ pub fn bytes(request: &CompletionRequest) -> u64 {
     if let Some(rules) = rules_in_words(request) {
         add(rules.len());
     }
-    if has_facts(request) {
-        let mut facts = Counter(FACTS_MARK.len());
-        // A counter takes whatever is written, and JSON values can be written.
-        let _ = serde_json::to_writer(&mut facts, &request.facts);
-        add(facts.0);
+    if request.facts.has_entries() {
+        add(FACTS_MARK.len() + request.facts.as_str().len());
     }
     (all - said + first) as u64
 }
@@ -59,28 +54,9 @@ pub fn bytes(request: &CompletionRequest) -> u64 {
 /// Stands between the parts of the first user message.
 const BETWEEN: &str = "\n\n";
 
-/// Counts the bytes that are written to it.
-struct Counter(usize);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn first_of_user(request: &CompletionRequest) -> Option<usize> {
     let is_of_user = |message: &Message| message.role == Role::User;
     request.messages.iter().position(is_of_user)
-}
-
-fn has_facts(request: &CompletionRequest) -> bool {
-    let facts = request.facts.as_object();
-    facts.is_some_and(|facts| !facts.is_empty())
 }
 
 /// The first user message: what the component says in it, the requirements, the facts.
@@ -96,9 +72,8 @@ fn first_message(request: &CompletionRequest, said: &str) -> String {
     if let Some(rules) = rules_in_words(request) {
         add("", &rules);
     }
-    if has_facts(request) {
-        let facts = serde_json::to_string(&request.facts).unwrap_or_default();
-        add(FACTS_MARK, &facts);
+    if request.facts.has_entries() {
+        add(FACTS_MARK, request.facts.as_str());
     }
     message
 }
@@ -191,7 +166,7 @@ mod tests {
                 for facts in [json!({}), json!({"a": 1})] {
                     let request = CompletionRequest {
                         messages: messages.clone(),
-                        facts,
+                        facts: facts.into(),
                         rules: rules.clone(),
                         format: ResponseFormat::Text,
                     };

@@ -1,11 +1,10 @@
 //! A question to a model and its answer, as the contract knows them: nothing here knows a provider,
 //! a lane or HTTP.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 use crate::digest::{Digest, DigestBuilder};
+use crate::json::Json;
 use crate::key;
+use serde::{Deserialize, Serialize};
 
 /// Who speaks in a [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +39,7 @@ pub struct Message {
 }
 
 /// The shape that an answer must have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResponseFormat {
     /// Prose.
@@ -48,7 +47,7 @@ pub enum ResponseFormat {
     /// Any JSON object.
     JsonObject,
     /// A JSON value that obeys this JSON Schema.
-    JsonSchema(Value),
+    JsonSchema(Json),
 }
 
 /// What a text answer must obey (`llm.rules` in the contract). A word is a run without white space
@@ -74,12 +73,12 @@ pub struct Rules {
 }
 
 /// A question, apart from who is to answer it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletionRequest {
     /// The conversation so far.
     pub messages: Vec<Message>,
     /// JSON object: what is known of the record, apart from the instructions.
-    pub facts: Value,
+    pub facts: Json,
     /// What a text answer must obey.
     pub rules: Option<Rules>,
     /// The shape of the answer.
@@ -94,7 +93,7 @@ impl CompletionRequest {
                 role: Role::User,
                 content: question.into(),
             }],
-            facts: Value::Object(serde_json::Map::new()),
+            facts: Json::empty_object(),
             rules: None,
             format: ResponseFormat::Text,
         }
@@ -103,15 +102,21 @@ impl CompletionRequest {
     /// The hash that its key is made from: that of its JSON, which is not built for it.
     pub fn digest(&self) -> Digest {
         key::question(|builder| {
-            builder.object(4).text("facts").json(&self.facts);
+            builder.object(4).text("facts");
+            self.facts.add_to(builder);
             builder.text("format");
             match &self.format {
-                ResponseFormat::Text => builder.text("text"),
-                ResponseFormat::JsonObject => builder.text("json-object"),
-                ResponseFormat::JsonSchema(schema) => {
-                    builder.object(1).text("json-schema").json(schema)
+                ResponseFormat::Text => {
+                    builder.text("text");
                 }
-            };
+                ResponseFormat::JsonObject => {
+                    builder.text("json-object");
+                }
+                ResponseFormat::JsonSchema(schema) => {
+                    builder.object(1).text("json-schema");
+                    schema.add_to(builder);
+                }
+            }
             builder.text("messages").array(self.messages.len());
             for Message { role, content } in &self.messages {
                 builder.object(2).text("content").text(content);
@@ -256,7 +261,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -307,12 +312,12 @@ mod tests {
         let format = prop_oneof![
             Just(ResponseFormat::Text),
             Just(ResponseFormat::JsonObject),
-            value().prop_map(ResponseFormat::JsonSchema),
+            value().prop_map(|schema| ResponseFormat::JsonSchema(schema.into())),
         ];
         (vec(message(), 0..4), value(), option::of(rules()), format).prop_map(
             |(messages, facts, rules, format)| CompletionRequest {
                 messages,
-                facts,
+                facts: facts.into(),
                 rules,
                 format,
             },

@@ -213,7 +213,7 @@ fn exchange(request: &CompletionRequest, answer: Option<&Answer>) -> Exchange {
         })
         .collect();
     let schema = match &request.format {
-        ResponseFormat::JsonSchema(schema) => Some(shown(&format!("{schema:#}"))),
+        ResponseFormat::JsonSchema(schema) => Some(shown(&format!("{:#}", schema.value()))),
         _ => None,
     };
     let answer = answer.map(|answer| {

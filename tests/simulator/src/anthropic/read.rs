@@ -119,7 +119,9 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
     let tools = parsed.tools.map(RawValue::get);
     let tool = chosen(tools, parsed.tool_choice)?;
     let (tool, format) = match tool {
-        Some(Tool { name, input_schema }) => (Some(name), ResponseFormat::JsonSchema(input_schema)),
+        Some(Tool { name, input_schema }) => {
+            (Some(name), ResponseFormat::JsonSchema(input_schema.into()))
+        }
         None => (None, format(config)?),
     };
     Ok(Chat {
@@ -178,7 +180,7 @@ fn format(config: Option<&str>) -> Result<ResponseFormat, Problem> {
         Some(Format {
             kind,
             schema: Some(schema),
-        }) if kind == "json_schema" => Ok(ResponseFormat::JsonSchema(schema)),
+        }) if kind == "json_schema" => Ok(ResponseFormat::JsonSchema(schema.into())),
         Some(_) => Err(Problem::Invalid(
             "output_config.format: Input should be a 'json_schema' with a 'schema'".to_owned(),
         )),

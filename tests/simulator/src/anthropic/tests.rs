@@ -24,7 +24,7 @@ fn reads_what_clients_send() {
     let chat = ask(&body).unwrap();
     assert_eq!(chat.messages[0].role, Role::System);
     assert_eq!(chat.messages[1].content, "Hello");
-    assert_eq!(chat.format, ResponseFormat::JsonSchema(schema));
+    assert_eq!(chat.format, ResponseFormat::JsonSchema(schema.into()));
     assert_eq!(chat.max_tokens, Some(900));
     assert_ne!(chat.prompt, ask(&asked()).unwrap().prompt);
 }
@@ -92,7 +92,7 @@ fn a_tool_that_must_be_called_is_called_with_what_was_said() {
     assert!(ask(&body).is_err());
     body["tool_choice"] = json!({"type": "tool", "name": "answer"});
     let chat = ask(&body).unwrap();
-    assert_eq!(chat.format, ResponseFormat::JsonSchema(schema));
+    assert_eq!(chat.format, ResponseFormat::JsonSchema(schema.into()));
     let mut answer = chat::answer(&chat, r#"{"a": 1}"#.to_owned(), 0);
     let read: Value = serde_json::from_str(&whole(&chat, &answer, "1")).unwrap();
     assert_eq!(read["stop_reason"], "tool_use");

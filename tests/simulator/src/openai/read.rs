@@ -123,7 +123,7 @@ fn read_format(raw: &str) -> Result<ResponseFormat, Problem> {
                 .is_some_and(Value::is_string);
             let schema = format.pointer_mut("/json_schema/schema").map(Value::take);
             match schema {
-                Some(schema) if named => Ok(ResponseFormat::JsonSchema(schema)),
+                Some(schema) if named => Ok(ResponseFormat::JsonSchema(schema.into())),
                 Some(_) => Err(invalid(
                     "Missing required parameter: 'response_format.json_schema.name'.",
                 )),

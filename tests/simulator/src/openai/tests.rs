@@ -35,7 +35,7 @@ fn reads_what_clients_send() {
     assert_eq!(chat.messages[0].content, "Hello");
     assert_eq!(
         chat.format,
-        ResponseFormat::JsonSchema(json!({"type": "null"}))
+        ResponseFormat::JsonSchema(json!({"type": "null"}).into())
     );
     assert_eq!(chat.max_tokens, Some(9));
 }

@@ -23,7 +23,7 @@ fn good_answers_obey_the_rules_of_the_prompt() {
             role: Role::User,
             content: "Write about the metal.".to_owned(),
         }],
-        facts: json!({"name": "Steel", "density": "7.85 g/cm³"}),
+        facts: json!({"name": "Steel", "density": "7.85 g/cm³"}).into(),
         rules: Some(rules),
         format: ResponseFormat::Text,
     };

@@ -127,7 +127,7 @@ impl Scene {
                 role: Role::User,
                 content: question.to_owned(),
             }],
-            facts: json!({}),
+            facts: json!({}).into(),
             rules: None,
             format: ResponseFormat::Text,
         };

@@ -66,8 +66,8 @@ impl Anthropic {
         );
         if let ResponseFormat::JsonSchema(schema) = &call.request.format {
             if self.options.json(adaptations) == JsonSupport::Schema {
-                let format =
-                    json!({"type": "json_schema", "schema": schema::for_anthropic(schema)});
+                let schema = schema::for_anthropic(schema.value());
+                let format = json!({"type": "json_schema", "schema": schema});
                 body.insert("output_config".to_owned(), json!({"format": format}));
             } else {
                 system.push(json!({"type": "text", "text": schema::in_words(schema)}));

@@ -55,7 +55,7 @@ impl OpenAi {
         match (schema, self.options.json(adaptations)) {
             (None, _) => {}
             (Some(Some(schema)), JsonSupport::Schema) => {
-                let (schema, is_strict) = schema::for_openai(schema);
+                let (schema, is_strict) = schema::for_openai(schema.value());
                 let format = json!({"type": "json_schema", "json_schema":
                     {"name": "answer", "strict": is_strict, "schema": schema}});
                 body.insert("response_format".to_owned(), format);
@@ -101,7 +101,7 @@ impl OpenAi {
         let mut answer = asking.await?;
         if let ResponseFormat::JsonSchema(schema) = &call.request.format
             && self.options.json(call.adaptations) == JsonSupport::Schema
-            && let Some(text) = schema::without_nulls(schema, &answer.text)
+            && let Some(text) = schema::without_nulls(&schema.value(), &answer.text)
         {
             answer.text = text;
         }

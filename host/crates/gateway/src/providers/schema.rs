@@ -7,6 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use types::json::Json;
 
 /// Keywords that Anthropic refuses.
 const UNKNOWN_TO_ANTHROPIC: [&str; 13] = [
@@ -48,17 +49,16 @@ const MAPS: [&str; 3] = ["properties", "$defs", "definitions"];
 const DATA: [&str; 4] = ["enum", "const", "default", "examples"];
 
 /// The instruction that stands in the prompt of a server that takes no schema.
-pub(super) fn in_words(schema: &Value) -> String {
+pub(super) fn in_words(schema: &Json) -> String {
     format!("Answer with JSON that obeys this JSON Schema:\n{schema}")
 }
 
 /// For OpenAI, and whether its strict mode takes it. That mode refuses `uniqueItems`, wants every object closed and every
 /// property required: one that may be left out may be null there instead, and [`without_nulls`] takes it out again.
-pub(super) fn for_openai(schema: &Value) -> (Value, bool) {
-    if !is_strict(schema) {
-        return (schema.clone(), false);
+pub(super) fn for_openai(mut schema: Value) -> (Value, bool) {
+    if !is_strict(&schema) {
+        return (schema, false);
     }
-    let mut schema = schema.clone();
     visit(&mut schema, &|rules| {
         rules.shift_remove("uniqueItems");
         let Some(Value::Object(properties)) = rules.get_mut("properties") else {
@@ -241,8 +241,7 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 }
 
 /// For Anthropic. What it does not know is told to the model in the description.
-pub(super) fn for_anthropic(schema: &Value) -> Value {
-    let mut schema = schema.clone();
+pub(super) fn for_anthropic(mut schema: Value) -> Value {
     visit(&mut schema, &|rules| {
         let mut told: Vec<String> = Vec::new();
         rules.retain(|keyword, value| {
@@ -318,7 +317,7 @@ mod tests {
                 "tags": {"type": "array", "uniqueItems": true, "items": {"type": "string"}},
             },
         });
-        let (fit, is_strict) = for_openai(&schema);
+        let (fit, is_strict) = for_openai(schema.clone());
         assert!(is_strict);
         assert_eq!(
             fit["properties"]["uniqueItems"],
@@ -349,7 +348,7 @@ mod tests {
             },
             "$defs": {"by": {"type": "object", "properties": {"name": {"type": "string"}}}},
         });
-        let (fit, is_strict) = for_openai(&schema);
+        let (fit, is_strict) = for_openai(schema.clone());
         assert!(is_strict);
         let names = json!(["title", "subtitle", "kind", "size", "price", "by", "parts"]);
         assert_eq!(fit["required"], names);
@@ -393,7 +392,7 @@ mod tests {
             json!({"type": "object", "properties": {"a": {"oneOf": [{"type": "string"}]}}}),
             json!({"type": "array", "items": {"type": "string"}}),
         ] {
-            assert_eq!(for_openai(&schema), (schema.clone(), false));
+            assert_eq!(for_openai(schema.clone()), (schema.clone(), false));
             assert_eq!(without_nulls(&schema, r#"{"a": null}"#), None);
         }
     }
@@ -408,8 +407,8 @@ mod tests {
             "type": "array", "description": "Tags. (minItems: 3, maxItems: 5)",
             "items": {"anyOf": [{"type": "string", "description": "minLength: 2"}, {"type": "null"}]},
         });
-        assert_eq!(for_anthropic(&schema), expected);
+        assert_eq!(for_anthropic(schema.clone()), expected);
         let fine = json!({"type": "array", "minItems": 1});
-        assert_eq!(for_anthropic(&fine), fine);
+        assert_eq!(for_anthropic(fine.clone()), fine);
     }
 }

@@ -97,7 +97,7 @@ pub(crate) fn question(format: ResponseFormat) -> CompletionRequest {
             message(Role::System, "Be brief."),
             message(Role::User, "What is it?"),
         ],
-        facts: json!({"name": "Oak"}),
+        facts: json!({"name": "Oak"}).into(),
         rules: None,
         format,
     }

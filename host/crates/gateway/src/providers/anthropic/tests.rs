@@ -236,7 +236,7 @@ async fn what_ends_early_is_billed_and_no_answer() {
 #[tokio::test]
 async fn a_question_is_asked_as_the_api_wants_it() {
     let (provider, model) = (ProviderConfig::default(), ModelConfig::default());
-    let format = ResponseFormat::JsonSchema(json!({"type": "object", "maxProperties": 2}));
+    let format = ResponseFormat::JsonSchema(json!({"type": "object", "maxProperties": 2}).into());
     let answer = events(&[START, TEXT, &end("end_turn"), STOP]);
     let (request, result) = asked(&provider, &model, format, answer).await;
     result.unwrap();
@@ -270,7 +270,7 @@ async fn a_model_that_holds_answers_to_a_schema_is_given_it() {
         extra_body: extra.as_object().unwrap().clone(),
         ..ModelConfig::default()
     };
-    let format = ResponseFormat::JsonSchema(json!({"type": "object", "maxProperties": 2}));
+    let format = ResponseFormat::JsonSchema(json!({"type": "object", "maxProperties": 2}).into());
     let json = r#"{"type": "message", "model": "claude-x", "stop_reason": "end_turn",
         "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "{}"}],
         "usage": {"input_tokens": 12, "output_tokens": 3}}"#;

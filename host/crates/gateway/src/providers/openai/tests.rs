@@ -506,7 +506,7 @@ async fn a_bad_byte_is_replaced() {
 #[tokio::test]
 async fn each_preset_asks_in_its_manner() {
     let model = ModelConfig::default();
-    let schema = || ResponseFormat::JsonSchema(json!({"type": "object", "title": "T"}));
+    let schema = || ResponseFormat::JsonSchema(json!({"type": "object", "title": "T"}).into());
     for (name, header, cap, usage, format) in [
         (
             "openai",
@@ -598,7 +598,7 @@ async fn a_lane_that_has_learned_asks_otherwise() {
     )
     .unwrap();
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-    let request = question(ResponseFormat::JsonSchema(schema));
+    let request = question(ResponseFormat::JsonSchema(schema.into()));
     let adaptations = Adaptations::from([
         Adaptation::NoTemperature,
         Adaptation::MaxTokens,
@@ -642,7 +642,7 @@ async fn a_property_that_may_be_left_out_is_null_on_the_wire_only() {
         "openai",
         &ProviderConfig::default(),
         &ModelConfig::default(),
-        ResponseFormat::JsonSchema(schema),
+        ResponseFormat::JsonSchema(schema.into()),
         http(200, "application/json", "", said),
     )
     .await;
