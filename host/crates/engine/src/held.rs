@@ -10,10 +10,10 @@ use plugin::sandbox::{Executed, Outcome, Question};
 use types::request::{CompletionRequest, ResponseFormat};
 
 /// Bytes that tasks may hold before no other begins, and as many for each request that may be under way, if that is more.
-const ROOM: usize = 48 << 20;
-const OF_REQUEST: usize = 16 << 10;
+const ROOM: usize = 16 << 20;
+const OF_REQUEST: usize = 128 << 10;
 /// Never more than this.
-const MOST: usize = 1 << 30;
+const MOST: usize = 256 << 20;
 /// The unit that is counted in.
 const UNIT: usize = 1 << 10;
 /// Bytes that a text takes beside its letters.

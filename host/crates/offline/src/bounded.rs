@@ -1,4 +1,4 @@
-//! Reads JSON up to a number of values, so that no question makes the stand-in hold more than a few megabytes.
+//! Reads JSON up to a number of values, so that no question makes the stand-in hold more than a megabyte.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use types::json::Json;
 
 /// Most values that are read.
-const MOST_VALUES: usize = 50_000;
+const MOST_VALUES: usize = 10_000;
 
 /// The value without what lies beyond the bound: later items and entries are left out.
 pub fn read(json: &Json) -> Value {

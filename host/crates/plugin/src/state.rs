@@ -219,9 +219,15 @@ fn size(request: &llm::CompletionRequest) -> usize {
         .iter()
         .map(|message| message.content.len())
         .sum();
+    let rules = request.rules.iter();
+    let rules: usize = rules
+        .flat_map(|rules| rules.required_words.iter().chain(&rules.headings))
+        .map(String::len)
+        .sum();
     messages
         .saturating_add(request.facts.len())
         .saturating_add(schema)
+        .saturating_add(rules)
 }
 
 /// The contract's question as the host knows it.
