@@ -75,6 +75,49 @@ fn what_the_configuration_allows_counts() {
 }
 
 #[test]
+fn questions_of_all_kinds_take_little_memory() {
+    const RECORDS: u64 = 20;
+    /// Most memory that they may make the host take.
+    const GROWTH: u64 = 64 << 20;
+    let scene = Scene::new().with_plugin("test-plugins/hostile");
+    let lines: String = (0..RECORDS)
+        .map(|number| format!(r#"{{"id": "r{number}", "name": "R", "category": "c"}}"#) + "\n")
+        .collect();
+    scene.write("records.jsonl", &lines);
+    let peak = |options: &str| {
+        scene.write(
+            "batchgen.toml",
+            &format!(
+                "[dataset]\npath = \"records.jsonl\"\n[component.hostile.options]\n{options}\n"
+            ),
+        );
+        for made in [".batchgen", "content"] {
+            let _ = std::fs::remove_dir_all(scene.path(made));
+        }
+        let ran = scene.run(&[]).ended(0);
+        assert_eq!(ran.summary().complete(), RECORDS, "{options}");
+        ran.summary().peak_memory()
+    };
+    let baseline = peak("record = \"nobody\"");
+    for behaviour in [
+        "many-facts",
+        "many-keys",
+        "large-schema",
+        "many-messages",
+        "many-rules",
+        "large-questions",
+    ] {
+        let peak = peak(&format!("record = \"\"\nbehaviour = \"{behaviour}\""));
+        let growth = peak.saturating_sub(baseline);
+        eprintln!("{behaviour}: {} MB more", growth >> 20);
+        assert!(
+            growth < GROWTH,
+            "{behaviour} made the host grow by {growth} bytes"
+        );
+    }
+}
+
+#[test]
 fn an_endless_log_is_cut_off_and_harms_nothing() {
     let scene = Scene::new().with_plugins("test-plugins");
     scene.configure("[component.hostile.options]\nbehaviour = \"log\"\n");

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use plugin::pool::{self, Lost, Pool};
-use plugin::sandbox::{Executed, Outcome, Question};
-use types::request::{CompletionRequest, ResponseFormat};
+use plugin::sandbox::{Answered, Executed, Outcome, Question};
+use types::request::{Answer, CompletionRequest, ResponseFormat};
 
 /// Bytes that tasks may hold before no other begins, and as many for each request that may be under way, if that is more.
-const ROOM: usize = 16 << 20;
+const ROOM: usize = 12 << 20;
 const OF_REQUEST: usize = 128 << 10;
 /// Never more than this.
 const MOST: usize = 256 << 20;
+/// Bytes from which on a task holds no question that was answered.
+const QUESTIONS: usize = 1 << 20;
 /// The unit that is counted in.
 const UNIT: usize = 1 << 10;
 /// Bytes that a text takes beside its letters.
@@ -112,6 +114,16 @@ impl Weight {
         self.units += self.held.room.forget_permits(units);
     }
 
+    /// Books an answer. The question of a task that holds much is dropped: its hash is enough to know it again.
+    pub fn tell(&mut self, answered: &mut Answered) {
+        if let Answer::Completion(completion) = &answered.answer {
+            self.add(completion.text.len());
+        }
+        if self.units > QUESTIONS / UNIT {
+            answered.request = None;
+        }
+    }
+
     /// Books questions.
     fn add_questions(&mut self, questions: &[Question]) {
         self.add(
@@ -141,7 +153,8 @@ fn of_request(request: &CompletionRequest) -> usize {
         .iter()
         .flat_map(|rules| rules.required_words.iter().chain(&rules.headings));
     let rules: usize = rules.map(|text| TEXT + text.len()).sum();
-    messages + request.facts.as_str().len() + schema + rules
+    // An answer repeats what the rules require.
+    messages + request.facts.as_str().len() + schema + 2 * rules
 }
 
 #[cfg(test)]

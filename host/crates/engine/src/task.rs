@@ -562,11 +562,9 @@ impl Attempt<'_> {
                         spent.may_ask(&component.limits)?;
                         told.extend(self.ask(questions, spent).await?);
                     }
-                    for answered in &told {
+                    for answered in &mut told {
                         spent.told(&answered.answer);
-                        if let Answer::Completion(completion) = &answered.answer {
-                            weight.add(completion.text.len());
-                        }
+                        weight.tell(answered);
                     }
                     executions.tell(told);
                 }

@@ -1,4 +1,4 @@
-//! Misbehaves on one record, as its option says; on every other it makes a short text. Only tests load it.
+//! Misbehaves on one record or on all, as its options say; on every other it makes a short text. Only tests load it.
 
 use sdk::bindings::batchgen::component::llm;
 use sdk::{Component, Failure, Input, TextRequest, Value, ask_text, json};
@@ -15,7 +15,8 @@ impl Component for Hostile {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        if input.id() != option("record") {
+        let record = option("record");
+        if !record.is_empty() && input.id() != record {
             return Ok(format!("# {}\n", input.name()));
         }
         match option("behaviour") {
@@ -35,6 +36,9 @@ impl Component for Hostile {
             "long-artifact" => Ok("a".repeat(1 << 20)),
             "long-question" => ask(&"a".repeat(2 << 20)),
             "many-questions" => ask_all(10_000),
+            "large-questions" => (0..3)
+                .map(|turn| ask(&turn.to_string().repeat(1_000_000)))
+                .collect(),
             "many-executions" => (0..6)
                 .map(|turn| ask(&format!("Question {turn}?")))
                 .collect(),
@@ -51,7 +55,13 @@ impl Component for Hostile {
                 }
                 Ok("# Logged\n".to_owned())
             }
-            other => panic_for(other),
+            other => match question(other) {
+                Some(question) => {
+                    let answers = llm::complete_all(&[question]);
+                    Ok(format!("# {} answer\n", answers.len()))
+                }
+                None => panic_for(other),
+            },
         }
     }
 }
@@ -61,6 +71,45 @@ fn ask(question: &str) -> Result<String, Failure> {
         question.to_owned(),
         json!({"name": "anything"}),
     ))
+}
+
+/// A question just below the limit of its size, that takes the host as much memory as it can.
+fn question(behaviour: &str) -> Option<llm::CompletionRequest> {
+    const SIZE: usize = 1_000_000;
+    let repeated = |part: &str| part.repeat(SIZE / part.len());
+    let message = |content: &str| llm::Message {
+        role: llm::Role::User,
+        content: content.to_owned(),
+    };
+    let mut question = llm::CompletionRequest {
+        messages: vec![message("Question?")],
+        facts: "{}".to_owned(),
+        rules: None,
+        response_format: llm::ResponseFormat::Text,
+    };
+    match behaviour {
+        "many-facts" => question.facts = format!("{{\"a\":[{}0]}}", repeated("0,")),
+        "many-keys" => question.facts = format!("{{{}\"b\":0}}", repeated("\"a\":0,")),
+        "large-schema" => {
+            let schema = format!("{{\"properties\":{{{}\"b\":{{}}}}}}", repeated("\"a\":{},"));
+            question.response_format = llm::ResponseFormat::JsonSchema(schema);
+        }
+        "many-messages" => question.messages = vec![message("a"); 25_000],
+        "many-rules" => {
+            question.rules = Some(llm::Rules {
+                min_words: None,
+                max_words: None,
+                min_lines: None,
+                max_lines: None,
+                required_words: vec!["word".repeat(250); SIZE / 1_000 - 1],
+                headings: Vec::new(),
+                numbers_from_facts: false,
+                whole_sentences: false,
+            });
+        }
+        _ => return None,
+    }
+    Some(question)
 }
 
 /// Asks all at once, so that it is not the executions that run out.
