@@ -289,7 +289,9 @@ impl Scene {
     /// The same of a state that lies elsewhere in the folder; nothing where there is no state yet.
     pub fn journal_of(&self, relative: &str) -> BTreeMap<Vec<u8>, String> {
         let connection = self.state(relative);
-        let Ok(mut statement) = connection.prepare("SELECT key, text FROM completion") else {
+        let Ok(mut statement) =
+            connection.prepare("SELECT key, text FROM completion WHERE kind <> 'lost'")
+        else {
             return BTreeMap::new();
         };
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));

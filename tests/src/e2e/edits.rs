@@ -104,6 +104,7 @@ fn an_accepted_edit_stays_when_its_task_is_blocked_or_chosen_again() {
             [],
         )
         .unwrap();
+    store::seal_rows(&state).unwrap();
     drop(state);
     assert_eq!((run(&scene), scene.read(text)), ((0, 5, 0), edited));
     assert_eq!(
@@ -314,6 +315,7 @@ fn what_a_power_cut_left_is_settled_by_a_run_that_looks_at_it() {
     let before = scene.content();
     let state = rusqlite::Connection::open(scene.path(".batchgen/state.db")).unwrap();
     state.execute("UPDATE run SET ended_at = NULL", []).unwrap();
+    store::seal_rows(&state).unwrap();
     drop(state);
     power::boot(&scene);
     let torn = "content/tags/aluminum-laser-cleaning.txt";

@@ -85,6 +85,7 @@ fn disturbed(scene: &Scene, fault: &Fault, place: usize, for_ever: bool) -> Opti
             "-wal",
             "-shm",
             ".lock",
+            ".seal",
             ".unfinished",
             ".unfinished.tmp",
         ];

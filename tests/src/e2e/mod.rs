@@ -19,6 +19,7 @@ mod events;
 mod export;
 mod failures;
 mod faults;
+mod flips;
 mod full_disk;
 mod full_run;
 mod hostile;

@@ -51,7 +51,7 @@ impl Context {
         // Noted before the run is: else a kill in between would leave a run without a note.
         let state = run.store.file();
         let left = PendingWrites::by(state);
-        let clean = left.is_certain(run.store.runs_are_settled()?);
+        let clean = left.is_certain_in(&run.store)?;
         let unfinished = IntentLog::start(state, left.clone(), clean)
             .map_err(|error| StoreError::beside(state, &error))?;
         let number = run.store.begin_run().await?;

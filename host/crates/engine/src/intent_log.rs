@@ -50,14 +50,22 @@ impl PendingWrites {
 
     /// Whether a file that is neither as its checkpoint says nor among these was edited by a person: after an end in
     /// order, and after one that the note outlived.
-    pub fn is_certain(&self, ended_in_order: bool) -> bool {
+    fn is_certain(&self, ended_in_order: bool) -> bool {
         ended_in_order || self.is_whole
+    }
+
+    /// The same of a state; and nothing is certain where damage cost it checkpoints.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn is_certain_in(&self, store: &Store) -> Result<bool, StoreError> {
+        Ok(!store.has_lost_checkpoints()? && self.is_certain(store.runs_are_settled()?))
     }
 }
 
 /// Whether every file that is not as its checkpoint says was edited by a person, or is known to be a killed run's.
 pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
-    Ok(PendingWrites::by(store.file()).is_certain(store.runs_are_settled()?))
+    PendingWrites::by(store.file()).is_certain_in(store)
 }
 
 /// The note of one run.
@@ -70,7 +78,7 @@ pub(super) struct IntentLog {
 }
 
 impl IntentLog {
-    /// Begins the note of a run; `is_certain` as [`PendingWrites::is_certain`] had it.
+    /// Begins the note of a run; `is_certain` as [`PendingWrites::is_certain_in`] had it.
     ///
     /// # Errors
     /// When it cannot be written.

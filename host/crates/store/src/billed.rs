@@ -1,8 +1,11 @@
 //! Tries that were billed and brought no answer: what they took, for which task, and when. The journal has those that did.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Row, params};
 
 use super::checkpoint::TaskId;
+use super::checksum::BILLED;
 use super::sql::Column;
 use super::{Store, StoreError};
 use crate::Cost;
@@ -13,6 +16,26 @@ use types::request::Usage;
 /// Sums over billed tries; the columns of [`cost`].
 pub(super) const SUMS: &str = "count(*) AS tries, CAST(total(billed.input_tokens) AS INTEGER) AS input,
     CAST(total(billed.output_tokens) AS INTEGER) AS output, CAST(total(billed.cost_micros) AS INTEGER) AS micros";
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let values = [
+        ("id", "(SELECT coalesce(max(id), 0) + 1 FROM billed)"),
+        ("dataset", "?1"),
+        ("record", "?2"),
+        ("component", "?3"),
+        ("fingerprint", "?4"),
+        ("generation", "?5"),
+        ("lane", "?6"),
+        ("input_tokens", "?7"),
+        ("output_tokens", "?8"),
+        ("cached_tokens", "?9"),
+        ("reasoning_tokens", "?10"),
+        ("cost_micros", "?11"),
+        ("cause", "?12"),
+        ("ended_at", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?13)"),
+    ];
+    BILLED.insert("INSERT", &values, "")
+});
 
 impl Store {
     /// Notes tries of a task that were billed and brought no answer. They are on disk before anything that is written
@@ -34,12 +57,7 @@ impl Store {
         self.inner
             .writer
             .write_later(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "INSERT INTO billed (dataset, record, component, fingerprint, generation, lane, input_tokens,
-                        output_tokens, cached_tokens, reasoning_tokens, cost_micros, cause, ended_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                        strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?13))",
-                )?;
+                let mut statement = connection.prepare_cached(&INSERT)?;
                 for (ago, billed) in tries {
                     statement.execute(params![
                         task.dataset,
@@ -68,7 +86,8 @@ impl Store {
             reader
                 .prepare_cached(&format!(
                     "SELECT {SUMS} FROM billed
-                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4"
+                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND {}",
+                    BILLED.sound()
                 ))?
                 .query_row(
                     params![

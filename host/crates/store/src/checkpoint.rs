@@ -1,10 +1,13 @@
 //! The checkpoint: how every task ended, and what it was made from. Written only after the output
 //! file is durable.
 
+use std::sync::LazyLock;
+
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::sql::Column;
+use super::checksum::{MOVED, TASKS};
+use super::sql::{Column, NOW};
 use super::{RecipeId, RunId, Store, StoreError};
 use dataset::RecordHash;
 use plan::decision::{Author, LastOutcome, OutcomeKind, Stored, TaskEnd};
@@ -195,9 +198,11 @@ impl Store {
         path: &str,
     ) -> Result<Option<(Digest, Option<Author>)>, StoreError> {
         self.read(|reader| {
-            let sql = "SELECT content, author FROM moved WHERE dataset = ?1 AND path = ?2";
             let found = reader
-                .prepare_cached(sql)?
+                .prepare_cached(&format!(
+                    "SELECT content, author FROM moved WHERE dataset = ?1 AND path = ?2 AND {}",
+                    MOVED.sound()
+                ))?
                 .query_row(params![dataset, path], |row| {
                     let Column(content) = row.get("content")?;
                     let Column(author) = row.get("author")?;
@@ -236,19 +241,14 @@ fn note_moved(connection: &Connection, dataset: i64, point: &Checkpoint) -> rusq
             .execute(params![dataset, point.path])?;
     }
     if let Some(left) = &point.left {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO moved (dataset, path, record, component, content, author)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                dataset,
-                left.path,
-                point.record,
-                point.component,
-                Column(left.content),
-                left.author.map(Column),
-            ])?;
+        connection.prepare_cached(&INSERT_MOVED)?.execute(params![
+            dataset,
+            left.path,
+            point.record,
+            point.component,
+            Column(left.content),
+            left.author.map(Column),
+        ])?;
     }
     Ok(())
 }
@@ -260,14 +260,7 @@ fn write(
     point: &Checkpoint,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO task (dataset, record, component, run, outcome, class, cause, parked,
-                generation, fingerprint, path, size, mtime_ns, inode, content, model, executions, calls,
-                input_tokens, output_tokens, recipe, seen, parts, attempts, author)
-             VALUES (:dataset, :record, :component, :run, :outcome, :class, :cause, :parked,
-                :generation, :fingerprint, :path, :size, :mtime_ns, :inode, :content, :model, :executions, :calls,
-                :input_tokens, :output_tokens, :recipe, :seen, :parts, :attempts, :author)",
-        )?
+        .prepare_cached(&INSERT_TASK)?
         .execute(named_params! {
             ":dataset": dataset,
             ":record": point.record,
@@ -298,18 +291,51 @@ fn write(
     Ok(())
 }
 
-/// The checkpoints of some records.
+static INSERT_TASK: LazyLock<String> = LazyLock::new(|| {
+    let named: Vec<(&str, String)> = TASKS
+        .columns
+        .iter()
+        .map(|column| match *column {
+            "ended_at" => ("ended_at", NOW.to_owned()),
+            column => (column, format!(":{column}")),
+        })
+        .collect();
+    let values: Vec<(&str, &str)> = named
+        .iter()
+        .map(|(column, value)| (*column, value.as_str()))
+        .collect();
+    TASKS.insert("INSERT OR REPLACE", &values, "")
+});
+
+static INSERT_MOVED: LazyLock<String> = LazyLock::new(|| {
+    let values = [
+        ("dataset", "?1"),
+        ("path", "?2"),
+        ("record", "?3"),
+        ("component", "?4"),
+        ("content", "?5"),
+        ("author", "?6"),
+    ];
+    MOVED.insert("INSERT OR REPLACE", &values, "")
+});
+
+static SELECT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT record, component, outcome, class, cause, parked IS NOT NULL, generation, fingerprint, path,
+            size, mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
+            seen, parts, attempts, author
+         FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2)) AND {}",
+        TASKS.sound()
+    )
+});
+
+/// The checkpoints of some records. A damaged one counts as lost: its artifact is made again from its answers.
 pub(super) fn checkpoints_of(
     reader: &Connection,
     dataset: i64,
     records: &[&str],
 ) -> rusqlite::Result<Vec<Checkpoint>> {
-    let mut statement = reader.prepare_cached(
-        "SELECT record, component, outcome, class, cause, parked IS NOT NULL, generation, fingerprint, path,
-            size, mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
-            seen, parts, attempts, author
-         FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2))",
-    )?;
+    let mut statement = reader.prepare_cached(&SELECT)?;
     let records = serde_json::json!(records).to_string();
     statement
         .query_map(params![dataset, records], |row| {

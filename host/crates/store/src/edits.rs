@@ -2,6 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::checksum::EDITS;
+use super::sql::NOW;
 use super::{Store, StoreError, TaskId};
 
 /// An edit that was replaced.
@@ -13,6 +15,8 @@ pub struct KeptEdit {
     pub text: Vec<u8>,
     /// When it was replaced, in ISO 8601.
     pub replaced_at: String,
+    /// Whether it is as it was kept.
+    pub is_sound: bool,
 }
 
 impl Store {
@@ -27,8 +31,17 @@ impl Store {
         self.inner
             .writer
             .write(move |connection| {
+                let values = [
+                    ("id", "(SELECT coalesce(max(id), 0) + 1 FROM edit)"),
+                    ("dataset", "?1"),
+                    ("record", "?2"),
+                    ("component", "?3"),
+                    ("path", "?4"),
+                    ("text", "?5"),
+                    ("replaced_at", NOW),
+                ];
                 connection.execute(
-                    "INSERT INTO edit (dataset, record, component, path, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    &EDITS.insert("INSERT", &values, ""),
                     params![task.dataset, task.record, task.component, path, text],
                 )?;
                 Ok(())
@@ -41,14 +54,18 @@ impl Store {
         self.read(|reader| {
             reader
                 .prepare_cached(
-                    "SELECT path, text, replaced_at FROM edit
-                     WHERE dataset = ?1 AND record = ?2 AND component = ?3 ORDER BY id DESC LIMIT 1",
+                    &format!(
+                        "SELECT path, text, replaced_at, {} AS is_sound FROM edit
+                         WHERE dataset = ?1 AND record = ?2 AND component = ?3 ORDER BY id DESC LIMIT 1",
+                        EDITS.sound()
+                    ),
                 )?
                 .query_row(params![task.dataset, task.record, task.component], |row| {
                     Ok(KeptEdit {
                         path: row.get("path")?,
                         text: row.get("text")?,
                         replaced_at: row.get("replaced_at")?,
+                        is_sound: row.get("is_sound")?,
                     })
                 })
                 .optional()

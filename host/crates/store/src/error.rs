@@ -47,6 +47,16 @@ pub enum StoreError {
         /// Version that is known here.
         known: i64,
     },
+    /// There is something in it that no version makes.
+    #[error("the state {} has a {object}, which batchgen does not make: somebody else has put it there\nhint: use a state that you trust; or move it away and run again: existing files stay, and answers are asked for again", file.display())]
+    Foreign {
+        file: PathBuf,
+        /// Its kind and name.
+        object: String,
+    },
+    /// Its log is missing, without which it is not what a killed run left.
+    #[error("the log {}-wal is missing, in which the last run left its newest answers and checkpoints when it was killed\nhint: put it back beside the state; if it is lost, remove {}.seal and run again: lost answers are asked for again, and files whose checkpoints are lost count as edited", file.display(), file.display())]
+    LogMissing { file: PathBuf },
     /// Its bytes are not what was written.
     #[error("the state {} is damaged: {cause}\nhint: `batchgen store verify` says what is damaged; `batchgen store recover {} NEW.db` saves what can be read into a new state", file.display(), file.display())]
     Damaged { file: PathBuf, cause: String },

@@ -4,6 +4,7 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::checksum::TASKS;
 use super::sql::Column;
 use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
 use plan::causes::{Cause, Causes};
@@ -355,13 +356,11 @@ impl Store {
             .filter(|class| class.is_asked_anew())
             .map(FailureClass::as_str)
             .collect();
-        let raise = if fresh {
-            "1".to_owned()
+        let generation = if fresh {
+            "task.generation + 1".to_owned()
         } else {
-            format!(
-                "CASE WHEN class IN ('{}') THEN 1 ELSE 0 END",
-                again.join("', '")
-            )
+            let again = again.join("', '");
+            format!("task.generation + CASE WHEN task.class IN ('{again}') THEN 1 ELSE 0 END")
         };
         let (outcomes, mut condition) = if fresh {
             ("'failed', 'done'", "task.dataset = ?".to_owned())
@@ -374,9 +373,15 @@ impl Store {
         let mut values = vec![Sql::Integer(dataset)];
         filter.narrow(&mut condition, &mut values);
         let update = format!(
-            "UPDATE task SET outcome = 'due', parked = NULL, generation = generation + {raise}
-             WHERE (dataset, record, component) IN (SELECT task.dataset, task.record, task.component
-                {FROM} WHERE {condition} AND task.outcome IN ({outcomes}))"
+            "UPDATE task SET {} WHERE (dataset, record, component) IN
+                (SELECT task.dataset, task.record, task.component
+                 {FROM} WHERE {condition} AND task.outcome IN ({outcomes}) AND {})",
+            TASKS.set(&[
+                ("outcome", "'due'"),
+                ("parked", "NULL"),
+                ("generation", &generation)
+            ]),
+            TASKS.sound()
         );
         let count = format!(
             "SELECT count(*) {FROM} WHERE {condition} AND task.outcome <> 'done' AND task.outcome = 'due'"

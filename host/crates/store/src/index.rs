@@ -2,12 +2,13 @@
 //! once. It also finds duplicates and gives totals, selections and the order of work.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, params_from_iter};
 
 use super::checkpoint::checkpoints_of;
+use super::checksum::{DATASETS, RECORDS, UNREADABLE};
 use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
 use dataset::{Dataset, DatasetError, Place, Record, RecordHash, Repetition};
 
@@ -468,9 +469,18 @@ fn update(
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let pass = known.as_ref().map_or(1, |(_, _, pass)| pass + 1);
+    let values = [
+        ("id", "(SELECT coalesce(max(id), 0) + 1 FROM dataset)"),
+        ("source", "?1"),
+        ("stamp", "?2"),
+        ("pass", "?3"),
+        ("unreadable", "0"),
+        ("is_whole", "1"),
+    ];
+    let changes = DATASETS.set(&[("stamp", "excluded.stamp"), ("pass", "excluded.pass")]);
+    let tail = format!("ON CONFLICT (source) DO UPDATE SET {changes}");
     transaction.execute(
-        "INSERT INTO dataset (source, stamp, pass) VALUES (?1, ?2, ?3)
-         ON CONFLICT (source) DO UPDATE SET stamp = excluded.stamp, pass = excluded.pass",
+        &DATASETS.insert("INSERT", &values, &tail),
         params![source, stamp, pass],
     )?;
     let id: i64 = transaction.query_row(
@@ -484,7 +494,10 @@ fn update(
         [id, pass],
     )?;
     transaction.execute(
-        "UPDATE dataset SET unreadable = ?2, is_whole = ?3 WHERE id = ?1",
+        &format!(
+            "UPDATE dataset SET {} WHERE id = ?1",
+            DATASETS.set(&[("unreadable", "?2"), ("is_whole", "?3")])
+        ),
         params![id, filled.unreadable, filled.is_whole],
     )?;
     transaction.commit()?;
@@ -534,7 +547,7 @@ fn fill(
         .iter()
         .map(|category| category.id.clone())
         .collect();
-    let mut insert = connection.prepare(INSERT)?;
+    let mut insert = connection.prepare(&INSERT)?;
     connection.execute("DELETE FROM unreadable WHERE dataset = ?1", [id])?;
     let mut faults = Faults::new(connection, id);
     let mut joined = Joined::default();
@@ -599,14 +612,25 @@ fn fill(
     }
 }
 
-const INSERT: &str =
-    "INSERT INTO record (dataset, id, category, rank, ord, offset, length, line, hash, pass)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-     ON CONFLICT (dataset, id) DO UPDATE SET category = excluded.category,
-        rank = excluded.rank, ord = excluded.ord, offset = excluded.offset,
-        length = excluded.length, line = excluded.line, hash = excluded.hash,
-        pass = excluded.pass
-     WHERE record.pass <> excluded.pass";
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let values = [
+        ("dataset", "?1"),
+        ("id", "?2"),
+        ("category", "?3"),
+        ("rank", "?4"),
+        ("ord", "?5"),
+        ("offset", "?6"),
+        ("length", "?7"),
+        ("line", "?8"),
+        ("hash", "?9"),
+        ("pass", "?10"),
+    ];
+    let tail = format!(
+        "ON CONFLICT (dataset, id) DO UPDATE SET {} WHERE record.pass <> excluded.pass",
+        RECORDS.take_over(&["dataset", "id"])
+    );
+    RECORDS.insert("INSERT", &values, &tail)
+});
 
 /// Whether this pass has found a record of this id.
 fn is_taken(connection: &Connection, id: i64, record: &str, pass: i64) -> bool {
@@ -678,11 +702,22 @@ impl Faults<'_> {
         self.count += 1;
         self.all_are_known &= id.is_some() && self.count <= NOTED;
         if self.count <= NOTED {
+            let values = [
+                ("dataset", "?1"),
+                ("ord", "?2"),
+                ("line", "?3"),
+                ("id", "?4"),
+                ("cause", "?5"),
+            ];
             self.connection
-                .prepare_cached(
-                    "INSERT INTO unreadable (dataset, ord, line, id, cause) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![self.dataset, ord, error.line(), id, error.to_string()])?;
+                .prepare_cached(&UNREADABLE.insert("INSERT", &values, ""))?
+                .execute(params![
+                    self.dataset,
+                    ord,
+                    error.line(),
+                    id,
+                    error.to_string()
+                ])?;
         }
         if self.first.len() < SHOWN {
             self.first.push(error);

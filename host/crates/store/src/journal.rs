@@ -2,19 +2,86 @@
 //! what each task was told, in order.
 
 use std::collections::hash_map::Entry;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
 
 use super::checkpoint::TaskId;
-use super::sql::Column;
+use super::checksum::{BILLED, COMPLETIONS, TRANSCRIPTS};
+use super::sql::{Column, NOW};
 use super::{Store, StoreError, guard, key_filter};
 use gateway::journal::{Begin, Journal, Provenance};
 use gateway::learned::Learned;
 use types::digest::Digest;
 use types::limit::Size;
 use types::request::{Answer, Completion, StopReason, Usage};
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let values = [
+        ("id", "(SELECT coalesce(max(id), 0) + 1 FROM completion)"),
+        ("key", "?1"),
+        ("kind", "?2"),
+        ("text", "?3"),
+        ("stop", "?4"),
+        ("finish_reason", "?5"),
+        ("model", "?6"),
+        ("provider", "?7"),
+        ("lane", "?8"),
+        ("input_tokens", "?9"),
+        ("output_tokens", "?10"),
+        ("cached_tokens", "?11"),
+        ("reasoning_tokens", "?12"),
+        ("cost_micros", "?13"),
+        ("tries", "?14"),
+        ("obtained_at", NOW),
+        ("milliseconds", "?15"),
+    ];
+    // A damaged answer to the same question gives way; its number stays, since transcripts name it.
+    let tail = format!(
+        "ON CONFLICT (key) DO UPDATE SET {} RETURNING id",
+        COMPLETIONS.take_over(&["id", "key"])
+    );
+    COMPLETIONS.insert("INSERT", &values, &tail)
+});
+
+/// A damaged answer counts as lost: its question is asked again.
+static LOOK_UP: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
+         FROM completion WHERE key = ?1 AND {}",
+        COMPLETIONS.sound()
+    )
+});
+
+static TELL: LazyLock<String> = LazyLock::new(|| {
+    let values = [
+        ("dataset", "?1"),
+        ("record", "?2"),
+        ("component", "?3"),
+        ("fingerprint", "?4"),
+        ("generation", "?5"),
+        ("position", "?6"),
+        ("completion", "?7"),
+    ];
+    TRANSCRIPTS.insert("INSERT OR REPLACE", &values, "")
+});
+
+static TOLD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, key, position
+         FROM transcript JOIN completion ON completion.id = transcript.completion
+         WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND generation = ?5
+            AND kind <> '{LOST}' AND {} AND {}
+         ORDER BY position",
+        TRANSCRIPTS.sound(),
+        COMPLETIONS.sound()
+    )
+});
+
+/// Kind of an answer that was damaged: it stands for what a task was told, and is nobody's answer any more.
+pub(super) const LOST: &str = "lost";
 
 /// The right to ask a question; dropping it lets another ask.
 #[derive(Debug)]
@@ -83,14 +150,8 @@ impl Journal for Store {
         self.inner
             .writer
             .write(move |connection| {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO completion (key, kind, text, stop, finish_reason, model, provider, lane,
-                            input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_micros, tries,
-                            milliseconds)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-                    )?
-                    .execute(params![
+                let id = connection.prepare_cached(&INSERT)?.query_row(
+                    params![
                         Column(key),
                         kind,
                         text,
@@ -106,8 +167,10 @@ impl Journal for Store {
                         provenance.micros,
                         provenance.tries,
                         u64::try_from(provenance.took.as_millis()).unwrap_or(u64::MAX),
-                    ])?;
-                let _ = sender.send(connection.last_insert_rowid());
+                    ],
+                    |row| row.get(0),
+                )?;
+                let _ = sender.send(id);
                 Ok(())
             })
             .await?;
@@ -138,10 +201,7 @@ impl Store {
     fn lookup(&self, key: Digest) -> Result<Option<(i64, Answer)>, StoreError> {
         self.read(|reader| {
             reader
-                .prepare_cached(
-                    "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, id
-                     FROM completion WHERE key = ?1",
-                )?
+                .prepare_cached(&LOOK_UP)?
                 .query_row([Column(key)], |row| Ok((row.get("id")?, answer(row)?)))
                 .optional()
         })
@@ -158,9 +218,12 @@ impl Store {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
             let mut statement = reader.prepare(
-                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec') AS ago, input_tokens, output_tokens,
-                        lane = ?1 AS is_of_lane
-                 FROM completion ORDER BY id DESC",
+                &format!(
+                    "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec') AS ago, input_tokens,
+                        output_tokens, lane = ?1 AS is_of_lane
+                     FROM completion WHERE {} ORDER BY id DESC",
+                    COMPLETIONS.sound()
+                ),
             )?;
             let mut rows = statement.query([lane])?;
             let mut used: Vec<(Duration, u64, Size)> = Vec::new();
@@ -183,8 +246,11 @@ impl Store {
                 }
             }
             let mut statement = reader.prepare_cached(
-                "SELECT unixepoch('now', 'subsec') - unixepoch(ended_at, 'subsec') AS ago, input_tokens, output_tokens
-                 FROM billed WHERE lane = ?1 AND ended_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?2)",
+                &format!(
+                    "SELECT unixepoch('now', 'subsec') - unixepoch(ended_at, 'subsec') AS ago, input_tokens, output_tokens
+                     FROM billed WHERE lane = ?1 AND ended_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?2) AND {}",
+                    BILLED.sound()
+                ),
             )?;
             let since = format!("-{} seconds", span.as_secs().saturating_add(1));
             let billed = statement.query_map(params![lane, since], |row| {
@@ -205,8 +271,11 @@ impl Store {
         self.read(|reader| {
             // The newest first, since ids grow with time: the scan ends where the span does.
             let mut statement = reader.prepare(
-                "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec') AS ago, lane = ?1 AS is_of_lane
-                 FROM completion ORDER BY id DESC",
+                &format!(
+                    "SELECT unixepoch('now', 'subsec') - unixepoch(obtained_at, 'subsec') AS ago, lane = ?1 AS is_of_lane
+                     FROM completion WHERE {} ORDER BY id DESC",
+                    COMPLETIONS.sound()
+                ),
             )?;
             let mut rows = statement.query([lane])?;
             while let Some(row) = rows.next()? {
@@ -243,9 +312,7 @@ impl Store {
         self.inner
             .writer
             .write_later(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "INSERT OR REPLACE INTO transcript VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?;
+                let mut statement = connection.prepare_cached(&TELL)?;
                 for (position, completion) in entries {
                     statement.execute(params![
                         task.dataset,
@@ -282,12 +349,7 @@ fn transcript(
     fingerprint: Digest,
     generation: u32,
 ) -> rusqlite::Result<Vec<(Digest, Answer)>> {
-    let mut statement = reader.prepare_cached(
-        "SELECT kind, text, stop, finish_reason, model, input_tokens, output_tokens, key, position
-         FROM transcript JOIN completion ON completion.id = transcript.completion
-         WHERE dataset = ?1 AND record = ?2 AND component = ?3 AND fingerprint = ?4 AND generation = ?5
-         ORDER BY position",
-    )?;
+    let mut statement = reader.prepare_cached(&TOLD)?;
     let mut rows = statement.query(params![
         task.dataset,
         task.record,
@@ -298,7 +360,7 @@ fn transcript(
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let position: usize = row.get("position")?;
-        // A gap ends what can be replayed; the rest is found again by its keys.
+        // A gap, and so what is damaged, ends what can be replayed; the rest is found again by its keys.
         if position != entries.len() {
             break;
         }

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::checksum::LANES;
 use super::sql::Column;
 use super::{Store, StoreError};
 use gateway::learned::Learned;
@@ -13,7 +14,10 @@ impl Store {
         let text: Option<String> = self.read(|reader| {
             reader
                 .query_row(
-                    "SELECT learned FROM lane WHERE lane = ?1 AND manner = ?2",
+                    &format!(
+                        "SELECT learned FROM lane WHERE lane = ?1 AND manner = ?2 AND {}",
+                        LANES.sound()
+                    ),
                     params![lane, Column(options)],
                     |row| row.get(0),
                 )
@@ -37,8 +41,9 @@ impl Store {
         self.inner
             .writer
             .write_later(move |connection| {
+                let values = [("lane", "?1"), ("manner", "?2"), ("learned", "?3")];
                 connection.execute(
-                    "INSERT OR REPLACE INTO lane (lane, manner, learned) VALUES (?1, ?2, ?3)",
+                    &LANES.insert("INSERT OR REPLACE", &values, ""),
                     params![lane, Column(options), text],
                 )?;
                 Ok(())

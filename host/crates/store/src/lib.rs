@@ -8,6 +8,7 @@
 mod billed;
 mod calls;
 mod checkpoint;
+mod checksum;
 mod edits;
 mod error;
 mod export;
@@ -19,6 +20,8 @@ mod journal;
 mod key_filter;
 mod lessons;
 mod lock;
+mod log;
+mod mend;
 mod migrate;
 mod orphans;
 mod output_file;
@@ -28,6 +31,7 @@ mod recipes;
 mod recover;
 mod runs;
 mod schema;
+mod seal;
 mod sql;
 mod stats;
 #[cfg(test)]
@@ -45,6 +49,7 @@ use tokio::sync::oneshot;
 
 pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
+pub use checksum::seal_rows;
 pub use edits::KeptEdit;
 pub use error::{IndexError, StoreError};
 pub use export::Exported;
@@ -104,9 +109,9 @@ impl Store {
             std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
         }
         let lock = lock::Lock::take(path)?;
-        let connection = schema::open(path)?;
+        let (connection, seal) = open(path)?;
         let reader = schema::open_to_read(path)?;
-        let writer = writer::Writer::start(connection, path)?;
+        let writer = writer::Writer::start(connection, path, seal)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 writer,
@@ -124,6 +129,10 @@ impl Store {
     /// When there is none, or it is not of this version.
     pub fn open_reading(path: &Path) -> Result<Store, StoreError> {
         let reader = schema::open_to_read(path)?;
+        if seal::misses_log(path) && matches!(Store::holder(path), Ok(None)) {
+            let file = path.to_owned();
+            return Err(StoreError::LogMissing { file });
+        }
         let found = migrate::version(&reader).map_err(|error| StoreError::opening(path, &error))?;
         let (file, known) = (path.to_owned(), migrate::VERSION);
         if !migrate::is_known(found) {
@@ -132,6 +141,7 @@ impl Store {
         if found < known {
             return Err(StoreError::Outdated { file, found, known });
         }
+        schema::check(&reader, path)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 writer: writer::Writer::none(path),
@@ -198,6 +208,36 @@ impl Store {
         let reader = guard(&self.inner.reader);
         query(&reader).map_err(|error| self.inner.writer.error(&error))
     }
+}
+
+/// Opens a state to write it, breaks its seal, and mends what is damaged. Its lock must be held.
+fn open(path: &Path) -> Result<(Connection, seal::Seal), StoreError> {
+    let beside = |error: std::io::Error| StoreError::beside(path, &error);
+    let lies = match path.exists() {
+        true => Some(seal::look(path).map_err(beside)?),
+        false => None,
+    };
+    match lies.as_ref().and_then(|lies| lies.log.as_ref()) {
+        Some(log::Fault::Gone) => {
+            let file = path.to_owned();
+            return Err(StoreError::LogMissing { file });
+        }
+        Some(log::Fault::Cut { .. }) => tracing::warn!(
+            "the log of the state {} is damaged: what the last run wrote behind that place is lost, and made or asked for again",
+            path.display()
+        ),
+        None => {}
+    }
+    let mut connection = schema::open(path)?;
+    let seal = seal::Seal::break_open(path).map_err(beside)?;
+    if let Some(lies) = lies
+        && lies.is_suspect(path)
+    {
+        for done in mend::mend(&mut connection, path)? {
+            tracing::warn!("the state {} is damaged: {done}", path.display());
+        }
+    }
+    Ok((connection, seal))
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior, params};
 use serde::Serialize;
 
-use super::{StoreError, lock, schema};
+use super::{StoreError, lock, open};
 
 /// What may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +43,18 @@ pub struct Pruned {
 /// When it is in use, or cannot be read or written: nothing is removed then.
 pub fn prune(path: &Path, pruning: Pruning) -> Result<Pruned, StoreError> {
     let _lock = lock::Lock::take(path)?;
-    let mut connection = schema::open(path)?;
+    let (mut connection, mut seal) = open(path)?;
     let bytes = || std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let remove = |connection: &mut Connection| {
+    let mut remove = |connection: &mut Connection| {
         let cut = "PRAGMA wal_checkpoint(TRUNCATE)";
         connection.execute_batch(cut)?;
         let bytes_before = bytes();
         let mut pruned = delete(connection, pruning)?;
         if !pruning.dry_run {
             connection.execute_batch("VACUUM")?;
-            connection.execute_batch(cut)?;
+        }
+        if let Err(error) = seal.close(connection) {
+            tracing::debug!("the state was not sealed: {error}");
         }
         pruned.bytes_before = bytes_before;
         pruned.bytes_after = bytes();

@@ -1,7 +1,8 @@
 //! Recipes: what the tasks of a component are made with, in a form that people can read.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::checksum::RECIPES;
 use super::sql::Column;
 use super::{Store, StoreError};
 use plan::recipe::Recipe;
@@ -28,9 +29,19 @@ impl Store {
             .inner
             .writer
             .exclusive(move |connection| {
+                let values = [
+                    ("id", "(SELECT coalesce(max(id), 0) + 1 FROM recipe)"),
+                    ("digest", "?1"),
+                    ("text", "?2"),
+                ];
+                // One that is there may be damaged, or have been lost; its number stays.
+                let tail = format!(
+                    "ON CONFLICT (digest) DO UPDATE SET {} WHERE recipe.text = '' OR NOT {}",
+                    RECIPES.set(&[("text", "excluded.text")]),
+                    RECIPES.sound()
+                );
                 connection.execute(
-                    "INSERT INTO recipe (digest, text) VALUES (?1, ?2)
-                     ON CONFLICT (digest) DO NOTHING",
+                    &RECIPES.insert("INSERT", &values, &tail),
                     params![Column(digest), text],
                 )?;
                 connection.query_row(
@@ -49,14 +60,51 @@ impl Store {
     pub fn recipe(&self, id: RecipeId) -> Result<Option<Recipe>, StoreError> {
         let text: Option<String> = self.read(|reader| {
             reader
-                .query_row("SELECT text FROM recipe WHERE id = ?1", [id.0], |row| {
-                    row.get(0)
-                })
+                .query_row(
+                    &format!(
+                        "SELECT text FROM recipe WHERE id = ?1 AND {}",
+                        RECIPES.sound()
+                    ),
+                    [id.0],
+                    |row| row.get(0),
+                )
                 .optional()
         })?;
         // What an older version wrote in another form explains nothing, and is no error.
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
+}
+
+/// Mends recipes: of a damaged one the number stays, and with it all that is still certain.
+pub(super) fn mend(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT id, CAST(digest AS BLOB) AS digest, CAST(text AS BLOB) AS text FROM recipe WHERE NOT {}",
+        RECIPES.sound()
+    );
+    let damaged: Vec<(i64, Vec<u8>, Vec<u8>)> = connection
+        .prepare(&sql)?
+        .query_map([], |row| {
+            Ok((row.get("id")?, row.get("digest")?, row.get("text")?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, digest, text) in damaged {
+        let whole = serde_json::from_slice::<Recipe>(&text).ok();
+        // Without its text a recipe explains nothing, until it is noted again.
+        let (digest, text) =
+            match whole.filter(|recipe| recipe.digest().as_bytes() != digest.as_slice()) {
+                Some(recipe) => (
+                    recipe.digest().as_bytes().to_vec(),
+                    String::from_utf8_lossy(&text).into_owned(),
+                ),
+                None => (digest, String::new()),
+            };
+        let sql = format!(
+            "UPDATE OR IGNORE recipe SET {} WHERE id = ?1",
+            RECIPES.set(&[("digest", "?2"), ("text", "?3")])
+        );
+        connection.execute(&sql, params![id, digest, text])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

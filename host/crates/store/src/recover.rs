@@ -8,8 +8,9 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 use serde::Serialize;
 
+use super::checksum::DATASETS;
 use super::error::is_damage;
-use super::{StoreError, migrate, schema};
+use super::{StoreError, mend, migrate, schema, seal_rows};
 
 /// What became of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,16 +73,22 @@ pub fn recover(old: &Path, new: &Path) -> Result<Vec<Saved>, StoreError> {
     for table in TABLES {
         saved.push(copy(&damaged, &mut fresh, table).map_err(|error| StoreError::of(new, &error))?);
     }
-    // What an entry refers to may be lost, and its number be given to another answer. The dataset is read anew:
-    // some records may be lost, and the file has them all.
-    fresh
-        .execute_batch(
-            "DELETE FROM transcript WHERE completion NOT IN (SELECT id FROM completion);
-             UPDATE dataset SET stamp = '';
-             PRAGMA wal_checkpoint(TRUNCATE);",
-        )
-        .map_err(|error| StoreError::of(new, &error))?;
+    finish(&mut fresh, found).map_err(|error| StoreError::of(new, &error))?;
     Ok(saved)
+}
+
+/// Leaves nothing damaged in the new state, which was made from one of a version. The dataset is read anew: some records may
+/// be lost, and the file has them all.
+fn finish(fresh: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    // Rows of older versions have no checksums.
+    if version < migrate::VERSION {
+        seal_rows(fresh)?;
+    }
+    mend::rows(fresh)?;
+    fresh.execute_batch(&format!(
+        "UPDATE dataset SET {}; PRAGMA wal_checkpoint(TRUNCATE)",
+        DATASETS.set(&[("stamp", "''")])
+    ))
 }
 
 /// Copies what can be read of a table. An error is one of the new state.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rusqlite::params;
 
+use super::checksum::RUNS;
+use super::sql::NOW;
 use super::{Store, StoreError};
 
 /// Number of a run.
@@ -28,7 +30,12 @@ impl Store {
             .inner
             .writer
             .exclusive(|connection| {
-                connection.execute("INSERT INTO run DEFAULT VALUES", [])?;
+                let values = [
+                    ("id", "(SELECT max(0, coalesce(max(id), 0)) + 1 FROM run)"),
+                    ("started_at", NOW),
+                    ("ended_at", "NULL"),
+                ];
+                connection.execute(&RUNS.insert("INSERT", &values, ""), [])?;
                 Ok(RunId(connection.last_insert_rowid()))
             })
             .await?;
@@ -40,10 +47,21 @@ impl Store {
     pub fn runs_are_settled(&self) -> Result<bool, StoreError> {
         self.read(|reader| {
             reader.query_row(
-                "SELECT count(*) FROM run WHERE ended_at IS NULL",
+                &format!(
+                    "SELECT count(*) FROM run WHERE ended_at IS NULL OR NOT {}",
+                    RUNS.sound()
+                ),
                 [],
                 |row| Ok(row.get::<_, i64>(0)? == 0 && self.is_in_order()),
             )
+        })
+    }
+
+    /// Whether checkpoints were lost to damage, and no run has looked at all files since.
+    pub fn has_lost_checkpoints(&self) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE ended_at IS NULL AND id < 0)";
+            reader.query_row(sql, [], |row| row.get(0))
         })
     }
 
@@ -65,7 +83,7 @@ impl Store {
             reader.query_row(
                 "SELECT unixepoch('now', 'subsec') - unixepoch(max(max(started_at),
                      coalesce((SELECT obtained_at FROM completion ORDER BY id DESC LIMIT 1), '')), 'subsec')
-                 FROM run WHERE ended_at IS NULL",
+                 FROM run WHERE ended_at IS NULL AND id > 0",
                 [],
                 |row| row.get::<_, Option<f64>>(0),
             )
@@ -80,8 +98,11 @@ impl Store {
             .writer
             .write(move |connection| {
                 connection.execute(
-                    "UPDATE run SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-                     WHERE ended_at IS NULL AND (id = ?1 OR ?2)",
+                    &format!(
+                        "UPDATE run SET {} WHERE (ended_at IS NULL OR NOT {}) AND (id = ?1 OR ?2)",
+                        RUNS.set(&[("ended_at", NOW)]),
+                        RUNS.sound()
+                    ),
                     params![run, settled],
                 )?;
                 Ok(())

@@ -1,6 +1,7 @@
 //! Opens the file, with the settings that make a write durable. What the tables are is in `migrate`;
 //! `docs/STATE.md` describes them for people who query the file with the `sqlite3` shell.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, migrate};
+use super::{StoreError, checksum, migrate};
 
 /// 16 KiB pages hold several rows of 2 KB; with 4 KiB the file doubles. FULL survives power loss, and
 /// with group commit costs no more than NORMAL.
@@ -24,10 +25,55 @@ PRAGMA journal_size_limit = 33554432;
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
     let mut connection = Connection::open(path).map_err(failed)?;
-    connection.execute_batch(SETTINGS).map_err(failed)?;
     prepare_once(&connection).map_err(failed)?;
+    connection.execute_batch(SETTINGS).map_err(failed)?;
     migrate::migrate(&mut connection, path)?;
+    check(&connection, path)?;
     Ok(connection)
+}
+
+/// Holds tables, indexes, triggers and views against those that this version makes. A state may come from somebody else.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
+    let expected = || -> Result<Objects, StoreError> {
+        let mut fresh = Connection::open_in_memory().map_err(failed)?;
+        checksum::register(&fresh).map_err(failed)?;
+        migrate::migrate(&mut fresh, path)?;
+        objects(&fresh).map_err(failed)
+    };
+    let (expected, found) = (expected()?, objects(connection).map_err(failed)?);
+    let differs = |(name, sql): &(&String, &Option<String>)| expected.get(*name) != Some(*sql);
+    if let Some((object, _)) = found.iter().find(differs) {
+        return Err(match expected.contains_key(object) {
+            // A damaged file, most likely.
+            true => StoreError::Damaged {
+                file: path.to_owned(),
+                cause: format!("the {object} is not what this version makes"),
+            },
+            false => StoreError::Foreign {
+                file: path.to_owned(),
+                object: object.clone(),
+            },
+        });
+    }
+    match expected.keys().find(|name| !found.contains_key(*name)) {
+        Some(object) => Err(StoreError::Damaged {
+            file: path.to_owned(),
+            cause: format!("the {object} is missing"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What a file is made of: kind and name of each thing, and the SQL that made it.
+type Objects = BTreeMap<String, Option<String>>;
+
+fn objects(connection: &Connection) -> rusqlite::Result<Objects> {
+    // What SQLite itself notes about a file, as for `ANALYZE`, is named so.
+    let sql = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE substr(name, 1, 11) <> 'sqlite_stat'";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
 }
 
 /// Opens the file for reading only, with no lock: also while a run goes on. Each read should be short, so
@@ -54,6 +100,15 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 /// Keeps statements prepared. Without the second setting, SQLite plans a statement again whenever a value
 /// is bound to it that its plan might have depended on.
 pub(super) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
+    checksum::register(connection)?;
+    // A state may come from somebody else, who may have put more into it than rows.
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        connection.set_db_config(setting, on)?;
+    }
     connection.set_prepared_statement_cache_capacity(64);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())

@@ -7,6 +7,9 @@ use types::digest::Digest;
 
 use super::{RecipeId, RunId, Seen};
 
+/// SQL of this moment, as it stands in columns.
+pub(super) const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+
 /// A value of another crate's type, as it stands in a column. Read as an option it is absent where the column is null or
 /// holds something that the type does not know; the reader says what holds then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::{Exported, Pruned, Pruning, Store, prune, recover, schema};
+use super::{Exported, Pruned, Pruning, Store, prune, recover, schema, seal_rows};
 use types::digest::Digest;
 
 const SOURCE: &str = "../records.jsonl";
@@ -29,14 +29,14 @@ fn state(folder: &Path, count: u32) -> PathBuf {
         .execute_batch(
             "INSERT INTO run (id, started_at, ended_at) VALUES
                 (1, '2026-01-01', '2026-01-02'), (2, '2026-01-03', '2026-01-04'), (3, '2026-01-05', NULL);
-             INSERT INTO recipe VALUES (1, x'01', '{}'), (2, x'02', '{}');",
+             INSERT INTO recipe VALUES (1, x'01', '{}', 0), (2, x'02', '{}', 0);",
         )
         .unwrap();
     for number in 0..count {
         let record = format!("r{number}");
         connection
             .execute(
-                "INSERT INTO record VALUES (1, ?1, 'c', 0, ?2, 0, 1, 1, zeroblob(32), 1)",
+                "INSERT INTO record VALUES (1, ?1, 'c', 0, ?2, 0, 1, 1, zeroblob(32), 1, 0)",
                 params![record, number],
             )
             .unwrap();
@@ -56,6 +56,7 @@ fn state(folder: &Path, count: u32) -> PathBuf {
             .unwrap();
     }
     connection.execute_batch("COMMIT").unwrap();
+    seal_rows(&connection).unwrap();
     path
 }
 
@@ -64,7 +65,7 @@ fn complete(connection: &Connection, id: u32, at: &str) {
     connection
         .execute(
             "INSERT INTO completion VALUES (?1, ?2, 'completion', ?3, 'stop', 'stop', 'm', 'openai', 'openai/m',
-                10, 5, 0, 0, 7, 1, ?4, 1200)",
+                10, 5, 0, 0, 7, 1, ?4, 1200, 0)",
             params![id, Digest::of(&id.to_be_bytes()).as_bytes(), text, at],
         )
         .unwrap();
@@ -73,7 +74,7 @@ fn complete(connection: &Connection, id: u32, at: &str) {
 fn tell(connection: &Connection, record: &str, fingerprint: &[u8], position: u32, completion: u32) {
     connection
         .execute(
-            "INSERT INTO transcript VALUES (1, ?1, 'text', ?2, 0, ?3, ?4)",
+            "INSERT INTO transcript VALUES (1, ?1, 'text', ?2, 0, ?3, ?4, 0)",
             params![record, fingerprint, position, completion],
         )
         .unwrap();
@@ -157,6 +158,7 @@ fn pruning_takes_what_was_superseded_and_nothing_that_can_be_of_use() {
         .unwrap();
     // Nobody was told.
     complete(&connection, 105, before);
+    seal_rows(&connection).unwrap();
     drop(connection);
     let all = ids(&path);
 
@@ -276,7 +278,10 @@ fn every_law_is_looked_at() {
     let original = std::fs::read(&path).unwrap();
     for (sql, law) in BREAKS {
         std::fs::write(&path, &original).unwrap();
-        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(sql).unwrap();
+        seal_rows(&connection).unwrap();
+        drop(connection);
         let report = Store::open_reading(&path).unwrap().verify(None).unwrap();
         let broken: Vec<(&str, bool, u64)> = report
             .broken
@@ -376,7 +381,12 @@ fn damage_is_named_and_costs_what_lies_on_the_damaged_pages() {
     let path = state(folder.path(), 1000);
     let rows = |path: &Path, table: &str| -> usize {
         let connection = Connection::open(path).unwrap();
-        let sql = format!("SELECT count(*) FROM {table} NOT INDEXED");
+        // Answers that are lost keep their numbers.
+        let there = match table {
+            "completion" => "WHERE kind <> 'lost'",
+            _ => "",
+        };
+        let sql = format!("SELECT count(*) FROM {table} NOT INDEXED {there}");
         connection.query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     let mut expected = BTreeMap::new();

@@ -4,10 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
+use super::checksum::{TABLES, TASKS};
+use super::log::Fault;
+use super::mend::is_mended;
 use super::output_digest;
+use super::seal::{self, Found};
 use super::{Store, StoreError};
 use types::class::FailureClass;
 
@@ -42,7 +47,20 @@ const RECOVER: &str = "save what can be read with `batchgen store recover`, and 
 const MAKE: &str = "`batchgen run` makes it again, from the answers in the journal";
 const EDITED: &str =
     "if a person edited it, nothing: it is kept; else remove it, and `batchgen run` makes it again";
+const INDEX: &str = "`batchgen run` makes it again";
+const MENDS: &str = "`batchgen run` looks at every row, and mends what is told here as damaged; if that is nothing, the byte held nothing";
+const CUT: &str = "if you have a copy of it, put it back; `batchgen run` goes on without what is lost, and asks for lost answers again";
 const RUN: &str = "`batchgen run` asks for what is missing when the task is next made";
+
+/// The condition that a done task was told more than its transcript holds.
+macro_rules! told_more {
+    () => {
+        "outcome = 'done' AND calls > (SELECT count(*) FROM transcript WHERE transcript.dataset = task.dataset
+            AND transcript.record = task.record AND transcript.component = task.component
+            AND transcript.fingerprint = task.fingerprint AND transcript.generation = task.generation)"
+    };
+}
+pub(super) const TOLD_MORE: &str = told_more!();
 
 /// What is wrong, how to find it (a place for each row), and what to do.
 const LAWS: [(&str, &str, &str); 9] = [
@@ -54,16 +72,16 @@ const LAWS: [(&str, &str, &str); 9] = [
     ),
     (
         "a done task was told more than its transcript holds",
-        "SELECT record || ' ' || component FROM task WHERE outcome = 'done' AND calls >
-            (SELECT count(*) FROM transcript WHERE transcript.dataset = task.dataset
-                AND transcript.record = task.record AND transcript.component = task.component
-                AND transcript.fingerprint = task.fingerprint AND transcript.generation = task.generation)",
+        concat!(
+            "SELECT record || ' ' || component FROM task WHERE ",
+            told_more!()
+        ),
         RUN,
     ),
     (
         "a completion has a malformed key or an unknown kind",
         "SELECT 'completion ' || id FROM completion WHERE length(key) <> 32
-            OR kind NOT IN ('completion', 'content-filtered', 'context-too-long')
+            OR kind NOT IN ('completion', 'content-filtered', 'context-too-long', 'lost')
             OR (kind = 'completion') <> (stop IS NOT NULL)",
         RECOVER,
     ),
@@ -133,7 +151,18 @@ impl Store {
     /// # Errors
     /// Only when nothing at all can be read: damage is a finding.
     pub fn verify(&self, output_root: Option<&Path>) -> Result<Report, StoreError> {
-        self.read(|reader| Ok(Look { reader }.at_all(output_root)))
+        let file = self.file();
+        let is_used = || !matches!(Store::holder(file), Ok(None));
+        // What lies there while nobody uses it. Whoever begins to use it meanwhile changes that.
+        let lies = match is_used() {
+            true => None,
+            false => seal::look(file).ok().filter(|_| !is_used()),
+        };
+        let report = self.read(|reader| Ok(Look { reader }.at_all(output_root, lies)))?;
+        if report.broken.iter().any(|broken| broken.in_state) && !is_used() {
+            seal::note_damage(file);
+        }
+        Ok(report)
     }
 }
 
@@ -142,11 +171,29 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn at_all(&self, output_root: Option<&Path>) -> Report {
+    fn at_all(&self, output_root: Option<&Path>, lies: Option<Found>) -> Report {
         let mut findings = Findings::default();
+        self.files(&lies.unwrap_or_default(), &mut findings);
         let damage = "the file is damaged";
         if let Err(error) = self.integrity(&mut findings) {
             findings.add(damage, RECOVER, true, error.to_string());
+        }
+        for table in TABLES {
+            let what = format!("a row of `{}` is not as it was written", table.name);
+            let sql = format!(
+                "SELECT {} FROM {} WHERE NOT {}",
+                table.place,
+                table.name,
+                table.sound()
+            );
+            if let Err(error) = self.law(&what, &sql, table.remedy, &mut findings) {
+                findings.add(
+                    damage,
+                    RECOVER,
+                    true,
+                    format!("table {}: {error}", table.name),
+                );
+            }
         }
         for (what, sql, remedy) in LAWS {
             if let Err(error) = self.law(what, sql, remedy, &mut findings) {
@@ -159,6 +206,34 @@ impl Look<'_> {
         }
         report.broken = findings.broken.into_values().collect();
         report
+    }
+
+    /// The files of a state that nobody uses.
+    fn files(&self, lies: &Found, findings: &mut Findings) {
+        for page in &lies.changed {
+            let sql = "SELECT name FROM dbstat WHERE pageno = ?1";
+            let name = self
+                .reader
+                .query_row(sql, [page], |row| row.get::<_, String>(0))
+                .unwrap_or_else(|_| "none".to_owned());
+            let what = "a page is not as it was when the state was closed";
+            findings.add(what, MENDS, true, format!("page {page}, of table {name}"));
+        }
+        match &lies.log {
+            Some(Fault::Cut { frames }) => findings.add(
+                "the log is damaged",
+                CUT,
+                true,
+                format!("behind page {frames} of the log"),
+            ),
+            Some(Fault::Gone) => findings.add(
+                "the log is not the one of this state",
+                CUT,
+                true,
+                String::new(),
+            ),
+            None => {}
+        }
     }
 
     fn integrity(&self, findings: &mut Findings) -> rusqlite::Result<()> {
@@ -182,7 +257,11 @@ impl Look<'_> {
                     Some(name) => format!("{name}: {line}"),
                     None => line.to_owned(),
                 };
-                findings.add("the file is damaged", RECOVER, true, place);
+                let (what, remedy) = match is_mended(line) {
+                    true => ("an index or the list of free pages is damaged", INDEX),
+                    false => ("the file is damaged", RECOVER),
+                };
+                findings.add(what, remedy, true, place);
             }
         }
         Ok(())
@@ -198,8 +277,12 @@ impl Look<'_> {
         let mut statement = self.reader.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let place: Option<String> = row.get(0)?;
-            findings.add(what, remedy, true, place.unwrap_or_default());
+            let place = match row.get_ref(0)? {
+                // A damaged text may be none.
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                _ => String::new(),
+            };
+            findings.add(what, remedy, true, place);
         }
         Ok(())
     }
@@ -279,13 +362,15 @@ struct TaskRow {
     content: Option<Vec<u8>>,
 }
 
+/// Rows that are as they were written; the others are findings by themselves.
 fn batch(reader: &Connection, after: &(i64, String, String)) -> rusqlite::Result<Vec<TaskRow>> {
     reader
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT dataset, record, component, outcome, class, path, content FROM task
-             WHERE (dataset, record, component) > (?1, ?2, ?3)
-             ORDER BY dataset, record, component LIMIT ?4",
-        )?
+                 WHERE (dataset, record, component) > (?1, ?2, ?3) AND {}
+                 ORDER BY dataset, record, component LIMIT ?4",
+            TASKS.sound()
+        ))?
         .query_map(params![after.0, after.1, after.2, BATCH], |row| {
             Ok(TaskRow {
                 dataset: row.get("dataset")?,

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::log;
+use super::seal::Seal;
+
 /// The WAL is cut when it is larger than this, bytes: four times what SQLite itself aims at.
 const LIMIT: u64 = 64 << 20;
 /// The writer looks so often whether readers have ended theirs, and waits so long before each look. Between two
@@ -26,10 +29,8 @@ pub(super) struct Wal {
 impl Wal {
     /// Of the state at `path`.
     pub fn of(path: &Path) -> Wal {
-        let mut file = path.as_os_str().to_owned();
-        file.push("-wal");
         Wal {
-            file: file.into(),
+            file: log::file(path),
             limit: LIMIT,
             next: LIMIT,
         }
@@ -42,9 +43,13 @@ impl Wal {
 
     /// Cuts it if it is too large. A reader that goes on reading prevents that: then it is tried again when it
     /// has grown by as much.
-    pub fn bound(&mut self, connection: &mut Connection) {
+    pub fn bound(&mut self, connection: &mut Connection, seal: &mut Seal) {
         let size = self.size();
         if size < self.next {
+            return;
+        }
+        if let Err(error) = seal.forget_log() {
+            tracing::debug!("the WAL was not cut: {error}");
             return;
         }
         let cut = connection
@@ -58,6 +63,7 @@ impl Wal {
         if let Err(error) = cut {
             tracing::debug!("the WAL was not cut: {error}");
         }
+        seal.note();
         self.next = match self.size() {
             left if left < self.limit => self.limit,
             left => left.saturating_add(self.limit),
@@ -75,13 +81,14 @@ mod tests {
 
     const SMALL: u64 = 4 << 20;
 
-    fn fill(connection: &mut Connection, wal: &mut Wal, commits: u32) -> u64 {
+    fn fill(connection: &mut Connection, wal: &mut Wal, seal: &mut Seal, commits: u32) -> u64 {
         let mut largest = 0;
         for _ in 0..commits {
             connection
                 .execute("INSERT INTO note VALUES (randomblob(90000))", [])
                 .unwrap();
-            wal.bound(connection);
+            seal.note();
+            wal.bound(connection, seal);
             largest = largest.max(wal.size());
         }
         largest
@@ -92,6 +99,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         let mut connection = schema::open(&path).unwrap();
+        let mut seal = Seal::break_open(&path).unwrap();
         connection
             .execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 1000000; CREATE TABLE note (text BLOB)")
             .unwrap();
@@ -112,7 +120,7 @@ mod tests {
             }
             reads
         });
-        let largest = fill(&mut connection, &mut wal, 250);
+        let largest = fill(&mut connection, &mut wal, &mut seal, 250);
         stop.store(true, Ordering::Relaxed);
         assert!(reading.join().unwrap() > 0);
         // Once it may not have come in between; left to itself SQLite would not have cut it at all.
@@ -123,10 +131,10 @@ mod tests {
         reader
             .execute_batch("BEGIN; SELECT count(*) FROM note;")
             .unwrap();
-        let largest = fill(&mut connection, &mut wal, 150);
+        let largest = fill(&mut connection, &mut wal, &mut seal, 150);
         assert!(largest > SMALL + (4 << 20), "{largest}");
         reader.execute_batch("COMMIT").unwrap();
-        fill(&mut connection, &mut wal, 150);
+        fill(&mut connection, &mut wal, &mut seal, 150);
         assert!(wal.size() < SMALL + (1 << 20), "{}", wal.size());
     }
 }

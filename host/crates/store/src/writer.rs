@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::identity::Identity;
+use super::seal::Seal;
 use super::wal::Wal;
 
 /// Most writes of one transaction.
@@ -52,13 +53,14 @@ pub(super) struct Writer {
 type Failed = Arc<OnceLock<StoreError>>;
 
 impl Writer {
-    pub fn start(connection: Connection, file: &Path) -> Result<Writer, StoreError> {
+    pub fn start(connection: Connection, file: &Path, seal: Seal) -> Result<Writer, StoreError> {
         let (jobs, receiver) = mpsc::channel(QUEUE);
         let failed = Failed::default();
         let thread = Thread {
             connection,
             identity: Identity::of(file),
             wal: Wal::of(file),
+            seal,
             file: file.to_owned(),
             failed: Arc::clone(&failed),
         };
@@ -199,6 +201,7 @@ struct Thread {
     connection: Connection,
     identity: Identity,
     wal: Wal,
+    seal: Seal,
     file: PathBuf,
     failed: Failed,
 }
@@ -228,7 +231,8 @@ impl Thread {
                         // Whoever asked is told by the end of the channel.
                         if self.failed.get().is_none() {
                             job(&mut self.connection);
-                            self.wal.bound(&mut self.connection);
+                            self.seal.note();
+                            self.wal.bound(&mut self.connection, &mut self.seal);
                         }
                     }
                 }
@@ -244,6 +248,7 @@ impl Thread {
             return;
         }
         let result = self.commit(&mut group.changes);
+        self.seal.note();
         if let Err(error) = &result
             && self.failed.set(error.clone()).is_ok()
         {
@@ -253,7 +258,7 @@ impl Thread {
             let _ = acknowledge.send(result.clone());
         }
         if result.is_ok() {
-            self.wal.bound(&mut self.connection);
+            self.wal.bound(&mut self.connection, &mut self.seal);
         }
     }
 
@@ -268,7 +273,7 @@ impl Thread {
         commit(&mut self.connection, changes).map_err(|error| StoreError::of(&self.file, &error))
     }
 
-    fn close(self) {
+    fn close(mut self) {
         if self.failed.get().is_some() {
             // Nothing more is written, not even when the connection closes: the next host reads the log as it is.
             let _ = self
@@ -277,9 +282,9 @@ impl Thread {
             return;
         }
         // A closed state is one file; if this fails the next host finds the rest in the WAL.
-        let _ = self
-            .connection
-            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        if let Err(error) = self.seal.close(&self.connection) {
+            tracing::debug!("the state was not sealed: {error}");
+        }
     }
 }
 
@@ -302,12 +307,12 @@ fn commit(connection: &mut Connection, changes: &mut Vec<Change>) -> rusqlite::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema;
 
     async fn writer() -> (tempfile::TempDir, Writer) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
-        let writer = Writer::start(schema::open(&path).unwrap(), &path).unwrap();
+        let (connection, seal) = crate::open(&path).unwrap();
+        let writer = Writer::start(connection, &path, seal).unwrap();
         let table = |connection: &Connection| connection.execute_batch("CREATE TABLE t (x)");
         writer.write(table).await.unwrap();
         (directory, writer)

@@ -1,0 +1,230 @@
+//! Mends a damaged state as far as that costs nothing: what can be made again is forgotten, so that the run makes it. What
+//! was paid for and is damaged is marked as lost, and asked for again when a task needs it. What this cannot mend is left
+//! to `recover`, which takes nothing away.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::checksum::{
+    BILLED, COMPLETIONS, DATASETS, LANES, MOVED, RECIPES, RECORDS, RUNS, TASKS, TRANSCRIPTS, Table,
+    UNREADABLE,
+};
+use super::journal::LOST;
+use super::sql::NOW;
+use super::verify::TOLD_MORE;
+use super::{StoreError, recipes};
+
+/// What was done about damaged rows, in words; nothing where there were none.
+pub(super) fn mend(connection: &mut Connection, file: &Path) -> Result<Vec<String>, StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::of(file, &error);
+    structure(connection, file)?;
+    rows(connection).map_err(failed)
+}
+
+/// Mends rows alone, in one transaction.
+pub(super) fn rows(connection: &mut Connection) -> rusqlite::Result<Vec<String>> {
+    let mut done = Vec::new();
+    let mut said = |table: &Table, count: u64, what: &str| {
+        if count > 0 {
+            done.push(format!("{} of `{}`: {what}", damaged(count), table.name));
+        }
+    };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let count = |table: &Table| table.count_unsound(&transaction);
+    let told = count(&TRANSCRIPTS)?;
+    let tasks = count(&TASKS)?;
+    said(&TRANSCRIPTS, told, "their artifacts are made again");
+    said(&TASKS, tasks, "their artifacts are made again");
+    said(
+        &COMPLETIONS,
+        count(&COMPLETIONS)?,
+        "these answers are lost, and asked for again, at their price, when a task needs them",
+    );
+    said(
+        &BILLED,
+        count(&BILLED)?,
+        "what these tries cost is forgotten",
+    );
+    said(
+        &MOVED,
+        count(&MOVED)?,
+        "the files are not known to be left over any more",
+    );
+    said(&LANES, count(&LANES)?, "it is learned again");
+    said(&RECIPES, count(&RECIPES)?, "they are noted again");
+    let read = count(&DATASETS)? + count(&RECORDS)? + count(&UNREADABLE)?;
+    said(&RECORDS, read, "the dataset is read again");
+    let runs = count(&RUNS)?;
+    said(&RUNS, runs, "they count as not ended in order");
+    forget(&transaction)?;
+    if read > 0 {
+        transaction.execute_batch(&read_again())?;
+    }
+    if told > 0 {
+        transaction.execute_batch(&told_too_little())?;
+    }
+    if told + tasks + runs > 0 {
+        transaction.execute_batch(&look_at_files())?;
+    }
+    recipes::mend(&transaction)?;
+    transaction.execute_batch(&lose_answers())?;
+    transaction.commit()?;
+    Ok(done)
+}
+
+fn damaged(count: u64) -> String {
+    let rows = if count == 1 { "row" } else { "rows" };
+    format!("{count} damaged {rows}")
+}
+
+/// Sees that SQLite can read all of the file. Indexes and the list of free pages are made again.
+fn structure(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::of(file, &error);
+    let faults = faults(connection).map_err(failed)?;
+    if faults.is_empty() {
+        return Ok(());
+    }
+    if let Some(cause) = faults.iter().find(|fault| !is_mended(fault)) {
+        let (file, cause) = (file.to_owned(), cause.clone());
+        return Err(StoreError::Damaged { file, cause });
+    }
+    connection
+        .execute_batch("REINDEX; VACUUM")
+        .map_err(failed)?;
+    match self::faults(connection).map_err(failed)?.pop() {
+        None => Ok(()),
+        Some(cause) => Err(StoreError::Damaged {
+            file: file.to_owned(),
+            cause,
+        }),
+    }
+}
+
+/// What SQLite finds, but for values of the wrong type: the checksums of their rows tell these.
+fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let lines = lines.collect::<rusqlite::Result<Vec<String>>>()?;
+    let lines = lines.iter().flat_map(|text| text.lines());
+    let is_fault = |line: &&str| {
+        *line != "ok" && !line.starts_with("NULL value in") && !line.starts_with("non-")
+            || line.starts_with("non-unique")
+    };
+    Ok(lines.filter(is_fault).map(str::to_owned).collect())
+}
+
+/// Whether a fault is one of an index or of free pages alone, so that no row is at stake.
+pub(super) fn is_mended(fault: &str) -> bool {
+    ["missing from index", "entries in index", "entry in index"]
+        .iter()
+        .any(|words| fault.contains(words))
+        || fault.starts_with("Freelist")
+        || fault.ends_with("never used")
+}
+
+/// Removes damaged rows that the run makes again, or that nothing can bring back. A text that a person wrote stays.
+fn forget(connection: &Connection) -> rusqlite::Result<()> {
+    let unsound = TRANSCRIPTS.sound();
+    connection.execute_batch(&format!(
+        "DELETE FROM task WHERE EXISTS (SELECT 1 FROM transcript WHERE NOT {unsound}
+            AND transcript.dataset = task.dataset AND transcript.record = task.record
+            AND transcript.component = task.component)"
+    ))?;
+    for table in [
+        &TRANSCRIPTS,
+        &TASKS,
+        &BILLED,
+        &MOVED,
+        &LANES,
+        &RECORDS,
+        &UNREADABLE,
+    ] {
+        let sql = format!("DELETE FROM {} WHERE NOT {}", table.name, table.sound());
+        connection.execute_batch(&sql)?;
+    }
+    Ok(())
+}
+
+/// Has the dataset read again, all of it.
+fn read_again() -> String {
+    format!(
+        "DELETE FROM record; DELETE FROM unreadable; UPDATE dataset SET {}",
+        DATASETS.set(&[
+            ("stamp", "''"),
+            ("pass", "0"),
+            ("unreadable", "0"),
+            ("is_whole", "0")
+        ])
+    )
+}
+
+/// Notes that checkpoints were lost: the next run over everything compares the bytes of every file, so that what was made
+/// from a damaged row is taken for no edit. Such a note is a run whose number is negative.
+fn look_at_files() -> String {
+    let note = [
+        ("id", "(SELECT min(0, coalesce(min(id), 0)) - 1 FROM run)"),
+        ("started_at", NOW),
+        ("ended_at", "NULL"),
+    ];
+    format!(
+        "UPDATE run SET {} WHERE NOT {}; {}",
+        RUNS.set(&[("started_at", NOW), ("ended_at", "NULL")]),
+        RUNS.sound(),
+        RUNS.insert("INSERT", &note, "")
+    )
+}
+
+/// Removes the checkpoints of tasks whose transcripts have become too short.
+fn told_too_little() -> String {
+    format!("DELETE FROM task WHERE {TOLD_MORE}")
+}
+
+/// Marks damaged answers as lost, and those that are gone though tasks were told them: so no number is given again to
+/// another answer.
+fn lose_answers() -> String {
+    let lost = |id: &str| -> Vec<(&'static str, String)> {
+        let text = |text: &str| text.to_owned();
+        vec![
+            // Of 32 bytes, like every key, and the hash of no question.
+            (
+                "key",
+                format!("CAST(printf('lost answer %020d', {id}) AS BLOB)"),
+            ),
+            ("kind", format!("'{LOST}'")),
+            ("text", text("''")),
+            ("stop", text("NULL")),
+            ("finish_reason", text("NULL")),
+            ("model", format!("'{LOST}'")),
+            ("provider", format!("'{LOST}'")),
+            ("lane", format!("'{LOST}'")),
+            ("input_tokens", text("0")),
+            ("output_tokens", text("0")),
+            ("cached_tokens", text("0")),
+            ("reasoning_tokens", text("0")),
+            ("cost_micros", text("NULL")),
+            ("tries", text("0")),
+            ("obtained_at", text(NOW)),
+            ("milliseconds", text("NULL")),
+        ]
+    };
+    fn borrowed<'a>(pairs: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(column, value)| (*column, value.as_str()))
+            .collect()
+    }
+    let damaged = lost("completion.id");
+    let mut gone = lost("number");
+    gone.push(("id", "number".to_owned()));
+    format!(
+        "UPDATE completion SET {} WHERE NOT {}; {}",
+        COMPLETIONS.set(&borrowed(&damaged)),
+        COMPLETIONS.sound(),
+        COMPLETIONS.insert_from(
+            &borrowed(&gone),
+            "(SELECT DISTINCT completion AS number FROM transcript
+              WHERE completion NOT IN (SELECT id FROM completion))"
+        )
+    )
+}
