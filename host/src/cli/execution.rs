@@ -114,6 +114,13 @@ pub(super) async fn execute(
     };
     progress.finish().await;
     watch.finish(end(&result)).await;
+    let lost = state.store.lost_answers();
+    if lost > 0 {
+        display.print(&format!(
+            "warning: {} that had been paid for could not be kept, and will be asked for again",
+            counted(lost, "answer")
+        ));
+    }
     let summary = result.map_err(cannot_go_on)?;
     let shown = match (json, display.is_quiet()) {
         (true, _) => Shown::Json,

@@ -56,7 +56,7 @@ impl Written {
         // Without the note, the next command asks before it replaces the file.
         let _ = serde_json::to_vec(&note)
             .map_err(io::Error::from)
-            .and_then(|note| fs::write(&temporary, note))
+            .and_then(|note| store::write_private(&temporary, &note))
             .and_then(|()| fs::rename(&temporary, &self.note));
     }
 }

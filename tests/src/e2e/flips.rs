@@ -209,6 +209,18 @@ fn every_flipped_byte_that_holds_something_is_found_without_a_seal() {
     assert!(told.found > 0);
 }
 
+/// Frames of the log of a run that has begun none anew, and those that are noted beside the state.
+fn log_frames(scene: &Scene) -> Option<u64> {
+    const FRAME: u64 = 16384 + 24;
+    let log = fs::metadata(scene.path(".batchgen/state.db-wal")).ok()?;
+    Some(log.len() / FRAME)
+}
+
+fn noted_frames(scene: &Scene) -> Option<u64> {
+    let seal = fs::read_to_string(scene.path(".batchgen/state.db.seal")).ok()?;
+    u64::from_str_radix(seal.split(' ').nth(3)?, 16).ok()
+}
+
 /// A run that is killed when so many answers are in the journal, while all others are waited for.
 fn killed(simulator: &Simulator, answered: u64) -> Scene {
     let scene = scene(simulator);
@@ -217,6 +229,7 @@ fn killed(simulator: &Simulator, answered: u64) -> Scene {
         simulator.totals().billed == answered
             && scene.path(".batchgen/state.db").exists()
             && scene.journal().len() as u64 == answered
+            && noted_frames(&scene) == log_frames(&scene)
     });
     child.kill().unwrap();
     child.wait().unwrap();

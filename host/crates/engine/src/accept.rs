@@ -247,6 +247,12 @@ impl Edited<'_> {
         {
             store.keep_edit(&task, self.path, text).await?;
         }
+        if !kept.is_sound {
+            tracing::warn!(
+                "the state is damaged: the edit of {} may not be as it was",
+                self.path
+            );
+        }
         let mut known = Directories::new(self.staleness.output_root.clone());
         let written =
             Staged::write(file, &text, &mut known).and_then(|mut staged| staged.publish(false));

@@ -103,7 +103,7 @@ impl IntentLog {
         };
         // Renamed, so that a kill leaves the one or the other.
         let temporary = self.path.with_extension("unfinished.tmp");
-        fs::write(&temporary, serde_json::to_vec(&note)?)?;
+        store::write_private(&temporary, &serde_json::to_vec(&note)?)?;
         fs::rename(&temporary, &self.path)
     }
 

@@ -129,7 +129,7 @@ impl Previewer {
         overwriting: Overwriting,
     ) -> Result<Previewer, StoreError> {
         let left = PendingWrites::by(store.file());
-        let clean = left.is_certain_in(&store)?;
+        let clean = left.is_certain_in(store)?;
         Ok(Previewer {
             staleness: StalenessCheck {
                 dataset,

@@ -127,6 +127,12 @@ impl Staged {
             // Only a file that has a name takes the place of another.
             self.take_name()?;
         }
+        if let Ok(before) = fs::symlink_metadata(&self.target)
+            && before.is_file()
+        {
+            // Who may read the file before may read the one that takes its place, and nobody else.
+            self.file.set_permissions(before.permissions())?;
+        }
         fs::rename(beside(&self.target), &self.target)
     }
 

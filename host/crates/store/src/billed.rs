@@ -58,7 +58,7 @@ impl Store {
             .writer
             .write_later(move |connection| {
                 let mut statement = connection.prepare_cached(&INSERT)?;
-                for (ago, billed) in tries {
+                for (ago, billed) in &tries {
                     statement.execute(params![
                         task.dataset,
                         task.record,

@@ -121,7 +121,7 @@ fn hint(cause: &str) -> &'static str {
     if cause.contains("readonly") {
         "see that you may write the file and its directory, or name another file with --state FILE"
     } else if cause.contains("full") || cause.contains("No space") {
-        "the disk is full: make room and run again; only answers that were under way are asked for again"
+        "the disk is full: make room and run again; only answers that could not be kept are asked for again"
     } else {
         "check the disk and run again; what was acknowledged is in the file"
     }

@@ -2,7 +2,8 @@
 //! what each task was told, in order.
 
 use std::collections::hash_map::Entry;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -146,11 +147,13 @@ impl Journal for Store {
         let provenance = provenance.clone();
         let key = claim.key;
         self.inner.key_filter.answered(key);
-        let (sender, id) = oneshot::channel();
-        self.inner
+        let id = Arc::new(AtomicI64::new(0));
+        let noted = Arc::clone(&id);
+        let written = self
+            .inner
             .writer
             .write(move |connection| {
-                let id = connection.prepare_cached(&INSERT)?.query_row(
+                let id: i64 = connection.prepare_cached(&INSERT)?.query_row(
                     params![
                         Column(key),
                         kind,
@@ -170,16 +173,15 @@ impl Journal for Store {
                     ],
                     |row| row.get(0),
                 )?;
-                let _ = sender.send(id);
+                noted.store(id, Ordering::Relaxed);
                 Ok(())
             })
-            .await?;
+            .await;
+        if written.is_err() {
+            self.inner.lost_answers.fetch_add(1, Ordering::Relaxed);
+        }
         drop(claim);
-        id.await.map_err(|_| {
-            self.inner
-                .writer
-                .error(&rusqlite::Error::QueryReturnedNoRows)
-        })
+        written.map(|()| id.load(Ordering::Relaxed))
     }
 
     async fn keep_lessons(
@@ -313,7 +315,7 @@ impl Store {
             .writer
             .write_later(move |connection| {
                 let mut statement = connection.prepare_cached(&TELL)?;
-                for (position, completion) in entries {
+                for (position, completion) in &entries {
                     statement.execute(params![
                         task.dataset,
                         task.record,

@@ -26,6 +26,7 @@ mod migrate;
 mod orphans;
 mod output_file;
 mod paths;
+mod private;
 mod prune;
 mod recipes;
 mod recover;
@@ -42,6 +43,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -60,6 +62,7 @@ pub use journal::Claim;
 pub use orphans::{Orphan, OrphanCount, OrphanReason};
 pub use output_file::{obstacle, output_digest, read_output, read_output_text};
 pub use paths::Writer;
+pub use private::{create_private_dir, write_private};
 pub use prune::{Pruned, Pruning, prune};
 pub use recipes::RecipeId;
 pub use recover::{Saved, recover};
@@ -83,6 +86,8 @@ struct Inner {
     in_flight: Mutex<HashMap<Digest, Vec<oneshot::Sender<()>>>>,
     /// Tells most new questions without a look into the file.
     key_filter: key_filter::KeyFilter,
+    /// Answers that were paid for and could not be kept.
+    lost_answers: AtomicU64,
     /// None where the state is only read.
     lock: Option<lock::Lock>,
 }
@@ -91,6 +96,11 @@ impl Store {
     /// The file that it lies in.
     pub fn file(&self) -> &Path {
         self.inner.writer.file()
+    }
+
+    /// How many answers that were paid for could not be kept, since the state failed.
+    pub fn lost_answers(&self) -> u64 {
+        self.inner.lost_answers.load(Ordering::Relaxed)
     }
 
     /// Opens the state, or creates it, and takes its lock.
@@ -118,6 +128,7 @@ impl Store {
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
                 key_filter: key_filter::KeyFilter::default(),
+                lost_answers: AtomicU64::default(),
                 lock: Some(lock),
             }),
         })
@@ -148,6 +159,7 @@ impl Store {
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
                 key_filter: key_filter::KeyFilter::default(),
+                lost_answers: AtomicU64::default(),
                 lock: None,
             }),
         })
@@ -181,6 +193,7 @@ impl Store {
                 reader: Mutex::new(reader),
                 in_flight: Mutex::new(HashMap::new()),
                 key_filter: key_filter::KeyFilter::default(),
+                lost_answers: AtomicU64::default(),
                 lock: Some(lock),
             }),
         })
@@ -213,7 +226,7 @@ impl Store {
 /// Opens a state to write it, breaks its seal, and mends what is damaged. Its lock must be held.
 fn open(path: &Path) -> Result<(Connection, seal::Seal), StoreError> {
     let beside = |error: std::io::Error| StoreError::beside(path, &error);
-    let lies = match path.exists() {
+    let lies = match path.is_file() {
         true => Some(seal::look(path).map_err(beside)?),
         false => None,
     };

@@ -2,13 +2,13 @@
 //! ends, however it ends, so a lock cannot go stale. What the file says while nobody holds it tells whether
 //! the last run ended in order, also where the state itself lost its last writes: it is empty, or says so.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::StoreError;
+use super::{StoreError, private};
 
 /// Stands behind the holder's name once its run has ended in order.
 const IN_ORDER: &str = ", in order";
@@ -31,13 +31,7 @@ impl Lock {
             file: path.to_owned(),
             cause: error.to_string(),
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&name)
-            .map_err(failed)?;
+        let mut file = private::options().read(true).open(&name).map_err(failed)?;
         let mut locked = false;
         for _ in 0..TRIES {
             match file.try_lock() {

@@ -2,6 +2,7 @@
 //! was paid for and is damaged is marked as lost, and asked for again when a task needs it. What this cannot mend is left
 //! to `recover`, which takes nothing away.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -18,53 +19,50 @@ use super::{StoreError, recipes};
 /// What was done about damaged rows, in words; nothing where there were none.
 pub(super) fn mend(connection: &mut Connection, file: &Path) -> Result<Vec<String>, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::of(file, &error);
-    structure(connection, file)?;
-    rows(connection).map_err(failed)
+    let mut done = structure(connection, file)?;
+    done.extend(rows(connection).map_err(failed)?);
+    Ok(done)
 }
+
+/// What a person is told of damaged rows.
+const SAID: [(&Table, &str); 11] = [
+    (&TRANSCRIPTS, "their artifacts are made again"),
+    (&TASKS, "their artifacts are made again"),
+    (
+        &COMPLETIONS,
+        "these answers are lost, and asked for again, at their price, when a task needs them",
+    ),
+    (&BILLED, "what these tries cost is forgotten"),
+    (&MOVED, "the files are not known to be left over any more"),
+    (&LANES, "it is learned again"),
+    (&RECIPES, "they are noted again"),
+    (&DATASETS, "the dataset is read again"),
+    (&RECORDS, "the dataset is read again"),
+    (&UNREADABLE, "the dataset is read again"),
+    (&RUNS, "they count as not ended in order"),
+];
 
 /// Mends rows alone, in one transaction.
 pub(super) fn rows(connection: &mut Connection) -> rusqlite::Result<Vec<String>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut hit = BTreeSet::new();
     let mut done = Vec::new();
-    let mut said = |table: &Table, count: u64, what: &str| {
+    for (table, what) in SAID {
+        let count = table.count_unsound(&transaction)?;
         if count > 0 {
+            hit.insert(table.name);
             done.push(format!("{} of `{}`: {what}", damaged(count), table.name));
         }
-    };
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let count = |table: &Table| table.count_unsound(&transaction);
-    let told = count(&TRANSCRIPTS)?;
-    let tasks = count(&TASKS)?;
-    said(&TRANSCRIPTS, told, "their artifacts are made again");
-    said(&TASKS, tasks, "their artifacts are made again");
-    said(
-        &COMPLETIONS,
-        count(&COMPLETIONS)?,
-        "these answers are lost, and asked for again, at their price, when a task needs them",
-    );
-    said(
-        &BILLED,
-        count(&BILLED)?,
-        "what these tries cost is forgotten",
-    );
-    said(
-        &MOVED,
-        count(&MOVED)?,
-        "the files are not known to be left over any more",
-    );
-    said(&LANES, count(&LANES)?, "it is learned again");
-    said(&RECIPES, count(&RECIPES)?, "they are noted again");
-    let read = count(&DATASETS)? + count(&RECORDS)? + count(&UNREADABLE)?;
-    said(&RECORDS, read, "the dataset is read again");
-    let runs = count(&RUNS)?;
-    said(&RUNS, runs, "they count as not ended in order");
+    }
+    let any = |tables: &[&Table]| tables.iter().any(|table| hit.contains(table.name));
     forget(&transaction)?;
-    if read > 0 {
+    if any(&[&DATASETS, &RECORDS, &UNREADABLE]) {
         transaction.execute_batch(&read_again())?;
     }
-    if told > 0 {
+    if any(&[&TRANSCRIPTS]) {
         transaction.execute_batch(&told_too_little())?;
     }
-    if told + tasks + runs > 0 {
+    if any(&[&TRANSCRIPTS, &TASKS, &RUNS]) {
         transaction.execute_batch(&look_at_files())?;
     }
     recipes::mend(&transaction)?;
@@ -79,11 +77,11 @@ fn damaged(count: u64) -> String {
 }
 
 /// Sees that SQLite can read all of the file. Indexes and the list of free pages are made again.
-fn structure(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+fn structure(connection: &Connection, file: &Path) -> Result<Vec<String>, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::of(file, &error);
     let faults = faults(connection).map_err(failed)?;
     if faults.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     if let Some(cause) = faults.iter().find(|fault| !is_mended(fault)) {
         let (file, cause) = (file.to_owned(), cause.clone());
@@ -93,7 +91,9 @@ fn structure(connection: &Connection, file: &Path) -> Result<(), StoreError> {
         .execute_batch("REINDEX; VACUUM")
         .map_err(failed)?;
     match self::faults(connection).map_err(failed)?.pop() {
-        None => Ok(()),
+        None => Ok(vec![
+            "indexes and the list of free pages: they were made again".to_owned(),
+        ]),
         Some(cause) => Err(StoreError::Damaged {
             file: file.to_owned(),
             cause,

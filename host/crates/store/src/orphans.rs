@@ -141,7 +141,7 @@ impl Store {
         self.inner
             .writer
             .write(move |connection| {
-                for orphan in gone {
+                for orphan in &gone {
                     if orphan.why == OrphanReason::Moved {
                         connection
                             .prepare_cached("DELETE FROM moved WHERE dataset = ?1 AND path = ?2")?

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, checksum, migrate};
+use super::{StoreError, checksum, migrate, private};
 
 /// 16 KiB pages hold several rows of 2 KB; with 4 KiB the file doubles. FULL survives power loss, and
 /// with group commit costs no more than NORMAL.
@@ -24,6 +24,8 @@ PRAGMA journal_size_limit = 33554432;
 /// Opens the file for writing, and brings its tables up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
+    // SQLite gives its log the mode of this file. What stands in the way, it says better itself.
+    let _ = private::options().create_new(true).open(path);
     let mut connection = Connection::open(path).map_err(failed)?;
     prepare_once(&connection).map_err(failed)?;
     connection.execute_batch(SETTINGS).map_err(failed)?;

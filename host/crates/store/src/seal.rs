@@ -4,7 +4,7 @@
 //! So it is told when the log is removed after a kill, and when any byte of a closed state changes. A seal that is not there
 //! or cannot be understood says nothing, and is no fault: a copy of a state needs none.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::hash::Hasher;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use siphasher::sip::SipHasher13;
 
 use super::log::{self, Fault, Mark};
+use super::{private, write_private};
 
 /// Largest state whose pages are summed, bytes: to read a larger one whenever it is opened and closed takes too long.
 const LARGEST: u64 = 256 << 20;
@@ -96,7 +97,7 @@ pub(super) fn misses_log(state: &Path) -> bool {
 /// Notes that damage was found, so that the next run looks at every row.
 pub(super) fn note_damage(state: &Path) {
     // What cannot be noted is found again.
-    let _ = fs::write(file(state), format!("{DAMAGED}\n"));
+    let _ = write_private(&file(state), format!("{DAMAGED}\n").as_bytes());
 }
 
 /// The file beside a state.
@@ -180,12 +181,7 @@ pub(super) struct Seal {
 impl Seal {
     /// Breaks the seal of a state, before anything is written to it.
     pub fn break_open(state: &Path) -> io::Result<Seal> {
-        let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(file(state))?;
+        let file = private::options().open(file(state))?;
         let seal = Seal {
             state: state.to_owned(),
             file,

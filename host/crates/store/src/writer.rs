@@ -2,7 +2,7 @@
 //! it as one transaction, and acknowledges each write after that: so a thousand writers cost a
 //! few syncs, and no acknowledged write is lost.
 //!
-//! After the first group that could not be committed, nothing is written any more: what comes later may rest on it, and
+//! A group for which the disk has no room is tried again for a few seconds. After the first group that could not be committed, nothing is written any more: what comes later may rest on it, and
 //! nobody knows what a disk that failed still holds. Only opening the state again goes on.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
@@ -28,8 +28,13 @@ const BUSY: usize = 4;
 /// That time. A model takes much longer, so it costs nobody much, and saves most of the syncs; pages of the indexes,
 /// where each write changes another one, are written once for many.
 const GATHER: Duration = Duration::from_millis(10);
+/// So often a group is tried for which the disk has no room, with a pause in between: what it holds may have been paid for,
+/// and somebody may make room.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(300);
 
-type Change = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
+/// It may be asked for again, after a transaction that was given up as a whole.
+type Change = Box<dyn FnMut(&Connection) -> rusqlite::Result<()> + Send>;
 type Acknowledge = oneshot::Sender<Result<(), StoreError>>;
 
 enum Job {
@@ -105,7 +110,7 @@ impl Writer {
     /// Writes, and returns when it is on disk.
     pub async fn write(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        change: impl FnMut(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         let (acknowledge, written) = oneshot::channel();
         self.send(Job::Write(Box::new(change), Some(acknowledge)))
@@ -116,7 +121,7 @@ impl Writer {
     /// Writes some time soon, before anything that is written later. If it fails, so does all that is written later.
     pub async fn write_later(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        change: impl FnMut(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         self.send(Job::Write(Box::new(change), None)).await
     }
@@ -150,7 +155,7 @@ impl Writer {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             match job {
                 Job::Write(change, acknowledge) => {
-                    let result = commit(&mut connection, &mut vec![change]);
+                    let result = commit(&mut connection, &mut [change]);
                     let result = result.map_err(|error| self.error(&error));
                     if let Err(error) = &result {
                         let _ = self.failed.set(error.clone());
@@ -262,7 +267,7 @@ impl Thread {
         }
     }
 
-    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &mut [Change]) -> Result<(), StoreError> {
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }
@@ -270,7 +275,20 @@ impl Thread {
             let file = self.file.clone();
             return Err(StoreError::Replaced { file });
         }
-        commit(&mut self.connection, changes).map_err(|error| StoreError::of(&self.file, &error))
+        let mut result = commit(&mut self.connection, changes);
+        for _ in 1..TRIES {
+            match &result {
+                Err(error) if is_full(error) => {}
+                _ => break,
+            }
+            // What was copied out of the log gives its room to what is written next.
+            let _ = self
+                .connection
+                .execute_batch("PRAGMA wal_checkpoint(RESTART)");
+            thread::sleep(PAUSE);
+            result = commit(&mut self.connection, changes);
+        }
+        result.map_err(|error| StoreError::of(&self.file, &error))
     }
 
     fn close(mut self) {
@@ -295,10 +313,14 @@ struct Group {
     waiting: Vec<Acknowledge>,
 }
 
-fn commit(connection: &mut Connection, changes: &mut Vec<Change>) -> rusqlite::Result<()> {
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+fn commit(connection: &mut Connection, changes: &mut [Change]) -> rusqlite::Result<()> {
     // Immediate: a deferred transaction that turns into a writer may fail at once.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for change in changes.drain(..) {
+    for change in changes {
         change(&transaction)?;
     }
     transaction.commit()
@@ -306,6 +328,8 @@ fn commit(connection: &mut Connection, changes: &mut Vec<Change>) -> rusqlite::R
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::ffi;
+
     use super::*;
 
     async fn writer() -> (tempfile::TempDir, Writer) {
@@ -347,6 +371,26 @@ mod tests {
         assert_eq!(job.unwrap_err().to_string(), error);
         drop(writer);
         assert_eq!(rows(&directory), 1);
+    }
+
+    fn full() -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None)
+    }
+
+    /// Each try begins anew, so nothing is written twice.
+    #[tokio::test]
+    async fn a_group_that_the_disk_has_no_room_for_is_tried_again_as_a_whole() {
+        let (directory, writer) = writer().await;
+        let mut tries = 0;
+        let change = move |connection: &Connection| {
+            insert(connection)?;
+            tries += 1;
+            if tries < 3 { Err(full()) } else { Ok(()) }
+        };
+        writer.write(change).await.unwrap();
+        writer.write(insert).await.unwrap();
+        drop(writer);
+        assert_eq!(rows(&directory), 2);
     }
 
     #[tokio::test]

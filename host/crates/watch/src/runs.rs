@@ -49,10 +49,10 @@ impl Runs {
 
     /// Keeps the last snapshot of a run. Only who holds the state's lock does.
     pub fn keep(&self, snapshot: &Snapshot) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
+        store::create_private_dir(&self.folder)?;
         let path = self.path(&snapshot.run);
         let temporary = path.with_extension("tmp");
-        fs::write(&temporary, serde_json::to_vec(snapshot)?)?;
+        store::write_private(&temporary, &serde_json::to_vec(snapshot)?)?;
         fs::rename(&temporary, path)?;
         let mut names = self.names();
         // Names begin with the time.

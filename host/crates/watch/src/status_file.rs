@@ -42,7 +42,7 @@ impl StatusFile {
 
     /// Puts a snapshot in the place of the one before.
     pub fn write(&self, json: &[u8]) -> io::Result<()> {
-        fs::write(&self.temporary, json)?;
+        store::write_private(&self.temporary, json)?;
         fs::rename(&self.temporary, &self.path)
     }
 
