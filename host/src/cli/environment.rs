@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -87,15 +88,30 @@ pub(super) fn load() -> anyhow::Result<Option<String>> {
             file.display()
         )
     })?;
+    let holds_keys = !sorted.keys.is_empty();
     let _ = KEYS.set(sorted.keys);
-    Ok((!sorted.ignored.is_empty()).then(|| {
+    let exposed = (holds_keys && is_for_all(&file)).then(|| {
+        format!(
+            "warning: every user of this machine can read {}, which holds a key\nhint: chmod 600 {}",
+            file.display(),
+            file.display()
+        )
+    });
+    let ignored = (!sorted.ignored.is_empty()).then(|| {
         format!(
             "warning: {} sets {}, which is ignored: a project's file sets keys of providers and BATCHGEN_* alone\nhint: name a \
              variable that holds a key with api-key-env in [provider.NAME]; set others in your shell",
             file.display(),
             sorted.ignored.join(", ")
         )
-    }))
+    });
+    let warnings: Vec<String> = exposed.into_iter().chain(ignored).collect();
+    Ok((!warnings.is_empty()).then(|| warnings.join("\n")))
+}
+
+/// Whether every user of the machine can read a file, as far as its own mode says.
+fn is_for_all(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 /// A key that `.env` gives.

@@ -13,6 +13,7 @@ use super::args::LimitArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
+use super::numbers::counted;
 use super::paths;
 use super::program;
 use super::progress::{Progress, events};

@@ -1,5 +1,8 @@
 //! Variables, from the environment and from `.env`, and what the program prints with few or other words.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use crate::scene::{KEY, Scene};
 use simulator::{Config, Simulator};
 
@@ -128,6 +131,19 @@ fn a_project_cannot_set_what_steers_the_program() {
     scene.write(".env", "DATABASE_URL=x\n");
     let ran = scene.host(&["plugins", "list"]).ended(0);
     assert!(ran.stderr.contains("DATABASE_URL"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_told() {
+    let scene = Scene::new();
+    scene.write(".env", "OPENAI_API_KEY=x\n");
+    for (mode, told) in [(0o644, true), (0o600, false)] {
+        let mode = Permissions::from_mode(mode);
+        fs::set_permissions(scene.path(".env"), mode).unwrap();
+        let ran = scene.host(&["plugins", "list"]).ended(0);
+        let said = ran.stderr.contains("every user of this machine can read");
+        assert_eq!(said, told, "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! `batchgen store` over the state of a real run.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::scene::{Scene, root};
+use crate::scene::{Scene, program, root};
 
 const GLASS: [&str; 2] = ["--category", "glass"];
 
@@ -212,5 +214,51 @@ fn a_folder_in_the_place_of_the_state_is_named() {
             "{command:?}: {}",
             ran.stderr
         );
+    }
+}
+
+/// Whatever the umask, and whatever a run or a command writes beside the state. A mode that somebody gave a file stays.
+#[test]
+fn files_beside_the_state_are_for_their_owner_alone() {
+    let scene = Scene::new();
+    let host = program("batchgen").display().to_string();
+    let run = |arguments: &str| {
+        let script = format!("umask 0; exec \"$0\" {arguments}");
+        let mut command = scene.command_of(Path::new("/bin/sh"), &["-c", &script, &host]);
+        let ran = command.output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{arguments}");
+    };
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    run("run --category glass --dashboard=127.0.0.1:0");
+    run("export site.jsonl");
+    let state = scene.path(".batchgen");
+    let mut seen = 0;
+    let mut folders = vec![state.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                assert_eq!(mode(&path), 0o700, "{}", path.display());
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 6, "{seen} files");
+
+    let (database, text) = (
+        state.join("state.db"),
+        scene.path("content/text/quartz-glass-laser-cleaning.md"),
+    );
+    for path in [&database, &text] {
+        fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
+    }
+    fs::write(&text, "by hand").unwrap();
+    run("run --category glass --overwrite-edited");
+    assert_ne!(fs::read(&text).unwrap(), b"by hand");
+    for path in [&database, &text] {
+        assert_eq!(mode(path), 0o640, "{}", path.display());
     }
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::meter::Event;
+use super::neighbour;
 use super::record::{self, Pass};
 use super::run::{Run, RunError, RunSummary, Window};
 use super::up_to_date;
@@ -20,6 +21,15 @@ use store::{Lease, StoreError};
 pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let (lease, window) = (run.lease.clone(), run.window);
     let context = Arc::new(Context::begin(run).await?);
+    let (output, state) = (&context.staleness.output_root, context.store.file());
+    if let Some(other) = neighbour::other(output, state) {
+        tracing::warn!(
+            "{} was last written by another state, {}: each takes the files of the other for edits; give each its own output",
+            output.display(),
+            other.display()
+        );
+    }
+    neighbour::remember(output, state);
     pass(&context, lease.clone(), window, Pass::First).await?;
     sweep(&context, &lease, window).await?;
     if let Some(error) = context.fatal() {
@@ -35,6 +45,8 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     context.gateway.ends().await?;
     context.store.end_run(context.run, settled).await?;
     context.output.end();
+    // It may have been made by this run.
+    neighbour::remember(output, state);
     Ok(summary)
 }
 

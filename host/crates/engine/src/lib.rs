@@ -20,6 +20,7 @@ mod intent_log;
 mod interrupt;
 mod lanes;
 mod meter;
+mod neighbour;
 mod output;
 mod plan;
 mod preview;

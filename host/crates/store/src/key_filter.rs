@@ -44,8 +44,13 @@ impl KeyFilter {
     }
 }
 
-/// The keys of a journal; `None` where there are too many.
+/// The keys of a journal; `None` where there are too many, or no memory for them.
 pub(super) fn keys(reader: &Connection) -> rusqlite::Result<Option<AtomicBloomFilter>> {
+    // The filter itself ends the process where it gets no memory.
+    let room = Vec::<u8>::new().try_reserve_exact(2 * BITS / 8);
+    if room.is_err() {
+        return Ok(None);
+    }
     let keys = AtomicBloomFilter::with_num_bits(BITS).hashes(HASHES);
     let mut statement = reader.prepare("SELECT key FROM completion")?;
     let mut rows = statement.query([])?;
