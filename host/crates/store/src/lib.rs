@@ -242,7 +242,9 @@ fn open(path: &Path) -> Result<(Connection, seal::Seal), StoreError> {
         None => {}
     }
     let mut connection = schema::open(path)?;
-    let seal = seal::Seal::break_open(path).map_err(beside)?;
+    let mut seal = seal::Seal::break_open(path).map_err(beside)?;
+    // What a killed run left in the log is needed still.
+    seal.note();
     if let Some(lies) = lies
         && lies.is_suspect(path)
     {
