@@ -69,6 +69,7 @@ fn take(connection: &mut Connection, step: &str, version: i64) -> rusqlite::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checksum;
 
     fn at(version: i64) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -91,6 +92,25 @@ mod tests {
         assert_eq!(version(&old).unwrap(), FIRST + 2);
         assert_eq!(tables(&new), tables(&old));
         assert!(tables(&new).contains(&"b".to_owned()));
+    }
+
+    #[test]
+    fn rows_of_a_version_without_checksums_get_theirs() {
+        let mut connection = at(0);
+        checksum::register(&connection).unwrap();
+        let file = Path::new("state.db");
+        climb(&mut connection, file, &[]).unwrap();
+        assert_eq!(version(&connection).unwrap(), 8);
+        connection
+            .execute_batch(
+                "INSERT INTO run (id) VALUES (7);
+                 INSERT INTO lane VALUES ('openai/m', x'00', '{}');",
+            )
+            .unwrap();
+        migrate(&mut connection, file).unwrap();
+        for table in checksum::TABLES {
+            assert_eq!(table.count_unsound(&connection).unwrap(), 0);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ const PAGE: usize = 16384;
 /// Beginning of the first line while the state is open, and once it is closed.
 const OPEN: &str = "open";
 const CLOSED: &str = "closed";
-/// Beginning of the first line where somebody found damage.
+/// Stands in the first line where somebody found damage, or behind the one that tells how far the log reached.
 const DAMAGED: &str = "damaged";
 
 /// What is known of a state that nobody uses.
@@ -58,6 +58,7 @@ pub(super) fn look(state: &Path) -> io::Result<Found> {
     match first.as_slice() {
         [OPEN, mark @ ..] => Ok(Found {
             log: log::check(state, parse(mark))?,
+            is_damaged: lines.next() == Some(DAMAGED),
             ..Found::default()
         }),
         [CLOSED, own] => {
@@ -96,8 +97,15 @@ pub(super) fn misses_log(state: &Path) -> bool {
 
 /// Notes that damage was found, so that the next run looks at every row.
 pub(super) fn note_damage(state: &Path) {
+    let text = read(state);
+    // The log that a killed run left is needed as before.
+    let open = text.lines().next().filter(|line| line.starts_with(OPEN));
+    let text = open.map_or_else(
+        || format!("{DAMAGED}\n"),
+        |open| format!("{open}\n{DAMAGED}\n"),
+    );
     // What cannot be noted is found again.
-    let _ = write_private(&file(state), format!("{DAMAGED}\n").as_bytes());
+    let _ = write_private(&file(state), text.as_bytes());
 }
 
 /// The file beside a state.
