@@ -225,7 +225,9 @@ impl Split for DocumentSplit {
                 }
                 chunk = None;
                 continue;
-            } else if !has_content && (is_blank(line.trimmed()) || line.bytes.starts_with(b"%")) {
+            } else if chunk.is_none() && (is_blank(line.trimmed()) || line.bytes.starts_with(b"%"))
+            {
+                // A directive stands before a marker. Behind one, all lines are the document's: it is read again as a whole.
                 continue;
             } else {
                 has_content |= !is_blank(line.trimmed());
@@ -383,5 +385,23 @@ after: {
         a.yaml:13: the field `category` is missing; fill it in, or name another field in the configuration
         line 16: d
         "#);
+    }
+
+    #[test]
+    fn all_lines_behind_a_marker_belong_to_its_document() {
+        let good = "id: a\nname: A\ncategory: c\n";
+        let reports = [
+            format!("---\n# note\n\n{good}tags: [\n"),
+            format!("---\n%: no directive\n{good}---\n{good}"),
+        ]
+        .map(|content| report(&content));
+        insta::assert_snapshot!(reports.join("\n---\n"), @r"
+        a.yaml:7: is not valid YAML: unclosed bracket '['
+        ---
+        a.yaml:2: is not valid YAML: missing explicit document end marker before directive
+        line 6: a
+        ");
+        let commented = Fixture::new("a.yaml", format!("%YAML 1.2\n---\n# note\n\n{good}"));
+        assert_eq!(commented.records().len(), 1);
     }
 }
