@@ -1,7 +1,9 @@
 //! What batchgen's end-to-end tests and benchmarks share. Nothing here is part of the product.
 
 pub mod bench;
+pub mod bombs;
 pub mod browser;
+pub mod core_guest;
 pub mod fuzz;
 pub mod scene;
 pub mod watched;
@@ -9,8 +11,6 @@ pub mod web;
 
 #[cfg(test)]
 mod commands;
-#[cfg(test)]
-mod core_guest;
 #[cfg(test)]
 mod dataset;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! the numbers, and where machines differ what counts is the ratio to a bare loop in the same run.
 
 mod bare;
+mod bombs;
 mod execution;
 mod gateway;
 mod gateway_calls;
@@ -23,7 +24,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 20] = [
+const CASES: [(&str, Case); 21] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -44,6 +45,7 @@ const CASES: [(&str, Case); 20] = [
     ("gateway-latency", gateway_calls::latency),
     ("gateway-cpu", gateway_cpu::cpu_per_call),
     ("gateway-quota", gateway_calls::quota),
+    ("bombs", bombs::all),
 ];
 
 /// Runs the cases whose names contain one of the filters, or all, and prints a row for each number.

@@ -1,5 +1,8 @@
 //! The benchmarks as a program: prints a Markdown table. `cargo xtask bench` builds what it needs and runs it.
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use anyhow::Context;
 use clap::Parser;
 
@@ -25,10 +28,20 @@ struct Arguments {
     /// The bare loop tries a call again until it is answered.
     #[arg(long, requires = "bare_loop")]
     until_answered: bool,
+    /// Instead of a benchmark, run the command that follows and write to this file what it took: microseconds of CPU
+    /// time and bytes of memory.
+    #[arg(long, value_name = "FILE", requires = "command")]
+    cost: Option<PathBuf>,
+    /// The command.
+    #[arg(last = true)]
+    command: Vec<String>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(file) = arguments.cost {
+        return tests::bombs::measure(&arguments.command, &file);
+    }
     match (arguments.bare_loop, arguments.calls, arguments.at_once) {
         (Some(url), Some(calls), Some(at_once)) => {
             let key = std::env::var("OPENAI_API_KEY").context("OPENAI_API_KEY is not set")?;
@@ -38,8 +51,9 @@ fn main() -> anyhow::Result<()> {
                 prompt_bytes: arguments.prompt_bytes,
                 patient: arguments.until_answered,
             };
-            tests::bench::bare_loop(&url, &key, asked)
+            tests::bench::bare_loop(&url, &key, asked)?;
         }
-        _ => tests::bench::run(&arguments.filters, std::io::stdout()),
+        _ => tests::bench::run(&arguments.filters, std::io::stdout())?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -272,6 +272,73 @@ fn each_costs_its_own_tasks_and_little_memory() {
     insta::assert_snapshot!(causes.join("\n"));
 }
 
+/// Those that take as much as the host gives without being asked, task after task, and make their files. With each stands how
+/// much memory is its own, bytes.
+fn greedy() -> Vec<(CoreGuest, u64)> {
+    let with = |name, definitions, generate| CoreGuest {
+        manifest: |manifest| manifest["limits"] = json!({}),
+        ..CoreGuest::new(name, definitions, generate)
+    };
+    vec![
+        (
+            with(
+                "long-logs",
+                LOG,
+                "(local $left i32) (local.set $left (i32.const 100))
+                 (memory.fill (i32.const 1024) (i32.const 97) (i32.const 65536))
+                 (loop $again
+                    (call $log (i32.const 1) (i32.const 1024) (i32.const 16384))
+                    (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                    (br_if $again (local.get $left)))
+                 (call $put (i32.const 79)) (call $make)",
+            ),
+            4 << 16,
+        ),
+        (
+            with(
+                "large-memory",
+                r#"(memory (export "memory") 960)"#,
+                "(memory.fill (i32.const 131072) (i32.const 1) (i32.const 62000000))
+                 (call $put (i32.const 79)) (call $make)",
+            ),
+            960 << 16,
+        ),
+        (
+            with(
+                "large-table",
+                "(table $table 1 funcref) (func $any) (elem declare func $any)",
+                "(if (i32.eq (table.grow $table (ref.func $any) (i32.const 99000)) (i32.const -1))
+                    (then (unreachable)))
+                 (call $put (i32.const 79)) (call $make)",
+            ),
+            4 << 16,
+        ),
+    ]
+}
+
+/// Each runs on all records, so that what the host does not give back would add up.
+#[test]
+fn what_guests_may_take_does_not_add_up() {
+    let peak = |guest: &CoreGuest| {
+        let scene = beside_a_good_one(guest.name, &guest.build());
+        let ran = scene.run(&["--component", guest.name]).ended(0);
+        assert_eq!(ran.summary().of(guest.name, "made"), 109, "{}", guest.name);
+        ran.summary().peak_memory()
+    };
+    let calm = CoreGuest::new("calm", "", "(call $put (i32.const 79)) (call $make)");
+    let baseline = peak(&calm);
+    let threads = plugin::pool::threads() as u64;
+    for (guest, own) in greedy() {
+        let growth = peak(&guest).saturating_sub(baseline);
+        assert!(
+            growth < GROWTH + threads * own,
+            "{} made the host grow by {} MB",
+            guest.name,
+            growth >> 20
+        );
+    }
+}
+
 #[test]
 fn what_may_not_be_loaded_is_refused_and_the_others_run() {
     let mut causes = Vec::new();

@@ -4,8 +4,10 @@
 use jsonschema::{PatternOptions, ValidationOptions};
 use serde_json::Value;
 
-/// Most regular expressions in the schemas of one plugin, and the size of one when it is compiled, bytes.
+/// Most regular expressions in the schemas of one plugin, the length of one, and its size when it is compiled, bytes. To read
+/// one takes three hundred times its length.
 const PATTERNS: usize = 100;
+const PATTERN_LENGTH: usize = 4 << 10;
 const PATTERN_SIZE: usize = 256 << 10;
 /// Steps that a check of options may take; a large configuration takes some hundred.
 const STEPS: u32 = 100_000;
@@ -32,19 +34,30 @@ pub fn validation() -> ValidationOptions<'static> {
 
 /// What may not stand in the schemas of options.
 pub(super) fn fault(schema: &Value) -> Option<String> {
-    let mut patterns = 0_usize;
-    scan(schema, &mut patterns).or_else(|| {
-        (patterns > PATTERNS)
-            .then(|| format!("it has {patterns} regular expressions, and {PATTERNS} are allowed"))
+    let mut patterns = Vec::new();
+    if let Some(fault) = scan(schema, &mut patterns) {
+        return Some(fault);
+    }
+    let count = patterns.len();
+    if count > PATTERNS {
+        return Some(format!(
+            "it has {count} regular expressions, and {PATTERNS} are allowed"
+        ));
+    }
+    let longest = patterns.into_iter().map(str::len).max()?;
+    (longest > PATTERN_LENGTH).then(|| {
+        format!("it has a regular expression of {longest} bytes, and {PATTERN_LENGTH} are allowed")
     })
 }
 
-fn scan(schema: &Value, patterns: &mut usize) -> Option<String> {
+fn scan<'a>(schema: &'a Value, patterns: &mut Vec<&'a str>) -> Option<String> {
     match schema {
         Value::Object(keywords) => keywords.iter().find_map(|(keyword, value)| {
             match (keyword.as_str(), value) {
-                ("pattern", Value::String(_)) => *patterns += 1,
-                ("patternProperties", Value::Object(properties)) => *patterns += properties.len(),
+                ("pattern", Value::String(pattern)) => patterns.push(pattern),
+                ("patternProperties", Value::Object(properties)) => {
+                    patterns.extend(properties.keys().map(String::as_str));
+                }
                 (keyword, Value::String(_) | Value::Bool(_)) if UNCOUNTED.contains(&keyword) => {
                     return Some(format!("`{keyword}` is not supported in options"));
                 }
@@ -197,6 +210,14 @@ mod tests {
                 "$dynamicRef",
             ),
             (json!({"allOf": many}), "101 regular expressions"),
+            (
+                json!({"pattern": "a".repeat(PATTERN_LENGTH + 1)}),
+                "regular expression of 4097 bytes",
+            ),
+            (
+                json!({"patternProperties": {"a".repeat(PATTERN_LENGTH + 1): {}}}),
+                "regular expression of 4097 bytes",
+            ),
         ] {
             let fault = fault(&schema).unwrap_or_default();
             assert!(fault.contains(words), "{fault}");
