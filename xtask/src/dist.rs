@@ -1,8 +1,16 @@
 //! `cargo xtask dist`: an archive for people without this repository: the program, plugins, sample data, completions,
-//! documentation and licences. It is tried in an empty folder before it counts.
+//! documentation, licences and a list of all packages. It is tried in an empty folder before it counts.
+//!
+//! The same commit gives the same bytes, whoever builds it (`--twice`). The program is stripped: a panic still tells its message
+//! and its place, but a backtrace has addresses in place of names. A build of the same commit that is not stripped
+//! gives the names.
 
+mod builder;
 mod licences;
+mod packages;
+mod sbom;
 mod trial;
+mod twice;
 
 use std::{
     fs,
@@ -11,6 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     build_plugins, run,
@@ -27,6 +36,8 @@ const AS_THEY_ARE: [&str; 5] = [
     "LICENSE-MIT",
     "LICENSE-APACHE",
 ];
+/// Checksum of the archive, for `sha256sum --check`.
+const CHECKSUMS: &str = "SHA256SUMS";
 /// Shells with the file that holds their completions.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "batchgen.bash"),
@@ -36,31 +47,48 @@ const COMPLETIONS: [(&str, &str); 3] = [
 
 /// Makes an archive for people without this repository, and tries it in an empty folder.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Instead, builds the last commit twice in other folders, and fails if the archives differ.
+    #[arg(long)]
+    twice: bool,
+}
 
 /// Performs the task.
 ///
 /// # Errors
 /// When something does not build or a tool is missing, or the archive does not work when it is unpacked.
-pub fn perform(workspace: &Workspace, _args: &Args) -> Result<ExitCode> {
+pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if args.twice {
+        twice::perform(workspace)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     build_plugins::bundled(workspace)?;
     run::build_host(workspace)?;
-    let name = format!("{PROGRAM}-{}-{}", version(workspace)?, target(workspace)?);
+    let version = version(workspace)?;
+    let name = format!("{PROGRAM}-{version}-{}", target(workspace)?);
     let out = workspace.cargo_target().join("dist");
     let folder = out.join(&name);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    fill(workspace, &folder).with_context(|| format!("cannot fill {}", folder.display()))?;
+    fill(workspace, &folder, &version)
+        .with_context(|| format!("cannot fill {}", folder.display()))?;
+    builder::check(workspace, &folder)?;
     let archive = pack(workspace, &out, &name)?;
     trial::perform(&archive, &name)?;
+    let sum = format!("{}  {name}.tar.gz\n", sha256(&archive)?);
+    fs::write(out.join(CHECKSUMS), &sum)?;
     let size = fs::metadata(&archive)?.len() as f64 / 1e6;
-    println!("{} ({size:.1} MB)", workspace.shown(&archive));
+    println!(
+        "{} ({size:.1} MB)\n{}",
+        workspace.shown(&archive),
+        sum.trim_end()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
-fn fill(workspace: &Workspace, folder: &Path) -> Result<()> {
+fn fill(workspace: &Workspace, folder: &Path, version: &str) -> Result<()> {
     let program = folder.join(PROGRAM);
     fs::copy(workspace.release(PROGRAM), &program)?;
     workspace::run(workspace.command("strip").arg(&program))
@@ -70,9 +98,14 @@ fn fill(workspace: &Workspace, folder: &Path) -> Result<()> {
         copy(&workspace.root().join(name), &folder.join(name))?;
     }
     fs::write(folder.join("README.md"), include_str!("dist/README.md"))?;
+    let metadata = packages::metadata(workspace)?;
     fs::write(
         folder.join("THIRD-PARTY-LICENSES.txt"),
-        licences::collect(workspace)?,
+        licences::collect(workspace, &metadata)?,
+    )?;
+    fs::write(
+        folder.join(sbom::FILE),
+        sbom::collect(workspace, &metadata, PROGRAM, version)?,
     )?;
     let completions = folder.join("completions");
     fs::create_dir(&completions)?;
@@ -99,21 +132,31 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The same content gives the same bytes.
+/// The same content of the same commit gives the same bytes.
 fn pack(workspace: &Workspace, out: &Path, name: &str) -> Result<PathBuf> {
     let archive = out.join(format!("{name}.tar.gz"));
+    let made = ["log", "--max-count=1", "--format=%ct"];
+    let made = workspace::output(workspace.command("git").args(made))
+        .context("the files in the archive are as old as the last commit: run this in a clone")?;
     workspace::run(
         workspace
             .command("tar")
             .arg("--directory")
             .arg(out)
             .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-            .args(["--mtime=2000-01-01 00:00:00Z", "--mode=u=rwX,go=rX"])
+            .arg(format!("--mtime=@{}", made.trim()))
+            .arg("--mode=u=rwX,go=rX")
             .args(["--use-compress-program=gzip -n", "--create", "--file"])
             .arg(&archive)
             .arg(name),
     )?;
     Ok(archive)
+}
+
+/// Checksum of a file, as `sha256sum` writes it.
+fn sha256(file: &Path) -> Result<String> {
+    let digest = Sha256::digest(fs::read(file)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn version(workspace: &Workspace) -> Result<String> {

@@ -1,15 +1,11 @@
 //! The licences of all that is compiled into the program and its plugins, as their packages carry them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::Metadata;
 
+use super::packages;
 use crate::workspace::Workspace;
 
 /// How the files begin in which packages keep their licences.
@@ -26,17 +22,13 @@ const NAMES: [&str; 6] = [
 ///
 /// # Errors
 /// When cargo does not describe the packages, or one has no licence.
-pub fn collect(workspace: &Workspace) -> Result<String> {
-    let metadata = MetadataCommand::new()
-        .current_dir(workspace.root())
-        .other_options(["--locked".to_owned()])
-        .exec()?;
+pub fn collect(workspace: &Workspace, metadata: &Metadata) -> Result<String> {
     let mut text = String::from(
         "batchgen and its plugins contain these packages. Each is followed by its licence; a text that several share stands \
          with the first of them.\n",
     );
     let mut before: BTreeMap<String, String> = BTreeMap::new();
-    for package in shipped(&metadata)? {
+    for package in packages::shipped(metadata)? {
         let name = format!("{} {}", package.name, package.version);
         let _ = write!(text, "\n{}\n{name}\n", "=".repeat(80));
         if let Some(licence) = &package.license {
@@ -88,39 +80,6 @@ fn vendored(folder: &Path) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// The packages from elsewhere that the program or a plugin is made of, by name. Packages that are needed only to build or
-/// to test are not among them.
-fn shipped(metadata: &Metadata) -> Result<Vec<&Package>> {
-    let resolve = metadata
-        .resolve
-        .as_ref()
-        .context("cargo resolved no dependencies")?;
-    let is_root = |package: &&Package| {
-        let manifest = package.manifest_path.as_str();
-        package.source.is_none()
-            && (manifest.ends_with("/host/Cargo.toml") || manifest.contains("/plugins/"))
-            && !manifest.contains("/tests/")
-    };
-    let roots = metadata.packages.iter().filter(is_root);
-    let mut ahead: Vec<_> = roots.map(|package| &package.id).collect();
-    let mut reached = BTreeSet::new();
-    while let Some(next) = ahead.pop() {
-        if reached.insert(next) {
-            let node = resolve.nodes.iter().find(|node| node.id == *next);
-            let needed = node.into_iter().flat_map(|node| &node.deps);
-            let needed = needed.filter(|dependency| {
-                let mut kinds = dependency.dep_kinds.iter();
-                kinds.any(|kind| kind.kind == DependencyKind::Normal)
-            });
-            ahead.extend(needed.map(|dependency| &dependency.pkg));
-        }
-    }
-    let shipped = metadata.packages.iter();
-    Ok(shipped
-        .filter(|package| package.source.is_some() && reached.contains(&package.id))
-        .collect())
-}
-
 /// Names and texts of a package's licences.
 fn files(manifest: &Path) -> Result<Vec<(String, String)>> {
     let folder = manifest.parent().context("a manifest lies in a folder")?;
@@ -146,7 +105,9 @@ mod tests {
 
     #[test]
     fn packages_of_the_program_and_of_plugins_are_listed_and_those_of_tests_are_not() {
-        let text = collect(&Workspace::find().unwrap()).unwrap();
+        let workspace = Workspace::find().unwrap();
+        let metadata = packages::metadata(&workspace).unwrap();
+        let text = collect(&workspace, &metadata).unwrap();
         let has = |package: &str| text.contains(&format!("\n{package} "));
         assert!(has("wasmtime") && has("wit-bindgen"));
         assert!(!has("insta") && !has("proptest") && !has("cc") && !has("host"));
