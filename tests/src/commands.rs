@@ -1,11 +1,6 @@
 //! Every command of the program, with words that make it show what it can. A test that must hold for all of them runs this
 //! list; a new command fails [`each`] until it is in it.
 
-#![expect(
-    clippy::panic,
-    reason = "a list that is not whole is no list of all commands"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::scene::Scene;
