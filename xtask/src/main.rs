@@ -11,6 +11,7 @@ mod docs;
 mod foreign;
 mod fuzz;
 mod guest_toolchain;
+mod models;
 mod new_plugin;
 mod plugin_folder;
 mod run;
@@ -51,6 +52,7 @@ enum Task {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Docs(docs::Args),
+    Models(models::Args),
     Dist(dist::Args),
     Ci(ci::Args),
 }
@@ -78,6 +80,7 @@ fn perform(task: Task) -> anyhow::Result<ExitCode> {
         Task::Bench(args) => bench::perform(&workspace, &args),
         Task::Fuzz(args) => fuzz::perform(&workspace, &args),
         Task::Docs(args) => docs::perform(&workspace, &args),
+        Task::Models(args) => models::perform(&workspace, &args),
         Task::Dist(args) => dist::perform(&workspace, &args),
         Task::Ci(args) => ci::perform(&workspace, &args),
     }

@@ -26,7 +26,7 @@ use config::SiteConfig;
 use config::component::Component;
 use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
 use gateway::budget::LaneBudget;
-use gateway::prices;
+use gateway::models;
 use gateway::{Chain, Gateway};
 use plugin::pool::{self, Pool};
 use store::{Lease, OrphanCount, Store};
@@ -182,7 +182,7 @@ fn meant(project: &Project, models: &[String]) -> Option<&'static str> {
     models
         .iter()
         .filter(|model| gateway::settings::price(configured, model).is_none())
-        .find_map(|model| prices::closest(model))
+        .find_map(|model| models::closest(model))
 }
 
 /// Shows the run to others, on a page where one is wanted.

@@ -21,7 +21,7 @@ use super::values;
 use config::component::Component;
 use engine::Overwriting;
 use gateway::found::Found;
-use gateway::prices;
+use gateway::models;
 use report::{Bounds, Outcome};
 use store::Selection;
 
@@ -111,7 +111,7 @@ async fn plan(
             "records": plan.records,
             "components": plan.components,
             "outcome": outcome,
-            "prices_of": prices::date(),
+            "prices_of": models::date(),
             "orphans": clean::counts(&orphans),
             "unreadable_records": unreadable,
         }));

@@ -21,6 +21,7 @@ pub mod lane_view;
 pub mod learned;
 mod limiter;
 pub mod limits;
+pub mod models;
 pub mod prices;
 pub mod provider;
 pub mod providers;

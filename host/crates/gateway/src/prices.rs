@@ -2,12 +2,8 @@
 //! rounded up, so that sums neither drift nor fall short. A model without a price has an unknown one, which is
 //! not nothing; discounts are left out.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
 use serde::Deserialize;
 
-use super::providers::offline;
 use types::request::Usage;
 
 /// Micro-dollars in a dollar, and tokens that a price is for.
@@ -95,70 +91,15 @@ impl TryFrom<Dollars> for Price {
     }
 }
 
-/// The bundled table.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    date: String,
-    models: BTreeMap<String, Price>,
-}
-
-// A test reads it, so it cannot be wrong in a build that was tested.
-static TABLE: LazyLock<Table> =
-    LazyLock::new(|| toml::from_str(include_str!("prices.toml")).unwrap_or_default());
-
-/// The model with a bundled price whose name is most like this one.
-pub fn closest(model: &str) -> Option<&'static str> {
-    types::suggest::closest(model, TABLE.models.keys().map(String::as_str))
-}
-
-/// The day that the bundled prices are of.
-pub fn date() -> &'static str {
-    &TABLE.date
-}
-
-/// The bundled price. A model with a date in its name costs what it costs without, unless the table knows better.
-pub fn bundled(model: &str) -> Option<Price> {
-    if model == offline::NAME {
-        return Some(Price::FREE);
-    }
-    let known = |model: &str| TABLE.models.get(model).copied();
-    known(model).or_else(|| known(undated(model)?))
-}
-
-/// `p/m` of `p/m-2024-07-18` and `p/m-20240718`.
-fn undated(model: &str) -> Option<&str> {
-    ["-dddd-dd-dd", "-dddddddd"].into_iter().find_map(|form| {
-        let (name, date) = model.split_at_checked(model.len().checked_sub(form.len())?)?;
-        let matches = |(byte, form): (u8, u8)| match form {
-            b'd' => byte.is_ascii_digit(),
-            other => byte == other,
-        };
-        date.bytes().zip(form.bytes()).all(matches).then_some(name)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::settings::{ModelConfig, price};
 
     fn known(model: &str) -> Option<Price> {
         price(&BTreeMap::new(), model)
-    }
-
-    #[test]
-    fn the_bundled_table_is_read() {
-        let table: Table = toml::from_str(include_str!("prices.toml")).unwrap();
-        assert_eq!(date(), table.date);
-        assert!(table.models.len() >= 24);
-        for (model, price) in &table.models {
-            let preset = model.split_once('/').map(|(provider, _)| provider).unwrap();
-            assert!(crate::providers::preset(preset).is_some(), "{model}");
-            assert!(price.cached_input <= price.input, "{model}");
-            assert!(price.input <= price.output, "{model}");
-        }
-        assert!(include_str!("../../../../docs/PROVIDERS.md").contains(date()));
     }
 
     #[test]
@@ -194,30 +135,6 @@ mod tests {
             ..Price::FREE
         };
         assert_eq!(dear.cost(&Usage::new(0, u64::MAX)), u64::MAX);
-    }
-
-    #[test]
-    fn unknown_is_not_free() {
-        assert_eq!(known("offline"), Some(Price::FREE));
-        assert_eq!(known("openai/no-such-model"), None);
-        assert_eq!(known("local/gpt-4o-mini"), None);
-        assert_eq!(known(""), None);
-    }
-
-    #[test]
-    fn a_dated_model_costs_what_it_costs_without_unless_known_better() {
-        assert_eq!(
-            known("openai/gpt-4o-mini-2024-07-18"),
-            known("openai/gpt-4o-mini")
-        );
-        assert_ne!(known("openai/gpt-4o-2024-05-13"), known("openai/gpt-4o"));
-        assert_eq!(
-            known("anthropic/claude-haiku-4-5-20251001"),
-            known("anthropic/claude-haiku-4-5")
-        );
-        assert_eq!(undated("2024-07-18"), None);
-        assert_eq!(undated("p/é-2024-07-18"), Some("p/é"));
-        assert_eq!(undated("p/ééééééé"), None);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 pub use limits::LimitsConfig;
 
-use super::prices::{self, Price};
+use super::models;
+use super::prices::Price;
 use super::providers::{Api, RateLimitHeaders};
 use types::class::FailureClass;
 
@@ -107,5 +108,5 @@ pub fn price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Option<Pric
     models
         .get(model)
         .and_then(|configured| configured.price)
-        .or_else(|| prices::bundled(model))
+        .or_else(|| models::price(model))
 }

@@ -180,9 +180,29 @@ fn format(config: Option<&str>) -> Result<ResponseFormat, Problem> {
         Some(Format {
             kind,
             schema: Some(schema),
+        }) if kind == "json_schema" && !is_closed(&schema) => Err(Problem::Invalid(
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
+                .to_owned(),
+        )),
+        Some(Format {
+            kind,
+            schema: Some(schema),
         }) if kind == "json_schema" => Ok(ResponseFormat::JsonSchema(schema.into())),
         Some(_) => Err(Problem::Invalid(
             "output_config.format: Input should be a 'json_schema' with a 'schema'".to_owned(),
         )),
+    }
+}
+
+/// Whether every object of a schema is closed, which the API wants.
+fn is_closed(schema: &Value) -> bool {
+    match schema {
+        Value::Object(rules) => {
+            let is_object = rules.get("type").is_some_and(|kind| kind == "object");
+            let is_open = rules.get("additionalProperties") != Some(&Value::Bool(false));
+            !(is_object && is_open) && rules.values().all(is_closed)
+        }
+        Value::Array(values) => values.iter().all(is_closed),
+        _ => true,
     }
 }

@@ -65,8 +65,11 @@ impl Anthropic {
             json!(call.max_output_tokens),
         );
         if let ResponseFormat::JsonSchema(schema) = &call.request.format {
-            if self.options.json(adaptations) == JsonSupport::Schema {
-                let schema = schema::for_anthropic(schema.value());
+            let held = match self.options.json(adaptations) {
+                JsonSupport::Schema => schema::for_anthropic(schema.value()),
+                JsonSupport::Object | JsonSupport::Prompt => None,
+            };
+            if let Some(schema) = held {
                 let format = json!({"type": "json_schema", "schema": schema});
                 body.insert("output_config".to_owned(), json!({"format": format}));
             } else {

@@ -9,6 +9,7 @@ use super::headers::RateLimitHeaders;
 use super::key::Key;
 use super::presets::{Api, Preset};
 use crate::adaptation::{Adaptation, Adaptations, Refused};
+use crate::models;
 use crate::settings::{JsonSupport, ModelConfig, ProviderConfig};
 use types::digest::{Digest, DigestBuilder};
 
@@ -78,8 +79,8 @@ impl Endpoint {
 }
 
 impl ModelOptions {
-    /// The options of the model `name`: its own configuration, else its provider's, else what is known of its family, else the
-    /// preset's.
+    /// The options of the model `name`: its own configuration, else its provider's, else what the table of models or
+    /// the name of its family says, else the preset's.
     pub fn new(
         name: &str,
         preset: &Preset,
@@ -87,6 +88,8 @@ impl ModelOptions {
         model: Option<&ModelConfig>,
     ) -> ModelOptions {
         let own = model.cloned().unwrap_or_default();
+        let known = models::facts(&format!("{}/{name}", preset.name));
+        let schema = known.and_then(|facts| facts.schema);
         ModelOptions {
             max_tokens_parameter: own
                 .max_tokens_parameter
@@ -94,8 +97,12 @@ impl ModelOptions {
                 .unwrap_or_else(|| preset.max_tokens.to_owned()),
             send_temperature: own
                 .send_temperature
+                .or_else(|| known?.temperature)
                 .unwrap_or_else(|| takes_temperature(name)),
-            json: own.json.or(provider.json).unwrap_or(preset.json),
+            json: own
+                .json
+                .or(provider.json)
+                .unwrap_or_else(|| preset.json_of(schema)),
             extra_body: own.extra_body,
         }
     }

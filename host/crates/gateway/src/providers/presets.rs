@@ -90,7 +90,7 @@ const PRESETS: [Preset; 14] = [
         keys: &["ANTHROPIC_API_KEY"],
         key_header: "x-api-key",
         limits: RateLimitHeaders::Anthropic,
-        // Only newer models hold answers to a schema; the configuration says which.
+        // Only newer models hold answers to a schema; the table of models says which.
         json: JsonSupport::Prompt,
         ..UNKNOWN
     },
@@ -169,6 +169,18 @@ const PRESETS: [Preset; 14] = [
         ..LOCAL
     },
 ];
+
+impl Preset {
+    /// How a model is asked for JSON, of which this is known about schemas.
+    pub(super) fn json_of(&self, takes_schema: Option<bool>) -> JsonSupport {
+        match (takes_schema, self.json, self.api) {
+            (Some(true), _, _) => JsonSupport::Schema,
+            (Some(false), JsonSupport::Schema, Api::Chat) => JsonSupport::Object,
+            (Some(false), JsonSupport::Schema, Api::Messages) => JsonSupport::Prompt,
+            (_, json, _) => json,
+        }
+    }
+}
 
 /// What is known by `name`.
 pub fn preset(name: &str) -> Option<&'static Preset> {

@@ -84,15 +84,11 @@ pub(super) fn for_openai(mut schema: Value) -> (Value, bool) {
 /// schemas.
 fn is_strict(schema: &Value) -> bool {
     let is_refused = |rules: &Map<String, Value>| {
-        let is_open = rules
-            .get("additionalProperties")
-            .is_some_and(|more| *more != Value::Bool(false));
-        let is_map = rules.get("type").is_some_and(|kind| kind == "object")
-            && !rules.contains_key("properties");
+        let is_map = is_object(rules) && is_map(rules);
         let is_unknown = UNKNOWN_TO_OPENAI
             .iter()
             .any(|word| rules.contains_key(*word));
-        is_open || is_map || is_unknown
+        is_open(rules) || is_map || is_unknown
     };
     schema.get("properties").is_some() && !any(schema, &is_refused)
 }
@@ -240,9 +236,18 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     target.unwrap_or(schema)
 }
 
-/// For Anthropic. What it does not know is told to the model in the description.
-pub(super) fn for_anthropic(mut schema: Value) -> Value {
+/// For Anthropic, which wants every object closed: `None` where one is open. What else it does not know is told to the model in
+/// the description.
+pub(super) fn for_anthropic(mut schema: Value) -> Option<Value> {
+    let is_open =
+        |rules: &Map<String, Value>| is_open(rules) || (is_object(rules) && is_map(rules));
+    if any(&schema, &is_open) {
+        return None;
+    }
     visit(&mut schema, &|rules| {
+        if is_object(rules) {
+            rules.insert("additionalProperties".to_owned(), Value::Bool(false));
+        }
         let mut told: Vec<String> = Vec::new();
         rules.retain(|keyword, value| {
             let unknown = UNKNOWN_TO_ANTHROPIC.contains(&keyword.as_str())
@@ -263,7 +268,23 @@ pub(super) fn for_anthropic(mut schema: Value) -> Value {
         };
         rules.insert("description".to_owned(), Value::String(description));
     });
-    schema
+    Some(schema)
+}
+
+fn is_object(rules: &Map<String, Value>) -> bool {
+    let kind = rules.get("type");
+    kind.is_some_and(|kind| kind == "object") || rules.contains_key("properties")
+}
+
+/// Whether an object may have properties that are not named.
+fn is_open(rules: &Map<String, Value>) -> bool {
+    let more = rules.get("additionalProperties");
+    more.is_some_and(|more| *more != Value::Bool(false))
+}
+
+/// Whether an object names no property.
+fn is_map(rules: &Map<String, Value>) -> bool {
+    !rules.contains_key("properties")
 }
 
 /// Whether a schema, or one within it, is such.
@@ -407,8 +428,25 @@ mod tests {
             "type": "array", "description": "Tags. (minItems: 3, maxItems: 5)",
             "items": {"anyOf": [{"type": "string", "description": "minLength: 2"}, {"type": "null"}]},
         });
-        assert_eq!(for_anthropic(schema.clone()), expected);
+        assert_eq!(for_anthropic(schema), Some(expected));
         let fine = json!({"type": "array", "minItems": 1});
-        assert_eq!(for_anthropic(fine.clone()), fine);
+        assert_eq!(for_anthropic(fine.clone()), Some(fine));
+    }
+
+    #[test]
+    fn objects_are_closed_for_anthropic_and_open_ones_are_not_sent() {
+        let schema = json!({"$defs": {"a": {"properties": {}}}, "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}});
+        let expected = json!({
+            "$defs": {"a": {"properties": {}, "additionalProperties": false}},
+            "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "additionalProperties": false,
+        });
+        assert_eq!(for_anthropic(schema), Some(expected));
+        for open in [
+            json!({"type": "object"}),
+            json!({"type": "object", "properties": {"a": {"type": "object", "additionalProperties": {"type": "string"}}}}),
+            json!({"type": "array", "items": {"type": "object", "properties": {}, "additionalProperties": true}}),
+        ] {
+            assert_eq!(for_anthropic(open), None);
+        }
     }
 }

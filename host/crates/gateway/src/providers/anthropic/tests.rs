@@ -265,12 +265,14 @@ async fn a_model_that_holds_answers_to_a_schema_is_given_it() {
         ..ProviderConfig::default()
     };
     let extra = json!({"output_config": {"effort": "low"}});
+    let text = json!({"type": "string"});
+    let schema = json!({"type": "object", "properties": {"a": text}, "maxProperties": 2});
     let model = ModelConfig {
         json: Some(JsonSupport::Schema),
         extra_body: extra.as_object().unwrap().clone(),
         ..ModelConfig::default()
     };
-    let format = ResponseFormat::JsonSchema(json!({"type": "object", "maxProperties": 2}).into());
+    let format = ResponseFormat::JsonSchema(schema.into());
     let json = r#"{"type": "message", "model": "claude-x", "stop_reason": "end_turn",
         "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "{}"}],
         "usage": {"input_tokens": 12, "output_tokens": 3}}"#;
@@ -286,7 +288,9 @@ async fn a_model_that_holds_answers_to_a_schema_is_given_it() {
     let body = body(&request);
     assert_eq!(body.get("stream"), None);
     assert_eq!(body["output_config"]["effort"], "low");
-    let schema = json!({"type": "object", "description": "maxProperties: 2"});
+    let schema = json!({
+        "type": "object", "properties": {"a": text}, "additionalProperties": false, "description": "maxProperties: 2",
+    });
     assert_eq!(
         body["output_config"]["format"],
         json!({"type": "json_schema", "schema": schema})

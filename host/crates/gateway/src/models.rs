@@ -1,0 +1,122 @@
+//! What is known of models without asking anybody: prices, and what a model takes. `cargo xtask models` writes the table. A
+//! model that is not in it works too: its cost is unknown, and what it takes is learned from its refusals.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::prices::Price;
+use super::providers::offline;
+
+/// What is known of one model.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ModelFacts {
+    /// What its tokens cost, one call after the other.
+    pub price: Price,
+    /// Whether it takes a temperature, where that is known.
+    pub temperature: Option<bool>,
+    /// Whether its server holds answers to a JSON schema, where that is known.
+    pub schema: Option<bool>,
+}
+
+/// The bundled table.
+#[derive(Default, Deserialize)]
+struct Table {
+    date: String,
+    models: BTreeMap<String, ModelFacts>,
+}
+
+// A test reads it, so it cannot be wrong in a build that was tested.
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| serde_json::from_str(include_str!("models.json")).unwrap_or_default());
+
+/// The known model whose name is most like this one.
+pub fn closest(model: &str) -> Option<&'static str> {
+    types::suggest::closest(model, TABLE.models.keys().map(String::as_str))
+}
+
+/// The day that the facts are of.
+pub fn date() -> &'static str {
+    &TABLE.date
+}
+
+/// What is known of a model, named as `provider/model`. A model with a date in its name is the one without, unless the table
+/// knows better.
+pub fn facts(model: &str) -> Option<&'static ModelFacts> {
+    let known = |model: &str| TABLE.models.get(model);
+    known(model).or_else(|| known(undated(model)?))
+}
+
+/// What a model costs, by the table.
+pub fn price(model: &str) -> Option<Price> {
+    if model == offline::NAME {
+        return Some(Price::FREE);
+    }
+    facts(model).map(|facts| facts.price)
+}
+
+/// `p/m` of `p/m-2024-07-18` and `p/m-20240718`.
+fn undated(model: &str) -> Option<&str> {
+    ["-dddd-dd-dd", "-dddddddd"].into_iter().find_map(|form| {
+        let (name, date) = model.split_at_checked(model.len().checked_sub(form.len())?)?;
+        let matches = |(byte, form): (u8, u8)| match form {
+            b'd' => byte.is_ascii_digit(),
+            other => byte == other,
+        };
+        date.bytes().zip(form.bytes()).all(matches).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_table_is_read() {
+        let table: Table = serde_json::from_str(include_str!("models.json")).unwrap();
+        assert_eq!(date(), table.date);
+        assert!(table.models.len() >= 300);
+        for model in table.models.keys() {
+            let preset = model.split_once('/').map(|(provider, _)| provider).unwrap();
+            assert!(crate::providers::preset(preset).is_some(), "{model}");
+        }
+    }
+    #[test]
+    fn unknown_is_not_free() {
+        assert_eq!(price("offline"), Some(Price::FREE));
+        assert_eq!(price("openai/no-such-model"), None);
+        assert_eq!(price("local/gpt-4o-mini"), None);
+        assert_eq!(price(""), None);
+    }
+
+    #[test]
+    fn a_dated_model_costs_what_it_costs_without_unless_known_better() {
+        assert_eq!(
+            price("openai/gpt-4o-mini-2024-07-18"),
+            price("openai/gpt-4o-mini")
+        );
+        assert_ne!(price("openai/gpt-4o-2024-05-13"), price("openai/gpt-4o"));
+        assert_eq!(
+            price("anthropic/claude-haiku-4-5-20251001"),
+            price("anthropic/claude-haiku-4-5")
+        );
+        assert_eq!(undated("2024-07-18"), None);
+        assert_eq!(undated("p/é-2024-07-18"), Some("p/é"));
+        assert_eq!(undated("p/ééééééé"), None);
+    }
+
+    #[test]
+    fn what_a_model_takes_is_known() {
+        let facts = facts("anthropic/claude-haiku-4-5").unwrap();
+        assert_eq!(facts.schema, Some(true));
+        assert_eq!(
+            super::facts("openai/gpt-3.5-turbo").unwrap().schema,
+            Some(false)
+        );
+        assert_eq!(
+            super::facts("anthropic/claude-opus-5").unwrap().temperature,
+            Some(false)
+        );
+    }
+}
