@@ -81,6 +81,13 @@ mod tests {
             let preset = model.split_once('/').map(|(provider, _)| provider).unwrap();
             assert!(crate::providers::preset(preset).is_some(), "{model}");
         }
+        let page = include_str!("../../../../docs/PROVIDERS.md");
+        let told = format!("{} models", table.models.len());
+        assert!(
+            page.contains(date()) && page.contains(&told),
+            "{told} of {}",
+            date()
+        );
     }
     #[test]
     fn unknown_is_not_free() {

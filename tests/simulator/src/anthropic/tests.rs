@@ -19,7 +19,10 @@ fn ask(body: &Value) -> Result<Chat, Problem> {
 #[test]
 fn reads_what_clients_send() {
     let mut body = asked();
-    let schema = json!({"type": "object"});
+    body["output_config"] =
+        json!({"format": {"type": "json_schema", "schema": {"type": "object"}}});
+    assert!(ask(&body).is_err(), "an open object was taken");
+    let schema = json!({"type": "object", "additionalProperties": false});
     body["output_config"] = json!({"format": {"type": "json_schema", "schema": schema}});
     let chat = ask(&body).unwrap();
     assert_eq!(chat.messages[0].role, Role::System);
