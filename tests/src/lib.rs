@@ -15,3 +15,5 @@ mod commands;
 mod dataset;
 #[cfg(test)]
 mod e2e;
+#[cfg(test)]
+mod parrot;

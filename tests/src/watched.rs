@@ -102,14 +102,19 @@ impl Viewing {
     /// Starts `batchgen view` on a free port.
     pub fn start(scene: &Scene) -> Viewing {
         let mut child = scene.command(&["view"]).spawn().expect("it starts");
-        let mut line = String::new();
         let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
-        said.read_line(&mut line).expect("a line");
-        let page = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http://"))
-            .unwrap_or_else(|| panic!("no page: {line}"))
-            .to_owned();
+        let mut all = String::new();
+        let page = loop {
+            let before = all.len();
+            let read = said.read_line(&mut all).expect("a line");
+            let mut words = all[before..].split_whitespace();
+            if let Some(page) = words.find(|word| word.starts_with("http://")) {
+                break page.to_owned();
+            }
+            assert!(read > 0, "no page: {all}");
+        };
+        // Read on, or a full pipe would stop it.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Viewing { child, page }
     }
 }

@@ -98,6 +98,23 @@ impl Web {
             timeout(PATIENCE, read).await.expect("events")
         })
     }
+
+    /// The first event of a stream as it is sent.
+    pub fn first_event(&self, url: &str) -> String {
+        self.runtime.block_on(async {
+            let read = async {
+                let mut response = self.client.get(url).send().await.expect("an answer");
+                let mut event = Vec::new();
+                while !event.ends_with(b"\n\n")
+                    && let Some(chunk) = response.chunk().await.expect("a part of the event")
+                {
+                    event.extend_from_slice(&chunk);
+                }
+                String::from_utf8(event).expect("text")
+            };
+            timeout(PATIENCE, read).await.expect("an event")
+        })
+    }
 }
 
 /// A client that uses no proxy.

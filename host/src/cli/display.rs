@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::env;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
@@ -13,6 +12,7 @@ use serde::Serialize;
 use textwrap::{Options, WordSplitter, WrapAlgorithm};
 
 use super::screen::Screen;
+use types::shown::{self, harmless};
 
 /// The display of this process, for what is told from afar.
 static SHARED: OnceLock<Display> = OnceLock::new();
@@ -108,6 +108,7 @@ fn colours() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Lines of the log, each written at once.
 impl Write for Display {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.block.suspend(|| io::stderr().write(bytes))
@@ -121,24 +122,8 @@ impl Write for Display {
 /// Prints one JSON line on standard output. What a terminal obeys is escaped, as JSON can, and nothing is lost.
 pub(super) fn emit(value: &impl Serialize) {
     // Only a key that is no text cannot be written, and nothing that is emitted has one.
-    let line = serde_json::to_string(value).unwrap_or_default();
-    say_raw(&(escaped(&line).into_owned() + "\n"));
-}
-
-/// JSON in which no character is one that a terminal obeys. Outside of texts, JSON has none of them.
-fn escaped(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(is_harmful) {
-        return Cow::Borrowed(json);
-    }
-    let mut text = String::with_capacity(json.len());
-    for letter in json.chars() {
-        if is_harmful(letter) {
-            let _ = write!(text, "\\u{:04x}", u32::from(letter));
-        } else {
-            text.push(letter);
-        }
-    }
-    Cow::Owned(text)
+    let line = shown::json(value).unwrap_or_default();
+    say_raw(&(line + "\n"));
 }
 
 /// Columns that standard output has; no bound where it is no terminal.
@@ -162,31 +147,6 @@ pub(super) fn say(text: &str) {
 /// The same of a text with colours, in which nothing comes from outside but the person's own words.
 pub(super) fn say_styled(text: &str) {
     say_raw(&fitted(text, width()));
-}
-
-/// A text as it may be shown, whoever wrote it: without what a terminal obeys, and without marks that show words in another
-/// order than they have. Names of files, plugins and models, answers, errors and logs all come from outside, and pass here.
-pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let text = text.replace("\r\n", "\n");
-    let plain = |letter| {
-        if is_harmful(letter) {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            letter
-        }
-    };
-    Cow::Owned(text.chars().map(plain).collect())
-}
-
-fn is_harmful(letter: char) -> bool {
-    let turns = matches!(
-        letter,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    turns || (letter.is_control() && letter != '\n' && letter != '\t')
 }
 
 /// Prints a result on standard output, as it is.
@@ -229,6 +189,40 @@ impl Write for Stdout {
 
     fn flush(&mut self) -> io::Result<()> {
         Stdout::remember(io::stdout().flush())
+    }
+}
+
+/// Standard output for data, such as a table: as it is, and on a terminal through the filter.
+pub(super) fn data() -> Box<dyn Write> {
+    if io::stdout().is_terminal() {
+        Box::new(Filtered::default())
+    } else {
+        Box::new(Stdout)
+    }
+}
+
+/// Data that a person looks at.
+#[derive(Default)]
+struct Filtered {
+    /// The beginning of a character whose end did not come yet.
+    rest: Vec<u8>,
+}
+
+impl Write for Filtered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.rest) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.rest.len(),
+        };
+        let behind = self.rest.split_off(whole);
+        let text = std::mem::replace(&mut self.rest, behind);
+        Stdout.write_all(harmless(&String::from_utf8_lossy(&text)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Stdout.flush()
     }
 }
 
@@ -289,29 +283,6 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-
-    #[test]
-    fn what_a_terminal_obeys_is_not_shown() {
-        let hostile = "a\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}b\rc\u{8}\u{0}\u{7f}";
-        let shown = harmless(hostile);
-        assert!(!shown.chars().any(is_harmful), "{shown:?}");
-        assert!(
-            shown.starts_with('a') && shown.contains("]0;title"),
-            "{shown:?}"
-        );
-        assert_eq!(harmless("a\tb\r\nc\n"), "a\tb\r\nc\n".replace('\r', ""));
-        assert!(matches!(harmless("Grüße, 日本\n"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn json_for_a_terminal_means_the_same_and_holds_nothing_that_it_obeys() {
-        let hostile = serde_json::json!({"a\u{9b}": "\u{1b}[2J\u{7f}\u{202e}\r\n\tä"});
-        let line = serde_json::to_string(&hostile).unwrap();
-        let shown = escaped(&line);
-        assert!(!shown.chars().any(is_harmful), "{shown:?}");
-        let again: serde_json::Value = serde_json::from_str(&shown).unwrap();
-        assert_eq!(again, hostile);
-    }
 
     /// Files that may write to the terminal by themselves, each with the reason.
     const WRITERS: [(&str, &str); 4] = [

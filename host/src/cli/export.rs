@@ -263,7 +263,7 @@ fn lines(
             },
             components: files(row, source.components),
         };
-        Ok(writeln!(out, "{}", serde_json::to_string(&line)?)?)
+        Ok(out.line(&line)?)
     })
 }
 

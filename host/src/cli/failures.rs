@@ -2,7 +2,6 @@
 //! without its lock, so it works while a run goes on.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -328,7 +327,7 @@ fn export(
                 "class": FailureClass::Record.as_str(),
                 "cause": record.cause,
             });
-            writeln!(out, "{row}").map_err(Failure::internal)
+            out.line(&row).map_err(Failure::internal)
         })?;
     }
     let mut last: Option<FailedTask> = None;
@@ -338,7 +337,7 @@ fn export(
             .map_err(Failure::internal)?;
         for task in &tasks {
             let row = row(state, task).map_err(Failure::internal)?;
-            writeln!(out, "{row}").map_err(Failure::internal)?;
+            out.line(&row).map_err(Failure::internal)?;
             written += 1;
         }
         match tasks.into_iter().next_back() {

@@ -5,9 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::display::Stdout;
+use super::display;
 use super::written::Written;
 use types::digest::Digest;
 
@@ -29,7 +30,7 @@ struct Place {
 impl Writing {
     /// Standard output.
     pub fn to_stdout() -> Writing {
-        Writing::without_place(Box::new(Stdout))
+        Writing::without_place(display::data())
     }
 
     /// A pipe or a device, which is written to at once.
@@ -81,6 +82,15 @@ impl Writing {
             out: BufWriter::new(Box::new(out)),
             hash: Sha256::new(),
         })
+    }
+
+    /// Writes a value as a line of JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let line = types::shown::json(value)?;
+        writeln!(self, "{line}")
     }
 
     /// Makes it durable and puts it into its place.

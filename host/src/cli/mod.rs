@@ -19,6 +19,7 @@ mod file;
 mod guard;
 mod held_back;
 mod init;
+mod log;
 mod missing_fields;
 mod misspelt;
 mod numbers;
@@ -276,8 +277,8 @@ fn start_log(display: &Display) {
     let display = display.clone();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(false)
+        .event_format(log::Lines)
         .with_writer(move || display.clone())
         .init();
 }

@@ -46,7 +46,7 @@ pub(super) fn perform(args: &ReportArgs, display: &Display) -> Result<Exit, Fail
     let snapshot = status::last(&args.project.place)?;
     let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
     let (text, usual) = if args.json {
-        let json = serde_json::to_string_pretty(&snapshot).map_err(Failure::internal)?;
+        let json = types::shown::json_in_lines(&snapshot).map_err(Failure::internal)?;
         (json + "\n", "-")
     } else if args.markdown {
         (watch::markdown(&snapshot), "-")

@@ -10,6 +10,7 @@ mod contract;
 mod core_guests;
 mod crash;
 mod determinism;
+mod displayed;
 mod docs;
 mod doctor;
 mod edits;

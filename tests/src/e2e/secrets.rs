@@ -1,81 +1,45 @@
 //! A key reaches the server that it is for, and nothing else: every place where a run leaves text is looked through.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, thread};
 
 use simulator::{Config, Simulator};
 
+use crate::parrot::{Asked, Parrot, Said};
 use crate::scene::{KEY, Scene};
 
 /// What each record's answer is like.
 const ANSWERS: u64 = 4;
 
 /// A server that repeats the key that it is asked with, wherever a text may stand.
-fn parrot() -> (String, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let asked = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&asked);
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let count = Arc::clone(&count);
-            thread::spawn(move || answer(stream, &count));
-        }
-    });
-    (url, asked)
-}
-
-fn answer(mut stream: TcpStream, count: &AtomicU64) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut length = 0;
-    let mut key = String::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        if lower.starts_with("authorization:") {
-            line.clone_into(&mut key);
-        }
-    }
-    reader.read_exact(&mut vec![0; length]).ok()?;
-    let number = count.fetch_add(1, Ordering::Relaxed);
-    let (status, body) = match number % ANSWERS {
-        0 => (
-            "200 OK",
-            format!(
-                r#"{{"model":"{key}","choices":[{{"message":{{"content":"The key is {key}, and oak is a hard wood that lasts."}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":5,"completion_tokens":5}}}}"#
+fn parrot() -> Parrot {
+    Parrot::start(|Asked { number, key }| -> Said {
+        let json = "application/json";
+        match number % ANSWERS {
+            0 => (
+                "200 OK",
+                json,
+                format!(
+                    r#"{{"model":"{key}","choices":[{{"message":{{"content":"The key is {key}, and oak is a hard wood that lasts."}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":5,"completion_tokens":5}}}}"#
+                ),
             ),
-        ),
-        1 => (
-            "200 OK",
-            format!(
-                r#"{{"choices":[{{"message":{{"content":"","refusal":"no: {key}"}},"finish_reason":"{key}"}}]}}"#
+            1 => (
+                "200 OK",
+                json,
+                format!(
+                    r#"{{"choices":[{{"message":{{"content":"","refusal":"no: {key}"}},"finish_reason":"{key}"}}]}}"#
+                ),
             ),
-        ),
-        2 => (
-            "400 Bad Request",
-            format!(r#"{{"error":{{"message":"bad: {key}","code":"{key}","param":"{key}"}}}}"#),
-        ),
-        _ => ("422 Unprocessable", key.clone()),
-    };
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-request-id: {key}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .ok()
+            2 => (
+                "400 Bad Request",
+                json,
+                format!(r#"{{"error":{{"message":"bad: {key}","code":"{key}","param":"{key}"}}}}"#),
+            ),
+            _ => ("422 Unprocessable", json, key.clone()),
+        }
+    })
 }
 
 /// Every file below a folder.
@@ -117,18 +81,18 @@ const SHOWING: &[&[&str]] = &[
 
 #[test]
 fn no_sink_holds_a_key_that_the_server_repeats() {
-    let (url, asked) = parrot();
+    let parrot = parrot();
     let simulator = Simulator::start(Config::default()).unwrap();
     let scene = Scene::new()
         .with_plugin("example-plugins/summary")
         .asking(&simulator)
-        .with("OPENAI_BASE_URL", &url)
+        .with("OPENAI_BASE_URL", &parrot.url)
         .with("BATCHGEN_CONCURRENCY", "1")
         .with("BATCHGEN_LOG", "trace");
     let mut said = BTreeMap::new();
     let run = scene.host(&["run", "--category", "wood", "--json"]);
     said.insert("run".to_owned(), format!("{}{}", run.stdout, run.stderr));
-    assert!(asked.load(Ordering::Relaxed) > ANSWERS, "{}", run.stderr);
+    assert!(parrot.asked() > ANSWERS, "{}", run.stderr);
     for command in SHOWING {
         let ran = scene.host(command);
         assert_ne!(ran.code, Some(2), "{command:?}: {}", ran.stderr);

@@ -1,5 +1,5 @@
 //! The words that all crates share: hashes and keys, classes of failure, amounts and limits, the question to a model and its
-//! answer, and how a question is rendered.
+//! answer, how a question is rendered, and the filter for what is shown.
 //!
 //! It has no input or output, no clock and no async runtime, and does not know another crate of the workspace.
 
@@ -13,4 +13,5 @@ pub mod key;
 pub mod limit;
 pub mod render;
 pub mod request;
+pub mod shown;
 pub mod suggest;

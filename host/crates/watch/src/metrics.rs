@@ -6,6 +6,7 @@ use std::fmt::{Display, Write as _};
 use super::snapshot::{Snapshot, State};
 use engine::statistics::{ComponentCount, View};
 use gateway::lane_view::{BreakerView, LaneView};
+use types::shown::harmless;
 
 /// The format.
 pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -245,7 +246,8 @@ impl Page {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
+    harmless(text)
+        .replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")
 }

@@ -74,7 +74,9 @@ fn source(text: &str) -> String {
 
 /// JSON that no text in it can leave: `<` never occurs.
 fn embedded(data: &Value) -> String {
-    let json = data.to_string().replace('<', "\\u003c");
+    // A value always has a form in JSON.
+    let json = types::shown::json(data).unwrap_or_default();
+    let json = json.replace('<', "\\u003c");
     format!("<script type=\"application/json\" id=\"data\">{json}</script>")
 }
 

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 
 use super::snapshot::Snapshot;
+use types::shown;
 
 /// Stands before and behind the document in the stream of events.
 const BEFORE: &[u8] = b"data: ";
@@ -20,7 +21,8 @@ impl Published {
     pub fn new(snapshot: Snapshot) -> Published {
         let mut event = BEFORE.to_vec();
         // Numbers and texts always have a form in JSON; a failure leaves an event without a document.
-        let _ = serde_json::to_writer(&mut event, &snapshot);
+        let json = shown::json(&snapshot).unwrap_or_default();
+        event.extend_from_slice(json.as_bytes());
         event.extend_from_slice(BEHIND);
         Published {
             snapshot,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Snapshot;
 use engine::statistics::percent;
+use types::shown::harmless;
 
 /// Failures that are listed one by one.
 const FAILURES: usize = 20;
@@ -12,9 +13,9 @@ const FAILURES: usize = 20;
 pub fn markdown(snapshot: &Snapshot) -> String {
     let mut text = format!(
         "# Run of {}\n\nAs of {}: {}.\n\n| what | |\n|---|---|\n",
-        snapshot.run.started_at,
-        snapshot.at,
-        snapshot.standing()
+        cell(&snapshot.run.started_at),
+        cell(&snapshot.at),
+        cell(&snapshot.standing())
     );
     for (what, number) in outcomes(snapshot)
         .into_iter()
@@ -197,9 +198,9 @@ fn dollars(micros: u64) -> String {
 /// Text that stays in its cell and is no markup.
 fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in harmless(text).chars() {
         match letter {
-            '\n' | '\r' => cell.push(' '),
+            '\n' => cell.push(' '),
             '|' | '<' | '>' | '&' | '`' | '*' | '_' | '[' | ']' | '!' | '\\' => {
                 cell.push('\\');
                 cell.push(letter);

@@ -425,7 +425,7 @@ fn json_of<T: Serialize, E: fmt::Display>(
 ) -> Response {
     let failed = |error: String| (StatusCode::INTERNAL_SERVER_ERROR, error).into_response();
     match found {
-        Ok(Some(found)) => match serde_json::to_vec(&found) {
+        Ok(Some(found)) => match types::shown::json(&found) {
             Ok(json) => ([(header::CONTENT_TYPE, JSON)], json).into_response(),
             Err(error) => failed(error.to_string()),
         },

@@ -6,10 +6,10 @@ use console::measure_text_width;
 
 use super::super::screen::Screen;
 use super::parts::{self, Part, Tone};
-use crate::cli::display::harmless;
 use crate::cli::numbers::count;
 use engine::statistics::{CategoryCount, ComponentCount, FailureKind, View};
 use gateway::lane::LaneView;
+use types::shown::harmless;
 
 /// Lines of the terminal that are left for what scrolls above the block.
 const ABOVE: usize = 4;

@@ -66,7 +66,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     store
         .export(what, |row| {
             rows += 1;
-            written = writeln!(target, "{row}");
+            written = target.line(&row);
             written.is_ok()
         })
         .map_err(Failure::internal)?;

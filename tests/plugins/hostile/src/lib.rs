@@ -49,6 +49,7 @@ impl Component for Hostile {
             "broken-front-matter" => Ok("---\ntitle: [open\n---\n".to_owned()),
             "empty" => Ok("\n".to_owned()),
             "fail" => Err(Failure::unsuitable_record("this record does not suit it")),
+            "say" => say(option("text")),
             "log" => {
                 for turn in 0..100_000 {
                     sdk::log::warn(&format!("line {turn} of a very long log"));
@@ -110,6 +111,16 @@ fn question(behaviour: &str) -> Option<llm::CompletionRequest> {
         _ => return None,
     }
     Some(question)
+}
+
+/// Says a text in every way that a plugin has, and fails with it.
+fn say(text: &str) -> Result<String, Failure> {
+    sdk::log::info(&format!("log-of-a-plugin {text}"));
+    sdk::log::warn(&format!("log-of-a-plugin {text}"));
+    let _ = ask(&format!("question-of-a-plugin {text}"));
+    Err(Failure::unsuitable_record(&format!(
+        "failure-of-a-plugin {text}"
+    )))
 }
 
 /// Asks all at once, so that it is not the executions that run out.
