@@ -277,7 +277,8 @@ fn what_is_said_of_a_broken_project_obeys_nothing() {
             .to_string()
             .replace('\u{7f}', "\\u007f")
     };
-    let breaks: &[(&str, &dyn Fn(&Scene))] = &[
+    type Break<'a> = (&'a str, &'a dyn Fn(&Scene));
+    let breaks: &[Break<'_>] = &[
         ("unknown-key", &|scene| {
             scene.configure(&format!(
                 "[site]\n{} = 1\n",
