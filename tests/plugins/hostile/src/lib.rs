@@ -118,7 +118,7 @@ fn say(text: &str) -> Result<String, Failure> {
     sdk::log::info(&format!("log-of-a-plugin {text}"));
     sdk::log::warn(&format!("log-of-a-plugin {text}"));
     let _ = ask(&format!("question-of-a-plugin {text}"));
-    Err(Failure::unsuitable_record(&format!(
+    Err(Failure::unsuitable_record(format!(
         "failure-of-a-plugin {text}"
     )))
 }
