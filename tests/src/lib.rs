@@ -17,3 +17,5 @@ mod dataset;
 mod e2e;
 #[cfg(test)]
 mod parrot;
+#[cfg(test)]
+mod waits;

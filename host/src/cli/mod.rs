@@ -105,7 +105,7 @@ enum Command {
 }
 
 /// Open files that a run of one record needs, and some.
-const LEAST_OPEN_FILES: u64 = 32;
+const LEAST_OPEN_FILES: u64 = 48;
 
 /// Parses the arguments, runs the subcommand, and prints an error if there is one. `plugin` is the file of the plugin
 /// `prompt`; empty where the program was built without it.

@@ -3,7 +3,7 @@
 //! exactly that choice. SECURITY.md describes the model.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -256,8 +256,13 @@ fn is_allowed_by_person(asked: &[Asked], display: &Display) -> bool {
     display.print(
         "Allow this for now and later? A project from elsewhere could read your questions and keys. Type y for yes: ",
     );
+    is_yes(&mut io::stdin().lock())
+}
+
+/// Whether a person says so. The end of the input says no.
+fn is_yes(input: &mut impl BufRead) -> bool {
     let mut line = String::new();
-    let is_read = io::stdin().read_line(&mut line).is_ok();
+    let is_read = input.read_line(&mut line).is_ok();
     is_read && matches!(line.trim(), "y" | "Y" | "yes")
 }
 
@@ -321,4 +326,22 @@ fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result<PathBuf> {
         )
     })?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_input_says_no() {
+        for (typed, is_said) in [
+            ("", false),
+            ("\n", false),
+            ("no\n", false),
+            ("y\n", true),
+            ("yes", true),
+        ] {
+            assert_eq!(is_yes(&mut typed.as_bytes()), is_said, "{typed:?}");
+        }
+    }
 }

@@ -66,7 +66,7 @@ fn limited(scene: &Scene, limit: &str, arguments: &[&str]) -> Ran {
 #[test]
 fn few_descriptors_are_an_error_or_are_waited_for() {
     let scene = Scene::new().with_plugins("plugins");
-    for files in [6, 24] {
+    for files in [6, 24, 47] {
         let refused = limited(&scene, &format!("-n {files}"), &["run", "--all"]).ended(2);
         assert!(refused.stderr.contains("open files"), "{}", refused.stderr);
     }
@@ -74,7 +74,7 @@ fn few_descriptors_are_an_error_or_are_waited_for() {
     scene.host(&["plan", "--all"]).ended(0);
     let ran = limited(
         &scene,
-        "-n 32",
+        "-n 48",
         &["run", "--all", "--limit", "30", "--json"],
     )
     .ended(0);

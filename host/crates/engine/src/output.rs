@@ -199,7 +199,7 @@ type StagedJob = (Job, Result<Option<Staged>, WriteError>);
 /// back the jobs that have to wait, because the process cannot open so many files.
 fn write_group(place: &mut Place, jobs: Vec<Job>) -> (Vec<(Job, Written)>, Vec<Job>) {
     // One descriptor is kept free for what comes after the staging.
-    let reserve = patiently(|| File::open("/"));
+    let reserve = patiently(PATIENCE, || File::open("/"));
     let (staged, left) = stage(place, jobs);
     drop(reserve);
     (publish(place, staged), left)
@@ -218,7 +218,11 @@ fn stage(place: &mut Place, jobs: Vec<Job>) -> (Vec<StagedJob>, Vec<Job>) {
         let target = place.root.join(&job.checkpoint.path);
         let is_alone = !staged.iter().any(|(_, file)| matches!(file, Ok(Some(_))));
         let mut write = || Staged::write(target.clone(), text, &mut place.known);
-        let written = if is_alone { patiently(write) } else { write() };
+        let written = if is_alone {
+            patiently(PATIENCE, write)
+        } else {
+            write()
+        };
         match written {
             Ok(file) => {
                 job.checkpoint.content = Some(Digest::of(text.as_bytes()));
@@ -243,11 +247,11 @@ fn stage(place: &mut Place, jobs: Vec<Job>) -> (Vec<StagedJob>, Vec<Job>) {
 }
 
 /// Does something again while the process may open no more files: others are closed all the time.
-fn patiently<T>(mut doing: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn patiently<T>(patience: Duration, mut doing: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let begun = Instant::now();
     loop {
         match doing() {
-            Err(error) if lacks_descriptors(&error) && begun.elapsed() < PATIENCE => {
+            Err(error) if lacks_descriptors(&error) && begun.elapsed() < patience => {
                 std::thread::sleep(GATHER);
             }
             result => return result,
@@ -274,7 +278,7 @@ fn publish(place: &mut Place, staged: Vec<StagedJob>) -> Vec<(Job, Written)> {
         .collect();
     let files = coming.len();
     if files > 0
-        && let Err(error) = patiently(|| unfinished.note(&coming))
+        && let Err(error) = patiently(PATIENCE, || unfinished.note(&coming))
     {
         let error = write_error(unfinished.path(), &error);
         let failed = staged.into_iter().map(|(job, file)| {
@@ -314,7 +318,7 @@ fn publish(place: &mut Place, staged: Vec<StagedJob>) -> Vec<(Job, Written)> {
     let failed: Vec<WriteError> = directories
         .iter()
         .filter_map(|directory| {
-            patiently(|| File::open(directory))
+            patiently(PATIENCE, || File::open(directory))
                 .and_then(|file| file.sync_all())
                 .err()
                 .map(|error| write_error(directory, &error))
@@ -380,10 +384,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_is_waited_for_and_nothing_else() {
+    fn a_descriptor_is_waited_for_though_not_for_ever_and_nothing_else() {
         for errno in [Errno::MFILE, Errno::NFILE] {
             let mut tries = 0;
-            let got = patiently(|| {
+            let got = patiently(PATIENCE, || {
                 tries += 1;
                 if tries < 4 {
                     Err(errno.into())
@@ -394,11 +398,13 @@ mod tests {
             assert_eq!(got.unwrap(), 4);
         }
         let mut tries = 0;
-        let refused = patiently(|| -> io::Result<()> {
+        let refused = patiently(PATIENCE, || -> io::Result<()> {
             tries += 1;
             Err(Errno::ACCESS.into())
         });
         assert!(refused.is_err());
         assert_eq!(tries, 1);
+        let never = || -> io::Result<()> { Err(Errno::MFILE.into()) };
+        assert!(patiently(Duration::from_millis(20), never).is_err());
     }
 }

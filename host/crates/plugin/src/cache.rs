@@ -319,6 +319,31 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_the_same_plugin_takes_what_the_other_compiled() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let cache = CodeCache::open(directory.path(), &engine).unwrap();
+        let digest = Digest::of(BYTES);
+        let (begun, other_begins) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let (cache, engine, digest) = (&cache, &engine, &digest);
+            scope.spawn(move || {
+                let compile = || {
+                    begun.send(()).unwrap();
+                    engine.precompile_component(BYTES)
+                };
+                cache
+                    .component::<wasmtime::Error>(engine, digest, compile)
+                    .unwrap();
+            });
+            other_begins.recv().unwrap();
+            let compile = || panic!("it is compiled already");
+            let found = cache.component::<wasmtime::Error>(engine, digest, compile);
+            assert!(found.is_ok());
+        });
+    }
+
+    #[test]
     fn a_folder_that_others_can_write_to_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let engine = wasmtime::Engine::default();

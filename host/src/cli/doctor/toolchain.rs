@@ -18,7 +18,8 @@ pub(super) fn look(show: &mut impl FnMut(Check)) {
     let Some(root) = checkout() else { return };
     let version = |program: &str| {
         let mut command = Command::new(program);
-        let output = answered(command.arg("--version").current_dir(&root))?;
+        let command = command.arg("--version").current_dir(&root);
+        let output = answered(command, ANSWERS_WITHIN)?;
         let text = String::from_utf8(output.stdout).ok()?;
         let first = text.lines().next()?.to_owned();
         output.status.success().then_some(first)
@@ -39,10 +40,10 @@ pub(super) fn look(show: &mut impl FnMut(Check)) {
 }
 
 /// What a program writes before it ends; nothing where it does not end in time. It is to write little.
-fn answered(command: &mut Command) -> Option<Output> {
+fn answered(command: &mut Command, within: Duration) -> Option<Output> {
     let command = command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn().ok()?;
-    let end = Instant::now() + ANSWERS_WITHIN;
+    let end = Instant::now() + within;
     while child.try_wait().ok()?.is_none() {
         if Instant::now() >= end {
             let _ = child.kill();
@@ -69,8 +70,14 @@ mod tests {
 
     #[test]
     fn what_a_program_says_is_read() {
-        let said = answered(Command::new("echo").arg("1.0")).unwrap();
+        let said = answered(Command::new("echo").arg("1.0"), ANSWERS_WITHIN).unwrap();
         assert_eq!(said.stdout, b"1.0\n");
-        assert!(answered(&mut Command::new("no-such-program")).is_none());
+        assert!(answered(&mut Command::new("no-such-program"), ANSWERS_WITHIN).is_none());
+    }
+
+    #[test]
+    fn a_program_that_never_ends_counts_as_missing() {
+        let within = Duration::from_millis(50);
+        assert!(answered(Command::new("sleep").arg("100000"), within).is_none());
     }
 }

@@ -4,6 +4,8 @@ use crate::providers::openai::OpenAi;
 use crate::providers::testing::{KEY, call, endpoint, http, options, question, serve};
 use crate::settings::{ModelConfig, ProviderConfig};
 use serde_json::json;
+use std::time::Duration;
+use tokio::net::TcpListener;
 use types::limit::Amount;
 use types::limit::Observed;
 use types::request::ResponseFormat;
@@ -252,4 +254,20 @@ async fn an_answer_that_repeats_the_key_does_not_show_it() {
     server.await.unwrap();
     assert!(answer.text.contains("Bearer [key]"), "{answer:?}");
     assert!(!format!("{answer:?}").contains(KEY), "{answer:?}");
+}
+
+/// A provider that takes connections and says nothing, ever.
+async fn silent() -> (OpenAi, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let endpoint = endpoint("openai", &url, &ProviderConfig::default());
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
+    (openai, listener)
+}
+
+#[tokio::test]
+async fn a_list_of_models_is_not_waited_for_long() {
+    let (openai, _listener) = silent().await;
+    let error = openai.models(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.class, FailureClass::Transient, "{}", error.message);
 }
