@@ -67,9 +67,6 @@ mod tests {
         assert!(check_all(&others, folder.path()).is_ok());
         let named = ["/srv/somebody/".to_owned()];
         let error = check_all(&named, folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("in/program names /srv/somebody/"),
-            "{error}"
-        );
+        assert!(error.contains("in/program names /srv/somebody/"), "{error}");
     }
 }

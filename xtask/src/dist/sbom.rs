@@ -51,21 +51,20 @@ fn component(package: &Package, checksums: &BTreeMap<String, String>) -> Result<
     let checksum = checksums
         .get(&address)
         .with_context(|| format!("Cargo.lock has no checksum of {address}"))?;
-    let mut component = json!({
+    let licences = package.license.iter();
+    let licences = licences.map(|licence| json!({"expression": licence.replace('/', " OR ")}));
+    let repository = package.repository.iter();
+    let repository = repository.map(|address| json!({"type": "vcs", "url": address}));
+    Ok(json!({
         "type": "library",
         "bom-ref": address,
         "name": package.name,
         "version": package.version,
         "purl": address,
         "hashes": [{"alg": "SHA-256", "content": checksum}],
-    });
-    if let Some(licence) = &package.license {
-        component["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);
-    }
-    if let Some(repository) = &package.repository {
-        component["externalReferences"] = json!([{"type": "vcs", "url": repository}]);
-    }
-    Ok(component)
+        "licenses": licences.collect::<Vec<_>>(),
+        "externalReferences": repository.collect::<Vec<_>>(),
+    }))
 }
 
 /// Which of them need which others.
