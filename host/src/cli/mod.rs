@@ -153,6 +153,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
         return Exit::Usage.into();
     }
     outlive_the_file_limit();
+    leave_no_core();
     let unknown = environment::unknown(&variables());
     for warning in ignored.into_iter().chain(unknown) {
         display.print(&warning);
@@ -172,6 +173,19 @@ fn outlive_the_file_limit() {
         // A handler stays for as long as the program runs.
         let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
     }
+}
+
+/// A core dump would hold the keys of providers, so none is written. Where the system refuses that, what the user set stays.
+fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Core).maximum;
+    let _ = setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum,
+        },
+    );
 }
 
 /// Says what went wrong, also with standard output: who reads only a part of it gets no message, but what is lost is told.

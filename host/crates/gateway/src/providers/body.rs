@@ -6,9 +6,12 @@ use crate::provider::Call;
 use types::render;
 use types::request::Role;
 
+/// Bytes of a token where nobody counts.
+pub(super) const BYTES_OF_TOKEN: u64 = 4;
+
 /// About how many tokens a question has, for servers that do not count.
 pub(super) fn estimate(call: Call<'_>) -> u64 {
-    render::bytes(call.request).div_ceil(4)
+    render::bytes(call.request).div_ceil(BYTES_OF_TOKEN)
 }
 
 /// A message as an API takes it.

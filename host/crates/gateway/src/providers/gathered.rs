@@ -1,7 +1,7 @@
 //! An answer as far as it has arrived, whatever the dialect: what was said, what came in place of it, why it ended, and
 //! whether it may be taken for whole.
 
-use super::body::estimate;
+use super::body::{BYTES_OF_TOKEN, estimate};
 use super::errors::from_event;
 use super::lenient::{self, Words, is_blank, joined};
 use super::reasons::{Meaning, meaning};
@@ -31,7 +31,8 @@ pub(super) struct Told {
     pub reasoning: Option<u64>,
 }
 
-/// Bytes of a text that one token has at most on average.
+/// Bytes of a text that one token has at most on average. In scripts with three bytes a letter it may have ten; less than one
+/// token in 16 bytes was not counted but made up.
 const LONGEST_TOKEN: u64 = 16;
 
 impl Told {
@@ -39,18 +40,21 @@ impl Told {
     /// `bytes`: where nought is told, nothing was counted.
     fn usage(self, call: Call<'_>, bytes: usize) -> Usage {
         let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
-        let (total, output) = (counted(self.total), counted(self.output));
+        let plausible = |tokens: u64, bytes: u64| tokens.saturating_mul(LONGEST_TOKEN) >= bytes;
+        let asked = estimate(call);
+        let of_question = |tokens: &u64| plausible(*tokens, asked.saturating_mul(BYTES_OF_TOKEN));
+        let total = counted(self.total).filter(of_question);
+        let output = counted(self.output);
         let input = counted(self.input)
             .or_else(|| counted(total?.checked_sub(output?)))
-            .unwrap_or_else(|| estimate(call).min(total.unwrap_or(u64::MAX)));
+            .filter(of_question)
+            .unwrap_or_else(|| asked.min(total.unwrap_or(u64::MAX)));
         // xAI and Gemini count thoughts in the total only, and bill them as the answer.
         let rest = total.map(|total| total.saturating_sub(input));
-        // No token of a text is so long: less was not counted.
-        let plausible = |output: &u64| output.saturating_mul(LONGEST_TOKEN) >= bytes as u64;
         let output = output
             .max(counted(rest))
-            .filter(plausible)
-            .unwrap_or_else(|| (bytes as u64).div_ceil(4));
+            .filter(|output| plausible(*output, bytes as u64))
+            .unwrap_or_else(|| (bytes as u64).div_ceil(BYTES_OF_TOKEN));
         let unsaid = rest
             .zip(self.output)
             .map(|(rest, said)| rest.saturating_sub(said));
