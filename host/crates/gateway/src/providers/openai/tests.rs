@@ -151,6 +151,9 @@ fn tokens_that_are_not_told_are_estimated() {
         r#"{"prompt_tokens": "n/a", "completion_tokens": [], "prompt_tokens_details": 3}"#,
         r#"{"prompt_tokens": 18446744073709551615, "completion_tokens": 1e300}"#,
         r#"{"prompt_tokens": NaN, "completion_tokens": Infinity}"#,
+        // Too few for the texts.
+        r#"{"prompt_tokens": 1, "completion_tokens": 3}"#,
+        r#"{"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 1}"#,
     ] {
         let mut partial = Partial::default();
         let body = format!(
