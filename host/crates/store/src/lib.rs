@@ -47,6 +47,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
 pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
@@ -120,8 +121,9 @@ impl Store {
         }
         let lock = lock::Lock::take(path)?;
         let (connection, seal) = open(path)?;
-        let reader = schema::open_to_read(path)?;
+        // Before the next error may come: only the writer closes a state in order.
         let writer = writer::Writer::start(connection, path, seal)?;
+        let reader = schema::open_to_read(path)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 writer,
@@ -248,7 +250,12 @@ fn open(path: &Path) -> Result<(Connection, seal::Seal), StoreError> {
     if let Some(lies) = lies
         && lies.is_suspect(path)
     {
-        for done in mend::mend(&mut connection, path)? {
+        let mended = mend::mend(&mut connection, path);
+        if mended.is_err() {
+            // The seal says that the log is needed, so it has to stay.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        for done in mended? {
             tracing::warn!("the state {} is damaged: {done}", path.display());
         }
     }

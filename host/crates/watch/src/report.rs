@@ -15,7 +15,7 @@ pub fn markdown(snapshot: &Snapshot) -> String {
         "# Run of {}\n\nAs of {}: {}.\n\n| what | |\n|---|---|\n",
         cell(&snapshot.run.started_at),
         cell(&snapshot.at),
-        cell(&snapshot.standing())
+        snapshot.standing_with(cell)
     );
     for (what, number) in outcomes(snapshot)
         .into_iter()

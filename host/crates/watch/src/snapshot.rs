@@ -119,6 +119,11 @@ impl EndKind {
 impl Snapshot {
     /// How it stands, in words.
     pub fn standing(&self) -> String {
+        self.standing_with(str::to_owned)
+    }
+
+    /// The same, with the cause, which comes from outside, as `shown` gives it.
+    pub(super) fn standing_with(&self, shown: impl Fn(&str) -> String) -> String {
         match (&self.state, &self.end) {
             (State::Running, _) => "running".to_owned(),
             (State::Killed, _) => {
@@ -126,7 +131,7 @@ impl Snapshot {
                     .to_owned()
             }
             (State::Ended, Some(end)) => match &end.cause {
-                Some(cause) => format!("{} ({cause})", end.kind.words()),
+                Some(cause) => format!("{} ({})", end.kind.words(), shown(cause)),
                 None => end.kind.words().to_owned(),
             },
             (State::Ended, None) => "ended".to_owned(),
