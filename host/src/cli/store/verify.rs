@@ -10,7 +10,7 @@ use super::super::numbers::counted;
 use super::places;
 use store::{Report, Store};
 
-/// Look for damage in the state, and for output files that are not as they were written. Changes nothing.
+/// Look for damage in the state, and for output files that are not as they were written. Mends nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen store verify
