@@ -9,6 +9,7 @@
 
 pub mod adaptation;
 mod back_off;
+pub mod batch;
 pub mod budget;
 mod builder;
 pub mod error;

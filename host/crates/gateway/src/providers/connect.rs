@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use types::suggest::closest;
 
+use super::batches::connect_batches;
 use super::endpoint::{AddressError, Endpoint, ModelOptions, check};
 use super::key::Key;
 use super::offline::{self, Offline};
 use super::presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
 use super::{anthropic, openai};
+use crate::batch::protocol::BatchProtocol;
 use crate::error::CallError;
 use crate::provider::Provider;
 use crate::settings::{ModelConfig, ProviderConfig};
@@ -137,6 +139,15 @@ pub enum ConnectError {
     Setup(#[from] CallError),
 }
 
+/// How a model is reached.
+struct Reached<'m> {
+    /// Its name, without the provider's.
+    own: &'m str,
+    preset: Preset,
+    endpoint: Endpoint,
+    options: ModelOptions,
+}
+
 fn meant(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |name| format!("did you mean `{name}`? "))
 }
@@ -154,6 +165,39 @@ impl Catalogue<'_> {
         if model == offline::NAME {
             return Ok(Arc::new(Offline));
         }
+        let reached = self.reach(model, variables)?;
+        Ok(connect(reached.endpoint, reached.options)?)
+    }
+
+    /// The batch API of `model`; `None` where its provider has none that is known.
+    ///
+    /// # Errors
+    /// Like [`Catalogue::connect`].
+    pub fn connect_batches(
+        &self,
+        model: &str,
+        variables: Variables<'_>,
+    ) -> Result<Option<Arc<dyn BatchProtocol>>, ConnectError> {
+        if model == offline::NAME {
+            return Ok(None);
+        }
+        let Reached {
+            own,
+            preset,
+            endpoint,
+            options,
+        } = self.reach(model, variables)?;
+        let Some(batch) = preset.batch else {
+            return Ok(None);
+        };
+        Ok(Some(connect_batches(own, batch, endpoint, options)?))
+    }
+
+    fn reach<'m>(
+        &self,
+        model: &'m str,
+        variables: Variables<'_>,
+    ) -> Result<Reached<'m>, ConnectError> {
         let (name, own) = split(model).ok_or_else(|| ConnectError::NotAModel {
             model: model.to_owned(),
             suggestion: closest(model, [offline::NAME].into_iter()).map(ToOwned::to_owned),
@@ -170,7 +214,12 @@ impl Catalogue<'_> {
         let key = key(name, &preset, configured, variables)?;
         let endpoint = Endpoint::new(name, &preset, configured, base_url, key);
         let options = ModelOptions::new(own, &preset, configured, self.models.get(model));
-        Ok(connect(endpoint, options)?)
+        Ok(Reached {
+            own,
+            preset,
+            endpoint,
+            options,
+        })
     }
 
     /// Passes the names of models that the configuration sets something for, or falls back to.

@@ -7,7 +7,7 @@ use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, LOCATION,
 };
-use reqwest::{Body, Client, Response, StatusCode};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
@@ -18,15 +18,18 @@ use super::errors::{from_network, from_response, from_said};
 use super::headers::{RateLimitHeaders, observed};
 use super::key::Key;
 use super::response::{
-    ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed,
+    ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed, watched,
 };
 use super::said::Said;
+use crate::batch::protocol::{BatchError, Lines};
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, Finish, RawAnswer};
 use types::class::FailureClass;
 use types::limit::Observed;
 use types::request::Usage;
 
+/// Longest wait for what is no answer of a model.
+const EXCHANGE: Duration = Duration::from_secs(120);
 /// A server that does not stream is given so much more time for each token asked for.
 const PER_TOKEN: Duration = Duration::from_millis(50);
 /// A stream must have ended so long after its first word for each token asked for: slow servers of one's own write a
@@ -309,6 +312,61 @@ impl Http {
             model: hide(answer.model),
             ..answer
         }
+    }
+
+    /// A request to a path below the address, for what is no question. `within` bounds the wait for its answer.
+    pub(super) fn request(&self, method: Method, path: &str, within: Duration) -> RequestBuilder {
+        let url = format!("{}/{path}", self.base_url);
+        self.client.request(method, url).timeout(within)
+    }
+
+    /// Sends such a request. The body of a success.
+    pub(super) async fn exchange_text(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<String, BatchError> {
+        let response = self.success(request).await?;
+        let pieces = Box::pin(watched(response.bytes_stream(), EXCHANGE));
+        let body = read(pieces, ANSWER, EXCHANGE).await;
+        // It was done, and what came of it is not known.
+        body.map(|body| self.redact(&body))
+            .map_err(|error| BatchError {
+                error,
+                is_in_doubt: true,
+            })
+    }
+
+    /// The body of a file, as it comes. Only the wait between two pieces is bounded.
+    pub(super) async fn download(&self, path: &str) -> Result<Lines<'_>, BatchError> {
+        let request = self.client.get(format!("{}/{path}", self.base_url));
+        let response = timeout(EXCHANGE, self.success(request))
+            .await
+            .map_err(|_| silent(EXCHANGE))??;
+        Ok(Box::pin(watched(response.bytes_stream(), EXCHANGE)))
+    }
+
+    /// Sends a request, whose answer must be a success.
+    async fn success(&self, request: RequestBuilder) -> Result<Response, BatchError> {
+        let response = request.send().await.map_err(|error| BatchError {
+            is_in_doubt: !error.is_connect() && !error.is_builder(),
+            error: from_network(&error),
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status.is_redirection() {
+            return Err(self.redirected(status.as_u16(), &headers).into());
+        }
+        let body = read_error(response.bytes_stream(), ERROR_BODY, EXCHANGE).await;
+        let said = Said::read(&self.redact(&body.unwrap_or_default()));
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Err(BatchError {
+            error: from_said(status, &headers, &said, now, 0),
+            is_in_doubt: status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT,
+        })
     }
 
     fn redact(&self, text: &str) -> String {

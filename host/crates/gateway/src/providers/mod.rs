@@ -3,6 +3,7 @@
 //! environment.
 
 pub mod anthropic;
+mod batches;
 mod body;
 mod choices;
 mod classify;
@@ -27,9 +28,10 @@ mod schema;
 pub(crate) mod testing;
 mod times;
 
+pub use batches::connect_batches;
 pub use choices::{AddressChoice, Choice, KeyChoice};
 pub use connect::{Catalogue, ConnectError, Variables, connect};
 pub use endpoint::{AddressError, Endpoint, ModelOptions, check};
 pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;
-pub use presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
+pub use presets::{Api, BatchApi, BatchPreset, Preset, UnknownPreset, names, preset, preset_of};

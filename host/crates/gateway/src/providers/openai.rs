@@ -42,7 +42,7 @@ impl OpenAi {
         })
     }
 
-    fn body(&self, call: Call<'_>) -> Value {
+    pub(super) fn body(&self, call: Call<'_>) -> Value {
         let adaptations = call.adaptations;
         let mut messages = render(call.request);
         let mut body = Map::new();
@@ -276,7 +276,7 @@ impl Counts {
 
 /// An answer as far as it has arrived.
 #[derive(Default)]
-struct Partial {
+pub(super) struct Partial {
     gathered: Gathered,
     /// It came in pieces, so that a whole message takes their place.
     has_pieces: bool,

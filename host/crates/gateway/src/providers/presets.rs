@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::headers::RateLimitHeaders;
+use crate::batch::protocol::BatchLimits;
 use crate::settings::{JsonSupport, ProviderConfig};
 
 /// The API that a provider speaks.
@@ -39,7 +40,37 @@ pub struct Preset {
     pub stream_usage: bool,
     /// Name of the parameter for the output cap.
     pub max_tokens: &'static str,
+    /// How batches are handed in, where it takes any.
+    pub batch: Option<BatchPreset>,
 }
+
+/// The batch APIs that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchApi {
+    /// Files and batches of OpenAI.
+    OpenAi,
+}
+
+/// How batches are handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPreset {
+    /// What it speaks.
+    pub api: BatchApi,
+    /// How large a batch may be.
+    pub limits: BatchLimits,
+    /// Whether an uploaded file can be given a day on which it is deleted.
+    pub files_expire: bool,
+}
+
+/// OpenAI's own limits: <https://platform.openai.com/docs/guides/batch>.
+const OPENAI_BATCHES: BatchPreset = BatchPreset {
+    api: BatchApi::OpenAi,
+    limits: BatchLimits {
+        lines: 50_000,
+        bytes: 200_000_000,
+    },
+    files_expire: true,
+};
 
 /// A server of which nothing is known but that it speaks the chat completions API. It is asked for any JSON
 /// object, with the schema in the prompt: a server that knows no `response_format` would ignore a schema.
@@ -54,6 +85,7 @@ const UNKNOWN: Preset = Preset {
     json: JsonSupport::Object,
     stream_usage: true,
     max_tokens: "max_tokens",
+    batch: None,
 };
 
 /// A server on this machine that holds answers to a schema by its grammar.
@@ -66,6 +98,7 @@ const LOCAL: Preset = Preset {
 const PRESETS: [Preset; 14] = [
     Preset {
         name: "openai",
+        batch: Some(OPENAI_BATCHES),
         base_url: Some("https://api.openai.com/v1"),
         keys: &["OPENAI_API_KEY"],
         limits: RateLimitHeaders::OpenAi,
@@ -75,6 +108,7 @@ const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "azure",
+        batch: Some(OPENAI_BATCHES),
         example_url: "https://<resource>.openai.azure.com/openai/v1",
         keys: &["AZURE_OPENAI_API_KEY"],
         key_header: "api-key",
@@ -103,6 +137,11 @@ const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "groq",
+        // https://console.groq.com/docs/batch
+        batch: Some(BatchPreset {
+            files_expire: false,
+            ..OPENAI_BATCHES
+        }),
         base_url: Some("https://api.groq.com/openai/v1"),
         keys: &["GROQ_API_KEY"],
         limits: RateLimitHeaders::Groq,

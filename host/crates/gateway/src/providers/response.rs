@@ -155,7 +155,7 @@ pub(super) async fn read(
 
 /// The chunks of a body; an error when none comes for `idle`. Whatever arrives counts, comments and blank
 /// lines of a server that keeps the connection alive too.
-fn watched<B: Into<Bytes>>(
+pub(super) fn watched<B: Into<Bytes>>(
     chunks: impl Stream<Item = Result<B, reqwest::Error>>,
     idle: Duration,
 ) -> impl Stream<Item = Result<Bytes, CallError>> {

@@ -1,0 +1,61 @@
+//! The batch APIs of the providers, one file each. Nothing here retries, waits between two looks, or keeps anything.
+
+mod openai;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use super::endpoint::{Endpoint, ModelOptions};
+use super::presets::{BatchApi, BatchPreset};
+use crate::adaptation::Adaptations;
+use crate::batch::protocol::BatchProtocol;
+use crate::error::CallError;
+use crate::provider::Call;
+use types::request::CompletionRequest;
+
+/// Longest wait for the answer to a small request.
+const EXCHANGE: Duration = Duration::from_secs(60);
+/// A file takes so much longer for each of its bytes, on the slowest line that is thought of.
+const BYTES_PER_SECOND: u64 = 50_000;
+
+/// The batch API of a model, whose own name this is.
+///
+/// # Errors
+/// When the key has characters that no header can carry, or TLS cannot be set up.
+pub fn connect_batches(
+    model: &str,
+    preset: BatchPreset,
+    endpoint: Endpoint,
+    options: ModelOptions,
+) -> Result<Arc<dyn BatchProtocol>, CallError> {
+    let endpoint = Endpoint {
+        stream: false,
+        ..endpoint
+    };
+    Ok(match preset.api {
+        BatchApi::OpenAi => Arc::new(openai::OpenAiBatches::new(
+            model, preset, endpoint, options,
+        )?),
+    })
+}
+
+/// How long the exchange of a body of so many bytes may take.
+fn within(bytes: u64) -> Duration {
+    EXCHANGE + Duration::from_secs(bytes / BYTES_PER_SECOND)
+}
+
+/// A question of which nothing is known any more: answers are read with it whose questions are not at hand.
+fn no_question(model: &str) -> Call<'_> {
+    static REQUEST: LazyLock<CompletionRequest> = LazyLock::new(|| CompletionRequest::text(""));
+    static NONE: LazyLock<Adaptations> = LazyLock::new(Adaptations::default);
+    Call {
+        request: &REQUEST,
+        model,
+        temperature: 0.0,
+        max_output_tokens: u32::MAX,
+        idle_timeout: EXCHANGE,
+        seed: 0,
+        adaptations: &NONE,
+        accepted: &|_| {},
+    }
+}

@@ -1,0 +1,423 @@
+//! OpenAI's batches: a file of questions is uploaded, a batch is created of it, and its answers and errors are two more files.
+//! Azure, Groq and others speak the same. <https://platform.openai.com/docs/api-reference/batch>
+
+use std::io;
+
+use futures_util::StreamExt;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{EXCHANGE, no_question, within};
+use crate::batch::protocol::{
+    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, Problem, RemoteBatch,
+    ResultLine, Source, Working,
+};
+use crate::error::{CallError, Unusable};
+use crate::provider::{Call, RawAnswer};
+use crate::providers::endpoint::{Endpoint, ModelOptions};
+use crate::providers::errors::from_response;
+use crate::providers::gathered::malformed;
+use crate::providers::http::Http;
+use crate::providers::lenient::{self, Count, First, Object, Text};
+use crate::providers::openai::{OpenAi, Partial};
+use crate::providers::presets::BatchPreset;
+use crate::providers::response::Reader;
+use crate::providers::schema;
+use crate::settings::JsonSupport;
+use types::class::FailureClass;
+
+/// Where the questions go, as it stands in each line and in the batch.
+const URL: &str = "/v1/chat/completions";
+/// An uploaded file is deleted after thirty days.
+const KEPT_SECONDS: &str = "2592000";
+/// Batches in a page of the list.
+const PAGE: usize = 100;
+/// Pages of the list that are read at most.
+const PAGES: usize = 1000;
+/// The clocks of provider and host may differ by so many seconds.
+const SLACK: u64 = 3600;
+
+/// One model's batches.
+pub(super) struct OpenAiBatches {
+    model: String,
+    preset: BatchPreset,
+    provider: OpenAi,
+    http: Http,
+    holds_schema: bool,
+}
+
+impl OpenAiBatches {
+    pub fn new(
+        model: &str,
+        preset: BatchPreset,
+        endpoint: Endpoint,
+        options: ModelOptions,
+    ) -> Result<OpenAiBatches, CallError> {
+        Ok(OpenAiBatches {
+            model: model.to_owned(),
+            preset,
+            http: Http::new(&endpoint, "batches", &[])?,
+            holds_schema: options.json == JsonSupport::Schema,
+            provider: OpenAi::new(endpoint, options)?,
+        })
+    }
+
+    async fn put(&self, name: &str, input: Input<'_>) -> Result<String, BatchError> {
+        let lines = (input.open)().map(|piece| piece.map_err(io::Error::other));
+        let part = Part::stream_with_length(Body::wrap_stream(lines), input.bytes)
+            .file_name(format!("{name}.jsonl"))
+            .mime_str("application/jsonl")
+            .map_err(|error| CallError::new(FailureClass::Defect, error.to_string()))?;
+        let mut form = Form::new().text("purpose", "batch");
+        if self.preset.files_expire {
+            form = form
+                .text("expires_after[anchor]", "created_at")
+                .text("expires_after[seconds]", KEPT_SECONDS);
+        }
+        let request = self
+            .http
+            .request(Method::POST, "files", within(input.bytes))
+            .multipart(form.part("file", part));
+        let body = self.http.exchange_text(request).await?;
+        let file: File = read(&body)?;
+        file.id.0.ok_or_else(|| BatchError {
+            error: CallError::unusable("the uploaded file has no id", Unusable::MALFORMED),
+            is_in_doubt: true,
+        })
+    }
+
+    async fn make(&self, name: &str, source: Source<'_>) -> Result<RemoteBatch, BatchError> {
+        let Source::File(file) = source else {
+            let message = "its batches are made of files";
+            return Err(CallError::new(FailureClass::Defect, message).into());
+        };
+        let body = json!({
+            "input_file_id": file,
+            "endpoint": URL,
+            "completion_window": "24h",
+            "metadata": {"name": name},
+        });
+        let request = self
+            .http
+            .request(Method::POST, "batches", EXCHANGE)
+            .body(body.to_string());
+        let body = self.http.exchange_text(request).await?;
+        // An answer that cannot be read leaves open what was made.
+        shown(&body).map_err(|error| BatchError {
+            error,
+            is_in_doubt: true,
+        })
+    }
+
+    async fn seek(
+        &self,
+        name: &str,
+        file: Option<&str>,
+        since: u64,
+    ) -> Result<Option<RemoteBatch>, BatchError> {
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES {
+            let mut request = self
+                .http
+                .request(Method::GET, "batches", EXCHANGE)
+                .query(&[("limit", PAGE.to_string())]);
+            if let Some(after) = &after {
+                request = request.query(&[("after", after)]);
+            }
+            let body = self.http.exchange_text(request).await?;
+            let page: Page = read(&body)?;
+            let batches = page.data;
+            for batch in &batches {
+                let is_named = batch.metadata.get("name").and_then(Value::as_str) == Some(name);
+                let is_of_file = file.is_some() && batch.input_file_id.0.as_deref() == file;
+                if is_named || is_of_file {
+                    return Ok(Some(batch.shown()?));
+                }
+            }
+            let Some(last) = batches.last().filter(|_| page.has_more) else {
+                return Ok(None);
+            };
+            let is_older = last
+                .created_at
+                .0
+                .is_some_and(|created| created + SLACK < since);
+            if is_older {
+                return Ok(None);
+            }
+            after.clone_from(&last.id.0);
+        }
+        let message = "the list of batches does not end";
+        Err(CallError::unusable(message, Unusable::MALFORMED).into())
+    }
+
+    async fn look(&self, method: Method, path: String) -> Result<RemoteBatch, BatchError> {
+        let request = self.http.request(method, &path, EXCHANGE);
+        let body = self.http.exchange_text(request).await?;
+        Ok(shown(&body)?)
+    }
+}
+
+impl BatchProtocol for OpenAiBatches {
+    fn limits(&self) -> BatchLimits {
+        self.preset.limits
+    }
+
+    fn uploads(&self) -> bool {
+        true
+    }
+
+    fn line(&self, custom_id: &str, call: Call<'_>) -> String {
+        let mut body = self.provider.body(call);
+        if let Some(fields) = body.as_object_mut() {
+            fields.shift_remove("stream");
+            fields.shift_remove("stream_options");
+        }
+        json!({"custom_id": custom_id, "method": "POST", "url": URL, "body": body}).to_string()
+    }
+
+    fn upload<'a>(&'a self, name: &'a str, input: Input<'a>) -> Working<'a, String> {
+        Box::pin(self.put(name, input))
+    }
+
+    fn create<'a>(&'a self, name: &'a str, source: Source<'a>) -> Working<'a, RemoteBatch> {
+        Box::pin(self.make(name, source))
+    }
+
+    fn find<'a>(
+        &'a self,
+        name: &'a str,
+        file: Option<&'a str>,
+        since: u64,
+    ) -> Working<'a, Option<RemoteBatch>> {
+        Box::pin(self.seek(name, file, since))
+    }
+
+    fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
+        Box::pin(self.look(Method::GET, format!("batches/{id}")))
+    }
+
+    fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
+        Box::pin(self.look(Method::POST, format!("batches/{id}/cancel")))
+    }
+
+    fn results<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {
+        Box::pin(async move { self.http.download(&format!("files/{file}/content")).await })
+    }
+
+    fn read(&self, line: &str) -> Result<ResultLine, CallError> {
+        let line: Line<'_> = serde_json::from_str(line).map_err(|error| malformed(&error))?;
+        let custom_id =
+            line.custom_id.0.clone().ok_or_else(|| {
+                CallError::unusable("a line names no question", Unusable::MALFORMED)
+            })?;
+        let result = line.answer(&self.model);
+        Ok(ResultLine { custom_id, result })
+    }
+
+    fn unstrict(&self, schema: &Value, text: String) -> String {
+        if self.holds_schema
+            && let Some(plain) = schema::without_nulls(schema, &text)
+        {
+            return plain;
+        }
+        text
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, CallError> {
+    lenient::read(body).map_err(|error| malformed(&error))
+}
+
+fn shown(body: &str) -> Result<RemoteBatch, CallError> {
+    read::<Batch>(body)?.shown()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct File {
+    id: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Page {
+    data: Vec<Batch>,
+    has_more: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Batch {
+    id: Text,
+    status: Text,
+    input_file_id: Text,
+    output_file_id: Text,
+    error_file_id: Text,
+    created_at: Count,
+    expires_at: Count,
+    request_counts: Object<Counts>,
+    errors: Object<Errors>,
+    metadata: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    total: Count,
+    completed: Count,
+    failed: Count,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Errors {
+    data: Vec<Fault>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fault {
+    code: Text,
+    message: Text,
+    line: Count,
+}
+
+impl Batch {
+    fn shown(&self) -> Result<RemoteBatch, CallError> {
+        let id = self
+            .id
+            .0
+            .clone()
+            .ok_or_else(|| CallError::unusable("the batch has no id", Unusable::MALFORMED))?;
+        let word = self.status.0.clone().unwrap_or_default();
+        let counts = self.request_counts.0.as_ref();
+        let faults = self.errors.0.iter().flat_map(|errors| &errors.data);
+        let files = [&self.output_file_id, &self.error_file_id];
+        Ok(RemoteBatch {
+            id,
+            status: status(&word),
+            word,
+            total: counts.and_then(|counts| counts.total.0),
+            answered: counts.and_then(|counts| counts.completed.0),
+            failed: counts.and_then(|counts| counts.failed.0),
+            files: files.iter().filter_map(|file| file.0.clone()).collect(),
+            expires_at: self.expires_at.0,
+            problems: faults.map(Fault::problem).collect(),
+        })
+    }
+}
+
+/// Compatible servers write the words in capitals.
+fn status(word: &str) -> BatchStatus {
+    match word.to_ascii_lowercase().as_str() {
+        "validating" | "in_progress" | "finalizing" | "cancelling" => BatchStatus::Working,
+        "completed" | "expired" | "cancelled" => BatchStatus::Ended,
+        "failed" => BatchStatus::Refused,
+        _ => BatchStatus::Unknown,
+    }
+}
+
+impl Fault {
+    fn problem(&self) -> Problem {
+        let code = self.code.0.as_deref().unwrap_or_default();
+        let words = self.message.0.as_deref().unwrap_or_default();
+        let is_full = code == "token_limit_exceeded" || words.contains("nqueued token limit");
+        Problem {
+            line: self.line.0,
+            message: match (code, words) {
+                ("", words) => words.to_owned(),
+                (code, "") => code.to_owned(),
+                (code, words) => format!("{code}: {words}"),
+            },
+            is_full,
+            most_tokens: is_full.then(|| most_tokens(words)).flatten(),
+        }
+    }
+}
+
+/// The number behind "Limit:", as in "Enqueued token limit reached for gpt-4o in organization org-1. Limit: 90,000 enqueued
+/// tokens."
+fn most_tokens(words: &str) -> Option<u64> {
+    let (_, behind) = words.split_once("imit: ")?;
+    let digits: String = behind
+        .chars()
+        .take_while(|sign| sign.is_ascii_digit() || *sign == ',')
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok().filter(|most| *most > 0)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Line<'a> {
+    custom_id: Text,
+    #[serde(borrow)]
+    response: Option<Response<'a>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Response<'a> {
+    status_code: Count,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refused {
+    code: Text,
+    message: Text,
+}
+
+impl Line<'_> {
+    fn answer(&self, model: &str) -> Result<RawAnswer, CallError> {
+        let error = self.error.map(RawValue::get).filter(|text| *text != "null");
+        if let Some(error) = error {
+            return Err(refused(error));
+        }
+        let Some(response) = &self.response else {
+            let message = "the line has neither an answer nor an error";
+            return Err(CallError::unusable(message, Unusable::NOTHING));
+        };
+        let body = response.body.map_or("", RawValue::get);
+        let status = response.status_code.0.unwrap_or(200);
+        if !(200..300).contains(&status) {
+            let status = u16::try_from(status)
+                .ok()
+                .and_then(|status| reqwest::StatusCode::from_u16(status).ok())
+                .unwrap_or(reqwest::StatusCode::INTERNAL_SERVER_ERROR);
+            let headers = reqwest::header::HeaderMap::new();
+            return Err(from_response(
+                status,
+                &headers,
+                body,
+                std::time::Duration::ZERO,
+                0,
+            ));
+        }
+        let call = no_question(model);
+        let mut reader = Partial::default();
+        reader.whole(body).and_then(|()| reader.finish(call))
+    }
+}
+
+/// What a line says in place of an answer. One that was not reached in time costs nothing, and is asked again.
+fn refused(error: &str) -> CallError {
+    let First(refused) = lenient::read::<First<Refused>>(error).unwrap_or_default();
+    let refused = refused.unwrap_or_default();
+    let code = refused.code.0.unwrap_or_default();
+    let words = refused.message.0.unwrap_or_else(|| error.to_owned());
+    if ["batch_expired", "batch_cancelled"].contains(&code.as_str()) {
+        return CallError::new(FailureClass::Transient, format!("{code}: {words}"));
+    }
+    crate::providers::errors::from_event(&json!({"code": code, "message": words}))
+}
+
+#[cfg(test)]
+mod tests;
