@@ -162,12 +162,22 @@ fn price(listed: &Value, suffix: &str) -> Option<Value> {
     ] {
         price.insert(name.to_owned(), dollars(key)?.into());
     }
-    for (name, key) in [
-        ("cached-input", "cache_read_input_token_cost"),
-        ("cache-write", "cache_creation_input_token_cost"),
-    ] {
-        price.extend(dollars(key).map(|dollars| (name.to_owned(), dollars.into())));
-    }
+    let cached = dollars("cache_read_input_token_cost");
+    price.extend(cached.map(|dollars| ("cached-input".to_owned(), dollars.into())));
+    let written = dollars("cache_creation_input_token_cost").filter(|dollars| *dollars > 0.0);
+    let for_long = ["_above_1hr", "_above_12hr"]
+        .iter()
+        .find_map(|span| dollars(&format!("cache_creation_input_token_cost{span}")));
+    // Who lists no price for writing to a cache takes no more for it than for input.
+    let (written, for_long) = match written {
+        Some(written) => (written, for_long),
+        None => (
+            dollars("input_cost_per_token")?,
+            dollars("input_cost_per_token"),
+        ),
+    };
+    price.insert("cache-write".to_owned(), written.into());
+    price.extend(for_long.map(|dollars| ("long-cache-write".to_owned(), dollars.into())));
     Some(price.into())
 }
 
@@ -215,6 +225,13 @@ mod tests {
             "together_ai/a/b": {
                 "litellm_provider": "together_ai", "mode": "chat", "supports_reasoning": true,
                 "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-05,
+                "cache_creation_input_token_cost": 0.0,
+            },
+            "claude": {
+                "litellm_provider": "anthropic", "mode": "chat",
+                "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-05,
+                "cache_creation_input_token_cost": 1.25e-06,
+                "cache_creation_input_token_cost_above_1hr": 2e-06,
             },
             "bedrock/x": {
                 "litellm_provider": "bedrock", "mode": "chat",
@@ -225,9 +242,10 @@ mod tests {
         assert_eq!(
             table("2026-01-02", "litellm 1.2", &models),
             "{\"date\":\"2026-01-02\",\"source\":\"litellm 1.2\",\"models\":{\n\
-             \"openai/gpt-4o\":{\"price\":{\"input\":2.5,\"output\":10.0,\"cached-input\":1.25},\
-             \"batch\":{\"input\":1.25,\"output\":5.0},\"context\":128000,\"schema\":true},\n\
-             \"together/a/b\":{\"price\":{\"input\":1.0,\"output\":10.0},\"reasons\":true}\n}}\n"
+             \"anthropic/claude\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.25,\"long-cache-write\":2.0},\"schema\":false},\n\
+             \"openai/gpt-4o\":{\"price\":{\"input\":2.5,\"output\":10.0,\"cached-input\":1.25,\"cache-write\":2.5,\"long-cache-write\":2.5},\
+             \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\"context\":128000,\"schema\":true},\n\
+             \"together/a/b\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.0,\"long-cache-write\":1.0},\"reasons\":true}\n}}\n"
         );
     }
 }

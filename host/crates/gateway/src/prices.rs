@@ -11,8 +11,10 @@ const MILLION: u64 = 1_000_000;
 /// The most that a million tokens may cost, in dollars; more is a slip of the pen.
 const DEAREST: f64 = 1e6;
 
-/// What writing to a prompt cache costs, over input, where nothing else is configured: Anthropic's surcharge.
+/// What writing to a prompt cache costs, over input, where nothing else is configured: Anthropic's surcharges, for
+/// minutes and for an hour.
 const CACHE_WRITE: f64 = 1.25;
+const LONG_CACHE_WRITE: f64 = 2.0;
 
 /// Micro-dollars for a million tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -24,6 +26,8 @@ pub struct Price {
     pub cached_input: u64,
     /// Of the part of questions that was written to it, where the provider bills that apart.
     pub cache_write: u64,
+    /// Of the part of that which is kept there for long, an hour or more.
+    pub long_cache_write: u64,
     /// Of answers.
     pub output: u64,
 }
@@ -34,6 +38,7 @@ impl Price {
         input: 0,
         cached_input: 0,
         cache_write: 0,
+        long_cache_write: 0,
         output: 0,
     };
 
@@ -42,10 +47,12 @@ impl Price {
         let cached = usage.cached_tokens.min(usage.input_tokens);
         let fresh = usage.input_tokens - cached;
         let written = usage.cache_write_tokens.min(fresh);
+        let for_long = usage.long_cache_write_tokens.min(written);
         let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
         let parts = [
             part(fresh - written, self.input),
-            part(written, self.cache_write),
+            part(written - for_long, self.cache_write),
+            part(for_long, self.long_cache_write),
             part(cached, self.cached_input),
             part(usage.output_tokens, self.output),
         ];
@@ -61,6 +68,7 @@ struct Dollars {
     input: f64,
     cached_input: Option<f64>,
     cache_write: Option<f64>,
+    long_cache_write: Option<f64>,
     output: f64,
 }
 
@@ -86,6 +94,11 @@ impl TryFrom<Dollars> for Price {
             input: micro(dollars.input)?,
             cached_input: micro(dollars.cached_input.unwrap_or(dollars.input))?,
             cache_write: micro(dollars.cache_write.unwrap_or(dollars.input * CACHE_WRITE))?,
+            long_cache_write: micro(
+                dollars
+                    .long_cache_write
+                    .unwrap_or(dollars.input * LONG_CACHE_WRITE),
+            )?,
             output: micro(dollars.output)?,
         })
     }
@@ -121,6 +134,19 @@ mod tests {
             ..Usage::new(1_000_000, 0)
         };
         assert_eq!(haiku.cost(&written), 400_000 + 625_000 + 10_000);
+        let for_long = Usage {
+            long_cache_write_tokens: 200_000,
+            ..written
+        };
+        assert_eq!(haiku.cost(&for_long), 400_000 + 375_000 + 400_000 + 10_000);
+        // OpenAI takes a surcharge for writing from some models only.
+        let mini_wrote = Usage {
+            cache_write_tokens: 1_000_000,
+            ..Usage::new(1_000_000, 0)
+        };
+        assert_eq!(mini.cost(&mini_wrote), 150_000);
+        let luna = known("openai/gpt-6-luna").unwrap();
+        assert_eq!(luna.cost(&mini_wrote), 125_000);
         let odd = Usage {
             cached_tokens: 5,
             ..Usage::new(1, 0)
@@ -145,6 +171,7 @@ mod tests {
             input: 37_500,
             cached_input: 10_000,
             cache_write: 46_875,
+            long_cache_write: 75_000,
             output: 1_000_000,
         };
         let models = BTreeMap::from([("openai/gpt-4o-mini".to_owned(), configured)]);

@@ -197,6 +197,9 @@ pub struct Usage {
     /// Tokens of the question that were written to the provider's prompt cache, where that costs extra.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cache_write_tokens: u64,
+    /// Those of them that are kept there for long, an hour or more, where that costs more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub long_cache_write_tokens: u64,
     /// Tokens of the answer that were thought and not said.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u64,
@@ -225,6 +228,9 @@ impl std::ops::AddAssign for Usage {
         self.cache_write_tokens = self
             .cache_write_tokens
             .saturating_add(other.cache_write_tokens);
+        self.long_cache_write_tokens = self
+            .long_cache_write_tokens
+            .saturating_add(other.long_cache_write_tokens);
         self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
     }
 }

@@ -199,12 +199,28 @@ struct Block {
 struct Counts {
     input_tokens: Count,
     cache_creation_input_tokens: Count,
+    cache_creation: Object<Written>,
     cache_read_input_tokens: Count,
     output_tokens: Count,
+    output_tokens_details: Object<Details>,
+}
+
+/// What was written to the cache, by how long it is kept.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    ephemeral_1h_input_tokens: Count,
+}
+
+/// Parts of the answer.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    thinking_tokens: Count,
 }
 
 impl Counts {
-    fn update(&mut self, later: &Counts) {
+    fn update(&mut self, later: Counts) {
         let update = |count: &mut Count, later: Count| count.0 = later.0.or(count.0);
         update(&mut self.input_tokens, later.input_tokens);
         update(
@@ -216,6 +232,13 @@ impl Counts {
             later.cache_read_input_tokens,
         );
         update(&mut self.output_tokens, later.output_tokens);
+        let told = |written: &Object<Written>| written.0.as_ref()?.ephemeral_1h_input_tokens.0;
+        if told(&later.cache_creation).is_some() {
+            self.cache_creation = later.cache_creation;
+        }
+        if later.output_tokens_details.0.is_some() {
+            self.output_tokens_details = later.output_tokens_details;
+        }
     }
 
     /// Anthropic's `input_tokens` are only those that the cache has nothing to do with.
@@ -224,12 +247,16 @@ impl Counts {
             self.cache_read_input_tokens.0,
             self.cache_creation_input_tokens.0,
         );
+        let by_time = self.cache_creation.0.as_ref();
+        let details = self.output_tokens_details.0.as_ref();
         let input = [self.input_tokens.0, written, cached];
         Told {
             input: input.into_iter().flatten().reduce(u64::saturating_add),
             output: self.output_tokens.0,
             cached,
             cache_write: written,
+            long_cache_write: by_time.and_then(|written| written.ephemeral_1h_input_tokens.0),
+            reasoning: details.and_then(|details| details.thinking_tokens.0),
             ..Told::default()
         }
     }
@@ -268,7 +295,7 @@ impl Partial {
         gathered.by(message.model.0);
         gathered.end(reason);
         if let Some(counts) = message.usage.0 {
-            self.counts.update(&counts);
+            self.counts.update(counts);
             gathered.count(self.counts.told(), !is_part);
         }
         match event.kind.0.as_deref() {

@@ -28,6 +28,8 @@ pub(super) struct Told {
     pub total: Option<u64>,
     pub cached: Option<u64>,
     pub cache_write: Option<u64>,
+    /// Of those that were written, what is kept for long.
+    pub long_cache_write: Option<u64>,
     pub reasoning: Option<u64>,
 }
 
@@ -61,6 +63,7 @@ impl Told {
         Usage {
             cached_tokens: self.cached.unwrap_or(0),
             cache_write_tokens: self.cache_write.unwrap_or(0),
+            long_cache_write_tokens: self.long_cache_write.unwrap_or(0),
             reasoning_tokens: self.reasoning.or(unsaid).unwrap_or(0),
             ..Usage::new(input, output)
         }

@@ -244,6 +244,8 @@ struct Counts {
     /// DeepSeek's and Moonshot's names for cached tokens.
     prompt_cache_hit_tokens: Count,
     cached_tokens: Count,
+    /// LiteLLM's name for tokens that were written to a cache.
+    cache_creation_input_tokens: Count,
     /// Names of other APIs, which some servers use here.
     input_tokens: Count,
     output_tokens: Count,
@@ -253,7 +255,16 @@ struct Counts {
 #[serde(default)]
 struct Details {
     cached_tokens: Count,
+    cache_write_tokens: Count,
+    cache_write_tokens_details: Object<Written>,
     reasoning_tokens: Count,
+}
+
+/// What was written to a cache, by how long it is kept.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    ttl_12h_tokens: Count,
 }
 
 impl Counts {
@@ -268,7 +279,12 @@ impl Counts {
             cached: cached
                 .or(self.prompt_cache_hit_tokens.0)
                 .or(self.cached_tokens.0),
-            cache_write: None,
+            cache_write: asked
+                .and_then(|details| details.cache_write_tokens.0)
+                .or(self.cache_creation_input_tokens.0),
+            long_cache_write: asked
+                .and_then(|details| details.cache_write_tokens_details.0.as_ref())
+                .and_then(|written| written.ttl_12h_tokens.0),
             reasoning: answered.and_then(|details| details.reasoning_tokens.0),
         }
     }

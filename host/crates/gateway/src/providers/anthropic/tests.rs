@@ -71,6 +71,27 @@ async fn a_stream_is_put_together() {
 }
 
 #[tokio::test]
+async fn what_is_kept_for_an_hour_and_what_is_thought_are_told_apart() {
+    // The end of a stream repeats the sums, and not how they are made up.
+    let begin =
+        r#"data: {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 10,
+        "cache_creation_input_tokens": 100, "cache_read_input_tokens": 0, "output_tokens": 1,
+        "cache_creation": {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 60}}}}"#
+            .replace('\n', " ");
+    let end = r#"data: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage":
+        {"cache_creation_input_tokens": 100, "output_tokens": 15, "output_tokens_details": {"thinking_tokens": 9}}}"#
+        .replace('\n', " ");
+    let answer = read(&[&begin, TEXT, &end, STOP]).await.unwrap();
+    let expected = Usage {
+        cache_write_tokens: 100,
+        long_cache_write_tokens: 60,
+        reasoning_tokens: 9,
+        ..Usage::new(110, 15)
+    };
+    assert_eq!(answer.usage, expected);
+}
+
+#[tokio::test]
 async fn every_stop_reason_has_its_meaning() {
     for (reason, finish) in [
         ("stop_sequence", Finish::Stop),

@@ -130,6 +130,24 @@ fn tokens_are_counted_in_every_dialect() {
     assert_eq!(usage(xai), thought);
     let gemini = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 22});
     assert_eq!(usage(gemini), thought);
+    let written = Usage {
+        cached_tokens: 4,
+        cache_write_tokens: 3,
+        ..Usage::new(10, 5)
+    };
+    let openai = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3,
+            "cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_12h_tokens": 2}}});
+    let for_long = Usage {
+        long_cache_write_tokens: 2,
+        ..written
+    };
+    assert_eq!(usage(openai), for_long);
+    // It tells all by two names.
+    let litellm = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+        "cache_read_input_tokens": 4, "cache_creation_input_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 3}});
+    assert_eq!(usage(litellm), written);
     let other = json!({"input_tokens": "10", "output_tokens": 5.0});
     assert_eq!(usage(other), Usage::new(10, 5));
     let total = json!({"prompt_tokens": 10, "completion_tokens": null, "total_tokens": 15});
