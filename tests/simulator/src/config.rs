@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::batch::BatchScript;
 use super::dialect::Dialect;
 use super::faults::Fault;
 use super::limits::Limits;
@@ -55,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// What goes wrong; the first that applies to a call is done to it.
     pub faults: Vec<Fault>,
+    /// How batches behave.
+    pub batch: BatchScript,
     /// Billed calls are appended to this file, a JSON line each, before their last byte is sent.
     pub ledger_file: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ mod tests;
 
 use std::time::SystemTime;
 
+use super::batch;
 use super::chat::{Answer, Chat};
 use super::http::{Credentials, Head};
 use super::limits::{Limits, OutputCharge, Standing};
@@ -43,6 +44,8 @@ pub enum Route {
     Chat(Option<String>),
     /// The models are asked for.
     Models,
+    /// It is about files or batches.
+    Batch(batch::Call),
 }
 
 impl Dialect {
@@ -57,6 +60,9 @@ impl Dialect {
 
     /// What a request's address means, if it is one of the API's.
     pub fn route(self, head: &Head) -> Option<Route> {
+        if let Some(call) = batch::call(self, head) {
+            return Some(Route::Batch(call));
+        }
         let prefixes: &[&str] = match self {
             Dialect::OpenAi | Dialect::DeepSeek => &["/v1", ""],
             Dialect::Anthropic => &["/v1"],
@@ -93,27 +99,32 @@ impl Dialect {
     /// # Errors
     /// It does not, or lacks what the API asks of every call.
     pub fn authorize(self, given: &Credentials, key: Option<&str>) -> Result<(), Problem> {
-        let carried = match self {
-            Dialect::Anthropic => {
-                if given.anthropic_version.is_none() {
-                    let message = "anthropic-version: header is required";
-                    return Err(Problem::Invalid(message.to_owned()));
-                }
-                // It is asked for even when any will do.
-                if given.x_api_key.is_none() {
-                    return Err(Problem::Unauthorized);
-                }
-                given.x_api_key.as_deref()
+        if self == Dialect::Anthropic {
+            if given.anthropic_version.is_none() {
+                let message = "anthropic-version: header is required";
+                return Err(Problem::Invalid(message.to_owned()));
             }
+            // It is asked for even when any will do.
+            if given.x_api_key.is_none() {
+                return Err(Problem::Unauthorized);
+            }
+        }
+        let carried = self.carried(given);
+        match key {
+            Some(key) if carried != Some(key) => Err(Problem::Unauthorized),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key that a call carries.
+    pub fn carried(self, given: &Credentials) -> Option<&str> {
+        match self {
+            Dialect::Anthropic => given.x_api_key.as_deref(),
             Dialect::Azure => given.api_key.as_deref(),
             _ => given
                 .authorization
                 .as_deref()
                 .and_then(|value| value.strip_prefix("Bearer ")),
-        };
-        match key {
-            Some(key) if carried != Some(key) => Err(Problem::Unauthorized),
-            _ => Ok(()),
         }
     }
 

@@ -108,7 +108,16 @@ pub struct Befallen<'a> {
 
 /// The first fault that befalls a call.
 pub fn choose(faults: &[Fault], call: &Befallen<'_>, seed: u64) -> Option<FaultKind> {
-    let befalls = |index: usize, when: &When| match when {
+    let found = faults
+        .iter()
+        .enumerate()
+        .find(|(index, fault)| befalls(*index, &fault.when, call, seed));
+    found.map(|(_, fault)| fault.kind)
+}
+
+/// Whether the fault with this place in its list befalls a call.
+pub fn befalls(index: usize, when: &When, call: &Befallen<'_>, seed: u64) -> bool {
+    match when {
         When::Probability(probability) => {
             // The upper half is as good as the whole: the prompt is a hash.
             let mut chance = Chance::new(seed ^ (call.prompt >> 64) as u64)
@@ -122,10 +131,5 @@ pub fn choose(faults: &[Fault], call: &Befallen<'_>, seed: u64) -> Option<FaultK
             .texts
             .iter()
             .any(|message| message.contains(text.as_str())),
-    };
-    let found = faults
-        .iter()
-        .enumerate()
-        .find(|(index, fault)| befalls(*index, &fault.when));
-    found.map(|(_, fault)| fault.kind)
+    }
 }

@@ -8,6 +8,8 @@ use tokio::net::TcpStream;
 
 /// Largest request that is read.
 const LARGEST: usize = 32 << 20;
+/// The same where a whole batch is sent: more than the most that any provider takes in one request.
+const LARGEST_BATCH: usize = 300 << 20;
 /// A read buffer that has grown beyond this is given back after its request.
 const KEPT: usize = 64 << 10;
 /// Most headers of a request.
@@ -51,6 +53,7 @@ pub struct Head {
     pub query: String,
     /// What says who asks.
     pub credentials: Credentials,
+    pub content_type: Option<String>,
     /// The client will send nothing more.
     pub close: bool,
     length: usize,
@@ -132,7 +135,7 @@ impl Connection {
     }
 
     async fn read(&mut self) -> io::Result<usize> {
-        if self.unread.len() > LARGEST {
+        if self.unread.len() > LARGEST_BATCH {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         // `read_buf` reads into what is reserved: a page is enough for most requests.
@@ -168,6 +171,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
         close: request.version == Some(0),
         ..Head::default()
     };
+    let largest = largest(&head.path);
     let mut length = None;
     for header in request.headers.iter() {
         let value = String::from_utf8_lossy(header.value);
@@ -176,23 +180,35 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
                 .trim()
                 .parse::<usize>()
                 .ok()
-                .filter(|length| *length <= LARGEST);
+                .filter(|length| *length <= largest);
             if length.is_none() {
                 return refuse(
                     413,
-                    format!("content-length {value:?} is more than {LARGEST} bytes or no number"),
+                    format!("content-length {value:?} is more than {largest} bytes or no number"),
                 );
             }
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             return refuse(411, "send a content-length instead of chunks".to_owned());
         } else if header.name.eq_ignore_ascii_case("connection") {
             head.close |= value.eq_ignore_ascii_case("close");
+        } else if header.name.eq_ignore_ascii_case("content-type") {
+            head.content_type = Some(value.into_owned());
         } else if let Some(field) = head.credentials.named(header.name) {
             *field = Some(value.into_owned());
         }
     }
     head.length = length.unwrap_or(0);
     Ok(Some((head, start)))
+}
+
+/// Largest request that is read for an address.
+fn largest(path: &str) -> usize {
+    let holds_batch = ["/files", "/batches", ":batchGenerateContent"];
+    if holds_batch.iter().any(|end| path.ends_with(end)) {
+        LARGEST_BATCH
+    } else {
+        LARGEST
+    }
 }
 
 /// The head of an answer; without a length it is sent in chunks.

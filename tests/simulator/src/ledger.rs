@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use book::{Bill, Book};
+pub use book::{Bill, BilledFor, Book};
 
 /// A billed call: one that was answered 200, in full or in part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,23 @@ pub struct Call {
     pub arrived_ms: u64,
     /// When its last byte was about to be sent, or when it broke off.
     pub ended_ms: u64,
+    /// The batch that it was a line of; it was billed at the price of batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+    /// The name of the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_id: Option<String>,
+}
+
+/// What was billed for the lines with one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BilledLine {
+    /// How often.
+    pub billed: u64,
+    /// In which batches, in the order of the bills.
+    pub batches: Vec<String>,
+    /// Tokens of all of them.
+    pub tokens: Tokens,
 }
 
 /// Tokens of many calls.
@@ -67,8 +84,11 @@ pub struct Ledger {
     pub in_flight: u64,
     /// Most calls in flight at once.
     pub max_in_flight: u64,
-    /// Tokens of all billed calls.
+    /// Tokens of all billed calls, lines of batches included.
     pub tokens: Tokens,
+    /// Those of them that were billed at the price of batches, which is half.
+    #[serde(default)]
+    pub batch_tokens: Tokens,
     /// Billed calls in the order of their answers.
     pub calls: Vec<Call>,
 }
@@ -83,11 +103,24 @@ pub struct Totals {
     pub in_flight: u64,
     /// Most calls in flight at once.
     pub max_in_flight: u64,
-    /// Tokens of all billed calls.
+    /// Tokens of all billed calls, lines of batches included.
     pub tokens: Tokens,
+    /// Those of them that were billed at the price of batches, which is half.
+    #[serde(default)]
+    pub batch_tokens: Tokens,
     pub billed: u64,
     /// Calls that were billed for a prompt that had been answered well before.
     pub billed_again: u64,
+}
+
+impl Tokens {
+    /// Counts these as well.
+    pub fn add(&mut self, other: Tokens) {
+        self.input += other.input;
+        self.cached += other.cached;
+        self.output += other.output;
+        self.reasoning += other.reasoning;
+    }
 }
 
 impl Ledger {

@@ -6,9 +6,12 @@
 //! ledger.
 //!
 //! While it runs it can be asked for its ledger (`GET /ledger`, `/totals`) and for what its limits'
-//! windows held (`GET /windows`), and be told other limits and faults (`POST /limits`, `/faults`).
+//! windows held (`GET /windows`), and be told other limits and faults (`POST /limits`, `/faults`). For batches there are
+//! `GET /batch/list`, `/batch/lines` and `/batch/script`, and `POST /batch/script` and `/batch/advance`; the README has
+//! them all.
 
 mod anthropic;
+mod batch;
 mod chat;
 mod config;
 mod dialect;
@@ -30,6 +33,7 @@ mod sloppy;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -38,10 +42,15 @@ use std::thread::JoinHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
+use batch::Protocol;
+pub use batch::{
+    Advance, BatchFault, BatchFaultKind, BatchFaultParseError, BatchLimits, BatchReport,
+    BatchReports, BatchScript, Counts, Pace, Request, Stage, Wait,
+};
 pub use config::{Answers, Config, Latency};
 pub use dialect::Dialect;
 pub use faults::{Fault, FaultKind, FaultParseError, When};
-pub use ledger::{Call, Ledger, Tokens, Totals};
+pub use ledger::{BilledLine, Call, Ledger, Tokens, Totals};
 pub use limits::{Limit, LimitParseError, Limits, Measure, OutputCharge, WindowKind, WindowReport};
 pub use odd::Odd;
 use provider::Provider;
@@ -117,6 +126,35 @@ impl Simulator {
         self.provider.set_limits(limits);
     }
 
+    /// All batches, and how often each request about them was made.
+    pub fn batches(&self) -> BatchReports {
+        Protocol::of(self.provider.dialect())
+            .map(|protocol| self.provider.desk().reports(&self.provider, protocol))
+            .unwrap_or_default()
+    }
+
+    /// What was billed for the lines of batches, by their `custom_id`.
+    pub fn billed_lines(&self) -> BTreeMap<String, BilledLine> {
+        self.provider.billed_lines()
+    }
+
+    /// Replaces the script of batches. Those that there are keep theirs.
+    pub fn set_batch_script(&self, script: BatchScript) {
+        self.provider.desk().set_script(script);
+    }
+
+    /// Ends the stages of batches that are told to, or all of their stages. Returns when that is done.
+    ///
+    /// # Errors
+    /// There is no such batch, or the dialect has none.
+    pub fn advance_batches(&self, advance: &Advance) -> Result<(), String> {
+        let protocol = Protocol::of(self.provider.dialect())
+            .ok_or_else(|| "this dialect has no batches".to_owned())?;
+        self.provider
+            .desk()
+            .advance(&self.provider, protocol, advance)
+    }
+
     /// Closes all connections, ends hanging calls and returns the final ledger.
     pub fn shutdown(self) -> Ledger {
         self.stop.notify_one();
@@ -167,7 +205,9 @@ fn run(
         match listening {
             Ok((address, listener)) => {
                 drop(started.send(Ok(address)));
-                server::serve(listener, provider, stop).await;
+                server::serve(listener, Arc::clone(&provider), stop).await;
+                // The runtime waits for those who wait for work, so nobody may work on.
+                provider.desk().stop();
             }
             Err(error) => drop(started.send(Err(error))),
         }

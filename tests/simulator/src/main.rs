@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use simulator::{Answers, Config, Dialect, Fault, Latency, Limit, Limits, OutputCharge, Simulator};
+use simulator::{
+    Answers, BatchScript, Config, Dialect, Fault, Latency, Limit, Limits, OutputCharge, Simulator,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +24,13 @@ While it runs:
   GET /windows         the most that every limit's window held, and what was used of it
   POST /limits         other limits: {\"limits\": [\"requests=60/60s\"], \"concurrent\": 8}
   POST /faults         other faults: [\"503@5%\"]
-  POST /shutdown       the end";
+  POST /shutdown       the end
+
+With batches:
+  GET /batch/list      all batches with their stages and counts, and how often each request was made
+  GET /batch/lines     what was billed for each custom_id, and in which batches
+  POST /batch/script   another script, as with --batch
+  POST /batch/advance  ends the stage of {\"batch\": ID}, or of all batches: {}; with \"to_end\": true all stages";
 
 /// An LLM provider for tests, on the loopback address.
 #[derive(Debug, Parser)]
@@ -86,9 +94,17 @@ struct Arguments {
     /// A kind that is none is answered with all there are.
     #[arg(long = "fault", value_name = "KIND@WHEN")]
     faults: Vec<Fault>,
+    /// How batches behave, as JSON: `{"pace": {"running": 2000}, "faults": ["create-lost@nth:1"]}`. A stage lasts so many
+    /// milliseconds, or with `null` until `POST /batch/advance`. The simulator's README has all keys and faults.
+    #[arg(long, value_name = "JSON", value_parser = batch_script)]
+    batch: Option<BatchScript>,
     /// File that billed calls are appended to, a JSON line each.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+}
+
+fn batch_script(json: &str) -> Result<BatchScript, serde_json::Error> {
+    serde_json::from_str(json)
 }
 
 fn main() -> anyhow::Result<()> {
@@ -116,6 +132,7 @@ fn main() -> anyhow::Result<()> {
             headers: arguments.rate_limit_headers,
         },
         faults: arguments.faults,
+        batch: arguments.batch.unwrap_or_default(),
         ledger_file: arguments.ledger,
     })?;
     let mut stdout = std::io::stdout();

@@ -12,6 +12,10 @@ pub enum Problem {
     Unreadable(u16, String),
     /// There is nothing at this address.
     NoRoute(String),
+    /// There is no file or batch with this id, in these words.
+    NotFound(String),
+    /// What is asked for is too late, in these words.
+    Conflict(String),
     /// The key is missing or wrong.
     Unauthorized,
     /// The key may not do this.

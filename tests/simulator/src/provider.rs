@@ -1,16 +1,17 @@
 //! Decides what becomes of each call: refused, answered, or gone wrong. Sends nothing and never
 //! waits; the server carries out what is decided here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::batch::Desk;
 use super::chat::Chat;
 use super::config::Config;
 use super::dialect::{Dialect, Headers};
 use super::faults::{Befallen, Fault, FaultKind, choose};
 use super::http::Credentials;
-use super::ledger::{Book, Ledger, Totals};
+use super::ledger::{Bill, BilledLine, Book, Ledger, Totals};
 use super::limits::{Cost, Limiter, Limits, Receipt, Standing, WindowReport};
 use super::pieces;
 use super::plan::{End, Plan};
@@ -26,6 +27,7 @@ pub struct Provider {
     config: Config,
     epoch: Instant,
     state: Mutex<State>,
+    desk: Desk,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl Provider {
         };
         Ok(Provider {
             model: Model::new(&config),
+            desk: Desk::new(config.batch.clone(), config.seed),
             config,
             epoch: Instant::now(),
             state: Mutex::new(state),
@@ -72,6 +75,37 @@ impl Provider {
     /// Whose API is spoken.
     pub fn dialect(&self) -> Dialect {
         self.config.dialect
+    }
+
+    /// Where batches are handed in and asked for.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// What answers are written from.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Answers and random faults follow from it.
+    pub fn seed(&self) -> u64 {
+        self.config.seed
+    }
+
+    /// How long it has been there.
+    pub fn now(&self) -> Duration {
+        self.since(Instant::now())
+    }
+
+    /// Enters a line of a batch that was answered.
+    pub fn bill_line(&self, bill: &Bill) {
+        let now = self.now();
+        self.state().book.bill(bill, true, now);
+    }
+
+    /// What was billed for the lines of batches, by their names.
+    pub fn billed_lines(&self) -> BTreeMap<String, BilledLine> {
+        self.state().book.lines()
     }
 
     /// What has happened until now.

@@ -103,17 +103,8 @@ impl Model {
             )
         );
         let bill = Bill {
-            number: asked.number,
-            model: asked.chat.model.clone(),
-            prompt: asked.chat.prompt,
-            input_tokens: answer.input_tokens,
-            cached_tokens: answer.cached_tokens,
-            output_tokens: answer.output_tokens,
-            reasoning_tokens: answer.reasoning_tokens,
-            finish: self.dialect.finish(asked.chat, &answer),
             whole,
-            well: answer.finish == Finish::Stop && !answer.text.is_empty(),
-            arrived: asked.arrived,
+            ..self.bill(asked, &answer)
         };
         Plan {
             pieces,
@@ -121,6 +112,31 @@ impl Model {
             status: Some(200),
             bill: Some(bill),
             admitted: None,
+        }
+    }
+
+    /// The answer to a line of a batch, and what it costs.
+    pub fn answer_line(&self, asked: &Asked<'_>) -> (Answer, Bill) {
+        let answer = self.answer(asked);
+        let bill = self.bill(asked, &answer);
+        (answer, bill)
+    }
+
+    /// What is entered for an answer that is sent whole.
+    fn bill(&self, asked: &Asked<'_>, answer: &Answer) -> Bill {
+        Bill {
+            number: asked.number,
+            model: asked.chat.model.clone(),
+            prompt: asked.chat.prompt,
+            input_tokens: answer.input_tokens,
+            cached_tokens: answer.cached_tokens,
+            output_tokens: answer.output_tokens,
+            reasoning_tokens: answer.reasoning_tokens,
+            finish: self.dialect.finish(asked.chat, answer),
+            whole: true,
+            well: answer.finish == Finish::Stop && !answer.text.is_empty(),
+            arrived: asked.arrived,
+            line: None,
         }
     }
 

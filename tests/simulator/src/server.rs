@@ -1,7 +1,9 @@
 //! Carries out on the wire what the provider decides: accepts connections, waits, sends, resets and
 //! hangs. Decides nothing itself but which address means what.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +12,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
+use super::batch::{self, Reply};
 use super::dialect::Route;
 use super::faults::Fault;
-use super::http::{Connection, Head, ReadError};
+use super::http::{Connection, Head, ReadError, answer_head};
 use super::limits::Limits;
 use super::pieces::single;
 use super::plan::{End, Plan};
@@ -20,6 +23,8 @@ use super::problem::Problem;
 use super::provider::Provider;
 
 const JSON: &str = "application/json";
+/// Bytes of a file that are sent at once.
+const PIECE: usize = 256 << 10;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
 /// Before accepting again when that failed, as it does when files run out.
@@ -78,27 +83,95 @@ async fn converse(mut connection: Connection, provider: Arc<Provider>, stop: Arc
             }
         };
         let route = provider.dialect().route(&head);
-        let kept = if let Some(Route::Chat(deployment)) = &route {
-            let now = Instant::now();
-            let plan = provider.chat(&head.credentials, deployment.as_deref(), &body, now);
-            perform(&mut connection, &provider, plan).await
-        } else {
-            let (status, body) = match route {
-                Some(_) => models(&head, &provider),
-                None => control(&head, &body, &provider),
-            };
-            connection
-                .stream
-                .write_all(&single(status, JSON, &Vec::new(), &body))
-                .await
-                .is_ok()
+        let is_end = (head.method.as_str(), head.path.as_str()) == ("POST", "/shutdown");
+        let close = head.close;
+        let kept = match route {
+            Some(Route::Chat(deployment)) => {
+                let now = Instant::now();
+                let plan = provider.chat(&head.credentials, deployment.as_deref(), &body, now);
+                perform(&mut connection, &provider, plan).await
+            }
+            Some(Route::Batch(call)) => {
+                let provider = Arc::clone(&provider);
+                let answered = aside(move || batch::answer(&provider, &call, &head, &body)).await;
+                send(&mut connection, answered).await
+            }
+            Some(Route::Models) => {
+                let (status, body) = models(&head, &provider);
+                send(&mut connection, Some(Reply::Json(status, body))).await
+            }
+            None => {
+                let provider = Arc::clone(&provider);
+                let answered = aside(move || control(&head, &body, &provider)).await;
+                let reply = answered.map(|(status, body)| Reply::Json(status, body));
+                send(&mut connection, reply).await
+            }
         };
-        if (head.method.as_str(), head.path.as_str()) == ("POST", "/shutdown") {
+        if is_end {
             stop.notify_one();
         }
-        if !kept || head.close {
+        if !kept || close {
             return;
         }
+    }
+}
+
+/// Does what may take a while without making other connections wait.
+async fn aside<R: Send + 'static>(act: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    tokio::task::spawn_blocking(act).await.ok()
+}
+
+/// Sends an answer; true if the connection can be kept.
+async fn send(connection: &mut Connection, reply: Option<Reply>) -> bool {
+    match reply {
+        Some(Reply::Json(status, body)) => connection
+            .stream
+            .write_all(&single(status, JSON, &Vec::new(), &body))
+            .await
+            .is_ok(),
+        Some(Reply::File {
+            content,
+            bytes,
+            breaks_at,
+        }) => send_file(connection, &content, bytes, breaks_at)
+            .await
+            .is_ok(),
+        Some(Reply::Reset) | None => {
+            // If that fails, the client sees an early end instead, which is as bad.
+            drop(connection.stream.set_zero_linger());
+            false
+        }
+    }
+}
+
+/// Sends a file piece by piece.
+async fn send_file(
+    connection: &mut Connection,
+    content: &File,
+    bytes: u64,
+    breaks_at: Option<u64>,
+) -> std::io::Result<()> {
+    let length = usize::try_from(bytes).ok();
+    let head = answer_head(200, "application/octet-stream", &[], length);
+    connection.stream.write_all(head.as_bytes()).await?;
+    let end = breaks_at.unwrap_or(bytes);
+    let (mut piece, mut at) = (vec![0; PIECE], 0);
+    while at < end {
+        let most = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+        let room = piece.get_mut(..most).unwrap_or_default();
+        let read = content.read_at(room, at)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        connection
+            .stream
+            .write_all(room.get(..read).unwrap_or_default())
+            .await?;
+        at += read as u64;
+    }
+    match breaks_at {
+        Some(_) => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        None => Ok(()),
     }
 }
 
@@ -115,7 +188,10 @@ fn refused(provider: &Provider, problem: &Problem) -> (u16, String) {
 }
 
 /// Answers what no provider has: what is asked of the simulator itself.
-fn control(head: &Head, body: &[u8], provider: &Provider) -> (u16, String) {
+fn control(head: &Head, body: &[u8], provider: &Arc<Provider>) -> (u16, String) {
+    if let Some(answer) = batch::control(provider, head, body) {
+        return answer;
+    }
     let done = || (200, json!({}).to_string());
     let wrong = |error: String| (400, json!({ "error": error }).to_string());
     match (head.method.as_str(), head.path.as_str()) {

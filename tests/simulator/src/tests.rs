@@ -1,7 +1,7 @@
 //! The simulator as a client sees it.
 
 mod answers;
-mod client;
+pub mod client;
 mod dialects;
 mod failures;
 mod limits;

@@ -20,6 +20,9 @@ pub fn error(problem: &Problem, id: &str) -> ApiError {
         Problem::Invalid(message) => say(400, INVALID, message),
         Problem::Unreadable(status, message) => say(*status, INVALID, message),
         Problem::NoRoute(_) => say(404, "not_found_error", "Not Found"),
+        Problem::NotFound(message) => say(404, "not_found_error", message),
+        // Said of a batch that has ended, as of everything that is wrong with a request.
+        Problem::Conflict(message) => say(400, INVALID, message),
         Problem::Unauthorized => say(401, "authentication_error", "invalid x-api-key"),
         Problem::Forbidden => say(
             403,

@@ -1,13 +1,13 @@
 //! Keeps the ledger.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Call, Ledger, Totals};
+use super::{BilledLine, Call, Ledger, Tokens, Totals};
 
 /// Keeps the ledger, in a shape that a million calls fit into.
 #[derive(Debug, Default)]
@@ -40,12 +40,24 @@ struct Record {
     ended_ms: u64,
     complete: bool,
     again: bool,
+    line: Option<Box<BilledFor>>,
+}
+
+/// The line of a batch that something is billed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BilledFor {
+    pub batch: Arc<str>,
+    pub custom_id: Box<str>,
 }
 
 impl Record {
     fn call(&self) -> Call {
+        let line = self.line.as_deref();
         Call {
-            id: format!("req_{:08}", self.number),
+            id: match line {
+                Some(line) => format!("req_{}-{}", line.batch, self.number),
+                None => format!("req_{:08}", self.number),
+            },
             model: self.model.to_string(),
             prompt: format!("{:032x}", self.prompt),
             input_tokens: self.input_tokens.into(),
@@ -58,6 +70,17 @@ impl Record {
             again: self.again,
             arrived_ms: self.arrived_ms,
             ended_ms: self.ended_ms,
+            batch: line.map(|line| line.batch.to_string()),
+            custom_id: line.map(|line| line.custom_id.to_string()),
+        }
+    }
+
+    fn tokens(&self) -> Tokens {
+        Tokens {
+            input: self.input_tokens.into(),
+            cached: self.cached_tokens.into(),
+            output: self.output_tokens.into(),
+            reasoning: self.reasoning_tokens.into(),
         }
     }
 }
@@ -86,6 +109,8 @@ pub struct Bill {
     pub well: bool,
     /// When it arrived, since the start.
     pub arrived: Duration,
+    /// The line of a batch that it is, if it is one.
+    pub line: Option<BilledFor>,
 }
 
 impl Book {
@@ -110,6 +135,7 @@ impl Book {
             in_flight: totals.in_flight,
             max_in_flight: totals.max_in_flight,
             tokens: totals.tokens,
+            batch_tokens: totals.batch_tokens,
             calls: self.records.iter().map(Record::call).collect(),
         }
     }
@@ -117,6 +143,21 @@ impl Book {
     /// The same as numbers only.
     pub fn totals(&self) -> Totals {
         self.totals.clone()
+    }
+
+    /// What was billed for the lines of batches, by their names.
+    pub fn lines(&self) -> BTreeMap<String, BilledLine> {
+        let mut lines = BTreeMap::<String, BilledLine>::new();
+        for record in &self.records {
+            let Some(line) = record.line.as_deref() else {
+                continue;
+            };
+            let entry = lines.entry(line.custom_id.to_string()).or_default();
+            entry.billed += 1;
+            entry.batches.push(line.batch.to_string());
+            entry.tokens.add(record.tokens());
+        }
+        lines
     }
 
     /// Counts a call that arrived and returns its number.
@@ -174,11 +215,12 @@ impl Book {
             ended_ms: millis(now),
             complete,
             again,
+            line: bill.line.clone().map(Box::new),
         };
-        self.totals.tokens.input += bill.input_tokens;
-        self.totals.tokens.cached += bill.cached_tokens;
-        self.totals.tokens.output += bill.output_tokens;
-        self.totals.tokens.reasoning += bill.reasoning_tokens;
+        self.totals.tokens.add(record.tokens());
+        if record.line.is_some() {
+            self.totals.batch_tokens.add(record.tokens());
+        }
         self.totals.billed += 1;
         self.totals.billed_again += u64::from(again);
         self.records.push(record);

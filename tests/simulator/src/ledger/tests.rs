@@ -17,6 +17,7 @@ fn bill(prompt: u128, complete: bool, well: bool) -> Bill {
         whole: complete,
         well,
         arrived: Duration::from_millis(5),
+        line: None,
     }
 }
 

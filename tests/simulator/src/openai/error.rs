@@ -24,6 +24,8 @@ pub(super) fn shared(dialect: Dialect, problem: &Problem) -> ApiError {
         Problem::Invalid(message) => say(400, INVALID, None, message),
         Problem::Unreadable(status, message) => say(*status, INVALID, None, message),
         Problem::NoRoute(what) => say(404, INVALID, None, &format!("Invalid URL ({what})")),
+        Problem::NotFound(message) => say(404, INVALID, None, message),
+        Problem::Conflict(message) => say(409, INVALID, None, message),
         Problem::Unauthorized if deepseek => say(
             401,
             "authentication_error",

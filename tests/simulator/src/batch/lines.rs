@@ -1,0 +1,100 @@
+//! The lines of a batch as each protocol writes them.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::job::{BatchError, Job};
+use super::openai;
+use crate::chat::{Answer, Chat};
+use crate::dialect::Dialect;
+use crate::problem::Problem;
+use crate::provider::Provider;
+
+/// Whose batches are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OpenAI's, which Azure and Groq speak too.
+    OpenAi,
+}
+
+/// A line of an input.
+#[derive(Debug)]
+pub struct Read<'l> {
+    pub custom_id: Cow<'l, str>,
+    pub body: &'l RawValue,
+}
+
+/// What became of a line.
+#[derive(Debug)]
+pub enum Outcome<'o> {
+    Answered(&'o Chat, &'o Answer),
+    Refused(&'o Problem),
+    Expired,
+    Cancelled,
+}
+
+/// A line of the results.
+#[derive(Debug)]
+pub struct Rendered {
+    pub text: String,
+    /// It belongs in the file of errors, where the protocol has two.
+    pub is_error: bool,
+}
+
+impl Protocol {
+    /// The batches that a dialect has.
+    pub fn of(dialect: Dialect) -> Option<Protocol> {
+        match dialect {
+            Dialect::OpenAi | Dialect::Azure | Dialect::Groq => Some(Protocol::OpenAi),
+            Dialect::Anthropic | Dialect::Gemini | Dialect::DeepSeek => None,
+        }
+    }
+
+    /// The id that a batch is shown with.
+    pub fn id(self, job: &Job) -> String {
+        match self {
+            Protocol::OpenAi => format!("batch_sim{:06}", job.number),
+        }
+    }
+
+    /// All lines of a batch must name the same model.
+    pub fn has_one_model(self) -> bool {
+        match self {
+            Protocol::OpenAi => true,
+        }
+    }
+
+    /// Reads a line, but not the question in it.
+    ///
+    /// # Errors
+    /// The line makes the whole batch fail.
+    pub fn read<'l>(self, bytes: &'l [u8], endpoint: &str) -> Result<Read<'l>, BatchError> {
+        match self {
+            Protocol::OpenAi => openai::read_line(bytes, endpoint),
+        }
+    }
+
+    /// Reads the question in a line.
+    ///
+    /// # Errors
+    /// The line is answered with this problem.
+    pub fn chat(self, line: &Read<'_>, _model: Option<&str>) -> Result<Chat, Problem> {
+        match self {
+            Protocol::OpenAi => openai::read_question(line.body),
+        }
+    }
+
+    /// What the results say of a line.
+    pub fn render(
+        self,
+        provider: &Provider,
+        custom_id: &str,
+        id: &str,
+        outcome: &Outcome<'_>,
+    ) -> Rendered {
+        match self {
+            Protocol::OpenAi => openai::result_line(provider.dialect(), custom_id, id, outcome),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What is sent for a request about files and batches.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::problem::Problem;
+use crate::provider::Provider;
+
+/// What is to be sent.
+#[derive(Debug)]
+pub enum Reply {
+    Json(u16, String),
+    /// A file, of which so many bytes are sent before the connection breaks off, if it does.
+    File {
+        content: Arc<File>,
+        bytes: u64,
+        breaks_at: Option<u64>,
+    },
+    /// The connection is reset.
+    Reset,
+}
+
+impl Reply {
+    /// Status 200 and this.
+    pub fn ok(body: &Value) -> Reply {
+        Reply::Json(200, body.to_string())
+    }
+
+    /// An error in the words of the dialect.
+    pub fn problem(provider: &Provider, problem: &Problem) -> Reply {
+        let error = provider.dialect().error(problem, "req_batch");
+        Reply::Json(error.status, error.body.to_string())
+    }
+}

@@ -1,0 +1,5 @@
+//! Batches as a client sees them.
+
+mod client;
+mod faults;
+mod openai;
