@@ -235,7 +235,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
         providers: &config.provider,
         models: &config.models,
     };
-    catalogue.check_names()?;
+    catalogue.check_models()?;
     let of_models = config.models.values().map(|model| &model.limits);
     if let Some(key) = of_models
         .chain([&config.limits])
@@ -245,7 +245,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
     }
     for (key, value) in [
         ("max-tries", u64::from(config.retry.max_tries)),
-        ("idle-timeout-seconds", config.retry.idle_timeout_seconds),
+        (
+            "idle-timeout-seconds",
+            config.retry.idle_timeout_seconds.unwrap_or(1),
+        ),
     ] {
         if value == 0 {
             return Err(zero(key));

@@ -24,6 +24,8 @@ pub struct Chat {
     pub include_usage: bool,
     /// Most tokens of the answer.
     pub max_tokens: Option<u64>,
+    /// The tier of service that is asked for.
+    pub tier: Option<Tier>,
     /// Hash of messages and format.
     pub prompt: u128,
     /// Hash of the whole body.
@@ -43,6 +45,24 @@ impl Chat {
         let long = tokens(&first.content);
         (first.role == Role::System && long >= CACHED_FROM)
             .then(|| (short(hash(first.content.as_bytes())), long / 128 * 128))
+    }
+}
+
+/// A tier of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    Default,
+    /// Cheaper, slower, and only while there is room.
+    Flex,
+}
+
+impl Tier {
+    /// The API's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Tier::Default => "default",
+            Tier::Flex => "flex",
+        }
     }
 }
 
@@ -74,6 +94,8 @@ pub struct Answer {
     pub output_tokens: u64,
     /// Those of them that were thoughts.
     pub reasoning_tokens: u64,
+    /// The tier that it is served at, if one was asked for.
+    pub tier: Option<Tier>,
 }
 
 impl Answer {
@@ -101,6 +123,7 @@ pub fn answer(chat: &Chat, text: String, reasoning_tokens: u64) -> Answer {
         input_tokens: chat.input_tokens(),
         cached_tokens: 0,
         reasoning_tokens,
+        tier: chat.tier,
     };
     if answer.output_tokens > most {
         let left = usize::try_from(most - reasoning_tokens).unwrap_or(usize::MAX);

@@ -32,6 +32,15 @@ pub struct Latency {
     pub answer: Duration,
 }
 
+/// What becomes of calls that ask for the flex tier. That there is no room for them is a fault, `flex-capacity`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flex {
+    /// How much longer they wait for the first byte of an answer.
+    pub delay: Duration,
+    /// How likely it is that they are served, and billed, at the default tier: 0 to 1.
+    pub at_default: f64,
+}
+
 /// What a simulator is started with.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -52,6 +61,8 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// Tokens that the model thinks before each answer.
     pub reasoning_tokens: u64,
+    /// What becomes of calls that ask for the flex tier.
+    pub flex: Flex,
     /// When calls are refused with 429.
     pub limits: Limits,
     /// What goes wrong; the first that applies to a call is done to it.

@@ -34,7 +34,7 @@ pub enum FaultKind {
     TooLarge,
     /// 422.
     Unprocessable,
-    /// 498, Groq's word for having no room for flexible work.
+    /// No room for flexible work: Groq says 498, Gemini 503, and the others 429 with the code `resource_unavailable`.
     FlexCapacity,
     /// 404 with the code `model_not_found`.
     ModelNotFound,

@@ -32,6 +32,9 @@ pub struct Call {
     pub output_tokens: u64,
     /// Those of them that were thoughts.
     pub reasoning_tokens: u64,
+    /// It was served at the flex tier, and billed at its price, which is half.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flex: bool,
     pub status: u16,
     /// The provider's word for why the answer ended.
     pub finish_reason: String,

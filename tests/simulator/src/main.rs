@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use simulator::{
-    Answers, BatchScript, Config, Dialect, Fault, Latency, Limit, Limits, OutputCharge, Simulator,
+    Answers, BatchScript, Config, Dialect, Fault, Flex, Latency, Limit, Limits, OutputCharge, Simulator,
 };
 
 const EXAMPLES: &str = "\
@@ -64,6 +64,12 @@ struct Arguments {
     /// Tokens that the model thinks before each answer.
     #[arg(long, default_value_t = 0)]
     reasoning_tokens: u64,
+    /// Milliseconds that calls at the flex tier wait longer for the first byte of an answer.
+    #[arg(long, default_value_t = 0)]
+    flex_delay_ms: u64,
+    /// Percent of the calls at the flex tier that are served, and billed, at the default tier.
+    #[arg(long, default_value_t = 0.0)]
+    flex_at_default: f64,
     /// A limit, as MEASURE=AMOUNT/SPAN: `requests=600/60s`, `tokens=200000/1m:fixed`,
     /// `input-tokens=...`, `output-tokens=...`; `:observed` only watches. May be given more than once.
     #[arg(long = "limit", value_name = "MEASURE=AMOUNT/SPAN")]
@@ -117,6 +123,10 @@ fn main() -> anyhow::Result<()> {
         keep_alive: arguments.keep_alive_ms.map(Duration::from_millis),
         reasoning_tokens: arguments.reasoning_tokens,
         key: arguments.key,
+        flex: Flex {
+            delay: Duration::from_millis(arguments.flex_delay_ms),
+            at_default: arguments.flex_at_default / 100.0,
+        },
         latency: Latency {
             first_token: Duration::from_millis(arguments.first_token_ms),
             answer: Duration::from_millis(arguments.answer_ms),

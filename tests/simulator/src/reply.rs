@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use offline::Chance;
 
-use super::chat::{Answer, Chat, Finish, answer, truncate};
-use super::config::{Answers, Config, Latency};
+use super::chat::{Answer, Chat, Finish, Tier, answer, truncate};
+use super::config::{Answers, Config, Flex, Latency};
 use super::dialect::{Dialect, Headers};
 use super::faults::FaultKind;
 use super::ledger::Bill;
@@ -31,6 +31,7 @@ pub struct Model {
     latency: Latency,
     keep_alive: Duration,
     reasoning_tokens: u64,
+    flex: Flex,
 }
 
 /// A call that was let through.
@@ -59,6 +60,7 @@ impl Model {
             latency: config.latency,
             keep_alive: config.keep_alive.unwrap_or(KEEP_ALIVE),
             reasoning_tokens: config.reasoning_tokens,
+            flex: config.flex,
         }
     }
 
@@ -132,6 +134,7 @@ impl Model {
             cached_tokens: answer.cached_tokens,
             output_tokens: answer.output_tokens,
             reasoning_tokens: answer.reasoning_tokens,
+            flex: answer.tier == Some(Tier::Flex),
             finish: self.dialect.finish(asked.chat, answer),
             whole: true,
             well: answer.finish == Finish::Stop && !answer.text.is_empty(),
@@ -143,6 +146,9 @@ impl Model {
     fn answer(&self, asked: &Asked<'_>) -> Answer {
         let mut answer = answer(asked.chat, self.text(asked.chat), self.reasoning_tokens);
         answer.cached_tokens = asked.cached_tokens.min(answer.input_tokens);
+        if answer.tier == Some(Tier::Flex) && self.serves_at_default(asked) {
+            answer.tier = Some(Tier::Default);
+        }
         let half = answer.text.len() / 2;
         match asked.fault {
             Some(FaultKind::EmptyContent) => answer.shorten(0, Finish::Stop),
@@ -158,7 +164,10 @@ impl Model {
     }
 
     fn pieces(&self, asked: &Asked<'_>, answer: &Answer, headers: &Headers) -> pieces::Pieces {
-        let (latency, chat, dialect) = (self.latency, asked.chat, self.dialect);
+        let (mut latency, chat, dialect) = (self.latency, asked.chat, self.dialect);
+        if chat.tier == Some(Tier::Flex) {
+            latency.first_token += self.flex.delay;
+        }
         let alive: KeepAlive = dialect
             .keep_alive(chat.stream)
             .map(|sign| (sign, self.keep_alive));
@@ -206,6 +215,11 @@ impl Model {
                 pieces::whole(latency, headers, &body, alive)
             }
         }
+    }
+
+    fn serves_at_default(&self, asked: &Asked<'_>) -> bool {
+        let mut chance = Chance::new(self.seed ^ asked.chat.body).fork(asked.number);
+        chance.happens(self.flex.at_default)
     }
 
     /// What the model says; the same for the same body and seed.

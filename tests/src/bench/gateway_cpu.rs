@@ -137,6 +137,7 @@ impl Provider for Prompt {
                 thought: false,
                 usage: Usage::new(60, 7),
                 model: "model".to_owned(),
+                served: None,
                 observed: Vec::new(),
             })
         })

@@ -44,6 +44,7 @@ mod resources;
 mod screen;
 mod secrets;
 mod store;
+mod tiers;
 mod walk;
 mod watch;
 mod watch_page;

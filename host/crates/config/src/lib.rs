@@ -12,6 +12,7 @@ mod error;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ use serde_json::{Map, Value};
 pub use error::ConfigError;
 
 use dataset::DatasetConfig;
-use gateway::settings::{LimitsConfig, ModelConfig, ProviderConfig};
+use gateway::settings::{LimitsConfig, ModelConfig, ProviderConfig, ServiceTier};
 use plan::policy::FailurePolicy;
 use plugin::manifest::{InputFields, LimitOverrides};
 
@@ -138,8 +139,8 @@ pub struct RetryConfig {
     pub max_tries: u32,
     /// No try starts later than this after the first, seconds.
     pub max_elapsed_seconds: u64,
-    /// A call fails when nothing arrives for so long, seconds.
-    pub idle_timeout_seconds: u64,
+    /// A call fails when nothing arrives for so long, seconds; where absent, that depends on the tier it is asked at.
+    pub idle_timeout_seconds: Option<u64>,
     /// Calls wait so long for a provider that is down, seconds.
     pub max_outage_seconds: u64,
 }
@@ -149,9 +150,24 @@ impl Default for RetryConfig {
         RetryConfig {
             max_tries: 3,
             max_elapsed_seconds: 300,
-            idle_timeout_seconds: 30,
+            idle_timeout_seconds: None,
             max_outage_seconds: 600,
         }
+    }
+}
+
+/// A call fails when nothing arrives for so long, where nothing is told: at the ordinary tier, and at one that takes its time.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const SLOW_IDLE_TIMEOUT: Duration = Duration::from_secs(900);
+
+impl RetryConfig {
+    /// A call at this tier fails when nothing arrives for so long.
+    pub fn idle_timeout(&self, tier: Option<ServiceTier>) -> Duration {
+        let told = self.idle_timeout_seconds.map(Duration::from_secs);
+        told.unwrap_or(match tier {
+            None => IDLE_TIMEOUT,
+            Some(ServiceTier::Flex) => SLOW_IDLE_TIMEOUT,
+        })
     }
 }
 

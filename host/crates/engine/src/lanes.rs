@@ -140,6 +140,7 @@ impl Models<'_> {
                 model: model.to_owned(),
             });
         }
+        let ordinary = gateway::settings::ordinary_price(&self.config.models, model);
         let settings = self.lane_settings(model, shared.store)?;
         let idle_timeout = settings.idle_timeout;
         let options = provider.options();
@@ -147,7 +148,7 @@ impl Models<'_> {
             model.to_owned(),
             provider,
             settings,
-            shared.budget.priced(price),
+            shared.budget.priced(price).or_ordinary(ordinary),
             Arc::clone(shared.meter) as Arc<_>,
             shared.interrupt.subscribe(),
         )
@@ -162,6 +163,8 @@ impl Models<'_> {
         let real = model != offline::NAME;
         let limits = self.limits(model);
         let retry = &self.config.retry;
+        let patience = Duration::from_secs(retry.max_outage_seconds);
+        let own = self.config.models.get(model);
         Ok(LaneSettings {
             limits: limits.limits(),
             // Nothing has to be found out of the stand-in.
@@ -169,10 +172,11 @@ impl Models<'_> {
             retry: RetryPolicy {
                 max_tries: retry.max_tries,
                 max_elapsed: Duration::from_secs(retry.max_elapsed_seconds),
+                max_without_room: patience,
                 ..RetryPolicy::default()
             },
-            idle_timeout: Duration::from_secs(retry.idle_timeout_seconds),
-            patience: Duration::from_secs(retry.max_outage_seconds),
+            idle_timeout: retry.idle_timeout(own.and_then(|own| own.service_tier)),
+            patience,
             is_proven: !real || store.has_answered_within(model, PROVEN)?,
         })
     }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::prices::Price;
+use super::provider::Served;
 use crate::limits::budget::{Budget, BudgetView, Room, Spend};
 use types::limit::Size;
 use types::request::Usage;
@@ -16,7 +17,10 @@ use types::request::Usage;
 #[derive(Clone, Debug)]
 pub struct LaneBudget {
     shared: Arc<Shared>,
+    /// Of a call as it is asked.
     price: Option<Price>,
+    /// Of a call that is served at the ordinary tier.
+    ordinary: Option<Price>,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,7 @@ impl LaneBudget {
                 settled: Notify::new(),
             }),
             price: None,
+            ordinary: None,
         }
     }
 
@@ -64,7 +69,14 @@ impl LaneBudget {
         LaneBudget {
             shared: Arc::clone(&self.shared),
             price,
+            ordinary: price,
         }
+    }
+
+    /// The same for a lane that asks at a cheaper tier, whose calls cost this where they are served at the ordinary one.
+    #[must_use]
+    pub fn or_ordinary(self, ordinary: Option<Price>) -> LaneBudget {
+        LaneBudget { ordinary, ..self }
     }
 
     /// How much of it is spent.
@@ -74,7 +86,7 @@ impl LaneBudget {
 
     /// Reserves what a call is likely to take, for the record with this place in the run.
     pub(super) fn reserve(&self, place: u64, likely: Size) -> Reservation {
-        let likely = self.spend(Usage::new(likely.input, likely.output));
+        let likely = spend(self.price, Usage::new(likely.input, likely.output));
         match self.budget().reserve(place, likely) {
             Room::NotYet => Reservation::NotYet,
             Room::Never => Reservation::Never,
@@ -98,13 +110,6 @@ impl LaneBudget {
         }
     }
 
-    fn spend(&self, usage: Usage) -> Spend {
-        Spend {
-            micros: self.price.map_or(0, |price| price.cost(&usage)),
-            tokens: usage.input_tokens.saturating_add(usage.output_tokens),
-        }
-    }
-
     fn budget(&self) -> MutexGuard<'_, Budget> {
         self.shared
             .budget
@@ -119,12 +124,23 @@ impl LaneBudget {
 }
 
 impl BudgetReservation {
-    /// The call took so much. Returns its cost, where the price is known.
-    pub fn settle(mut self, usage: Usage) -> Option<u64> {
-        let spent = self.budget.spend(usage);
+    /// The call took so much, at this tier. Returns its cost, where the price is known.
+    pub fn settle(mut self, usage: Usage, served: Option<Served>) -> Option<u64> {
+        let price = match served {
+            Some(Served::Ordinary) => self.budget.ordinary,
+            Some(Served::Flex) | None => self.budget.price,
+        };
+        let spent = spend(price, usage);
         let likely = std::mem::take(&mut self.likely);
         self.budget.give_back(self.place, likely, spent);
-        self.budget.price.map(|_| spent.micros)
+        price.map(|_| spent.micros)
+    }
+}
+
+fn spend(price: Option<Price>, usage: Usage) -> Spend {
+    Spend {
+        micros: price.map_or(0, |price| price.cost(&usage)),
+        tokens: usage.input_tokens.saturating_add(usage.output_tokens),
     }
 }
 

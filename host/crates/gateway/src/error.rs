@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::adaptation::Refused;
+use crate::provider::Served;
 use types::class::FailureClass;
 use types::limit::Observed;
 use types::request::Usage;
@@ -19,8 +20,10 @@ pub struct CallError {
     pub message: String,
     /// How long the provider asked to wait.
     pub retry_after: Option<Duration>,
-    /// Tokens that were billed all the same.
-    pub usage: Usage,
+    /// Tokens that were billed all the same. Boxed, since every call has room for its error.
+    pub usage: Box<Usage>,
+    /// The tier that was billed, where the provider says so.
+    pub served: Option<Served>,
     /// What the answer's headers said of the provider's limits.
     pub observed: Box<[Observed]>,
     /// The server answered, and the answer cannot be used: which kind that is.
@@ -106,7 +109,8 @@ impl CallError {
             class,
             message: message.into(),
             retry_after: None,
-            usage: Usage::default(),
+            usage: Box::default(),
+            served: None,
             observed: Box::default(),
             unusable: None,
             refused: None,

@@ -20,7 +20,7 @@ use super::learned::{Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::streak::Streak;
-use crate::limits::retry::{Failure, RetryPolicy};
+use crate::limits::retry::{Failure, RetryPolicy, counts};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::Parameters;
@@ -334,7 +334,7 @@ impl Lane {
                     _ => {
                         billed.append(&mut tally.billed);
                         return Err(CallError {
-                            usage: tally.usage,
+                            usage: Box::new(tally.usage),
                             ..error
                         });
                     }
@@ -500,7 +500,7 @@ impl Lane {
                 1
             };
             before = Some(error.class);
-            if error.class != FailureClass::RateLimit {
+            if counts(error.class) {
                 counted += 1;
             }
             let failure = Failure {
@@ -579,11 +579,11 @@ impl Lane {
             }
             Err(error) => Err(self.streak.judge(error)),
         };
-        let usage = match &result {
-            Ok(raw) => raw.usage,
-            Err(error) => error.usage,
+        let (usage, served) = match &result {
+            Ok(raw) => (raw.usage, raw.served),
+            Err(error) => (*error.usage, error.served),
         };
-        let micros = reserved.settle(usage);
+        let micros = reserved.settle(usage, served);
         if result.is_ok() || usage != Usage::default() {
             let again = tally.tries > 0 || is_repair(call.request);
             let spent = Spent {
@@ -710,7 +710,8 @@ fn with_text(raw: RawAnswer) -> Result<RawAnswer, CallError> {
         return Ok(raw);
     }
     Err(CallError {
-        usage: raw.usage,
+        usage: Box::new(raw.usage),
+        served: raw.served,
         observed: raw.observed.into(),
         ..CallError::unusable("the answer is empty", Unusable::EMPTY)
     })

@@ -716,7 +716,10 @@ impl Permit {
         let is_refusal = error.class == FailureClass::RateLimit
             || (error.class == FailureClass::Overloaded && error.retry_after.is_some());
         let pauses = is_refusal && self.refused(state, now, error);
-        if !is_refusal {
+        if error.class == FailureClass::NoCapacity {
+            // It was turned away before anything of it was counted, and shows nothing of limits.
+            state.rates.settle(&self.booking, Size::default());
+        } else if !is_refusal {
             // Providers count a question that they fail to answer.
             let used = Size {
                 input: error.usage.input_tokens.max(self.booking.question()),

@@ -14,6 +14,8 @@ use super::providers::offline;
 pub struct ModelFacts {
     /// What its tokens cost, one call after the other.
     pub price: Price,
+    /// The same at the flex tier, where there is one.
+    pub flex: Option<Price>,
     /// Whether it takes a temperature, where that is known.
     pub temperature: Option<bool>,
     /// Whether its server holds answers to a JSON schema, where that is known.

@@ -44,6 +44,26 @@ pub enum Finish {
     ContentFilter,
 }
 
+/// The tier of service that an answer came from, as the provider says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// The cheaper one.
+    Flex,
+    /// Any other.
+    Ordinary,
+}
+
+impl Served {
+    /// What the provider's word means.
+    pub(crate) fn of(tier: &str) -> Served {
+        if tier.eq_ignore_ascii_case("flex") {
+            Served::Flex
+        } else {
+            Served::Ordinary
+        }
+    }
+}
+
 /// One answer, unjudged: it may be empty, cut off or filtered.
 #[derive(Clone, Debug)]
 pub struct RawAnswer {
@@ -61,6 +81,8 @@ pub struct RawAnswer {
     pub usage: Usage,
     /// Model that answered, as the provider names it.
     pub model: String,
+    /// The tier that it came from, where the provider says so.
+    pub served: Option<Served>,
     /// What the answer's headers said of the provider's limits.
     pub observed: Vec<Observed>,
 }

@@ -58,6 +58,10 @@ pub struct ModelConfig {
     pub json: Option<JsonSupport>,
     /// What a million tokens cost, in place of the bundled price.
     pub price: Option<Price>,
+    /// The tier that its calls are asked at; the ordinary one where absent.
+    pub service_tier: Option<ServiceTier>,
+    /// What a million tokens cost at the flex tier, in place of the bundled price.
+    pub flex_price: Option<Price>,
     /// More fields of the request's body.
     pub extra_body: Map<String, Value>,
     /// Its own limits, in place of `[limits]`.
@@ -75,6 +79,8 @@ impl Default for ModelConfig {
             send_temperature: None,
             json: None,
             price: None,
+            service_tier: None,
+            flex_price: None,
             extra_body: Map::new(),
             limits: LimitsConfig::default(),
             fallback: Vec::new(),
@@ -83,12 +89,21 @@ impl Default for ModelConfig {
                 FailureClass::Auth,
                 FailureClass::NotFound,
                 FailureClass::Overloaded,
+                FailureClass::NoCapacity,
                 FailureClass::Transient,
                 FailureClass::Context,
                 FailureClass::ContentFilter,
             ],
         }
     }
+}
+
+/// A tier of a provider's service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceTier {
+    /// Cheaper, slower, and only while there is room.
+    Flex,
 }
 
 /// How a model is asked for JSON.
@@ -103,8 +118,20 @@ pub enum JsonSupport {
     Prompt,
 }
 
-/// What `model`, named as `provider/model`, costs: as configured, else as bundled; `None` when unknown.
+/// What `model`, named as `provider/model`, costs as it is asked: at the tier that is configured, as configured, else as
+/// bundled; `None` when unknown.
 pub fn price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Option<Price> {
+    let configured = models.get(model);
+    match configured.and_then(|configured| configured.service_tier) {
+        Some(ServiceTier::Flex) => configured
+            .and_then(|configured| configured.flex_price)
+            .or_else(|| models::facts(model)?.flex),
+        None => ordinary_price(models, model),
+    }
+}
+
+/// What it costs where it is served at the ordinary tier, whatever it is asked for.
+pub fn ordinary_price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Option<Price> {
     models
         .get(model)
         .and_then(|configured| configured.price)

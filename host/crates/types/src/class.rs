@@ -11,6 +11,8 @@ pub enum FailureClass {
     RateLimit,
     /// The provider cannot keep up (503, 529).
     Overloaded,
+    /// The provider has no room for calls of a cheaper tier just now. It says nothing of limits, and costs nothing.
+    NoCapacity,
     /// The network or the provider stumbled: 408, 409, 5xx, reset, timeout, now and then an empty answer.
     Transient,
     /// Money or daily quota is used up.
@@ -52,9 +54,10 @@ pub enum FailureClass {
 }
 
 /// Every class with its name in the store, in exports and on screen.
-const NAMES: [(FailureClass, &str); 21] = [
+const NAMES: [(FailureClass, &str); 22] = [
     (FailureClass::RateLimit, "rate-limit"),
     (FailureClass::Overloaded, "overloaded"),
+    (FailureClass::NoCapacity, "no-capacity"),
     (FailureClass::Transient, "transient"),
     (FailureClass::Quota, "quota"),
     (FailureClass::Auth, "auth"),
@@ -87,7 +90,10 @@ impl FailureClass {
 
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::RateLimit | Self::Overloaded | Self::Transient)
+        matches!(
+            self,
+            Self::RateLimit | Self::Overloaded | Self::NoCapacity | Self::Transient
+        )
     }
 
     /// Whether the task may succeed later in the same run, because what it lacked comes and goes.
@@ -121,6 +127,7 @@ impl FailureClass {
             | Self::Determinism => Rerun::LeavesIt,
             Self::RateLimit
             | Self::Overloaded
+            | Self::NoCapacity
             | Self::Transient
             | Self::Quota
             | Self::Auth
@@ -151,6 +158,9 @@ impl FailureClass {
     pub fn advice(self) -> &'static str {
         match self {
             FailureClass::RateLimit => "run again later, or with lower limits",
+            FailureClass::NoCapacity => {
+                "run again later, or remove service-tier from the model's configuration to pay the ordinary price"
+            }
             FailureClass::Overloaded | FailureClass::Transient => {
                 "run again when the provider is well"
             }

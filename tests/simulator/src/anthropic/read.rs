@@ -132,6 +132,7 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         stream: parsed.stream.unwrap_or(false),
         include_usage: true,
         max_tokens: Some(max_tokens),
+        tier: None,
         prompt: prompt_hash(&[system.unwrap_or_default(), raw, config.unwrap_or_default()]),
         body: short(hash(body)),
     })

@@ -27,7 +27,7 @@ pub(super) const KINDS: &str = "408, 409, 500, 502, 503, 504, 529, rate-limited,
     unauthorized, model-not-found, context-length-exceeded, content-filter-error, content-filter-finish, \
     reset-before-body, reset-in-body, hang-before-body, hang-in-body, truncated-json, wrong-content-type, \
     empty-content, length, spurious, daily-quota, insufficient-balance (402), forbidden (403), too-large (413), \
-    unprocessable (422), flex-capacity (498), refusal, insufficient-resource, error-in-stream, slow-body, \
+    unprocessable (422), flex-capacity, refusal, insufficient-resource, error-in-stream, slow-body, \
     slow-body:MILLISECONDS, hint-in-words:MILLISECONDS, odd:parts, odd:null-usage, odd:zero-usage, odd:text-usage, odd:inner-usage, odd:no-reason, \
     odd:empty-reason, odd:capital-reason, odd:unknown-reason, odd:plain-text, odd:packed, odd:noise, \
     odd:behind, odd:repeated, odd:empty-error, odd:empty-refusal, odd:odd-fields, odd:half-pair, \

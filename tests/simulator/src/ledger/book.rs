@@ -36,6 +36,7 @@ struct Record {
     cached_tokens: u32,
     output_tokens: u32,
     reasoning_tokens: u32,
+    flex: bool,
     arrived_ms: u64,
     ended_ms: u64,
     complete: bool,
@@ -64,6 +65,7 @@ impl Record {
             cached_tokens: self.cached_tokens.into(),
             output_tokens: self.output_tokens.into(),
             reasoning_tokens: self.reasoning_tokens.into(),
+            flex: self.flex,
             status: 200,
             finish_reason: self.finish.to_owned(),
             complete: self.complete,
@@ -101,6 +103,8 @@ pub struct Bill {
     pub output_tokens: u64,
     /// Those of them that were thoughts.
     pub reasoning_tokens: u64,
+    /// It is served at the flex tier.
+    pub flex: bool,
     /// The provider's word for why the answer ended.
     pub finish: &'static str,
     /// The answer is sent to its end, if nothing comes in between.
@@ -211,6 +215,7 @@ impl Book {
             cached_tokens: small(bill.cached_tokens),
             output_tokens: small(bill.output_tokens),
             reasoning_tokens: small(bill.reasoning_tokens),
+            flex: bill.flex,
             arrived_ms: millis(bill.arrived),
             ended_ms: millis(now),
             complete,

@@ -13,6 +13,7 @@ fn bill(prompt: u128, complete: bool, well: bool) -> Bill {
         cached_tokens: 0,
         output_tokens: 20,
         reasoning_tokens: 0,
+        flex: false,
         finish: "stop",
         whole: complete,
         well,

@@ -28,7 +28,7 @@ pub fn whole(chat: &Chat, answer: &Answer, id: &str) -> String {
     } else {
         json!({"role": "assistant", "content": answer.text, "refusal": null})
     };
-    json!({
+    let mut body = json!({
         "id": format!("chatcmpl-{id}"),
         "object": "chat.completion",
         "created": CREATED,
@@ -40,8 +40,11 @@ pub fn whole(chat: &Chat, answer: &Answer, id: &str) -> String {
             "finish_reason": finish(answer.finish),
         }],
         "usage": usage(answer),
-    })
-    .to_string()
+    });
+    if let (Some(body), Some(tier)) = (body.as_object_mut(), answer.tier) {
+        body.insert("service_tier".to_owned(), tier.as_str().into());
+    }
+    body.to_string()
 }
 
 fn usage(answer: &Answer) -> Value {
@@ -63,10 +66,13 @@ pub fn events(chat: &Chat, answer: &Answer, id: &str) -> Vec<String> {
     } else {
         ""
     };
+    let tier = answer.tier.map_or_else(String::new, |tier| {
+        format!("\"service_tier\":\"{}\",", tier.as_str())
+    });
     let event = |choices: &str, usage: &str| {
         format!(
             "data: {{\"id\":\"chatcmpl-{id}\",\"object\":\"chat.completion.chunk\",\"created\":{CREATED},\
-             \"model\":{model},\"choices\":[{choices}]{usage}}}\n\n"
+             \"model\":{model},{tier}\"choices\":[{choices}]{usage}}}\n\n"
         )
     };
     let choice = |delta: &str, finish: &str| {

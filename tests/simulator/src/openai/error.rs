@@ -97,6 +97,12 @@ pub(super) fn shared(dialect: Dialect, problem: &Problem) -> ApiError {
             Some("content_filter"),
             "The response was filtered due to the prompt triggering the content management policy.",
         ),
+        Problem::Capacity if dialect != Dialect::Groq => say(
+            429,
+            "resource_unavailable",
+            Some("resource_unavailable"),
+            "Resource Unavailable: there is not enough capacity to serve this request at the flex tier.",
+        ),
         Problem::Capacity => say(
             498,
             "capacity_exceeded",

@@ -48,6 +48,7 @@ pub(super) fn error(problem: &Problem) -> ApiError {
             EXHAUSTED,
             json!([violation("Requests", "PerDay", 250), retry(SOON)]),
         ),
+        Problem::Capacity => error(&Problem::Server(503)),
         Problem::Server(status) => {
             let (word, message) = match status {
                 503 | 529 => (

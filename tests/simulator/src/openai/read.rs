@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use types::request::{Message, ResponseFormat, Role};
 
-use crate::chat::{Chat, hash, prompt_hash, short};
+use crate::chat::{Chat, Tier, hash, prompt_hash, short};
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -20,6 +20,7 @@ struct Body<'b> {
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
+    service_tier: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +59,7 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
             "Invalid 'messages': empty array. Expected an array with minimum length 1.",
         ));
     }
+    let tier = parsed.service_tier.as_deref().map(tier).transpose()?;
     let messages = wire.into_iter().map(message).collect::<Result<_, _>>()?;
     let format = parsed.response_format.map(RawValue::get);
     let prompt = prompt_hash(&[raw, format.unwrap_or_default()]);
@@ -76,9 +78,20 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
             .and_then(|options| options.include_usage)
             .unwrap_or(false),
         max_tokens: parsed.max_completion_tokens.or(parsed.max_tokens),
+        tier,
         prompt,
         body,
     })
+}
+
+fn tier(name: &str) -> Result<Tier, Problem> {
+    match name {
+        "flex" => Ok(Tier::Flex),
+        "auto" | "default" => Ok(Tier::Default),
+        other => Err(invalid(format!(
+            "Invalid value: '{other}'. Supported values are: 'auto', 'default', and 'flex'."
+        ))),
+    }
 }
 
 fn invalid(message: impl Into<String>) -> Problem {

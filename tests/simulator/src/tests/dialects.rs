@@ -279,7 +279,7 @@ fn every_error_has_its_status_in_every_dialect() {
         ("content-filter-error", 400),
         ("too-large", 413),
         ("unprocessable", 422),
-        ("flex-capacity", 498),
+        ("flex-capacity", 429),
     ];
     for dialect in ALL {
         let faults: Vec<String> = (1..)
@@ -293,6 +293,8 @@ fn every_error_has_its_status_in_every_dialect() {
             let status = match (kind, dialect) {
                 ("insufficient-quota", Dialect::Anthropic) => 400,
                 ("insufficient-quota", Dialect::DeepSeek) => 402,
+                ("flex-capacity", Dialect::Groq | Dialect::Anthropic) => 498,
+                ("flex-capacity", Dialect::Gemini) => 503,
                 _ => usual,
             };
             let mut body = question();

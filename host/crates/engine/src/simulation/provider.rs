@@ -249,6 +249,7 @@ impl Faulty {
             thought: false,
             usage: Usage::new(50, 5),
             model: "model".to_owned(),
+            served: None,
             observed: Vec::new(),
         })
     }

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 
 use serde_json::json;
 
+mod no_room;
 mod odd_numbers;
 
 use super::*;
@@ -61,6 +62,7 @@ fn said(text: &str, finish: Finish, output: u64) -> Result<RawAnswer, CallError>
         thought: text.is_empty(),
         usage: Usage::new(10, output),
         model: "m".to_owned(),
+        served: None,
         observed: Vec::new(),
     })
 }

@@ -9,6 +9,9 @@ use types::class::FailureClass;
 /// First wait before a probe; it doubles with every probe that fails.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+/// The same where there is no room: it comes back in minutes.
+const COOL_DOWN_OF_ROOM: Duration = Duration::from_secs(15);
+const LONGEST_OF_ROOM: Duration = Duration::from_secs(240);
 
 /// State of the breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,16 @@ pub struct Outage {
     /// When the next call may find out.
     pub until: Duration,
     wait: Duration,
+}
+
+impl Outage {
+    /// What the server is, in words.
+    fn state(&self) -> &'static str {
+        match self.class {
+            FailureClass::NoCapacity => "has had no room",
+            _ => "has been down",
+        }
+    }
 }
 
 /// What a call may do.
@@ -101,7 +114,8 @@ impl Breaker {
             State::Open(outage) if now >= outage.since + self.patience => Some((
                 outage.class,
                 format!(
-                    "it has been down for {} s: {}",
+                    "it {} for {} s: {}",
+                    outage.state(),
                     now.saturating_sub(outage.since).as_secs(),
                     outage.cause
                 ),
@@ -154,24 +168,32 @@ impl Breaker {
             };
             return;
         }
-        if !matches!(class, FailureClass::Transient | FailureClass::Overloaded) {
+        let is_outage = matches!(
+            class,
+            FailureClass::Transient | FailureClass::Overloaded | FailureClass::NoCapacity
+        );
+        if !is_outage {
             self.succeeded();
             return;
         }
         self.failures = self.failures.saturating_add(1);
         let cause = cause.to_owned();
+        let (first, longest) = match class {
+            FailureClass::NoCapacity => (COOL_DOWN_OF_ROOM, LONGEST_OF_ROOM),
+            _ => (COOL_DOWN, LONGEST),
+        };
         match &self.state {
             State::Closed if self.failures >= self.threshold => {
                 self.state = State::Open(Outage {
                     class,
                     cause,
                     since: now,
-                    until: now + COOL_DOWN,
-                    wait: COOL_DOWN,
+                    until: now + first,
+                    wait: first,
                 });
             }
             State::HalfOpen(outage) => {
-                let wait = (outage.wait * 2).min(LONGEST);
+                let wait = (outage.wait * 2).clamp(first, longest);
                 self.state = State::Open(Outage {
                     class,
                     cause,
@@ -255,6 +277,21 @@ mod tests {
             panic!("must refuse")
         };
         assert_eq!((class, cause.as_str()), (FailureClass::Auth, "no such key"));
+    }
+
+    #[test]
+    fn room_is_looked_for_less_often_and_given_up_as_an_outage() {
+        let mut breaker = Breaker::new(3, PATIENCE);
+        (0..3).for_each(|_| breaker.failed(at(0), FailureClass::NoCapacity, "no room"));
+        assert_eq!(breaker.admit(at(1)), Admission::Wait(Some(at(15))));
+        assert_eq!(breaker.admit(at(15)), Admission::Probe);
+        breaker.failed(at(16), FailureClass::NoCapacity, "no room");
+        assert_eq!(breaker.admit(at(17)), Admission::Wait(Some(at(46))));
+        let Admission::Refused { class, cause } = breaker.admit(at(100)) else {
+            panic!("must refuse")
+        };
+        assert_eq!(class, FailureClass::NoCapacity);
+        assert_eq!(cause, "it has had no room for 100 s: no room");
     }
 
     #[test]

@@ -17,7 +17,14 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// Longest back-off.
     pub cap: Duration,
+    /// No try starts later than this after the first where there is no room: room is waited for as a server is that is
+    /// down.
+    pub max_without_room: Duration,
 }
+
+/// Back-off after the first answer that there is no room, and the longest.
+const BASE_OF_ROOM: Duration = Duration::from_secs(5);
+const CAP_OF_ROOM: Duration = Duration::from_secs(120);
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -26,6 +33,7 @@ impl Default for RetryPolicy {
             max_elapsed: Duration::from_secs(300),
             base: Duration::from_millis(125),
             cap: Duration::from_secs(8),
+            max_without_room: Duration::from_secs(600),
         }
     }
 }
@@ -35,7 +43,7 @@ impl Default for RetryPolicy {
 pub struct Failure {
     /// What went wrong.
     pub class: FailureClass,
-    /// Tries so far that count: an answer of "rate limit" does not.
+    /// Tries so far that count: an answer of "rate limit" or "no room" does not.
     pub tries: u32,
     /// Failures in a row of its class, since the last that was waited for already: what the back-off grows with.
     pub in_a_row: u32,
@@ -53,30 +61,40 @@ impl RetryPolicy {
         if !failure.class.is_transient() {
             return None;
         }
-        if failure.class != FailureClass::RateLimit && failure.tries >= self.max_tries {
+        if counts(failure.class) && failure.tries >= self.max_tries {
             return None;
         }
-        let wait = failure.hint.unwrap_or_else(|| {
-            let wait = self.back_off(failure.class, failure.in_a_row, random);
+        let back_off = self.back_off(failure.class, failure.in_a_row, random);
+        let wait = match (failure.class, failure.hint) {
+            (FailureClass::NoCapacity, hint) => back_off.max(hint.unwrap_or_default()),
+            (_, Some(hint)) => hint,
             // What fell silent has been waited for already.
-            match failure.class {
-                FailureClass::Transient => wait.saturating_sub(failure.took),
-                _ => wait,
-            }
-        });
-        (failure.elapsed.saturating_add(wait) <= self.max_elapsed).then_some(wait)
+            (FailureClass::Transient, None) => back_off.saturating_sub(failure.took),
+            (_, None) => back_off,
+        };
+        let most = match failure.class {
+            FailureClass::NoCapacity => self.max_without_room,
+            _ => self.max_elapsed,
+        };
+        (failure.elapsed.saturating_add(wait) <= most).then_some(wait)
     }
 
     /// Doubling from the base to `cap`, shortened by up to a quarter so that callers spread.
     fn back_off(&self, class: FailureClass, in_a_row: u32, random: f64) -> Duration {
         let doublings = in_a_row.saturating_sub(1).min(20);
-        let base = match class {
-            FailureClass::Overloaded => self.base.saturating_mul(4),
-            _ => self.base,
+        let (base, cap) = match class {
+            FailureClass::Overloaded => (self.base.saturating_mul(4), self.cap),
+            FailureClass::NoCapacity => (BASE_OF_ROOM, CAP_OF_ROOM),
+            _ => (self.base, self.cap),
         };
-        let full = base.saturating_mul(1 << doublings).min(self.cap);
+        let full = base.saturating_mul(1 << doublings).min(cap);
         full.mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0))
     }
+}
+
+/// Whether a failure of this class uses up a try. What was refused before it began says nothing of the question.
+pub fn counts(class: FailureClass) -> bool {
+    !matches!(class, FailureClass::RateLimit | FailureClass::NoCapacity)
 }
 
 #[cfg(test)]
@@ -125,6 +143,19 @@ mod tests {
         assert_eq!(policy.next(limited, 0.0), Some(Duration::from_secs(20)));
         limited.elapsed = Duration::from_secs(290);
         assert_eq!(policy.next(limited, 0.0), None);
+    }
+
+    #[test]
+    fn room_is_waited_for_as_long_as_an_outage() {
+        let policy = RetryPolicy::default();
+        let mut full = failure(FailureClass::NoCapacity, 50);
+        assert_eq!(policy.next(full, 0.0), Some(Duration::from_secs(120)));
+        full.in_a_row = 1;
+        assert_eq!(policy.next(full, 0.0), Some(Duration::from_secs(5)));
+        full.elapsed = Duration::from_secs(590);
+        assert_eq!(policy.next(full, 0.0), Some(Duration::from_secs(5)));
+        full.elapsed = Duration::from_secs(596);
+        assert_eq!(policy.next(full, 0.0), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::said::Said;
 use types::class::FailureClass;
 
 use FailureClass::{
-    Auth, BadRequest, ContentFilter, Context, NotFound, Overloaded, Quota, RateLimit, Transient,
+    Auth, BadRequest, ContentFilter, Context, NoCapacity, NotFound, Overloaded, Quota, RateLimit,
+    Transient,
 };
 
 /// Money is gone, whatever the status: Anthropic says it with 400, OpenAI with 429.
@@ -79,6 +80,10 @@ const QUOTA_TEXTS: [&str; 43] = [
     "\u{989d}\u{5ea6}\u{5df2}\u{7528}", // and is used up
     "\u{8bf7}\u{5145}\u{503c}",         // pay in, please
 ];
+
+/// There is no room for calls of a cheaper tier.
+const NO_CAPACITY_CODES: [&str; 2] = ["resource_unavailable", "capacity_exceeded"];
+const NO_CAPACITY_TEXTS: [&str; 1] = ["resource unavailable"];
 
 const CONTEXT_CODES: [&str; 7] = [
     "context_length_exceeded",
@@ -171,7 +176,7 @@ const NOT_FOUND_CODES: [&str; 5] = [
 ];
 
 /// Codes that say in the midst of a stream what a status would have said.
-const PASSING_CODES: [(&str, FailureClass); 17] = [
+const PASSING_CODES: [(&str, FailureClass); 16] = [
     ("overloaded_error", Overloaded),
     ("unavailable", Overloaded),
     ("engine_overloaded", Overloaded),
@@ -186,7 +191,6 @@ const PASSING_CODES: [(&str, FailureClass); 17] = [
     ("rate_limit_error", RateLimit),
     ("rate_limit_exceeded", RateLimit),
     ("resource_exhausted", RateLimit),
-    ("capacity_exceeded", RateLimit),
     ("api_error", Transient),
     ("timeout_error", Transient),
 ];
@@ -215,6 +219,10 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
     if said.retry_after.is_none() && lower.contains(QUOTA_UNLESS_HINTED) {
         return Quota;
     }
+    let is_busy = matches!(status, 429 | 498 | 500 | 503);
+    if is_busy && (coded(&NO_CAPACITY_CODES) || worded(&NO_CAPACITY_TEXTS)) {
+        return NoCapacity;
+    }
     // Statuses that servers use for too much else are judged by the words first.
     let vague = matches!(status, 400 | 403 | 404 | 413 | 422 | 429 | 500);
     if vague {
@@ -235,7 +243,8 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
         404 => NotFound,
         408 | 409 | 425 => Transient,
         413 => Context,
-        429 | 498 => RateLimit,
+        429 => RateLimit,
+        498 => NoCapacity,
         503 | 529 => Overloaded,
         400 | 422 if coded(&AUTH_CODES) || worded(&AUTH_TEXTS) => Auth,
         500.. => {

@@ -11,6 +11,7 @@ use types::suggest::closest;
 use super::batches::connect_batches;
 use super::endpoint::{AddressError, Endpoint, ModelOptions, check};
 use super::key::Key;
+use super::model_check::{ModelError, checked};
 use super::offline::{self, Offline};
 use super::presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
 use super::{anthropic, openai};
@@ -134,6 +135,9 @@ pub enum ConnectError {
         /// The file.
         file: PathBuf,
     },
+    /// The parameters of a model cannot be what they are configured to be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The key cannot be sent, or TLS cannot be set up.
     #[error(transparent)]
     Setup(#[from] CallError),
@@ -209,6 +213,7 @@ impl Catalogue<'_> {
         }
         let configured = configured.unwrap_or(&unconfigured);
         let preset = preset_of(name, configured)?;
+        checked(model, own, &preset, self.models.get(model))?;
         let base_url = base_url(name, &preset, configured, variables)?;
         check(name, &preset, &base_url, configured.allow_http)?;
         let key = key(name, &preset, configured, variables)?;
@@ -222,20 +227,23 @@ impl Catalogue<'_> {
         })
     }
 
-    /// Passes the names of models that the configuration sets something for, or falls back to.
+    /// Passes the models that the configuration sets something for, or falls back to.
     ///
     /// # Errors
-    /// When one is not written as `provider/model`, or its provider is not known.
-    pub fn check_names(&self) -> Result<(), ConnectError> {
+    /// When one is not written as `provider/model`, its provider is not known, or it cannot be asked as it is configured.
+    pub fn check_models(&self) -> Result<(), ConnectError> {
         let fallbacks = self.models.values().flat_map(|model| &model.fallback);
         let named = self.models.keys().chain(fallbacks);
         for model in named.filter(|model| *model != offline::NAME) {
-            let (name, _) = split(model).ok_or_else(|| ConnectError::NotAModelsKey {
+            let (name, own) = split(model).ok_or_else(|| ConnectError::NotAModelsKey {
                 model: model.clone(),
             })?;
             if !self.providers.contains_key(name) && preset(name).is_none() {
                 return Err(self.unknown(name, model));
             }
+            let configured = self.providers.get(name).cloned().unwrap_or_default();
+            let preset = preset_of(name, &configured)?;
+            checked(model, own, &preset, self.models.get(model))?;
         }
         Ok(())
     }
@@ -387,6 +395,36 @@ mod tests {
         assert!(said("openai/m", &provider("no.key")).contains("cannot be read"));
         let both = format!("{}\napi-key-env = 'X'", provider("good.key"));
         assert!(said("openai/m", &both).contains("both"));
+    }
+
+    #[test]
+    fn a_tier_that_the_provider_has_not_is_told_before_anything_is_asked() {
+        let flex = |model: &str, more: &str| {
+            let configuration = format!(
+                "[provider.mine]\nbase-url = 'https://x.example/v1'\napi-key-env = ''\n\
+                 [provider.ours]\npreset = 'openai'\napi-key-env = ''\n\
+                 [models.'{model}']\nservice-tier = 'flex'\n{more}"
+            );
+            said(model, &configuration)
+        };
+        for model in ["mine/m", "ollama/m"] {
+            let said = flex(model, "");
+            assert!(
+                said.contains("known to have one: openai, azure, gemini"),
+                "{said}"
+            );
+        }
+        assert_eq!(flex("ours/gpt-5-mini", ""), "");
+        assert_eq!(flex("ours/a-model-of-mine", ""), "");
+        let old = flex("ours/gpt-4o-mini", "");
+        assert!(old.contains("add flex-price"), "{old}");
+        let told = "flex-price = { input = 0.075, output = 0.3 }";
+        assert_eq!(flex("ours/gpt-4o-mini", told), "");
+        let twice = flex("ours/gpt-5-mini", "extra-body = { service_tier = 'auto' }");
+        assert!(
+            twice.contains("both service-tier and `service_tier`"),
+            "{twice}"
+        );
     }
 
     #[test]

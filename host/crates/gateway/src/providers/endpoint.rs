@@ -10,7 +10,7 @@ use super::key::Key;
 use super::presets::{Api, Preset};
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::models;
-use crate::settings::{JsonSupport, ModelConfig, ProviderConfig};
+use crate::settings::{JsonSupport, ModelConfig, ProviderConfig, ServiceTier};
 use types::digest::{Digest, DigestBuilder};
 
 /// How to reach a provider.
@@ -43,6 +43,8 @@ pub struct ModelOptions {
     pub send_temperature: bool,
     /// How it is asked for JSON.
     pub json: JsonSupport,
+    /// The tier that is asked for; the ordinary one where absent.
+    pub service_tier: Option<ServiceTier>,
     /// More fields of the request's body.
     pub extra_body: Map<String, Value>,
 }
@@ -103,6 +105,7 @@ impl ModelOptions {
                 .json
                 .or(provider.json)
                 .unwrap_or_else(|| preset.json_of(schema)),
+            service_tier: own.service_tier,
             extra_body: own.extra_body,
         }
     }
@@ -113,6 +116,7 @@ impl ModelOptions {
             max_tokens_parameter,
             send_temperature,
             json,
+            service_tier,
             extra_body,
         } = self;
         let mut builder = DigestBuilder::new("batchgen manner 1");
@@ -124,6 +128,10 @@ impl ModelOptions {
             .truth(*send_temperature)
             .text(&format!("{json:?}"))
             .json(&Value::Object(extra_body.clone()));
+        // A tier has limits of its own.
+        if let Some(ServiceTier::Flex) = service_tier {
+            builder.text("flex");
+        }
         builder.finish()
     }
 

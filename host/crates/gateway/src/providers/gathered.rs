@@ -7,7 +7,7 @@ use super::lenient::{self, Words, is_blank, joined};
 use super::reasons::{Meaning, meaning};
 use super::response::broken_off;
 use crate::error::{CallError, Unusable};
-use crate::provider::{Call, Finish, RawAnswer};
+use crate::provider::{Call, Finish, RawAnswer, Served};
 use serde_json::Value;
 use types::class::FailureClass;
 use types::request::Usage;
@@ -91,6 +91,7 @@ pub(super) struct Gathered {
     is_begun: bool,
     told: Option<Told>,
     model: Option<String>,
+    served: Option<Served>,
     /// The first event that was no JSON.
     noise: Option<String>,
 }
@@ -179,6 +180,16 @@ impl Gathered {
         }
     }
 
+    /// The tier that the answer comes from.
+    pub fn from(&mut self, served: Option<Served>) {
+        self.served = served.or(self.served);
+    }
+
+    /// The tier that the answer comes from, if it was told.
+    pub fn served(&self) -> Option<Served> {
+        self.served
+    }
+
     /// An event that is no JSON. Where it begins like some, a part of the answer may be lost.
     ///
     /// # Errors
@@ -240,6 +251,7 @@ impl Gathered {
             finish,
             finish_reason: self.reason.unwrap_or_else(|| "none".to_owned()),
             usage,
+            served: self.served,
             refusal: (!refusal.is_empty()).then(|| joined(refusal.to_owned())),
             thought: self.thought > 0 || usage.reasoning_tokens > 0,
             text: joined(self.text),

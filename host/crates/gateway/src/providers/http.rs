@@ -23,7 +23,7 @@ use super::response::{
 use super::said::Said;
 use crate::batch::protocol::{BatchError, Lines};
 use crate::error::{CallError, Unusable};
-use crate::provider::{Call, Finish, RawAnswer};
+use crate::provider::{Call, Finish, RawAnswer, Served};
 use types::class::FailureClass;
 use types::limit::Observed;
 use types::request::Usage;
@@ -38,6 +38,9 @@ const PER_STREAMED_TOKEN: Duration = Duration::from_secs(1);
 
 /// What a body that is packed with gzip begins with, once it was read as text.
 const GZIP: &str = "\u{1f}\u{fffd}";
+
+/// Gemini's word for the tier that an answer came from.
+const SERVICE_TIER: &str = "x-gemini-service-tier";
 
 /// A list of models, as all APIs write it.
 #[derive(Deserialize)]
@@ -223,7 +226,7 @@ impl Http {
         (call.accepted)(limits);
         if let Some(packing) = packing(&headers) {
             return Err(CallError {
-                usage: Usage::new(estimate(call), 0),
+                usage: Box::new(Usage::new(estimate(call), 0)),
                 ..packed(&packing)
             });
         }
@@ -235,13 +238,19 @@ impl Http {
         let longest = longest.saturating_add(call.idle_timeout);
         let taken = received(response, (idle, longest), kind, &mut reader).await;
         let billed = reader.billed(call);
+        // Gemini says it in a header.
+        let told = headers.get(SERVICE_TIER);
+        let told = told.and_then(|tier| tier.to_str().ok()).map(Served::of);
+        let served = reader.served().or(told);
         match taken {
             // What had been said before is whole, whatever went wrong behind it.
             Err(error) if !reader.is_sure() => Err(error),
             _ => reader.finish(call),
         }
+        .map(|answer| RawAnswer { served, ..answer })
         .map_err(|error| CallError {
-            usage: billed,
+            usage: Box::new(billed),
+            served,
             ..error
         })
     }
@@ -404,6 +413,7 @@ fn written(said: &Said, call: Call<'_>) -> Option<Result<RawAnswer, CallError>> 
         thought: false,
         text,
         model: call.model.to_owned(),
+        served: None,
         observed: Vec::new(),
     }))
 }

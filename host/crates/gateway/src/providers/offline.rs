@@ -41,6 +41,7 @@ impl Provider for Offline {
                 thought: false,
                 usage,
                 model: NAME.to_owned(),
+                served: None,
                 observed: Vec::new(),
             })
         })

@@ -15,8 +15,9 @@ use super::response::{Reader, Step};
 use super::schema;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::error::CallError;
-use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
-use crate::settings::JsonSupport;
+use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer, Served};
+use crate::settings::{JsonSupport, ServiceTier};
+use types::class::FailureClass;
 use types::digest::Digest;
 use types::render::render;
 use types::request::{Message, ResponseFormat, Role, Usage};
@@ -91,6 +92,9 @@ impl OpenAi {
                 body.insert("stream_options".to_owned(), json!({"include_usage": true}));
             }
         }
+        if let Some(ServiceTier::Flex) = self.options.service_tier {
+            body.insert("service_tier".to_owned(), json!("flex"));
+        }
         lay_over(&mut body, &self.options.extra_body);
         Value::Object(body)
     }
@@ -98,7 +102,7 @@ impl OpenAi {
     async fn ask(&self, body: String, call: Call<'_>) -> Result<RawAnswer, CallError> {
         let is_stream = self.endpoint.streams(call.adaptations);
         let asking = self.http.ask::<Partial>(body, call, is_stream);
-        let mut answer = asking.await?;
+        let mut answer = asking.await.map_err(|error| self.at_its_tier(error))?;
         if let ResponseFormat::JsonSchema(schema) = &call.request.format
             && self.options.json(call.adaptations) == JsonSupport::Schema
             && let Some(text) = schema::without_nulls(&schema.value(), &answer.text)
@@ -106,6 +110,20 @@ impl OpenAi {
             answer.text = text;
         }
         Ok(answer)
+    }
+}
+
+impl OpenAi {
+    /// Who has too much to do sheds what pays least: there it is no overload of the server.
+    fn at_its_tier(&self, error: CallError) -> CallError {
+        let is_shed = error.class == FailureClass::Overloaded;
+        match self.options.service_tier {
+            Some(ServiceTier::Flex) if is_shed => CallError {
+                class: FailureClass::NoCapacity,
+                ..error
+            },
+            _ => error,
+        }
     }
 }
 
@@ -154,6 +172,7 @@ struct Body {
     /// Groq's place for the usage of a stream.
     x_groq: Object<Aside>,
     model: Text,
+    service_tier: Text,
     error: Value,
     /// Where servers put what went wrong when they send no choices.
     #[serde(alias = "error_msg")]
@@ -312,6 +331,7 @@ impl Partial {
             gathered.fail(&json!({"code": status_code, "message": status_msg.0}))?;
         }
         gathered.by(body.model.0);
+        gathered.from(body.service_tier.0.as_deref().map(Served::of));
         let mut usage = body
             .usage
             .0
@@ -416,6 +436,10 @@ impl Reader for Partial {
 
     fn billed(&self, call: Call<'_>) -> Usage {
         self.gathered.billed(call)
+    }
+
+    fn served(&self) -> Option<Served> {
+        self.gathered.served()
     }
 
     fn bytes(&self) -> usize {

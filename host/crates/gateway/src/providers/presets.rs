@@ -42,6 +42,8 @@ pub struct Preset {
     pub max_tokens: &'static str,
     /// How batches are handed in, where it takes any.
     pub batch: Option<BatchPreset>,
+    /// Whether it has a tier `flex`, which is cheaper and has not always room.
+    pub flex: bool,
 }
 
 /// The batch APIs that there are.
@@ -86,6 +88,7 @@ const UNKNOWN: Preset = Preset {
     stream_usage: true,
     max_tokens: "max_tokens",
     batch: None,
+    flex: false,
 };
 
 /// A server on this machine that holds answers to a schema by its grammar.
@@ -104,6 +107,7 @@ const PRESETS: [Preset; 14] = [
         limits: RateLimitHeaders::OpenAi,
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
+        flex: true,
         ..UNKNOWN
     },
     Preset {
@@ -115,6 +119,7 @@ const PRESETS: [Preset; 14] = [
         limits: RateLimitHeaders::OpenAi,
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
+        flex: true,
         ..UNKNOWN
     },
     Preset {
@@ -185,6 +190,7 @@ const PRESETS: [Preset; 14] = [
         keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
         limits: RateLimitHeaders::None,
         json: JsonSupport::Schema,
+        flex: true,
         ..UNKNOWN
     },
     Preset {
@@ -224,6 +230,11 @@ impl Preset {
 /// What is known by `name`.
 pub fn preset(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// All that are known.
+pub(super) fn all() -> impl Iterator<Item = &'static Preset> {
+    PRESETS.iter()
 }
 
 /// The names that are known.

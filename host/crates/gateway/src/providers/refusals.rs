@@ -205,6 +205,12 @@ fn numbers(text: &str) -> Vec<u64> {
 pub(super) fn hint(class: FailureClass, said: &Said, cap: u32) -> Option<&'static str> {
     let lower = said.message.to_lowercase();
     let parameter = said.parameter.as_deref().unwrap_or_default();
+    // It is not left out: the ordinary tier costs twice as much.
+    if class == FailureClass::BadRequest
+        && (lower.contains("service_tier") || parameter.contains("service_tier"))
+    {
+        return Some("remove service-tier from the model's configuration: this model has none");
+    }
     Some(match refused(class, said, cap)? {
         Refused::Temperature => "set send-temperature = false in the model's configuration",
         // The one that is refused comes first.
@@ -465,6 +471,7 @@ mod tests {
         assert!(hint("Invalid schema for response_format").contains("json"));
         assert!(hint("stream_options: extra inputs").contains("stream-usage"));
         assert!(hint("you must be verified to stream").contains("stream = false"));
+        assert!(hint("Invalid service_tier argument").contains("remove service-tier"));
         assert_eq!(hint("The temperature of the laser is too long"), "");
         assert_eq!(hint("no"), "");
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::errors::from_network;
 use crate::error::{CallError, Unusable};
-use crate::provider::{Call, RawAnswer};
+use crate::provider::{Call, RawAnswer, Served};
 use types::class::FailureClass;
 use types::request::Usage;
 
@@ -49,6 +49,10 @@ pub(super) trait Reader: Send {
     fn whole(&mut self, body: &str) -> Result<(), CallError>;
     /// Tokens that are billed, should nothing more arrive.
     fn billed(&self, call: Call<'_>) -> Usage;
+    /// The tier that is billed, if it was told.
+    fn served(&self) -> Option<Served> {
+        None
+    }
     /// Bytes so far.
     fn bytes(&self) -> usize;
     /// Whether the answer has ended, whatever may come behind.

@@ -174,6 +174,8 @@ impl BatchProtocol for OpenAiBatches {
         if let Some(fields) = body.as_object_mut() {
             fields.shift_remove("stream");
             fields.shift_remove("stream_options");
+            // A batch has a price of its own.
+            fields.shift_remove("service_tier");
         }
         json!({"custom_id": custom_id, "method": "POST", "url": URL, "body": body}).to_string()
     }

@@ -1,9 +1,9 @@
 use super::*;
-use crate::provider::Finish;
+use crate::provider::{Finish, Served};
 use crate::providers::testing::{
     KEY, body, call, endpoint, events, http, options, question, serve,
 };
-use crate::settings::{ModelConfig, ProviderConfig};
+use crate::settings::{ModelConfig, ProviderConfig, ServiceTier};
 use types::class::FailureClass;
 
 async fn asked(
@@ -296,7 +296,7 @@ fn an_answer_is_whole_if_something_proves_its_end() {
             }
             (Err(error), None) => {
                 assert!(error.message.contains("broke off"), "{error}");
-                assert!(error.usage == Usage::default() && error.unusable.is_some());
+                assert!(*error.usage == Usage::default() && error.unusable.is_some());
             }
             (result, _) => panic!("{lines:?}: {result:?}"),
         }
@@ -601,6 +601,70 @@ async fn configuration_is_laid_over() {
     assert_eq!(body.get("stream"), None);
     assert_eq!(body["seed"], 7);
     assert_eq!(body["response_format"], json!({"strict": false}));
+}
+
+#[tokio::test]
+async fn a_tier_is_asked_for_and_who_served_is_told() {
+    let provider = ProviderConfig::default();
+    let model = ModelConfig {
+        service_tier: Some(ServiceTier::Flex),
+        ..ModelConfig::default()
+    };
+    let said = r#"{"choices": [{"message": {"content": "Oak."}, "finish_reason": "stop"}]"#;
+    let by = |tier: &str| {
+        http(
+            200,
+            "application/json",
+            "",
+            &format!("{said}, \"service_tier\": {tier}}}"),
+        )
+    };
+    let in_header = http(
+        200,
+        "application/json",
+        "x-gemini-service-tier: standard\r\n",
+        &format!("{said}}}"),
+    );
+    for (answer, expected) in [
+        (by("\"flex\""), Some(Served::Flex)),
+        (by("\"default\""), Some(Served::Ordinary)),
+        (by("null"), None),
+        (in_header, Some(Served::Ordinary)),
+    ] {
+        let (request, result) =
+            asked("openai", &provider, &model, ResponseFormat::Text, answer).await;
+        assert_eq!(body(&request)["service_tier"], "flex");
+        assert_eq!(result.unwrap().served, expected);
+    }
+    // What breaks off in the midst is billed at its tier too.
+    let begin = r#"data: {"service_tier": "default", "choices": [{"delta": {"content": "Oak "}}]}"#;
+    let (_, result) = asked(
+        "openai",
+        &provider,
+        &model,
+        ResponseFormat::Text,
+        events(&[begin]),
+    )
+    .await;
+    assert_eq!(result.unwrap_err().served, Some(Served::Ordinary));
+    // Who is shed at a busy time was not refused by a server that is down.
+    for (tier, class) in [
+        (Some(ServiceTier::Flex), FailureClass::NoCapacity),
+        (None, FailureClass::Overloaded),
+    ] {
+        let model = ModelConfig {
+            service_tier: tier,
+            ..ModelConfig::default()
+        };
+        let busy = http(
+            503,
+            "application/json",
+            "",
+            r#"{"error": {"message": "busy"}}"#,
+        );
+        let (_, result) = asked("gemini", &provider, &model, ResponseFormat::Text, busy).await;
+        assert_eq!(result.unwrap_err().class, class);
+    }
 }
 
 #[tokio::test]
