@@ -3,6 +3,7 @@
 //! A batch goes through its stages as its script says, and what goes wrong is chosen as it is with calls. Files are on
 //! disk, so a batch may be as large as the real providers allow. Keys see only what they made themselves.
 
+mod anthropic;
 mod control;
 mod desk;
 mod fault;
@@ -40,8 +41,12 @@ use route::Ask;
 pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -> Reply {
     let said = provider.authorize(&head.credentials);
     let owner = provider.dialect().carried(&head.credentials);
-    let fault =
-        openai::request(call).and_then(|request| provider.desk().befall(Event::Request(request)));
+    let protocol = Protocol::of(provider.dialect());
+    let request = match protocol {
+        Some(Protocol::Anthropic) => anthropic::request(call),
+        _ => openai::request(call),
+    };
+    let fault = request.and_then(|request| provider.desk().befall(Event::Request(request)));
     let answer = said.and_then(|()| {
         if let Some(BatchFaultKind::Refused(_, status)) = fault {
             return Err(refusal(status));
@@ -53,7 +58,8 @@ pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -
             body,
             fault,
         };
-        match Protocol::of(provider.dialect()) {
+        match protocol {
+            Some(Protocol::Anthropic) => anthropic::answer(&ask, call),
             Some(Protocol::OpenAi) => openai::answer(&ask, call),
             None => Err(Problem::NoRoute(format!("{} {}", head.method, head.path))),
         }

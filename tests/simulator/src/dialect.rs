@@ -5,7 +5,7 @@ mod headers;
 #[cfg(test)]
 mod tests;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::batch;
 use super::chat::{Answer, Chat};
@@ -14,6 +14,11 @@ use super::limits::{Limits, OutputCharge, Standing};
 use super::openai::ApiError;
 use super::problem::Problem;
 use super::{anthropic, openai};
+
+/// A time of the world, in seconds since 1970, as RFC 3339 writes it.
+pub fn rfc3339(seconds: u64) -> String {
+    headers::rfc3339(UNIX_EPOCH + Duration::from_secs(seconds))
+}
 
 /// Headers of an answer.
 pub type Headers = Vec<(&'static str, String)>;

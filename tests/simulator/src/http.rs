@@ -54,6 +54,8 @@ pub struct Head {
     /// What says who asks.
     pub credentials: Credentials,
     pub content_type: Option<String>,
+    /// The server that the client thinks it speaks to.
+    pub host: Option<String>,
     /// The client will send nothing more.
     pub close: bool,
     length: usize,
@@ -191,6 +193,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
             return refuse(411, "send a content-length instead of chunks".to_owned());
         } else if header.name.eq_ignore_ascii_case("connection") {
             head.close |= value.eq_ignore_ascii_case("close");
+        } else if header.name.eq_ignore_ascii_case("host") {
+            head.host = Some(value.into_owned());
         } else if header.name.eq_ignore_ascii_case("content-type") {
             head.content_type = Some(value.into_owned());
         } else if let Some(field) = head.credentials.named(header.name) {

@@ -303,11 +303,11 @@ impl Desk {
     }
 
     /// A validation is done.
-    fn checked(&self, number: u64, checked: io::Result<Checked>) {
+    fn checked(&self, protocol: Protocol, number: u64, checked: io::Result<Checked>) {
         let now = now();
         let mut state = self.state();
         let mut checked = checked.unwrap_or_else(failed);
-        if checked.errors.is_empty() {
+        if checked.errors.is_empty() && protocol.fails_as_a_whole() {
             checked
                 .errors
                 .extend(state.enqueued_too_much(number, &checked));
@@ -410,7 +410,7 @@ fn begin(provider: Arc<Provider>, work: Work, task: Task) {
     std::thread::spawn(move || {
         let desk = provider.desk();
         match task {
-            Task::Check => desk.checked(work.number, work::check(&provider, &work)),
+            Task::Check => desk.checked(work.protocol, work.number, work::check(&provider, &work)),
             Task::Answer { all, end } => {
                 desk.answered(work.number, work::answer(&provider, &work, all, end));
             }

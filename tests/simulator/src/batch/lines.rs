@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::job::{BatchError, Job};
-use super::openai;
+use super::{anthropic, openai};
 use crate::chat::{Answer, Chat};
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -16,6 +16,8 @@ use crate::provider::Provider;
 pub enum Protocol {
     /// OpenAI's, which Azure and Groq speak too.
     OpenAi,
+    /// Anthropic's, which come with their questions.
+    Anthropic,
 }
 
 /// A line of an input.
@@ -47,7 +49,8 @@ impl Protocol {
     pub fn of(dialect: Dialect) -> Option<Protocol> {
         match dialect {
             Dialect::OpenAi | Dialect::Azure | Dialect::Groq => Some(Protocol::OpenAi),
-            Dialect::Anthropic | Dialect::Gemini | Dialect::DeepSeek => None,
+            Dialect::Anthropic => Some(Protocol::Anthropic),
+            Dialect::Gemini | Dialect::DeepSeek => None,
         }
     }
 
@@ -55,14 +58,18 @@ impl Protocol {
     pub fn id(self, job: &Job) -> String {
         match self {
             Protocol::OpenAi => format!("batch_sim{:06}", job.number),
+            Protocol::Anthropic => format!("msgbatch_sim{:06}", job.number),
         }
     }
 
     /// All lines of a batch must name the same model.
     pub fn has_one_model(self) -> bool {
-        match self {
-            Protocol::OpenAi => true,
-        }
+        self == Protocol::OpenAi
+    }
+
+    /// A batch may fail as a whole, for one of its lines or for none.
+    pub fn fails_as_a_whole(self) -> bool {
+        self != Protocol::Anthropic
     }
 
     /// Reads a line, but not the question in it.
@@ -72,6 +79,7 @@ impl Protocol {
     pub fn read<'l>(self, bytes: &'l [u8], endpoint: &str) -> Result<Read<'l>, BatchError> {
         match self {
             Protocol::OpenAi => openai::read_line(bytes, endpoint),
+            Protocol::Anthropic => anthropic::read_line(bytes),
         }
     }
 
@@ -82,6 +90,7 @@ impl Protocol {
     pub fn chat(self, line: &Read<'_>, _model: Option<&str>) -> Result<Chat, Problem> {
         match self {
             Protocol::OpenAi => openai::read_question(line.body),
+            Protocol::Anthropic => anthropic::read_question(line.body),
         }
     }
 
@@ -95,6 +104,7 @@ impl Protocol {
     ) -> Rendered {
         match self {
             Protocol::OpenAi => openai::result_line(provider.dialect(), custom_id, id, outcome),
+            Protocol::Anthropic => anthropic::result_line(custom_id, id, outcome),
         }
     }
 }

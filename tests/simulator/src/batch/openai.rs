@@ -76,6 +76,7 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
             })?;
             Ok(Reply::ok(&cancelled?))
         }
+        Call::Results(_) => Err(Problem::NoRoute(ask.head.path.clone())),
     }
 }
 
@@ -326,6 +327,6 @@ pub fn request(call: &Call) -> Option<Request> {
         Call::List(_) => Request::List,
         Call::Batch(_) => Request::Poll,
         Call::Cancel(_) => Request::Cancel,
-        Call::Files(_) | Call::File(_) | Call::DeleteFile(_) => return None,
+        _ => return None,
     })
 }

@@ -12,6 +12,7 @@ use crate::provider::Provider;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     pub after: Option<String>,
+    pub before: Option<String>,
     pub limit: Option<usize>,
 }
 
@@ -27,6 +28,8 @@ pub enum Call {
     List(Page),
     Batch(String),
     Cancel(String),
+    /// The results of a batch, where they are no file of their own.
+    Results(String),
 }
 
 /// Who asks, and with what.
@@ -46,7 +49,20 @@ pub fn call(dialect: Dialect, head: &Head) -> Option<Call> {
     let path = head.path.strip_prefix(dialect.base_path())?;
     match Protocol::of(dialect)? {
         Protocol::OpenAi => openai(head, path),
+        Protocol::Anthropic => anthropic(head, path.strip_prefix("/messages/batches")?),
     }
+}
+
+fn anthropic(head: &Head, path: &str) -> Option<Call> {
+    let parts: Vec<&str> = path.split('/').collect();
+    Some(match (head.method.as_str(), parts.as_slice()) {
+        ("POST", [""]) => Call::Create,
+        ("GET", [""]) => Call::List(page(&head.query)),
+        ("GET", ["", id]) => Call::Batch((*id).to_owned()),
+        ("POST", ["", id, "cancel"]) => Call::Cancel((*id).to_owned()),
+        ("GET", ["", id, "results"]) => Call::Results((*id).to_owned()),
+        _ => return None,
+    })
 }
 
 fn openai(head: &Head, path: &str) -> Option<Call> {
@@ -69,7 +85,8 @@ fn page(query: &str) -> Page {
     let mut page = Page::default();
     for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
         match name {
-            "after" => page.after = Some(value.to_owned()),
+            "before_id" => page.before = Some(value.to_owned()),
+            "after" | "after_id" => page.after = Some(value.to_owned()),
             // What is no number is as wrong as one that is too large.
             "limit" => page.limit = Some(value.parse().unwrap_or(usize::MAX)),
             _ => {}

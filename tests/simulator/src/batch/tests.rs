@@ -1,5 +1,6 @@
 //! Batches as a client sees them.
 
+mod anthropic;
 mod client;
 mod faults;
 mod openai;

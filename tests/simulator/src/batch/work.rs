@@ -89,7 +89,9 @@ pub fn check(provider: &Provider, work: &Work) -> io::Result<Checked> {
         }
         start += read as u64;
     }
-    checked.errors.extend(whole_fault(work, &checked));
+    if work.protocol.fails_as_a_whole() {
+        checked.errors.extend(whole_fault(work, &checked));
+    }
     Ok(checked)
 }
 
@@ -133,7 +135,7 @@ fn check_line(
             provider.desk().next_checked(),
             &chat,
         );
-        if fault.is_some() {
+        if fault.is_some() && work.protocol.fails_as_a_whole() {
             return Err(wrong(
                 "invalid_request",
                 "This request cannot be processed.",
@@ -324,6 +326,8 @@ impl Writing<'_> {
         };
         let problem = match (&chat, fault) {
             (Err(problem), _) => Some(problem.clone()),
+            // Where no batch fails as a whole, all of its lines do.
+            _ if work.fate == Some(BatchFaultKind::Failed) => Some(Problem::Server(500)),
             (Ok(_), Some(BatchFaultKind::Answer(kind))) => of_fault(kind),
             _ => None,
         };

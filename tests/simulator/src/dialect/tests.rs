@@ -1,7 +1,5 @@
 //! What each dialect says in its own words.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use super::headers::{go_duration, limits, retry, rfc3339};
 use super::*;
 use crate::limits::{DAY, Limit, Measure};
