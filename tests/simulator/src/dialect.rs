@@ -110,7 +110,7 @@ impl Dialect {
                 return Err(Problem::Invalid(message.to_owned()));
             }
             // It is asked for even when any will do.
-            if given.x_api_key.is_none() {
+            if self.carried(given).is_none() {
                 return Err(Problem::Unauthorized);
             }
         }
@@ -123,13 +123,12 @@ impl Dialect {
 
     /// The key that a call carries.
     pub fn carried(self, given: &Credentials) -> Option<&str> {
+        let bearer = || given.authorization.as_deref()?.strip_prefix("Bearer ");
         match self {
-            Dialect::Anthropic => given.x_api_key.as_deref(),
+            // Its own clients send the one or the other.
+            Dialect::Anthropic => given.x_api_key.as_deref().or_else(bearer),
             Dialect::Azure => given.api_key.as_deref(),
-            _ => given
-                .authorization
-                .as_deref()
-                .and_then(|value| value.strip_prefix("Bearer ")),
+            _ => bearer(),
         }
     }
 
