@@ -150,6 +150,13 @@ pub trait BatchProtocol: Send + Sync {
         since: u64,
     ) -> Working<'a, Option<RemoteBatch>>;
 
+    /// The batches that were created since then (seconds since 1970), where the provider gives a batch no name to be found by.
+    /// Which of them is the one can be told from the results of those that have ended: they name the questions.
+    fn nameless(&self, since: u64) -> Working<'_, Vec<RemoteBatch>> {
+        let _ = since;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// How a batch stands. Only an answer that it does not exist, with this key, says so.
     fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch>;
 

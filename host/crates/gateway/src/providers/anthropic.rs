@@ -22,7 +22,7 @@ use types::render::render;
 use types::request::{ResponseFormat, Role, Usage};
 
 /// The version of the API that this module speaks.
-const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+pub(super) const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
 
 /// One server and one model's parameters.
 pub struct Anthropic {
@@ -45,7 +45,7 @@ impl Anthropic {
         })
     }
 
-    fn body(&self, call: Call<'_>) -> Value {
+    pub(super) fn body(&self, call: Call<'_>) -> Value {
         let adaptations = call.adaptations;
         let (mut system, mut messages) = (Vec::new(), Vec::new());
         for message in render(call.request) {
@@ -264,7 +264,7 @@ impl Counts {
 
 /// An answer as far as it has arrived.
 #[derive(Default)]
-struct Partial {
+pub(super) struct Partial {
     gathered: Gathered,
     counts: Counts,
 }

@@ -1,5 +1,6 @@
 //! The batch APIs of the providers, one file each. Nothing here retries, waits between two looks, or keeps anything.
 
+mod anthropic;
 mod openai;
 
 use std::sync::{Arc, LazyLock};
@@ -33,6 +34,9 @@ pub fn connect_batches(
         ..endpoint
     };
     Ok(match preset.api {
+        BatchApi::Anthropic => Arc::new(anthropic::AnthropicBatches::new(
+            model, preset, endpoint, options,
+        )?),
         BatchApi::OpenAi => Arc::new(openai::OpenAiBatches::new(
             model, preset, endpoint, options,
         )?),
@@ -42,6 +46,18 @@ pub fn connect_batches(
 /// How long the exchange of a body of so many bytes may take.
 fn within(bytes: u64) -> Duration {
     EXCHANGE + Duration::from_secs(bytes / BYTES_PER_SECOND)
+}
+
+/// A time as RFC 3339 writes it, in seconds since 1970.
+fn seconds(time: &str) -> Option<u64> {
+    // The crate knows no other offset than that of UTC, and only by its letter.
+    let time = match time.strip_suffix("+00:00") {
+        Some(time) => format!("{time}Z"),
+        None => time.to_owned(),
+    };
+    let time = humantime::parse_rfc3339_weak(&time).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
 
 /// A question of which nothing is known any more: answers are read with it whose questions are not at hand.

@@ -51,6 +51,8 @@ pub struct Preset {
 pub enum BatchApi {
     /// Files and batches of OpenAI.
     OpenAi,
+    /// Message Batches of Anthropic.
+    Anthropic,
 }
 
 /// How batches are handed in.
@@ -125,6 +127,15 @@ const PRESETS: [Preset; 14] = [
     Preset {
         name: "anthropic",
         api: Api::Messages,
+        // https://docs.claude.com/en/docs/build-with-claude/batch-processing
+        batch: Some(BatchPreset {
+            api: BatchApi::Anthropic,
+            limits: BatchLimits {
+                lines: 100_000,
+                bytes: 256_000_000,
+            },
+            files_expire: false,
+        }),
         base_url: Some("https://api.anthropic.com/v1"),
         keys: &["ANTHROPIC_API_KEY"],
         key_header: "x-api-key",
