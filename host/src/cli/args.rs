@@ -7,6 +7,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::values;
 use gateway::providers::offline;
+use gateway::settings::Mode;
 use store::{FailureFilter, Selection};
 use types::class::FailureClass;
 use watch::Address;
@@ -213,6 +214,21 @@ pub(super) struct WatchArgs {
     /// Serve a page to watch the run, and its metrics for Prometheus at /metrics; the address is printed
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     pub dashboard: Option<Address>,
+}
+
+/// How batches are used.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Batches")]
+pub(super) struct BatchArgs {
+    /// Ask one by one (online), in batches at half the price (batch), or in batches but for repairs and small rests (auto)
+    #[arg(long, value_name = "MODE", value_parser = values::mode)]
+    pub mode: Option<Mode>,
+    /// Do not wait for batches: hand them in, end with code 6, and let the next run collect them
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Hand in again what may have been handed in before, and may be paid for twice
+    #[arg(long)]
+    pub resubmit_doubtful: bool,
 }
 
 /// What may be used.

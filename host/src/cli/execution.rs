@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::args::LimitArgs;
+use super::args::{BatchArgs, LimitArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
@@ -24,6 +24,7 @@ use super::summary::Shown;
 use super::trust::{self, Chooser};
 use config::SiteConfig;
 use config::component::Component;
+use engine::batches::Batches;
 use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
 use gateway::budget::LaneBudget;
 use gateway::models;
@@ -47,6 +48,7 @@ pub(super) struct Wanted<'a> {
     /// Each behind what it depends on.
     pub components: Vec<Component>,
     pub limits: &'a LimitArgs,
+    pub batches: &'a BatchArgs,
     /// Where the page is served, if it is.
     pub dashboard: Option<&'a Address>,
     /// Whether files that were edited by hand are replaced.
@@ -70,15 +72,15 @@ pub(super) async fn execute(
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
     let budget = budget(project, &wanted);
-    let chains = chains(
-        project,
-        state,
-        &wanted.components,
-        &budget,
-        &meter,
-        &interrupt,
-        display,
-    )?;
+    let shared = Shared {
+        store: &state.store,
+        budget: &budget,
+        has_max_cost: project.settings.max_cost.is_some(),
+        meter: &meter,
+        interrupt: &interrupt,
+    };
+    let chains = chains(project, &wanted.components, &shared, display)?;
+    let batches = batches(project, state, &wanted, &chains, &shared)?;
     let window = window(at_once(&chains), display);
     for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {
         display.note(&line);
@@ -86,7 +88,11 @@ pub(super) async fn execute(
     let models: Vec<String> = chains.keys().cloned().collect();
     let meant = meant(project, &models);
     let observer = Arc::clone(&meter) as Arc<_>;
-    let gateway = Arc::new(Gateway::new(state.store.clone(), chains, observer));
+    let gateway = Gateway::new(state.store.clone(), chains, observer);
+    let gateway = Arc::new(match &batches {
+        Some(batches) => gateway.with_desk(Arc::clone(batches) as Arc<_>),
+        None => gateway,
+    });
     let watched = Watched {
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
@@ -95,7 +101,10 @@ pub(super) async fn execute(
     };
     let watch = start_watch(project, state, &wanted, watched, display).await?;
     let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
-    let run = run(project, state, wanted, &gateway, &meter, &interrupt, window)?;
+    let run = Run {
+        batches,
+        ..run(project, state, wanted, &gateway, &meter, &interrupt, window)?
+    };
     let progress = Progress::start(
         display.clone(),
         meter,
@@ -156,24 +165,42 @@ fn budget(project: &Project, wanted: &Wanted<'_>) -> LaneBudget {
 /// The lanes of the models that the components ask.
 fn chains(
     project: &Project,
-    state: &State,
     components: &[Component],
-    budget: &LaneBudget,
-    meter: &Arc<Meter>,
-    interrupt: &Interrupt,
+    shared: &Shared<'_>,
     display: &Display,
 ) -> Result<BTreeMap<String, Chain>, Failure> {
-    let shared = Shared {
-        store: &state.store,
-        budget,
-        has_max_cost: project.settings.max_cost.is_some(),
-        meter,
-        interrupt,
-    };
     let asked = trust::models(&project.settings.config, components);
     trust::check(Chooser::of(&project.settings), &asked, display).map_err(Failure::usage)?;
     let models = project.settings.models();
-    models.chains(components, &shared).map_err(cannot_ask)
+    models.chains(components, shared).map_err(cannot_ask)
+}
+
+/// The batches of the run: where a model is asked in batches, or a question still is in one.
+fn batches(
+    project: &Project,
+    state: &State,
+    wanted: &Wanted<'_>,
+    chains: &BTreeMap<String, Chain>,
+    shared: &Shared<'_>,
+) -> Result<Option<Arc<Batches>>, Failure> {
+    let models = project.settings.models();
+    let lanes = models
+        .batched(&wanted.components, chains, shared)
+        .map_err(cannot_ask)?;
+    if lanes.is_empty() && !state.store.has_questions().map_err(Failure::internal)? {
+        return Ok(None);
+    }
+    let batches = Batches::new(
+        state.store.clone(),
+        state.indexed.id,
+        lanes,
+        Arc::clone(shared.meter),
+        shared.interrupt.clone(),
+        wanted.batches.resubmit_doubtful,
+    );
+    batches
+        .map(|batches| Some(Arc::new(batches)))
+        .map_err(Failure::internal)
 }
 
 /// A model with a known price that was probably meant by one without.
@@ -235,6 +262,8 @@ fn run(
         output_root: config.output.directory.clone(),
         store: store.clone(),
         gateway: Arc::clone(gateway),
+        batches: None,
+        waits: !wanted.batches.no_wait,
         pool: Pool::new(pool::threads()).map_err(Failure::internal)?,
         meter: Arc::clone(meter),
         unreadable,
@@ -264,6 +293,7 @@ fn exit(summary: &RunSummary) -> Exit {
         Some(error) if error.class.stops_lane() => Exit::Provider,
         _ if summary.budget_reached => Exit::Budget,
         _ if summary.interrupted => Exit::Interrupted,
+        _ if summary.waiting > 0 => Exit::Waiting,
         _ if summary.view.complete < summary.view.records => Exit::Partial,
         _ if summary.view.unreadable > 0 => Exit::Partial,
         _ => Exit::Done,
@@ -295,6 +325,7 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
             Exit::Budget => EndKind::Budget,
             Exit::Provider => EndKind::Provider,
             Exit::Interrupted => EndKind::Interrupted,
+            Exit::Waiting => EndKind::Waiting,
             Exit::Internal | Exit::Usage => EndKind::Failed,
         },
         exit_code: exit as u8,

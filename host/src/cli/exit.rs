@@ -22,13 +22,15 @@ pub enum Exit {
     Budget = 4,
     /// A provider cannot go on: key, quota or model. A rerun goes on from here.
     Provider = 5,
+    /// Nothing more can be done until a provider has answered a batch. A rerun goes on from here.
+    Waiting = 6,
     /// Interrupted. A rerun goes on from here.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, for the documentation.
-    pub(super) const ALL: [(Exit, &str); 7] = [
+    pub(super) const ALL: [(Exit, &str); 8] = [
         (Exit::Done, "all that was wanted is there"),
         (Exit::Internal, "a defect of batchgen, or the disk failed"),
         (
@@ -44,6 +46,10 @@ impl Exit {
         (
             Exit::Provider,
             "a provider cannot go on (key, quota, model); run again to go on",
+        ),
+        (
+            Exit::Waiting,
+            "waiting for a provider to answer a batch; run again later to collect it",
         ),
         (Exit::Interrupted, "interrupted; run again to go on"),
     ];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings::{self, Settings};
@@ -69,6 +69,12 @@ impl Project {
     pub fn limited(mut self, args: &LimitArgs) -> Result<Project, Failure> {
         self.settings.limit(args).map_err(Failure::usage)?;
         Ok(self)
+    }
+
+    /// The same project, whose questions are asked as these flags say.
+    pub fn asked_as(mut self, args: &BatchArgs) -> Project {
+        self.settings.mode = args.mode;
+        self
     }
 
     /// The components that are wanted, each behind what it depends on. Those of [`Self::left_out`] are not among them.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
-use super::args::{FailureArgs, LimitArgs, ProjectArgs, WatchArgs};
+use super::args::{BatchArgs, FailureArgs, LimitArgs, ProjectArgs, WatchArgs};
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
@@ -37,6 +37,8 @@ pub(super) struct RetryArgs {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    batches: BatchArgs,
+    #[command(flatten)]
     watch: WatchArgs,
 }
 
@@ -49,7 +51,9 @@ pub(super) fn perform(args: &RetryArgs, display: &Display) -> Result<Exit, Failu
             "--fresh alone would pay for everything again\nhint: choose with --record, --component, --category or --class"
         )));
     }
-    let project = Project::open(&args.project, display)?.limited(&args.limits)?;
+    let project = Project::open(&args.project, display)?
+        .limited(&args.limits)?
+        .asked_as(&args.batches);
     for name in &chosen.component {
         project.component(name)?;
     }
@@ -90,6 +94,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         lease,
         components,
         limits: &args.limits,
+        batches: &args.batches,
         dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: false,
         only_chosen: true,

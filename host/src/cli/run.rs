@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::args::{LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
+use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
@@ -37,12 +37,16 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    batches: BatchArgs,
+    #[command(flatten)]
     watch: WatchArgs,
 }
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
-    let project = Project::open(&args.project, display)?.limited(&args.limits)?;
+    let project = Project::open(&args.project, display)?
+        .limited(&args.limits)?
+        .asked_as(&args.batches);
     let components = project.wanted(&args.selection)?;
     Project::compile(&components)?;
     let missing = project.broken && args.selection.all;
@@ -73,6 +77,7 @@ async fn start(
         lease,
         components,
         limits: &args.limits,
+        batches: &args.batches,
         dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: args.overwrite_edited,
         only_chosen: false,

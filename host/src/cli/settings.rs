@@ -15,7 +15,7 @@ use config::Config;
 use dataset::{DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
 use gateway::providers::{Catalogue, ConnectError};
-use gateway::settings::LimitsConfig;
+use gateway::settings::{LimitsConfig, Mode};
 use plugin::compile::Compiler;
 use plugin::engine::Engine;
 use plugin::load::{self, Places, Plugin, PluginError};
@@ -36,6 +36,8 @@ pub(super) struct Settings {
     pub file: Option<PathBuf>,
     /// Millionths of a dollar that the run may cost.
     pub max_cost: Option<u64>,
+    /// Whether all questions are asked one by one or in batches, where a flag says so.
+    pub mode: Option<Mode>,
 }
 
 impl Settings {
@@ -84,6 +86,7 @@ impl Settings {
             cache,
             lock: lock_file(args.place.config.as_deref()),
             max_cost: None,
+            mode: None,
         })
     }
 
@@ -93,6 +96,7 @@ impl Settings {
             config: &self.config,
             explicit: &self.explicit,
             variables: &variable,
+            mode: self.mode,
         }
     }
 
@@ -125,6 +129,7 @@ pub(super) fn cannot_ask(error: LaneError) -> Failure {
             "{error}\nhint: leave --max-cost out, or set price in the model's configuration, as in price = {{ input = 0.15, \
              output = 0.6 }} (dollars per million tokens)"
         )),
+        error @ LaneError::NoBatches { .. } => Failure::usage(error),
         LaneError::Connect(error) => Failure::usage(cannot_connect(&error)),
         LaneError::Store(error) => Failure::internal(error),
     }

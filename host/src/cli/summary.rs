@@ -42,6 +42,7 @@ pub(super) fn print(
             "stopped": summary.stopped.as_ref().map(|error| json!({"class": error.class.as_str(), "cause": error.message})),
             "interrupted": summary.interrupted,
             "budget_reached": summary.budget_reached,
+            "waiting": summary.waiting,
             "orphans": clean::counts(orphans),
             "peak_memory_bytes": memory,
         });
@@ -60,6 +61,11 @@ pub(super) fn print(
         format!("stopped: {error}\nhint: {meant}{}\n", remedy(error.class))
     } else if summary.interrupted {
         "interrupted: run the same command again to go on\n".to_owned()
+    } else if summary.waiting > 0 {
+        format!(
+            "waiting: {} for answers that come with a batch; run the same command again later to collect them\n",
+            counted_verb(summary.waiting)
+        )
     } else {
         String::new()
     };
@@ -86,6 +92,12 @@ fn unreadable(view: &View) -> String {
             program::name()
         ),
     }
+}
+
+/// "3 tasks wait".
+fn counted_verb(tasks: u64) -> String {
+    let verb = if tasks == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", counted(tasks, "task"))
 }
 
 fn remedy(class: FailureClass) -> &'static str {

@@ -1,5 +1,6 @@
 //! Reads the values of flags.
 
+use gateway::settings::Mode;
 use types::class::FailureClass;
 use types::suggest::closest;
 
@@ -23,6 +24,14 @@ pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
         Ok(number) => Ok(number),
         Err(_) => Err("it is not a whole number, as in 100".to_owned()),
     }
+}
+
+/// Reads how questions are asked.
+pub(super) fn mode(text: &str) -> Result<Mode, String> {
+    [Mode::Online, Mode::Batch, Mode::Auto]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| "the modes are: online, batch, auto".to_owned())
 }
 
 /// Reads the name of a class of failures.

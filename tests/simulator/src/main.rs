@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use simulator::{
-    Answers, BatchScript, Config, Dialect, Fault, Flex, Latency, Limit, Limits, OutputCharge, Simulator,
+    Answers, BatchScript, Config, Dialect, Fault, Flex, Latency, Limit, Limits, OutputCharge,
+    Simulator,
 };
 
 const EXAMPLES: &str = "\

@@ -77,6 +77,8 @@ fn drive() -> anyhow::Result<f64> {
                         return anyhow::Ok(());
                     }
                     let caller = Caller {
+                        record: "r",
+                        mode: None,
                         component: "summary",
                         place: number,
                         cancelled: &NEVER,

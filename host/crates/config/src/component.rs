@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{ComponentConfig, Config, ConfigError};
+use gateway::settings::Mode;
 use plan::graph::Node;
 use plan::policy::FailurePolicy;
 use plan::recipe::Recipe;
@@ -44,6 +45,8 @@ pub struct Component {
     pub input: InputFields,
     /// What its questions are asked with; `None` where its manifest needs no LLM.
     pub parameters: Option<Parameters>,
+    /// Whether they are asked one by one or in batches, where that is not as its model says.
+    pub mode: Option<Mode>,
     /// Its options: the manifest's defaults with the configuration's laid over them.
     pub options: Value,
     /// Name and text of each prompt.
@@ -254,6 +257,7 @@ fn component(
         depends_on,
         input,
         parameters,
+        mode: settings.mode,
         options,
         output,
         media_type,

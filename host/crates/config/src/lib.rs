@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 pub use error::ConfigError;
 
 use dataset::DatasetConfig;
-use gateway::settings::{LimitsConfig, ModelConfig, ProviderConfig, ServiceTier};
+use gateway::settings::{LimitsConfig, Mode, ModelConfig, ProviderConfig, ServiceTier};
 use plan::policy::FailurePolicy;
 use plugin::manifest::{InputFields, LimitOverrides};
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// When a call is tried again.
     pub retry: RetryConfig,
+    /// How batches are formed.
+    pub batch: BatchConfig,
     pub provider: BTreeMap<String, ProviderConfig>,
     /// Models by `provider/model`.
     pub models: BTreeMap<String, ModelConfig>,
@@ -171,6 +173,32 @@ impl RetryConfig {
     }
 }
 
+/// `[batch]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BatchConfig {
+    /// Most questions of one batch, where the provider takes more.
+    pub max_lines: Option<u64>,
+    /// Most bytes of its file, where the provider takes more.
+    pub max_bytes: Option<u64>,
+    /// Tokens of questions that may wait at the provider at once.
+    pub enqueued_tokens: Option<u64>,
+    /// While a batch is open, fewer questions than this wait for others. In the mode `auto`, fewer than this are asked one by
+    /// one at the end.
+    pub min_lines: u64,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        BatchConfig {
+            max_lines: None,
+            max_bytes: None,
+            enqueued_tokens: None,
+            min_lines: 100,
+        }
+    }
+}
+
 /// `[component.NAME]`: overrides of a plugin's manifest.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -185,6 +213,8 @@ pub struct ComponentConfig {
     pub temperature: Option<f64>,
     /// Most tokens of one answer.
     pub max_output_tokens: Option<u32>,
+    /// Whether its questions are asked one by one or in batches, where that is not as its model says.
+    pub mode: Option<Mode>,
     /// Options, as the plugin's manifest documents them.
     pub options: Map<String, Value>,
     /// What takes the place of the plugin's prompts.

@@ -12,6 +12,7 @@ use super::repeated::RepeatedFailures;
 use super::run::{Run, RunError};
 use super::staleness::StalenessCheck;
 use super::writable::check_output;
+use crate::batches::Batches;
 use config::component::Component;
 use gateway::Gateway;
 use plan::decision::Rules;
@@ -26,6 +27,8 @@ pub(super) struct Context {
     pub output: Output,
     pub store: Store,
     pub gateway: Arc<Gateway<Store>>,
+    pub batches: Option<Arc<Batches>>,
+    pub waits: bool,
     pub pool: Pool,
     pub meter: Arc<Meter>,
     pub interrupt: Interrupt,
@@ -97,6 +100,8 @@ impl Context {
             output,
             store: run.store,
             gateway: run.gateway,
+            batches: run.batches,
+            waits: run.waits,
             pool: run.pool,
             meter: run.meter,
             interrupt: run.interrupt,

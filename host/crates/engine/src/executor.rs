@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::TryFutureExt;
 use tokio::task::JoinSet;
 
+use super::batches::Batches;
 use super::context::Context;
 use super::meter::Event;
 use super::neighbour;
@@ -30,8 +31,16 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         );
     }
     neighbour::remember(output, state);
+    if let Some(batches) = &context.batches {
+        context.store.forget_waiting(context.indexed.id).await?;
+        // What has ended meanwhile is at hand for the tasks that ask for it.
+        batches.turn(false).await?;
+    }
     pass(&context, lease.clone(), window, Pass::First).await?;
     sweep(&context, &lease, window).await?;
+    if let Some(batches) = &context.batches {
+        rounds(&context, batches, &lease, window).await?;
+    }
     if let Some(error) = context.fatal() {
         if matches!(error, RunError::Unwritable { .. }) {
             // Nothing was written, so nothing is unclear.
@@ -42,6 +51,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let settled =
         context.clean || !context.interrupt.is_thrown() && looks_at_all(&context, &lease)?;
     let summary = summary(&context);
+    let settled = settled && summary.waiting == 0;
     context.gateway.ends().await?;
     context.store.end_run(context.run, settled).await?;
     context.output.end();
@@ -51,10 +61,17 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
 }
 
 fn summary(context: &Context) -> RunSummary {
-    let stopped = context.gateway.refusal();
+    let batches = context.batches.as_ref();
+    let stopped = context
+        .gateway
+        .refusal()
+        .or_else(|| batches.and_then(|batches| batches.refusal()))
+        .filter(|error| error.class.stops_lane());
     let budget_reached = context.has_spent_all();
+    let view = context.meter.view();
     RunSummary {
-        view: context.meter.view(),
+        waiting: view.waiting_tasks,
+        view,
         failures: context.meter.failure_kinds(),
         interrupted: context.interrupt.is_thrown() && stopped.is_none() && !budget_reached,
         stopped,
@@ -95,6 +112,38 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<
             return conclude(context);
         }
     }
+}
+
+/// Hands in batches and takes their answers until no task waits for one; or, if the run does not wait, until nothing can be
+/// done before a batch ends.
+async fn rounds(
+    context: &Arc<Context>,
+    batches: &Batches,
+    lease: &Lease,
+    window: Window,
+) -> Result<(), RunError> {
+    let mut stop = context.interrupt.subscribe();
+    while !context.interrupt.is_thrown() {
+        let turn = batches.turn(true).await?;
+        if turn.settled > 0 {
+            let settled = context.store.settled(lease);
+            pass(context, settled, window, Pass::Batch).await?;
+            sweep(context, lease, window).await?;
+            continue;
+        }
+        if turn.is_spent && turn.open == 0 {
+            context.spent_all();
+        }
+        if turn.open == 0 || !context.waits {
+            return Ok(());
+        }
+        let look = tokio::time::sleep(turn.next.unwrap_or_default());
+        tokio::select! {
+            () = look => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+    Ok(())
 }
 
 /// What is still parked has failed for this run.
@@ -161,6 +210,9 @@ async fn pass(
         }
         if context.gateway.all_refused() {
             context.interrupt.throw();
+        }
+        if let Some(batches) = context.batches.as_ref().filter(|batches| batches.is_full()) {
+            batches.turn(false).await?;
         }
     }
 }

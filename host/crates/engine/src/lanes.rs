@@ -8,16 +8,18 @@ use std::time::Duration;
 use config::Config;
 use config::component::Component;
 use gateway::Chain;
+use gateway::batch::protocol::BatchLimits;
 use gateway::budget::LaneBudget;
 use gateway::found::{Found, unix_time};
-use gateway::lane::{Lane, LaneSettings};
+use gateway::lane::{BatchLane, Lane, LaneSettings};
 use gateway::limits::retry::RetryPolicy;
 use gateway::provider::Provider;
 use gateway::providers::{Catalogue, ConnectError, Variables, offline};
-use gateway::settings::LimitsConfig;
-use store::{Store, StoreError};
+use gateway::settings::{LimitsConfig, Mode};
+use store::{Most, Store, StoreError};
 use types::limit::Size;
 
+use crate::batches::Batched;
 use crate::{Interrupt, Meter};
 
 /// A lane that has answered within so long is known to work.
@@ -31,6 +33,8 @@ pub struct Models<'a> {
     pub explicit: &'a LimitsConfig,
     /// Where keys and addresses are looked up.
     pub variables: Variables<'a>,
+    /// Whether all questions are asked one by one or in batches, whatever the configuration says.
+    pub mode: Option<Mode>,
 }
 
 /// What lanes share.
@@ -56,6 +60,12 @@ pub enum LaneError {
     /// The run may cost so much, and the price of the model is not known.
     #[error("the price of `{model}` is not known, so a limit on the cost cannot be kept")]
     NoPrice { model: String },
+    /// It is to be asked in batches, and its provider takes none.
+    #[error(
+        "`{model}` cannot be asked in batches: its provider has no batch API that is known here\nhint: leave out mode = \"batch\", \
+         or name a preset that has one in [provider.{provider}]"
+    )]
+    NoBatches { model: String, provider: String },
     /// The state cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,6 +107,78 @@ impl Models<'_> {
         Ok(chains)
     }
 
+    /// The models that are asked in batches, and those of which batches are open, by name. `chains` are their lanes.
+    ///
+    /// # Errors
+    /// When a model is to be asked in batches only, and its provider takes none.
+    pub fn batched(
+        &self,
+        components: &[Component],
+        chains: &BTreeMap<String, Chain>,
+        shared: &Shared<'_>,
+    ) -> Result<BTreeMap<String, Batched>, LaneError> {
+        let open = shared.store.open_batches()?;
+        let mut batched = BTreeMap::new();
+        for (model, chain) in chains {
+            let own = self.config.models.get(model).and_then(|model| model.mode);
+            let own = self.mode.or(own).unwrap_or_default();
+            let modes = components
+                .iter()
+                .filter(|component| asks(component, model))
+                .map(|component| self.mode.or(component.mode).unwrap_or(own));
+            let modes: Vec<Mode> = modes.collect();
+            let is_open = open.iter().any(|batch| batch.lane == *model);
+            let is_wanted = modes.iter().any(|mode| *mode != Mode::Online);
+            let Some(lane) = chain.lanes.first().filter(|_| is_wanted || is_open) else {
+                continue;
+            };
+            let Some(access) = self.catalogue().connect_batches(model, self.variables)? else {
+                if modes.contains(&Mode::Batch) && model != offline::NAME {
+                    return Err(LaneError::NoBatches {
+                        model: model.clone(),
+                        provider: lane.provider().to_owned(),
+                    });
+                }
+                continue;
+            };
+            let price = gateway::settings::batch_price(&self.config.models, model);
+            let most = self.most(access.protocol.limits());
+            let lane = BatchLane {
+                lane: Arc::clone(lane),
+                protocol: access.protocol,
+                budget: shared.budget.priced(price),
+            };
+            batched.insert(
+                model.clone(),
+                Batched {
+                    lane,
+                    account: access.account,
+                    mode: own,
+                    most,
+                    min_lines: self.config.batch.min_lines,
+                },
+            );
+        }
+        Ok(batched)
+    }
+
+    /// How much goes into a batch: what the provider takes, less a little, and no more than is configured.
+    fn most(&self, limits: BatchLimits) -> Most {
+        let batch = &self.config.batch;
+        Most {
+            lines: limits.lines.min(batch.max_lines.unwrap_or(u64::MAX)).max(1),
+            bytes: (limits.bytes - limits.bytes / 20).min(batch.max_bytes.unwrap_or(u64::MAX)),
+            input_tokens: batch.enqueued_tokens.unwrap_or(u64::MAX),
+        }
+    }
+
+    fn catalogue(&self) -> Catalogue<'_> {
+        Catalogue {
+            providers: &self.config.provider,
+            models: &self.config.models,
+        }
+    }
+
     /// What a model may be asked: as the explicit limits say, as the configuration says of it, or as it says of all.
     pub fn limits(&self, model: &str) -> LimitsConfig {
         if model == offline::NAME {
@@ -113,11 +195,7 @@ impl Models<'_> {
     /// # Errors
     /// When name, address or key will not do.
     pub fn provider(&self, model: &str) -> Result<Arc<dyn Provider>, ConnectError> {
-        let catalogue = Catalogue {
-            providers: &self.config.provider,
-            models: &self.config.models,
-        };
-        catalogue.connect(model, self.variables)
+        self.catalogue().connect(model, self.variables)
     }
 
     /// What earlier runs found out of the limits of a model; nothing where its provider cannot be reached as configured.
@@ -180,6 +258,13 @@ impl Models<'_> {
             is_proven: !real || store.has_answered_within(model, PROVEN)?,
         })
     }
+}
+
+fn asks(component: &Component, model: &str) -> bool {
+    component
+        .parameters
+        .as_ref()
+        .is_some_and(|parameters| parameters.model == model)
 }
 
 /// Books what the lane used within `span` before this process began, and what may have been under way at a crash.

@@ -9,6 +9,7 @@
 
 mod accept;
 mod artifact;
+pub mod batches;
 mod below;
 mod clean;
 mod context;

@@ -180,6 +180,10 @@ impl Meter {
         self.lock().tasks_parked(change);
     }
 
+    pub(super) fn tasks_waiting(&self, change: i64) {
+        self.lock().tasks_waiting(change);
+    }
+
     /// What was parked stays failed: it was tried again, and that gained nothing.
     pub(super) fn parked_failed(&self, ends: &ParkedEnds) {
         let now = self.start.elapsed();

@@ -29,6 +29,8 @@ pub(super) enum Pass {
     First,
     /// Only tasks that are parked.
     Sweep,
+    /// Only tasks that wait for a batch.
+    Batch,
 }
 
 /// What dependents wait for.
@@ -37,6 +39,8 @@ enum Signal {
     Ready(Ready),
     /// There is no file.
     Lost(Loss),
+    /// It comes with a batch.
+    Waits,
     Interrupted,
 }
 
@@ -49,6 +53,8 @@ enum End {
         by_stand_in: bool,
     },
     Parked,
+    /// It comes with a batch.
+    Waits,
     Interrupted,
     /// Decided in an earlier pass.
     Before(bool),
@@ -89,6 +95,10 @@ pub(super) async fn perform(
             return Box::pin(failed).await;
         }
     };
+    let waiting = match (&context.batches, pass) {
+        (None, _) | (_, Pass::First) => Vec::new(),
+        _ => context.store.waiting(context.indexed.id, &record.id)?,
+    };
     let signals: Vec<SetOnce<Signal>> = context.components.iter().map(|_| SetOnce::new()).collect();
     let seen = reference.seen;
     let runs = context
@@ -100,6 +110,7 @@ pub(super) async fn perform(
                 .iter()
                 .find(|point| point.component == component.name);
             let (context, record, signals) = (&context, &record, &signals);
+            let waits = waiting.contains(&component.name);
             // Made inside, for one that is captured would be held twice.
             Box::pin(async move {
                 let task = Task {
@@ -110,7 +121,7 @@ pub(super) async fn perform(
                     place,
                     checkpoint,
                 };
-                let end = run_component(task, signal, signals, pass).await?;
+                let end = run_component(task, signal, signals, pass, waits).await?;
                 count(context, record, &component.name, pass, end);
                 Ok::<End, StoreError>(end)
             })
@@ -131,23 +142,47 @@ async fn run_component(
     signal: &SetOnce<Signal>,
     signals: &[SetOnce<Signal>],
     pass: Pass,
+    waits: bool,
 ) -> Result<End, StoreError> {
     let tell = |said: Signal| {
         // Set once, by this function only.
         let _ = signal.set(said);
     };
-    if pass == Pass::Sweep && !task.checkpoint.is_some_and(|point| point.parked) {
+    if pass == Pass::Sweep && waits {
+        // It was counted when it began to wait.
+        tell(Signal::Waits);
+        return Ok(End::Interrupted);
+    }
+    if pass == Pass::Batch && waits {
+        // If it waits again, that is noted anew.
+        task.context.store.stop_waiting(task.id()).await?;
+    }
+    let is_wanted = match pass {
+        Pass::First => true,
+        Pass::Sweep => task.checkpoint.is_some_and(|point| point.parked),
+        Pass::Batch => waits,
+    };
+    if !is_wanted {
         let there = before(&task);
         let done = there.is_some();
+        let is_parked = task.checkpoint.is_some_and(|point| point.parked);
         tell(there.map_or_else(
-            || Signal::Lost(lost_by(task.component.name.clone(), false)),
+            || Signal::Lost(lost_by(task.component.name.clone(), is_parked)),
             Signal::Ready,
         ));
         return Ok(End::Before(done));
     }
-    let Some(upstreams) = gather(&task, signals).await else {
-        tell(Signal::Interrupted);
-        return Ok(End::Interrupted);
+    let upstreams = match gather(&task, signals).await {
+        Gathered::All(upstreams) => upstreams,
+        Gathered::Interrupted => {
+            tell(Signal::Interrupted);
+            return Ok(End::Interrupted);
+        }
+        Gathered::Waits => {
+            tell(Signal::Waits);
+            task.context.store.wait(task.id(), None).await?;
+            return Ok(End::Waits);
+        }
     };
     let is_stopped = upstreams.is_stopped();
     let (files, hold) = upstreams.finish();
@@ -173,11 +208,16 @@ async fn run_component(
     }
 }
 
-/// Waits for the components that matter for a task, as far as they do; `None` when the run is interrupted.
-async fn gather<'a>(
-    task: &Task<'a>,
-    signals: &[SetOnce<Signal>],
-) -> Option<Upstreams<'a, &'a Component, Ready>> {
+/// What the components before a task have come to.
+enum Gathered<'a> {
+    All(Upstreams<'a, &'a Component, Ready>),
+    /// One of them comes with a batch.
+    Waits,
+    Interrupted,
+}
+
+/// Waits for the components that matter for a task, as far as they do.
+async fn gather<'a>(task: &Task<'a>, signals: &[SetOnce<Signal>]) -> Gathered<'a> {
     let mut upstreams = Upstreams::new(&task.component.depends_on);
     for (component, signal) in task.context.components.iter().zip(signals) {
         if component.name == task.component.name || upstreams.is_stopped() {
@@ -190,11 +230,12 @@ async fn gather<'a>(
         let end = match signal.wait().await.clone() {
             Signal::Ready(ready) => Ok(ready),
             Signal::Lost(loss) => Err(loss),
-            Signal::Interrupted => return None,
+            Signal::Waits => return Gathered::Waits,
+            Signal::Interrupted => return Gathered::Interrupted,
         };
         upstreams.ended(component, &component.name, policy, end);
     }
-    Some(upstreams)
+    Gathered::All(upstreams)
 }
 
 /// Tells dependents how a task ended, and waits until that is durable.
@@ -209,6 +250,10 @@ async fn conclude_task(
         Ended::Interrupted => {
             tell(Signal::Interrupted);
             Ok(End::Interrupted)
+        }
+        Ended::Waits => {
+            tell(Signal::Waits);
+            Ok(End::Waits)
         }
         Ended::HeldBack => {
             if let (None, Some(class)) = (&hold, task.failed_before()) {
@@ -484,19 +529,24 @@ async fn unreadable(
 /// Counts how one component ended in this pass.
 fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
     let meter = &context.meter;
-    let sweeps = pass == Pass::Sweep;
+    if matches!(end, End::Interrupted | End::Before(_)) {
+        return;
+    }
+    match pass {
+        Pass::First => {}
+        Pass::Sweep => meter.tasks_parked(-1),
+        Pass::Batch => meter.tasks_waiting(-1),
+    }
     let (end, made) = match end {
         End::Final(end) => (end, None),
         End::Made { by_stand_in } => (TaskEnd::Made, Some(by_stand_in)),
-        End::Parked if !sweeps => return meter.tasks_parked(1),
-        End::Parked | End::Interrupted | End::Before(_) => return,
+        End::Parked => return meter.tasks_parked(1),
+        End::Waits => return meter.tasks_waiting(1),
+        End::Interrupted | End::Before(_) => return,
     };
     meter.task_ended(&record.category, component, end);
-    if sweeps {
-        meter.tasks_parked(-1);
-    }
     if let Some(by_stand_in) = made {
-        meter.artifact_made(&record.id, component, by_stand_in, sweeps);
+        meter.artifact_made(&record.id, component, by_stand_in, pass == Pass::Sweep);
     }
 }
 
@@ -509,7 +559,7 @@ fn conclude(context: &Context, category: &str, ends: &[End]) {
                 complete &= matches!(end, TaskEnd::Made | TaskEnd::Kept | TaskEnd::Edited);
             }
             End::Made { .. } => {}
-            End::Parked | End::Interrupted => return,
+            End::Parked | End::Waits | End::Interrupted => return,
             End::Before(done) => complete &= done,
         }
     }

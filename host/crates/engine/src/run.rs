@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::interrupt::Interrupt;
 use super::meter::{Meter, Unreadable};
+use crate::batches::Batches;
 use crate::statistics::{FailureKind, View};
 use config::SiteConfig;
 use config::component::Component;
@@ -47,6 +48,10 @@ pub struct Run {
     pub output_root: PathBuf,
     pub store: Store,
     pub gateway: Arc<Gateway<Store>>,
+    /// The batches of the run, if any model is asked in batches.
+    pub batches: Option<Arc<Batches>>,
+    /// Whether it waits for batches; else it ends when everything else has ended.
+    pub waits: bool,
     pub pool: Pool,
     pub meter: Arc<Meter>,
     /// Records that are wanted and cannot be read.
@@ -76,6 +81,8 @@ pub struct RunSummary {
     pub interrupted: bool,
     /// Whether it has spent what it may.
     pub budget_reached: bool,
+    /// Tasks that wait for a batch.
+    pub waiting: u64,
 }
 
 /// The run could not go on.

@@ -209,6 +209,8 @@ impl World {
             output_root: path("content"),
             store,
             gateway: Arc::new(gateway),
+            batches: None,
+            waits: true,
             pool: Pool::inline(),
             meter,
             unreadable: super::Unreadable::default(),

@@ -144,6 +144,7 @@ pub struct Statistics {
     authors: AuthorCount,
     unreadable: u64,
     parked: u64,
+    waiting: u64,
     records: Pace,
     tasks: Pace,
     called: Pace,
@@ -169,6 +170,9 @@ pub struct View {
     pub tasks_done: u64,
     /// Tasks that failed for what may pass, waiting for the sweep at the end.
     pub parked_tasks: u64,
+    /// Tasks whose answers come with a batch, and those that need their files.
+    #[serde(default)]
+    pub waiting_tasks: u64,
     /// Share of the tasks that were begun and ended which have their artifact, in percent; absent before the first.
     pub success_percent: Option<f64>,
     /// Expected seconds to the end, from recent pace; absent while unknown.
@@ -258,6 +262,7 @@ impl Statistics {
             authors: AuthorCount::default(),
             unreadable: 0,
             parked: 0,
+            waiting: 0,
             records: Pace::default(),
             tasks: Pace::default(),
             called: Pace::default(),
@@ -340,6 +345,11 @@ impl Statistics {
     /// Tasks failed for what may pass and wait for a sweep; or (negative) are swept up now.
     pub fn tasks_parked(&mut self, change: i64) {
         self.parked = self.parked.saturating_add_signed(change);
+    }
+
+    /// So many more tasks wait for a batch, or fewer.
+    pub fn tasks_waiting(&mut self, change: i64) {
+        self.waiting = self.waiting.saturating_add_signed(change);
     }
 
     /// A record ended for good.
@@ -427,6 +437,7 @@ impl Statistics {
             tasks,
             tasks_done,
             parked_tasks: self.parked,
+            waiting_tasks: self.waiting,
             success_percent: (begun > 0).then(|| percent(there, begun)),
             eta_seconds: self.eta(now, records.saturating_sub(done), tasks, tasks_done),
             records_per_hour: self.records.per_second(now) * 3600.0,

@@ -63,6 +63,8 @@ pub(super) enum Ended {
     },
     /// It would have to be made, and is held back.
     HeldBack,
+    /// It waits for an answer that comes with a batch.
+    Waits,
     /// The run is being stopped.
     Interrupted,
 }
@@ -165,6 +167,15 @@ impl Task<'_> {
                 Ok((component, text))
             })
             .collect()
+    }
+
+    /// Its name in the state.
+    pub fn id(&self) -> TaskId {
+        TaskId {
+            dataset: self.context.indexed.id,
+            record: self.record.id.clone(),
+            component: self.component.name.clone(),
+        }
     }
 
     /// Whether the component's first tasks all failed for one cause.
@@ -389,6 +400,8 @@ enum Stop {
         cause: String,
     },
     Interrupted,
+    /// An answer comes with a batch.
+    Waits,
     /// Its component is held.
     Held,
     Store(StoreError),
@@ -431,6 +444,7 @@ impl Attempt<'_> {
             Ok(text) => self.made(reason, found, text, spent).await,
             Err(Stop::Failed { class, cause }) => Ok(self.failed(class, cause, spent).await),
             Err(Stop::Interrupted) => Ok(Ended::Interrupted),
+            Err(Stop::Waits) => Ok(Ended::Waits),
             Err(Stop::Held) => Ok(Ended::HeldBack),
             Err(Stop::Store(error)) => Err(error),
         }
@@ -521,7 +535,12 @@ impl Attempt<'_> {
         let context = self.task.context;
         let file = context.staleness.output_root.join(&self.path);
         match store::read_output(&file) {
-            Ok(text) => context.store.keep_edit(&self.id(), &self.path, text).await,
+            Ok(text) => {
+                context
+                    .store
+                    .keep_edit(&self.task.id(), &self.path, text)
+                    .await
+            }
             // It went away since, so there is nothing to keep.
             Err(_) => Ok(()),
         }
@@ -596,7 +615,7 @@ impl Attempt<'_> {
             return Ok(Vec::new());
         }
         let store = &self.task.context.store;
-        let told = store.transcript(&self.id(), self.fingerprint, self.generation)?;
+        let told = store.transcript(&self.task.id(), self.fingerprint, self.generation)?;
         let told = told.into_iter().map(|(key, answer)| Answered {
             key,
             answer,
@@ -658,7 +677,7 @@ impl Attempt<'_> {
         questions: Vec<Question>,
         spent: &mut Spent,
     ) -> Result<Vec<Answered>, Stop> {
-        let id = self.id();
+        let id = self.task.id();
         let Task {
             context, component, ..
         } = *self.task;
@@ -669,7 +688,9 @@ impl Attempt<'_> {
             let mut billed = Vec::new();
             let (key, request) = (question.key, &question.request);
             let caller = Caller {
+                record: &self.task.record.id,
                 component: &component.name,
+                mode: component.mode,
                 place: self.task.place,
                 cancelled: context.repeated.held(&component.name),
             };
@@ -694,6 +715,7 @@ impl Attempt<'_> {
                     context.spent_all();
                     Stop::Interrupted
                 }
+                GatewayError::Waits => Stop::Waits,
                 GatewayError::Call(_) if self.task.is_held() => Stop::Held,
                 GatewayError::Call(error) => Stop::Failed {
                     class: error.class,
@@ -745,14 +767,6 @@ impl Attempt<'_> {
         store
             .bill(id.clone(), self.fingerprint, self.generation, billed)
             .await
-    }
-
-    fn id(&self) -> TaskId {
-        TaskId {
-            dataset: self.task.context.indexed.id,
-            record: self.task.record.id.clone(),
-            component: self.task.component.name.clone(),
-        }
     }
 
     fn checkpoint(

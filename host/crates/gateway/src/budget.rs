@@ -98,6 +98,29 @@ impl LaneBudget {
         }
     }
 
+    /// Counts what was spent and was reserved elsewhere. Returns its cost, where the price is known.
+    pub(super) fn spend_at_once(&self, usage: Usage) -> Option<u64> {
+        let spent = self.spend(usage);
+        self.budget().spend(spent);
+        self.price.map(|_| spent.micros)
+    }
+
+    /// How many questions that take so much each still fit.
+    pub fn lines_that_fit(&self, each: Size) -> u64 {
+        let each = self.spend(Usage::new(each.input, each.output));
+        self.budget().times_that_fit(each)
+    }
+
+    /// Reserves what a batch is likely to take, whether or not there is room: it is spent already in all likelihood.
+    pub fn reserve_batch(&self, likely: Size) -> BatchReservation {
+        let likely = self.spend(Usage::new(likely.input, likely.output));
+        self.budget().reserve_anyway(likely);
+        BatchReservation {
+            budget: self.clone(),
+            likely,
+        }
+    }
+
     /// Waits until something becomes free after this call.
     pub(super) fn freed(&self) -> Notified<'_> {
         self.shared.settled.notified()
@@ -141,6 +164,20 @@ fn spend(price: Option<Price>, usage: Usage) -> Spend {
     Spend {
         micros: price.map_or(0, |price| price.cost(&usage)),
         tokens: usage.input_tokens.saturating_add(usage.output_tokens),
+    }
+}
+
+/// What a batch has reserved; dropping it gives it back.
+#[derive(Debug)]
+pub struct BatchReservation {
+    budget: LaneBudget,
+    likely: Spend,
+}
+
+impl Drop for BatchReservation {
+    fn drop(&mut self) {
+        self.budget.budget().free(self.likely);
+        self.budget.shared.settled.notify_waiters();
     }
 }
 

@@ -147,6 +147,9 @@ pub enum GatewayError<J> {
     /// The lane gave up.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// It is asked in a batch, whose answers come later.
+    #[error("the answer comes with a batch")]
+    Waits,
     /// The answer could not be made durable, or the journal not be read.
     #[error(transparent)]
     Journal(J),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::batch::{Asked, Desk, Reply};
 use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
 use super::lane::{CallContext, Caller, Lane, LaneView, Observer, Obtained};
@@ -15,10 +16,11 @@ use types::key::{KeyContext, Parameters};
 use types::request::{Answer, CompletionRequest};
 
 /// Lanes by the model that is asked for, and the journal behind them.
-pub struct Gateway<J> {
+pub struct Gateway<J: Journal> {
     journal: J,
     chains: BTreeMap<String, Chain>,
     observer: Arc<dyn Observer>,
+    desk: Option<Arc<dyn Desk<J::Error>>>,
 }
 
 /// The lanes that may answer for one model: its own first, then those that it falls back to.
@@ -54,7 +56,9 @@ impl<J: Journal> Gateway<J> {
             generation: 0,
         };
         let caller = Caller {
+            record: "",
             component: "",
+            mode: None,
             place: 0,
             cancelled: &NEVER,
         };
@@ -75,7 +79,22 @@ impl<J: Journal> Gateway<J> {
             journal,
             chains,
             observer,
+            desk: None,
         }
+    }
+
+    /// The same gateway, which hands questions to a desk that answers them in batches.
+    #[must_use]
+    pub fn with_desk(self, desk: Arc<dyn Desk<J::Error>>) -> Gateway<J> {
+        Gateway {
+            desk: Some(desk),
+            ..self
+        }
+    }
+
+    /// The lanes of a model: its own first.
+    pub fn chain(&self, model: &str) -> Option<&Chain> {
+        self.chains.get(model)
     }
 
     /// The answer to a question, its number in the journal and what it cost just now, in micro-dollars: nothing where it
@@ -103,7 +122,33 @@ impl<J: Journal> Gateway<J> {
             seed: key.seed(),
             waits_for_recovery: true,
         };
-        let (lane, obtained) = self.obtain(parameters, request, &context, billed).await?;
+        // Lanes of the chain that are not asked.
+        let mut first = 0;
+        if let Some(desk) = &self.desk {
+            let asked = Asked {
+                parameters,
+                key,
+                request,
+                caller,
+            };
+            // Boxed, since most calls are not handed to it.
+            match Box::pin(desk.ask(asked))
+                .await
+                .map_err(GatewayError::Journal)?
+            {
+                Reply::Online => {}
+                Reply::Waits => return Err(GatewayError::Waits),
+                Reply::Failed(error, tries) => {
+                    billed.extend(tries);
+                    if !self.falls_back(parameters, error.class) {
+                        return Err(error.into());
+                    }
+                    first = 1;
+                }
+            }
+        }
+        let obtaining = self.obtain(first, parameters, request, &context, billed);
+        let (lane, obtained) = obtaining.await?;
         // Boxed, so that a call that waits for its answer has no room for what follows.
         Box::pin(self.keep(claim, lane, obtained)).await
     }
@@ -147,9 +192,10 @@ impl<J: Journal> Gateway<J> {
         }
     }
 
-    /// Asks lane after lane, as far as what went wrong is something that another may do better.
+    /// Asks lane after lane from the `first` on, as far as what went wrong is something that another may do better.
     async fn obtain(
         &self,
+        first: usize,
         parameters: &Parameters,
         request: &CompletionRequest,
         context: &CallContext<'_>,
@@ -162,7 +208,7 @@ impl<J: Journal> Gateway<J> {
             )
         };
         let chain = self.chains.get(&parameters.model).ok_or_else(none)?;
-        for (place, lane) in chain.lanes.iter().enumerate() {
+        for (place, lane) in chain.lanes.iter().enumerate().skip(first) {
             let is_last = place + 1 == chain.lanes.len();
             let context = CallContext {
                 waits_for_recovery: is_last,
@@ -183,6 +229,13 @@ impl<J: Journal> Gateway<J> {
             }
         }
         Err(none())
+    }
+
+    /// Whether another lane is asked for what its own model failed in with this class.
+    fn falls_back(&self, parameters: &Parameters, class: FailureClass) -> bool {
+        self.chains
+            .get(&parameters.model)
+            .is_some_and(|chain| chain.lanes.len() > 1 && chain.fall_back_on.contains(&class))
     }
 
     /// The record with this place in the run has ended, and asks nothing more.

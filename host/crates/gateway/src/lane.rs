@@ -1,6 +1,8 @@
 //! A lane: one model of one provider under one key, the unit of limits, retries and breaker. It brings
 //! answers that can be used, or one error that says why not. No permit is held during a back-off.
 
+mod batched;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +23,7 @@ use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::streak::Streak;
 use crate::limits::retry::{Failure, RetryPolicy, counts};
+use crate::settings::Mode;
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::Parameters;
@@ -28,6 +31,7 @@ use types::limit::{Limit, Size};
 use types::render;
 use types::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
 
+pub use self::batched::{AskedLine, BatchLane, Line, Verdict};
 pub use super::lane_view::{Held, LaneView, Wait};
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
@@ -109,8 +113,12 @@ pub struct Obtained {
 /// For whom a question is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
+    /// Id of the record.
+    pub record: &'a str,
     /// Name of the component, for the statistics.
     pub component: &'a str,
+    /// Whether it is asked in batches, where that is not as its model says.
+    pub mode: Option<Mode>,
     /// Place of the record in the run: questions of earlier records go first.
     pub place: u64,
     /// Once it is true, no call begins any more.

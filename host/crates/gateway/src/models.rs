@@ -16,6 +16,8 @@ pub struct ModelFacts {
     pub price: Price,
     /// The same at the flex tier, where there is one.
     pub flex: Option<Price>,
+    /// What they cost in a batch, where that is known.
+    pub batch: Option<Price>,
     /// Whether it takes a temperature, where that is known.
     pub temperature: Option<bool>,
     /// Whether its server holds answers to a JSON schema, where that is known.

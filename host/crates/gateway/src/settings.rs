@@ -62,6 +62,10 @@ pub struct ModelConfig {
     pub service_tier: Option<ServiceTier>,
     /// What a million tokens cost at the flex tier, in place of the bundled price.
     pub flex_price: Option<Price>,
+    /// What a million tokens cost in a batch, in place of the bundled price.
+    pub batch_price: Option<Price>,
+    /// Whether it is asked one by one or in batches.
+    pub mode: Option<Mode>,
     /// More fields of the request's body.
     pub extra_body: Map<String, Value>,
     /// Its own limits, in place of `[limits]`.
@@ -81,6 +85,8 @@ impl Default for ModelConfig {
             price: None,
             service_tier: None,
             flex_price: None,
+            batch_price: None,
+            mode: None,
             extra_body: Map::new(),
             limits: LimitsConfig::default(),
             fallback: Vec::new(),
@@ -104,6 +110,30 @@ impl Default for ModelConfig {
 pub enum ServiceTier {
     /// Cheaper, slower, and only while there is room.
     Flex,
+}
+
+/// Whether questions are asked one by one, or handed in many at once for half the price and answered within a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// One by one.
+    #[default]
+    Online,
+    /// In batches, all of them.
+    Batch,
+    /// In batches, but for repairs and for a rest that is too small for a batch.
+    Auto,
+}
+
+impl Mode {
+    /// Its name, as it is configured.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Online => "online",
+            Mode::Batch => "batch",
+            Mode::Auto => "auto",
+        }
+    }
 }
 
 /// How a model is asked for JSON.
@@ -135,5 +165,15 @@ pub fn ordinary_price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Op
     models
         .get(model)
         .and_then(|configured| configured.price)
+        .or_else(|| models::price(model))
+}
+
+/// What `model` costs in a batch: as configured, else as bundled. A price that was configured for single calls is the most
+/// that it can cost; so it is, where no other is known.
+pub fn batch_price(models: &BTreeMap<String, ModelConfig>, model: &str) -> Option<Price> {
+    let configured = models.get(model);
+    configured
+        .and_then(|configured| configured.batch_price.or(configured.price))
+        .or_else(|| models::facts(model)?.batch)
         .or_else(|| models::price(model))
 }

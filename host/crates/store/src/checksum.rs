@@ -187,8 +187,77 @@ pub(super) const LANES: Table = Table {
     remedy: "nothing: `batchgen run` forgets it, and learns it again",
 };
 
+pub(super) const BATCHES: Table = Table {
+    name: "batch",
+    columns: &[
+        "id",
+        "name",
+        "lane",
+        "account",
+        "state",
+        "file",
+        "remote",
+        "word",
+        "hash",
+        "lines",
+        "bytes",
+        "input_tokens",
+        "output_tokens",
+        "answered",
+        "failed",
+        "formed_at",
+        "sent_at",
+        "ended_at",
+        "expires_at",
+        "note",
+    ],
+    place: "'batch ' || name",
+    remedy: "look at the batch at its provider; its questions are asked again, at their price",
+};
+pub(super) const QUESTIONS: Table = Table {
+    name: "question",
+    columns: &[
+        "key",
+        "lane",
+        "component",
+        "state",
+        "batch",
+        "ord",
+        "line",
+        "bytes",
+        "configured",
+        "cap",
+        "adaptations",
+        "likely_input",
+        "likely_output",
+        "shape",
+        "tries",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "reasoning_tokens",
+        "cost_micros",
+        "class",
+        "cause",
+    ],
+    place: "'a question of ' || component",
+    remedy: "`batchgen run` asks it again, at its price",
+};
+pub(super) const SHAPES: Table = Table {
+    name: "shape",
+    columns: &["digest", "text"],
+    place: "'a schema'",
+    remedy: "nothing: `batchgen run` notes it again",
+};
+pub(super) const WAITING: Table = Table {
+    name: "waiting",
+    columns: &["dataset", "record", "component", "key"],
+    place: "record || ' ' || component",
+    remedy: RUN,
+};
+
 /// Every table.
-pub(super) const TABLES: [&Table; 12] = [
+pub(super) const TABLES: [&Table; 16] = [
     &COMPLETIONS,
     &RUNS,
     &DATASETS,
@@ -201,6 +270,10 @@ pub(super) const TABLES: [&Table; 12] = [
     &EDITS,
     &BILLED,
     &LANES,
+    &BATCHES,
+    &QUESTIONS,
+    &SHAPES,
+    &WAITING,
 ];
 
 impl Table {

@@ -134,18 +134,7 @@ impl Journal for Store {
         answer: &Answer,
         provenance: &Provenance,
     ) -> Result<i64, StoreError> {
-        let (kind, text, stop, finish) = match answer {
-            Answer::Completion(completion) => (
-                "completion",
-                completion.text.clone(),
-                Some(stop_name(completion.stop)),
-                Some(completion.finish_reason.clone()),
-            ),
-            Answer::ContentFiltered(text) => ("content-filtered", text.clone(), None, None),
-            Answer::ContextTooLong(text) => ("context-too-long", text.clone(), None, None),
-        };
-        let provenance = provenance.clone();
-        let key = claim.key;
+        let (key, answer, provenance) = (claim.key, answer.clone(), provenance.clone());
         self.inner.key_filter.answered(key);
         let id = Arc::new(AtomicI64::new(0));
         let noted = Arc::clone(&id);
@@ -153,26 +142,7 @@ impl Journal for Store {
             .inner
             .writer
             .write(move |connection| {
-                let id: i64 = connection.prepare_cached(&INSERT)?.query_row(
-                    params![
-                        Column(key),
-                        kind,
-                        text,
-                        stop,
-                        finish,
-                        provenance.model,
-                        provenance.provider,
-                        provenance.lane,
-                        provenance.usage.input_tokens,
-                        provenance.usage.output_tokens,
-                        provenance.usage.cached_tokens,
-                        provenance.usage.reasoning_tokens,
-                        provenance.micros,
-                        provenance.tries,
-                        u64::try_from(provenance.took.as_millis()).unwrap_or(u64::MAX),
-                    ],
-                    |row| row.get(0),
-                )?;
+                let id = insert(connection, key, &answer, &provenance)?;
                 noted.store(id, Ordering::Relaxed);
                 Ok(())
             })
@@ -330,6 +300,50 @@ impl Store {
             })
             .await
     }
+}
+
+/// Writes an answer, and returns its number.
+pub(super) fn insert(
+    connection: &Connection,
+    key: Digest,
+    answer: &Answer,
+    provenance: &Provenance,
+) -> rusqlite::Result<i64> {
+    let (kind, text, stop, finish) = match answer {
+        Answer::Completion(completion) => (
+            "completion",
+            &completion.text,
+            Some(stop_name(completion.stop)),
+            Some(&completion.finish_reason),
+        ),
+        Answer::ContentFiltered(text) => ("content-filtered", text, None, None),
+        Answer::ContextTooLong(text) => ("context-too-long", text, None, None),
+    };
+    connection.prepare_cached(&INSERT)?.query_row(
+        params![
+            Column(key),
+            kind,
+            text,
+            stop,
+            finish,
+            provenance.model,
+            provenance.provider,
+            provenance.lane,
+            provenance.usage.input_tokens,
+            provenance.usage.output_tokens,
+            provenance.usage.cached_tokens,
+            provenance.usage.reasoning_tokens,
+            provenance.micros,
+            provenance.tries,
+            u64::try_from(provenance.took.as_millis()).unwrap_or(u64::MAX),
+        ],
+        |row| row.get(0),
+    )
+}
+
+/// Whether a question is answered.
+pub(super) fn has(connection: &Connection, key: Digest) -> rusqlite::Result<bool> {
+    connection.prepare_cached(&LOOK_UP)?.exists([Column(key)])
 }
 
 fn size(row: &Row<'_>) -> rusqlite::Result<Size> {

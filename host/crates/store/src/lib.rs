@@ -5,6 +5,7 @@
 //!
 //! It does not know plugins, and decides nothing: what to run and what to ask is for the crates `plan` and `engine`.
 
+mod batches;
 mod billed;
 mod calls;
 mod checkpoint;
@@ -28,6 +29,7 @@ mod output_file;
 mod paths;
 mod private;
 mod prune;
+mod questions;
 mod recipes;
 mod recover;
 mod runs;
@@ -50,6 +52,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
+pub use batches::{Batch, BatchState, Collected, Most};
 pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
 pub use checksum::seal_rows;
@@ -65,6 +68,7 @@ pub use output_file::{obstacle, output_digest, read_output, read_output_text};
 pub use paths::Writer;
 pub use private::{create_private_dir, write_private};
 pub use prune::{Pruned, Pruning, prune};
+pub use questions::{NewQuestion, QuestionState, Queued, Standing};
 pub use recipes::RecipeId;
 pub use recover::{Saved, recover};
 pub use runs::RunId;

@@ -8,8 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checksum::{
-    BILLED, COMPLETIONS, DATASETS, LANES, MOVED, RECIPES, RECORDS, RUNS, TASKS, TRANSCRIPTS, Table,
-    UNREADABLE,
+    BATCHES, BILLED, COMPLETIONS, DATASETS, LANES, MOVED, QUESTIONS, RECIPES, RECORDS, RUNS,
+    SHAPES, TASKS, TRANSCRIPTS, Table, UNREADABLE, WAITING,
 };
 use super::journal::LOST;
 use super::sql::NOW;
@@ -25,7 +25,7 @@ pub(super) fn mend(connection: &mut Connection, file: &Path) -> Result<Vec<Strin
 }
 
 /// What a person is told of damaged rows.
-const SAID: [(&Table, &str); 11] = [
+const SAID: [(&Table, &str); 15] = [
     (&TRANSCRIPTS, "their artifacts are made again"),
     (&TASKS, "their artifacts are made again"),
     (
@@ -40,6 +40,13 @@ const SAID: [(&Table, &str); 11] = [
     (&RECORDS, "the dataset is read again"),
     (&UNREADABLE, "the dataset is read again"),
     (&RUNS, "they count as not ended in order"),
+    (
+        &BATCHES,
+        "their questions are asked again, at their price; look at the batches at their provider",
+    ),
+    (&QUESTIONS, "they are asked again, at their price"),
+    (&SHAPES, "they are noted again"),
+    (&WAITING, "the run notes again which tasks wait"),
 ];
 
 /// Mends rows alone, in one transaction.
@@ -139,11 +146,17 @@ fn forget(connection: &Connection) -> rusqlite::Result<()> {
         &LANES,
         &RECORDS,
         &UNREADABLE,
+        &BATCHES,
+        &QUESTIONS,
+        &SHAPES,
+        &WAITING,
     ] {
         let sql = format!("DELETE FROM {} WHERE NOT {}", table.name, table.sound());
         connection.execute_batch(&sql)?;
     }
-    Ok(())
+    connection.execute_batch(
+        "DELETE FROM question WHERE batch IS NOT NULL AND batch NOT IN (SELECT id FROM batch)",
+    )
 }
 
 /// Has the dataset read again, all of it.

@@ -16,7 +16,7 @@ const TABLES: &str = include_str!("tables.sql");
 const FIRST: i64 = 8;
 
 /// The step at place N leads from version `FIRST + N` to the next.
-const STEPS: &[&str] = &[include_str!("checksums.sql")];
+const STEPS: &[&str] = &[include_str!("checksums.sql"), include_str!("batches.sql")];
 
 /// Version of the tables that this host works with.
 pub(super) const VERSION: i64 = FIRST + STEPS.len() as i64;

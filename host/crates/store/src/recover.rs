@@ -27,7 +27,7 @@ pub struct Saved {
 const ROWS: i64 = 16;
 
 /// Tables whose rows are found by a number, and those that are found by their key.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 15] = [
     "completion",
     "run",
     "dataset",
@@ -39,6 +39,10 @@ const TABLES: [&str; 11] = [
     "edit",
     "billed",
     "lane",
+    "batch",
+    "question",
+    "shape",
+    "waiting",
 ];
 
 /// Reads the state at `old` and writes a new one at `new`. The old one is not changed.
@@ -288,6 +292,7 @@ fn key(table: &str) -> Option<&'static [&'static str]> {
             "position",
         ]),
         "moved" => Some(&["dataset", "path"]),
+        "waiting" => Some(&["dataset", "record", "component", "key"]),
         _ => None,
     }
 }

@@ -169,6 +169,11 @@ fn ended(snapshot: &Snapshot) -> Headline {
             format!("The provider cannot go on{because}."),
             Some("When that is put right, the same command resumes the run.".to_owned()),
         ),
+        EndKind::Waiting => (
+            Tone::Waits,
+            "The run has ended, and answers come with batches.".to_owned(),
+            Some("The same command collects them, some time later.".to_owned()),
+        ),
         EndKind::Interrupted => (
             Tone::Waits,
             "The run was interrupted.".to_owned(),

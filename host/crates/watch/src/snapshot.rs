@@ -92,6 +92,8 @@ pub enum EndKind {
     Budget,
     /// A provider cannot go on.
     Provider,
+    /// A provider has yet to answer a batch.
+    Waiting,
     /// A person stopped it.
     Interrupted,
     /// State or disk failed.
@@ -110,6 +112,7 @@ impl EndKind {
             EndKind::Provider => {
                 "stopped: the provider cannot go on; run again when that is mended"
             }
+            EndKind::Waiting => "waiting for batches; run again later to collect them",
             EndKind::Interrupted => "interrupted; run again to go on",
             EndKind::Failed => "stopped by an error; run again to go on",
         }

@@ -27,7 +27,7 @@ use conformance::Recorded;
 use gateway::Gateway;
 use gateway::budget::LaneBudget;
 use gateway::lane::Caller;
-use gateway::settings::LimitsConfig;
+use gateway::settings::{LimitsConfig, Mode};
 use plugin::load;
 use plugin::sandbox::Question;
 use store::Store;
@@ -213,6 +213,8 @@ impl Answers {
             config: &workbench.config,
             explicit: &LimitsConfig::default(),
             variables: &variable,
+            // Who tries a plugin wants its answers at once.
+            mode: Some(Mode::Online),
         };
         let chains = models
             .chains(&workbench.components, &shared)
@@ -244,6 +246,8 @@ impl Answers {
             asked.key,
             &asked.request,
             Caller {
+                record: "",
+                mode: None,
                 component: &component.name,
                 place: 0,
                 cancelled: &AtomicBool::new(false),

@@ -114,13 +114,33 @@ pub struct Problem {
     pub most_tokens: Option<u64>,
 }
 
-/// What a line of a result file says.
+/// A line of a result file.
 #[derive(Debug)]
 pub struct ResultLine {
     /// The name that the question was given.
     pub custom_id: String,
-    /// The answer, or why there is none. Its usage is what the provider counted; 0 where it did not.
-    pub result: Result<RawAnswer, CallError>,
+    /// What it says.
+    pub result: LineResult,
+}
+
+/// What became of a question.
+#[derive(Debug)]
+pub enum LineResult {
+    /// It was answered. The usage is what the provider counted; 0 where it did not count.
+    Answered(RawAnswer),
+    /// It was asked, and brought no answer.
+    Failed(CallError),
+    /// The batch ended before it was asked: nothing is billed. The provider's words.
+    NotReached(String),
+}
+
+impl From<Result<RawAnswer, CallError>> for LineResult {
+    fn from(result: Result<RawAnswer, CallError>) -> LineResult {
+        match result {
+            Ok(answer) => LineResult::Answered(answer),
+            Err(error) => LineResult::Failed(error),
+        }
+    }
 }
 
 /// A batch API, for one model.

@@ -7,6 +7,7 @@ mod no_room;
 mod odd_numbers;
 
 use super::*;
+
 use crate::adaptation::Adaptation;
 use crate::provider::CallFuture;
 use types::request::{Message, ResponseFormat};
@@ -141,6 +142,8 @@ impl Scene {
         };
         let context = CallContext {
             caller: Caller {
+                record: "r",
+                mode: None,
                 component: "text",
                 place: 0,
                 cancelled: &NEVER,

@@ -132,6 +132,35 @@ impl Budget {
         Room::Reserved
     }
 
+    /// How often so much fits beside what was spent and what is reserved.
+    pub fn times_that_fit(&self, each: Spend) -> u64 {
+        let taken = self.spent.plus(self.reserved);
+        let times = |most: Option<u64>, taken: u64, each: u64| match most {
+            Some(most) => most.saturating_sub(taken) / each.max(1),
+            None => u64::MAX,
+        };
+        times(self.most_micros, taken.micros, each.micros).min(times(
+            self.most_tokens,
+            taken.tokens,
+            each.tokens,
+        ))
+    }
+
+    /// Reserves what is spent already in all likelihood.
+    pub fn reserve_anyway(&mut self, likely: Spend) {
+        self.reserved = self.reserved.plus(likely);
+    }
+
+    /// Gives back what was reserved.
+    pub fn free(&mut self, likely: Spend) {
+        self.reserved = self.reserved.minus(likely);
+    }
+
+    /// Counts what was spent.
+    pub fn spend(&mut self, spent: Spend) {
+        self.spent = self.spent.plus(spent);
+    }
+
     /// A call that was reserved for the record with this place took so much.
     pub fn settle(&mut self, place: u64, likely: Spend, spent: Spend) {
         self.reserved = self.reserved.minus(likely);

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use types::digest::{Digest, DigestBuilder};
 use types::suggest::closest;
 
 use super::batches::connect_batches;
@@ -143,6 +144,22 @@ pub enum ConnectError {
     Setup(#[from] CallError),
 }
 
+/// How batches of a model are handed in.
+pub struct BatchAccess {
+    /// The batch API.
+    pub protocol: Arc<dyn BatchProtocol>,
+    /// A hash of address and key: a batch is seen with those that it was made with, and with no others.
+    pub account: Digest,
+}
+
+/// A hash of an address and a key, from which neither can be told.
+fn account(endpoint: &Endpoint) -> Digest {
+    let mut builder = DigestBuilder::new("batchgen account 1");
+    builder.text(endpoint.base_url.trim_end_matches('/'));
+    builder.text(endpoint.key.as_ref().map_or("", Key::expose));
+    builder.finish()
+}
+
 /// How a model is reached.
 struct Reached<'m> {
     /// Its name, without the provider's.
@@ -181,7 +198,7 @@ impl Catalogue<'_> {
         &self,
         model: &str,
         variables: Variables<'_>,
-    ) -> Result<Option<Arc<dyn BatchProtocol>>, ConnectError> {
+    ) -> Result<Option<BatchAccess>, ConnectError> {
         if model == offline::NAME {
             return Ok(None);
         }
@@ -194,7 +211,9 @@ impl Catalogue<'_> {
         let Some(batch) = preset.batch else {
             return Ok(None);
         };
-        Ok(Some(connect_batches(own, batch, endpoint, options)?))
+        let account = account(&endpoint);
+        let protocol = connect_batches(own, batch, endpoint, options)?;
+        Ok(Some(BatchAccess { protocol, account }))
     }
 
     fn reach<'m>(

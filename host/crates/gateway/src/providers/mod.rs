@@ -31,7 +31,7 @@ mod times;
 
 pub use batches::connect_batches;
 pub use choices::{AddressChoice, Choice, KeyChoice};
-pub use connect::{Catalogue, ConnectError, Variables, connect};
+pub use connect::{BatchAccess, Catalogue, ConnectError, Variables, connect};
 pub use endpoint::{AddressError, Endpoint, ModelOptions, check};
 pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;

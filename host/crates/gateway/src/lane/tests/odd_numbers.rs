@@ -5,6 +5,7 @@ use std::future::Future;
 use tokio::task::JoinSet;
 
 use super::*;
+
 use crate::providers::anthropic::Anthropic;
 use crate::providers::openai::OpenAi;
 use crate::providers::testing::{endpoint, events, http, options, question, serve};
@@ -97,6 +98,8 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
     };
     let context = CallContext {
         caller: Caller {
+            record: "r",
+            mode: None,
             component: "text",
             place: 0,
             cancelled: &NEVER,

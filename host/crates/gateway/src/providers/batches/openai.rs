@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::{EXCHANGE, no_question, within};
 use crate::batch::protocol::{
-    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, Problem, RemoteBatch,
-    ResultLine, Source, Working,
+    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, LineResult, Lines, Problem,
+    RemoteBatch, ResultLine, Source, Working,
 };
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, RawAnswer};
 use crate::providers::endpoint::{Endpoint, ModelOptions};
-use crate::providers::errors::from_response;
+use crate::providers::errors::{from_event, from_response};
 use crate::providers::gathered::malformed;
 use crate::providers::http::Http;
 use crate::providers::lenient::{self, Count, First, Object, Text};
@@ -215,7 +215,7 @@ impl BatchProtocol for OpenAiBatches {
             line.custom_id.0.clone().ok_or_else(|| {
                 CallError::unusable("a line names no question", Unusable::MALFORMED)
             })?;
-        let result = line.answer(&self.model);
+        let result = line.result(&self.model);
         Ok(ResultLine { custom_id, result })
     }
 
@@ -378,11 +378,14 @@ struct Refused {
 }
 
 impl Line<'_> {
-    fn answer(&self, model: &str) -> Result<RawAnswer, CallError> {
-        let error = self.error.map(RawValue::get).filter(|text| *text != "null");
-        if let Some(error) = error {
-            return Err(refused(error));
+    fn result(&self, model: &str) -> LineResult {
+        match self.error.map(RawValue::get).filter(|text| *text != "null") {
+            Some(error) => refused(error),
+            None => self.answer(model).into(),
         }
+    }
+
+    fn answer(&self, model: &str) -> Result<RawAnswer, CallError> {
         let Some(response) = &self.response else {
             let message = "the line has neither an answer nor an error";
             return Err(CallError::unusable(message, Unusable::NOTHING));
@@ -409,16 +412,16 @@ impl Line<'_> {
     }
 }
 
-/// What a line says in place of an answer. One that was not reached in time costs nothing, and is asked again.
-fn refused(error: &str) -> CallError {
+/// What a line says in place of an answer.
+fn refused(error: &str) -> LineResult {
     let First(refused) = lenient::read::<First<Refused>>(error).unwrap_or_default();
     let refused = refused.unwrap_or_default();
     let code = refused.code.0.unwrap_or_default();
     let words = refused.message.0.unwrap_or_else(|| error.to_owned());
     if ["batch_expired", "batch_cancelled"].contains(&code.as_str()) {
-        return CallError::new(FailureClass::Transient, format!("{code}: {words}"));
+        return LineResult::NotReached(format!("{code}: {words}"));
     }
-    crate::providers::errors::from_event(&json!({"code": code, "message": words}))
+    LineResult::Failed(from_event(&json!({"code": code, "message": words})))
 }
 
 #[cfg(test)]

@@ -134,7 +134,9 @@ fn lines_are_read_with_the_taxonomy_of_calls() {
         r#"{"custom_id": "k", "error": null, "response": {"status_code": 200, "body": {"model": "m-1",
             "choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}}}"#,
     );
-    let said = said.unwrap();
+    let LineResult::Answered(said) = said else {
+        panic!("no answer");
+    };
     assert_eq!(
         (
             said.text.as_str(),
@@ -156,14 +158,15 @@ fn lines_are_read_with_the_taxonomy_of_calls() {
             r#"{"custom_id": "k", "response": {"status_code": 400, "body": {"error": {"code": "context_length_exceeded"}}}}"#,
             FailureClass::Context,
         ),
-        (
-            r#"{"custom_id": "k", "response": null, "error": {"code": "batch_expired", "message": "late"}}"#,
-            FailureClass::Transient,
-        ),
         (r#"{"custom_id": "k"}"#, FailureClass::Transient),
     ] {
-        assert_eq!(read(line).unwrap_err().class, class, "{line}");
+        let LineResult::Failed(error) = read(line) else {
+            panic!("{line}");
+        };
+        assert_eq!(error.class, class, "{line}");
     }
+    let late = r#"{"custom_id": "k", "response": null, "error": {"code": "batch_expired", "message": "late"}}"#;
+    assert!(matches!(read(late), LineResult::NotReached(_)));
     assert!(batches.read("{").is_err());
     assert!(batches.read(r#"{"response": {}}"#).is_err());
 }

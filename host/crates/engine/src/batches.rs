@@ -1,0 +1,340 @@
+//! Batches of a run: takes questions that are to be answered in batches, forms batches of them, hands these in, and collects
+//! their answers. Each step is noted in the state before the next, so that a killed run goes on where it stood: nothing is
+//! handed in twice, and nothing that was answered is lost. It does not know tasks.
+
+mod collect;
+mod hand_in;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::meter::Event;
+use crate::{Interrupt, Meter};
+use gateway::batch::{Asked, Asking, Desk, Reply};
+use gateway::budget::BatchReservation;
+use gateway::error::{Billed, CallError};
+use gateway::found::unix_time;
+use gateway::lane::BatchLane;
+use gateway::settings::Mode;
+use store::{
+    Batch, BatchState, Most, NewQuestion, QuestionState, Standing, Store, StoreError, TaskId,
+};
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::request::{CompletionRequest, ResponseFormat, Role};
+
+/// The first look at a batch comes so long after it was handed in; each later one takes half as long again, up to the most.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+const LAST_LOOK: Duration = Duration::from_secs(300);
+
+/// A model that is asked in batches.
+pub struct Batched {
+    pub lane: BatchLane,
+    /// A hash of its address and key: a batch is looked for with those that it was made with.
+    pub account: Digest,
+    /// Whether it is asked in batches where a component does not say.
+    pub mode: Mode,
+    /// How much goes into one batch.
+    pub most: Most,
+    /// Fewer questions than this wait for others while a batch is open.
+    pub min_lines: u64,
+}
+
+/// The batches of a run.
+pub struct Batches {
+    store: Store,
+    dataset: i64,
+    lanes: BTreeMap<String, Batched>,
+    meter: Arc<Meter>,
+    interrupt: Interrupt,
+    /// Whether what may have been paid for is asked again.
+    resubmits: bool,
+    started: (Instant, Duration),
+    /// Questions that were queued since the last turn.
+    queued: AtomicU64,
+    now: Mutex<Now>,
+}
+
+/// What is known only while the run lasts.
+#[derive(Default)]
+struct Now {
+    reserved: HashMap<i64, BatchReservation>,
+    looks: HashMap<i64, Look>,
+    /// What a lane was refused for good.
+    refused: BTreeMap<String, CallError>,
+    /// How many tokens may wait at a provider, as it said.
+    most_waiting: BTreeMap<String, u64>,
+    /// The batches that have not ended, as they stood last.
+    shown: Vec<Batch>,
+}
+
+/// When a batch is looked at next.
+#[derive(Clone, Copy)]
+struct Look {
+    at: Instant,
+    wait: Duration,
+}
+
+/// What a turn brought.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turn {
+    /// Questions that do not wait for a batch any more.
+    pub settled: u64,
+    /// Batches that have not ended.
+    pub open: u64,
+    /// How long until the next one is to be looked at.
+    pub next: Option<Duration>,
+    /// Questions wait that the run may not pay for any more.
+    pub is_spent: bool,
+}
+
+impl Batches {
+    /// The batches of these lanes, by `provider/model`, for tasks of a dataset.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn new(
+        store: Store,
+        dataset: i64,
+        lanes: BTreeMap<String, Batched>,
+        meter: Arc<Meter>,
+        interrupt: Interrupt,
+        resubmits: bool,
+    ) -> Result<Batches, StoreError> {
+        let mut now = Now::default();
+        // What earlier runs handed in is spent in all likelihood.
+        for batch in store.open_batches()? {
+            if let Some(batched) = lanes.get(&batch.lane) {
+                let reserved = batched.lane.budget.reserve_batch(batch.likely);
+                now.reserved.insert(batch.id, reserved);
+            }
+            now.shown.push(batch);
+        }
+        Ok(Batches {
+            store,
+            dataset,
+            lanes,
+            meter,
+            interrupt,
+            resubmits,
+            started: (Instant::now(), Duration::from_secs(unix_time())),
+            queued: AtomicU64::new(0),
+            now: Mutex::new(now),
+        })
+    }
+
+    /// One turn over all batches: hands in what is to be handed in, looks at those whose time it is, and collects what has
+    /// ended. `is_last` if nothing can be asked any more until a batch ends.
+    ///
+    /// # Errors
+    /// When the state fails. What a provider says is no error.
+    pub async fn turn(&self, is_last: bool) -> Result<Turn, StoreError> {
+        let mut turn = Turn::default();
+        self.queued.store(0, Ordering::Relaxed);
+        for batch in self.store.open_batches()? {
+            if self.interrupt.is_thrown() {
+                break;
+            }
+            self.advance(batch, &mut turn).await?;
+        }
+        for (name, batched) in &self.lanes {
+            while let Some(batch) = self.form(name, batched, is_last, &mut turn).await? {
+                self.advance(batch, &mut turn).await?;
+            }
+        }
+        let open = self.store.open_batches()?;
+        turn.open = open.len() as u64;
+        let mut now = self.now();
+        turn.next = open
+            .iter()
+            .map(|batch| now.looks.get(&batch.id))
+            .map(|look| look.map_or(Duration::ZERO, |look| look.at - Instant::now()))
+            .min();
+        now.shown = open;
+        Ok(turn)
+    }
+
+    /// Whether so much was queued since the last turn that a batch may be full.
+    pub fn is_full(&self) -> bool {
+        let smallest = self.lanes.values().map(|batched| batched.most.lines).min();
+        smallest.is_some_and(|lines| self.queued.load(Ordering::Relaxed) >= lines)
+    }
+
+    /// The batches that have not ended, as they stood last, and how long until each is looked at.
+    pub fn view(&self) -> Vec<(Batch, Option<Duration>)> {
+        let now = self.now();
+        let next = |batch: &Batch| Some(now.looks.get(&batch.id)?.at - Instant::now());
+        now.shown
+            .iter()
+            .map(|batch| (batch.clone(), next(batch)))
+            .collect()
+    }
+
+    /// Why a lane takes no batches any more, if one does not.
+    pub fn refusal(&self) -> Option<CallError> {
+        self.now().refused.values().next().cloned()
+    }
+
+    /// Seconds since 1970, on the run's own clock.
+    fn unix(&self) -> u64 {
+        let (start, then) = self.started;
+        (then + start.elapsed()).as_secs()
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, what: String) {
+        self.meter.tell(Event::Note(what));
+    }
+
+    /// A lane takes no batches any more in this run. What waits for it is told.
+    async fn refuse(&self, lane: &str, error: CallError) -> Result<(), StoreError> {
+        if self
+            .now()
+            .refused
+            .insert(lane.to_owned(), error.clone())
+            .is_none()
+        {
+            self.tell(format!("{lane}: no batch is handed in any more: {error}"));
+        }
+        self.store.release_queue(lane).await
+    }
+
+    /// Looks at a batch again some time later: the longer, the more often nothing had happened.
+    fn look_later(&self, batch: &Batch) {
+        let mut now = self.now();
+        let wait = match now.looks.get(&batch.id) {
+            Some(look) => (look.wait * 3 / 2).min(LAST_LOOK),
+            None => FIRST_LOOK,
+        };
+        // Spread by up to a tenth, the same in every run.
+        let spread = Digest::of(batch.name.as_bytes()).seed() % 100;
+        let wait_now = wait + wait * u32::try_from(spread).unwrap_or(0) / 1000;
+        let at = Instant::now() + wait_now;
+        now.looks.insert(batch.id, Look { at, wait });
+    }
+
+    fn is_due(&self, batch: &Batch) -> bool {
+        self.now()
+            .looks
+            .get(&batch.id)
+            .is_none_or(|look| look.at <= Instant::now())
+    }
+
+    /// Notes what holds a batch up, and tells it once.
+    async fn hold(&self, mut batch: Batch, note: String) -> Result<(), StoreError> {
+        self.look_later(&batch);
+        if batch.note.as_deref() != Some(note.as_str()) {
+            self.tell(format!("batch {}: {note}", batch.name));
+            batch.note = Some(note);
+            self.store.note_batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&self, asked: Asked<'_>) -> Result<Reply, StoreError> {
+        let standing = self.store.question(asked.key)?;
+        let cap = match standing.as_ref().map(|standing| &standing.state) {
+            Some(QuestionState::Queued | QuestionState::Sent) => {
+                self.store.wait(self.task(asked), Some(asked.key)).await?;
+                return Ok(Reply::Waits);
+            }
+            Some(QuestionState::Failed(class, cause)) => {
+                self.store.forget_question(asked.key).await?;
+                let error = CallError::new(*class, cause.clone());
+                return Ok(Reply::Failed(error, billed(asked, standing.as_ref())));
+            }
+            Some(QuestionState::Online) => {
+                self.store.forget_question(asked.key).await?;
+                return Ok(Reply::Online);
+            }
+            Some(QuestionState::Again(cap)) => *cap,
+            None => None,
+        };
+        let model = asked.parameters.model.as_str();
+        let Some(batched) = self.lanes.get(model) else {
+            return Ok(Reply::Online);
+        };
+        let refused = self.now().refused.get(model).cloned();
+        if let Some(error) = refused {
+            return Ok(Reply::Failed(error, Vec::new()));
+        }
+        let is_online = match asked.caller.mode.unwrap_or(batched.mode) {
+            Mode::Online => true,
+            Mode::Batch => false,
+            Mode::Auto => is_repair(asked.request),
+        };
+        if is_online {
+            return Ok(Reply::Online);
+        }
+        let line = match batched.lane.line(&asked, cap) {
+            Ok(line) => line,
+            Err(error) => return Ok(Reply::Failed(error, billed(asked, standing.as_ref()))),
+        };
+        let question = NewQuestion {
+            key: asked.key,
+            lane: model.to_owned(),
+            line,
+            configured: asked.parameters.max_output_tokens,
+            schema: match &asked.request.format {
+                ResponseFormat::JsonSchema(schema) => Some(schema.clone()),
+                ResponseFormat::Text | ResponseFormat::JsonObject => None,
+            },
+            task: self.task(asked),
+        };
+        self.store.queue_question(question, standing).await?;
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        Ok(Reply::Waits)
+    }
+
+    fn task(&self, asked: Asked<'_>) -> TaskId {
+        TaskId {
+            dataset: self.dataset,
+            record: asked.caller.record.to_owned(),
+            component: asked.caller.component.to_owned(),
+        }
+    }
+}
+
+impl Desk<StoreError> for Batches {
+    fn ask<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, StoreError> {
+        Box::pin(self.take(asked))
+    }
+}
+
+/// Whether a question shows the model an answer of its own that would not do.
+fn is_repair(request: &CompletionRequest) -> bool {
+    request
+        .messages
+        .iter()
+        .any(|message| message.role == Role::Assistant)
+}
+
+/// What the tries of a question took that has no answer.
+fn billed(asked: Asked<'_>, standing: Option<&Standing>) -> Vec<Billed> {
+    let taken = standing.filter(|standing| standing.usage != types::request::Usage::default());
+    let billed = taken.map(|standing| Billed {
+        lane: asked.parameters.model.clone(),
+        ended: Instant::now(),
+        usage: standing.usage,
+        micros: standing.micros,
+        cause: "the answers in batches would not do".to_owned(),
+    });
+    billed.into_iter().collect()
+}
+
+/// What is noted of a batch that nothing holds up.
+fn is_open(batch: &Batch) -> bool {
+    batch.state == BatchState::Open
+}
+
+/// Whether asking again could help, and costs nothing but a while.
+fn may_pass(class: FailureClass) -> bool {
+    class.is_transient()
+}

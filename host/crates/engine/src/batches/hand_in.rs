@@ -1,0 +1,310 @@
+//! The way of a batch to its provider: formed, uploaded, created. A creation that nobody answered is in doubt: the batch is
+//! looked for, and never created a second time unless a person says so.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use futures_util::stream;
+
+use super::{Batched, Batches, Turn, is_open, may_pass};
+use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
+use gateway::error::CallError;
+use store::{Batch, BatchState, Most, Store, StoreError};
+use types::class::FailureClass;
+use types::limit::Size;
+
+/// A batch that is in doubt is looked for so long before a person is told; seconds.
+const DOUBT: u64 = 600;
+/// Lines of a batch that are read from the state at once.
+const PIECE: u64 = 500;
+
+impl Batches {
+    /// Forms the next batch of a lane, if it is time for one.
+    pub(super) async fn form(
+        &self,
+        name: &str,
+        batched: &Batched,
+        is_last: bool,
+        turn: &mut Turn,
+    ) -> Result<Option<Batch>, StoreError> {
+        if self.interrupt.is_thrown() || self.now().refused.contains_key(name) {
+            return Ok(None);
+        }
+        let queued = self.store.queued(name)?;
+        if queued.lines == 0 {
+            return Ok(None);
+        }
+        let waiting_at_most = self.now().most_waiting.get(name).copied();
+        let most = Most {
+            input_tokens: waiting_at_most
+                .unwrap_or(u64::MAX)
+                .min(batched.most.input_tokens),
+            ..batched.most
+        };
+        let is_full = queued.lines >= most.lines
+            || queued.bytes >= most.bytes
+            || queued.input_tokens >= most.input_tokens;
+        let has_open = self
+            .store
+            .open_batches()?
+            .iter()
+            .any(|batch| batch.lane == name);
+        let is_enough = queued.lines >= batched.min_lines;
+        if !(is_full || is_last && (is_enough || !has_open)) {
+            return Ok(None);
+        }
+        if batched.mode == gateway::settings::Mode::Auto && !is_enough && !has_open {
+            turn.settled += queued.lines;
+            self.store.ask_online(name).await?;
+            return Ok(None);
+        }
+        let mean = Size {
+            input: queued.input_tokens.div_ceil(queued.lines),
+            output: queued.output_tokens.div_ceil(queued.lines),
+        };
+        let affordable = batched.lane.budget.lines_that_fit(mean);
+        if affordable == 0 {
+            turn.is_spent = true;
+            return Ok(None);
+        }
+        let most = Most {
+            lines: most.lines.min(affordable),
+            ..most
+        };
+        let formed = self
+            .store
+            .form_batch(name, batched.account, most, self.unix())
+            .await?;
+        if let Some(batch) = &formed {
+            let reserved = batched.lane.budget.reserve_batch(batch.likely);
+            self.now().reserved.insert(batch.id, reserved);
+        }
+        Ok(formed)
+    }
+
+    /// Takes a batch as many steps further as it can go now.
+    pub(super) async fn advance(&self, batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
+        let Some(batched) = self.lanes.get(&batch.lane) else {
+            let note = format!(
+                "it waits: the run has no model {} that is asked in batches",
+                batch.lane
+            );
+            return self.hold(batch, note).await;
+        };
+        if batched.account != batch.account {
+            let note = "it waits: it was handed in with another key or at another address, and only those can fetch it";
+            return self.hold(batch, note.to_owned()).await;
+        }
+        if !self.is_due(&batch) {
+            return Ok(());
+        }
+        let mut next = Some(batch);
+        while let Some(batch) = next.take() {
+            if self.interrupt.is_thrown() {
+                break;
+            }
+            next = match batch.state {
+                BatchState::Formed => self.upload(batch, batched).await?,
+                BatchState::Uploaded => self.create(batch, batched, turn).await?,
+                BatchState::Creating => self.find(batch, batched, turn).await?,
+                BatchState::Open => {
+                    self.look(batch, batched, turn).await?;
+                    None
+                }
+                BatchState::Ended => None,
+            };
+        }
+        Ok(())
+    }
+
+    async fn upload(
+        &self,
+        mut batch: Batch,
+        batched: &Batched,
+    ) -> Result<Option<Batch>, StoreError> {
+        let protocol = &batched.lane.protocol;
+        if protocol.uploads() {
+            let open = lines_of(&self.store, batch.id);
+            let input = Input {
+                bytes: batch.bytes,
+                open: &*open,
+            };
+            let mut stop = self.interrupt.subscribe();
+            let uploaded = tokio::select! {
+                biased;
+                uploaded = protocol.upload(&batch.name, input) => uploaded,
+                // Nothing but a file is lost, which the next run uploads again.
+                _ = stop.wait_for(|stop| *stop) => return Ok(None),
+            };
+            match uploaded {
+                Ok(file) => batch.file = Some(file),
+                Err(BatchError { error, .. }) => return self.not_handed_in(batch, error).await,
+            }
+        }
+        batch.state = BatchState::Uploaded;
+        batch.note = None;
+        self.store.note_batch(batch.clone()).await?;
+        Ok(Some(batch))
+    }
+
+    async fn create(
+        &self,
+        mut batch: Batch,
+        batched: &Batched,
+        turn: &mut Turn,
+    ) -> Result<Option<Batch>, StoreError> {
+        if !self.has_room(&batch)? {
+            let note =
+                "it waits until another batch has ended: no more tokens may wait at the provider";
+            self.hold(batch, note.to_owned()).await?;
+            return Ok(None);
+        }
+        batch.state = BatchState::Creating;
+        batch.sent_at = Some(self.unix());
+        batch.note = None;
+        self.store.note_batch(batch.clone()).await?;
+        let open = lines_of(&self.store, batch.id);
+        let source = match &batch.file {
+            Some(file) => Source::File(file),
+            None => Source::Inline(Input {
+                bytes: batch.bytes,
+                open: &*open,
+            }),
+        };
+        match batched.lane.protocol.create(&batch.name, source).await {
+            Ok(remote) => self.created(batch, &remote).await,
+            Err(error) if error.is_in_doubt => {
+                let note = format!("nobody knows whether it was created: {error}");
+                self.hold(batch, note).await?;
+                Ok(None)
+            }
+            Err(BatchError { error, .. }) => {
+                batch.state = BatchState::Uploaded;
+                batch.sent_at = None;
+                self.store.note_batch(batch.clone()).await?;
+                turn.settled += 1;
+                self.not_handed_in(batch, error).await
+            }
+        }
+    }
+
+    async fn created(
+        &self,
+        mut batch: Batch,
+        remote: &RemoteBatch,
+    ) -> Result<Option<Batch>, StoreError> {
+        batch.state = BatchState::Open;
+        batch.remote = Some(remote.id.clone());
+        batch.word = Some(remote.word.clone());
+        batch.expires_at = remote.expires_at;
+        batch.note = None;
+        self.store.note_batch(batch.clone()).await?;
+        let questions = if batch.lines == 1 {
+            "question"
+        } else {
+            "questions"
+        };
+        self.tell(format!(
+            "batch {} of {} {questions} was handed in as {}",
+            batch.name, batch.lines, remote.id
+        ));
+        self.now().looks.remove(&batch.id);
+        self.look_later(&batch);
+        Ok(None)
+    }
+
+    /// Looks for a batch that may have been created.
+    async fn find(
+        &self,
+        mut batch: Batch,
+        batched: &Batched,
+        turn: &mut Turn,
+    ) -> Result<Option<Batch>, StoreError> {
+        let since = batch.sent_at.unwrap_or(batch.formed_at);
+        let found = batched
+            .lane
+            .protocol
+            .find(&batch.name, batch.file.as_deref(), since)
+            .await;
+        match found {
+            Ok(Some(remote)) => self.created(batch, &remote).await,
+            Ok(None) if self.resubmits => {
+                batch.state = BatchState::Uploaded;
+                self.create(batch, batched, turn).await
+            }
+            Ok(None) => {
+                let note = if self.unix().saturating_sub(since) < DOUBT {
+                    "nobody knows whether it was created: the provider does not list it until now"
+                        .to_owned()
+                } else {
+                    "the provider was asked to create it, did not answer, and does not list it. It is not handed in again by itself, \
+                     since it may be paid for: look into the provider's console, and run with --resubmit-doubtful to hand it in again"
+                        .to_owned()
+                };
+                self.hold(batch, note).await?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.hold(
+                    batch,
+                    format!("the provider's list cannot be read: {error}"),
+                )
+                .await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A batch was not taken. It is tried again later, or its lane takes none.
+    async fn not_handed_in(
+        &self,
+        batch: Batch,
+        error: CallError,
+    ) -> Result<Option<Batch>, StoreError> {
+        if may_pass(error.class) || error.class == FailureClass::RateLimit {
+            self.hold(batch, format!("it could not be handed in yet: {error}"))
+                .await?;
+            return Ok(None);
+        }
+        self.now().reserved.remove(&batch.id);
+        self.store.dissolve_batch(batch.id).await?;
+        self.refuse(&batch.lane, error).await?;
+        Ok(None)
+    }
+
+    /// Whether the tokens of a batch may wait beside those of the batches that are open. One alone is tried.
+    fn has_room(&self, batch: &Batch) -> Result<bool, StoreError> {
+        let most = self.now().most_waiting.get(&batch.lane).copied();
+        let told = self
+            .lanes
+            .get(&batch.lane)
+            .map(|lane| lane.most.input_tokens);
+        let most = most.unwrap_or(u64::MAX).min(told.unwrap_or(u64::MAX));
+        let open = self.store.open_batches()?;
+        let waiting = open
+            .iter()
+            .filter(|other| other.lane == batch.lane && is_open(other))
+            .map(|other| other.likely.input)
+            .fold(0, u64::saturating_add);
+        Ok(waiting == 0 || waiting.saturating_add(batch.likely.input) <= most)
+    }
+}
+
+type Open = dyn Fn() -> Lines<'static> + Send + Sync;
+
+/// The lines of a batch, as often as they are wanted.
+fn lines_of(store: &Store, batch: i64) -> Arc<Open> {
+    let store = store.clone();
+    Arc::new(move || {
+        let store = store.clone();
+        let pieces = stream::try_unfold(0, move |after| {
+            let piece = store.batch_lines(batch, after, PIECE);
+            let piece =
+                piece.map_err(|error| CallError::new(FailureClass::Machine, error.to_string()));
+            async move { Ok(piece?.map(|(last, text)| (text.into(), last))) }
+        });
+        let pieces: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(pieces);
+        pieces
+    })
+}

@@ -1,0 +1,630 @@
+//! Batches, from the first note of one to its last answer. Each step of a batch is one transaction, so that a killed run
+//! goes on where it stood. What to do next is decided elsewhere.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use sha2::{Digest as _, Sha256};
+
+use super::checksum::{BATCHES, QUESTIONS, SHAPES};
+use super::sql::Column;
+use super::{Store, StoreError, journal, questions};
+use gateway::journal::Provenance;
+use gateway::lane::{AskedLine, Verdict};
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::limit::Size;
+
+/// How a batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchState {
+    /// It is noted, and nothing was sent.
+    Formed,
+    /// Its file was uploaded.
+    Uploaded,
+    /// The provider is asked to create it. If nothing came back, nobody knows whether it did.
+    Creating,
+    /// The provider has it.
+    Open,
+    /// All its answers were fetched.
+    Ended,
+}
+
+impl BatchState {
+    /// Its name in the state.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BatchState::Formed => "formed",
+            BatchState::Uploaded => "uploaded",
+            BatchState::Creating => "creating",
+            BatchState::Open => "open",
+            BatchState::Ended => "ended",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<BatchState> {
+        [
+            BatchState::Formed,
+            BatchState::Uploaded,
+            BatchState::Creating,
+            BatchState::Open,
+            BatchState::Ended,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == name)
+    }
+}
+
+/// A batch. Moments are seconds since 1970.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    pub id: i64,
+    /// Our name for it, which no other batch has.
+    pub name: String,
+    /// `provider/model`.
+    pub lane: String,
+    /// A hash of the address and the key that it was made with.
+    pub account: Digest,
+    pub state: BatchState,
+    /// The provider's name for its file.
+    pub file: Option<String>,
+    /// The provider's name for it.
+    pub remote: Option<String>,
+    /// The provider's word for how it stands.
+    pub word: Option<String>,
+    /// SHA-256 of its file.
+    pub hash: Digest,
+    pub lines: u64,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Tokens that it is likely to take.
+    pub likely: Size,
+    /// Questions that were answered, as the provider counts.
+    pub answered: Option<u64>,
+    /// Questions that failed, as the provider counts.
+    pub failed: Option<u64>,
+    pub formed_at: u64,
+    /// When the provider was asked to create it.
+    pub sent_at: Option<u64>,
+    /// When the provider was first seen to have ended it.
+    pub ended_at: Option<u64>,
+    /// When the provider gives up.
+    pub expires_at: Option<u64>,
+    /// What holds it up, in words.
+    pub note: Option<String>,
+}
+
+/// How much goes into a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    pub lines: u64,
+    pub bytes: u64,
+    pub input_tokens: u64,
+}
+
+/// What was done with the lines of a result file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub answered: u64,
+    pub again: u64,
+    pub failed: u64,
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let values = [
+        ("id", "(SELECT coalesce(max(id), 0) + 1 FROM batch)"),
+        ("name", "?1"),
+        ("lane", "?2"),
+        ("account", "?3"),
+        ("state", "'formed'"),
+        ("file", "NULL"),
+        ("remote", "NULL"),
+        ("word", "NULL"),
+        ("hash", "?4"),
+        ("lines", "?5"),
+        ("bytes", "?6"),
+        ("input_tokens", "?7"),
+        ("output_tokens", "?8"),
+        ("answered", "NULL"),
+        ("failed", "NULL"),
+        ("formed_at", "?9"),
+        ("sent_at", "NULL"),
+        ("ended_at", "NULL"),
+        ("expires_at", "NULL"),
+        ("note", "NULL"),
+    ];
+    BATCHES.insert("INSERT", &values, "RETURNING id")
+});
+
+static NOTE: LazyLock<String> = LazyLock::new(|| {
+    let changes = [
+        ("state", "?2"),
+        ("file", "?3"),
+        ("remote", "?4"),
+        ("word", "?5"),
+        ("answered", "?6"),
+        ("failed", "?7"),
+        ("sent_at", "?8"),
+        ("ended_at", "?9"),
+        ("expires_at", "?10"),
+        ("note", "?11"),
+    ];
+    format!("UPDATE batch SET {} WHERE id = ?1", BATCHES.set(&changes))
+});
+
+/// A question that is in the way of nothing any more: its next try begins anew.
+static AGAIN: LazyLock<String> = LazyLock::new(|| {
+    let changes = [
+        ("state", "'again'"),
+        ("batch", "NULL"),
+        ("line", "NULL"),
+        ("cap", "?2"),
+        ("tries", "?3"),
+        ("input_tokens", "?4"),
+        ("output_tokens", "?5"),
+        ("cached_tokens", "?6"),
+        ("reasoning_tokens", "?7"),
+        ("cost_micros", "?8"),
+    ];
+    format!(
+        "UPDATE question SET {} WHERE key = ?1",
+        QUESTIONS.set(&changes)
+    )
+});
+
+static FAIL: LazyLock<String> = LazyLock::new(|| {
+    let changes = [
+        ("state", "'failed'"),
+        ("batch", "NULL"),
+        ("line", "NULL"),
+        ("class", "?2"),
+        ("cause", "?3"),
+        ("input_tokens", "?4"),
+        ("output_tokens", "?5"),
+        ("cached_tokens", "?6"),
+        ("reasoning_tokens", "?7"),
+        ("cost_micros", "?8"),
+    ];
+    format!(
+        "UPDATE question SET {} WHERE key = ?1",
+        QUESTIONS.set(&changes)
+    )
+});
+
+impl Store {
+    /// The batches that have not ended, the oldest first.
+    pub fn open_batches(&self) -> Result<Vec<Batch>, StoreError> {
+        self.batches_where("state <> 'ended'")
+    }
+
+    /// Every batch, the oldest first.
+    pub fn batches(&self) -> Result<Vec<Batch>, StoreError> {
+        self.batches_where("true")
+    }
+
+    fn batches_where(&self, condition: &str) -> Result<Vec<Batch>, StoreError> {
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT * FROM batch WHERE {condition} AND {} ORDER BY id",
+                BATCHES.sound()
+            );
+            reader.prepare_cached(&sql)?.query_map([], batch)?.collect()
+        })
+    }
+
+    /// Forms a batch from the first questions of a lane's queue that a task waits for; nothing where there are none. The
+    /// largest of these numbers that is kept to is `most`, but for a single question that is larger.
+    pub async fn form_batch(
+        &self,
+        lane: &str,
+        account: Digest,
+        most: Most,
+        now: u64,
+    ) -> Result<Option<Batch>, StoreError> {
+        let lane = lane.to_owned();
+        let formed = self
+            .inner
+            .writer
+            .exclusive(move |connection| {
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let formed = form(&transaction, &lane, account, most, now)?;
+                transaction.commit()?;
+                Ok(formed)
+            })
+            .await?;
+        formed.map_err(|error: rusqlite::Error| self.inner.writer.error(&error))
+    }
+
+    /// Notes how a batch stands. Once the provider has it, its lines are not needed any more.
+    pub async fn note_batch(&self, batch: Batch) -> Result<(), StoreError> {
+        let drop_lines = format!(
+            "UPDATE question SET {} WHERE batch = ?1 AND line IS NOT NULL",
+            QUESTIONS.set(&[("line", "NULL")])
+        );
+        self.inner
+            .writer
+            .write(move |connection| {
+                note(connection, &batch)?;
+                if batch.state == BatchState::Open {
+                    connection
+                        .prepare_cached(&drop_lines)?
+                        .execute([batch.id])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Lines of a batch behind a place, with the place of the last of them, in one text.
+    pub fn batch_lines(
+        &self,
+        batch: i64,
+        after: i64,
+        count: u64,
+    ) -> Result<Option<(i64, String)>, StoreError> {
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT ord, line FROM question WHERE batch = ?1 AND ord > ?2 ORDER BY ord LIMIT ?3",
+            )?;
+            let mut rows = statement.query(params![batch, after, count])?;
+            let mut text = String::new();
+            let mut last = None;
+            while let Some(row) = rows.next()? {
+                last = Some(row.get(0)?);
+                text.push_str(&row.get::<_, Option<String>>(1)?.unwrap_or_default());
+                text.push('\n');
+            }
+            Ok(last.map(|last| (last, text)))
+        })
+    }
+
+    /// What was noted of questions of a batch; those that are not in it are left out.
+    pub fn asked_lines(
+        &self,
+        batch: &Batch,
+        keys: &[Digest],
+        took: Duration,
+    ) -> Result<Vec<AskedLine>, StoreError> {
+        self.read(|reader| {
+            let sql = format!(
+                "SELECT question.*, (SELECT text FROM shape WHERE digest = question.shape AND {}) AS schema
+                 FROM question WHERE key = ?1 AND batch = ?2 AND {}",
+                SHAPES.sound(),
+                QUESTIONS.sound()
+            );
+            let mut statement = reader.prepare_cached(&sql)?;
+            let mut found = Vec::with_capacity(keys.len());
+            for key in keys {
+                let line = statement
+                    .query_row(params![Column(*key), batch.id], |row| asked(row, *key, took))
+                    .optional()?;
+                found.extend(line);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Keeps what lines of a result file said, in one transaction. What the journal has already is not taken again.
+    pub async fn collect(
+        &self,
+        batch: &Batch,
+        provider: &str,
+        verdicts: Vec<(Digest, Verdict)>,
+    ) -> Result<Collected, StoreError> {
+        let mut collected = Collected::default();
+        for (key, verdict) in &verdicts {
+            match verdict {
+                Verdict::Answered(_) => {
+                    self.inner.key_filter.answered(*key);
+                    collected.answered += 1;
+                }
+                Verdict::Again { .. } => collected.again += 1,
+                Verdict::Failed(..) => collected.failed += 1,
+            }
+        }
+        let (lane, provider) = (batch.lane.clone(), provider.to_owned());
+        self.inner
+            .writer
+            .write(move |connection| {
+                for (key, verdict) in &verdicts {
+                    keep(connection, *key, verdict, &lane, &provider)?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(collected)
+    }
+
+    /// How many questions of a batch have not been settled.
+    pub fn unsettled(&self, batch: i64) -> Result<u64, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached("SELECT count(*) FROM question WHERE batch = ?1")?
+                .query_row([batch], |row| row.get(0))
+        })
+    }
+
+    /// Ends a batch: the questions that it did not settle are asked again.
+    pub async fn end_batch(&self, batch: Batch) -> Result<(), StoreError> {
+        let again = format!(
+            "UPDATE question SET {} WHERE batch = ?1",
+            QUESTIONS.set(&[
+                ("state", "'again'"),
+                ("batch", "NULL"),
+                ("line", "NULL"),
+                ("cap", "NULL"),
+                ("tries", "question.tries + 1")
+            ])
+        );
+        self.inner
+            .writer
+            .write(move |connection| {
+                connection.prepare_cached(&again)?.execute([batch.id])?;
+                note(connection, &batch)
+            })
+            .await
+    }
+
+    /// Removes a batch that was never handed in: its tasks ask again.
+    pub async fn dissolve_batch(&self, batch: i64) -> Result<(), StoreError> {
+        let back = format!(
+            "UPDATE question SET {} WHERE batch = ?1",
+            QUESTIONS.set(&[
+                ("state", "'again'"),
+                ("batch", "NULL"),
+                ("line", "NULL"),
+                ("cap", "NULL")
+            ])
+        );
+        self.inner
+            .writer
+            .write(move |connection| {
+                connection.execute(&back, [batch])?;
+                connection
+                    .execute("DELETE FROM batch WHERE id = ?1", [batch])
+                    .map(drop)
+            })
+            .await
+    }
+
+    /// Fails the question in a line of a batch, counted from 1.
+    pub async fn fail_line(
+        &self,
+        batch: i64,
+        line: u64,
+        class: FailureClass,
+        cause: &str,
+    ) -> Result<(), StoreError> {
+        let cause = cause.to_owned();
+        let sql = format!(
+            "UPDATE question SET {} WHERE batch = ?1 AND ord = ?2",
+            QUESTIONS.set(&[
+                ("state", "'failed'"),
+                ("batch", "NULL"),
+                ("line", "NULL"),
+                ("class", "?3"),
+                ("cause", "?4")
+            ])
+        );
+        self.inner
+            .writer
+            .write(move |connection| {
+                connection
+                    .execute(&sql, params![batch, line, Column(class), cause])
+                    .map(drop)
+            })
+            .await
+    }
+}
+
+fn form(
+    connection: &Connection,
+    lane: &str,
+    account: Digest,
+    most: Most,
+    now: u64,
+) -> rusqlite::Result<Option<Batch>> {
+    let mut chosen: Vec<(String, i64, Digest)> = Vec::new();
+    let (mut bytes, mut likely) = (0_u64, Size::default());
+    {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT key, component, ord, bytes, likely_input, likely_output FROM question
+             WHERE lane = ?1 AND state = 'queued' AND key IN (SELECT key FROM waiting) AND {} ORDER BY ord",
+            QUESTIONS.sound()
+        ))?;
+        let mut rows = statement.query([lane])?;
+        while let Some(row) = rows.next()? {
+            let Column(Some(key)) = row.get("key")? else {
+                continue;
+            };
+            let size: u64 = row.get("bytes")?;
+            let (input, output): (u64, u64) = (row.get("likely_input")?, row.get("likely_output")?);
+            let fits = (chosen.len() as u64) < most.lines
+                && bytes.saturating_add(size) <= most.bytes
+                && likely.input.saturating_add(input) <= most.input_tokens;
+            if !fits && !chosen.is_empty() {
+                break;
+            }
+            bytes = bytes.saturating_add(size);
+            likely.input = likely.input.saturating_add(input);
+            likely.output = likely.output.saturating_add(output);
+            chosen.push((row.get("component")?, row.get("ord")?, key));
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    // Questions of one component begin alike, and a provider's cache of prompts wants them together.
+    chosen.sort_unstable_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    let mut hash = Sha256::new();
+    {
+        let mut statement =
+            connection.prepare_cached("SELECT line FROM question WHERE key = ?1")?;
+        for (_, _, key) in &chosen {
+            let line: Option<String> = statement.query_row([Column(*key)], |row| row.get(0))?;
+            hash.update(line.unwrap_or_default());
+            hash.update(b"\n");
+        }
+    }
+    let hash = Digest::from(hash);
+    let lines = chosen.len() as u64;
+    let own: String = hash.to_string().chars().take(12).collect();
+    let name = format!("batchgen-{now}-{own}");
+    let id = connection.prepare_cached(&INSERT)?.query_row(
+        params![
+            name,
+            lane,
+            Column(account),
+            Column(hash),
+            lines,
+            bytes,
+            likely.input,
+            likely.output,
+            now
+        ],
+        |row| row.get::<_, i64>(0),
+    )?;
+    let take = format!(
+        "UPDATE question SET {} WHERE key = ?1",
+        QUESTIONS.set(&[("state", "'sent'"), ("batch", "?2"), ("ord", "?3")])
+    );
+    let mut take = connection.prepare_cached(&take)?;
+    for (place, (_, _, key)) in chosen.iter().enumerate() {
+        take.execute(params![Column(*key), id, place as u64 + 1])?;
+    }
+    let sql = "SELECT * FROM batch WHERE id = ?1";
+    connection.query_row(sql, [id], batch).map(Some)
+}
+
+fn note(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&NOTE)?
+        .execute(params![
+            batch.id,
+            batch.state.as_str(),
+            batch.file,
+            batch.remote,
+            batch.word,
+            batch.answered,
+            batch.failed,
+            batch.sent_at,
+            batch.ended_at,
+            batch.expires_at,
+            batch.note,
+        ])
+        .map(drop)
+}
+
+fn keep(
+    connection: &Connection,
+    key: Digest,
+    verdict: &Verdict,
+    lane: &str,
+    provider: &str,
+) -> rusqlite::Result<()> {
+    match verdict {
+        Verdict::Answered(obtained) => {
+            if !journal::has(connection, key)? {
+                let provenance = Provenance {
+                    provider: provider.to_owned(),
+                    lane: lane.to_owned(),
+                    model: obtained.model.clone(),
+                    usage: obtained.usage,
+                    micros: obtained.micros,
+                    tries: obtained.tries,
+                    took: obtained.took,
+                };
+                journal::insert(connection, key, &obtained.answer, &provenance)?;
+            }
+            connection
+                .prepare_cached("DELETE FROM question WHERE key = ?1")?
+                .execute([Column(key)])?;
+        }
+        Verdict::Again {
+            cap,
+            usage,
+            micros,
+            tries,
+        } => {
+            connection.prepare_cached(&AGAIN)?.execute(params![
+                Column(key),
+                cap,
+                tries,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cached_tokens,
+                usage.reasoning_tokens,
+                micros,
+            ])?;
+        }
+        Verdict::Failed(error, micros) => {
+            connection.prepare_cached(&FAIL)?.execute(params![
+                Column(key),
+                Column(error.class),
+                error.message,
+                error.usage.input_tokens,
+                error.usage.output_tokens,
+                error.usage.cached_tokens,
+                error.usage.reasoning_tokens,
+                micros,
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+fn batch(row: &Row<'_>) -> rusqlite::Result<Batch> {
+    let state: String = row.get("state")?;
+    let Column(account) = row.get("account")?;
+    let Column(hash) = row.get("hash")?;
+    let none = || Digest::of(b"");
+    Ok(Batch {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        lane: row.get("lane")?,
+        account: account.unwrap_or_else(none),
+        // What a later version wrote is left alone, like one whose fate is not known.
+        state: BatchState::named(&state).unwrap_or(BatchState::Creating),
+        file: row.get("file")?,
+        remote: row.get("remote")?,
+        word: row.get("word")?,
+        hash: hash.unwrap_or_else(none),
+        lines: row.get("lines")?,
+        bytes: row.get("bytes")?,
+        likely: Size {
+            input: row.get("input_tokens")?,
+            output: row.get("output_tokens")?,
+        },
+        answered: row.get("answered")?,
+        failed: row.get("failed")?,
+        formed_at: row.get("formed_at")?,
+        sent_at: row.get("sent_at")?,
+        ended_at: row.get("ended_at")?,
+        expires_at: row.get("expires_at")?,
+        note: row.get("note")?,
+    })
+}
+
+fn asked(row: &Row<'_>, key: Digest, took: Duration) -> rusqlite::Result<AskedLine> {
+    let adaptations: String = row.get("adaptations")?;
+    let schema: Option<String> = row.get("schema")?;
+    let configured: u32 = row.get("configured")?;
+    Ok(AskedLine {
+        key,
+        component: row.get("component")?,
+        configured,
+        cap: row.get::<_, Option<u32>>("cap")?.unwrap_or(configured),
+        adaptations: serde_json::from_str(&adaptations).unwrap_or_default(),
+        likely: Size {
+            input: row.get("likely_input")?,
+            output: row.get("likely_output")?,
+        },
+        schema: schema.and_then(|schema| serde_json::from_str(&schema).ok()),
+        tries: row.get("tries")?,
+        usage: questions::usage(row)?,
+        micros: row.get("cost_micros")?,
+        took,
+    })
+}
