@@ -217,7 +217,7 @@ pub(super) struct WatchArgs {
 }
 
 /// How batches are used.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Batches")]
 pub(super) struct BatchArgs {
     /// Ask one by one (online), in batches at half the price (batch), or in batches but for repairs and small rests (auto)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::json;
 
-use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::authors;
 use super::clean;
 use super::display::{Display, emit, say, width};
@@ -22,6 +22,7 @@ use config::component::Component;
 use engine::Overwriting;
 use gateway::found::Found;
 use gateway::models;
+use gateway::settings::Mode;
 use report::{Bounds, Outcome};
 use store::Selection;
 
@@ -51,7 +52,14 @@ pub(super) struct PlanArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &PlanArgs, display: &Display) -> Result<Exit, Failure> {
-    let project = Project::open(&args.project, display)?.limited(&args.limits)?;
+    // A pilot is wanted now, and not tomorrow.
+    let online = BatchArgs {
+        mode: Some(Mode::Online),
+        ..BatchArgs::default()
+    };
+    let project = Project::open(&args.project, display)?
+        .limited(&args.limits)?
+        .asked_as(&online);
     let components = project.wanted(&args.selection)?;
     Project::compile(&components)?;
     project.tell_left_out(&args.selection, display);
@@ -82,6 +90,7 @@ async fn plan(
                 lease: state.select(&sampled)?,
                 components: components.to_vec(),
                 limits: &args.limits,
+                batches: &BatchArgs::default(),
                 dashboard: None,
                 overwrite_edited: args.overwrite_edited,
                 only_chosen: false,
