@@ -100,20 +100,20 @@ impl LaneBudget {
 
     /// Counts what was spent and was reserved elsewhere. Returns its cost, where the price is known.
     pub(super) fn spend_at_once(&self, usage: Usage) -> Option<u64> {
-        let spent = self.spend(usage);
+        let spent = spend(self.price, usage);
         self.budget().spend(spent);
         self.price.map(|_| spent.micros)
     }
 
     /// How many questions that take so much each still fit.
     pub fn lines_that_fit(&self, each: Size) -> u64 {
-        let each = self.spend(Usage::new(each.input, each.output));
+        let each = spend(self.price, Usage::new(each.input, each.output));
         self.budget().times_that_fit(each)
     }
 
     /// Reserves what a batch is likely to take, whether or not there is room: it is spent already in all likelihood.
     pub fn reserve_batch(&self, likely: Size) -> BatchReservation {
-        let likely = self.spend(Usage::new(likely.input, likely.output));
+        let likely = spend(self.price, Usage::new(likely.input, likely.output));
         self.budget().reserve_anyway(likely);
         BatchReservation {
             budget: self.clone(),

@@ -146,7 +146,7 @@ impl BatchLane {
         };
         let usage = match &result {
             Ok(raw) => raw.usage,
-            Err(error) => error.usage,
+            Err(error) => *error.usage,
         };
         let micros = self.budget.spend_at_once(usage);
         if result.is_ok() || usage != Usage::default() {
@@ -254,7 +254,7 @@ impl Tally {
 
     fn failed(self, error: CallError) -> Verdict {
         let error = CallError {
-            usage: self.usage,
+            usage: Box::new(self.usage),
             ..error
         };
         Verdict::Failed(error, self.micros)
