@@ -79,6 +79,7 @@ fn every_key_is_documented_in_the_repository_s_file() {
         "[plugins.limits]",
         "[limits]",
         "[retry]",
+        "[batch]",
         "[provider.p]",
         "[models.'p/m']",
         "[models.'p/m'.limits]",

@@ -42,11 +42,13 @@ const OPENAI: [&str; 10] = [
     "reasoning_tokens",
 ];
 
-const ANTHROPIC: [&str; 4] = [
+const ANTHROPIC: [&str; 6] = [
     "input_tokens",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
     "output_tokens",
+    "ephemeral_1h_input_tokens",
+    "thinking_tokens",
 ];
 
 /// Headers of all dialects but Anthropic's.
@@ -192,8 +194,13 @@ async fn odd_usage_costs_no_answer_and_is_never_nothing() {
 #[tokio::test]
 async fn odd_usage_of_anthropic_costs_no_answer_either() {
     let of_anthropic = cases(&ANTHROPIC).map(|(place, value)| async move {
+        let usage = match place {
+            "ephemeral_1h_input_tokens" => format!(r#""cache_creation":{{"{place}":{value}}}"#),
+            "thinking_tokens" => format!(r#""output_tokens_details":{{"{place}":{value}}}"#),
+            _ => format!(r#""{place}":{value}"#),
+        };
         let body = format!(
-            r#"{{"model":"m","content":[{{"type":"text","text":"{TEXT}"}}],"stop_reason":"end_turn","usage":{{"{place}":{value}}}}}"#
+            r#"{{"model":"m","content":[{{"type":"text","text":"{TEXT}"}}],"stop_reason":"end_turn","usage":{{{usage}}}}}"#
         );
         let what = format!("{place} = {value}");
         let (url, _server) = serve(vec![http(200, "application/json", "", &body)]).await;
