@@ -18,7 +18,7 @@ use types::digest::Digest;
 /// Lines that are kept in one transaction.
 const GROUP: usize = 500;
 /// The longest line of a result file that is read; bytes.
-const LONGEST: usize = 8 << 20;
+pub(super) const LONGEST: usize = 8 << 20;
 /// A batch that has ended may name its files so much later; seconds.
 const LATE: u64 = 600;
 /// A file whose reading breaks off is read so often.
@@ -83,7 +83,7 @@ impl Batches {
             BatchStatus::Refused => self.refused(batch, &remote, turn).await,
             BatchStatus::Ended => {
                 let ended = *batch.ended_at.get_or_insert(self.unix());
-                if is_complete(&remote) {
+                if remote.is_settled {
                     return self.collect(batch, batched, &remote, turn).await;
                 }
                 if self.unix().saturating_sub(ended) >= LATE && self.resubmits {
@@ -337,17 +337,5 @@ impl Batches {
             Some(error) => self.refuse(&batch.lane, error).await,
             None => Ok(()),
         }
-    }
-}
-
-/// Whether a batch that has ended names a file for each kind of line that it counts.
-fn is_complete(remote: &RemoteBatch) -> bool {
-    let counted = |count: Option<u64>| usize::from(count.is_some_and(|count| count > 0));
-    let expected = counted(remote.answered) + counted(remote.failed);
-    let is_counted = remote.answered.is_some() || remote.failed.is_some();
-    if is_counted {
-        remote.files.len() >= expected
-    } else {
-        !remote.files.is_empty()
     }
 }

@@ -3,11 +3,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::Stream;
 use futures_util::stream;
+use futures_util::{Stream, StreamExt};
 
+use super::collect::LONGEST;
 use super::{Batched, Batches, Turn, is_open, may_pass};
+use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
 use gateway::error::CallError;
 use store::{Batch, BatchState, Most, Store, StoreError};
@@ -217,7 +220,7 @@ impl Batches {
     /// Looks for a batch that may have been created.
     async fn find(
         &self,
-        mut batch: Batch,
+        batch: Batch,
         batched: &Batched,
         turn: &mut Turn,
     ) -> Result<Option<Batch>, StoreError> {
@@ -229,22 +232,10 @@ impl Batches {
             .await;
         match found {
             Ok(Some(remote)) => self.created(batch, &remote).await,
-            Ok(None) if self.resubmits => {
-                batch.state = BatchState::Uploaded;
-                self.create(batch, batched, turn).await
-            }
-            Ok(None) => {
-                let note = if self.unix().saturating_sub(since) < DOUBT {
-                    "nobody knows whether it was created: the provider does not list it until now"
-                        .to_owned()
-                } else {
-                    "the provider was asked to create it, did not answer, and does not list it. It is not handed in again by itself, \
-                     since it may be paid for: look into the provider's console, and run with --resubmit-doubtful to hand it in again"
-                        .to_owned()
-                };
-                self.hold(batch, note).await?;
-                Ok(None)
-            }
+            Ok(None) => match self.among_nameless(&batch, batched, since).await? {
+                Some(remote) => self.created(batch, &remote).await,
+                None => self.not_found(batch, batched, since, turn).await,
+            },
             Err(error) => {
                 self.hold(
                     batch,
@@ -254,6 +245,83 @@ impl Batches {
                 Ok(None)
             }
         }
+    }
+
+    /// A batch in doubt is not in the provider's list.
+    async fn not_found(
+        &self,
+        mut batch: Batch,
+        batched: &Batched,
+        since: u64,
+        turn: &mut Turn,
+    ) -> Result<Option<Batch>, StoreError> {
+        if self.resubmits {
+            batch.state = BatchState::Uploaded;
+            return Box::pin(self.create(batch, batched, turn)).await;
+        }
+        let note = if self.unix().saturating_sub(since) < DOUBT {
+            "nobody knows whether it was created: the provider does not list it until now"
+        } else {
+            "the provider was asked to create it, did not answer, and does not list it. It is not handed in again by itself, \
+             since it may be paid for: look into the provider's console, and run with --resubmit-doubtful to hand it in again"
+        };
+        self.hold(batch, note.to_owned()).await?;
+        Ok(None)
+    }
+
+    /// Looks for a batch among those that the provider gives no name: its answers name its questions.
+    async fn among_nameless(
+        &self,
+        batch: &Batch,
+        batched: &Batched,
+        since: u64,
+    ) -> Result<Option<RemoteBatch>, StoreError> {
+        let Ok(candidates) = batched.lane.protocol.nameless(since).await else {
+            return Ok(None);
+        };
+        let known = self.store.batches()?;
+        for remote in candidates {
+            let is_known = known
+                .iter()
+                .any(|other| other.remote.as_deref() == Some(remote.id.as_str()));
+            let is_as_large = remote.total.is_none_or(|total| total == batch.lines);
+            if is_known || !is_as_large {
+                continue;
+            }
+            for file in &remote.files {
+                if self.names_a_question_of(batch, batched, file).await? {
+                    return Ok(Some(remote));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the first line of a result file answers a question of a batch.
+    async fn names_a_question_of(
+        &self,
+        batch: &Batch,
+        batched: &Batched,
+        file: &str,
+    ) -> Result<bool, StoreError> {
+        let Ok(mut pieces) = batched.lane.protocol.results(file).await else {
+            return Ok(false);
+        };
+        let mut start = Vec::new();
+        while !start.contains(&b'\n')
+            && start.len() < LONGEST
+            && let Some(Ok(piece)) = pieces.next().await
+        {
+            start.extend_from_slice(&piece);
+        }
+        let start = String::from_utf8_lossy(&start);
+        let line = start.lines().next().unwrap_or_default();
+        let key = batched.lane.protocol.read(line).ok();
+        let Some(key) = key.and_then(|line| key_of(&line.custom_id)) else {
+            return Ok(false);
+        };
+        let asked = self.store.asked_lines(batch, &[key], Duration::ZERO)?;
+        Ok(!asked.is_empty())
     }
 
     /// A batch was not taken. It is tried again later, or its lane takes none.

@@ -92,9 +92,10 @@ pub struct RemoteBatch {
     pub answered: Option<u64>,
     /// Questions that failed.
     pub failed: Option<u64>,
-    /// Where the answers and errors lie, each to be read to its end. Without one, a batch that has ended may still be
-    /// about to name them.
+    /// Where the answers and errors lie, each to be read to its end.
     pub files: Vec<String>,
+    /// Whether all files are named. A batch that has ended may still be about to name them.
+    pub is_settled: bool,
     /// When the provider gives up, in seconds since 1970.
     pub expires_at: Option<u64>,
     /// Why it was refused as a whole.

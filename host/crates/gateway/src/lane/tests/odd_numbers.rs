@@ -194,7 +194,7 @@ async fn odd_usage_costs_no_answer_and_is_never_nothing() {
 #[tokio::test]
 async fn odd_usage_of_anthropic_costs_no_answer_either() {
     let of_anthropic = cases(&ANTHROPIC).map(|(place, value)| async move {
-        let usage = match place {
+        let usage = match place.as_str() {
             "ephemeral_1h_input_tokens" => format!(r#""cache_creation":{{"{place}":{value}}}"#),
             "thinking_tokens" => format!(r#""output_tokens_details":{{"{place}":{value}}}"#),
             _ => format!(r#""{place}":{value}"#),

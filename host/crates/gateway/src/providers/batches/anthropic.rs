@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::{EXCHANGE, no_question, seconds, within};
 use crate::batch::protocol::{
-    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, RemoteBatch, ResultLine,
-    Source, Working,
+    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, LineResult, Lines, RemoteBatch,
+    ResultLine, Source, Working,
 };
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, RawAnswer};
@@ -234,7 +234,7 @@ impl BatchProtocol for AnthropicBatches {
             line.custom_id.0.clone().ok_or_else(|| {
                 CallError::unusable("a line names no question", Unusable::MALFORMED)
             })?;
-        let result = line.result.unwrap_or_default().answer(&self.model);
+        let result = line.result.unwrap_or_default().result(&self.model);
         Ok(ResultLine { custom_id, result })
     }
 }
@@ -295,8 +295,9 @@ impl Batch {
             all.into_iter().flatten().fold(0, u64::saturating_add)
         });
         // The results lie at an address that follows from the id. A key goes to no address that an answer names.
-        let files = self.results_url.0.iter().map(|_| id.clone()).collect();
+        let files: Vec<String> = self.results_url.0.iter().map(|_| id.clone()).collect();
         Ok(RemoteBatch {
+            is_settled: !files.is_empty(),
             status: status(&word),
             word,
             total,
@@ -337,17 +338,23 @@ struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    fn answer(&self, model: &str) -> Result<RawAnswer, CallError> {
+    fn result(&self, model: &str) -> LineResult {
         match (self.kind.0.as_deref(), self.message) {
-            (_, Some(message)) => {
+            (Some(left @ ("expired" | "canceled")), None) => {
+                let words = format!("the batch ended before this question was reached: {left}");
+                LineResult::NotReached(words)
+            }
+            _ => self.answer(model).into(),
+        }
+    }
+
+    fn answer(&self, model: &str) -> Result<RawAnswer, CallError> {
+        match self.message {
+            Some(message) => {
                 let mut reader = Partial::default();
                 reader
                     .whole(message.get())
                     .and_then(|()| reader.finish(no_question(model)))
-            }
-            (Some(left @ ("expired" | "canceled")), None) => {
-                let message = format!("the batch ended before this question was reached: {left}");
-                Err(CallError::new(FailureClass::Transient, message))
             }
             _ if self.error.is_null() => {
                 let message = "the line has neither an answer nor an error";

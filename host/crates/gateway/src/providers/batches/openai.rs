@@ -298,14 +298,18 @@ impl Batch {
         let counts = self.request_counts.0.as_ref();
         let faults = self.errors.0.iter().flat_map(|errors| &errors.data);
         let files = [&self.output_file_id, &self.error_file_id];
+        let files: Vec<String> = files.iter().filter_map(|file| file.0.clone()).collect();
+        let answered = counts.and_then(|counts| counts.completed.0);
+        let failed = counts.and_then(|counts| counts.failed.0);
         Ok(RemoteBatch {
+            is_settled: is_settled(files.len(), answered, failed),
             id,
             status: status(&word),
             word,
             total: counts.and_then(|counts| counts.total.0),
-            answered: counts.and_then(|counts| counts.completed.0),
-            failed: counts.and_then(|counts| counts.failed.0),
-            files: files.iter().filter_map(|file| file.0.clone()).collect(),
+            answered,
+            failed,
+            files,
             expires_at: self.expires_at.0,
             problems: faults.map(Fault::problem).collect(),
         })
@@ -319,6 +323,17 @@ fn status(word: &str) -> BatchStatus {
         "completed" | "expired" | "cancelled" => BatchStatus::Ended,
         "failed" => BatchStatus::Refused,
         _ => BatchStatus::Unknown,
+    }
+}
+
+/// Whether there is a file for each kind of line that is counted.
+fn is_settled(files: usize, answered: Option<u64>, failed: Option<u64>) -> bool {
+    match (answered, failed) {
+        (None, None) => files > 0,
+        counts => {
+            let is_some = |count: Option<u64>| usize::from(count.is_some_and(|count| count > 0));
+            files >= is_some(counts.0) + is_some(counts.1)
+        }
     }
 }
 

@@ -150,9 +150,14 @@ fn odd_shapes_of_a_batch_are_read() {
 #[test]
 fn lines_are_read_with_the_taxonomy_of_calls() {
     let batches = batches("http://127.0.0.1:1/v1");
-    let read = |result: &str| {
+    let line = |result: &str| {
         let line = format!("{{\"custom_id\": \"k\", \"result\": {result}}}");
         batches.read(&line).unwrap().result
+    };
+    let read = |result: &str| match line(result) {
+        LineResult::Answered(answer) => Ok(answer),
+        LineResult::Failed(error) => Err(error),
+        LineResult::NotReached(words) => panic!("{words}"),
     };
     let said = read(
         r#"{"type": "succeeded", "message": {"model": "m-1", "content": [{"type": "text", "text": "Yes."}], "stop_reason": "end_turn",
@@ -180,12 +185,10 @@ fn lines_are_read_with_the_taxonomy_of_calls() {
         let flat = json!({"type": "errored", "error": {"type": kind, "message": "no"}});
         assert_eq!(read(&flat.to_string()).unwrap_err().class, class, "{kind}");
     }
-    for left in [
-        r#"{"type": "expired"}"#,
-        r#"{"type": "canceled"}"#,
-        "{}",
-        "null",
-    ] {
+    for left in [r#"{"type": "expired"}"#, r#"{"type": "canceled"}"#] {
+        assert!(matches!(line(left), LineResult::NotReached(_)), "{left}");
+    }
+    for left in ["{}", "null"] {
         assert_eq!(
             read(left).unwrap_err().class,
             FailureClass::Transient,
