@@ -82,7 +82,7 @@ pub(super) async fn execute(
     let chains = chains(project, &wanted.components, &shared, display)?;
     let batches = batches(project, state, &wanted, &chains, &shared)?;
     let window = window(at_once(&chains), display);
-    for line in held_back::at_start(chains.values().flat_map(|chain| &chain.lanes)) {
+    for line in held_back::at_start(chains.values().flat_map(Chain::lanes)) {
         display.note(&line);
     }
     let models: Vec<String> = chains.keys().cloned().collect();
@@ -413,7 +413,7 @@ pub(super) fn orphans(project: &Project, state: &State) -> Result<Vec<OrphanCoun
 
 /// Requests that all lanes together may have under way, as far as that is limited.
 fn at_once(chains: &BTreeMap<String, Chain>) -> u64 {
-    let lanes = chains.values().flat_map(|chain| &chain.lanes);
+    let lanes = chains.values().flat_map(Chain::lanes);
     lanes
         .map(|lane| lane.view().allowed)
         .filter(|allowed| *allowed < u64::MAX)

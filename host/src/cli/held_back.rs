@@ -16,8 +16,8 @@ const SHARE: f64 = 0.1;
 /// A line for each lane to a real model: the limits that it begins with.
 pub(super) fn at_start<'a>(lanes: impl Iterator<Item = &'a Arc<Lane>>) -> BTreeSet<String> {
     lanes
-        .filter(|lane| lane.model() != offline::NAME)
-        .map(|lane| started(lane.model(), lane))
+        .filter(|lane| lane.name() != offline::NAME)
+        .map(|lane| started(lane.name(), lane))
         .collect()
 }
 

@@ -20,7 +20,6 @@ use super::unreadable;
 use super::values;
 use config::component::Component;
 use engine::Overwriting;
-use gateway::found::Found;
 use gateway::models;
 use gateway::settings::Mode;
 use report::{Bounds, Outcome};
@@ -109,10 +108,9 @@ async fn plan(
     let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
     let plan = engine::plan(&mut previewer, lease, price).map_err(Failure::internal)?;
     let orphans = orphans(project, &state)?;
-    let found = found(project, &state, components)?;
-    let outcome = Outcome::of(&plan, |model| Bounds {
-        told: project.settings.models().limits(model),
-        found: found.get(model).cloned().unwrap_or_default(),
+    let bounds = bounds(project, &state, components)?;
+    let outcome = Outcome::of(&plan, |model| {
+        bounds.get(model).map(Vec::as_slice).unwrap_or_default()
     });
     if args.json {
         emit(&json!({
@@ -142,19 +140,21 @@ async fn plan(
     })
 }
 
-/// What earlier runs found out of the limits of the models that are asked.
-fn found(
+/// What bounds the calls of the models that are asked, at each place where they are.
+fn bounds(
     project: &Project,
     state: &State,
     components: &[Component],
-) -> Result<BTreeMap<String, Found>, Failure> {
+) -> Result<BTreeMap<String, Vec<Bounds>>, Failure> {
     let parameters = components
         .iter()
         .filter_map(|component| component.parameters.as_ref());
-    let found = parameters.map(|parameters| {
+    let bounds = parameters.map(|parameters| {
         let model = &parameters.model;
-        let found = project.settings.models().found(model, &state.store);
-        Ok((model.clone(), found.map_err(Failure::internal)?))
+        let bounds = project.settings.models().bounds(model, &state.store);
+        let bounds = bounds.map_err(Failure::internal)?.into_iter();
+        let bounds = bounds.map(|(told, found)| Bounds { told, found });
+        Ok((model.clone(), bounds.collect()))
     });
-    found.collect()
+    bounds.collect()
 }

@@ -93,15 +93,14 @@ impl Chooser<'_> {
         let mut asked: Vec<Asked> = Vec::new();
         for model in models {
             // What is wrong with the name or the address is told by whoever connects.
-            let Ok(Some(choice)) = catalogue.choice(model, &variable) else {
-                continue;
-            };
-            let digest = digest(&choice);
-            let is_known = remembered.contains(&digest.to_string())
-                || asked.iter().any(|other| other.digest == digest);
-            if needs_trust(&choice, &self.config.folder) && !is_known {
-                let words = words(&choice, self.file);
-                asked.push(Asked { digest, words });
+            for choice in catalogue.choices(model, &variable).unwrap_or_default() {
+                let digest = digest(&choice);
+                let is_known = remembered.contains(&digest.to_string())
+                    || asked.iter().any(|other| other.digest == digest);
+                if needs_trust(&choice, &self.config.folder) && !is_known {
+                    let words = words(&choice, self.file);
+                    asked.push(Asked { digest, words });
+                }
             }
         }
         Ok(asked)

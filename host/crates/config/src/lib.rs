@@ -295,6 +295,9 @@ impl Config {
         self.plugins.directory.iter_mut().for_each(anchor);
         for provider in self.provider.values_mut() {
             provider.api_key_file.iter_mut().for_each(anchor);
+            for endpoint in &mut provider.endpoints {
+                endpoint.api_key_file.iter_mut().for_each(anchor);
+            }
         }
         for component in self.component.values_mut() {
             for prompt in component.prompts.values_mut() {

@@ -1,4 +1,4 @@
-//! Makes the lanes of the models that are used, from the configuration and from what the state remembers of them.
+//! Makes the lanes of the models that are used, one for each endpoint of a model's provider, from the configuration and from what the state remembers of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -11,10 +11,11 @@ use gateway::Chain;
 use gateway::batch::protocol::BatchLimits;
 use gateway::budget::LaneBudget;
 use gateway::found::{Found, unix_time};
-use gateway::lane::{BatchLane, Lane, LaneSettings};
+use gateway::lane::{BatchLane, Lane, LaneSettings, lane_name};
 use gateway::limits::retry::RetryPolicy;
-use gateway::provider::Provider;
-use gateway::providers::{Catalogue, ConnectError, Variables, offline};
+use gateway::pool::Pool;
+use gateway::prices::Price;
+use gateway::providers::{Catalogue, ConnectError, Connection, Variables, offline};
 use gateway::settings::{LimitsConfig, Mode};
 use store::{Most, Store, StoreError};
 use types::limit::Size;
@@ -72,8 +73,8 @@ pub enum LaneError {
 }
 
 impl Models<'_> {
-    /// A chain of lanes for each model that the components use: its own and those that it falls back to. A model that
-    /// several chains lead to has one lane.
+    /// A chain of pools for each model that the components use: its own and those that it falls back to. A model that
+    /// several chains lead to has one pool.
     ///
     /// # Errors
     /// When a provider cannot be reached as configured, a price is missing, or the state cannot be read.
@@ -86,21 +87,21 @@ impl Models<'_> {
             .iter()
             .filter_map(|component| Some(component.parameters.as_ref()?.model.as_str()))
             .collect();
-        let mut lanes: BTreeMap<String, Arc<Lane>> = BTreeMap::new();
+        let mut pools: BTreeMap<String, Arc<Pool>> = BTreeMap::new();
         let mut chains = BTreeMap::new();
         for model in models {
             let settings = self.config.models.get(model).cloned().unwrap_or_default();
             let mut chain = Chain {
-                lanes: Vec::new(),
+                pools: Vec::new(),
                 fall_back_on: settings.fallback_on,
             };
             for name in iter::once(model).chain(settings.fallback.iter().map(String::as_str)) {
-                let lane = match lanes.get(name) {
-                    Some(lane) => Arc::clone(lane),
-                    None => Arc::new(self.lane(name, shared)?),
+                let pool = match pools.get(name) {
+                    Some(pool) => Arc::clone(pool),
+                    None => Arc::new(self.pool(name, shared)?),
                 };
-                lanes.insert(name.to_owned(), Arc::clone(&lane));
-                chain.lanes.push(lane);
+                pools.insert(name.to_owned(), Arc::clone(&pool));
+                chain.pools.push(pool);
             }
             chains.insert(model.to_owned(), chain);
         }
@@ -129,7 +130,7 @@ impl Models<'_> {
             let modes: Vec<Mode> = modes.collect();
             let is_open = open.iter().any(|batch| batch.lane == *model);
             let is_wanted = modes.iter().any(|mode| *mode != Mode::Online);
-            let Some(lane) = chain.lanes.first().filter(|_| is_wanted || is_open) else {
+            let Some(lane) = chain.lanes().next().filter(|_| is_wanted || is_open) else {
                 continue;
             };
             let Some(access) = self.catalogue().connect_batches(model, self.variables)? else {
@@ -179,67 +180,106 @@ impl Models<'_> {
         }
     }
 
-    /// What a model may be asked: as the explicit limits say, as the configuration says of it, or as it says of all.
-    pub fn limits(&self, model: &str) -> LimitsConfig {
+    /// What a model may be asked at one place: as the explicit limits say, as the configuration says of the endpoint, as it
+    /// says of the model, or as it says of all.
+    pub fn limits(&self, model: &str, place: &LimitsConfig) -> LimitsConfig {
         if model == offline::NAME {
             return self.explicit.clone();
         }
         let own = self.config.models.get(model);
         let own = own.map(|model| model.limits.clone()).unwrap_or_default();
-        let configured = self.config.limits.for_model(&own);
+        let configured = self.config.limits.for_model(&own).for_model(place);
         configured.for_model(self.explicit)
     }
 
-    /// The provider of a model. Nothing is sent.
+    /// Where a model is asked. Nothing is sent.
     ///
     /// # Errors
     /// When name, address or key will not do.
-    pub fn provider(&self, model: &str) -> Result<Arc<dyn Provider>, ConnectError> {
+    pub fn connections(&self, model: &str) -> Result<Vec<Connection>, ConnectError> {
         self.catalogue().connect(model, self.variables)
     }
 
-    /// What earlier runs found out of the limits of a model; nothing where its provider cannot be reached as configured.
+    /// What limits a model at each place where it is asked: as it is set, and as earlier runs found out. Where its provider
+    /// cannot be reached as configured, only what is set is known.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn found(&self, model: &str, store: &Store) -> Result<Found, StoreError> {
-        let Ok(provider) = self.provider(model) else {
-            return Ok(Found::default());
+    pub fn bounds(
+        &self,
+        model: &str,
+        store: &Store,
+    ) -> Result<Vec<(LimitsConfig, Found)>, StoreError> {
+        let Ok(connections) = self.connections(model) else {
+            let told = self.limits(model, &LimitsConfig::default());
+            return Ok(vec![(told, Found::default())]);
         };
-        let learned = store.lessons(model, provider.options())?;
-        Ok(learned.found.recent(unix_time()))
+        let bounds = connections.iter().map(|connection| {
+            let name = lane_name(model, connection.endpoint.as_deref());
+            let learned = store.lessons(&name, connection.provider.options())?;
+            let told = self.limits(model, &connection.limits);
+            Ok((told, learned.found.recent(unix_time())))
+        });
+        bounds.collect()
     }
 
-    fn lane(&self, model: &str, shared: &Shared<'_>) -> Result<Lane, LaneError> {
-        let provider = self.provider(model)?;
+    fn pool(&self, model: &str, shared: &Shared<'_>) -> Result<Pool, LaneError> {
+        let connections = self.connections(model)?;
         let price = gateway::settings::price(&self.config.models, model);
         if price.is_none() && shared.has_max_cost {
             return Err(LaneError::NoPrice {
                 model: model.to_owned(),
             });
         }
+        let lanes = connections
+            .into_iter()
+            .map(|connection| Ok(Arc::new(self.lane(model, connection, price, shared)?)));
+        let lanes = lanes.collect::<Result<Vec<_>, LaneError>>()?;
+        Ok(Pool::new(lanes, Arc::clone(shared.meter) as Arc<_>))
+    }
+
+    fn lane(
+        &self,
+        model: &str,
+        connection: Connection,
+        price: Option<Price>,
+        shared: &Shared<'_>,
+    ) -> Result<Lane, LaneError> {
+        let Connection {
+            endpoint,
+            limits,
+            provider,
+        } = connection;
+        let name = lane_name(model, endpoint.as_deref());
+        let limits = self.limits(model, &limits);
         let ordinary = gateway::settings::ordinary_price(&self.config.models, model);
-        let settings = self.lane_settings(model, shared.store)?;
+        let settings = self.lane_settings(model, &name, &limits, shared.store)?;
         let idle_timeout = settings.idle_timeout;
         let options = provider.options();
         let lane = Lane::new(
-            model.to_owned(),
+            model,
+            endpoint.as_deref(),
             provider,
             settings,
             shared.budget.priced(price).or_ordinary(ordinary),
             Arc::clone(shared.meter) as Arc<_>,
             shared.interrupt.subscribe(),
         )
-        .with_lessons(shared.store.lessons(model, options)?, options);
+        .with_lessons(shared.store.lessons(&name, options)?, options);
         if let Some(span) = lane.longest_window() {
             book_recent_use(&lane, shared.store, span, idle_timeout)?;
         }
         Ok(lane)
     }
 
-    fn lane_settings(&self, model: &str, store: &Store) -> Result<LaneSettings, StoreError> {
-        let real = model != offline::NAME;
-        let limits = self.limits(model);
+    fn lane_settings(
+        &self,
+        model: &str,
+        name: &str,
+        limits: &LimitsConfig,
+        store: &Store,
+    ) -> Result<LaneSettings, StoreError> {
+        let real = name != offline::NAME;
         let retry = &self.config.retry;
         let patience = Duration::from_secs(retry.max_outage_seconds);
         let own = self.config.models.get(model);
@@ -255,7 +295,7 @@ impl Models<'_> {
             },
             idle_timeout: retry.idle_timeout(own.and_then(|own| own.service_tier)),
             patience,
-            is_proven: !real || store.has_answered_within(model, PROVEN)?,
+            is_proven: !real || store.has_answered_within(name, PROVEN)?,
         })
     }
 }
@@ -275,7 +315,7 @@ fn book_recent_use(
     idle_timeout: Duration,
 ) -> Result<(), StoreError> {
     let (mut calls, mut taken) = (0_u64, Size::default());
-    for (ago, requests, tokens) in store.used_recently(lane.model(), span)? {
+    for (ago, requests, tokens) in store.used_recently(lane.name(), span)? {
         lane.remember(ago, requests, tokens);
         calls = calls.saturating_add(requests);
         taken.input = taken.input.saturating_add(tokens.input);

@@ -243,4 +243,8 @@ impl Observer for Meter {
     fn learned(&self, model: &str, what: &str) {
         self.tell(Event::Note(format!("{model}: {what} from now on")));
     }
+
+    fn endpoint_changed(&self, lane: &str, what: &str) {
+        self.tell(Event::Note(format!("{lane}: {what}")));
+    }
 }

@@ -28,10 +28,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         providers: &providers,
         models: &models,
     };
-    let provider = catalogue.connect(&model, &|name| std::env::var(name).ok())?;
+    let connections = catalogue.connect(&model, &|name| std::env::var(name).ok())?;
+    let connection = connections.into_iter().next().ok_or("no endpoint")?;
     let price = settings::price(&models, &model);
     let gateway = Gateway::builder(MemoryJournal::default())
-        .lane(&model, provider, LaneSettings::default(), price)
+        .lane(&model, connection.provider, LaneSettings::default(), price)
         .build();
     let request = CompletionRequest::text(question);
     let parameters = Parameters {

@@ -10,6 +10,7 @@ use crate::error::CallError;
 use crate::gateway::{Chain, Gateway};
 use crate::journal::Journal;
 use crate::lane::{Lane, LaneSettings, Observer, Spent};
+use crate::pool::Pool;
 use crate::prices::Price;
 use crate::provider::Provider;
 use crate::settings::ModelConfig;
@@ -74,7 +75,8 @@ impl<J: Journal> GatewayBuilder<J> {
         price: Option<Price>,
     ) -> Self {
         let lane = Lane::new(
-            model.to_owned(),
+            model,
+            None,
             provider,
             settings,
             self.budget.priced(price),
@@ -85,10 +87,12 @@ impl<J: Journal> GatewayBuilder<J> {
             .chains
             .entry(model.to_owned())
             .or_insert_with(|| Chain {
-                lanes: Vec::new(),
+                pools: Vec::new(),
                 fall_back_on: ModelConfig::default().fallback_on,
             });
-        chain.lanes.push(Arc::new(lane));
+        let observer = Arc::clone(&self.observer);
+        let pool = Pool::new(vec![Arc::new(lane)], observer);
+        chain.pools.push(Arc::new(pool));
         self
     }
 
@@ -106,6 +110,7 @@ impl Observer for Nobody {
     fn try_failed(&self, _model: &str, _error: &CallError) {}
     fn journaled(&self) {}
     fn learned(&self, _model: &str, _what: &str) {}
+    fn endpoint_changed(&self, _lane: &str, _what: &str) {}
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct CallError {
     pub unusable: Option<&'static Unusable>,
     /// The part of the request that the server refuses, where it names one.
     pub refused: Option<Refused>,
+    /// No connection could be made, so the server knows nothing of the call.
+    pub is_unreached: bool,
 }
 
 /// A kind of answer that cannot be used. One is an accident; when equal ones follow each other, the cause lies in how
@@ -114,7 +116,22 @@ impl CallError {
             observed: Box::default(),
             unusable: None,
             refused: None,
+            is_unreached: false,
         }
+    }
+
+    /// Whether another endpoint of the same model may do better: the question is not at fault, nor the answer.
+    pub fn is_of_endpoint(&self) -> bool {
+        self.unusable.is_none()
+            && matches!(
+                self.class,
+                FailureClass::Transient
+                    | FailureClass::Overloaded
+                    | FailureClass::RateLimit
+                    | FailureClass::Auth
+                    | FailureClass::Quota
+                    | FailureClass::NotFound
+            )
     }
 
     /// The server answered, and the answer cannot be used.

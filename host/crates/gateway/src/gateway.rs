@@ -10,6 +10,7 @@ use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
 use super::lane::{CallContext, Caller, Lane, LaneView, Observer, Obtained};
 use super::learned::Learned;
+use super::pool::Pool;
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::{KeyContext, Parameters};
@@ -23,11 +24,11 @@ pub struct Gateway<J: Journal> {
     desk: Option<Arc<dyn Desk<J::Error>>>,
 }
 
-/// The lanes that may answer for one model: its own first, then those that it falls back to.
+/// The lanes that may answer for one model: its own first, then those of the models that it falls back to.
 #[derive(Clone)]
 pub struct Chain {
-    /// In the order in which they are asked.
-    pub lanes: Vec<Arc<Lane>>,
+    /// A pool for each model, in the order in which they are asked.
+    pub pools: Vec<Arc<Pool>>,
     /// For what the next one is asked.
     pub fall_back_on: Vec<FailureClass>,
 }
@@ -121,6 +122,7 @@ impl<J: Journal> Gateway<J> {
             caller,
             seed: key.seed(),
             waits_for_recovery: true,
+            leaves: false,
         };
         // Lanes of the chain that are not asked.
         let mut first = 0;
@@ -163,7 +165,7 @@ impl<J: Journal> Gateway<J> {
         self.keep_lessons(lane).await?;
         let provenance = Provenance {
             provider: lane.provider().to_owned(),
-            lane: lane.model().to_owned(),
+            lane: lane.name().to_owned(),
             model: obtained.model,
             usage: obtained.usage,
             micros: obtained.micros,
@@ -208,16 +210,16 @@ impl<J: Journal> Gateway<J> {
             )
         };
         let chain = self.chains.get(&parameters.model).ok_or_else(none)?;
-        for (place, lane) in chain.lanes.iter().enumerate().skip(first) {
-            let is_last = place + 1 == chain.lanes.len();
+        for (place, pool) in chain.pools.iter().enumerate().skip(first) {
+            let is_last = place + 1 == chain.pools.len();
             let context = CallContext {
                 waits_for_recovery: is_last,
                 ..*context
             };
-            let result = lane.obtain(parameters, request, &context, billed).await;
+            let result = pool.obtain(parameters, request, &context, billed).await;
             let class = match &result {
                 Err(error) => Some(error.class),
-                Ok(obtained) => match obtained.answer {
+                Ok((_, obtained)) => match obtained.answer {
                     Answer::Completion(_) => None,
                     Answer::ContentFiltered(_) => Some(FailureClass::ContentFilter),
                     Answer::ContextTooLong(_) => Some(FailureClass::Context),
@@ -225,7 +227,7 @@ impl<J: Journal> Gateway<J> {
             };
             let goes_on = class.is_some_and(|class| chain.fall_back_on.contains(&class));
             if is_last || !goes_on {
-                return result.map(|obtained| (lane, obtained));
+                return result;
             }
         }
         Err(none())
@@ -235,13 +237,13 @@ impl<J: Journal> Gateway<J> {
     fn falls_back(&self, parameters: &Parameters, class: FailureClass) -> bool {
         self.chains
             .get(&parameters.model)
-            .is_some_and(|chain| chain.lanes.len() > 1 && chain.fall_back_on.contains(&class))
+            .is_some_and(|chain| chain.pools.len() > 1 && chain.fall_back_on.contains(&class))
     }
 
     /// The record with this place in the run has ended, and asks nothing more.
     pub fn record_ended(&self, place: u64) {
         // All lanes share one budget.
-        if let Some(lane) = self.chains.values().flat_map(|chain| &chain.lanes).next() {
+        if let Some(lane) = self.lanes().next() {
             lane.record_ended(place);
         }
     }
@@ -252,7 +254,7 @@ impl<J: Journal> Gateway<J> {
             return Ok(());
         };
         for what in told {
-            self.observer.learned(lane.model(), &what);
+            self.observer.learned(lane.name(), &what);
         }
         self.write_lessons(lane, &learned)
             .await
@@ -260,8 +262,8 @@ impl<J: Journal> Gateway<J> {
     }
 
     async fn write_lessons(&self, lane: &Lane, learned: &Learned) -> Result<(), J::Error> {
-        let (model, options) = (lane.model(), lane.options());
-        self.journal.keep_lessons(model, options, learned).await
+        let (name, options) = (lane.name(), lane.options());
+        self.journal.keep_lessons(name, options, learned).await
     }
 
     /// Keeps what the lanes have found out of their limits. To be called when nothing is asked any more.
@@ -269,8 +271,8 @@ impl<J: Journal> Gateway<J> {
     /// # Errors
     /// When the journal cannot be written.
     pub async fn ends(&self) -> Result<(), J::Error> {
-        let lanes = self.chains.values().flat_map(|chain| &chain.lanes);
-        let lanes: BTreeMap<&str, &Arc<Lane>> = lanes.map(|lane| (lane.model(), lane)).collect();
+        let lanes: BTreeMap<&str, &Arc<Lane>> =
+            self.lanes().map(|lane| (lane.name(), lane)).collect();
         for lane in lanes.values() {
             if let Some(learned) = lane.last_news() {
                 self.write_lessons(lane, &learned).await?;
@@ -281,7 +283,7 @@ impl<J: Journal> Gateway<J> {
 
     /// What a person does about answers of a model that are cut off at this cap.
     pub fn advice_on_cap(&self, parameters: &Parameters) -> Option<String> {
-        let lane = self.chains.get(&parameters.model)?.lanes.first()?;
+        let lane = self.chains.get(&parameters.model)?.lanes().next()?;
         Some(lane.advice_on_cap(parameters.max_output_tokens))
     }
 
@@ -297,18 +299,28 @@ impl<J: Journal> Gateway<J> {
 
     /// What the lanes are doing, each once.
     pub fn view(&self) -> Vec<LaneView> {
-        let lanes = self.chains.values().flat_map(|chain| &chain.lanes);
-        let views: BTreeMap<&str, LaneView> =
-            lanes.map(|lane| (lane.model(), lane.view())).collect();
+        let views: BTreeMap<&str, LaneView> = self
+            .lanes()
+            .map(|lane| (lane.name(), lane.view()))
+            .collect();
         views.into_values().collect()
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.chains.values().flat_map(Chain::lanes)
     }
 }
 
 impl Chain {
+    /// All lanes.
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.pools.iter().flat_map(|pool| pool.lanes())
+    }
+
     /// Why no lane of it can bring anything any more: what the first says.
     fn refusal(&self) -> Option<CallError> {
         let refusals: Option<Vec<CallError>> =
-            self.lanes.iter().map(|lane| lane.refusal()).collect();
+            self.pools.iter().map(|pool| pool.refusal()).collect();
         refusals?.into_iter().next()
     }
 }

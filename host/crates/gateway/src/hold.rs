@@ -9,8 +9,6 @@ use types::limit::Limit;
 /// What the next call waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// No call waits.
-    Nothing,
     /// So many calls are under way.
     Concurrency {
         /// Calls at once.
@@ -70,7 +68,6 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hold::Nothing => write!(out, "nothing"),
             Hold::Concurrency { at_once, .. } => write!(out, "one of {at_once} calls at once"),
             Hold::FirstCalls => write!(out, "the provider to accept the first calls"),
             Hold::Ramp => write!(

@@ -1,11 +1,11 @@
-//! A lane: one model of one provider under one key, the unit of limits, retries and breaker. It brings
+//! A lane: one model at one endpoint of its provider under one key, the unit of limits, retries and breaker. It brings
 //! answers that can be used, or one error that says why not. No permit is held during a back-off.
 
 mod batched;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,9 +16,9 @@ use tracing::{Instrument, Span};
 use super::adaptation::{Adaptations, Refused};
 use super::back_off::BackOff;
 use super::budget::{BudgetReservation, LaneBudget, Reservation};
-use super::error::{Billed, CallError, Unusable};
+use super::error::{Billed, CallError};
 use super::found::{Found, unix_time};
-use super::learned::{Learned, Lessons};
+use super::learned::{Keeping, Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
 use super::streak::Streak;
@@ -29,15 +29,17 @@ use types::digest::Digest;
 use types::key::Parameters;
 use types::limit::{Limit, Size};
 use types::render;
-use types::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
+use types::request::{Answer, CompletionRequest, Usage};
 
 pub use self::batched::{AskedLine, BatchLane, Line, Verdict};
 pub use super::lane_view::{Held, LaneView, Wait};
 
+mod reading;
+
+use reading::{is_repair, judged, note, with_text};
+
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;
-/// The limits that were found are kept so often while the lane is used, and when the run ends.
-const KEPT_EVERY: Duration = Duration::from_secs(10);
 
 /// How a lane behaves.
 #[derive(Clone, Debug)]
@@ -91,6 +93,8 @@ pub trait Observer: Send + Sync {
     fn journaled(&self);
     /// A lane learned something of how its model wants to be asked.
     fn learned(&self, model: &str, what: &str);
+    /// One of several endpoints of a model cannot be asked, or again.
+    fn endpoint_changed(&self, lane: &str, what: &str);
 }
 
 /// A usable answer and what it took.
@@ -134,10 +138,16 @@ pub struct CallContext<'a> {
     pub seed: u64,
     /// Waits while the provider is down; an impatient one has another lane to go to.
     pub waits_for_recovery: bool,
+    /// Another endpoint has the same model: what fails because of this one is asked there, and not tried again here.
+    pub leaves: bool,
 }
 
 /// One lane.
 pub struct Lane {
+    /// `provider/model`, and `@endpoint` behind it where the provider has several.
+    name: String,
+    endpoint: Option<String>,
+    /// The model as the provider knows it.
     model: String,
     provider: Arc<dyn Provider>,
     settings: LaneSettings,
@@ -152,21 +162,6 @@ pub struct Lane {
     found: Keeping,
 }
 
-/// When the limits that were found are kept next.
-#[derive(Debug)]
-struct Keeping(Mutex<Instant>);
-
-impl Keeping {
-    fn is_time(&self, now: Instant) -> bool {
-        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = now >= *next;
-        if is_time {
-            *next = now + KEPT_EVERY;
-        }
-        is_time
-    }
-}
-
 /// What is asked, and with which cap.
 #[derive(Clone, Copy)]
 struct Question<'a> {
@@ -178,6 +173,8 @@ struct Question<'a> {
 /// What the tries of one question took so far.
 #[derive(Default)]
 struct Tally {
+    /// The right to make the first of them, where it was waited for already.
+    permit: Option<Permit>,
     usage: Usage,
     micros: Option<u64>,
     tries: u32,
@@ -186,10 +183,11 @@ struct Tally {
 }
 
 impl Lane {
-    /// A lane to `model`, named as `provider/model`. Once `closing` is true no call begins any more;
-    /// what is being answered is still waited for, since it is paid for.
+    /// A lane to `model`, named as `provider/model`, at this endpoint where the provider has several. Once `closing` is
+    /// true no call begins any more; what is being answered is still waited for, since it is paid for.
     pub fn new(
-        model: String,
+        model: &str,
+        endpoint: Option<&str>,
         provider: Arc<dyn Provider>,
         settings: LaneSettings,
         budget: LaneBudget,
@@ -204,7 +202,12 @@ impl Lane {
                 patience: settings.patience,
                 is_proven: settings.is_proven,
             }),
-            model,
+            name: lane_name(model, endpoint),
+            endpoint: endpoint.map(ToOwned::to_owned),
+            model: model
+                .split_once('/')
+                .map_or(model, |(_, own)| own)
+                .to_owned(),
             provider,
             settings,
             back_off: BackOff::default(),
@@ -214,7 +217,7 @@ impl Lane {
             lessons: Lessons::default(),
             options: Digest::of(b""),
             streak: Streak::default(),
-            found: Keeping(Mutex::new(Instant::now() + KEPT_EVERY)),
+            found: Keeping::default(),
         }
     }
 
@@ -241,9 +244,29 @@ impl Lane {
         self.lessons.advice(configured)
     }
 
-    /// `provider/model`.
-    pub fn model(&self) -> &str {
-        &self.model
+    /// `provider/model`, and `@endpoint` behind it where the provider has several.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    /// Tries of one call, the first included.
+    pub(super) fn max_tries(&self) -> u32 {
+        self.settings.retry.max_tries
+    }
+
+    /// An error that names the endpoint, where the provider has several.
+    pub(super) fn at_endpoint(&self, error: CallError) -> CallError {
+        match &self.endpoint {
+            None => error,
+            Some(endpoint) => CallError {
+                message: format!("{endpoint}: {}", error.message),
+                ..error
+            },
+        }
     }
 
     /// Name of the provider.
@@ -284,7 +307,7 @@ impl Lane {
         let view = self.limiter.view();
         let (backing_off, next_try) = self.back_off.view();
         LaneView {
-            model: self.model.clone(),
+            model: self.name.clone(),
             in_flight: view.in_flight,
             allowed: view.allowed,
             waiting: view.waiting,
@@ -328,7 +351,22 @@ impl Lane {
         context: &CallContext<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<Obtained, CallError> {
-        let mut tally = Tally::default();
+        self.go_on(None, parameters, request, context, billed).await
+    }
+
+    /// The same for who has the right to make the first call already.
+    pub(super) async fn go_on(
+        &self,
+        permit: Option<Permit>,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        context: &CallContext<'_>,
+        billed: &mut Vec<Billed>,
+    ) -> Result<Obtained, CallError> {
+        let mut tally = Tally {
+            permit,
+            ..Tally::default()
+        };
         let result = self.grown(parameters, request, context, &mut tally).await;
         let (answer, model) = match result {
             Ok(raw) => {
@@ -347,7 +385,7 @@ impl Lane {
                         });
                     }
                 };
-                (answer, self.model.clone())
+                (answer, self.name.clone())
             }
         };
         Ok(Obtained {
@@ -483,23 +521,34 @@ impl Lane {
             started = started.or(began);
             let error = match result {
                 Ok(raw) => return Ok(raw),
-                Err(Refusal::NotSent(error)) => return Err(error),
+                Err(Refusal::NotSent(error)) => {
+                    return Err(CallError {
+                        is_unreached: true,
+                        ..error
+                    });
+                }
                 // Three times for one question is no accident, however others fare.
                 Err(Refusal::Call(error)) => own.judge(error),
                 Err(Refusal::Paused(error)) => {
+                    self.observer.try_failed(&self.name, &error);
+                    if context.leaves {
+                        return Err(error);
+                    }
                     // The limiter keeps it waiting, and knows when that has been too long.
-                    self.observer.try_failed(&self.model, &error);
                     (started, before) = (None, None);
                     continue;
                 }
             };
-            self.observer.try_failed(&self.model, &error);
+            self.observer.try_failed(&self.name, &error);
             let adapted = error
                 .refused
                 .and_then(|refused| self.provider.adapt(refused, &learned.adaptations));
             if let Some(adaptation) = adapted {
                 self.lessons.adapt(adaptation);
                 continue;
+            }
+            if context.leaves && error.is_of_endpoint() {
+                return Err(error);
             }
             // Another kind of failure is another matter.
             in_a_row = if before == Some(error.class) {
@@ -519,20 +568,26 @@ impl Lane {
                 took,
                 hint: error.retry_after,
             };
-            match self
-                .settings
-                .retry
-                .next(failure, random(context.seed, tally.tries))
-            {
-                Some(wait) => {
-                    if wait.is_zero() {
-                        before = None;
-                    }
-                    Box::pin(self.unless_closing(self.back_off.sleep(wait))).await?;
-                }
+            let random = random(context.seed, tally.tries);
+            match Box::pin(self.rests(failure, random)).await? {
+                Some(Duration::ZERO) => before = None,
+                Some(_) => {}
                 None => return Err(error),
             }
         }
+    }
+
+    /// Waits for as long as a call that failed so has to wait before its next try; `None` where there must be none.
+    pub(super) async fn rests(
+        &self,
+        failure: Failure,
+        random: f64,
+    ) -> Result<Option<Duration>, CallError> {
+        let Some(wait) = self.settings.retry.next(failure, random) else {
+            return Ok(None);
+        };
+        self.unless_closing(self.back_off.sleep(wait)).await?;
+        Ok(Some(wait))
     }
 
     fn call<'a>(
@@ -541,10 +596,9 @@ impl Lane {
         context: &CallContext<'_>,
         adaptations: &'a Adaptations,
     ) -> Call<'a> {
-        let own = self.model.split_once('/');
         Call {
             request: question.request,
-            model: own.map_or(self.model.as_str(), |(_, name)| name),
+            model: &self.model,
             temperature: question.temperature,
             max_output_tokens: question.cap,
             idle_timeout: self.settings.idle_timeout,
@@ -568,7 +622,7 @@ impl Lane {
             cap: u64::from(call.max_output_tokens),
         };
         // Boxed, so that a call that waits for its answer has no room for the wait before it.
-        let (permit, reserved) = Box::pin(self.admitted(asked, context))
+        let (permit, reserved) = Box::pin(self.admitted(asked, context, tally.permit.take()))
             .await
             .map_err(Refusal::NotSent)?;
         let start = Instant::now();
@@ -601,7 +655,7 @@ impl Lane {
             };
             self.observer.call_ended(context.caller.component, spent);
             tally.billed.push(Billed {
-                lane: self.model.clone(),
+                lane: self.name.clone(),
                 ended: Instant::now(),
                 usage,
                 micros,
@@ -643,11 +697,17 @@ impl Lane {
         &self,
         asked: RequestSize,
         context: &CallContext<'_>,
+        mut permit: Option<Permit>,
     ) -> Result<(Permit, BudgetReservation), CallError> {
         let place = context.caller.place;
         loop {
-            let enter = self.limiter.enter(place, asked, context.waits_for_recovery);
-            let permit = self.unless_closing(enter).await??;
+            let permit = match permit.take() {
+                Some(permit) => permit,
+                None => {
+                    let enter = self.limiter.enter(place, asked, context.waits_for_recovery);
+                    self.unless_closing(enter).await??
+                }
+            };
             if context.caller.cancelled.load(Ordering::Relaxed) {
                 permit.unused();
                 return Err(CallError::new(
@@ -700,7 +760,10 @@ impl Lane {
     }
 
     /// Waits for something, but not once the lane is closing.
-    async fn unless_closing<T>(&self, wait: impl Future<Output = T>) -> Result<T, CallError> {
+    pub(super) async fn unless_closing<T>(
+        &self,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, CallError> {
         let mut closing = self.closing.clone();
         tokio::select! {
             biased;
@@ -712,62 +775,12 @@ impl Lane {
     }
 }
 
-/// An answer with a text, or one of which it is known why it has none.
-fn with_text(raw: RawAnswer) -> Result<RawAnswer, CallError> {
-    if !raw.text.trim().is_empty() || raw.finish != Finish::Stop {
-        return Ok(raw);
+/// The name of a lane to `model` at this endpoint.
+pub fn lane_name(model: &str, endpoint: Option<&str>) -> String {
+    match endpoint {
+        Some(endpoint) => format!("{model}@{endpoint}"),
+        None => model.to_owned(),
     }
-    Err(CallError {
-        usage: Box::new(raw.usage),
-        served: raw.served,
-        observed: raw.observed.into(),
-        ..CallError::unusable("the answer is empty", Unusable::EMPTY)
-    })
-}
-
-/// Adds to a call's span what became of it.
-fn note(span: &Span, result: &Result<RawAnswer, CallError>) {
-    match result {
-        Ok(raw) => {
-            span.record("gen_ai.response.model", raw.model.as_str());
-            span.record("gen_ai.response.finish_reasons", raw.finish_reason.as_str());
-            span.record("gen_ai.usage.input_tokens", raw.usage.input_tokens);
-            span.record("gen_ai.usage.output_tokens", raw.usage.output_tokens);
-        }
-        Err(error) => {
-            span.record("error.type", error.class.as_str());
-        }
-    }
-    span.in_scope(|| tracing::debug!("ended"));
-}
-
-/// What a component may see of an answer that is not empty.
-fn judged(raw: RawAnswer, usage: Usage) -> Answer {
-    let stop = match raw.finish {
-        Finish::ContentFilter => {
-            return Answer::ContentFiltered(match raw.refusal {
-                Some(words) => format!("the model refused: {words}"),
-                None => format!("the answer was withheld ({})", raw.finish_reason),
-            });
-        }
-        Finish::Length => StopReason::Length,
-        Finish::Stop => StopReason::Stop,
-    };
-    Answer::Completion(Completion {
-        text: raw.text,
-        stop,
-        finish_reason: raw.finish_reason,
-        usage,
-        model: raw.model,
-    })
-}
-
-/// Whether a question shows the model an answer of its own that would not do.
-fn is_repair(request: &CompletionRequest) -> bool {
-    request
-        .messages
-        .iter()
-        .any(|message| message.role == Role::Assistant)
 }
 
 /// Why a try brought nothing.
@@ -781,7 +794,7 @@ enum Refusal {
 }
 
 /// A number in 0..1 that spreads callers and is the same in every run.
-fn random(seed: u64, turn: u32) -> f64 {
+pub(super) fn random(seed: u64, turn: u32) -> f64 {
     let mixed = (seed ^ u64::from(turn)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }

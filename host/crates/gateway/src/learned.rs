@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::adaptation::{Adaptation, Adaptations};
 use super::error::CallError;
@@ -16,6 +18,8 @@ use types::digest::Digest;
 const MOST_GROWTH: u32 = 8;
 /// When so many answers were cut off at the largest cap and none was whole at a larger one, the cap is not at fault.
 const HOPELESS: u32 = 3;
+/// The limits that were found are kept so often while the lane is used, and when the run ends.
+const KEPT_EVERY: Duration = Duration::from_secs(10);
 /// Questions whose answers were cut off that are remembered.
 const QUESTIONS: usize = 4096;
 
@@ -31,6 +35,28 @@ pub struct Learned {
     pub raised: BTreeMap<u32, u32>,
     /// The limits that it found.
     pub found: Found,
+}
+
+/// When the limits that were found are kept next.
+#[derive(Debug)]
+pub(super) struct Keeping(Mutex<Instant>);
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Keeping(Mutex::new(Instant::now() + KEPT_EVERY))
+    }
+}
+
+impl Keeping {
+    /// Whether it is time to keep them, and they are kept now.
+    pub fn is_time(&self, now: Instant) -> bool {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = now >= *next;
+        if is_time {
+            *next = now + KEPT_EVERY;
+        }
+        is_time
+    }
 }
 
 /// What a lane has learned, and what it learns.

@@ -1,6 +1,6 @@
 //! Everything between a question and its durable answer.
 //!
-//! It owns lanes (one model of one provider under one key) with their limits, retries, breaker and budget, and the dialects of
+//! It owns lanes (one model at one endpoint of its provider under one key) with their limits, retries, breaker and budget, and the dialects of
 //! the providers behind them. The trait `journal::Journal` keeps the answers; whoever uses the gateway implements it.
 //!
 //! It does not know that a component, a plugin or a database exists.
@@ -23,6 +23,7 @@ pub mod learned;
 mod limiter;
 pub mod limits;
 pub mod models;
+pub mod pool;
 pub mod prices;
 pub mod provider;
 pub mod providers;

@@ -5,9 +5,11 @@
 //! became of the call. No task of its own: whoever comes or goes lets the next ones through, and a timer is
 //! set only when time is what they wait for.
 
+mod group;
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -88,6 +90,8 @@ struct Inner {
     start: Instant,
     clock: TokioClock,
     patience: Duration,
+    /// Where it stands in a group, if it is in one.
+    member: OnceLock<Member>,
     state: Mutex<State>,
 }
 
@@ -153,6 +157,8 @@ struct Waiter {
     asked: RequestSize,
     /// Waits while the provider is down; others are for another lane then.
     waits_for_recovery: bool,
+    /// Members of the group that it was sent to in vain.
+    tried: Tried,
     reply: oneshot::Sender<Result<Permit, CallError>>,
 }
 
@@ -168,6 +174,9 @@ pub(super) struct RequestSize {
 
 use super::hold::HeldUp;
 pub use super::hold::Hold;
+pub(super) use group::{Group, Tried};
+
+use group::Member;
 
 /// What a limiter is doing, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,6 +226,7 @@ impl Limiter {
                 start,
                 clock,
                 patience: settings.patience,
+                member: OnceLock::new(),
                 state: Mutex::new(State {
                     queue: OrderedQueue::default(),
                     rates: Rates::new(&settings.limits),
@@ -260,17 +270,13 @@ impl Limiter {
             let waiter = Waiter {
                 asked,
                 waits_for_recovery,
+                tried: Tried::default(),
                 reply,
             };
             state.queue.push(place, waiter);
             self.inner.pump(&mut state);
         }
-        permit.await.unwrap_or_else(|_| {
-            Err(CallError::new(
-                FailureClass::Transient,
-                "the lane is closed",
-            ))
-        })
+        permit.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Books what was used before, the oldest first.
@@ -342,9 +348,7 @@ impl Limiter {
     pub fn refusal(&self) -> Option<(FailureClass, String)> {
         let now = self.inner.now();
         let state = self.inner.state();
-        let paused = state.pause.as_ref();
-        let outlasted = paused.and_then(|pause| self.inner.outlasted(pause, now));
-        outlasted.or_else(|| state.breaker.refusal(now))
+        self.inner.refusal(&state, now)
     }
 
     /// What it is doing.
@@ -352,6 +356,7 @@ impl Limiter {
         let now = self.inner.now();
         let mut state = self.inner.state();
         let uses = state.rates.uses(now);
+        let waiting = self.inner.waiting(&state);
         let down = |outage: &Outage| Some(format!("down: {}", outage.cause));
         let (breaker, down) = match state.breaker.state() {
             BreakerState::Closed => (BreakerView::Closed, None),
@@ -364,11 +369,11 @@ impl Limiter {
         View {
             in_flight: state.in_flight,
             allowed: state.concurrency.allowed(),
-            waiting: state.queue.len() as u64,
+            waiting,
             uses,
             wait: state
                 .held_up
-                .filter(|_| !state.queue.is_empty())
+                .filter(|_| waiting > 0)
                 .map(|(hold, until)| Wait {
                     reason: hold.to_string(),
                     advice: hold.advice(),
@@ -405,6 +410,19 @@ impl Inner {
         state.governor = governor(&limits, self.clock);
     }
 
+    /// Why no call can be made any more, if so.
+    fn refusal(&self, state: &State, now: Duration) -> Option<(FailureClass, String)> {
+        let paused = state.pause.as_ref();
+        let outlasted = paused.and_then(|pause| self.outlasted(pause, now));
+        outlasted.or_else(|| state.breaker.refusal(now))
+    }
+
+    /// How many wait for it.
+    fn waiting(&self, state: &State) -> u64 {
+        let of_group = self.member.get().map_or(0, Member::waiting);
+        of_group.saturating_add(state.queue.len() as u64)
+    }
+
     /// Why a pause has lasted for too long, if it has.
     fn outlasted(&self, pause: &Pause, now: Duration) -> Option<(FailureClass, String)> {
         let lasted = now.saturating_sub(pause.since);
@@ -428,9 +446,9 @@ impl Inner {
     fn pump(self: &Arc<Self>, state: &mut State) {
         let now = self.now();
         self.let_through(state, now);
-        let hold = state.held_up.as_ref().map(|(hold, _)| hold);
-        let hold = hold.filter(|_| !state.queue.is_empty());
-        state.held.note(now, hold);
+        let hold = state.held_up.as_ref().map(|(hold, _)| *hold);
+        let hold = hold.filter(|_| self.waiting(state) > 0);
+        state.held.note(now, hold.as_ref());
     }
 
     fn let_through(self: &Arc<Self>, state: &mut State, now: Duration) {
@@ -440,8 +458,13 @@ impl Inner {
                 state.queue.pop();
                 continue;
             }
-            match self.next(state, now) {
-                Next::Go { probe } => self.grant(state, now, probe),
+            let (asked, waits_for_recovery) = (waiter.asked, waiter.waits_for_recovery);
+            match self.next(state, now, asked, waits_for_recovery) {
+                Next::Go { probe } => {
+                    if let Some(waiter) = state.queue.pop() {
+                        self.grant(state, now, probe, waiter);
+                    }
+                }
                 Next::Fail(error) => {
                     if let Some(waiter) = state.queue.pop() {
                         // Nobody waiting any more is no loss.
@@ -449,22 +472,33 @@ impl Inner {
                     }
                 }
                 Next::Wait { hold, until } => {
-                    state.held_up = Some((hold, until));
-                    if let Some(until) = until {
-                        self.wake_at(state, until);
-                    }
-                    return;
+                    self.hold_up(state, hold, until);
+                    break;
                 }
             }
         }
+        if let Some(member) = self.member.get() {
+            member.let_through(self, state, now);
+        }
     }
 
-    /// What is to be done with the waiter whose turn it is.
-    fn next(&self, state: &mut State, now: Duration) -> Next {
-        let Some(waiter) = state.queue.peek() else {
-            return Next::wait(Hold::Nothing, None);
-        };
-        let (size, waits_for_recovery) = (state.booked(waiter.asked), waiter.waits_for_recovery);
+    /// Nobody is let through for now.
+    fn hold_up(self: &Arc<Self>, state: &mut State, hold: Hold, until: Option<Duration>) {
+        state.held_up = Some((hold, until));
+        if let Some(until) = until {
+            self.wake_at(state, until);
+        }
+    }
+
+    /// What is to be done with a waiter whose turn it is.
+    fn next(
+        &self,
+        state: &mut State,
+        now: Duration,
+        asked: RequestSize,
+        waits_for_recovery: bool,
+    ) -> Next {
+        let size = state.booked(asked);
         if let Some((class, cause)) = state.breaker.refusal(now) {
             return Next::Fail(CallError::new(class, cause));
         }
@@ -535,10 +569,7 @@ impl Inner {
         (!state.refusals.may_start()).then(|| Next::wait(Hold::Refused, None))
     }
 
-    fn grant(self: &Arc<Self>, state: &mut State, now: Duration, probe: bool) {
-        let Some(waiter) = state.queue.pop() else {
-            return;
-        };
+    fn grant(self: &Arc<Self>, state: &mut State, now: Duration, probe: bool, waiter: Waiter) {
         state.in_flight += 1;
         let size = state.booked(waiter.asked);
         let number = state.next_call;
@@ -599,6 +630,11 @@ impl Next {
     fn wait(hold: Hold, until: Option<Duration>) -> Next {
         Next::Wait { hold, until }
     }
+}
+
+/// Nobody is there any more to let a call through.
+fn closed() -> CallError {
+    CallError::new(FailureClass::Transient, "the lane is closed")
 }
 
 /// What a call has to do while nobody knows the limits, if anything.

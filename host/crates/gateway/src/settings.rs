@@ -1,6 +1,7 @@
 //! What a person may set for a provider and for a model: the sections `[provider.NAME]`, `[models."provider/model"]` and
 //! `[limits]` of a configuration file. It does not know where the file lies.
 
+mod endpoints;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub use endpoints::EndpointConfig;
 pub use limits::LimitsConfig;
 
 use super::models;
@@ -24,6 +26,8 @@ pub struct ProviderConfig {
     pub preset: Option<String>,
     /// Address up to and with `/v1`.
     pub base_url: Option<String>,
+    /// Where it has several addresses or keys: all of them.
+    pub endpoints: Vec<EndpointConfig>,
     /// Whether it may be reached without encryption although it is not this machine.
     pub allow_http: bool,
     /// Environment variable that holds the key; empty for a server without keys.

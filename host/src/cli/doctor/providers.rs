@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::super::settings::{Settings, cannot_connect};
 use super::super::trust::{self, Chooser};
 use super::Check;
-use gateway::providers::offline;
+use gateway::lane::lane_name;
+use gateway::providers::{Connection, offline};
 use types::class::FailureClass;
 use types::suggest::closest;
 
@@ -31,8 +32,8 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
         Err(error) => return show(Check::error("trust", error)),
     }
     // A key that is missing is told here.
-    let provider = match settings.models().provider(model) {
-        Ok(provider) => provider,
+    let connections = match settings.models().connections(model) {
+        Ok(connections) => connections,
         Err(error) => {
             show(Check::error("model", cannot_connect(&error)));
             return;
@@ -40,9 +41,16 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
     };
     show(Check::good(
         "model",
-        format!("{model}: address and key are set as it needs them"),
+        match connections.len() {
+            1 => format!("{model}: address and key are set as it needs them"),
+            endpoints => format!(
+                "{model}: addresses and keys of its {endpoints} endpoints are set as it needs them"
+            ),
+        },
     ));
-    show(limits(settings, model));
+    for connection in &connections {
+        show(limits(settings, model, connection));
+    }
     if gateway::settings::price(&settings.config.models, model).is_none() {
         show(Check::warning(
             "price",
@@ -51,12 +59,19 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
         ));
     }
     let (name, own) = model.split_once('/').unwrap_or((model, model));
-    show(match provider.models(PATIENCE).await {
-        Ok(None) => Check::good(AREA, format!("{name} answers; it has no list of models")),
-        Ok(Some(models)) if models.iter().any(|listed| named(listed, own)) => Check::good(
-            AREA,
-            format!("{name} answers, takes the key, and has {own}"),
-        ),
+    for connection in &connections {
+        let who = lane_name(name, connection.endpoint.as_deref());
+        show(asked(connection, name, own, &who).await);
+    }
+}
+
+/// What the provider `name` says at one of its places, which is called `who`, of its model `own`.
+async fn asked(connection: &Connection, name: &str, own: &str, who: &str) -> Check {
+    match connection.provider.models(PATIENCE).await {
+        Ok(None) => Check::good(AREA, format!("{who} answers; it has no list of models")),
+        Ok(Some(models)) if models.iter().any(|listed| named(listed, own)) => {
+            Check::good(AREA, format!("{who} answers, takes the key, and has {own}"))
+        }
         Ok(Some(models)) => {
             let listed = models
                 .iter()
@@ -67,7 +82,7 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
             Check::warning(
                 AREA,
                 format!(
-                    "{name} answers, and does not list {own} among its {} models",
+                    "{who} answers, and does not list {own} among its {} models",
                     models.len()
                 ),
                 format!("{meant}check the name of the model"),
@@ -75,7 +90,7 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
         }
         Err(error) => Check::problem(
             AREA,
-            format!("{name}: {}", error.message),
+            format!("{who}: {}", error.message),
             match error.class {
                 FailureClass::Auth => "check the key",
                 FailureClass::Quota => "add credit or raise the quota",
@@ -83,7 +98,7 @@ pub(super) async fn look(settings: &Settings, model: &str, show: &mut impl FnMut
                 _ => "check the network, and base-url in the provider's configuration",
             },
         ),
-    });
+    }
 }
 
 /// Some providers list models with a path before the name.
@@ -91,8 +106,9 @@ fn named(listed: &str, own: &str) -> bool {
     listed == own || listed.ends_with(&format!("/{own}"))
 }
 
-fn limits(settings: &Settings, model: &str) -> Check {
-    let limits = settings.models().limits(model);
+fn limits(settings: &Settings, model: &str, connection: &Connection) -> Check {
+    let limits = settings.models().limits(model, &connection.limits);
+    let model = lane_name(model, connection.endpoint.as_deref());
     let limited = limits.limits();
     let words: Vec<String> = limited
         .iter()

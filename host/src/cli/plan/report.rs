@@ -349,9 +349,26 @@ pub(super) struct Outcome {
     without_file: [u64; 3],
 }
 
+/// How many seconds calls last that these places share, and what limits them.
+fn last(places: &[Bounds], work: &Work) -> (f64, Option<String>) {
+    let alone: Vec<_> = places.iter().map(|bounds| bounds.last(work)).collect();
+    match alone.as_slice() {
+        [] => Bounds::default().last(work),
+        [one] => one.clone(),
+        [(_, limited_by), ..] => {
+            // Each takes as much as it can in the time.
+            let in_a_second: f64 = alone.iter().map(|(seconds, _)| seconds.recip()).sum();
+            let limited_by = limited_by
+                .as_ref()
+                .map(|limit| format!("{limit}, at each of {} endpoints", places.len()));
+            (in_a_second.recip(), limited_by)
+        }
+    }
+}
+
 impl Outcome {
-    /// Of a plan; `None` where nothing is to be done. `bounds` are those of a model.
-    pub fn of(plan: &Plan, bounds: impl Fn(&str) -> Bounds) -> Option<Outcome> {
+    /// Of a plan; `None` where nothing is to be done. `bounds` are those of a model, at each place where it is asked.
+    pub fn of<'b>(plan: &Plan, bounds: impl Fn(&str) -> &'b [Bounds]) -> Option<Outcome> {
         if is_done(plan) {
             return None;
         }
@@ -391,7 +408,7 @@ impl Outcome {
         }
         let longest = models
             .iter()
-            .map(|(model, work)| bounds(model).last(work))
+            .map(|(model, work)| last(bounds(model), work))
             .max_by(|(one, _), (other, _)| one.total_cmp(other));
         if let Some((seconds, limited_by)) = longest {
             outcome.seconds = Some(seconds);

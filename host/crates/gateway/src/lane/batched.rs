@@ -116,6 +116,7 @@ impl BatchLane {
             caller: asked.caller,
             seed: asked.key.seed(),
             waits_for_recovery: true,
+            leaves: false,
         };
         let learned = lane.lessons.now();
         let call = lane.call(question, &context, &learned.adaptations);
@@ -170,7 +171,7 @@ impl BatchLane {
         match result {
             Ok(raw) => self.judge_answer(raw, asked, tally),
             Err(error) => {
-                self.lane.observer.try_failed(&self.lane.model, &error);
+                self.lane.observer.try_failed(&self.lane.name, &error);
                 self.judge_error(error, asked, tally)
             }
         }
@@ -221,7 +222,7 @@ impl BatchLane {
         if let Some(smaller) = self.lane.smaller(&error, asked.cap, None) {
             return tally.again(Some(smaller));
         }
-        let model = self.lane.model.clone();
+        let model = self.lane.name.clone();
         match error.class {
             FailureClass::ContentFilter => {
                 tally.answered(Answer::ContentFiltered(error.message), model, asked)

@@ -10,7 +10,7 @@ use super::*;
 
 use crate::adaptation::Adaptation;
 use crate::provider::CallFuture;
-use types::request::{Message, ResponseFormat};
+use types::request::{Message, ResponseFormat, Role, StopReason};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -52,6 +52,7 @@ impl Observer for Nobody {
     fn try_failed(&self, _: &str, _: &CallError) {}
     fn journaled(&self) {}
     fn learned(&self, _: &str, _: &str) {}
+    fn endpoint_changed(&self, _: &str, _: &str) {}
 }
 
 fn said(text: &str, finish: Finish, output: u64) -> Result<RawAnswer, CallError> {
@@ -110,7 +111,8 @@ impl Scene {
         let provider_of_lane = Arc::clone(&provider) as Arc<dyn Provider>;
         let budget = LaneBudget::new(None, None, 1);
         let lane = Lane::new(
-            "p/m".to_owned(),
+            "p/m",
+            None,
             provider_of_lane,
             settings,
             budget,
@@ -150,6 +152,7 @@ impl Scene {
             },
             seed: 1,
             waits_for_recovery: true,
+            leaves: false,
         };
         let mut billed = Vec::new();
         let result = self

@@ -3,6 +3,10 @@
 
 use std::collections::BTreeMap;
 
+/// Which item of a queue: the place of its record, and its arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderKey((u64, u64));
+
 /// Items by the place of their record, and then by their arrival.
 #[derive(Debug)]
 pub struct OrderedQueue<T> {
@@ -36,6 +40,29 @@ impl<T> OrderedQueue<T> {
         self.items.pop_first().map(|(_, item)| item)
     }
 
+    /// The key of the first item that will do, among so many that are first.
+    pub fn first(&self, most: usize, mut will_do: impl FnMut(&T) -> bool) -> Option<OrderKey> {
+        let mut items = self.items.iter().take(most);
+        let found = items.find(|(_, item)| will_do(item));
+        found.map(|(key, _)| OrderKey(*key))
+    }
+
+    /// The item with this key.
+    pub fn get_mut(&mut self, key: OrderKey) -> Option<&mut T> {
+        self.items.get_mut(&key.0)
+    }
+
+    /// Takes the item with this key.
+    pub fn remove(&mut self, key: OrderKey) -> Option<T> {
+        self.items.remove(&key.0)
+    }
+
+    /// Takes all items that will do, in their order.
+    pub fn remove_all(&mut self, mut will_do: impl FnMut(&T) -> bool) -> Vec<T> {
+        let taken = self.items.extract_if(.., |_, item| will_do(item));
+        taken.map(|(_, item)| item).collect()
+    }
+
     /// How many items wait.
     pub fn len(&self) -> usize {
         self.items.len()
@@ -60,6 +87,23 @@ mod tests {
         queue.push(1, "second question");
         assert_eq!(queue.peek(), Some(&"second question"));
         assert_eq!(queue.len(), 99);
+    }
+
+    #[test]
+    fn who_may_not_go_is_passed_over_and_keeps_its_place() {
+        let mut queue = OrderedQueue::default();
+        (1..10).for_each(|record| queue.push(record, record));
+        let even = queue.first(3, |record| record % 2 == 0).unwrap();
+        assert_eq!(queue.get_mut(even), Some(&mut 2));
+        assert_eq!(
+            queue.first(3, |record| *record == 4),
+            None,
+            "too far behind"
+        );
+        assert_eq!(queue.remove(even), Some(2));
+        assert_eq!(queue.remove(even), None);
+        assert_eq!(queue.remove_all(|record| *record > 7), [8, 9]);
+        assert_eq!((queue.pop(), queue.pop()), (Some(1), Some(3)));
     }
 
     proptest! {

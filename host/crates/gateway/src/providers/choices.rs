@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::connect::{Catalogue, ConnectError, Variables, base_url, split};
+use super::connect::{Catalogue, ConnectError, Variables, split};
 use super::endpoint::is_loopback;
 use super::offline;
+use super::places::{Place, places};
 use super::presets::{Preset, preset, preset_of};
 use crate::settings::ProviderConfig;
 
@@ -51,37 +52,47 @@ pub enum KeyChoice {
 }
 
 impl Catalogue<'_> {
-    /// What is chosen for a model; nothing for the offline stand-in.
+    /// What is chosen for a model, for each endpoint of its provider; nothing for the offline stand-in.
     ///
     /// # Errors
-    /// When the name of the model or the address of its provider will not do.
-    pub fn choice(
+    /// When the name of the model or an address of its provider will not do.
+    pub fn choices(
         &self,
         model: &str,
         variables: Variables<'_>,
-    ) -> Result<Option<Choice>, ConnectError> {
+    ) -> Result<Vec<Choice>, ConnectError> {
         let Some((name, _)) = split(model).filter(|_| model != offline::NAME) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let configured = self.providers.get(name).cloned().unwrap_or_default();
         let preset = preset_of(name, &configured)?;
-        let base_url = base_url(name, &preset, &configured, variables)?;
-        let address = if configured.base_url.as_deref() != Some(base_url.as_str()) {
-            of_preset(name, &preset)
-        } else if known(name) == Some(base_url.as_str()) {
-            AddressChoice::Known
-        } else if is_here(&base_url) {
-            AddressChoice::ThisMachine
-        } else {
-            AddressChoice::Configured
-        };
-        Ok(Some(Choice {
-            provider: name.to_owned(),
-            address,
-            key: key(name, &preset, &configured),
-            key_header: configured.key_header,
-            base_url,
-        }))
+        let places = places(name, &preset, &configured, variables)?;
+        let choices = places.into_iter().map(|place| choice(name, &preset, place));
+        Ok(choices.collect())
+    }
+}
+
+fn choice(name: &str, preset: &Preset, place: Place) -> Choice {
+    let Place {
+        base_url,
+        configured,
+        ..
+    } = place;
+    let address = if configured.base_url.as_deref() != Some(base_url.as_str()) {
+        of_preset(name, preset)
+    } else if known(name) == Some(base_url.as_str()) {
+        AddressChoice::Known
+    } else if is_here(&base_url) {
+        AddressChoice::ThisMachine
+    } else {
+        AddressChoice::Configured
+    };
+    Choice {
+        provider: name.to_owned(),
+        address,
+        key: key(name, preset, &configured),
+        key_header: configured.key_header,
+        base_url,
     }
 }
 
@@ -141,7 +152,35 @@ mod tests {
             models: &BTreeMap::new(),
         };
         let variables = |_: &str| environment.map(ToOwned::to_owned);
-        catalogue.choice(model, &variables).unwrap().unwrap()
+        let choices = catalogue.choices(model, &variables).unwrap();
+        choices.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn each_endpoint_is_a_choice_of_its_own() {
+        let providers: BTreeMap<String, ProviderConfig> = toml::from_str(
+            "[openai]\nendpoints = [{ api-key-env = 'OPENAI_KEY' }, { name = 'b', base-url = 'https://b.example/v1', \
+             api-key-env = 'GITHUB_TOKEN' }]",
+        )
+        .unwrap();
+        let catalogue = Catalogue {
+            providers: &providers,
+            models: &BTreeMap::new(),
+        };
+        let choices = catalogue.choices("openai/m", &|_| None).unwrap();
+        let seen: Vec<_> = choices
+            .iter()
+            .map(|choice| (choice.base_url.as_str(), choice.address, &choice.key))
+            .collect();
+        let own = KeyChoice::Own(vec!["OPENAI_KEY".to_owned()]);
+        let foreign = KeyChoice::Variable("GITHUB_TOKEN".to_owned());
+        assert_eq!(
+            seen,
+            [
+                ("https://api.openai.com/v1", AddressChoice::Known, &own),
+                ("https://b.example/v1", AddressChoice::Configured, &foreign)
+            ]
+        );
     }
 
     #[test]

@@ -14,12 +14,13 @@ use super::endpoint::{AddressError, Endpoint, ModelOptions, check};
 use super::key::Key;
 use super::model_check::{ModelError, checked};
 use super::offline::{self, Offline};
+use super::places::places;
 use super::presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
 use super::{anthropic, openai};
 use crate::batch::protocol::BatchProtocol;
 use crate::error::CallError;
 use crate::provider::Provider;
-use crate::settings::{ModelConfig, ProviderConfig};
+use crate::settings::{LimitsConfig, ModelConfig, ProviderConfig};
 
 /// The variable that beats the address of `openai`.
 const OPENAI_BASE_URL: (&str, &str) = ("openai", "OPENAI_BASE_URL");
@@ -34,6 +35,16 @@ pub struct Catalogue<'a> {
     pub providers: &'a BTreeMap<String, ProviderConfig>,
     /// Models by `provider/model`.
     pub models: &'a BTreeMap<String, ModelConfig>,
+}
+
+/// One place where a model is asked.
+pub struct Connection {
+    /// The short name of the endpoint, where the provider has several.
+    pub endpoint: Option<String>,
+    /// Limits of the endpoint, in place of the model's.
+    pub limits: LimitsConfig,
+    /// Who is asked there.
+    pub provider: Arc<dyn Provider>,
 }
 
 /// A provider cannot be reached for a model, as things are configured.
@@ -139,6 +150,27 @@ pub enum ConnectError {
     /// The parameters of a model cannot be what they are configured to be.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Two endpoints have one name.
+    #[error(
+        "two endpoints of the provider `{name}` are called `{endpoint}`\nhint: give each a name, as in endpoints = [{{ name = \
+         \"a\", base-url = \"...\" }}]"
+    )]
+    SameEndpoint {
+        /// The provider.
+        name: String,
+        /// What both are called.
+        endpoint: String,
+    },
+    /// More endpoints than a pool has room for.
+    #[error(
+        "the provider `{name}` has more endpoints than there may be\nhint: name at most {most}"
+    )]
+    TooManyEndpoints {
+        /// The provider.
+        name: String,
+        /// How many there may be.
+        most: usize,
+    },
     /// The key cannot be sent, or TLS cannot be set up.
     #[error(transparent)]
     Setup(#[from] CallError),
@@ -165,7 +197,8 @@ struct Reached<'m> {
     /// Its name, without the provider's.
     own: &'m str,
     preset: Preset,
-    endpoint: Endpoint,
+    /// Its endpoints, with the name and the limits of each.
+    endpoints: Vec<(Option<String>, LimitsConfig, Endpoint)>,
     options: ModelOptions,
 }
 
@@ -174,23 +207,37 @@ fn meant(suggestion: Option<&str>) -> String {
 }
 
 impl Catalogue<'_> {
-    /// The provider of `model`, which is written as `provider/model`, or is `offline`.
+    /// Where `model`, which is written as `provider/model` or is `offline`, is asked: at one place, or at each endpoint of its
+    /// provider.
     ///
     /// # Errors
-    /// When the name, the address or the key will not do. Nothing is sent.
+    /// When the name, an address or a key will not do. Nothing is sent.
     pub fn connect(
         &self,
         model: &str,
         variables: Variables<'_>,
-    ) -> Result<Arc<dyn Provider>, ConnectError> {
+    ) -> Result<Vec<Connection>, ConnectError> {
         if model == offline::NAME {
-            return Ok(Arc::new(Offline));
+            return Ok(vec![Connection {
+                endpoint: None,
+                limits: LimitsConfig::default(),
+                provider: Arc::new(Offline),
+            }]);
         }
-        let reached = self.reach(model, variables)?;
-        Ok(connect(reached.endpoint, reached.options)?)
+        let Reached {
+            endpoints, options, ..
+        } = self.reach(model, variables)?;
+        let connections = endpoints.into_iter().map(|(name, limits, endpoint)| {
+            Ok(Connection {
+                endpoint: name,
+                limits,
+                provider: connect(endpoint, options.clone())?,
+            })
+        });
+        connections.collect()
     }
 
-    /// The batch API of `model`; `None` where its provider has none that is known.
+    /// The batch API of `model`, at the first endpoint of its provider; `None` where that has none that is known.
     ///
     /// # Errors
     /// Like [`Catalogue::connect`].
@@ -205,10 +252,11 @@ impl Catalogue<'_> {
         let Reached {
             own,
             preset,
-            endpoint,
+            endpoints,
             options,
         } = self.reach(model, variables)?;
-        let Some(batch) = preset.batch else {
+        let first = endpoints.into_iter().next();
+        let (Some(batch), Some((_, _, endpoint))) = (preset.batch, first) else {
             return Ok(None);
         };
         let account = account(&endpoint);
@@ -233,15 +281,19 @@ impl Catalogue<'_> {
         let configured = configured.unwrap_or(&unconfigured);
         let preset = preset_of(name, configured)?;
         checked(model, own, &preset, self.models.get(model))?;
-        let base_url = base_url(name, &preset, configured, variables)?;
-        check(name, &preset, &base_url, configured.allow_http)?;
-        let key = key(name, &preset, configured, variables)?;
-        let endpoint = Endpoint::new(name, &preset, configured, base_url, key);
         let options = ModelOptions::new(own, &preset, configured, self.models.get(model));
+        let places = places(name, &preset, configured, variables)?;
+        let endpoints = places.into_iter().map(|place| {
+            let configured = &place.configured;
+            check(name, &preset, &place.base_url, configured.allow_http)?;
+            let key = key(name, &preset, configured, variables)?;
+            let endpoint = Endpoint::new(name, &preset, configured, place.base_url, key);
+            Ok((place.endpoint, place.limits, endpoint))
+        });
         Ok(Reached {
             own,
             preset,
-            endpoint,
+            endpoints: endpoints.collect::<Result<_, ConnectError>>()?,
             options,
         })
     }
@@ -385,7 +437,8 @@ mod tests {
             models: &sections.models,
         };
         match catalogue.connect(model, &|_| None) {
-            Ok(provider) => {
+            Ok(connections) => {
+                let provider = &connections[0].provider;
                 assert_eq!(Some(provider.name()), model.split('/').next());
                 String::new()
             }

@@ -128,7 +128,10 @@ pub(super) fn from_network(error: &reqwest::Error) -> CallError {
     } else {
         FailureClass::Transient
     };
-    CallError::new(class, format!("{what}: {cause}"))
+    CallError {
+        is_unreached: error.is_connect(),
+        ..CallError::new(class, format!("{what}: {cause}"))
+    }
 }
 
 /// What is wrong with the server's certificate, if that is what went wrong: another try changes nothing.

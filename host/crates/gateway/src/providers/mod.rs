@@ -19,6 +19,7 @@ mod lenient;
 mod model_check;
 pub mod offline;
 pub mod openai;
+mod places;
 mod presets;
 mod reasons;
 mod refusals;
@@ -31,7 +32,7 @@ mod times;
 
 pub use batches::connect_batches;
 pub use choices::{AddressChoice, Choice, KeyChoice};
-pub use connect::{BatchAccess, Catalogue, ConnectError, Variables, connect};
+pub use connect::{BatchAccess, Catalogue, ConnectError, Connection, Variables, connect};
 pub use endpoint::{AddressError, Endpoint, ModelOptions, check};
 pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;

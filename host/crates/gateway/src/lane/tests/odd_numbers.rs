@@ -81,7 +81,8 @@ fn lane(provider: Arc<dyn Provider>, budget: &LaneBudget) -> (Lane, watch::Sende
     let (closing, receiver) = watch::channel(false);
     let budget = budget.clone();
     let lane = Lane::new(
-        "p/m-1".to_owned(),
+        "p/m-1",
+        None,
         provider,
         settings,
         budget,
@@ -108,6 +109,7 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
         },
         seed: 1,
         waits_for_recovery: true,
+        leaves: false,
     };
     let request = question(ResponseFormat::Text);
     lane.obtain(&parameters, &request, &context, &mut Vec::new())

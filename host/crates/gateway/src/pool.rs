@@ -1,0 +1,229 @@
+//! The endpoints of one model: a lane for each, behind one queue. A question goes to the endpoint that has room for it
+//! first, and where that fails for a reason of its own, to another one at once.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::error::{Billed, CallError};
+use crate::lane::{CallContext, Lane, Observer, Obtained, random};
+use crate::limiter::{Group, Permit, RequestSize, Tried};
+use crate::limits::retry::Failure;
+use types::class::FailureClass;
+use types::key::Parameters;
+use types::render;
+use types::request::CompletionRequest;
+
+/// The lanes to one model.
+pub struct Pool {
+    lanes: Vec<Arc<Lane>>,
+    /// Where there are several.
+    group: Option<Group>,
+    observer: Arc<dyn Observer>,
+    /// What was told last of each lane.
+    told: Mutex<Vec<Told>>,
+}
+
+/// How a question fared so far.
+#[derive(Default)]
+struct Failures {
+    began: Option<Instant>,
+    tries: u32,
+    in_a_row: u32,
+    before: Option<FailureClass>,
+}
+
+impl Failures {
+    /// It failed once more. Who never heard the question cannot be harmed by it, nor who refuses all: as long as there is
+    /// another, such a try does not count.
+    fn next(&mut self, error: &CallError, has_another: bool, began: Instant) -> Failure {
+        let first = *self.began.get_or_insert(began);
+        let is_harmless = error.is_unreached || error.class.stops_lane();
+        if error.class != FailureClass::RateLimit && !(is_harmless && has_another) {
+            self.tries += 1;
+        }
+        self.in_a_row = match self.before.replace(error.class) {
+            Some(before) if before == error.class => self.in_a_row + 1,
+            _ => 1,
+        };
+        Failure {
+            class: error.class,
+            tries: self.tries,
+            in_a_row: self.in_a_row,
+            elapsed: first.elapsed(),
+            took: began.elapsed(),
+            hint: error.retry_after,
+        }
+    }
+}
+
+/// What people know of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Up,
+    Down,
+    Stopped,
+}
+
+impl Pool {
+    /// A model has no more endpoints.
+    pub const MOST: usize = Tried::MOST;
+
+    /// The lanes to one model, each of which is in no other pool. The observer is told when one of several cannot be asked.
+    pub fn new(lanes: Vec<Arc<Lane>>, observer: Arc<dyn Observer>) -> Pool {
+        let limiters = lanes.iter().map(|lane| lane.limiter().clone());
+        let group = (lanes.len() > 1).then(|| Group::new(limiters.collect()));
+        Pool {
+            told: Mutex::new(vec![Told::Up; lanes.len()]),
+            lanes,
+            group,
+            observer,
+        }
+    }
+
+    /// Its lanes.
+    pub fn lanes(&self) -> &[Arc<Lane>] {
+        &self.lanes
+    }
+
+    /// Gets an answer, as [`Lane::obtain`] does, from one of the lanes.
+    ///
+    /// # Errors
+    /// When none of them brings one.
+    pub async fn obtain(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        context: &CallContext<'_>,
+        billed: &mut Vec<Billed>,
+    ) -> Result<(&Arc<Lane>, Obtained), CallError> {
+        match (self.lanes.as_slice(), &self.group) {
+            (_, Some(group)) => {
+                let among = self.among(group, parameters, request, context, billed);
+                // Boxed, so that a call to a model with one endpoint has no room for this.
+                Box::pin(among).await
+            }
+            ([lane, ..], None) => {
+                let obtained = lane.obtain(parameters, request, context, billed).await?;
+                Ok((lane, obtained))
+            }
+            ([], None) => Err(CallError::new(
+                FailureClass::NotFound,
+                "the model has no endpoint",
+            )),
+        }
+    }
+
+    /// Asks one endpoint after the other, as long as it is the endpoint's fault that there is no answer.
+    async fn among(
+        &self,
+        group: &Group,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        context: &CallContext<'_>,
+        billed: &mut Vec<Billed>,
+    ) -> Result<(&Arc<Lane>, Obtained), CallError> {
+        let asked = RequestSize {
+            bytes: render::bytes(request),
+            cap: u64::from(parameters.max_output_tokens),
+        };
+        let here = CallContext {
+            leaves: true,
+            waits_for_recovery: false,
+            ..*context
+        };
+        let mut tried = Tried::default();
+        let mut failures = Failures::default();
+        loop {
+            let waits = context.waits_for_recovery;
+            let enter = group.enter(context.caller.place, asked, waits, tried);
+            let (place, permit) = self.unless_closing(enter).await?;
+            let began = Instant::now();
+            let Some(lane) = self.lanes.get(place) else {
+                continue;
+            };
+            let result = lane
+                .go_on(Some(permit), parameters, request, &here, billed)
+                .await;
+            self.tell(group, place, lane);
+            let error = match result {
+                Ok(obtained) => return Ok((lane, obtained)),
+                Err(error) => error,
+            };
+            let is_over = context.caller.cancelled.load(Ordering::Relaxed);
+            if is_over || !error.is_of_endpoint() {
+                return Err(lane.at_endpoint(error));
+            }
+            tried = tried.with(place);
+            let has_another = group.has_another(tried);
+            let failure = failures.next(&error, has_another, began);
+            let goes_on = has_another && failure.tries < lane.max_tries();
+            if goes_on || (error.class.stops_lane() && self.refusal().is_none()) {
+                continue;
+            }
+            // Nobody else is there, so it is asked again as at a single endpoint, at whichever has room then.
+            let random = random(context.seed, failures.tries);
+            if lane.rests(failure, random).await?.is_none() {
+                return Err(lane.at_endpoint(error));
+            }
+            tried = Tried::default();
+        }
+    }
+
+    /// Waits for an endpoint, but not once the run is being stopped.
+    async fn unless_closing(
+        &self,
+        enter: impl Future<Output = Result<(usize, Permit), CallError>>,
+    ) -> Result<(usize, Permit), CallError> {
+        let entered = match self.lanes.first() {
+            Some(lane) => lane.unless_closing(enter).await?,
+            None => enter.await,
+        };
+        entered.map_err(|error| self.refusal().unwrap_or(error))
+    }
+
+    /// Says once when an endpoint cannot be asked any more, or again.
+    fn tell(&self, group: &Group, place: usize, lane: &Lane) {
+        let (now, cause) = match group.error(place) {
+            None => (Told::Up, String::new()),
+            Some((error, true)) => (Told::Stopped, error.message),
+            Some((error, false)) => (Told::Down, error.message),
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(before) = told.get_mut(place).filter(|before| **before != now) else {
+            return;
+        };
+        *before = now;
+        let what = match now {
+            Told::Up => "it answers again".to_owned(),
+            Told::Stopped => format!("it is not asked any more: {cause}"),
+            Told::Down => format!(
+                "it does not answer, so other endpoints are asked, and it is tried now and then: {cause}"
+            ),
+        };
+        self.observer.endpoint_changed(lane.name(), &what);
+    }
+
+    /// Why nothing can be had from any of its lanes any more, if so.
+    pub fn refusal(&self) -> Option<CallError> {
+        if let [lane] = self.lanes.as_slice() {
+            return lane.refusal();
+        }
+        let refusals: Option<Vec<CallError>> = self
+            .lanes
+            .iter()
+            .map(|lane| Some(lane.at_endpoint(lane.refusal()?)))
+            .collect();
+        let refusals = refusals?;
+        let first = refusals.first()?;
+        let causes: Vec<&str> = refusals
+            .iter()
+            .map(|refusal| refusal.message.as_str())
+            .collect();
+        Some(CallError::new(first.class, causes.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests;
