@@ -366,6 +366,15 @@ impl Ran {
         failures.sort();
         failures
     }
+
+    /// What was told besides, by `--json`.
+    pub fn notes(&self) -> Vec<String> {
+        let events = self.events();
+        let notes = events.iter().filter(|event| event["event"] == "note");
+        notes
+            .filter_map(|note| note["message"].as_str().map(str::to_owned))
+            .collect()
+    }
 }
 
 /// What a run says at its end.

@@ -4,6 +4,7 @@
 
 mod bare;
 mod bombs;
+mod endpoints;
 mod execution;
 mod gateway;
 mod gateway_calls;
@@ -24,7 +25,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 21] = [
+const CASES: [(&str, Case); 22] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -45,6 +46,7 @@ const CASES: [(&str, Case); 21] = [
     ("gateway-latency", gateway_calls::latency),
     ("gateway-cpu", gateway_cpu::cpu_per_call),
     ("gateway-quota", gateway_calls::quota),
+    ("endpoints", endpoints::one_dead_one_slow),
     ("bombs", bombs::all),
 ];
 

@@ -15,6 +15,7 @@ mod docs;
 mod doctor;
 mod edits;
 mod embedded;
+mod endpoints;
 mod environment;
 mod events;
 mod export;

@@ -127,6 +127,7 @@ impl CallError {
                 self.class,
                 FailureClass::Transient
                     | FailureClass::Overloaded
+                    | FailureClass::NoCapacity
                     | FailureClass::RateLimit
                     | FailureClass::Auth
                     | FailureClass::Quota

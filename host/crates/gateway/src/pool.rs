@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::error::{Billed, CallError};
 use crate::lane::{CallContext, Lane, Observer, Obtained, random};
 use crate::limiter::{Group, Permit, RequestSize, Tried};
-use crate::limits::retry::Failure;
+use crate::limits::retry::{Failure, counts};
 use types::class::FailureClass;
 use types::key::Parameters;
 use types::render;
@@ -40,7 +40,7 @@ impl Failures {
     fn next(&mut self, error: &CallError, has_another: bool, began: Instant) -> Failure {
         let first = *self.began.get_or_insert(began);
         let is_harmless = error.is_unreached || error.class.stops_lane();
-        if error.class != FailureClass::RateLimit && !(is_harmless && has_another) {
+        if counts(error.class) && !(is_harmless && has_another) {
             self.tries += 1;
         }
         self.in_a_row = match self.before.replace(error.class) {
