@@ -31,6 +31,9 @@ use types::request::{CompletionRequest, ResponseFormat, Role};
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const LAST_LOOK: Duration = Duration::from_secs(300);
 
+/// A question goes into so many batches at most.
+const MOST_BATCHES: u32 = 8;
+
 /// A model that is asked in batches.
 pub struct Batched {
     pub lane: BatchLane,
@@ -272,6 +275,15 @@ impl Batches {
         };
         if is_online {
             return Ok(Reply::Online);
+        }
+        if let Some(standing) = standing
+            .as_ref()
+            .filter(|standing| standing.tries >= MOST_BATCHES)
+        {
+            self.store.forget_question(asked.key).await?;
+            let message = format!("it was in {} batches, and none answered it", standing.tries);
+            let error = CallError::new(FailureClass::BadRequest, message);
+            return Ok(Reply::Failed(error, billed(asked, Some(standing))));
         }
         let line = match batched.lane.line(&asked, cap) {
             Ok(line) => line,

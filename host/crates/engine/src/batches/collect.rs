@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::{Batched, Batches, Turn};
+use super::{Batched, Batches, Turn, may_pass};
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchStatus, LineResult, RemoteBatch};
 use gateway::error::CallError;
@@ -89,7 +89,12 @@ impl Batches {
                 if self.unix().saturating_sub(ended) >= LATE && self.resubmits {
                     return self.end(batch, turn).await;
                 }
-                let note = "it has ended, and the provider does not say yet where its answers are";
+                let note = if self.unix().saturating_sub(ended) < LATE {
+                    "it has ended, and the provider does not say yet where its answers are"
+                } else {
+                    "it has ended, and the provider does not say where its answers are: look into the provider's console; \
+                     --resubmit-doubtful asks its questions again, which may be paid for twice"
+                };
                 self.hold(batch, note.to_owned()).await
             }
         }
@@ -128,19 +133,19 @@ impl Batches {
         let missing = self.store.unsettled(batch.id)?;
         if missing > 0 {
             self.tell(format!(
-                "batch {}: {missing} of {} questions have no line in its answers; they are asked again, and may have been paid for",
+                "batch {}: questions that have no line in its answers: {missing} of {}; they are asked again, and may have been paid for",
                 batch.name, batch.lines
             ));
         }
         if odd.foreign > 0 {
             self.tell(format!(
-                "batch {}: {} lines of its answers belong to no question that waits; they are not used",
+                "batch {}: lines of its answers that belong to no question that waits, and are not used: {}",
                 batch.name, odd.foreign
             ));
         }
         if odd.unreadable > 0 {
             self.tell(format!(
-                "batch {}: {} lines of its answers cannot be read",
+                "batch {}: lines of its answers that cannot be read: {}",
                 batch.name, odd.unreadable
             ));
         }
@@ -179,7 +184,9 @@ impl Batches {
             return self.hold(batch, note).await;
         }
         let mut has_named = false;
+        let mut last = FailureClass::Transient;
         for problem in &remote.problems {
+            last = problem.class;
             if let Some(line) = problem.line {
                 has_named = true;
                 let class = FailureClass::BadRequest;
@@ -196,10 +203,9 @@ impl Batches {
         self.tell(format!("batch {}: {words}", batch.name));
         let lane = batch.lane.clone();
         self.end(batch, turn).await?;
-        if !has_named {
+        if !has_named && !may_pass(last) {
             // As a whole it would be refused again.
-            let error = CallError::new(FailureClass::BadRequest, words);
-            self.refuse(&lane, error).await?;
+            self.refuse(&lane, CallError::new(last, words)).await?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::CallError;
 use crate::provider::{Call, RawAnswer};
+use types::class::FailureClass;
 
 /// What an exchange returns.
 pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, BatchError>> + Send + 'a>>;
@@ -107,6 +108,8 @@ pub struct RemoteBatch {
 pub struct Problem {
     /// The line that it is about, from 1, where it names one.
     pub line: Option<u64>,
+    /// What it means, by the provider's code.
+    pub class: FailureClass,
     /// The provider's code, and its words.
     pub message: String,
     /// Only the tokens that may wait at once are too many: it fits when another batch has ended.

@@ -231,6 +231,12 @@ impl BatchLane {
                 tally.answered(Answer::ContextTooLong(error.message), model, asked)
             }
             class if class.is_transient() && tally.tries < MOST_TRIES => tally.again(None),
+            // What fails in every batch is no accident, and a run that waited for it would never end.
+            class if class.is_transient() => tally.failed(CallError {
+                class: FailureClass::BadRequest,
+                message: format!("it failed in {MOST_TRIES} batches: {}", error.message),
+                ..error
+            }),
             _ => tally.failed(error),
         }
     }

@@ -344,6 +344,7 @@ impl Fault {
         let is_full = code == "token_limit_exceeded" || words.contains("nqueued token limit");
         Problem {
             line: self.line.0,
+            class: from_event(&json!({"code": code, "message": words})).class,
             message: match (code, words) {
                 ("", words) => words.to_owned(),
                 (code, "") => code.to_owned(),
