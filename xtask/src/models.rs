@@ -135,6 +135,17 @@ fn facts(listed: &Value, preset: &str) -> Option<Map<String, Value>> {
     if is("supports_reasoning") == Some(true) {
         facts.insert("reasons".to_owned(), true.into());
     }
+    let efforts = efforts(listed);
+    facts.extend(efforts.map(|efforts| ("efforts".to_owned(), efforts.into())));
+    let thinking = [
+        ("always", "thinking_always_on"),
+        ("adaptive", "supports_adaptive_thinking"),
+        ("budget", "supports_reasoning"),
+    ];
+    if preset == "anthropic" {
+        let thinking = thinking.into_iter().find(|(_, key)| is(key) == Some(true));
+        facts.extend(thinking.map(|(word, _)| ("thinking".to_owned(), word.into())));
+    }
     let schema = match preset {
         // Of these only what a server holds answers to counts, not what a model is good at.
         "anthropic" => Some(is("supports_native_structured_output") == Some(true)),
@@ -146,6 +157,27 @@ fn facts(listed: &Value, preset: &str) -> Option<Map<String, Value>> {
         facts.extend(fact.map(|fact| (name.to_owned(), fact.into())));
     }
     Some(facts)
+}
+
+/// The words that a model knows for how much it thinks, where the list says anything of them.
+fn efforts(listed: &Value) -> Option<Vec<Value>> {
+    if let Some(levels) = listed.get("reasoning_effort_levels") {
+        return levels.as_array().cloned();
+    }
+    let knows = |word: &str| {
+        listed
+            .get(format!("supports_{word}_reasoning_effort"))?
+            .as_bool()
+    };
+    let least = ["none", "minimal"].map(|word| (word, knows(word)));
+    least.iter().any(|(_, knows)| knows.is_some()).then(|| {
+        let least = least.into_iter().filter(|(_, knows)| *knows == Some(true));
+        least
+            .map(|(word, _)| word)
+            .chain(["low", "medium", "high"])
+            .map(Value::from)
+            .collect()
+    })
 }
 
 /// A price in dollars for a million tokens, of the tier that the suffix names.
@@ -232,6 +264,8 @@ mod tests {
                 "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-05,
                 "cache_creation_input_token_cost": 1.25e-06,
                 "cache_creation_input_token_cost_above_1hr": 2e-06,
+                "supports_reasoning": true, "supports_adaptive_thinking": true,
+                "supports_none_reasoning_effort": false, "supports_minimal_reasoning_effort": true,
             },
             "bedrock/x": {
                 "litellm_provider": "bedrock", "mode": "chat",
@@ -242,7 +276,7 @@ mod tests {
         assert_eq!(
             table("2026-01-02", "litellm 1.2", &models),
             "{\"date\":\"2026-01-02\",\"source\":\"litellm 1.2\",\"models\":{\n\
-             \"anthropic/claude\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.25,\"long-cache-write\":2.0},\"schema\":false},\n\
+             \"anthropic/claude\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.25,\"long-cache-write\":2.0},\"reasons\":true,\"efforts\":[\"minimal\",\"low\",\"medium\",\"high\"],\"thinking\":\"adaptive\",\"schema\":false},\n\
              \"openai/gpt-4o\":{\"price\":{\"input\":2.5,\"output\":10.0,\"cached-input\":1.25,\"cache-write\":2.5,\"long-cache-write\":2.5},\
              \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\"context\":128000,\"schema\":true},\n\
              \"together/a/b\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.0,\"long-cache-write\":1.0},\"reasons\":true}\n}}\n"

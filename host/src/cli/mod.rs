@@ -40,6 +40,7 @@ mod status;
 mod store;
 mod summary;
 mod table;
+mod thoughtless;
 mod trust;
 mod unreadable;
 mod values;

@@ -16,6 +16,7 @@ use super::exit::{Exit, Failure};
 use super::missing_fields;
 use super::paths;
 use super::project::{Project, State, block_on};
+use super::thoughtless;
 use super::unreadable;
 use super::values;
 use config::component::Component;
@@ -63,6 +64,7 @@ pub(super) fn perform(args: &PlanArgs, display: &Display) -> Result<Exit, Failur
     Project::compile(&components)?;
     project.tell_left_out(&args.selection, display);
     missing_fields::tell(&project, &components, display);
+    thoughtless::tell(&components, display);
     block_on(plan(args, display, &project, &components))
 }
 

@@ -8,6 +8,7 @@ use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::missing_fields;
 use super::project::{Project, State, block_on};
+use super::thoughtless;
 use super::unreadable;
 use config::component::Component;
 
@@ -52,6 +53,7 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
     let missing = project.broken && args.selection.all;
     let missing = project.tell_left_out(&args.selection, display) || missing;
     missing_fields::tell(&project, &components, display);
+    thoughtless::tell(&components, display);
     let exit = block_on(start(args, display, project, components))?;
     // A plugin that could not be loaded is a component that is missing, and so is one that lacks what it depends on.
     Ok(if exit == Exit::Done && missing {

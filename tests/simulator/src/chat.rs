@@ -26,6 +26,8 @@ pub struct Chat {
     pub max_tokens: Option<u64>,
     /// The tier of service that is asked for.
     pub tier: Option<Tier>,
+    /// What is said of thinking.
+    pub told: Told,
     /// Hash of messages and format.
     pub prompt: u128,
     /// Hash of the whole body.
@@ -46,6 +48,18 @@ impl Chat {
         (first.role == Role::System && long >= CACHED_FROM)
             .then(|| (short(hash(first.content.as_bytes())), long / 128 * 128))
     }
+}
+
+/// What a call says of thinking.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// How much, in a word.
+    pub effort: Option<String>,
+    /// Anthropic's switch: `enabled`, `adaptive` or `disabled`.
+    pub switch: Option<String>,
+    /// The most tokens.
+    pub budget: Option<u64>,
+    pub temperature: Option<f64>,
 }
 
 /// A tier of service.
@@ -105,6 +119,19 @@ impl Answer {
         self.output_tokens = tokens(&self.text) + self.reasoning_tokens;
         self.finish = finish;
     }
+}
+
+/// Tokens that a model thinks at an effort, if there is one of that name.
+pub fn spent(effort: &str) -> Option<u64> {
+    let efforts = [
+        ("none", 0),
+        ("minimal", 64),
+        ("low", 800),
+        ("medium", 4_000),
+        ("high", 12_000),
+    ];
+    let found = efforts.into_iter().find(|(word, _)| *word == effort);
+    found.map(|(_, tokens)| tokens)
 }
 
 /// Tokens of a text, roughly.

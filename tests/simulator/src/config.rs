@@ -32,6 +32,18 @@ pub struct Latency {
     pub answer: Duration,
 }
 
+/// How the model thinks before it answers, and what it takes to be told about that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Thinks {
+    /// Not at all; it refuses to be told.
+    #[default]
+    Never,
+    /// As much as `reasoning_effort` says, which is never nothing. Anthropic's takes a budget, and does not think without.
+    Told,
+    /// The same, and nothing where it is told so; Anthropic's takes an effort in place of a budget, and no temperature.
+    Adaptively,
+}
+
 /// What becomes of calls that ask for the flex tier. That there is no room for them is a fault, `flex-capacity`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flex {
@@ -59,8 +71,10 @@ pub struct Config {
     pub latency: Latency,
     /// How often DeepSeek gives a sign of life before the first byte of an answer; 1 s if not set.
     pub keep_alive: Option<Duration>,
-    /// Tokens that the model thinks before each answer.
+    /// Tokens that the model thinks before each answer, whatever it is told.
     pub reasoning_tokens: u64,
+    /// How it can be told how much to think.
+    pub thinks: Thinks,
     /// What becomes of calls that ask for the flex tier.
     pub flex: Flex,
     /// When calls are refused with 429.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::batch;
 use super::chat::{Answer, Chat};
+use super::config::Thinks;
 use super::http::{Credentials, Head};
 use super::limits::{Limits, OutputCharge, Standing};
 use super::openai::ApiError;
@@ -140,6 +141,17 @@ impl Dialect {
         match self {
             Dialect::Anthropic => anthropic::read(body),
             _ => openai::read(body, deployment),
+        }
+    }
+
+    /// How many tokens a model thinks before it answers a call.
+    ///
+    /// # Errors
+    /// It does not take what it is told of that.
+    pub fn thoughts(self, thinks: Thinks, chat: &Chat) -> Result<u64, Problem> {
+        match self {
+            Dialect::Anthropic => anthropic::thoughts(thinks, chat),
+            _ => openai::thoughts(self, thinks, chat),
         }
     }
 

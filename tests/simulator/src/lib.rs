@@ -47,7 +47,7 @@ pub use batch::{
     Advance, BatchFault, BatchFaultKind, BatchFaultParseError, BatchLimits, BatchReport,
     BatchReports, BatchScript, Counts, Pace, Request, Stage, Wait,
 };
-pub use config::{Answers, Config, Flex, Latency};
+pub use config::{Answers, Config, Flex, Latency, Thinks};
 pub use dialect::Dialect;
 pub use faults::{Fault, FaultKind, FaultParseError, When};
 pub use ledger::{BilledLine, Call, Ledger, Tokens, Totals};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use simulator::{
     Answers, BatchScript, Config, Dialect, Fault, Flex, Latency, Limit, Limits, OutputCharge,
-    Simulator,
+    Simulator, Thinks,
 };
 
 const EXAMPLES: &str = "\
@@ -62,9 +62,12 @@ struct Arguments {
     /// Milliseconds between the signs of life that DeepSeek gives before the first byte.
     #[arg(long)]
     keep_alive_ms: Option<u64>,
-    /// Tokens that the model thinks before each answer.
+    /// Tokens that the model thinks before each answer, whatever it is told.
     #[arg(long, default_value_t = 0)]
     reasoning_tokens: u64,
+    /// How the model can be told how much to think.
+    #[arg(long, value_enum, default_value_t = Thinks::Never)]
+    thinks: Thinks,
     /// Milliseconds that calls at the flex tier wait longer for the first byte of an answer.
     #[arg(long, default_value_t = 0)]
     flex_delay_ms: u64,
@@ -123,6 +126,7 @@ fn main() -> anyhow::Result<()> {
         dialect: arguments.dialect,
         keep_alive: arguments.keep_alive_ms.map(Duration::from_millis),
         reasoning_tokens: arguments.reasoning_tokens,
+        thinks: arguments.thinks,
         key: arguments.key,
         flex: Flex {
             delay: Duration::from_millis(arguments.flex_delay_ms),

@@ -6,10 +6,12 @@ mod azure;
 mod error;
 mod gemini;
 mod read;
+mod thoughts;
 
 pub use answer::{events, finish, models, whole};
 pub use error::ApiError;
 pub use read::read;
+pub use thoughts::thoughts;
 
 use crate::dialect::Dialect;
 use crate::problem::Problem;

@@ -185,7 +185,11 @@ impl Provider {
         let dialect = self.config.dialect;
         let parsed = self
             .authorize(given)
-            .and_then(|()| dialect.read(body, deployment));
+            .and_then(|()| dialect.read(body, deployment))
+            .and_then(|chat| {
+                let thoughts = dialect.thoughts(self.config.thinks, &chat);
+                thoughts.map(|_| chat)
+            });
         let now = self.since(now);
         let mut state = self.state();
         let number = state.book.arrive();

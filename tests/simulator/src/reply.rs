@@ -5,7 +5,7 @@ use std::time::Duration;
 use offline::Chance;
 
 use super::chat::{Answer, Chat, Finish, Tier, answer, truncate};
-use super::config::{Answers, Config, Flex, Latency};
+use super::config::{Answers, Config, Flex, Latency, Thinks};
 use super::dialect::{Dialect, Headers};
 use super::faults::FaultKind;
 use super::ledger::Bill;
@@ -31,6 +31,7 @@ pub struct Model {
     latency: Latency,
     keep_alive: Duration,
     reasoning_tokens: u64,
+    thinks: Thinks,
     flex: Flex,
 }
 
@@ -60,6 +61,7 @@ impl Model {
             latency: config.latency,
             keep_alive: config.keep_alive.unwrap_or(KEEP_ALIVE),
             reasoning_tokens: config.reasoning_tokens,
+            thinks: config.thinks,
             flex: config.flex,
         }
     }
@@ -144,7 +146,9 @@ impl Model {
     }
 
     fn answer(&self, asked: &Asked<'_>) -> Answer {
-        let mut answer = answer(asked.chat, self.text(asked.chat), self.reasoning_tokens);
+        let thoughts = self.dialect.thoughts(self.thinks, asked.chat).unwrap_or(0);
+        let thoughts = thoughts + self.reasoning_tokens;
+        let mut answer = answer(asked.chat, self.text(asked.chat), thoughts);
         answer.cached_tokens = asked.cached_tokens.min(answer.input_tokens);
         if answer.tier == Some(Tier::Flex) && self.serves_at_default(asked) {
             answer.tier = Some(Tier::Default);

@@ -164,6 +164,7 @@ fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
                 temperature: 0.6,
                 max_output_tokens: 400,
                 extra_body: None,
+                reasoning: None,
             },
             generation: 0,
         })),

@@ -69,6 +69,7 @@ fn drive() -> anyhow::Result<f64> {
                     temperature: 0.6,
                     max_output_tokens: 400,
                     extra_body: None,
+                    reasoning: None,
                 };
                 let request = question();
                 loop {

@@ -87,6 +87,7 @@ fn run(id: &str) -> String {
             temperature: 0.5,
             max_output_tokens: llm.max_output_tokens,
             extra_body: None,
+            reasoning: None,
         },
         generation: 0,
     });

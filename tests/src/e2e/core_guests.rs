@@ -400,6 +400,7 @@ fn execute_here(plugin: &load::Plugin) -> (Executed, Limits) {
         temperature: 0.6,
         max_output_tokens: tokens,
         extra_body: None,
+        reasoning: None,
     };
     let context = manifest.llm.as_ref().map(|llm| {
         Arc::new(KeyContext {

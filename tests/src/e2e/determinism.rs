@@ -42,6 +42,7 @@ fn asked_before(before: impl FnOnce(&CompletionRequest) -> Option<CompletionRequ
         temperature: 0.6,
         max_output_tokens: 400,
         extra_body: None,
+        reasoning: None,
     };
     let context = Arc::new(KeyContext {
         parameters,

@@ -40,6 +40,7 @@ mod policy;
 mod power;
 mod prompt;
 mod published;
+mod reasoning;
 mod replay;
 mod resources;
 mod screen;

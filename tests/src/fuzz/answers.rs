@@ -103,6 +103,7 @@ impl Target for Answers {
                 model: "m-1",
                 temperature: 0.5,
                 max_output_tokens: 100,
+                thoughts: None,
                 idle_timeout: Duration::from_secs(3),
                 seed: 1,
                 adaptations: &Adaptations::new(),

@@ -133,20 +133,43 @@ pub fn resolve(
 
 /// What a component asks its model with: the command line before the component's section, that before the manifest and the
 /// rest of the configuration.
+///
+/// # Errors
+/// When two keys say how much is to be thought.
 fn parameters(
+    name: &str,
     manifest: &Manifest,
     settings: &ComponentConfig,
     config: &Config,
     model: Option<&str>,
-) -> Option<Parameters> {
-    let llm = manifest.llm.as_ref()?;
+) -> Result<Option<Parameters>, ConfigError> {
+    let Some(llm) = &manifest.llm else {
+        return Ok(None);
+    };
     let model = model
         .or(settings.model.as_deref())
         .or(config.model.as_deref())
         .unwrap_or(DEFAULT_MODEL);
-    let extra_body = config.models.get(model).map(|model| &model.extra_body);
+    let own = config.models.get(model);
+    let extra_body = own.map(|model| &model.extra_body);
     let extra_body = extra_body.filter(|extra| !extra.is_empty());
-    Some(Parameters {
+    let reasoning = settings
+        .reasoning
+        .or_else(|| own.and_then(|model| model.reasoning));
+    if let Some(field) = extra_body.and_then(gateway::reasoning::said_by)
+        && reasoning.is_some()
+    {
+        let key = match settings.reasoning {
+            Some(_) => format!("component.{name}.reasoning"),
+            None => format!("models.\"{model}\".reasoning"),
+        };
+        return Err(ConfigError::Value {
+            key,
+            cause: format!("`{field}` in the extra-body of `{model}` says the same"),
+            hint: "keep one of them".to_owned(),
+        });
+    }
+    Ok(Some(Parameters {
         model: model.to_owned(),
         temperature: settings
             .temperature
@@ -155,7 +178,8 @@ fn parameters(
             .unwrap_or(DEFAULT_TEMPERATURE),
         max_output_tokens: settings.max_output_tokens.unwrap_or(llm.max_output_tokens),
         extra_body: extra_body.cloned().map(Value::Object),
-    })
+        reasoning,
+    }))
 }
 
 /// Passes the limits that the configuration sets for a component.
@@ -216,7 +240,7 @@ fn component(
             hint: "use lower-case letters, digits and hyphens".to_owned(),
         });
     }
-    let parameters = parameters(manifest, settings, config, model);
+    let parameters = parameters(name, manifest, settings, config, model)?;
     let (input, depends_on) = given(name, settings, manifest)?;
     let options = options::options(name, settings, manifest)?;
     let (media_type, extension) = file_type(manifest, &options);

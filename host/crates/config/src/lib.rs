@@ -23,6 +23,7 @@ use dataset::DatasetConfig;
 use gateway::settings::{LimitsConfig, Mode, ModelConfig, ProviderConfig, ServiceTier};
 use plan::policy::FailurePolicy;
 use plugin::manifest::{InputFields, LimitOverrides};
+use types::key::Reasoning;
 
 /// Name of the file.
 pub const FILE_NAME: &str = "batchgen.toml";
@@ -215,6 +216,8 @@ pub struct ComponentConfig {
     pub max_output_tokens: Option<u32>,
     /// Whether its questions are asked one by one or in batches, where that is not as its model says.
     pub mode: Option<Mode>,
+    /// How much its model thinks before it answers.
+    pub reasoning: Option<Reasoning>,
     /// Options, as the plugin's manifest documents them.
     pub options: Map<String, Value>,
     /// What takes the place of the plugin's prompts.

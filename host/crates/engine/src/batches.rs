@@ -293,7 +293,7 @@ impl Batches {
             key: asked.key,
             lane: model.to_owned(),
             line,
-            configured: asked.parameters.max_output_tokens,
+            configured: batched.lane.cap(asked.parameters),
             schema: match &asked.request.format {
                 ResponseFormat::JsonSchema(schema) => Some(schema.clone()),
                 ResponseFormat::Text | ResponseFormat::JsonObject => None,

@@ -128,7 +128,7 @@ pub fn plan(
             let estimate = estimates.get(model).unwrap_or(&unknown);
             let price = price(model);
             let terms = CostModel {
-                cap: u64::from(parameters.max_output_tokens),
+                cap: u64::from(gateway::reasoning::likely_cap(parameters)),
                 tokens: |bytes| estimate.size(bytes, 0).input,
                 cost: |input, output| price.map(|price| price.cost(&Usage::new(input, output))),
             };

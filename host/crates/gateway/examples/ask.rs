@@ -40,6 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         temperature: 0.6,
         max_output_tokens: 1_000,
         extra_body: None,
+        reasoning: None,
     };
     match gateway.ask(&parameters, &request).await? {
         Answer::Completion(completion) => println!("{}", completion.text),

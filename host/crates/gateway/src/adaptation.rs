@@ -28,6 +28,8 @@ pub enum Refused {
     Json,
     /// It takes no system message.
     System,
+    /// It does not take what says how much is to be thought.
+    Reasoning,
 }
 
 /// A way in which a lane asks other than it is configured.
@@ -52,6 +54,12 @@ pub enum Adaptation {
     JsonPrompt,
     /// With the instructions in the user's message.
     NoSystem,
+    /// For a little thinking where none is wanted.
+    LowReasoning,
+    /// With an effort in place of a budget for thoughts.
+    AdaptiveThinking,
+    /// Without saying how much is to be thought.
+    NoReasoning,
 }
 
 impl Adaptation {
@@ -78,6 +86,16 @@ impl Adaptation {
             }
             Adaptation::NoSystem => {
                 "it refuses system messages, so instructions stand in the user's message"
+            }
+            Adaptation::LowReasoning => {
+                "it refuses to be told how much to think in these words, so it is told to think a little where `reasoning` is \
+                 \"none\""
+            }
+            Adaptation::AdaptiveThinking => {
+                "it takes no budget for thoughts, so it is told an effort"
+            }
+            Adaptation::NoReasoning => {
+                "it refuses to be told how much to think, so `reasoning` is not sent"
             }
         }
     }

@@ -133,6 +133,7 @@ mod tests {
             temperature: 0.6,
             max_output_tokens: 1_000,
             extra_body: None,
+            reasoning: None,
         };
         let request = CompletionRequest::text("What is laser cleaning?");
         let first = gateway.ask(&parameters, &request).await.unwrap();

@@ -284,7 +284,7 @@ impl<J: Journal> Gateway<J> {
     /// What a person does about answers of a model that are cut off at this cap.
     pub fn advice_on_cap(&self, parameters: &Parameters) -> Option<String> {
         let lane = self.chains.get(&parameters.model)?.lanes().next()?;
-        Some(lane.advice_on_cap(parameters.max_output_tokens))
+        Some(lane.advice_on_cap(parameters))
     }
 
     /// Why nothing can be had any more for a model that is asked for, if so.

@@ -2,6 +2,7 @@
 //! answers that can be used, or one error that says why not. No permit is held during a back-off.
 
 mod batched;
+mod caps;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::adaptation::{Adaptations, Refused};
+use super::adaptation::Adaptations;
 use super::back_off::BackOff;
 use super::budget::{BudgetReservation, LaneBudget, Reservation};
 use super::error::{Billed, CallError};
@@ -21,6 +22,7 @@ use super::found::{Found, unix_time};
 use super::learned::{Keeping, Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::provider::{Call, Finish, Provider, RawAnswer};
+use super::reasoning::{self, Thoughts};
 use super::streak::Streak;
 use crate::limits::retry::{Failure, RetryPolicy, counts};
 use crate::settings::Mode;
@@ -168,6 +170,7 @@ struct Question<'a> {
     request: &'a CompletionRequest,
     temperature: f64,
     cap: u32,
+    thoughts: Option<Thoughts>,
 }
 
 /// What the tries of one question took so far.
@@ -194,6 +197,7 @@ impl Lane {
         observer: Arc<dyn Observer>,
         closing: watch::Receiver<bool>,
     ) -> Lane {
+        let most_output = provider.most_output();
         Lane {
             limiter: Limiter::new(&Settings {
                 limits: settings.limits.clone(),
@@ -214,7 +218,7 @@ impl Lane {
             budget,
             observer,
             closing,
-            lessons: Lessons::default(),
+            lessons: Lessons::new(Learned::default(), most_output),
             options: Digest::of(b""),
             streak: Streak::default(),
             found: Keeping::default(),
@@ -228,7 +232,7 @@ impl Lane {
         learned.found = learned.found.recent(now);
         self.limiter.recall(&learned.found, now);
         Lane {
-            lessons: Lessons::new(learned),
+            lessons: Lessons::new(learned, self.provider.most_output()),
             options,
             ..self
         }
@@ -237,11 +241,6 @@ impl Lane {
     /// A hash of how it is configured to ask.
     pub fn options(&self) -> Digest {
         self.options
-    }
-
-    /// What a person does about answers that are cut off at this cap.
-    pub fn advice_on_cap(&self, configured: u32) -> String {
-        self.lessons.advice(configured)
     }
 
     /// `provider/model`, and `@endpoint` behind it where the provider has several.
@@ -406,13 +405,14 @@ impl Lane {
         context: &CallContext<'_>,
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
-        let configured = parameters.max_output_tokens;
+        let configured = self.cap(parameters);
         let mut cap = self.lessons.first_cap(configured, || request.digest())?;
         // The longest answer that was cut off, and at which cap. Boxed, since a call that waits has room for it.
         let mut cut: Option<Box<(RawAnswer, u32)>> = None;
         loop {
             let question = Question {
                 temperature: parameters.temperature,
+                thoughts: reasoning::thoughts(parameters, cap),
                 cap,
                 request,
             };
@@ -448,40 +448,6 @@ impl Lane {
                 },
             }
         }
-    }
-
-    /// The cap to ask with when this one was refused, if there is one.
-    fn smaller(&self, error: &CallError, cap: u32, cut: Option<&(RawAnswer, u32)>) -> Option<u32> {
-        let Some(Refused::Cap {
-            most,
-            for_this_question,
-        }) = error.refused
-        else {
-            return None;
-        };
-        let did = cut.map(|(_, did)| *did);
-        // Where no number is told, the one that did is the largest that is known to do.
-        let most = most.or(did)?;
-        if !for_this_question {
-            self.lessons.no_more_than(most);
-        }
-        (most < cap && did.is_none_or(|did| most > did)).then_some(most)
-    }
-
-    /// What is left of an answer that was cut off at every cap.
-    fn cut_off(&self, longest: (RawAnswer, u32), configured: u32) -> Result<RawAnswer, CallError> {
-        let (raw, cap) = longest;
-        if !raw.text.trim().is_empty() {
-            return Ok(raw);
-        }
-        let advice = self.lessons.advice(configured);
-        let what = if raw.thought {
-            "the model used all of them for thoughts"
-        } else {
-            "nothing but blanks came"
-        };
-        let message = format!("the answer was cut off at {cap} tokens, and {what} ({advice})");
-        Err(CallError::new(FailureClass::BadRequest, message))
     }
 
     /// What was learned and has proved itself, if there is news: all that is known now, and what people are to be told. A call
@@ -601,6 +567,7 @@ impl Lane {
             model: &self.model,
             temperature: question.temperature,
             max_output_tokens: question.cap,
+            thoughts: question.thoughts,
             idle_timeout: self.settings.idle_timeout,
             seed: context.seed,
             adaptations,

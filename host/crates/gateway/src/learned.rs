@@ -68,6 +68,8 @@ pub(super) struct Lessons {
 #[derive(Debug, Default)]
 struct State {
     learned: Arc<Learned>,
+    /// Most tokens that the model puts out, where that is known without asking it.
+    most_output: Option<u32>,
     /// What nobody was told yet, since no call succeeded with it.
     untold: Vec<String>,
     /// Caps at which answers were cut off, by question and configured cap.
@@ -94,7 +96,9 @@ impl State {
         if is_hopeless {
             return first;
         }
-        self.allowed(configured.saturating_mul(MOST_GROWTH))
+        let grown = configured.saturating_mul(MOST_GROWTH);
+        self.allowed(grown)
+            .min(self.most_output.unwrap_or(u32::MAX))
             .max(first)
     }
 
@@ -109,11 +113,12 @@ impl State {
 }
 
 impl Lessons {
-    /// Goes on from what was learned before.
-    pub fn new(learned: Learned) -> Lessons {
+    /// Goes on from what was learned before, with a model that is known to put out so much.
+    pub fn new(learned: Learned, most_output: Option<u32>) -> Lessons {
         Lessons {
             state: Mutex::new(State {
                 learned: Arc::new(learned),
+                most_output,
                 ..State::default()
             }),
         }
@@ -205,7 +210,7 @@ impl Lessons {
         let mut state = self.state();
         if cap > state.first(configured) {
             let told = format!(
-                "answers were cut off at max-output-tokens = {configured}, so it is asked for up to {cap} tokens"
+                "answers were cut off at {configured} tokens, so it is asked for up to {cap} tokens"
             );
             state.learn(told, |learned| {
                 learned.raised.insert(configured, cap);
@@ -238,7 +243,8 @@ impl Lessons {
 
 fn advice(state: &State, configured: u32) -> String {
     let tried = state.allowed(configured.saturating_mul(MOST_GROWTH));
-    match state.learned.largest_cap {
+    let most = [state.learned.largest_cap, state.most_output];
+    match most.into_iter().flatten().min() {
         Some(largest) if tried >= largest => format!(
             "hint: the model takes no larger cap than {largest} tokens, so ask for less text or use another model"
         ),
@@ -271,11 +277,11 @@ mod tests {
         lessons.whole_at(100, 200);
         let (learned, told) = lessons.news(None).unwrap();
         assert_eq!(learned.raised, BTreeMap::from([(100, 200)]));
-        assert!(told[0].contains("max-output-tokens = 100") && told[0].contains("200"));
+        assert!(told[0].contains("at 100 tokens") && told[0].contains("200"));
         assert!(lessons.news(None).is_none(), "it is told once");
         assert_eq!(lessons.first_cap(100, || question("b")).unwrap(), 200);
         assert_eq!(lessons.first_cap(300, || question("b")).unwrap(), 300);
-        let again = Lessons::new((*learned).clone());
+        let again = Lessons::new((*learned).clone(), None);
         assert_eq!(again.first_cap(100, || question("c")).unwrap(), 200);
     }
 
@@ -312,6 +318,17 @@ mod tests {
         let advice = lessons.advice(100);
         assert!(advice.contains("no larger cap than 300"), "{advice}");
         assert_eq!(lessons.first_cap(500, || question("b")).unwrap(), 300);
+    }
+
+    #[test]
+    fn a_cap_grows_no_further_than_the_model_is_known_to_put_out() {
+        let lessons = Lessons::new(Learned::default(), Some(250));
+        assert_eq!(cut(&lessons, "a"), [100, 200, 250]);
+        let advice = lessons.advice(100);
+        assert!(advice.contains("no larger cap than 250"), "{advice}");
+        // What was told counts more than what is known.
+        assert_eq!(lessons.first_cap(300, || question("b")).unwrap(), 300);
+        assert_eq!(lessons.cut_off(300, 300, question("b")), None);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod pool;
 pub mod prices;
 pub mod provider;
 pub mod providers;
+pub mod reasoning;
 pub mod settings;
 mod streak;
 

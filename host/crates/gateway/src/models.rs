@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::prices::Price;
-use super::providers::offline;
+use super::providers::{Efforts, Thinking, offline};
 
 /// What is known of one model.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -18,10 +18,28 @@ pub struct ModelFacts {
     pub flex: Option<Price>,
     /// What they cost in a batch, where that is known.
     pub batch: Option<Price>,
+    /// Most tokens that it puts out.
+    #[serde(rename = "max-output")]
+    pub max_output: Option<u32>,
+    /// Whether it thinks before it answers.
+    #[serde(default)]
+    pub reasons: bool,
+    /// The words that it knows for how much it thinks, where that is known.
+    pub efforts: Option<Efforts>,
+    /// How it is told, where it is one of Anthropic's.
+    pub thinking: Option<Thinking>,
     /// Whether it takes a temperature, where that is known.
     pub temperature: Option<bool>,
     /// Whether its server holds answers to a JSON schema, where that is known.
     pub schema: Option<bool>,
+}
+
+impl ModelFacts {
+    /// Whether it is known to think though it is told not to.
+    pub fn thinks_anyway(&self) -> bool {
+        let knows_no_none = self.efforts.is_some_and(|efforts| !efforts.has_none());
+        self.thinking == Some(Thinking::Always) || (self.thinking.is_none() && knows_no_none)
+    }
 }
 
 /// The bundled table.

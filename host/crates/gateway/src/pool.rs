@@ -10,6 +10,7 @@ use crate::error::{Billed, CallError};
 use crate::lane::{CallContext, Lane, Observer, Obtained, random};
 use crate::limiter::{Group, Permit, RequestSize, Tried};
 use crate::limits::retry::{Failure, counts};
+use crate::reasoning;
 use types::class::FailureClass;
 use types::key::Parameters;
 use types::render;
@@ -126,7 +127,7 @@ impl Pool {
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
         let asked = RequestSize {
             bytes: render::bytes(request),
-            cap: u64::from(parameters.max_output_tokens),
+            cap: u64::from(reasoning::likely_cap(parameters)),
         };
         let here = CallContext {
             leaves: true,

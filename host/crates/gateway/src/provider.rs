@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::adaptation::{Adaptation, Adaptations, Refused};
 use super::error::CallError;
+use super::reasoning::Thoughts;
 use types::digest::Digest;
+use types::key::Reasoning;
 use types::limit::Observed;
 use types::request::{CompletionRequest, Usage};
 
@@ -22,6 +24,8 @@ pub struct Call<'a> {
     pub temperature: f64,
     /// Most tokens of the answer.
     pub max_output_tokens: u32,
+    /// How much is to be thought; left to the model where absent.
+    pub thoughts: Option<Thoughts>,
     /// Nothing for so long is a failure.
     pub idle_timeout: Duration,
     /// A number that depends on the question alone.
@@ -112,6 +116,17 @@ pub trait Provider: Send + Sync {
     fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
         let _ = (refused, adaptations);
         None
+    }
+
+    /// Most tokens that the model puts out, where that is known.
+    fn most_output(&self) -> Option<u32> {
+        None
+    }
+
+    /// How much is thought where this is asked for in this way.
+    fn level(&self, asked: Reasoning, adaptations: &Adaptations) -> Reasoning {
+        let _ = adaptations;
+        asked
     }
 
     /// Names of the models that it lists, within a time; `None` where it lists none. It asks no model, so it costs

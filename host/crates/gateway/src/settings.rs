@@ -17,6 +17,7 @@ use super::models;
 use super::prices::Price;
 use super::providers::{Api, RateLimitHeaders};
 use types::class::FailureClass;
+use types::key::Reasoning;
 
 /// `[provider.NAME]`: where a provider differs from the preset of its name, or of the one it names.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -62,6 +63,8 @@ pub struct ModelConfig {
     pub json: Option<JsonSupport>,
     /// What a million tokens cost, in place of the bundled price.
     pub price: Option<Price>,
+    /// How much it thinks before it answers; left to it where absent.
+    pub reasoning: Option<Reasoning>,
     /// The tier that its calls are asked at; the ordinary one where absent.
     pub service_tier: Option<ServiceTier>,
     /// What a million tokens cost at the flex tier, in place of the bundled price.
@@ -87,6 +90,7 @@ impl Default for ModelConfig {
             send_temperature: None,
             json: None,
             price: None,
+            reasoning: None,
             service_tier: None,
             flex_price: None,
             batch_price: None,

@@ -238,8 +238,11 @@ fn parameters(parameters: Option<&Parameters>) -> String {
         .extra_body
         .as_ref()
         .map_or_else(String::new, |extra| format!(", extra-body {extra}"));
+    let reasoning = parameters.reasoning.map_or_else(String::new, |level| {
+        format!(", reasoning {}", level.as_str())
+    });
     format!(
-        "{}, temperature {}, max-output-tokens {}{extra}",
+        "{}, temperature {}, max-output-tokens {}{reasoning}{extra}",
         parameters.model, parameters.temperature, parameters.max_output_tokens
     )
 }

@@ -129,6 +129,7 @@ pub(super) mod tests {
                 temperature: 0.6,
                 max_output_tokens: 100,
                 extra_body: None,
+                reasoning: None,
             }),
             fields: vec!["density".to_owned(), "formula".to_owned()],
             category_fields: vec!["hazards".to_owned()],
@@ -141,7 +142,7 @@ pub(super) mod tests {
     #[test]
     fn every_part_counts_and_is_named() {
         let before = recipe();
-        let edits: [Edit; 12] = [
+        let edits: [Edit; 13] = [
             ("plugin changed", |recipe| recipe.code = Digest::of(b"x")),
             ("site changed", |recipe| recipe.site[2].push('x')),
             ("output path changed", |recipe| recipe.output.push('x')),
@@ -168,6 +169,11 @@ pub(super) mod tests {
             ("model parameters changed", |recipe| {
                 if let Some(parameters) = &mut recipe.parameters {
                     parameters.extra_body = Some(json!({"seed": 7}));
+                }
+            }),
+            ("model parameters changed", |recipe| {
+                if let Some(parameters) = &mut recipe.parameters {
+                    parameters.reasoning = Some(types::key::Reasoning::Low);
                 }
             }),
             ("given data changed", |recipe| {

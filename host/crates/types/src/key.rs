@@ -18,10 +18,39 @@ pub struct Parameters {
     /// More fields of the request's body, an object; `None` where none are configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_body: Option<Value>,
+    /// How much is thought before the answer; `None` where that is left to the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Reasoning>,
+}
+
+/// How much a model thinks before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reasoning {
+    /// Not at all, or as little as it can.
+    None,
+    /// A little.
+    Low,
+    /// More.
+    Medium,
+    /// Much.
+    High,
+}
+
+impl Reasoning {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reasoning::None => "none",
+            Reasoning::Low => "low",
+            Reasoning::Medium => "medium",
+            Reasoning::High => "high",
+        }
+    }
 }
 
 impl Parameters {
-    /// Adds the parameters to a hash. Without more fields of the body, nothing is added for them.
+    /// Adds the parameters to a hash. What may be absent adds nothing where it is.
     pub fn add_to(&self, builder: &mut DigestBuilder) {
         builder
             .text(&self.model)
@@ -29,6 +58,9 @@ impl Parameters {
             .number(u64::from(self.max_output_tokens));
         if let Some(extra) = &self.extra_body {
             builder.json(extra);
+        }
+        if let Some(reasoning) = self.reasoning {
+            builder.text("reasoning").text(reasoning.as_str());
         }
     }
 }
@@ -64,6 +96,8 @@ pub fn question(add: impl FnOnce(&mut DigestBuilder)) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use serde_json::json;
 
@@ -81,6 +115,7 @@ mod tests {
                 temperature: 0.6,
                 max_output_tokens: 500,
                 extra_body: None,
+                reasoning: None,
             },
             generation: 0,
         };
@@ -104,8 +139,44 @@ mod tests {
         assert_eq!(extra, changed.key(why, 0), "the order is no change");
         changed.parameters.extra_body = Some(json!({"top_p": 1, "seed": 8}));
         assert_ne!(extra, changed.key(why, 0));
+        let mut levels = BTreeSet::from([key.to_string()]);
+        for level in [
+            Reasoning::None,
+            Reasoning::Low,
+            Reasoning::Medium,
+            Reasoning::High,
+        ] {
+            let mut changed = context.clone();
+            changed.parameters.reasoning = Some(level);
+            assert!(levels.insert(changed.key(why, 0).to_string()), "{level:?}");
+        }
         let mut changed = context;
         changed.parameters.model = "openai/gpt-4o".to_owned();
         assert_ne!(key, changed.key(why, 0));
+    }
+
+    /// Keys of answers that are in journals: none may ever change.
+    #[test]
+    fn known_keys_stay() {
+        let mut context = KeyContext {
+            parameters: Parameters {
+                model: "openai/gpt-4o-mini".to_owned(),
+                temperature: 0.6,
+                max_output_tokens: 500,
+                extra_body: None,
+                reasoning: None,
+            },
+            generation: 0,
+        };
+        let why = Digest::of(b"why");
+        assert_eq!(
+            context.key(why, 0).to_string(),
+            "c1bf0fc81a3ec46db45106eb851cc841b71d03d595e5199345a2c260fd7f74f8"
+        );
+        context.parameters.reasoning = Some(Reasoning::Low);
+        assert_eq!(
+            context.key(why, 0).to_string(),
+            "239c2796180767b03a48c18bfeee20f07dfc844e4cf13e92784d3da8d1c9d3d1"
+        );
     }
 }

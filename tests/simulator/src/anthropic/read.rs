@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use types::request::{Message, ResponseFormat, Role};
 
-use crate::chat::{Chat, hash, prompt_hash, short};
+use crate::chat::{Chat, Told, hash, prompt_hash, short};
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -23,6 +23,15 @@ struct Body<'b> {
     #[serde(borrow)]
     tools: Option<&'b RawValue>,
     tool_choice: Option<ToolChoice>,
+    thinking: Option<Thinking>,
+    temperature: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+struct Thinking {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    budget_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +50,7 @@ struct ToolChoice {
 #[derive(Deserialize)]
 struct OutputConfig {
     format: Option<Format>,
+    effort: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +134,7 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         }
         None => (None, format(config)?),
     };
+    let thinking = parsed.thinking.unwrap_or_default();
     Ok(Chat {
         model,
         messages,
@@ -133,6 +144,12 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         include_usage: true,
         max_tokens: Some(max_tokens),
         tier: None,
+        told: Told {
+            effort: effort(config)?,
+            switch: thinking.kind,
+            budget: thinking.budget_tokens,
+            temperature: parsed.temperature,
+        },
         prompt: prompt_hash(&[system.unwrap_or_default(), raw, config.unwrap_or_default()]),
         body: short(hash(body)),
     })
@@ -168,6 +185,15 @@ fn chosen(tools: Option<&str>, choice: Option<ToolChoice>) -> Result<Option<Tool
         Some(ToolChoice { kind, .. }) if kind == "any" => Ok(tools.into_iter().next()),
         _ => Ok(None),
     }
+}
+
+fn effort(config: Option<&str>) -> Result<Option<String>, Problem> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let config: OutputConfig = serde_json::from_str(config)
+        .map_err(|error| Problem::Invalid(format!("output_config: {error}")))?;
+    Ok(config.effort)
 }
 
 fn format(config: Option<&str>) -> Result<ResponseFormat, Problem> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use types::request::{Message, ResponseFormat, Role};
 
-use crate::chat::{Chat, Tier, hash, prompt_hash, short};
+use crate::chat::{Chat, Tier, Told, hash, prompt_hash, short};
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -21,6 +21,8 @@ struct Body<'b> {
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
     service_tier: Option<String>,
+    reasoning_effort: Option<String>,
+    temperature: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +81,11 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
             .unwrap_or(false),
         max_tokens: parsed.max_completion_tokens.or(parsed.max_tokens),
         tier,
+        told: Told {
+            effort: parsed.reasoning_effort,
+            temperature: parsed.temperature,
+            ..Told::default()
+        },
         prompt,
         body,
     })

@@ -14,8 +14,10 @@ use crate::budget::LaneBudget;
 use crate::error::CallError;
 use crate::limiter::RequestSize;
 use crate::provider::{Finish, RawAnswer};
+use crate::reasoning;
 use types::class::FailureClass;
 use types::digest::Digest;
+use types::key::Parameters;
 use types::limit::Size;
 use types::render;
 use types::request::{Answer, Usage};
@@ -94,6 +96,11 @@ pub struct BatchLane {
 }
 
 impl BatchLane {
+    /// The output cap that a question is asked with first.
+    pub fn cap(&self, parameters: &Parameters) -> u32 {
+        self.lane.cap(parameters)
+    }
+
     /// The line of a question; with this output cap where one is given.
     ///
     /// # Errors
@@ -105,11 +112,12 @@ impl BatchLane {
             Some(cap) => cap,
             None => lane
                 .lessons
-                .first_cap(parameters.max_output_tokens, || request.digest())?,
+                .first_cap(lane.cap(parameters), || request.digest())?,
         };
         let question = Question {
             request,
             temperature: parameters.temperature,
+            thoughts: reasoning::thoughts(parameters, cap),
             cap,
         };
         let context = CallContext {

@@ -8,7 +8,7 @@ mod odd_numbers;
 
 use super::*;
 
-use crate::adaptation::Adaptation;
+use crate::adaptation::{Adaptation, Refused};
 use crate::provider::CallFuture;
 use types::request::{Message, ResponseFormat, Role, StopReason};
 
@@ -87,6 +87,16 @@ fn empty() -> Result<RawAnswer, CallError> {
     said("", Finish::Stop, 5)
 }
 
+fn parameters() -> Parameters {
+    Parameters {
+        model: "p/m".to_owned(),
+        temperature: 0.5,
+        max_output_tokens: 100,
+        extra_body: None,
+        reasoning: None,
+    }
+}
+
 struct Scene {
     lane: Lane,
     provider: Arc<Scripted>,
@@ -136,12 +146,7 @@ impl Scene {
             rules: None,
             format: ResponseFormat::Text,
         };
-        let parameters = Parameters {
-            model: "p/m".to_owned(),
-            temperature: 0.5,
-            max_output_tokens: 100,
-            extra_body: None,
-        };
+        let parameters = parameters();
         let context = CallContext {
             caller: Caller {
                 record: "r",
@@ -233,7 +238,7 @@ async fn a_refused_cap_leaves_the_answer_that_was_paid_for() {
     assert_eq!(scene.caps(), [100, 200, 150]);
     let (learned, _) = scene.lane.news().unwrap();
     assert_eq!(learned.largest_cap, Some(150));
-    let advice = scene.lane.advice_on_cap(100);
+    let advice = scene.lane.advice_on_cap(&parameters());
     assert!(advice.contains("no larger cap than 150"), "{advice}");
     // Without a number, the cap that did is the largest.
     let scene = Scene::new(vec![said("Oak is", Finish::Length, 100), cap_refused(None)]);

@@ -148,6 +148,7 @@ impl Scene {
             temperature: 0.5,
             max_output_tokens: 100,
             extra_body: None,
+            reasoning: None,
         };
         let context = CallContext {
             caller: Caller {

@@ -18,6 +18,7 @@ use crate::error::CallError;
 use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
 use crate::settings::JsonSupport;
 use types::digest::Digest;
+use types::key::Reasoning;
 use types::render::render;
 use types::request::{ResponseFormat, Role, Usage};
 
@@ -84,7 +85,10 @@ impl Anthropic {
             body.insert("system".to_owned(), Value::Array(system));
         }
         body.insert("messages".to_owned(), Value::Array(messages));
-        if self.options.sends_temperature(adaptations) {
+        let thinker = self.options.thinker;
+        let thinks = thinker.ask_messages(&mut body, call.thoughts, adaptations);
+        // While it thinks it takes no temperature but its own.
+        if !thinks && self.options.sends_temperature(adaptations) {
             body.insert("temperature".to_owned(), json!(call.temperature));
         }
         if self.endpoint.streams(adaptations) {
@@ -120,6 +124,15 @@ impl Provider for Anthropic {
             Refused::Json => None,
             refused => self.options.adapt(&self.endpoint, refused, adaptations),
         }
+    }
+
+    fn most_output(&self) -> Option<u32> {
+        self.options.most_output
+    }
+
+    fn level(&self, asked: Reasoning, adaptations: &Adaptations) -> Reasoning {
+        let api = self.endpoint.api;
+        self.options.thinker.level(asked, api, adaptations)
     }
 
     fn models(&self, within: Duration) -> ModelsFuture<'_> {

@@ -69,6 +69,7 @@ fn no_question(model: &str) -> Call<'_> {
         model,
         temperature: 0.0,
         max_output_tokens: u32::MAX,
+        thoughts: None,
         idle_timeout: EXCHANGE,
         seed: 0,
         adaptations: &NONE,

@@ -8,6 +8,7 @@ use super::families::takes_temperature;
 use super::headers::RateLimitHeaders;
 use super::key::Key;
 use super::presets::{Api, Preset};
+use super::thinking::Thinker;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::models;
 use crate::settings::{JsonSupport, ModelConfig, ProviderConfig, ServiceTier};
@@ -45,6 +46,10 @@ pub struct ModelOptions {
     pub json: JsonSupport,
     /// The tier that is asked for; the ordinary one where absent.
     pub service_tier: Option<ServiceTier>,
+    /// How it is told how much to think.
+    pub thinker: Thinker,
+    /// Most tokens that the model puts out, where that is known.
+    pub most_output: Option<u32>,
     /// More fields of the request's body.
     pub extra_body: Map<String, Value>,
 }
@@ -106,6 +111,8 @@ impl ModelOptions {
                 .or(provider.json)
                 .unwrap_or_else(|| preset.json_of(schema)),
             service_tier: own.service_tier,
+            thinker: Thinker::new(preset, name, known),
+            most_output: known.and_then(|facts| facts.max_output),
             extra_body: own.extra_body,
         }
     }
@@ -117,6 +124,9 @@ impl ModelOptions {
             send_temperature,
             json,
             service_tier,
+            // What is said of thinking is part of the question, and what the table knows is no way of asking.
+            thinker: _,
+            most_output: _,
             extra_body,
         } = self;
         let mut builder = DigestBuilder::new("batchgen manner 1");
@@ -198,6 +208,7 @@ impl ModelOptions {
                 let adaptation = Adaptation::NoSystem;
                 (!so_far.contains(&adaptation)).then_some(adaptation)
             }
+            Refused::Reasoning => self.thinker.adapt(endpoint.api, so_far),
             Refused::Cap { .. } => None,
         }
     }

@@ -8,12 +8,15 @@ pub(super) fn takes_temperature(model: &str) -> bool {
         .next()
         .unwrap_or(model)
         .to_ascii_lowercase();
-    let is_of = |family: &str| {
-        name.strip_prefix(family)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
-    };
+    let is_of = |family: &str| is_of(&name, family);
     let is_chat = name.contains("-chat");
     !(["o1", "o3", "o4"].into_iter().any(is_of) || (is_of("gpt-5") && !is_chat))
+}
+
+/// Whether a model's name begins with that of a family.
+pub(super) fn is_of(name: &str, family: &str) -> bool {
+    name.strip_prefix(family)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]

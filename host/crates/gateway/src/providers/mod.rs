@@ -28,6 +28,7 @@ mod said;
 mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
+mod thinking;
 mod times;
 
 pub use batches::connect_batches;
@@ -38,3 +39,4 @@ pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;
 pub use model_check::ModelError;
 pub use presets::{Api, BatchApi, BatchPreset, Preset, UnknownPreset, names, preset, preset_of};
+pub use thinking::{Efforts, Manner, Thinker, Thinking};

@@ -19,6 +19,7 @@ use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer, Serve
 use crate::settings::{JsonSupport, ServiceTier};
 use types::class::FailureClass;
 use types::digest::Digest;
+use types::key::Reasoning;
 use types::render::render;
 use types::request::{Message, ResponseFormat, Role, Usage};
 
@@ -92,6 +93,9 @@ impl OpenAi {
                 body.insert("stream_options".to_owned(), json!({"include_usage": true}));
             }
         }
+        let level = call.thoughts.map(|thoughts| thoughts.level);
+        let thinker = self.options.thinker;
+        thinker.ask_chat(&mut body, level, adaptations);
         if let Some(ServiceTier::Flex) = self.options.service_tier {
             body.insert("service_tier".to_owned(), json!("flex"));
         }
@@ -156,6 +160,15 @@ impl Provider for OpenAi {
 
     fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {
         self.options.adapt(&self.endpoint, refused, adaptations)
+    }
+
+    fn most_output(&self) -> Option<u32> {
+        self.options.most_output
+    }
+
+    fn level(&self, asked: Reasoning, adaptations: &Adaptations) -> Reasoning {
+        let api = self.endpoint.api;
+        self.options.thinker.level(asked, api, adaptations)
     }
 
     fn models(&self, within: Duration) -> ModelsFuture<'_> {

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::headers::RateLimitHeaders;
+use super::thinking::Manner;
 use crate::batch::protocol::BatchLimits;
 use crate::settings::{JsonSupport, ProviderConfig};
 
@@ -42,6 +43,8 @@ pub struct Preset {
     pub max_tokens: &'static str,
     /// How batches are handed in, where it takes any.
     pub batch: Option<BatchPreset>,
+    /// How it is told how much a model thinks.
+    pub reasoning: Manner,
     /// Whether it has a tier `flex`, which is cheaper and has not always room.
     pub flex: bool,
 }
@@ -91,6 +94,7 @@ const UNKNOWN: Preset = Preset {
     max_tokens: "max_tokens",
     batch: None,
     flex: false,
+    reasoning: Manner::Effort,
 };
 
 /// A server on this machine that holds answers to a schema by its grammar.
@@ -149,6 +153,7 @@ const PRESETS: [Preset; 14] = [
         base_url: Some("https://api.deepseek.com/v1"),
         keys: &["DEEPSEEK_API_KEY"],
         limits: RateLimitHeaders::None,
+        reasoning: Manner::Switch,
         ..UNKNOWN
     },
     Preset {
@@ -169,12 +174,14 @@ const PRESETS: [Preset; 14] = [
         base_url: Some("https://api.together.xyz/v1"),
         keys: &["TOGETHER_API_KEY"],
         limits: RateLimitHeaders::Together,
+        reasoning: Manner::Enabled,
         ..UNKNOWN
     },
     Preset {
         name: "openrouter",
         base_url: Some("https://openrouter.ai/api/v1"),
         keys: &["OPENROUTER_API_KEY"],
+        reasoning: Manner::Object,
         ..UNKNOWN
     },
     Preset {
@@ -212,11 +219,13 @@ const PRESETS: [Preset; 14] = [
     Preset {
         name: "vllm",
         base_url: Some("http://127.0.0.1:8000/v1"),
+        reasoning: Manner::EffortAndTemplate,
         ..LOCAL
     },
     Preset {
         name: "llamacpp",
         base_url: Some("http://127.0.0.1:8080/v1"),
+        reasoning: Manner::Template,
         ..LOCAL
     },
     Preset {

@@ -93,6 +93,16 @@ const JSON: [&str; 7] = [
     "guided_json",
 ];
 
+/// Words for what says how much is to be thought.
+const REASONING: [&str; 6] = [
+    "reasoning_effort",
+    "reasoning effort",
+    "reasoning.effort",
+    "budget_tokens",
+    "thinking",
+    "enable_thinking",
+];
+
 /// Sums of question and cap, and which numbers in them are the context's and the question's.
 static SUMS: LazyLock<[(Option<Regex>, [usize; 2]); 4]> = LazyLock::new(|| {
     [
@@ -144,6 +154,8 @@ pub(super) fn refused(class: FailureClass, said: &Said, cap: u32) -> Option<Refu
     }
     if has("temperature") {
         Some(Refused::Temperature)
+    } else if REASONING.into_iter().any(has) {
+        Some(Refused::Reasoning)
     } else if has("stream_options") || has("include_usage") {
         Some(Refused::StreamOptions)
     } else if JSON.into_iter().any(has) {
@@ -225,6 +237,7 @@ pub(super) fn hint(class: FailureClass, said: &Said, cap: u32) -> Option<&'stati
         Refused::Stream => "set stream = false in the provider's configuration",
         Refused::NoStream => "set stream = true in the provider's configuration",
         Refused::Json => "set json = \"object\" or \"prompt\" in the model's configuration",
+        Refused::Reasoning => "remove reasoning from the configuration",
         Refused::System => "use a model that takes system messages",
     })
 }
@@ -417,6 +430,22 @@ mod tests {
                 Refused::NoStream,
             ),
             ("System role not supported", Refused::System),
+            (
+                "Unsupported parameter: 'reasoning_effort' is not supported with this model.",
+                Refused::Reasoning,
+            ),
+            (
+                "Unsupported value: 'reasoning_effort' does not support 'none' with this model. Supported values are: 'low', 'medium', and 'high'.",
+                Refused::Reasoning,
+            ),
+            (
+                "\"thinking.type.enabled\" is not supported for this model. Use \"thinking.type.adaptive\" and \"output_config.effort\" to control thinking behavior.",
+                Refused::Reasoning,
+            ),
+            (
+                "adaptive thinking is not supported on this model",
+                Refused::Reasoning,
+            ),
         ] {
             assert_eq!(
                 found(FailureClass::BadRequest, text, 1000),

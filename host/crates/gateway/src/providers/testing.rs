@@ -113,6 +113,7 @@ pub(crate) fn call(request: &CompletionRequest) -> Call<'_> {
         model: "m-1",
         temperature: 0.5,
         max_output_tokens: 100,
+        thoughts: None,
         idle_timeout: Duration::from_secs(30),
         seed: 1,
         adaptations: &NONE,

@@ -29,7 +29,7 @@ const VALUES: [&str; 14] = [
     "{}",
 ];
 
-const OPENAI: [&str; 10] = [
+const OPENAI: [&str; 14] = [
     "prompt_tokens",
     "completion_tokens",
     "total_tokens",
@@ -40,6 +40,10 @@ const OPENAI: [&str; 10] = [
     "prompt_tokens_details",
     "completion_tokens_details",
     "reasoning_tokens",
+    "cache_creation_input_tokens",
+    "cache_write_tokens",
+    "cache_write_tokens_details",
+    "ttl_12h_tokens",
 ];
 
 const ANTHROPIC: [&str; 6] = [
@@ -98,6 +102,7 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
         temperature: 0.5,
         max_output_tokens: 100,
         extra_body: None,
+        reasoning: None,
     };
     let context = CallContext {
         caller: Caller {
@@ -174,7 +179,7 @@ fn cases<'a>(places: &'a [&'a str]) -> impl Iterator<Item = (String, &'static st
 async fn odd_usage_costs_no_answer_and_is_never_nothing() {
     let of_openai = cases(&OPENAI).map(|(place, value)| async move {
         let usage = format!(
-            r#"{{"{place}":{value},"prompt_tokens_details":{{"cached_tokens":{value}}},"completion_tokens_details":{{"reasoning_tokens":{value}}}}}"#
+            r#"{{"{place}":{value},"prompt_tokens_details":{{"cached_tokens":{value},"cache_write_tokens":{value},"cache_write_tokens_details":{{"ttl_12h_tokens":{value}}}}},"completion_tokens_details":{{"reasoning_tokens":{value}}}}}"#
         );
         let choice = format!(
             r#"{{"index":0,"delta":{{"content":"{TEXT}"}},"message":{{"content":"{TEXT}"}},"finish_reason":"stop"}}"#
