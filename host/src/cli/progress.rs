@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::display::Display;
-use engine::statistics::View;
+use engine::statistics::{BatchView, View};
 use engine::{Again, Event, Meter, resident_memory};
 use gateway::Gateway;
+use gateway::found::unix_time;
 use gateway::lane_view::{LaneView, longest_wait};
 use plan::causes::Causes;
 use store::Store;
@@ -278,6 +279,11 @@ impl Shower {
         causes.add(record, cause);
         causes.len() > known && known < TOLD
     }
+}
+
+/// How a batch stands, in one line.
+pub(super) fn batch_line(batch: &BatchView) -> String {
+    parts::words(parts::batch(batch, unix_time()))
 }
 
 /// What a lane is doing, in one line.

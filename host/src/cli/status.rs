@@ -10,7 +10,7 @@ use super::args::StateArgs;
 use super::display::{emit, say};
 use super::exit::{Exit, Failure};
 use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
-use super::progress::lane_line;
+use super::progress::{batch_line, lane_line};
 use super::store::places;
 use super::summary;
 use engine::statistics::{View, percent};
@@ -82,6 +82,9 @@ fn render(snapshot: &Snapshot) -> String {
             let _ = writeln!(text, "{}, breaker {breaker}", lane_line(lane));
         }
     }
+    for batch in &snapshot.progress.batches {
+        let _ = writeln!(text, "{}", batch_line(batch));
+    }
     text.push_str(&summary::failures(&snapshot.detail.failure_kinds));
     text
 }
@@ -122,6 +125,7 @@ fn outcomes(view: &View) -> String {
     for (number, word) in [
         (totals.not_begun, "blocked"),
         (view.parked_tasks, "to try again"),
+        (view.waiting_tasks, "waiting for batches"),
     ] {
         if number > 0 {
             let _ = write!(text, ", {} {word}", count(number));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::meter::Event;
+use crate::statistics::BatchView;
 use crate::{Interrupt, Meter};
 use gateway::batch::{Asked, Asking, Desk, Reply};
 use gateway::budget::BatchReservation;
@@ -71,8 +72,6 @@ struct Now {
     refused: BTreeMap<String, CallError>,
     /// How many tokens may wait at a provider, as it said.
     most_waiting: BTreeMap<String, u64>,
-    /// The batches that have not ended, as they stood last.
-    shown: Vec<Batch>,
 }
 
 /// When a batch is looked at next.
@@ -115,7 +114,6 @@ impl Batches {
                 let reserved = batched.lane.budget.reserve_batch(batch.likely);
                 now.reserved.insert(batch.id, reserved);
             }
-            now.shown.push(batch);
         }
         Ok(Batches {
             store,
@@ -151,13 +149,11 @@ impl Batches {
         }
         let open = self.store.open_batches()?;
         turn.open = open.len() as u64;
-        let mut now = self.now();
         turn.next = open
             .iter()
-            .map(|batch| now.looks.get(&batch.id))
-            .map(|look| look.map_or(Duration::ZERO, |look| look.at - Instant::now()))
+            .map(|batch| self.until_look(batch).unwrap_or_default())
             .min();
-        now.shown = open;
+        self.show(&open);
         Ok(turn)
     }
 
@@ -167,14 +163,21 @@ impl Batches {
         smallest.is_some_and(|lines| self.queued.load(Ordering::Relaxed) >= lines)
     }
 
-    /// The batches that have not ended, as they stood last, and how long until each is looked at.
-    pub fn view(&self) -> Vec<(Batch, Option<Duration>)> {
+    /// Shows people how the batches stand.
+    fn show(&self, open: &[Batch]) {
+        let now = self.unix();
+        let views = open.iter().map(|batch| BatchView {
+            next_look_at: self.until_look(batch).map(|left| now + left.as_secs()),
+            ..view(batch)
+        });
+        self.meter.batches_are(views.collect());
+    }
+
+    /// How long until a batch is looked at, if that is settled.
+    fn until_look(&self, batch: &Batch) -> Option<Duration> {
         let now = self.now();
-        let next = |batch: &Batch| Some(now.looks.get(&batch.id)?.at - Instant::now());
-        now.shown
-            .iter()
-            .map(|batch| (batch.clone(), next(batch)))
-            .collect()
+        let look = now.looks.get(&batch.id)?;
+        Some(look.at.saturating_duration_since(Instant::now()))
     }
 
     /// Why a lane takes no batches any more, if one does not.
@@ -317,6 +320,26 @@ impl Batches {
 impl Desk<StoreError> for Batches {
     fn ask<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, StoreError> {
         Box::pin(self.take(asked))
+    }
+}
+
+/// A batch as people are shown it.
+pub fn view(batch: &Batch) -> BatchView {
+    BatchView {
+        name: batch.name.clone(),
+        model: batch.lane.clone(),
+        state: batch.state.as_str().to_owned(),
+        id: batch.remote.clone(),
+        word: batch.word.clone(),
+        questions: batch.lines,
+        answered: batch.answered,
+        failed: batch.failed,
+        formed_at: batch.formed_at,
+        sent_at: batch.sent_at,
+        ended_at: batch.ended_at,
+        expires_at: batch.expires_at,
+        next_look_at: None,
+        note: batch.note.clone(),
     }
 }
 

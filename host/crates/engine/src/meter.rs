@@ -6,7 +6,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 pub use crate::statistics::Again;
-use crate::statistics::{CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View};
+use crate::statistics::{
+    BatchView, CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View,
+};
 use dataset::Record;
 use gateway::error::CallError;
 use gateway::lane::{LaneView, Observer, Spent};
@@ -178,6 +180,10 @@ impl Meter {
 
     pub(super) fn tasks_parked(&self, change: i64) {
         self.lock().tasks_parked(change);
+    }
+
+    pub(super) fn batches_are(&self, batches: Vec<BatchView>) {
+        self.lock().batches_are(batches);
     }
 
     pub(super) fn tasks_waiting(&self, change: i64) {

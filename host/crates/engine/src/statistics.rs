@@ -3,6 +3,7 @@
 //! bounded, however long a run takes and however many tasks it has.
 
 mod ahead;
+mod batch;
 mod heat;
 mod pace;
 mod recent;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::batch::BatchView;
 use ahead::Ahead;
 use heat::Heat;
 pub use heat::{HeatCell, HeatRow};
@@ -145,6 +147,7 @@ pub struct Statistics {
     unreadable: u64,
     parked: u64,
     waiting: u64,
+    batches: Vec<BatchView>,
     records: Pace,
     tasks: Pace,
     called: Pace,
@@ -173,6 +176,9 @@ pub struct View {
     /// Tasks whose answers come with a batch, and those that need their files.
     #[serde(default)]
     pub waiting_tasks: u64,
+    /// The batches that have not ended.
+    #[serde(default)]
+    pub batches: Vec<BatchView>,
     /// Share of the tasks that were begun and ended which have their artifact, in percent; absent before the first.
     pub success_percent: Option<f64>,
     /// Expected seconds to the end, from recent pace; absent while unknown.
@@ -263,6 +269,7 @@ impl Statistics {
             unreadable: 0,
             parked: 0,
             waiting: 0,
+            batches: Vec::new(),
             records: Pace::default(),
             tasks: Pace::default(),
             called: Pace::default(),
@@ -345,6 +352,11 @@ impl Statistics {
     /// Tasks failed for what may pass and wait for a sweep; or (negative) are swept up now.
     pub fn tasks_parked(&mut self, change: i64) {
         self.parked = self.parked.saturating_add_signed(change);
+    }
+
+    /// These batches have not ended.
+    pub fn batches_are(&mut self, batches: Vec<BatchView>) {
+        self.batches = batches;
     }
 
     /// So many more tasks wait for a batch, or fewer.
@@ -438,6 +450,7 @@ impl Statistics {
             tasks_done,
             parked_tasks: self.parked,
             waiting_tasks: self.waiting,
+            batches: self.batches.clone(),
             success_percent: (begun > 0).then(|| percent(there, begun)),
             eta_seconds: self.eta(now, records.saturating_sub(done), tasks, tasks_done),
             records_per_hour: self.records.per_second(now) * 3600.0,

@@ -1,7 +1,7 @@
 //! The one thing about a run that somebody should know first: what holds it back, or what needs a hand.
 
 use super::snapshot::{EndKind, Headline, Snapshot, State, Tone};
-use engine::statistics::FailureKind;
+use engine::statistics::{FailureKind, View};
 use gateway::lane_view::{BreakerView, LaneView};
 
 /// A kind of failures that so many tasks have needs a hand while the run goes on.
@@ -37,6 +37,9 @@ fn running(snapshot: &Snapshot) -> Headline {
     if let Some(headline) = lanes.iter().find_map(waits) {
         return headline;
     }
+    if let Some(headline) = batches(view) {
+        return headline;
+    }
     let in_flight: u64 = lanes.iter().map(|lane| lane.in_flight).sum();
     Headline {
         tone: Tone::Good,
@@ -47,6 +50,32 @@ fn running(snapshot: &Snapshot) -> Headline {
         },
         hint: None,
     }
+}
+
+/// Batches that need a hand, or that everything waits for.
+fn batches(view: &View) -> Option<Headline> {
+    let held = view.batches.iter().find_map(|batch| {
+        let note = batch.note.as_ref()?;
+        Some((&batch.name, note))
+    });
+    if let Some((name, note)) = held {
+        return Some(Headline {
+            tone: Tone::Waits,
+            text: format!("Batch {name}: {note}."),
+            hint: None,
+        });
+    }
+    let questions: u64 = view.batches.iter().map(|batch| batch.questions).sum();
+    (view.waiting_tasks > 0 && questions > 0).then(|| Headline {
+        tone: Tone::Waits,
+        text: match view.batches.len() {
+            1 => format!("A batch of {questions} questions is being answered."),
+            many => format!("{many} batches of {questions} questions are being answered."),
+        },
+        hint: Some(
+            "They cost half, and may take a day; the run may be stopped meanwhile.".to_owned(),
+        ),
+    })
 }
 
 /// A lane that nothing can be had from, or not now.

@@ -61,6 +61,33 @@ fn tasks(page: &mut Page, view: &View) {
         "Tasks that failed and are tried again at the end of the run",
         view.parked_tasks,
     );
+    page.one(
+        "tasks_waiting",
+        GAUGE,
+        "Tasks whose answers come with a batch",
+        view.waiting_tasks,
+    );
+    page.one(
+        "batches_open",
+        GAUGE,
+        "Batches that have not ended",
+        view.batches.len(),
+    );
+    page.head(
+        "batch_questions",
+        GAUGE,
+        "Questions of a batch that has not ended: all, answered and failed ones",
+    );
+    for batch in &view.batches {
+        for (what, number) in [
+            ("all", Some(batch.questions)),
+            ("answered", batch.answered),
+            ("failed", batch.failed),
+        ] {
+            let labels = [("batch", batch.name.as_str()), ("what", what)];
+            page.row("batch_questions", &labels, number.unwrap_or(0));
+        }
+    }
     page.head(
         "tasks_ended_total",
         COUNTER,

@@ -8,6 +8,7 @@ use super::super::screen::Screen;
 use super::parts::{self, Part, Tone};
 use crate::cli::numbers::count;
 use engine::statistics::{CategoryCount, ComponentCount, FailureKind, View};
+use gateway::found::unix_time;
 use gateway::lane::LaneView;
 use types::shown::harmless;
 
@@ -15,6 +16,8 @@ use types::shown::harmless;
 const ABOVE: usize = 4;
 /// Kinds of failures that have a line.
 const FAILURES: usize = 4;
+/// Batches that have a line.
+const BATCHES: usize = 4;
 /// Longest bar.
 const BAR: usize = 30;
 /// What a bar is not worth drawing below.
@@ -45,6 +48,11 @@ pub(super) fn block(
         .iter()
         .flat_map(|lane| layout.flow(parts::lane(lane), 2))
         .collect();
+    let batches = view.batches.iter().take(BATCHES);
+    let batches: Vec<String> = batches
+        .flat_map(|batch| layout.flow(parts::batch(batch, unix_time()), 2))
+        .collect();
+    let lanes = [lanes, batches].concat();
     let components = layout.components(&view.components, view.records);
     let categories = layout.flow(categories(&view.categories), 0);
 

@@ -2,9 +2,11 @@
 
 use crate::cli::numbers::{cost, count, dollars, duration, has_pace, record};
 use crate::cli::summary;
-use engine::statistics::{FailureKind, View, percent};
+use engine::statistics::{BatchView, FailureKind, View, percent};
+use gateway::found::unix_time;
 use gateway::lane::LaneView;
 use gateway::lane_view::BreakerView;
+use types::shown::harmless;
 
 /// How much attention a part wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,10 @@ pub(super) fn outcome(view: &View) -> Vec<Part> {
     }
     if view.parked_tasks > 0 {
         parts.push(waits(format!("to try again {}", count(view.parked_tasks))));
+    }
+    if view.waiting_tasks > 0 {
+        let tasks = format!("waiting for batches {}", count(view.waiting_tasks));
+        parts.push(waits(tasks));
     }
     if view.calls.failed_tries > 0 {
         let tries = format!("failed tries {}", count(view.calls.failed_tries));
@@ -179,6 +185,36 @@ pub(super) fn lane(lane: &LaneView) -> Vec<Part> {
     parts
 }
 
+/// How a batch stands at a moment, in seconds since 1970.
+pub(super) fn batch(batch: &BatchView, now: u64) -> Vec<Part> {
+    let span = |seconds: u64| duration(seconds as f64);
+    let mut parts = vec![plain(format!(
+        "batch of {} {}",
+        count(batch.questions),
+        batch.model
+    ))];
+    let word = batch.word.as_ref().filter(|_| batch.state == "open");
+    parts.push(plain(harmless(word.unwrap_or(&batch.state)).into_owned()));
+    if let Some(answered) = batch.answered {
+        parts.push(plain(format!("{} answered", count(answered))));
+    }
+    if let Some(failures) = batch.failed.filter(|failures| *failures > 0) {
+        parts.push(failed(format!("{} failed", count(failures))));
+    }
+    let since = batch.sent_at.unwrap_or(batch.formed_at);
+    parts.push(plain(format!("for {}", span(now.saturating_sub(since)))));
+    if let Some(left) = batch.expires_at.and_then(|end| end.checked_sub(now)) {
+        parts.push(plain(format!("at most {} more", span(left))));
+    }
+    if let Some(left) = batch.next_look_at.map(|at| at.saturating_sub(now)) {
+        parts.push(plain(format!("next look in {}", span(left))));
+    }
+    if let Some(note) = &batch.note {
+        parts.push(waits(harmless(note).into_owned()));
+    }
+    parts
+}
+
 /// Parts as they are said one after the other.
 pub(super) fn words(parts: Vec<Part>) -> String {
     let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
@@ -188,9 +224,13 @@ pub(super) fn words(parts: Vec<Part>) -> String {
 /// The line for logs.
 pub(super) fn line(view: &View, lanes: &[LaneView], memory: Option<u64>, noun: &str) -> String {
     let mut text = words([stand(view, noun), outcome(view), pace(view, memory, noun)].concat());
-    for view in lanes {
+    for shown in lanes {
         text.push_str("; ");
-        text.push_str(&words(lane(view)));
+        text.push_str(&words(lane(shown)));
+    }
+    for shown in &view.batches {
+        text.push_str("; ");
+        text.push_str(&words(batch(shown, unix_time())));
     }
     text
 }

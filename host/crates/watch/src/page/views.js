@@ -46,6 +46,7 @@ function showProgress(snapshot) {
     ["failed", sum("failed"), "failed"],
     ["blocked", sum("blocked", "skipped"), "blocked"],
     ["parked", view.parked_tasks, "to be tried again"],
+    ["waiting", view.waiting_tasks || 0, "waiting for batches"],
   ];
   const done = parts.reduce((all, [, number]) => all + number, 0);
   const rest = Math.max(0, view.tasks - done);
@@ -105,6 +106,31 @@ function showNumbers(snapshot) {
 }
 
 const AFTER = { open: "It does not answer; calls wait.", "half-open": "It did not answer; one call finds out whether it does again.", stopped: "It cannot be asked any more." };
+
+function showBatches(snapshot) {
+  const now = Date.parse(snapshot.at) / 1000;
+  const rows = (snapshot.progress.batches || []).map((batch) => {
+    const told = [];
+    if (batch.answered != null) told.push(`${count(batch.answered)} answered`);
+    if (batch.failed) told.push(`${count(batch.failed)} failed`);
+    told.push(`for ${duration(Math.max(0, now - (batch.sent_at || batch.formed_at)))}`);
+    if (batch.expires_at) told.push(`at most ${duration(Math.max(0, batch.expires_at - now))} more`);
+    if (batch.next_look_at) told.push(`next look in ${duration(Math.max(0, batch.next_look_at - now))}`);
+    const word = batch.state === "open" && batch.word ? batch.word : batch.state;
+    return [batch.id || batch.name, `${batch.model}, ${counted(batch.questions, "question")}, ${word}`, told.join(", "), batch.note || "", batch.questions ? (batch.answered || 0) / batch.questions : 0];
+  });
+  fill(byId("batches"), rows, () =>
+    rows.map(([name, what, told, note, share]) =>
+      make("div", { class: "batch" },
+        make("h3", {}, name),
+        bar([["made", share]], `${Math.floor(share * 100)} percent answered`),
+        make("p", {}, what),
+        make("p", { class: "note" }, told),
+        note ? make("p", { class: "note" }, note) : null,
+      ),
+    ),
+  );
+}
 
 function showLanes(snapshot) {
   const lanes = snapshot.lanes.map((lane) => {
