@@ -163,7 +163,7 @@ fn budget(project: &Project, wanted: &Wanted<'_>) -> LaneBudget {
 }
 
 /// The lanes of the models that the components ask.
-fn chains(
+pub(super) fn chains(
     project: &Project,
     components: &[Component],
     shared: &Shared<'_>,
@@ -183,24 +183,41 @@ fn batches(
     chains: &BTreeMap<String, Chain>,
     shared: &Shared<'_>,
 ) -> Result<Option<Arc<Batches>>, Failure> {
+    let resubmits = wanted.batches.resubmit_doubtful;
+    let batches = desk(
+        project,
+        state,
+        &wanted.components,
+        resubmits,
+        chains,
+        shared,
+    )?;
+    let is_used = batches.has_lanes() || state.store.has_questions().map_err(Failure::internal)?;
+    Ok(is_used.then_some(batches))
+}
+
+/// The batches of the models that these components ask.
+pub(super) fn desk(
+    project: &Project,
+    state: &State,
+    components: &[Component],
+    resubmits: bool,
+    chains: &BTreeMap<String, Chain>,
+    shared: &Shared<'_>,
+) -> Result<Arc<Batches>, Failure> {
     let models = project.settings.models();
     let lanes = models
-        .batched(&wanted.components, chains, shared)
+        .batched(components, chains, shared)
         .map_err(cannot_ask)?;
-    if lanes.is_empty() && !state.store.has_questions().map_err(Failure::internal)? {
-        return Ok(None);
-    }
     let batches = Batches::new(
         state.store.clone(),
         state.indexed.id,
         lanes,
         Arc::clone(shared.meter),
         shared.interrupt.clone(),
-        wanted.batches.resubmit_doubtful,
+        resubmits,
     );
-    batches
-        .map(|batches| Some(Arc::new(batches)))
-        .map_err(Failure::internal)
+    batches.map(Arc::new).map_err(Failure::internal)
 }
 
 /// A model with a known price that was probably meant by one without.

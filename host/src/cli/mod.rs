@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod authors;
+mod batches;
 mod clean;
 mod compiler;
 mod completions;
@@ -97,6 +98,7 @@ enum Command {
     Accept(accept::AcceptArgs),
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
+    Batches(batches::BatchesArgs),
     Store(store::StoreArgs),
     Plugins(plugins::PluginsArgs),
     Trust(trust::TrustArgs),
@@ -225,6 +227,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Accept(args) => accept::perform(&args, display),
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
+        Command::Batches(args) => batches::perform(&args, display),
         Command::Store(args) => store::perform(&args, display),
         Command::Reference(_) => Ok(reference::perform(
             Cli::command(),

@@ -3,9 +3,12 @@
 //! handed in twice, and nothing that was answered is lost. It does not know tasks.
 
 mod collect;
+mod files;
 mod hand_in;
 
-use std::collections::{BTreeMap, HashMap};
+pub use self::files::{FileError, Imported};
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +49,8 @@ pub struct Batched {
     pub most: Most,
     /// Fewer questions than this wait for others while a batch is open.
     pub min_lines: u64,
+    /// Whether its provider takes batches. Else a person carries them.
+    pub hands_in: bool,
 }
 
 /// The batches of a run.
@@ -70,6 +75,8 @@ struct Now {
     looks: HashMap<i64, Look>,
     /// What a lane was refused for good.
     refused: BTreeMap<String, CallError>,
+    /// Lanes whose questions a person was told to export.
+    told: BTreeSet<String>,
     /// How many tokens may wait at a provider, as it said.
     most_waiting: BTreeMap<String, u64>,
 }
@@ -148,13 +155,20 @@ impl Batches {
             }
         }
         let open = self.store.open_batches()?;
-        turn.open = open.len() as u64;
+        let moves = |batch: &&Batch| batch.state != BatchState::Exported;
+        turn.open = open.iter().filter(moves).count() as u64;
         turn.next = open
             .iter()
+            .filter(moves)
             .map(|batch| self.until_look(batch).unwrap_or_default())
             .min();
         self.show(&open);
         Ok(turn)
+    }
+
+    /// Whether any model is asked in batches.
+    pub fn has_lanes(&self) -> bool {
+        !self.lanes.is_empty()
     }
 
     /// Whether so much was queued since the last turn that a batch may be full.
@@ -274,7 +288,8 @@ impl Batches {
         let is_online = match asked.caller.mode.unwrap_or(batched.mode) {
             Mode::Online => true,
             Mode::Batch => false,
-            Mode::Auto => is_repair(asked.request),
+            // What nobody hands in has no rest to wait for.
+            Mode::Auto => !batched.hands_in || is_repair(asked.request),
         };
         if is_online {
             return Ok(Reply::Online);

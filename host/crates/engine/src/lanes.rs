@@ -118,7 +118,7 @@ impl Models<'_> {
         chains: &BTreeMap<String, Chain>,
         shared: &Shared<'_>,
     ) -> Result<BTreeMap<String, Batched>, LaneError> {
-        let open = shared.store.open_batches()?;
+        let in_batches = shared.store.lanes_in_batches()?;
         let mut batched = BTreeMap::new();
         for (model, chain) in chains {
             let own = self.config.models.get(model).and_then(|model| model.mode);
@@ -128,7 +128,7 @@ impl Models<'_> {
                 .filter(|component| asks(component, model))
                 .map(|component| self.mode.or(component.mode).unwrap_or(own));
             let modes: Vec<Mode> = modes.collect();
-            let is_open = open.iter().any(|batch| batch.lane == *model);
+            let is_open = in_batches.contains(model);
             let is_wanted = modes.iter().any(|mode| *mode != Mode::Online);
             let Some(lane) = chain.lanes().next().filter(|_| is_wanted || is_open) else {
                 continue;
@@ -157,6 +157,7 @@ impl Models<'_> {
                     mode: own,
                     most,
                     min_lines: self.config.batch.min_lines,
+                    hands_in: access.hands_in,
                 },
             );
         }

@@ -27,6 +27,8 @@ pub enum BatchState {
     Creating,
     /// The provider has it.
     Open,
+    /// It lies in a file that a person carries.
+    Exported,
     /// All its answers were fetched.
     Ended,
 }
@@ -39,6 +41,7 @@ impl BatchState {
             BatchState::Uploaded => "uploaded",
             BatchState::Creating => "creating",
             BatchState::Open => "open",
+            BatchState::Exported => "exported",
             BatchState::Ended => "ended",
         }
     }
@@ -49,6 +52,7 @@ impl BatchState {
             BatchState::Uploaded,
             BatchState::Creating,
             BatchState::Open,
+            BatchState::Exported,
             BatchState::Ended,
         ]
         .into_iter()

@@ -141,6 +141,18 @@ impl Store {
         })
     }
 
+    /// The lanes that have questions or batches.
+    pub fn lanes_in_batches(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|reader| {
+            let sql =
+                "SELECT lane FROM question UNION SELECT lane FROM batch WHERE state <> 'ended'";
+            reader
+                .prepare(sql)?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     /// Puts a question into the queue of its lane, for a task that waits for it. `before` is how it stood.
     pub async fn queue_question(
         &self,

@@ -16,7 +16,7 @@ use types::class::FailureClass;
 use types::digest::Digest;
 
 /// Lines that are kept in one transaction.
-const GROUP: usize = 500;
+pub(super) const GROUP: usize = 500;
 /// The longest line of a result file that is read; bytes.
 pub(super) const LONGEST: usize = 8 << 20;
 /// A batch that has ended may name its files so much later; seconds.
@@ -26,9 +26,9 @@ const READS: u32 = 3;
 
 /// What was found in result files besides answers.
 #[derive(Default)]
-struct Odd {
-    foreign: u64,
-    unreadable: u64,
+pub(super) struct Odd {
+    pub foreign: u64,
+    pub unreadable: u64,
 }
 
 impl Batches {
@@ -153,7 +153,7 @@ impl Batches {
     }
 
     /// Ends a batch: what it did not settle is asked again.
-    async fn end(&self, mut batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
+    pub(super) async fn end(&self, mut batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
         turn.settled += self.store.unsettled(batch.id)?;
         batch.state = BatchState::Ended;
         batch.note = None;
@@ -279,7 +279,7 @@ impl Batches {
     }
 
     /// Keeps what some lines say.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
         batch: &Batch,
         batched: &Batched,

@@ -38,6 +38,10 @@ impl Batches {
         if queued.lines == 0 {
             return Ok(None);
         }
+        if !batched.hands_in {
+            self.tell_to_export(name, queued.lines, is_last);
+            return Ok(None);
+        }
         let waiting_at_most = self.now().most_waiting.get(name).copied();
         let most = Most {
             input_tokens: waiting_at_most
@@ -86,6 +90,16 @@ impl Batches {
         Ok(formed)
     }
 
+    /// A person is told that questions wait for a file, once.
+    fn tell_to_export(&self, lane: &str, questions: u64, is_last: bool) {
+        if is_last && self.now().told.insert(lane.to_owned()) {
+            self.tell(format!(
+                "{lane}: {questions} questions wait, and its provider has no batch API that is known here: \
+                 `batchgen batches export` writes them to a file, and `batchgen batches import` reads the answers"
+            ));
+        }
+    }
+
     /// Takes a batch as many steps further as it can go now.
     pub(super) async fn advance(&self, batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
         let Some(batched) = self.lanes.get(&batch.lane) else {
@@ -99,7 +113,7 @@ impl Batches {
             let note = "it waits: it was handed in with another key or at another address, and only those can fetch it";
             return self.hold(batch, note.to_owned()).await;
         }
-        if !self.is_due(&batch) {
+        if batch.state == BatchState::Exported || !self.is_due(&batch) {
             return Ok(());
         }
         let mut next = Some(batch);
@@ -108,6 +122,8 @@ impl Batches {
                 break;
             }
             next = match batch.state {
+                // Begun by an export that was killed.
+                BatchState::Formed if !batched.hands_in => None,
                 BatchState::Formed => self.upload(batch, batched).await?,
                 BatchState::Uploaded => self.create(batch, batched, turn).await?,
                 BatchState::Creating => self.find(batch, batched, turn).await?,
@@ -115,7 +131,7 @@ impl Batches {
                     self.look(batch, batched, turn).await?;
                     None
                 }
-                BatchState::Ended => None,
+                BatchState::Exported | BatchState::Ended => None,
             };
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::key::Key;
 use super::model_check::{ModelError, checked};
 use super::offline::{self, Offline};
 use super::places::places;
-use super::presets::{Api, Preset, UnknownPreset, names, preset, preset_of};
+use super::presets::{Api, OPENAI_BATCHES, Preset, UnknownPreset, names, preset, preset_of};
 use super::{anthropic, openai};
 use crate::batch::protocol::BatchProtocol;
 use crate::error::CallError;
@@ -180,6 +180,8 @@ pub enum ConnectError {
 pub struct BatchAccess {
     /// The batch API.
     pub protocol: Arc<dyn BatchProtocol>,
+    /// Whether the provider takes batches. Else they are files that a person carries.
+    pub hands_in: bool,
     /// A hash of address and key: a batch is seen with those that it was made with, and with no others.
     pub account: Digest,
 }
@@ -237,7 +239,8 @@ impl Catalogue<'_> {
         connections.collect()
     }
 
-    /// The batch API of `model`, at the first endpoint of its provider; `None` where that has none that is known.
+    /// The batch API of `model`, at the first endpoint of its provider. Where that has none that is known, it is the form of
+    /// files that others answer; `None` where there is no such form.
     ///
     /// # Errors
     /// Like [`Catalogue::connect`].
@@ -256,12 +259,22 @@ impl Catalogue<'_> {
             options,
         } = self.reach(model, variables)?;
         let first = endpoints.into_iter().next();
-        let (Some(batch), Some((_, _, endpoint))) = (preset.batch, first) else {
+        let Some((_, _, endpoint)) = first else {
             return Ok(None);
+        };
+        let hands_in = preset.batch.is_some();
+        let batch = match (preset.batch, endpoint.api) {
+            (Some(batch), _) => batch,
+            (None, Api::Chat) => OPENAI_BATCHES,
+            (None, Api::Messages) => return Ok(None),
         };
         let account = account(&endpoint);
         let protocol = connect_batches(own, batch, endpoint, options)?;
-        Ok(Some(BatchAccess { protocol, account }))
+        Ok(Some(BatchAccess {
+            protocol,
+            account,
+            hands_in,
+        }))
     }
 
     fn reach<'m>(

@@ -70,7 +70,7 @@ pub struct BatchPreset {
 }
 
 /// OpenAI's own limits: <https://platform.openai.com/docs/guides/batch>.
-const OPENAI_BATCHES: BatchPreset = BatchPreset {
+pub(super) const OPENAI_BATCHES: BatchPreset = BatchPreset {
     api: BatchApi::OpenAi,
     limits: BatchLimits {
         lines: 50_000,

@@ -1,0 +1,175 @@
+//! `batchgen batches`: the batches of a project, apart from its runs.
+
+mod file;
+mod list;
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use tokio::sync::mpsc;
+
+use super::args::ProjectArgs;
+use super::display::{Display, say};
+use super::execution;
+use super::exit::{Exit, Failure};
+use super::numbers::counted;
+use super::project::{Project, State, block_on};
+use engine::batches::Batches;
+use engine::{Event, Interrupt, Meter, Shared};
+use gateway::budget::LaneBudget;
+use store::{Batch, BatchState};
+
+/// See, cancel and collect batches, and carry them as files.
+#[derive(Debug, Args)]
+pub(super) struct BatchesArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::ListArgs),
+    Cancel(CancelArgs),
+    Collect(CollectArgs),
+    Export(file::ExportArgs),
+    Import(file::ImportArgs),
+}
+
+/// Ask the provider to end batches. What was answered by then is paid for, and the next run collects it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  batchgen batches cancel batchgen-1796000108-7db879ae7f2c
+  batchgen batches cancel --all")]
+struct CancelArgs {
+    /// Name of a batch, ours or the provider's
+    #[arg(value_name = "BATCH", required_unless_present = "all")]
+    batch: Vec<String>,
+    /// Every batch that has not ended
+    #[arg(long, conflicts_with = "batch")]
+    all: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Fetch the answers of batches that have ended, without running any task.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  batchgen batches collect")]
+struct CollectArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &BatchesArgs, display: &Display) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::List(args) => list::perform(args),
+        Command::Cancel(args) => {
+            let project = Project::open(&args.project, display)?;
+            block_on(cancel(args, &project, display))
+        }
+        Command::Collect(args) => {
+            let project = Project::open(&args.project, display)?;
+            block_on(collect(&project, display))
+        }
+        Command::Export(args) => file::export(args, display),
+        Command::Import(args) => file::import(args, display),
+    }
+}
+
+/// The batches of a project, for a command that runs no task.
+struct Desk {
+    state: State,
+    batches: Arc<Batches>,
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+impl Desk {
+    /// Opens the state, and the lanes of the models that have questions in batches.
+    async fn open(project: &Project, display: &Display) -> Result<Desk, Failure> {
+        let state = State::open(project).await?;
+        let lanes = state.store.lanes_in_batches().map_err(Failure::internal)?;
+        let components: Vec<_> = project
+            .components
+            .iter()
+            .filter(|component| {
+                let model = component.parameters.as_ref().map(|asked| &asked.model);
+                model.is_some_and(|model| lanes.contains(model))
+            })
+            .cloned()
+            .collect();
+        let (sender, events) = mpsc::unbounded_channel();
+        let meter = Arc::new(Meter::new(sender));
+        let interrupt = Interrupt::default();
+        let budget = LaneBudget::new(None, None, 1);
+        let shared = Shared {
+            store: &state.store,
+            budget: &budget,
+            has_max_cost: false,
+            meter: &meter,
+            interrupt: &interrupt,
+        };
+        let chains = execution::chains(project, &components, &shared, display)?;
+        let batches = execution::desk(project, &state, &components, false, &chains, &shared)?;
+        Ok(Desk {
+            state,
+            batches,
+            events,
+        })
+    }
+
+    /// Prints what was told meanwhile.
+    fn tell(&mut self, display: &Display) {
+        while let Ok(event) = self.events.try_recv() {
+            if let Event::Note(note) = event {
+                display.print(&note);
+            }
+        }
+    }
+
+    fn open_batches(&self) -> Result<Vec<Batch>, Failure> {
+        self.state.store.open_batches().map_err(Failure::internal)
+    }
+}
+
+async fn cancel(args: &CancelArgs, project: &Project, display: &Display) -> Result<Exit, Failure> {
+    let mut desk = Desk::open(project, display).await?;
+    let open = desk.open_batches()?;
+    let is_named =
+        |batch: &Batch, name: &String| batch.name == *name || batch.remote.as_ref() == Some(name);
+    for name in &args.batch {
+        if !open.iter().any(|batch| is_named(batch, name)) {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "there is no open batch `{name}`\nhint: `batchgen batches list` shows them"
+            )));
+        }
+    }
+    for batch in open {
+        if args.all || args.batch.iter().any(|name| is_named(&batch, name)) {
+            let done = desk
+                .batches
+                .cancel(batch)
+                .await
+                .map_err(Failure::internal)?;
+            say(&format!("{done}\n"));
+        }
+    }
+    desk.tell(display);
+    Ok(Exit::Done)
+}
+
+async fn collect(project: &Project, display: &Display) -> Result<Exit, Failure> {
+    let mut desk = Desk::open(project, display).await?;
+    let turn = desk.batches.turn(false).await.map_err(Failure::internal)?;
+    desk.tell(display);
+    say(&format!(
+        "{} settled, {} not ended; `batchgen run` goes on with what was answered\n",
+        counted(turn.settled, "question"),
+        counted(turn.open, "batch"),
+    ));
+    let waits = desk
+        .open_batches()?
+        .iter()
+        .any(|batch| batch.state != BatchState::Ended);
+    Ok(if waits { Exit::Waiting } else { Exit::Done })
+}
