@@ -13,6 +13,7 @@ use super::numbers::{cost, count, counted, dollars, duration, has_pace, records}
 use super::progress::{batch_line, lane_line};
 use super::store::places;
 use super::summary;
+use super::summary::cached;
 use engine::statistics::{View, percent};
 use watch::{Snapshot, Standing, State, standing};
 
@@ -138,8 +139,9 @@ fn outcomes(view: &View) -> String {
 fn spending(snapshot: &Snapshot, runs: bool) -> String {
     let view = &snapshot.progress;
     let mut text = format!(
-        "tokens {} in, {} out",
+        "tokens {} in{}, {} out",
         count(view.calls.input_tokens),
+        cached(&view.calls),
         count(view.calls.output_tokens)
     );
     if runs && has_pace(view) {

@@ -10,7 +10,7 @@ use super::numbers::{cost, count, counted, dollars, duration, has_pace, nothing_
 use super::progress::events;
 use super::table::Table;
 use super::{authors, clean, program, unreadable};
-use engine::statistics::{CategoryCount, FailureKind, View};
+use engine::statistics::{CallCount, CategoryCount, FailureKind, View};
 use engine::{RunSummary, peak_memory};
 use store::OrphanCount;
 use types::class::FailureClass;
@@ -294,6 +294,14 @@ fn outcome(view: &View, noun: &str) -> String {
 }
 
 /// What it took.
+/// How much of the questions was read from prompt caches, in brackets.
+pub(super) fn cached(calls: &CallCount) -> String {
+    let percent = calls.cached_percent();
+    percent.map_or_else(String::new, |percent| {
+        format!(" ({percent} % from the prompt cache)")
+    })
+}
+
 fn spent(view: &View, memory: Option<u64>) -> String {
     let calls = &view.calls;
     let mut text = counted(calls.calls, "call");
@@ -302,9 +310,10 @@ fn spent(view: &View, memory: Option<u64>) -> String {
     }
     let _ = write!(
         text,
-        ", {} from the journal, {} tokens in and {} out",
+        ", {} from the journal, {} tokens in{} and {} out",
         counted(calls.journaled, "answer"),
         count(calls.input_tokens),
+        cached(calls),
         count(calls.output_tokens),
     );
     if let Some(bytes) = memory {

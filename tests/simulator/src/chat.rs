@@ -1,12 +1,11 @@
 //! A request and its answer, whatever the dialect.
 
+use super::cache::Beginning;
 use sha2::{Digest, Sha256};
-use types::request::{Message, ResponseFormat, Role};
+use types::request::{Message, ResponseFormat};
 
 /// Characters in a token, roughly.
 const TOKEN_CHARS: usize = 4;
-/// Fewest tokens of a system prompt that a provider caches.
-const CACHED_FROM: u64 = 1024;
 
 /// A request for an answer.
 #[derive(Clone, Debug)]
@@ -28,6 +27,8 @@ pub struct Chat {
     pub tier: Option<Tier>,
     /// What is said of thinking.
     pub told: Told,
+    /// What the prompt cache is asked to keep, where it is asked.
+    pub marked: Vec<Beginning>,
     /// Hash of messages and format.
     pub prompt: u128,
     /// Hash of the whole body.
@@ -39,14 +40,6 @@ impl Chat {
     pub fn input_tokens(&self) -> u64 {
         let messages = self.messages.iter();
         messages.map(|message| tokens(&message.content) + 4).sum()
-    }
-
-    /// The system prompt as a cache knows it, if it is long enough to be cached: hash and tokens.
-    pub fn cacheable(&self) -> Option<(u64, u64)> {
-        let first = self.messages.first()?;
-        let long = tokens(&first.content);
-        (first.role == Role::System && long >= CACHED_FROM)
-            .then(|| (short(hash(first.content.as_bytes())), long / 128 * 128))
     }
 }
 
@@ -104,6 +97,10 @@ pub struct Answer {
     pub input_tokens: u64,
     /// Those of them that came from the cache.
     pub cached_tokens: u64,
+    /// Those of them that were written to the cache, where that is billed.
+    pub cache_write_tokens: u64,
+    /// They are kept there for an hour.
+    pub for_an_hour: bool,
     /// Tokens of the answer, thoughts included.
     pub output_tokens: u64,
     /// Those of them that were thoughts.
@@ -149,6 +146,8 @@ pub fn answer(chat: &Chat, text: String, reasoning_tokens: u64) -> Answer {
         finish: Finish::Stop,
         input_tokens: chat.input_tokens(),
         cached_tokens: 0,
+        cache_write_tokens: 0,
+        for_an_hour: false,
         reasoning_tokens,
         tier: chat.tier,
     };

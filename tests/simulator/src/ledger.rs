@@ -28,6 +28,8 @@ pub struct Call {
     pub input_tokens: u64,
     /// Those of them that came from the cache.
     pub cached_tokens: u64,
+    /// Those of them that were written to the cache, where that is billed.
+    pub cache_write_tokens: u64,
     /// Tokens of the answer, thoughts included.
     pub output_tokens: u64,
     /// Those of them that were thoughts.
@@ -71,6 +73,8 @@ pub struct Tokens {
     pub input: u64,
     /// Those of them that came from the cache.
     pub cached: u64,
+    /// Those of them that were written to the cache, where that is billed.
+    pub cache_write: u64,
     /// Of the answers, thoughts included.
     pub output: u64,
     /// Those of them that were thoughts.
@@ -121,6 +125,7 @@ impl Tokens {
     pub fn add(&mut self, other: Tokens) {
         self.input += other.input;
         self.cached += other.cached;
+        self.cache_write += other.cache_write;
         self.output += other.output;
         self.reasoning += other.reasoning;
     }

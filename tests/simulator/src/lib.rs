@@ -12,6 +12,7 @@
 
 mod anthropic;
 mod batch;
+mod cache;
 mod chat;
 mod config;
 mod dialect;

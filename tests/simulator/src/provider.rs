@@ -1,12 +1,12 @@
 //! Decides what becomes of each call: refused, answered, or gone wrong. Sends nothing and never
 //! waits; the server carries out what is decided here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch::Desk;
-use super::chat::Chat;
+use super::cache::{Cache, by_itself};
 use super::config::Config;
 use super::dialect::{Dialect, Headers};
 use super::faults::{Befallen, Fault, FaultKind, choose};
@@ -37,7 +37,7 @@ struct State {
     faults: Vec<Fault>,
     book: Book,
     counted: u64,
-    cached: HashSet<u64>,
+    cache: Cache,
 }
 
 impl Provider {
@@ -53,7 +53,7 @@ impl Provider {
             faults: config.faults.clone(),
             book: Book::new(config.ledger_file.as_deref())?,
             counted: 0,
-            cached: HashSet::new(),
+            cache: Cache::default(),
         };
         Ok(Provider {
             model: Model::new(&config),
@@ -199,9 +199,14 @@ impl Provider {
             Err(problem) => return self.refusal(&id, &problem, Headers::new(), None),
         };
         let in_flight = state.book.in_flight();
-        let cached_tokens = state.cached(&chat);
+        let bills_writing = dialect == Dialect::Anthropic;
+        let beginnings = match bills_writing {
+            true => chat.marked.clone(),
+            false => by_itself(&chat.messages),
+        };
+        let cache = state.cache.look(&beginnings, bills_writing, now);
         let free = if dialect.cached_input_is_free() {
-            cached_tokens
+            cache.read
         } else {
             0
         };
@@ -234,8 +239,9 @@ impl Provider {
             texts: &texts,
         };
         let fault = choose(&state.faults, &call, self.config.seed);
-        if let Some((hash, _)) = chat.cacheable() {
-            state.cached.insert(hash);
+        if fault.and_then(of_fault).is_none() {
+            let answered = now + self.config.latency.first_token;
+            state.cache.keep(&beginnings, now, answered);
         }
         if fault == Some(FaultKind::Spurious) {
             let all: Vec<Standing> = standings.iter().map(all_left).collect();
@@ -252,7 +258,7 @@ impl Provider {
             id: &id,
             chat: &chat,
             fault,
-            cached_tokens,
+            cache,
             arrived: now,
         };
         Plan {
@@ -287,16 +293,6 @@ impl Provider {
             status: Some(error.status),
             bill: None,
             admitted,
-        }
-    }
-}
-
-impl State {
-    /// Tokens of a question that come from the cache: its system prompt's, once it was asked before.
-    fn cached(&self, chat: &Chat) -> u64 {
-        match chat.cacheable() {
-            Some((hash, tokens)) if self.cached.contains(&hash) => tokens.min(chat.input_tokens()),
-            _ => 0,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use offline::Chance;
 
+use super::cache::CacheUse;
 use super::chat::{Answer, Chat, Finish, Tier, answer, truncate};
 use super::config::{Answers, Config, Flex, Latency, Thinks};
 use super::dialect::{Dialect, Headers};
@@ -46,7 +47,7 @@ pub struct Asked<'a> {
     /// What goes wrong with it.
     pub fault: Option<FaultKind>,
     /// Tokens of the question that come from the cache.
-    pub cached_tokens: u64,
+    pub cache: CacheUse,
     /// When it arrived, since the start.
     pub arrived: Duration,
 }
@@ -134,6 +135,7 @@ impl Model {
             prompt: asked.chat.prompt,
             input_tokens: answer.input_tokens,
             cached_tokens: answer.cached_tokens,
+            cache_write_tokens: answer.cache_write_tokens,
             output_tokens: answer.output_tokens,
             reasoning_tokens: answer.reasoning_tokens,
             flex: answer.tier == Some(Tier::Flex),
@@ -149,7 +151,10 @@ impl Model {
         let thoughts = self.dialect.thoughts(self.thinks, asked.chat).unwrap_or(0);
         let thoughts = thoughts + self.reasoning_tokens;
         let mut answer = answer(asked.chat, self.text(asked.chat), thoughts);
-        answer.cached_tokens = asked.cached_tokens.min(answer.input_tokens);
+        answer.cached_tokens = asked.cache.read.min(answer.input_tokens);
+        let fresh = answer.input_tokens - answer.cached_tokens;
+        answer.cache_write_tokens = asked.cache.written.min(fresh);
+        answer.for_an_hour = asked.cache.for_an_hour;
         if answer.tier == Some(Tier::Flex) && self.serves_at_default(asked) {
             answer.tier = Some(Tier::Default);
         }

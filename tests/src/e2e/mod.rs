@@ -3,6 +3,7 @@
 mod authoring;
 mod bad_records;
 mod bombs;
+mod caches;
 mod clean;
 mod cli;
 mod conformance;

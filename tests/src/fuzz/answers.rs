@@ -99,6 +99,7 @@ impl Target for Answers {
                 .send([self.head.as_bytes(), input].concat())
                 .map_err(|_| "the server is gone".to_owned())?;
             let call = Call {
+                prefix: None,
                 request: &request,
                 model: "m-1",
                 temperature: 0.5,

@@ -230,6 +230,8 @@ impl Observer for Meter {
         let now = self.start.elapsed();
         let end = CallEnd {
             input_tokens: spent.usage.input_tokens,
+            cached_tokens: spent.usage.cached_tokens,
+            cache_write_tokens: spent.usage.cache_write_tokens,
             output_tokens: spent.usage.output_tokens,
             micros: spent.micros,
             again: spent.again,

@@ -109,6 +109,12 @@ pub struct CallCount {
     pub journaled: u64,
     /// Tokens of questions.
     pub input_tokens: u64,
+    /// Of these, those that were read from the provider's prompt cache.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Of these, those that were written to it, where that costs extra.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
     /// Tokens, in and out, that retries and repairs took of those: what first attempts would not have.
@@ -121,11 +127,24 @@ pub struct CallCount {
     pub unpriced: u64,
 }
 
+impl CallCount {
+    /// How much of the questions was read from prompt caches, in percent; nothing where no provider told of one.
+    pub fn cached_percent(&self) -> Option<u64> {
+        let is_told = self.cached_tokens > 0 || self.cache_write_tokens > 0;
+        let hundred = self.cached_tokens.saturating_mul(100);
+        is_told.then(|| hundred.checked_div(self.input_tokens))?
+    }
+}
+
 /// What one call took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallEnd {
     /// Tokens of the question.
     pub input_tokens: u64,
+    /// Those of them that were read from the provider's prompt cache.
+    pub cached_tokens: u64,
+    /// Those of them that were written to it, where that costs extra.
+    pub cache_write_tokens: u64,
     /// Tokens of the answer.
     pub output_tokens: u64,
     /// Millionths of a dollar, where the price is known.
@@ -381,6 +400,8 @@ impl Statistics {
         let tokens = end.input_tokens.saturating_add(end.output_tokens);
         self.calls.calls += 1;
         add(&mut self.calls.input_tokens, end.input_tokens);
+        add(&mut self.calls.cached_tokens, end.cached_tokens);
+        add(&mut self.calls.cache_write_tokens, end.cache_write_tokens);
         add(&mut self.calls.output_tokens, end.output_tokens);
         match end.micros {
             Some(micros) => add(&mut self.calls.cost_micros, micros),

@@ -123,6 +123,7 @@ impl<J: Journal> Gateway<J> {
             seed: key.seed(),
             waits_for_recovery: true,
             leaves: false,
+            prefix: None,
         };
         // Lanes of the chain that are not asked.
         let mut first = 0;

@@ -33,6 +33,8 @@ pub enum Hold {
     },
     /// The calls of a window are spread.
     Spread,
+    /// The first question that begins alike is on its way, and writes the beginning into the provider's prompt cache.
+    Prefix,
     /// The provider is down.
     Down,
 }
@@ -91,6 +93,10 @@ impl fmt::Display for Hold {
                 )
             }
             Hold::Spread => write!(out, "its place in the window"),
+            Hold::Prefix => write!(
+                out,
+                "the first question with the same beginning, to read that from the prompt cache"
+            ),
             Hold::Down => write!(out, "the provider to come back"),
         }
     }

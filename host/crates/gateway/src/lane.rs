@@ -21,7 +21,8 @@ use super::error::{Billed, CallError};
 use super::found::{Found, unix_time};
 use super::learned::{Keeping, Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
-use super::provider::{Call, Finish, Provider, RawAnswer};
+use super::prefix::Prefix;
+use super::provider::{Call, Finish, PromptCache, Provider, RawAnswer};
 use super::reasoning::{self, Thoughts};
 use super::streak::Streak;
 use crate::limits::retry::{Failure, RetryPolicy, counts};
@@ -140,6 +141,8 @@ pub struct CallContext<'a> {
     pub seed: u64,
     /// Waits while the provider is down; an impatient one has another lane to go to.
     pub waits_for_recovery: bool,
+    /// What the question begins with, where others begin alike.
+    pub prefix: Option<Prefix>,
     /// Another endpoint has the same model: what fails because of this one is asked there, and not tried again here.
     pub leaves: bool,
 }
@@ -205,6 +208,7 @@ impl Lane {
                 breaker: BREAKER,
                 patience: settings.patience,
                 is_proven: settings.is_proven,
+                cache_lifetime: provider.prompt_cache().map(|cache| cache.lifetime),
             }),
             name: lane_name(model, endpoint),
             endpoint: endpoint.map(ToOwned::to_owned),
@@ -250,6 +254,11 @@ impl Lane {
 
     pub(super) fn limiter(&self) -> &Limiter {
         &self.limiter
+    }
+
+    /// What is known of the provider's prompt cache.
+    pub(super) fn prompt_cache(&self) -> Option<PromptCache> {
+        self.provider.prompt_cache()
     }
 
     /// Tries of one call, the first included.
@@ -571,6 +580,7 @@ impl Lane {
             idle_timeout: self.settings.idle_timeout,
             seed: context.seed,
             adaptations,
+            prefix: context.prefix,
             accepted: &|_| {},
         }
     }
@@ -587,6 +597,7 @@ impl Lane {
         let asked = RequestSize {
             bytes,
             cap: u64::from(call.max_output_tokens),
+            prefix: context.prefix.map(|prefix| prefix.id),
         };
         // Boxed, so that a call that waits for its answer has no room for the wait before it.
         let (permit, reserved) = Box::pin(self.admitted(asked, context, tally.permit.take()))

@@ -24,6 +24,7 @@ mod limiter;
 pub mod limits;
 pub mod models;
 pub mod pool;
+pub mod prefix;
 pub mod prices;
 pub mod provider;
 pub mod providers;

@@ -5,6 +5,7 @@
 //! became of the call. No task of its own: whoever comes or goes lets the next ones through, and a timer is
 //! set only when time is what they wait for.
 
+mod cache;
 mod group;
 
 use std::num::NonZeroU32;
@@ -27,7 +28,7 @@ use super::lane_view::{BreakerView, Wait};
 use crate::limits::breaker::{Admission, Breaker, Outage, State as BreakerState};
 use crate::limits::concurrency::Concurrency;
 use crate::limits::estimate::Estimate;
-use crate::limits::order::OrderedQueue;
+use crate::limits::order::{OrderKey, OrderedQueue};
 use crate::limits::ramp::{HANDFUL, Ramp};
 use crate::limits::rates::{Booked, Booking, Rates, SPREAD, Source, TooLarge, Use};
 use crate::limits::refusals::{Refusals, Verdict};
@@ -37,6 +38,8 @@ use types::limit::{Amount, Limit, Observed, Size};
 
 /// The clock begins so much before the lane, so that what was used before can be booked.
 const PAST: Duration = Duration::from_secs(2 * 86_400);
+/// So many of those who wait are looked at for one that may go.
+const AHEAD: usize = 64;
 /// Calls that are spread leave in groups, one in so long.
 const TOGETHER: Duration = Duration::from_millis(4);
 /// A refusal that asks for a longer wait than this pauses the lane by itself.
@@ -78,6 +81,8 @@ pub(super) struct Settings {
     /// Whether the lane is known to work. Otherwise only a handful of calls is sent until one is accepted, so that a
     /// wrong key costs a handful.
     pub is_proven: bool,
+    /// How long the provider's prompt cache keeps what nobody reads, where questions wait for the first that begins alike.
+    pub cache_lifetime: Option<Duration>,
 }
 
 /// A handle; clones share it.
@@ -113,6 +118,7 @@ struct State {
     estimate: Estimate,
     breaker: Breaker,
     refusals: Refusals,
+    cache: PromptCache,
     in_flight: u64,
     /// Whether the provider ever accepted a call.
     accepted: bool,
@@ -159,6 +165,8 @@ struct Waiter {
     waits_for_recovery: bool,
     /// Members of the group that it was sent to in vain.
     tried: Tried,
+    /// How often a later one was taken before it.
+    passed_over: u32,
     reply: oneshot::Sender<Result<Permit, CallError>>,
 }
 
@@ -170,12 +178,15 @@ pub(super) struct RequestSize {
     pub bytes: u64,
     /// Most tokens of the answer.
     pub cap: u64,
+    /// What the question begins with, where others begin alike.
+    pub prefix: Option<u64>,
 }
 
 use super::hold::HeldUp;
 pub use super::hold::Hold;
 pub(super) use group::{Group, Tried};
 
+use cache::PromptCache;
 use group::Member;
 
 /// What a limiter is doing, for people.
@@ -209,6 +220,7 @@ pub(super) struct Permit {
     accepted: AtomicBool,
     probe: bool,
     settled: bool,
+    prefix: Option<u64>,
 }
 
 impl Limiter {
@@ -240,6 +252,7 @@ impl Limiter {
                     estimate: Estimate::default(),
                     breaker: Breaker::new(settings.breaker, settings.patience),
                     refusals: Refusals::default(),
+                    cache: PromptCache::new(settings.cache_lifetime),
                     in_flight: 0,
                     accepted: settings.is_proven,
                     next_call: 0,
@@ -271,6 +284,7 @@ impl Limiter {
                 asked,
                 waits_for_recovery,
                 tried: Tried::default(),
+                passed_over: 0,
                 reply,
             };
             state.queue.push(place, waiter);
@@ -453,33 +467,56 @@ impl Inner {
 
     fn let_through(self: &Arc<Self>, state: &mut State, now: Duration) {
         state.held_up = None;
-        while let Some(waiter) = state.queue.peek() {
-            if waiter.reply.is_closed() {
-                state.queue.pop();
-                continue;
-            }
+        let mut queue = std::mem::take(&mut state.queue);
+        while state.held_up.is_none()
+            && let Some(key) = self.first(state, now, &queue)
+        {
+            let Some(waiter) = queue.get_mut(key) else {
+                break;
+            };
             let (asked, waits_for_recovery) = (waiter.asked, waiter.waits_for_recovery);
-            match self.next(state, now, asked, waits_for_recovery) {
-                Next::Go { probe } => {
-                    if let Some(waiter) = state.queue.pop() {
-                        self.grant(state, now, probe, waiter);
-                    }
-                }
-                Next::Fail(error) => {
-                    if let Some(waiter) = state.queue.pop() {
-                        // Nobody waiting any more is no loss.
-                        let _ = waiter.reply.send(Err(error));
-                    }
-                }
-                Next::Wait { hold, until } => {
-                    self.hold_up(state, hold, until);
-                    break;
-                }
+            let next = match waiter.reply.is_closed() {
+                true => None,
+                false => Some(self.next(state, now, asked, waits_for_recovery)),
+            };
+            if let Some(Next::Wait { hold, until }) = next {
+                self.hold_up(state, hold, until);
+                break;
+            }
+            let Some(waiter) = queue.remove(key) else {
+                break;
+            };
+            match next {
+                Some(Next::Go { probe }) => self.grant(state, now, probe, waiter),
+                // Nobody waiting any more is no loss.
+                Some(Next::Fail(error)) => drop(waiter.reply.send(Err(error))),
+                Some(Next::Wait { .. }) | None => {}
             }
         }
+        state.queue = queue;
         if let Some(member) = self.member.get() {
             member.let_through(self, state, now);
         }
+    }
+
+    /// Whose turn it is: the first that does not wait for another question to be accepted.
+    fn first(
+        self: &Arc<Self>,
+        state: &mut State,
+        now: Duration,
+        queue: &OrderedQueue<Waiter>,
+    ) -> Option<OrderKey> {
+        let mut waits = None;
+        let cache = &state.cache;
+        let first = queue.first(AHEAD, |waiter| {
+            let until = cache.waits_until(waiter.asked.prefix, now);
+            waits = waits.or(until);
+            until.is_none()
+        });
+        if let (None, Some(until)) = (first, waits) {
+            self.hold_up(state, Hold::Prefix, Some(until));
+        }
+        first
     }
 
     /// Nobody is let through for now.
@@ -575,6 +612,7 @@ impl Inner {
         let number = state.next_call;
         state.next_call += 1;
         state.refusals.started(number);
+        state.cache.sent(waiter.asked.prefix, number, now);
         if let Some(ramp) = &mut state.ramp {
             ramp.started(now);
         }
@@ -586,6 +624,7 @@ impl Inner {
             accepted: AtomicBool::new(false),
             probe,
             settled: false,
+            prefix: waiter.asked.prefix,
         };
         if let Err(Ok(mut permit)) = waiter.reply.send(Ok(permit)) {
             // It went away at this moment: as if it had never come.
@@ -683,6 +722,7 @@ impl Permit {
         state.concurrency.accepted(state.in_flight);
         state.rates.accepted(&self.booking);
         state.refusals.ended(self.number);
+        state.cache.accepted(self.prefix, now);
         if state.refusals.accepted(self.number) {
             state.pause = None;
         }
@@ -841,6 +881,7 @@ impl Permit {
     fn left(&self, state: &mut State) {
         state.in_flight = state.in_flight.saturating_sub(1);
         state.refusals.ended(self.number);
+        state.cache.ended(self.prefix, self.number);
         if let Some(ramp) = &mut state.ramp
             && !self.accepted.load(Ordering::Relaxed)
         {

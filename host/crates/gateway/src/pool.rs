@@ -10,17 +10,25 @@ use crate::error::{Billed, CallError};
 use crate::lane::{CallContext, Lane, Observer, Obtained, random};
 use crate::limiter::{Group, Permit, RequestSize, Tried};
 use crate::limits::retry::{Failure, counts};
+use crate::prefix::Prefixes;
 use crate::reasoning;
 use types::class::FailureClass;
 use types::key::Parameters;
 use types::render;
 use types::request::CompletionRequest;
 
+/// Where nothing is known of a server's prompt cache, a beginning counts from so many tokens on.
+const LEAST_TOKENS: u32 = 128;
+/// A token has about four bytes, and fewer in some languages.
+const BYTES_PER_TOKEN: usize = 3;
+
 /// The lanes to one model.
 pub struct Pool {
     lanes: Vec<Arc<Lane>>,
     /// Where there are several.
     group: Option<Group>,
+    /// What questions begin with, where that matters.
+    prefixes: Option<Prefixes>,
     observer: Arc<dyn Observer>,
     /// What was told last of each lane.
     told: Mutex<Vec<Told>>,
@@ -75,7 +83,11 @@ impl Pool {
     pub fn new(lanes: Vec<Arc<Lane>>, observer: Arc<dyn Observer>) -> Pool {
         let limiters = lanes.iter().map(|lane| lane.limiter().clone());
         let group = (lanes.len() > 1).then(|| Group::new(limiters.collect()));
+        let caches = lanes.iter().filter_map(|lane| lane.prompt_cache());
+        let least = caches.map(|cache| cache.least_tokens).min();
+        let prefixes = least.or(group.is_some().then_some(LEAST_TOKENS));
         Pool {
+            prefixes: prefixes.map(|least| Prefixes::new(BYTES_PER_TOKEN * least as usize)),
             told: Mutex::new(vec![Told::Up; lanes.len()]),
             lanes,
             group,
@@ -99,6 +111,12 @@ impl Pool {
         context: &CallContext<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
+        let component = context.caller.component;
+        let prefixes = self.prefixes.as_ref();
+        let context = &CallContext {
+            prefix: prefixes.and_then(|prefixes| prefixes.of(component, request)),
+            ..*context
+        };
         match (self.lanes.as_slice(), &self.group) {
             (_, Some(group)) => {
                 let among = self.among(group, parameters, request, context, billed);
@@ -128,6 +146,7 @@ impl Pool {
         let asked = RequestSize {
             bytes: render::bytes(request),
             cap: u64::from(reasoning::likely_cap(parameters)),
+            prefix: context.prefix.map(|prefix| prefix.id),
         };
         let here = CallContext {
             leaves: true,

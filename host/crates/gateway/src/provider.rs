@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::adaptation::{Adaptation, Adaptations, Refused};
 use super::error::CallError;
+use super::prefix::Prefix;
 use super::reasoning::Thoughts;
 use types::digest::Digest;
 use types::key::Reasoning;
@@ -30,11 +31,22 @@ pub struct Call<'a> {
     pub idle_timeout: Duration,
     /// A number that depends on the question alone.
     pub seed: u64,
+    /// What the question begins with, where others begin alike.
+    pub prefix: Option<Prefix>,
     /// How to ask other than configured.
     pub adaptations: &'a Adaptations,
     /// To be told once the provider has accepted the call and an answer is on its way, with what its headers say of its
     /// limits.
     pub accepted: &'a (dyn Fn(&[Observed]) + Sync),
+}
+
+/// What is known of a provider's prompt cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromptCache {
+    /// Fewest tokens of a beginning that is kept there.
+    pub least_tokens: u32,
+    /// How long what nobody reads is kept.
+    pub lifetime: Duration,
 }
 
 /// Why the model stopped.
@@ -127,6 +139,11 @@ pub trait Provider: Send + Sync {
     fn level(&self, asked: Reasoning, adaptations: &Adaptations) -> Reasoning {
         let _ = adaptations;
         asked
+    }
+
+    /// What is known of its prompt cache; nothing where it has none, or none that is known.
+    fn prompt_cache(&self) -> Option<PromptCache> {
+        None
     }
 
     /// Names of the models that it lists, within a time; `None` where it lists none. It asks no model, so it costs

@@ -6,6 +6,7 @@ mod limits;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -73,6 +74,8 @@ pub struct ModelConfig {
     pub batch_price: Option<Price>,
     /// Whether it is asked one by one or in batches.
     pub mode: Option<Mode>,
+    /// How long Anthropic's prompt cache keeps what questions begin with; five minutes where absent.
+    pub prompt_cache: Option<CacheTime>,
     /// More fields of the request's body.
     pub extra_body: Map<String, Value>,
     /// Its own limits, in place of `[limits]`.
@@ -95,6 +98,7 @@ impl Default for ModelConfig {
             flex_price: None,
             batch_price: None,
             mode: None,
+            prompt_cache: None,
             extra_body: Map::new(),
             limits: LimitsConfig::default(),
             fallback: Vec::new(),
@@ -141,6 +145,35 @@ impl Mode {
             Mode::Batch => "batch",
             Mode::Auto => "auto",
         }
+    }
+}
+
+/// How long Anthropic's prompt cache keeps what nobody reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum CacheTime {
+    /// Five minutes.
+    #[serde(rename = "5m")]
+    Minutes,
+    /// An hour, for which writing costs more.
+    #[serde(rename = "1h")]
+    Hour,
+}
+
+impl CacheTime {
+    /// As the configuration and the API write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CacheTime::Minutes => "5m",
+            CacheTime::Hour => "1h",
+        }
+    }
+
+    /// The span.
+    pub fn span(self) -> Duration {
+        Duration::from_secs(match self {
+            CacheTime::Minutes => 300,
+            CacheTime::Hour => 3600,
+        })
     }
 }
 

@@ -133,6 +133,12 @@ fn calls(page: &mut Page, view: &View) {
     page.row("tokens_total", &[("direction", "in")], calls.input_tokens);
     page.row("tokens_total", &[("direction", "out")], calls.output_tokens);
     page.one(
+        "cached_tokens_total",
+        COUNTER,
+        "Tokens of questions that were read from prompt caches",
+        calls.cached_tokens,
+    );
+    page.one(
         "cost_dollars_total",
         COUNTER,
         "Cost, as far as prices are known",

@@ -59,6 +59,9 @@ fn outcomes(snapshot: &Snapshot) -> Vec<Line> {
 fn spending(snapshot: &Snapshot) -> Vec<Line> {
     let view = &snapshot.progress;
     let calls = &view.calls;
+    let cached = calls.cached_percent().map_or_else(String::new, |percent| {
+        format!(" ({percent} % from the prompt cache)")
+    });
     vec![
         line("elapsed", format!("{:.0} s", view.elapsed_seconds)),
         line("calls", calls.calls),
@@ -66,7 +69,7 @@ fn spending(snapshot: &Snapshot) -> Vec<Line> {
         line("answers from the journal", calls.journaled),
         line(
             "tokens in, out",
-            format!("{}, {}", calls.input_tokens, calls.output_tokens),
+            format!("{}{cached}, {}", calls.input_tokens, calls.output_tokens),
         ),
         line("cost", dollars(calls.cost_micros)),
     ]

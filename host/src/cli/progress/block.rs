@@ -274,6 +274,7 @@ mod tests {
                 output_tokens: 800,
                 micros: Some(660),
                 again: second == 3,
+                ..CallEnd::default()
             };
             statistics.call_ended(now, "text", call);
             statistics.attempt_ended("frontmatter", 0, 0);

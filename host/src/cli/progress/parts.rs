@@ -126,6 +126,9 @@ pub(super) fn pace(view: &View, memory: Option<u64>, noun: &str) -> Vec<Part> {
         ),
         tokens("out", calls.output_tokens, view.output_tokens_per_second),
     ]);
+    if let Some(percent) = calls.cached_percent() {
+        parts.push(plain(format!("{percent} % of in cached")));
+    }
     if let Some(cost) = cost(calls) {
         parts.push(plain(format!("cost {cost}")));
     }

@@ -59,12 +59,18 @@ fn tool_id(id: &str) -> String {
     format!("toolu_{id}")
 }
 
-/// What came from the cache is not in `input_tokens`.
+/// What the cache has to do with is not in `input_tokens`.
 fn usage(answer: &Answer, output: u64) -> Value {
+    let (read, written) = (answer.cached_tokens, answer.cache_write_tokens);
+    let (minutes, hour) = match answer.for_an_hour {
+        true => (0, written),
+        false => (written, 0),
+    };
     json!({
-        "input_tokens": answer.input_tokens - answer.cached_tokens.min(answer.input_tokens),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": answer.cached_tokens,
+        "input_tokens": answer.input_tokens.saturating_sub(read + written),
+        "cache_creation_input_tokens": written,
+        "cache_creation": {"ephemeral_5m_input_tokens": minutes, "ephemeral_1h_input_tokens": hour},
+        "cache_read_input_tokens": read,
         "output_tokens": output,
     })
 }

@@ -1,10 +1,13 @@
 //! Requests for messages.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use types::request::{Message, ResponseFormat, Role};
 
+use crate::cache::Marks;
 use crate::chat::{Chat, Told, hash, prompt_hash, short};
 use crate::problem::Problem;
 
@@ -86,9 +89,11 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         serde_json::from_str(raw).map_err(|error| invalid(format!("messages: {error}")))?;
     let system = parsed.system.map(RawValue::get);
     let mut messages = Vec::new();
+    let mut marks = Marks::default();
     if let Some(system) = system {
         let value: Value =
             serde_json::from_str(system).map_err(|error| invalid(format!("system: {error}")))?;
+        mark("system", &value, &mut marks)?;
         messages.push(Message {
             role: Role::System,
             content: text(&value)
@@ -123,6 +128,7 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
                     "messages.{at}: all messages must have non-empty content"
                 ))
             })?;
+        mark(&format!("messages.{at}"), &message.content, &mut marks)?;
         messages.push(Message { role, content });
     }
     let config = parsed.output_config.map(RawValue::get);
@@ -135,9 +141,17 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         None => (None, format(config)?),
     };
     let thinking = parsed.thinking.unwrap_or_default();
+    // Marks make no other question of it.
+    let said: Vec<&str> = messages
+        .iter()
+        .flat_map(|message| [message.role.as_str(), message.content.as_str()])
+        .chain(config)
+        .collect();
+    let prompt = prompt_hash(&said);
     Ok(Chat {
         model,
         messages,
+        marked: marks.beginnings(),
         format,
         tool,
         stream: parsed.stream.unwrap_or(false),
@@ -150,7 +164,7 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
             budget: thinking.budget_tokens,
             temperature: parsed.temperature,
         },
-        prompt: prompt_hash(&[system.unwrap_or_default(), raw, config.unwrap_or_default()]),
+        prompt,
         body: short(hash(body)),
     })
 }
@@ -165,6 +179,36 @@ fn text(content: &Value) -> Option<String> {
             .collect(),
         _ => None,
     }
+}
+
+/// Notes the blocks of a content, and which of them are marked for the cache.
+fn mark(place: &str, content: &Value, marks: &mut Marks) -> Result<(), Problem> {
+    let Value::Array(blocks) = content else {
+        marks.part(content.as_str().unwrap_or_default(), None);
+        return Ok(());
+    };
+    for (at, block) in blocks.iter().enumerate() {
+        let text = block.get("text").and_then(Value::as_str);
+        let lifetime = match block.get("cache_control") {
+            None => None,
+            Some(mark) if mark["type"] != "ephemeral" => {
+                let message =
+                    format!("{place}.{at}.cache_control.type: Input should be 'ephemeral'");
+                return Err(Problem::Invalid(message));
+            }
+            Some(mark) => match mark.get("ttl").and_then(Value::as_str) {
+                None | Some("5m") => Some(Duration::from_secs(300)),
+                Some("1h") => Some(Duration::from_secs(3600)),
+                Some(_) => {
+                    let message =
+                        format!("{place}.{at}.cache_control.ttl: Input should be '5m' or '1h'");
+                    return Err(Problem::Invalid(message));
+                }
+            },
+        };
+        marks.part(text.unwrap_or_default(), lifetime);
+    }
+    Ok(())
 }
 
 /// The tool that must be called; without that, none is.

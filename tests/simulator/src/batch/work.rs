@@ -12,6 +12,7 @@ use super::fault::{BatchFaultKind, Event};
 use super::job::{Answered, BatchError, Checked, Counts, Job, Line, Stage};
 use super::lines::{Outcome, Protocol, Rendered};
 use super::script::BatchScript;
+use crate::cache::CacheUse;
 use crate::chat::{Chat, hash};
 use crate::ledger::{Bill, BilledFor, Tokens};
 use crate::problem::{Problem, of_fault};
@@ -374,7 +375,7 @@ impl Writing<'_> {
                 Some(BatchFaultKind::Answer(kind)) => Some(kind),
                 _ => None,
             },
-            cached_tokens: 0,
+            cache: CacheUse::default(),
             arrived: self.provider.now(),
         };
         let (answer, bill) = self.provider.model().answer_line(&asked);

@@ -34,6 +34,7 @@ struct Record {
     finish: &'static str,
     input_tokens: u32,
     cached_tokens: u32,
+    cache_write_tokens: u32,
     output_tokens: u32,
     reasoning_tokens: u32,
     flex: bool,
@@ -63,6 +64,7 @@ impl Record {
             prompt: format!("{:032x}", self.prompt),
             input_tokens: self.input_tokens.into(),
             cached_tokens: self.cached_tokens.into(),
+            cache_write_tokens: self.cache_write_tokens.into(),
             output_tokens: self.output_tokens.into(),
             reasoning_tokens: self.reasoning_tokens.into(),
             flex: self.flex,
@@ -81,6 +83,7 @@ impl Record {
         Tokens {
             input: self.input_tokens.into(),
             cached: self.cached_tokens.into(),
+            cache_write: self.cache_write_tokens.into(),
             output: self.output_tokens.into(),
             reasoning: self.reasoning_tokens.into(),
         }
@@ -99,6 +102,8 @@ pub struct Bill {
     pub input_tokens: u64,
     /// Those of them that came from the cache.
     pub cached_tokens: u64,
+    /// Those of them that were written to the cache, where that is billed.
+    pub cache_write_tokens: u64,
     /// Tokens of the answer.
     pub output_tokens: u64,
     /// Those of them that were thoughts.
@@ -213,6 +218,7 @@ impl Book {
             finish: bill.finish,
             input_tokens: small(bill.input_tokens),
             cached_tokens: small(bill.cached_tokens),
+            cache_write_tokens: small(bill.cache_write_tokens),
             output_tokens: small(bill.output_tokens),
             reasoning_tokens: small(bill.reasoning_tokens),
             flex: bill.flex,

@@ -11,6 +11,7 @@ fn bill(prompt: u128, complete: bool, well: bool) -> Bill {
         prompt,
         input_tokens: 10,
         cached_tokens: 0,
+        cache_write_tokens: 0,
         output_tokens: 20,
         reasoning_tokens: 0,
         flex: false,

@@ -80,6 +80,7 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
             .and_then(|options| options.include_usage)
             .unwrap_or(false),
         max_tokens: parsed.max_completion_tokens.or(parsed.max_tokens),
+        marked: Vec::new(),
         tier,
         told: Told {
             effort: parsed.reasoning_effort,

@@ -352,12 +352,14 @@ fn what_anthropic_has_cached_takes_nothing_from_its_limits() {
     });
     let mut client = Client::new(&simulator);
     let mut body = question();
-    body["system"] = json!("Obey. ".repeat(800));
+    let text = "Obey. ".repeat(800);
+    body["system"] =
+        json!([{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]);
     for _ in 0..3 {
         let reply = ask(&mut client, &simulator, Dialect::Anthropic, &body);
         assert_eq!(reply.status, 200, "{}", reply.body);
     }
-    assert_eq!(simulator.totals().tokens.cached, 2 * 1152);
+    assert_eq!(simulator.totals().tokens.cached, 2 * 1200);
 }
 
 #[test]

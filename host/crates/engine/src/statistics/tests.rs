@@ -88,7 +88,7 @@ fn the_cost_to_come_is_that_of_tasks_like_them() {
         input_tokens: 10,
         output_tokens: 5,
         micros: Some(100),
-        again: false,
+        ..CallEnd::default()
     };
     statistics.call_ended(now, "text", call);
     statistics.call_ended(now, "text", call);

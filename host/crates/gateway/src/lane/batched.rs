@@ -125,6 +125,7 @@ impl BatchLane {
             seed: asked.key.seed(),
             waits_for_recovery: true,
             leaves: false,
+            prefix: None,
         };
         let learned = lane.lessons.now();
         let call = lane.call(question, &context, &learned.adaptations);
@@ -135,6 +136,7 @@ impl BatchLane {
             likely: lane.limiter.estimate(RequestSize {
                 bytes: render::bytes(request),
                 cap: u64::from(cap),
+                prefix: None,
             }),
         })
     }

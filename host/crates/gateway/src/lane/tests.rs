@@ -158,6 +158,7 @@ impl Scene {
             seed: 1,
             waits_for_recovery: true,
             leaves: false,
+            prefix: None,
         };
         let mut billed = Vec::new();
         let result = self

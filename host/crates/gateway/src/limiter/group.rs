@@ -3,16 +3,25 @@
 //!
 //! Locks are taken in one order: that of a limiter's state, then that of the queue.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{BreakerState, CallError, Inner, Limiter, Next, Permit, RequestSize, State, Waiter};
+use super::cache::PromptCache;
+use super::{
+    AHEAD, BreakerState, CallError, Hold, Inner, Limiter, Next, Permit, RequestSize, State, Waiter,
+};
 use crate::limits::order::{OrderKey, OrderedQueue};
 
-/// So many of those who wait are looked at for one that a limiter may take.
-const AHEAD: usize = 64;
+/// Whoever is first is passed over so often for one whose beginning a member has in its cache.
+const PASSED_OVER: u32 = 16;
+/// A question goes where others that begin alike went, as long as there are only so many calls more under way there, and a
+/// quarter.
+const SPARE: u64 = 2;
+/// A member has so many beginnings in its cache, as far as anybody knows.
+const BEGINNINGS: usize = 64;
 
 /// Members of a group that a question was sent to in vain, a bit for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +70,8 @@ struct Waiting {
 struct Seen {
     in_flight: u64,
     standing: Standing,
+    /// What the questions that it was sent last began with.
+    beginnings: VecDeque<u64>,
 }
 
 /// Whether a member can be asked.
@@ -78,6 +89,7 @@ impl Group {
         let seen = |_| Seen {
             in_flight: 0,
             standing: Standing::Up,
+            beginnings: VecDeque::new(),
         };
         let shared = Arc::new(Shared {
             members: members
@@ -111,12 +123,13 @@ impl Group {
             asked,
             waits_for_recovery,
             tried,
+            passed_over: 0,
             reply,
         };
         let order = {
             let mut waiting = self.shared.waiting();
             waiting.queue.push(place, waiter);
-            waiting.order(tried)
+            waiting.order(tried, asked.prefix)
         };
         for place in order {
             if let Some(member) = self.members.get(place) {
@@ -178,9 +191,15 @@ impl Member {
     pub fn let_through(&self, limiter: &Arc<Inner>, state: &mut State, now: Duration) {
         let mut waiting = self.shared.waiting();
         let went_down = waiting.note(self.place, standing(limiter, state, now));
-        while state.held_up.is_none()
-            && let Some(key) = waiting.next_for(self.place)
-        {
+        while state.held_up.is_none() {
+            let key = match waiting.next_for(self.place, &state.cache, now) {
+                (Some(key), _) => key,
+                (None, Some(until)) => {
+                    limiter.hold_up(state, Hold::Prefix, Some(until));
+                    break;
+                }
+                (None, None) => break,
+            };
             let Some(waiter) = waiting.queue.get_mut(key) else {
                 break;
             };
@@ -191,6 +210,7 @@ impl Member {
             match limiter.next(state, now, waiter.asked, waiter.waits_for_recovery) {
                 Next::Go { probe } => {
                     if let Some(waiter) = waiting.queue.remove(key) {
+                        waiting.sent(self.place, waiter.asked.prefix);
                         limiter.grant(state, now, probe, waiter);
                     }
                 }
@@ -232,6 +252,11 @@ impl Seen {
         matches!(self.standing, Standing::Up)
     }
 
+    /// Whether it was sent a question that begins so.
+    fn knows(&self, prefix: Option<u64>) -> bool {
+        prefix.is_some_and(|prefix| self.beginnings.contains(&prefix))
+    }
+
     fn error(&self) -> Option<&CallError> {
         match &self.standing {
             Standing::Up => None,
@@ -256,31 +281,81 @@ impl Waiting {
         members.any(|(place, seen)| seen.is_up() && !tried.has(place))
     }
 
-    /// Who of those that are first a member may take.
-    fn next_for(&self, place: usize) -> Option<OrderKey> {
-        let standing = self.members.get(place).map(|seen| &seen.standing);
-        let takes_impatient = match standing? {
-            Standing::Refuses(_) => return None,
+    /// Whom a member takes next: who is first, unless somebody near begins as a question that it was sent lately. Where all
+    /// wait for a question that begins alike, until when.
+    fn next_for(
+        &mut self,
+        place: usize,
+        cache: &PromptCache,
+        now: Duration,
+    ) -> (Option<OrderKey>, Option<Duration>) {
+        let Some(member) = self.members.get(place) else {
+            return (None, None);
+        };
+        let takes_impatient = match &member.standing {
+            Standing::Refuses(_) => return (None, None),
             Standing::Down(_) => false,
             Standing::Up => true,
         };
-        self.queue.first(AHEAD, |waiter| {
+        let may_take = |waiter: &Waiter| {
             (takes_impatient || waiter.waits_for_recovery)
                 && (!waiter.tried.has(place) || !self.has_another(waiter.tried))
-        })
+        };
+        let mut waits = None;
+        let first = self.queue.first(AHEAD, |waiter| {
+            let until = cache.waits_until(waiter.asked.prefix, now);
+            let may_take = may_take(waiter);
+            waits = waits.or(until.filter(|_| may_take));
+            may_take && until.is_none()
+        });
+        let Some(first) = first else {
+            return (None, waits);
+        };
+        let near = self.queue.first(AHEAD, |waiter| {
+            may_take(waiter)
+                && member.knows(waiter.asked.prefix)
+                && cache.waits_until(waiter.asked.prefix, now).is_none()
+        });
+        if let Some(waiter) = self.queue.get_mut(first)
+            && waiter.asked.prefix.is_some()
+            && near.is_some_and(|near| near != first)
+            && waiter.passed_over < PASSED_OVER
+        {
+            waiter.passed_over += 1;
+            return (near, None);
+        }
+        (Some(first), None)
     }
 
-    /// Members in the order in which one who comes would best be let through: least calls under way first, and in turn
-    /// where these are equal.
-    fn order(&mut self, tried: Tried) -> Vec<usize> {
+    /// A question that begins so is sent to a member.
+    fn sent(&mut self, place: usize, prefix: Option<u64>) {
+        let (Some(prefix), Some(member)) = (prefix, self.members.get_mut(place)) else {
+            return;
+        };
+        if !member.beginnings.contains(&prefix) {
+            member.beginnings.push_back(prefix);
+        }
+        if member.beginnings.len() > BEGINNINGS {
+            member.beginnings.pop_front();
+        }
+    }
+
+    /// Members in the order in which one who comes would best be let through: one that was sent a question that begins alike,
+    /// unless it has more to do than others; then least calls under way first, and in turn where these are equal.
+    fn order(&mut self, tried: Tried, prefix: Option<u64>) -> Vec<usize> {
         let members = self.members.len();
         self.turn = (self.turn + 1) % members.max(1);
         let turn = self.turn;
+        let up = self.members.iter().filter(|seen| seen.is_up());
+        let least = up.map(|seen| seen.in_flight).min().unwrap_or(0);
+        let most = least + SPARE + least / 4;
         let mut order: Vec<usize> = (0..members).collect();
         order.sort_by_key(|place| {
-            let in_flight = self.members.get(*place).map(|seen| seen.in_flight);
+            let seen = self.members.get(*place);
+            let in_flight = seen.map_or(0, |seen| seen.in_flight);
+            let knows = seen.is_some_and(|seen| seen.knows(prefix) && in_flight <= most);
             let in_turn = (place + members - turn) % members;
-            (tried.has(*place), in_flight, in_turn)
+            (tried.has(*place), !knows, in_flight, in_turn)
         });
         order
     }

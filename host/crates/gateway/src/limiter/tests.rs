@@ -15,6 +15,7 @@ fn settings() -> Settings {
         breaker: 3,
         patience: Duration::from_secs(100),
         is_proven: true,
+        cache_lifetime: None,
     }
 }
 
@@ -34,7 +35,11 @@ fn tokens(most: u64, seconds: u64) -> Vec<Limit> {
     }]
 }
 
-const ASKED: RequestSize = RequestSize { bytes: 40, cap: 10 };
+const ASKED: RequestSize = RequestSize {
+    bytes: 40,
+    cap: 10,
+    prefix: None,
+};
 
 /// What a call that asks so is taken to need.
 const SIZE: Size = Size {
@@ -337,6 +342,7 @@ async fn what_a_call_took_is_what_counts() {
     let large = RequestSize {
         bytes: 400,
         cap: 800,
+        prefix: None,
     };
     let permit = limiter.enter(0, large, true).await.ok().unwrap();
     let used = Usage::new(100, 100);
@@ -348,6 +354,7 @@ async fn what_a_call_took_is_what_counts() {
     let long = RequestSize {
         bytes: 2800,
         cap: 100,
+        prefix: None,
     };
     let permit = limiter.enter(0, long, true).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -355,6 +362,7 @@ async fn what_a_call_took_is_what_counts() {
     let too_long = RequestSize {
         bytes: 8000,
         cap: 100,
+        prefix: None,
     };
     let error = limiter.enter(0, too_long, true).await;
     let message = error.err().unwrap().message;
@@ -373,6 +381,7 @@ async fn a_call_is_reckoned_by_what_was_learned_while_it_waited() {
     let asked = RequestSize {
         bytes: 40,
         cap: 900,
+        prefix: None,
     };
     let start = Instant::now();
     let first = limiter.enter(0, asked, true).await.ok().unwrap();
@@ -415,4 +424,42 @@ async fn who_waits_for_the_pace_that_was_found_out_is_told_so() {
         start.elapsed()
     );
     drop(permit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_of_a_beginning_goes_ahead_and_others_are_not_held_up() {
+    let limiter = Limiter::new(&Settings {
+        cache_lifetime: Some(Duration::from_secs(300)),
+        ..settings()
+    });
+    let alike = RequestSize {
+        prefix: Some(1),
+        ..ASKED
+    };
+    let first = limiter.enter(0, alike, true).await.ok().unwrap();
+    let mut second = Box::pin(limiter.enter(1, alike, true));
+    assert!(is_pending(second.as_mut()).await);
+    assert_eq!(
+        limiter.view().wait.unwrap().left,
+        Some(Duration::from_secs(10))
+    );
+    answer(enter(&limiter).await);
+    first.accepted(&[]);
+    answer(second.await.ok().unwrap());
+    answer(first);
+    answer(limiter.enter(2, alike, true).await.ok().unwrap());
+
+    // Where the first is never accepted, the next goes ahead in its place; and nobody waits for long.
+    let other = RequestSize {
+        prefix: Some(2),
+        ..ASKED
+    };
+    let first = limiter.enter(0, other, true).await.ok().unwrap();
+    let mut second = Box::pin(limiter.enter(1, other, true));
+    assert!(is_pending(second.as_mut()).await);
+    fail(first, FailureClass::BadRequest, None);
+    let _second = second.await.ok().unwrap();
+    let began = Instant::now();
+    let _third = limiter.enter(2, other, true).await.ok().unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
 }

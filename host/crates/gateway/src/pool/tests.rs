@@ -143,6 +143,16 @@ impl Scene {
     }
 
     async fn ask(&self, place: u64, waits_for_recovery: bool) -> Result<String, CallError> {
+        let request = CompletionRequest::text(format!("Question {place}?"));
+        self.ask_this(&request, place, waits_for_recovery).await
+    }
+
+    async fn ask_this(
+        &self,
+        request: &CompletionRequest,
+        place: u64,
+        waits_for_recovery: bool,
+    ) -> Result<String, CallError> {
         let parameters = Parameters {
             model: "p/m".to_owned(),
             temperature: 0.5,
@@ -161,11 +171,11 @@ impl Scene {
             seed: place,
             waits_for_recovery,
             leaves: false,
+            prefix: None,
         };
-        let request = CompletionRequest::text(format!("Question {place}?"));
         let (lane, obtained) = self
             .pool
-            .obtain(&parameters, &request, &context, &mut Vec::new())
+            .obtain(&parameters, request, &context, &mut Vec::new())
             .await?;
         assert!(matches!(obtained.answer, Answer::Completion(_)));
         Ok(lane.name().to_owned())
@@ -305,4 +315,33 @@ async fn who_has_another_model_to_go_to_does_not_wait_for_all_to_come_back() {
     let began = Instant::now();
     assert!(scene.ask(0, false).await.is_err());
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_goes_where_others_went_that_begin_alike() {
+    let scene = Scene::new(&[WELL, WELL, WELL, WELL], 100);
+    let question = |kind: u64, number: u64| {
+        let shared = format!("Instructions of the kind {kind}.\n").repeat(30);
+        CompletionRequest::text(format!("{shared}Question {number}?"))
+    };
+    let mut places = [const { Vec::new() }; 3];
+    for number in 0..30 {
+        for (kind, places) in (0..).zip(&mut places) {
+            let request = question(kind, number);
+            places.push(scene.ask_this(&request, number, true).await.unwrap());
+        }
+    }
+    for places in &mut places {
+        // The first is not known to begin like others, and the second goes where there is least to do.
+        let rest = places.split_off(2);
+        assert!(rest.iter().all(|place| *place == rest[0]), "{rest:?}");
+    }
+
+    // With more to do than others, an endpoint is not asked because of that.
+    let requests: Vec<_> = (0..80).map(|number| question(0, 100 + number)).collect();
+    let asked = requests.iter().zip(0..);
+    join_all(asked.map(|(request, place)| scene.ask_this(request, place, true))).await;
+    for server in &scene.servers {
+        assert!(server.answered() >= 15, "{}", server.answered());
+    }
 }

@@ -1,5 +1,5 @@
-//! Anthropic's messages API, streamed or not. The system part, which all records of a component share, is marked
-//! for the prompt cache. It uses no tools and does not show what the model thought.
+//! Anthropic's messages API, streamed or not. What questions of a component share is
+//! marked for the prompt cache. It uses no tools and does not show what the model thought.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::response::{Reader, Step};
 use super::schema;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::error::CallError;
-use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer};
+use crate::provider::{Call, CallFuture, ModelsFuture, PromptCache, Provider, RawAnswer};
 use crate::settings::JsonSupport;
 use types::digest::Digest;
 use types::key::Reasoning;
@@ -48,17 +48,11 @@ impl Anthropic {
 
     pub(super) fn body(&self, call: Call<'_>) -> Value {
         let adaptations = call.adaptations;
-        let (mut system, mut messages) = (Vec::new(), Vec::new());
-        for message in render(call.request) {
-            // A text without a character is refused.
-            if message.content.is_empty() {
-                continue;
-            }
-            match message.role {
-                Role::System => system.push(json!({"type": "text", "text": message.content})),
-                role => messages.push(turn(role, message.content)),
-            }
-        }
+        let Conversation {
+            mut system,
+            messages,
+            is_whole,
+        } = self.conversation(call);
         let mut body = Map::new();
         body.insert("model".to_owned(), json!(call.model));
         body.insert(
@@ -74,12 +68,12 @@ impl Anthropic {
                 let format = json!({"type": "json_schema", "schema": schema});
                 body.insert("output_config".to_owned(), json!({"format": format}));
             } else {
-                system.push(json!({"type": "text", "text": schema::in_words(schema)}));
+                system.push(text(&schema::in_words(schema)));
             }
         }
-        // The mark counts for all that stands before it.
-        if let Some(Value::Object(last)) = system.last_mut() {
-            last.insert("cache_control".to_owned(), json!({"type": "ephemeral"}));
+        // The mark counts for all that stands before it, and the schema is shared like the instructions.
+        if is_whole && let Some(last) = system.last_mut() {
+            self.mark(last);
         }
         if !system.is_empty() {
             body.insert("system".to_owned(), Value::Array(system));
@@ -99,6 +93,68 @@ impl Anthropic {
     }
 }
 
+/// What is said, as the API has it.
+struct Conversation {
+    system: Vec<Value>,
+    messages: Vec<Value>,
+    /// Questions begin with the whole of the system part, and its end is not marked yet.
+    is_whole: bool,
+}
+
+impl Anthropic {
+    fn conversation(&self, call: Call<'_>) -> Conversation {
+        let mut conversation = Conversation {
+            system: Vec::new(),
+            messages: Vec::new(),
+            is_whole: call.prefix.is_some(),
+        };
+        for (place, message) in render(call.request).into_iter().enumerate() {
+            // A text without a character is refused.
+            if message.content.is_empty() {
+                continue;
+            }
+            let shared = call
+                .prefix
+                .filter(|prefix| prefix.messages == place)
+                .and_then(|prefix| message.content.split_at_checked(prefix.bytes))
+                .filter(|(shared, _)| !shared.is_empty());
+            let blocks = shared.map(|(shared, own)| {
+                let mut marked = text(shared);
+                self.mark(&mut marked);
+                let own = Some(own).filter(|own| !own.is_empty()).map(text);
+                std::iter::once(marked).chain(own).collect::<Vec<_>>()
+            });
+            let is_beyond = call.prefix.is_some_and(|prefix| place >= prefix.messages);
+            let is_own = is_beyond && message.role == Role::System;
+            conversation.is_whole &= blocks.is_none() && !is_own;
+            match (message.role, blocks) {
+                (Role::System, Some(blocks)) => conversation.system.extend(blocks),
+                (Role::System, None) => conversation.system.push(text(&message.content)),
+                (role, Some(blocks)) => conversation
+                    .messages
+                    .push(json!({"role": role.as_str(), "content": blocks})),
+                (role, None) => conversation.messages.push(turn(role, message.content)),
+            }
+        }
+        conversation
+    }
+
+    /// Asks that all be kept in the prompt cache up to the end of this block.
+    fn mark(&self, block: &mut Value) {
+        let mark = match self.options.cache_time {
+            Some(time) => json!({"type": "ephemeral", "ttl": time.as_str()}),
+            None => json!({"type": "ephemeral"}),
+        };
+        if let Value::Object(block) = block {
+            block.insert("cache_control".to_owned(), mark);
+        }
+    }
+}
+
+fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
 impl Provider for Anthropic {
     fn name(&self) -> &str {
         &self.endpoint.name
@@ -112,6 +168,10 @@ impl Provider for Anthropic {
 
     fn options(&self) -> Digest {
         self.options.digest(&self.endpoint)
+    }
+
+    fn prompt_cache(&self) -> Option<PromptCache> {
+        self.options.cache
     }
 
     fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {

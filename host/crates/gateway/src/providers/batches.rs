@@ -73,6 +73,7 @@ fn no_question(model: &str) -> Call<'_> {
         idle_timeout: EXCHANGE,
         seed: 0,
         adaptations: &NONE,
+        prefix: None,
         accepted: &|_| {},
     }
 }

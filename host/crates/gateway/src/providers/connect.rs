@@ -293,7 +293,8 @@ impl Catalogue<'_> {
         }
         let configured = configured.unwrap_or(&unconfigured);
         let preset = preset_of(name, configured)?;
-        checked(model, own, &preset, self.models.get(model))?;
+        let api = configured.api.unwrap_or(preset.api);
+        checked(model, own, &preset, api, self.models.get(model))?;
         let options = ModelOptions::new(own, &preset, configured, self.models.get(model));
         let places = places(name, &preset, configured, variables)?;
         let endpoints = places.into_iter().map(|place| {
@@ -327,7 +328,8 @@ impl Catalogue<'_> {
             }
             let configured = self.providers.get(name).cloned().unwrap_or_default();
             let preset = preset_of(name, &configured)?;
-            checked(model, own, &preset, self.models.get(model))?;
+            let api = configured.api.unwrap_or(preset.api);
+            checked(model, own, &preset, api, self.models.get(model))?;
         }
         Ok(())
     }

@@ -4,14 +4,15 @@
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use super::families::takes_temperature;
+use super::families::{claude_caches_from, takes_temperature};
 use super::headers::RateLimitHeaders;
 use super::key::Key;
 use super::presets::{Api, Preset};
 use super::thinking::Thinker;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::models;
-use crate::settings::{JsonSupport, ModelConfig, ProviderConfig, ServiceTier};
+use crate::provider::PromptCache;
+use crate::settings::{CacheTime, JsonSupport, ModelConfig, ProviderConfig, ServiceTier};
 use types::digest::{Digest, DigestBuilder};
 
 /// How to reach a provider.
@@ -50,6 +51,12 @@ pub struct ModelOptions {
     pub thinker: Thinker,
     /// Most tokens that the model puts out, where that is known.
     pub most_output: Option<u32>,
+    /// What is known of the prompt cache.
+    pub cache: Option<PromptCache>,
+    /// How long it is to keep what questions begin with, where that is asked for.
+    pub cache_time: Option<CacheTime>,
+    /// Whether questions that begin alike bear a key by which they reach the same cache.
+    pub cache_key: bool,
     /// More fields of the request's body.
     pub extra_body: Map<String, Value>,
 }
@@ -113,6 +120,9 @@ impl ModelOptions {
             service_tier: own.service_tier,
             thinker: Thinker::new(preset, name, known),
             most_output: known.and_then(|facts| facts.max_output),
+            cache: cache(name, preset, provider, own.prompt_cache),
+            cache_time: own.prompt_cache,
+            cache_key: preset.cache_key,
             extra_body: own.extra_body,
         }
     }
@@ -127,6 +137,10 @@ impl ModelOptions {
             // What is said of thinking is part of the question, and what the table knows is no way of asking.
             thinker: _,
             most_output: _,
+            // How a cache is used changes nothing of what is refused.
+            cache: _,
+            cache_time: _,
+            cache_key: _,
             extra_body,
         } = self;
         let mut builder = DigestBuilder::new("batchgen manner 1");
@@ -212,6 +226,24 @@ impl ModelOptions {
             Refused::Cap { .. } => None,
         }
     }
+}
+
+/// What is known of the prompt cache of a model: who speaks Anthropic's API is asked to keep what questions begin with,
+/// others keep it by themselves.
+fn cache(
+    model: &str,
+    preset: &Preset,
+    provider: &ProviderConfig,
+    time: Option<CacheTime>,
+) -> Option<PromptCache> {
+    let least_tokens = match provider.api.unwrap_or(preset.api) {
+        Api::Messages => claude_caches_from(model),
+        Api::Chat => preset.caches_from?,
+    };
+    Some(PromptCache {
+        least_tokens,
+        lifetime: time.unwrap_or(CacheTime::Minutes).span(),
+    })
 }
 
 /// An address that no question is sent to. It does not show what may hold a secret.

@@ -19,9 +19,32 @@ pub(super) fn is_of(name: &str, family: &str) -> bool {
         .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
+/// Fewest tokens of a beginning that Anthropic's prompt cache keeps. Shorter ones are no error: they are not kept.
+pub(super) fn claude_caches_from(model: &str) -> u32 {
+    let is_of = |families: &[&str]| families.iter().any(|family| model.contains(family));
+    if is_of(&["opus-4-5", "opus-4-6", "haiku-4-5"]) {
+        4096
+    } else if is_of(&["haiku-3", "3-haiku", "3-5-haiku", "sonnet-4-6"]) {
+        2048
+    } else {
+        1024
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_cache_keeps_is_known_by_the_family() {
+        for (model, least) in [
+            ("claude-haiku-4-5-20251001", 4096),
+            ("claude-3-5-haiku-latest", 2048),
+            ("claude-sonnet-4-5", 1024),
+        ] {
+            assert_eq!(claude_caches_from(model), least, "{model}");
+        }
+    }
 
     #[test]
     fn reasoning_models_are_known_by_their_names() {

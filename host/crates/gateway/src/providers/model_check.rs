@@ -1,6 +1,6 @@
 //! Whether a model can be asked as it is configured, as far as that is known without asking it.
 
-use super::presets::{Preset, all};
+use super::presets::{Api, Preset, all};
 use crate::models;
 use crate::settings::ModelConfig;
 
@@ -24,6 +24,15 @@ pub enum ModelError {
         models::date()
     )]
     NoTierOfModel {
+        /// The model.
+        model: String,
+    },
+    /// Its provider does not take the time of a prompt cache.
+    #[error(
+        "`{model}` has prompt-cache, and its provider does not speak Anthropic's API\nhint: remove prompt-cache from \
+         [models.\"{model}\"]; other providers keep what questions begin with by themselves"
+    )]
+    NoCacheTime {
         /// The model.
         model: String,
     },
@@ -59,11 +68,17 @@ pub(super) fn checked(
     model: &str,
     own: &str,
     preset: &Preset,
+    api: Api,
     configured: Option<&ModelConfig>,
 ) -> Result<(), ModelError> {
     let Some(configured) = configured else {
         return Ok(());
     };
+    if configured.prompt_cache.is_some() && api != Api::Messages {
+        return Err(ModelError::NoCacheTime {
+            model: model.to_owned(),
+        });
+    }
     if configured.service_tier.is_none() {
         return Ok(());
     }

@@ -15,7 +15,7 @@ use super::response::{Reader, Step};
 use super::schema;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::error::CallError;
-use crate::provider::{Call, CallFuture, ModelsFuture, Provider, RawAnswer, Served};
+use crate::provider::{Call, CallFuture, ModelsFuture, PromptCache, Provider, RawAnswer, Served};
 use crate::settings::{JsonSupport, ServiceTier};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -99,6 +99,10 @@ impl OpenAi {
         if let Some(ServiceTier::Flex) = self.options.service_tier {
             body.insert("service_tier".to_owned(), json!("flex"));
         }
+        if let Some(prefix) = call.prefix.filter(|_| self.options.cache_key) {
+            let key = format!("batchgen-{:016x}", prefix.id);
+            body.insert("prompt_cache_key".to_owned(), json!(key));
+        }
         lay_over(&mut body, &self.options.extra_body);
         Value::Object(body)
     }
@@ -156,6 +160,10 @@ impl Provider for OpenAi {
 
     fn options(&self) -> Digest {
         self.options.digest(&self.endpoint)
+    }
+
+    fn prompt_cache(&self) -> Option<PromptCache> {
+        self.options.cache
     }
 
     fn adapt(&self, refused: Refused, adaptations: &Adaptations) -> Option<Adaptation> {

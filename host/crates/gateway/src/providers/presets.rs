@@ -47,6 +47,10 @@ pub struct Preset {
     pub reasoning: Manner,
     /// Whether it has a tier `flex`, which is cheaper and has not always room.
     pub flex: bool,
+    /// Fewest tokens of a beginning that its prompt cache keeps by itself, where it is known to have one.
+    pub caches_from: Option<u32>,
+    /// Whether questions that begin alike may bear a key by which they reach the same cache.
+    pub cache_key: bool,
 }
 
 /// The batch APIs that there are.
@@ -95,6 +99,8 @@ const UNKNOWN: Preset = Preset {
     batch: None,
     flex: false,
     reasoning: Manner::Effort,
+    caches_from: None,
+    cache_key: false,
 };
 
 /// A server on this machine that holds answers to a schema by its grammar.
@@ -114,6 +120,8 @@ const PRESETS: [Preset; 14] = [
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
         flex: true,
+        caches_from: Some(1024),
+        cache_key: true,
         ..UNKNOWN
     },
     Preset {
@@ -126,6 +134,7 @@ const PRESETS: [Preset; 14] = [
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
         flex: true,
+        caches_from: Some(1024),
         ..UNKNOWN
     },
     Preset {
@@ -154,6 +163,7 @@ const PRESETS: [Preset; 14] = [
         keys: &["DEEPSEEK_API_KEY"],
         limits: RateLimitHeaders::None,
         reasoning: Manner::Switch,
+        caches_from: Some(1024),
         ..UNKNOWN
     },
     Preset {
@@ -167,6 +177,7 @@ const PRESETS: [Preset; 14] = [
         keys: &["GROQ_API_KEY"],
         limits: RateLimitHeaders::Groq,
         max_tokens: "max_completion_tokens",
+        caches_from: Some(1024),
         ..UNKNOWN
     },
     Preset {
@@ -200,6 +211,7 @@ const PRESETS: [Preset; 14] = [
         limits: RateLimitHeaders::OpenAi,
         json: JsonSupport::Schema,
         max_tokens: "max_completion_tokens",
+        caches_from: Some(1024),
         ..UNKNOWN
     },
     Preset {
@@ -209,6 +221,7 @@ const PRESETS: [Preset; 14] = [
         limits: RateLimitHeaders::None,
         json: JsonSupport::Schema,
         flex: true,
+        caches_from: Some(1024),
         ..UNKNOWN
     },
     Preset {

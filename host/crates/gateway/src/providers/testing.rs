@@ -117,6 +117,7 @@ pub(crate) fn call(request: &CompletionRequest) -> Call<'_> {
         idle_timeout: Duration::from_secs(30),
         seed: 1,
         adaptations: &NONE,
+        prefix: None,
         accepted: &|_| {},
     }
 }

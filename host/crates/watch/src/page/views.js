@@ -92,6 +92,7 @@ function showNumbers(snapshot) {
       calls.again_cost_micros > 0 && `${dollars(calls.again_cost_micros)} for retries and repairs`)],
     ["Tokens", amount(calls.input_tokens + calls.output_tokens), more(
       `${amount(calls.input_tokens)} in, ${amount(calls.output_tokens)} out`,
+      calls.cached_tokens > 0 && `${Math.floor(calls.cached_tokens * 100 / calls.input_tokens)} % of in from the prompt cache`,
       budget.most_tokens != null && `budget ${amount(budget.most_tokens)}`)],
     ["Calls", count(calls.calls), more(
       calls.failed_tries > 0 && `${counted(calls.failed_tries, "try", "tries")} failed`,

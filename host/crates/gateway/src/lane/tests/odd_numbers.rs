@@ -115,6 +115,7 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
         seed: 1,
         waits_for_recovery: true,
         leaves: false,
+        prefix: None,
     };
     let request = question(ResponseFormat::Text);
     lane.obtain(&parameters, &request, &context, &mut Vec::new())

@@ -342,6 +342,7 @@ fn unknowing() -> Limiter {
         breaker: 10,
         patience: Duration::from_secs(600),
         is_proven: false,
+        cache_lifetime: None,
     })
 }
 
@@ -398,6 +399,7 @@ async fn call(limiter: Limiter, server: Arc<Mutex<Server>>, start: Instant, plac
     let asked = RequestSize {
         bytes: 4 * (CALL - CAP),
         cap: CAP,
+        prefix: None,
     };
     let sleep = |seconds: f64| tokio::time::sleep(Duration::from_secs_f64(seconds));
     let policy = RetryPolicy::default();

@@ -1,9 +1,10 @@
 use super::*;
+use crate::prefix::Prefix;
 use crate::provider::Finish;
 use crate::providers::testing::{
     KEY, body, call, endpoint, events, http, options, question, serve,
 };
-use crate::settings::{ModelConfig, ProviderConfig};
+use crate::settings::{CacheTime, ModelConfig, ProviderConfig};
 use types::class::FailureClass;
 
 async fn asked(
@@ -273,7 +274,11 @@ async fn a_question_is_asked_as_the_api_wants_it() {
     assert_eq!(system.len(), 2);
     assert_eq!(system[0], json!({"type": "text", "text": "Be brief."}));
     assert!(system[1]["text"].as_str().unwrap().contains("JSON Schema"));
-    assert_eq!(system[1]["cache_control"], json!({"type": "ephemeral"}));
+    assert_eq!(
+        system[1].get("cache_control"),
+        None,
+        "nothing is known to be shared"
+    );
     let messages = body["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["role"], "user");
@@ -317,4 +322,61 @@ async fn a_model_that_holds_answers_to_a_schema_is_given_it() {
         json!({"type": "json_schema", "schema": schema})
     );
     assert_eq!(body["system"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_end_of_what_is_shared_is_marked() {
+    let asked = question(ResponseFormat::Text);
+    let body = |prefix, model: &ModelConfig| {
+        let provider = ProviderConfig::default();
+        let endpoint = endpoint("anthropic", "http://127.0.0.1:1/v1", &provider);
+        let provider = Anthropic::new(endpoint, options("anthropic", model)).unwrap();
+        provider.body(Call {
+            prefix,
+            ..call(&asked)
+        })
+    };
+    let prefix = |messages, bytes| {
+        Some(Prefix {
+            id: 7,
+            messages,
+            bytes,
+        })
+    };
+    let minutes = json!({"type": "ephemeral"});
+    let usual = ModelConfig::default();
+    // The whole system part, and nothing of what is behind it.
+    let whole = body(prefix(1, 0), &usual);
+    assert_eq!(
+        whole["system"],
+        json!([{"type": "text", "text": "Be brief.", "cache_control": minutes}])
+    );
+    assert!(whole["messages"][0]["content"].is_string());
+    // A part of it.
+    let part = body(prefix(0, 3), &usual);
+    assert_eq!(
+        part["system"],
+        json!([
+            {"type": "text", "text": "Be ", "cache_control": minutes},
+            {"type": "text", "text": "brief."}
+        ])
+    );
+    // It, and the beginning of the user's message.
+    let hour = ModelConfig {
+        prompt_cache: Some(CacheTime::Hour),
+        ..ModelConfig::default()
+    };
+    let more = body(prefix(1, 4), &hour);
+    assert_eq!(
+        more["system"],
+        json!([{"type": "text", "text": "Be brief."}])
+    );
+    let content = more["messages"][0]["content"].as_array().unwrap();
+    assert_eq!(content[0]["text"], "What");
+    assert_eq!(
+        content[0]["cache_control"],
+        json!({"type": "ephemeral", "ttl": "1h"})
+    );
+    assert!(content[1]["text"].as_str().unwrap().starts_with(" is it?"));
+    assert_eq!(content.len(), 2);
 }

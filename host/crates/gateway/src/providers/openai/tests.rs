@@ -694,6 +694,7 @@ async fn a_lane_that_has_learned_asks_otherwise() {
     let answer = openai
         .call(Call {
             adaptations: &adaptations,
+            prefix: None,
             ..call(&request)
         })
         .await
