@@ -8,8 +8,10 @@ mod control;
 mod desk;
 mod fault;
 mod files;
+mod gemini;
 mod job;
 mod lines;
+mod mistral;
 mod multipart;
 mod openai;
 mod reply;
@@ -39,11 +41,16 @@ use route::Ask;
 
 /// Answers a request about files or batches. It may read and write large files, so it takes a while.
 pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -> Reply {
-    let said = provider.authorize(&head.credentials);
+    let said = match call {
+        // Its address was told to nobody else, so the key need not come again.
+        Call::Append(_) => Ok(()),
+        _ => provider.authorize(&head.credentials),
+    };
     let owner = provider.dialect().carried(&head.credentials);
     let protocol = Protocol::of(provider.dialect());
     let request = match protocol {
         Some(Protocol::Anthropic) => anthropic::request(call),
+        Some(Protocol::Gemini) => gemini::request(call),
         _ => openai::request(call),
     };
     let fault = request.and_then(|request| provider.desk().befall(Event::Request(request)));
@@ -60,6 +67,8 @@ pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -
         };
         match protocol {
             Some(Protocol::Anthropic) => anthropic::answer(&ask, call),
+            Some(Protocol::Gemini) => gemini::answer(&ask, call),
+            Some(Protocol::Mistral) => mistral::answer(&ask, call),
             Some(Protocol::OpenAi) => openai::answer(&ask, call),
             None => Err(Problem::NoRoute(format!("{} {}", head.method, head.path))),
         }

@@ -41,6 +41,8 @@ pub enum Dialect {
     Azure,
     /// OpenAI's answers without limit headers; the time to wait is in the error's body.
     Gemini,
+    /// OpenAI's answers, and batch jobs of its own.
+    Mistral,
 }
 
 /// What an address means.
@@ -58,7 +60,7 @@ impl Dialect {
     /// Where a client finds the API, behind host and port.
     pub fn base_path(self) -> &'static str {
         match self {
-            Dialect::OpenAi | Dialect::Anthropic | Dialect::DeepSeek => "/v1",
+            Dialect::OpenAi | Dialect::Anthropic | Dialect::DeepSeek | Dialect::Mistral => "/v1",
             Dialect::Groq | Dialect::Azure => "/openai/v1",
             Dialect::Gemini => "/v1beta/openai",
         }
@@ -71,7 +73,7 @@ impl Dialect {
         }
         let prefixes: &[&str] = match self {
             Dialect::OpenAi | Dialect::DeepSeek => &["/v1", ""],
-            Dialect::Anthropic => &["/v1"],
+            Dialect::Anthropic | Dialect::Mistral => &["/v1"],
             Dialect::Groq => &["/openai/v1", "/v1"],
             Dialect::Azure => &["/openai/v1"],
             Dialect::Gemini => &["/v1beta/openai", "/v1"],
@@ -129,6 +131,8 @@ impl Dialect {
             // Its own clients send the one or the other.
             Dialect::Anthropic => given.x_api_key.as_deref().or_else(bearer),
             Dialect::Azure => given.api_key.as_deref(),
+            // The one with its own questions, the other with OpenAI's.
+            Dialect::Gemini => given.x_goog_api_key.as_deref().or_else(bearer),
             _ => bearer(),
         }
     }

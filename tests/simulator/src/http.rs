@@ -24,6 +24,8 @@ pub struct Credentials {
     pub x_api_key: Option<String>,
     /// `api-key`
     pub api_key: Option<String>,
+    /// `x-goog-api-key`
+    pub x_goog_api_key: Option<String>,
     /// `anthropic-version`
     pub anthropic_version: Option<String>,
 }
@@ -34,6 +36,7 @@ impl Credentials {
             ("authorization", &mut self.authorization),
             ("x-api-key", &mut self.x_api_key),
             ("api-key", &mut self.api_key),
+            ("x-goog-api-key", &mut self.x_goog_api_key),
             ("anthropic-version", &mut self.anthropic_version),
         ];
         let mut fields = fields.into_iter();
@@ -56,6 +59,10 @@ pub struct Head {
     pub content_type: Option<String>,
     /// The server that the client thinks it speaks to.
     pub host: Option<String>,
+    /// `x-goog-upload-command`: what to do with an upload that has several steps.
+    pub upload_command: Option<String>,
+    /// `x-goog-upload-offset`: where its bytes belong.
+    pub upload_offset: Option<u64>,
     /// The client will send nothing more.
     pub close: bool,
     length: usize,
@@ -193,6 +200,10 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
             return refuse(411, "send a content-length instead of chunks".to_owned());
         } else if header.name.eq_ignore_ascii_case("connection") {
             head.close |= value.eq_ignore_ascii_case("close");
+        } else if header.name.eq_ignore_ascii_case("x-goog-upload-command") {
+            head.upload_command = Some(value.into_owned());
+        } else if header.name.eq_ignore_ascii_case("x-goog-upload-offset") {
+            head.upload_offset = value.trim().parse().ok();
         } else if header.name.eq_ignore_ascii_case("host") {
             head.host = Some(value.into_owned());
         } else if header.name.eq_ignore_ascii_case("content-type") {

@@ -129,6 +129,11 @@ async fn send(connection: &mut Connection, reply: Option<Reply>) -> bool {
             .write_all(&single(status, JSON, &Vec::new(), &body))
             .await
             .is_ok(),
+        Some(Reply::Headed(headers, body)) => connection
+            .stream
+            .write_all(&single(200, JSON, &headers, &body))
+            .await
+            .is_ok(),
         Some(Reply::File {
             content,
             bytes,

@@ -1,5 +1,6 @@
 //! The files that were uploaded or written. They are kept on disk, without a name.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -25,6 +26,15 @@ pub struct Stored {
 pub struct Files {
     made: u64,
     files: Vec<Stored>,
+    uploads: HashMap<u64, Upload>,
+}
+
+/// A file of which not all has come.
+#[derive(Debug)]
+struct Upload {
+    new: NewFile,
+    content: File,
+    bytes: u64,
 }
 
 /// What is known of a file before it has an id.
@@ -52,6 +62,43 @@ impl Files {
         };
         self.files.push(stored.clone());
         stored
+    }
+
+    /// Opens an upload and returns its number.
+    ///
+    /// # Errors
+    /// The disk takes no more.
+    pub fn open(&mut self, new: NewFile) -> io::Result<u64> {
+        self.made += 1;
+        let upload = Upload {
+            new,
+            content: tempfile::tempfile()?,
+            bytes: 0,
+        };
+        self.uploads.insert(self.made, upload);
+        Ok(self.made)
+    }
+
+    /// Adds bytes to an upload and returns how many it has; `None` if there is none, or they do not follow what it has.
+    ///
+    /// # Errors
+    /// The disk takes no more.
+    pub fn append(&mut self, number: u64, offset: u64, bytes: &[u8]) -> io::Result<Option<u64>> {
+        let Some(upload) = self.uploads.get_mut(&number) else {
+            return Ok(None);
+        };
+        if upload.bytes != offset {
+            return Ok(None);
+        }
+        upload.content.write_all(bytes)?;
+        upload.bytes += bytes.len() as u64;
+        Ok(Some(upload.bytes))
+    }
+
+    /// Keeps what was uploaded.
+    pub fn close(&mut self, number: u64, now: u64) -> Option<Stored> {
+        let upload = self.uploads.remove(&number)?;
+        Some(self.keep(upload.new, upload.content, upload.bytes, now))
     }
 
     /// The file with an id, if this key made it.

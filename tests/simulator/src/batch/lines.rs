@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::job::{BatchError, Job};
-use super::{anthropic, openai};
+use super::{anthropic, gemini, mistral, openai};
 use crate::chat::{Answer, Chat};
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -18,6 +18,10 @@ pub enum Protocol {
     OpenAi,
     /// Anthropic's, which come with their questions.
     Anthropic,
+    /// Gemini's, which are operations of a model.
+    Gemini,
+    /// Mistral's jobs, with OpenAI's files.
+    Mistral,
 }
 
 /// A line of an input.
@@ -50,7 +54,9 @@ impl Protocol {
         match dialect {
             Dialect::OpenAi | Dialect::Azure | Dialect::Groq => Some(Protocol::OpenAi),
             Dialect::Anthropic => Some(Protocol::Anthropic),
-            Dialect::Gemini | Dialect::DeepSeek => None,
+            Dialect::Gemini => Some(Protocol::Gemini),
+            Dialect::Mistral => Some(Protocol::Mistral),
+            Dialect::DeepSeek => None,
         }
     }
 
@@ -59,12 +65,24 @@ impl Protocol {
         match self {
             Protocol::OpenAi => format!("batch_sim{:06}", job.number),
             Protocol::Anthropic => format!("msgbatch_sim{:06}", job.number),
+            Protocol::Gemini => format!("sim{:06}", job.number),
+            Protocol::Mistral => format!("{:08}-0000-4000-8000-000000000000", job.number),
         }
     }
 
     /// All lines of a batch must name the same model.
     pub fn has_one_model(self) -> bool {
         self == Protocol::OpenAi
+    }
+
+    /// It looks whether two lines have the same name.
+    pub fn checks_names(self) -> bool {
+        matches!(self, Protocol::OpenAi | Protocol::Anthropic)
+    }
+
+    /// A batch that expires gives what it answered until then.
+    pub fn keeps_what_expires(self) -> bool {
+        self != Protocol::Gemini
     }
 
     /// A batch may fail as a whole, for one of its lines or for none.
@@ -80,6 +98,8 @@ impl Protocol {
         match self {
             Protocol::OpenAi => openai::read_line(bytes, endpoint),
             Protocol::Anthropic => anthropic::read_line(bytes),
+            Protocol::Gemini => gemini::read_line(bytes),
+            Protocol::Mistral => mistral::read_line(bytes),
         }
     }
 
@@ -87,10 +107,12 @@ impl Protocol {
     ///
     /// # Errors
     /// The line is answered with this problem.
-    pub fn chat(self, line: &Read<'_>, _model: Option<&str>) -> Result<Chat, Problem> {
+    pub fn chat(self, line: &Read<'_>, model: Option<&str>) -> Result<Chat, Problem> {
         match self {
             Protocol::OpenAi => openai::read_question(line.body),
             Protocol::Anthropic => anthropic::read_question(line.body),
+            Protocol::Gemini => gemini::read_question(line.body, model.unwrap_or_default()),
+            Protocol::Mistral => mistral::read_question(line.body, model.unwrap_or_default()),
         }
     }
 
@@ -105,6 +127,8 @@ impl Protocol {
         match self {
             Protocol::OpenAi => openai::result_line(provider.dialect(), custom_id, id, outcome),
             Protocol::Anthropic => anthropic::result_line(custom_id, id, outcome),
+            Protocol::Gemini => gemini::result_line(custom_id, id, outcome),
+            Protocol::Mistral => mistral::result_line(custom_id, id, outcome),
         }
     }
 }

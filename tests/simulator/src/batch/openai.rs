@@ -43,12 +43,15 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
         Call::Files(page) => {
             let files = desk.with_files(|files| {
                 let all = files.of(owner).rev();
-                all.map(|file| (file.id.clone(), object::file(file)))
+                all.map(|file| (file.id.clone(), object::file(provider.dialect(), file)))
                     .collect()
             });
             Ok(Reply::ok(&listed(files, page, FILES)?))
         }
-        Call::File(id) => Ok(Reply::ok(&object::file(&stored(provider, owner, id)?))),
+        Call::File(id) => Ok(Reply::ok(&object::file(
+            provider.dialect(),
+            &stored(provider, owner, id)?,
+        ))),
         Call::DeleteFile(id) => {
             if desk.with_files(|files| files.delete(owner, id)) {
                 Ok(Reply::ok(
@@ -76,7 +79,9 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
             })?;
             Ok(Reply::ok(&cancelled?))
         }
-        Call::Results(_) => Err(Problem::NoRoute(ask.head.path.clone())),
+        Call::Results(_) | Call::Append(_) | Call::CreateFor(_) => {
+            Err(Problem::NoRoute(ask.head.path.clone()))
+        }
     }
 }
 
@@ -91,7 +96,11 @@ fn no_file(id: &str) -> Problem {
     Problem::NotFound(format!("No such File object: {id}"))
 }
 
-fn stored(provider: &Provider, owner: &str, id: &str) -> Result<Stored, Problem> {
+/// A file that a key made.
+///
+/// # Errors
+/// There is none with this id.
+pub fn stored(provider: &Provider, owner: &str, id: &str) -> Result<Stored, Problem> {
     let found = provider
         .desk()
         .with_files(|files| files.get(owner, id).cloned());
@@ -159,7 +168,7 @@ fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
     };
     let content = write(file.content).map_err(|_| Problem::Server(500))?;
     let stored = provider.desk().keep(new, content, bytes);
-    Ok(Reply::ok(&object::file(&stored)))
+    Ok(Reply::ok(&object::file(provider.dialect(), &stored)))
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::dialect::Headers;
 use crate::problem::Problem;
 use crate::provider::Provider;
 
@@ -12,6 +13,8 @@ use crate::provider::Provider;
 #[derive(Debug)]
 pub enum Reply {
     Json(u16, String),
+    /// Status 200 with these headers and this.
+    Headed(Headers, String),
     /// A file, of which so many bytes are sent before the connection breaks off, if it does.
     File {
         content: Arc<File>,

@@ -111,7 +111,8 @@ fn check_line(
         line: Some(number),
         param: Some(param),
     };
-    if !names.insert(hash(line.custom_id.as_bytes())) {
+    let is_new = names.insert(hash(line.custom_id.as_bytes()));
+    if !is_new && work.protocol.checks_names() {
         return Err(wrong(
             "duplicate_custom_id",
             "The custom_id for this request is a duplicate of another request. The custom_id parameter must be \
@@ -247,6 +248,19 @@ pub fn answer(provider: &Provider, work: &Work, all: bool, end: Stage) -> io::Re
         for at in (1..order.len()).rev() {
             order.swap(at, chance.below(at + 1));
         }
+    }
+    if end == Stage::Expired && !work.protocol.keeps_what_expires() {
+        return Ok(Written {
+            answered: Answered {
+                counts: Counts {
+                    total: order.len() as u64,
+                    expired: order.len() as u64,
+                    ..Counts::default()
+                },
+                ..Answered::default()
+            },
+            ..Written::default()
+        });
     }
     let answered = if all {
         order.len()

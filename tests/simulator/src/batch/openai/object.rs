@@ -6,6 +6,7 @@ use crate::batch::fault::BatchFaultKind;
 use crate::batch::files::Stored;
 use crate::batch::job::{BatchError, Job, Stage};
 use crate::batch::lines::Protocol;
+use crate::dialect::Dialect;
 
 /// Seconds that a batch may take.
 const WINDOW: u64 = 86_400;
@@ -13,8 +14,8 @@ const WINDOW: u64 = 86_400;
 const KEPT: u64 = 2_592_000;
 
 /// A file.
-pub fn file(file: &Stored) -> Value {
-    json!({
+pub fn file(dialect: Dialect, file: &Stored) -> Value {
+    let mut object = json!({
         "id": file.id,
         "object": "file",
         "bytes": file.bytes,
@@ -24,7 +25,16 @@ pub fn file(file: &Stored) -> Value {
         "purpose": file.purpose,
         "status": "processed",
         "status_details": null,
-    })
+    });
+    if let (Dialect::Mistral, Some(fields)) = (dialect, object.as_object_mut()) {
+        let (source, sample) = match file.purpose.as_str() {
+            "batch" => ("upload", "batch_request"),
+            _ => ("mistral", "batch_result"),
+        };
+        fields.insert("source".to_owned(), json!(source));
+        fields.insert("sample_type".to_owned(), json!(sample));
+    }
+    object
 }
 
 /// The word for where a batch is.
