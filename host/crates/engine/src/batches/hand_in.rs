@@ -22,6 +22,16 @@ const DOUBT: u64 = 600;
 /// Lines of a batch that are read from the state at once.
 const PIECE: u64 = 500;
 
+/// What is known of a batch whose provider gives it no name.
+enum Nameless {
+    /// This one answers its questions.
+    It(RemoteBatch),
+    /// There may be one. Why it is not known.
+    Perhaps(String),
+    /// There is none.
+    None,
+}
+
 impl Batches {
     /// Forms the next batch of a lane, if it is time for one.
     pub(super) async fn form(
@@ -249,8 +259,12 @@ impl Batches {
         match found {
             Ok(Some(remote)) => self.created(batch, &remote).await,
             Ok(None) => match self.among_nameless(&batch, batched, since).await? {
-                Some(remote) => self.created(batch, &remote).await,
-                None => self.not_found(batch, batched, since, turn).await,
+                Nameless::It(remote) => self.created(batch, &remote).await,
+                Nameless::Perhaps(why) => {
+                    self.hold(batch, why).await?;
+                    Ok(None)
+                }
+                Nameless::None => self.not_found(batch, batched, since, turn).await,
             },
             Err(error) => {
                 self.hold(
@@ -285,16 +299,22 @@ impl Batches {
         Ok(None)
     }
 
-    /// Looks for a batch among those that the provider gives no name: its answers name its questions.
+    /// Looks for a batch among those that the provider gives no name: its answers name its questions. Until one has answers, it
+    /// may be the one.
     async fn among_nameless(
         &self,
         batch: &Batch,
         batched: &Batched,
         since: u64,
-    ) -> Result<Option<RemoteBatch>, StoreError> {
-        let Ok(candidates) = batched.lane.protocol.nameless(since).await else {
-            return Ok(None);
+    ) -> Result<Nameless, StoreError> {
+        let candidates = match batched.lane.protocol.nameless(since).await {
+            Ok(candidates) => candidates,
+            Err(error) => {
+                let why = format!("the provider's list cannot be read: {error}");
+                return Ok(Nameless::Perhaps(why));
+            }
         };
+        let mut found = Nameless::None;
         let known = self.store.batches()?;
         for remote in candidates {
             let is_known = known
@@ -306,11 +326,17 @@ impl Batches {
             }
             for file in &remote.files {
                 if self.names_a_question_of(batch, batched, file).await? {
-                    return Ok(Some(remote));
+                    return Ok(Nameless::It(remote));
                 }
             }
+            if remote.files.is_empty() {
+                found = Nameless::Perhaps(format!(
+                    "nobody knows whether it was created: it may be {}, which has no answers yet that would show it",
+                    remote.id
+                ));
+            }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Whether the first line of a result file answers a question of a batch.

@@ -1,15 +1,19 @@
 //! The batch APIs of the providers, one file each. Nothing here retries, waits between two looks, or keeps anything.
 
 mod anthropic;
+mod gemini;
+mod mistral;
 mod openai;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::endpoint::{Endpoint, ModelOptions};
+use super::gathered::malformed;
+use super::lenient;
 use super::presets::{BatchApi, BatchPreset};
 use crate::adaptation::Adaptations;
-use crate::batch::protocol::BatchProtocol;
+use crate::batch::protocol::{BatchError, BatchProtocol};
 use crate::error::CallError;
 use crate::provider::Call;
 use types::request::CompletionRequest;
@@ -18,6 +22,8 @@ use types::request::CompletionRequest;
 const EXCHANGE: Duration = Duration::from_secs(60);
 /// A file takes so much longer for each of its bytes, on the slowest line that is thought of.
 const BYTES_PER_SECOND: u64 = 50_000;
+/// The clocks of provider and host may differ by so many seconds.
+const SLACK: u64 = 3600;
 
 /// The batch API of a model, whose own name this is.
 ///
@@ -37,10 +43,28 @@ pub fn connect_batches(
         BatchApi::Anthropic => Arc::new(anthropic::AnthropicBatches::new(
             model, preset, endpoint, options,
         )?),
+        BatchApi::Gemini => Arc::new(gemini::GeminiBatches::new(
+            model, preset, endpoint, options,
+        )?),
+        BatchApi::Mistral => Arc::new(mistral::MistralBatches::new(
+            model, preset, endpoint, options,
+        )?),
         BatchApi::OpenAi => Arc::new(openai::OpenAiBatches::new(
             model, preset, endpoint, options,
         )?),
     })
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, CallError> {
+    lenient::read(body).map_err(|error| malformed(&error))
+}
+
+/// Something was made, and an answer that cannot be read leaves open what.
+fn answer_lost(error: CallError) -> BatchError {
+    BatchError {
+        error,
+        is_in_doubt: true,
+    }
 }
 
 /// How long the exchange of a body of so many bytes may take.

@@ -345,6 +345,23 @@ impl Http {
             })
     }
 
+    /// Sends such a request. What a header of its success says.
+    pub(super) async fn exchange_header(
+        &self,
+        request: RequestBuilder,
+        name: &str,
+    ) -> Result<String, BatchError> {
+        let response = self.success(request).await?;
+        let value = response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok());
+        value.map(str::to_owned).ok_or_else(|| {
+            let message = format!("its answer has no header {name}");
+            CallError::unusable(message, Unusable::MALFORMED).into()
+        })
+    }
+
     /// The body of a file, as it comes. Only the wait between two pieces is bounded.
     pub(super) async fn download(&self, path: &str) -> Result<Lines<'_>, BatchError> {
         let request = self.client.get(format!("{}/{path}", self.base_url));

@@ -60,6 +60,10 @@ pub enum BatchApi {
     OpenAi,
     /// Message Batches of Anthropic.
     Anthropic,
+    /// Files and batches of Gemini.
+    Gemini,
+    /// Files of OpenAI's kind and jobs of Mistral.
+    Mistral,
 }
 
 /// How batches are handed in.
@@ -197,6 +201,12 @@ const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "mistral",
+        // It would take more lines. <https://docs.mistral.ai/capabilities/batch/>
+        batch: Some(BatchPreset {
+            api: BatchApi::Mistral,
+            files_expire: false,
+            ..OPENAI_BATCHES
+        }),
         base_url: Some("https://api.mistral.ai/v1"),
         keys: &["MISTRAL_API_KEY"],
         json: JsonSupport::Schema,
@@ -216,6 +226,13 @@ const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "gemini",
+        // A file may be ten times as large. How many lines it may have is not documented.
+        // <https://ai.google.dev/gemini-api/docs/batch-api>
+        batch: Some(BatchPreset {
+            api: BatchApi::Gemini,
+            files_expire: false,
+            ..OPENAI_BATCHES
+        }),
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
         keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
         limits: RateLimitHeaders::None,

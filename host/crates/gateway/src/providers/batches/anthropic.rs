@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{EXCHANGE, no_question, seconds, within};
+use super::{EXCHANGE, SLACK, answer_lost, no_question, read, seconds, within};
 use crate::batch::protocol::{
     BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, LineResult, Lines, RemoteBatch,
     ResultLine, Source, Working,
@@ -23,7 +23,7 @@ use crate::providers::endpoint::{Endpoint, ModelOptions};
 use crate::providers::errors::from_response;
 use crate::providers::gathered::malformed;
 use crate::providers::http::Http;
-use crate::providers::lenient::{self, Count, Object, Text};
+use crate::providers::lenient::{Count, Object, Text};
 use crate::providers::presets::BatchPreset;
 use crate::providers::response::Reader;
 use types::class::FailureClass;
@@ -36,8 +36,6 @@ const AROUND: (&str, &str) = ("{\"requests\":[", "]}");
 const PAGE: usize = 1000;
 /// Pages of the list that are read at most.
 const PAGES: usize = 100;
-/// The clocks of provider and host may differ by so many seconds.
-const SLACK: u64 = 3600;
 
 /// One model's batches.
 pub(super) struct AnthropicBatches {
@@ -76,11 +74,7 @@ impl AnthropicBatches {
                 requests(input).map(|piece| piece.map_err(io::Error::other)),
             ));
         let body = self.http.exchange_text(request).await?;
-        // An answer that cannot be read leaves open what was made.
-        shown(&body).map_err(|error| BatchError {
-            error,
-            is_in_doubt: true,
-        })
+        shown(&body).map_err(answer_lost)
     }
 
     /// The batches that were created since then, the newest first.
@@ -113,23 +107,6 @@ impl AnthropicBatches {
         }
         let message = "the list of batches does not end";
         Err(CallError::unusable(message, Unusable::MALFORMED).into())
-    }
-
-    /// Nothing in a list says which batch is which. Only that there is none since then is certain.
-    async fn seek(&self, since: u64) -> Result<Option<RemoteBatch>, BatchError> {
-        let batches = self.list(since).await?;
-        if batches.is_empty() {
-            return Ok(None);
-        }
-        let ids: Vec<&str> = batches
-            .iter()
-            .filter_map(|batch| batch.id.0.as_deref())
-            .collect();
-        let message = format!(
-            "its batches have no names, and it may be one of these: {}",
-            ids.join(", ")
-        );
-        Err(CallError::new(FailureClass::BadRequest, message).into())
     }
 
     async fn candidates(&self, since: u64) -> Result<Vec<RemoteBatch>, BatchError> {
@@ -207,9 +184,10 @@ impl BatchProtocol for AnthropicBatches {
         &'a self,
         _name: &'a str,
         _file: Option<&'a str>,
-        since: u64,
+        _since: u64,
     ) -> Working<'a, Option<RemoteBatch>> {
-        Box::pin(self.seek(since))
+        // Nothing in a list says which batch is which.
+        Box::pin(async { Ok(None) })
     }
 
     fn nameless(&self, since: u64) -> Working<'_, Vec<RemoteBatch>> {
@@ -237,10 +215,6 @@ impl BatchProtocol for AnthropicBatches {
         let result = line.result.unwrap_or_default().result(&self.model);
         Ok(ResultLine { custom_id, result })
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, CallError> {
-    lenient::read(body).map_err(|error| malformed(&error))
 }
 
 fn shown(body: &str) -> Result<RemoteBatch, CallError> {

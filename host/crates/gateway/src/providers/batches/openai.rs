@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{EXCHANGE, no_question, within};
+use super::{EXCHANGE, SLACK, answer_lost, no_question, read, within};
 use crate::batch::protocol::{
     BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, LineResult, Lines, Problem,
     RemoteBatch, ResultLine, Source, Working,
@@ -37,8 +37,6 @@ const KEPT_SECONDS: &str = "2592000";
 const PAGE: usize = 100;
 /// Pages of the list that are read at most.
 const PAGES: usize = 1000;
-/// The clocks of provider and host may differ by so many seconds.
-const SLACK: u64 = 3600;
 
 /// One model's batches.
 pub(super) struct OpenAiBatches {
@@ -65,30 +63,6 @@ impl OpenAiBatches {
         })
     }
 
-    async fn put(&self, name: &str, input: Input<'_>) -> Result<String, BatchError> {
-        let lines = (input.open)().map(|piece| piece.map_err(io::Error::other));
-        let part = Part::stream_with_length(Body::wrap_stream(lines), input.bytes)
-            .file_name(format!("{name}.jsonl"))
-            .mime_str("application/jsonl")
-            .map_err(|error| CallError::new(FailureClass::Defect, error.to_string()))?;
-        let mut form = Form::new().text("purpose", "batch");
-        if self.preset.files_expire {
-            form = form
-                .text("expires_after[anchor]", "created_at")
-                .text("expires_after[seconds]", KEPT_SECONDS);
-        }
-        let request = self
-            .http
-            .request(Method::POST, "files", within(input.bytes))
-            .multipart(form.part("file", part));
-        let body = self.http.exchange_text(request).await?;
-        let file: File = read(&body)?;
-        file.id.0.ok_or_else(|| BatchError {
-            error: CallError::unusable("the uploaded file has no id", Unusable::MALFORMED),
-            is_in_doubt: true,
-        })
-    }
-
     async fn make(&self, name: &str, source: Source<'_>) -> Result<RemoteBatch, BatchError> {
         let Source::File(file) = source else {
             let message = "its batches are made of files";
@@ -105,11 +79,7 @@ impl OpenAiBatches {
             .request(Method::POST, "batches", EXCHANGE)
             .body(body.to_string());
         let body = self.http.exchange_text(request).await?;
-        // An answer that cannot be read leaves open what was made.
-        shown(&body).map_err(|error| BatchError {
-            error,
-            is_in_doubt: true,
-        })
+        shown(&body).map_err(answer_lost)
     }
 
     async fn seek(
@@ -160,6 +130,37 @@ impl OpenAiBatches {
     }
 }
 
+/// Uploads the questions and returns the id of the file.
+pub(super) async fn upload(
+    http: &Http,
+    name: &str,
+    input: Input<'_>,
+    expires: bool,
+) -> Result<String, BatchError> {
+    let lines = (input.open)().map(|piece| piece.map_err(io::Error::other));
+    let part = Part::stream_with_length(Body::wrap_stream(lines), input.bytes)
+        .file_name(format!("{name}.jsonl"))
+        .mime_str("application/jsonl")
+        .map_err(|error| CallError::new(FailureClass::Defect, error.to_string()))?;
+    let mut form = Form::new().text("purpose", "batch");
+    if expires {
+        form = form
+            .text("expires_after[anchor]", "created_at")
+            .text("expires_after[seconds]", KEPT_SECONDS);
+    }
+    let request = http
+        .request(Method::POST, "files", within(input.bytes))
+        .multipart(form.part("file", part));
+    let body = http.exchange_text(request).await?;
+    let file: File = read(&body)?;
+    file.id.0.ok_or_else(|| {
+        answer_lost(CallError::unusable(
+            "the uploaded file has no id",
+            Unusable::MALFORMED,
+        ))
+    })
+}
+
 impl BatchProtocol for OpenAiBatches {
     fn limits(&self) -> BatchLimits {
         self.preset.limits
@@ -181,7 +182,7 @@ impl BatchProtocol for OpenAiBatches {
     }
 
     fn upload<'a>(&'a self, name: &'a str, input: Input<'a>) -> Working<'a, String> {
-        Box::pin(self.put(name, input))
+        Box::pin(upload(&self.http, name, input, self.preset.files_expire))
     }
 
     fn create<'a>(&'a self, name: &'a str, source: Source<'a>) -> Working<'a, RemoteBatch> {
@@ -211,12 +212,7 @@ impl BatchProtocol for OpenAiBatches {
 
     fn read(&self, line: &str) -> Result<ResultLine, CallError> {
         let line: Line<'_> = serde_json::from_str(line).map_err(|error| malformed(&error))?;
-        let custom_id =
-            line.custom_id.0.clone().ok_or_else(|| {
-                CallError::unusable("a line names no question", Unusable::MALFORMED)
-            })?;
-        let result = line.result(&self.model);
-        Ok(ResultLine { custom_id, result })
+        line.read(&self.model)
     }
 
     fn unstrict(&self, schema: &Value, text: String) -> String {
@@ -227,10 +223,6 @@ impl BatchProtocol for OpenAiBatches {
         }
         text
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, CallError> {
-    lenient::read(body).map_err(|error| malformed(&error))
 }
 
 fn shown(body: &str) -> Result<RemoteBatch, CallError> {
@@ -327,7 +319,7 @@ fn status(word: &str) -> BatchStatus {
 }
 
 /// Whether there is a file for each kind of line that is counted.
-fn is_settled(files: usize, answered: Option<u64>, failed: Option<u64>) -> bool {
+pub(super) fn is_settled(files: usize, answered: Option<u64>, failed: Option<u64>) -> bool {
     match (answered, failed) {
         (None, None) => files > 0,
         counts => {
@@ -370,7 +362,7 @@ fn most_tokens(words: &str) -> Option<u64> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     custom_id: Text,
     #[serde(borrow)]
     response: Option<Response<'a>>,
@@ -394,10 +386,28 @@ struct Refused {
 }
 
 impl Line<'_> {
+    /// What the line says.
+    ///
+    /// # Errors
+    /// It names no question.
+    pub(super) fn read(&self, model: &str) -> Result<ResultLine, CallError> {
+        let custom_id =
+            self.custom_id.0.clone().ok_or_else(|| {
+                CallError::unusable("a line names no question", Unusable::MALFORMED)
+            })?;
+        Ok(ResultLine {
+            custom_id,
+            result: self.result(model),
+        })
+    }
+
     fn result(&self, model: &str) -> LineResult {
+        let response = self.response.as_ref();
+        // Where both are there, only one has a status.
+        let has_status = response.is_some_and(|response| response.status_code.0.is_some());
         match self.error.map(RawValue::get).filter(|text| *text != "null") {
-            Some(error) => refused(error),
-            None => self.answer(model).into(),
+            Some(error) if !has_status => refused(error),
+            _ => self.answer(model).into(),
         }
     }
 

@@ -1,0 +1,219 @@
+//! Questions and answers in Gemini's own shape, as they stand in the lines of a batch.
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::batch::protocol::{LineResult, ResultLine};
+use crate::error::{CallError, Unusable};
+use crate::provider::{Call, RawAnswer};
+use crate::providers::batches::no_question;
+use crate::providers::endpoint::ModelOptions;
+use crate::providers::errors::from_response;
+use crate::providers::gathered::{Gathered, Told, malformed};
+use crate::providers::lenient::{self, Count, First, Object, Text, Words};
+use crate::providers::schema;
+use crate::settings::JsonSupport;
+use types::render::render;
+use types::request::{ResponseFormat, Role};
+
+const JSON: &str = "application/json";
+
+/// A question. Fields of `extra-body` are those of the compatible API and are left out.
+pub(super) fn question(options: &ModelOptions, call: Call<'_>) -> Value {
+    let adaptations = call.adaptations;
+    let (mut system, mut contents) = (Vec::new(), Vec::new());
+    let mut config = Map::new();
+    config.insert("maxOutputTokens".to_owned(), json!(call.max_output_tokens));
+    if options.sends_temperature(adaptations) {
+        config.insert("temperature".to_owned(), json!(call.temperature));
+    }
+    let support = options.json(adaptations);
+    if call.request.format != ResponseFormat::Text && support != JsonSupport::Prompt {
+        config.insert("responseMimeType".to_owned(), json!(JSON));
+    }
+    if let ResponseFormat::JsonSchema(schema) = &call.request.format {
+        if support == JsonSupport::Schema {
+            config.insert("responseJsonSchema".to_owned(), schema.value());
+        } else {
+            system.push(json!({"text": schema::in_words(schema)}));
+        }
+    }
+    for message in render(call.request) {
+        match message.role {
+            Role::System => system.push(json!({"text": message.content})),
+            Role::User => contents.push(turn("user", &message.content)),
+            Role::Assistant => contents.push(turn("model", &message.content)),
+        }
+    }
+    let mut question = Map::new();
+    question.insert("contents".to_owned(), Value::Array(contents));
+    if !system.is_empty() {
+        question.insert("systemInstruction".to_owned(), json!({"parts": system}));
+    }
+    question.insert("generationConfig".to_owned(), Value::Object(config));
+    Value::Object(question)
+}
+
+fn turn(role: &str, content: &str) -> Value {
+    json!({"role": role, "parts": [{"text": content}]})
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Line<'a> {
+    key: Text,
+    #[serde(borrow)]
+    response: Option<&'a RawValue>,
+    error: Object<Status>,
+    /// Some lines call it so.
+    status: Object<Status>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    code: Count,
+    message: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Response {
+    candidates: First<Candidate>,
+    prompt_feedback: Object<Feedback>,
+    usage_metadata: Object<Counts>,
+    model_version: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Candidate {
+    content: Object<Content>,
+    finish_reason: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Content {
+    parts: Vec<Part>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    text: Words,
+    /// It is a thought.
+    thought: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Feedback {
+    block_reason: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Counts {
+    prompt_token_count: Count,
+    candidates_token_count: Count,
+    thoughts_token_count: Count,
+    cached_content_token_count: Count,
+    total_token_count: Count,
+}
+
+impl Counts {
+    /// The answer's tokens are without the thoughts.
+    fn told(&self) -> Told {
+        let output = [self.candidates_token_count.0, self.thoughts_token_count.0];
+        Told {
+            input: self.prompt_token_count.0,
+            output: output.into_iter().flatten().reduce(u64::saturating_add),
+            total: self.total_token_count.0,
+            cached: self.cached_content_token_count.0,
+            reasoning: self.thoughts_token_count.0,
+            ..Told::default()
+        }
+    }
+}
+
+/// Reads a line of the results.
+///
+/// # Errors
+/// It is none, or names no question.
+pub(super) fn read(line: &str, model: &str) -> Result<ResultLine, CallError> {
+    let line: Line<'_> = serde_json::from_str(line).map_err(|error| malformed(&error))?;
+    let custom_id = line
+        .key
+        .0
+        .ok_or_else(|| CallError::unusable("a line names no question", Unusable::MALFORMED))?;
+    let failed = line.error.0.or(line.status.0);
+    let result = match (line.response, failed) {
+        (Some(response), _) if response.get() != "null" => answer(response.get(), model).into(),
+        (_, Some(status)) => refused(&status),
+        _ => {
+            let message = "the line has neither an answer nor an error";
+            LineResult::Failed(CallError::unusable(message, Unusable::NOTHING))
+        }
+    };
+    Ok(ResultLine { custom_id, result })
+}
+
+fn answer(response: &str, model: &str) -> Result<RawAnswer, CallError> {
+    let response: Response = lenient::read(response).map_err(|error| malformed(&error))?;
+    let mut gathered = Gathered::default();
+    let candidate = response.candidates.0.unwrap_or_default();
+    let reason = candidate.finish_reason.0;
+    for part in candidate.content.0.unwrap_or_default().parts {
+        if part.thought {
+            gathered.think(part.text.said.len(), "thought");
+        } else {
+            gathered.say(&part.text, reason.as_deref());
+        }
+    }
+    let blocked = response
+        .prompt_feedback
+        .0
+        .and_then(|feedback| feedback.block_reason.0);
+    gathered.by(response.model_version.0);
+    // What was asked was withheld already, so there is not even a candidate.
+    gathered.end(reason.or(blocked.map(|_| "safety".to_owned())));
+    if let Some(counts) = response.usage_metadata.0 {
+        gathered.count(counts.told(), true);
+    }
+    gathered.ended();
+    gathered.finish(no_question(model), "candidates")
+}
+
+/// The codes are those of gRPC, or of HTTP.
+fn refused(status: &Status) -> LineResult {
+    let code = status.code.0.unwrap_or_default();
+    let words = status.message.0.as_deref().unwrap_or_default();
+    let http = match code {
+        // It was cancelled before it was asked.
+        1 => return LineResult::NotReached(words.to_owned()),
+        3 | 9 | 11 => StatusCode::BAD_REQUEST,
+        4 => StatusCode::GATEWAY_TIMEOUT,
+        5 => StatusCode::NOT_FOUND,
+        7 => StatusCode::FORBIDDEN,
+        8 => StatusCode::TOO_MANY_REQUESTS,
+        14 => StatusCode::SERVICE_UNAVAILABLE,
+        16 => StatusCode::UNAUTHORIZED,
+        400..600 => u16::try_from(code)
+            .ok()
+            .and_then(|code| StatusCode::from_u16(code).ok())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let body = json!({"error": {"message": words}}).to_string();
+    let headers = reqwest::header::HeaderMap::new();
+    LineResult::Failed(from_response(
+        http,
+        &headers,
+        &body,
+        std::time::Duration::ZERO,
+        0,
+    ))
+}
