@@ -5,6 +5,9 @@ mod gemini;
 mod mistral;
 mod openai;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 

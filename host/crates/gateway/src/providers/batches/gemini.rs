@@ -12,6 +12,7 @@ use reqwest::{Body, Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
+use self::lines::Status;
 use super::{EXCHANGE, answer_lost, read, seconds, within};
 use crate::batch::protocol::{
     BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, Problem, RemoteBatch,
@@ -292,13 +293,6 @@ struct Output {
     responses_file: Text,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    code: Count,
-    message: Text,
-}
-
 impl Operation {
     fn is_it(&self, name: &str, file: Option<&str>) -> bool {
         let Some(metadata) = &self.metadata.0 else {
@@ -341,7 +335,7 @@ impl Operation {
             failed: stats.map(|stats| stats.failed_request_count.0.unwrap_or(0)),
             files,
             expires_at: created.map(|created| created + WINDOW),
-            problems: self.error.0.iter().map(Status::problem).collect(),
+            problems: self.error.0.iter().map(problem).collect(),
         })
     }
 }
@@ -392,14 +386,13 @@ impl Kind {
     }
 }
 
-impl Status {
-    fn problem(&self) -> Problem {
-        Problem {
-            line: None,
-            message: self.message.0.clone().unwrap_or_default(),
-            is_full: self.code.0 == Some(EXHAUSTED),
-            most_tokens: None,
-        }
+fn problem(status: &Status) -> Problem {
+    Problem {
+        line: None,
+        class: lines::error(status).class,
+        message: status.message.0.clone().unwrap_or_default(),
+        is_full: status.code.0 == Some(EXHAUSTED),
+        most_tokens: None,
     }
 }
 

@@ -4,11 +4,11 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::openai::{Line, is_settled, upload};
+use super::openai::{Line, is_settled, problem, upload};
 use super::{EXCHANGE, SLACK, answer_lost, read};
 use crate::batch::protocol::{
-    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, Problem, RemoteBatch,
-    ResultLine, Source, Working,
+    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, RemoteBatch, ResultLine,
+    Source, Working,
 };
 use crate::error::{CallError, Unusable};
 use crate::provider::Call;
@@ -233,13 +233,8 @@ impl Job {
         let files: Vec<String> = files.iter().filter_map(|file| file.0.clone()).collect();
         let (answered, failed) = (self.succeeded_requests.0, self.failed_requests.0);
         let problems = self.errors.iter().filter_map(|fault| {
-            let message = fault.message.0.clone()?;
-            Some(Problem {
-                line: None,
-                message,
-                is_full: false,
-                most_tokens: None,
-            })
+            let message = fault.message.0.as_deref()?;
+            Some(problem("", message, None))
         });
         Ok(RemoteBatch {
             id,

@@ -333,18 +333,23 @@ impl Fault {
     fn problem(&self) -> Problem {
         let code = self.code.0.as_deref().unwrap_or_default();
         let words = self.message.0.as_deref().unwrap_or_default();
-        let is_full = code == "token_limit_exceeded" || words.contains("nqueued token limit");
-        Problem {
-            line: self.line.0,
-            class: from_event(&json!({"code": code, "message": words})).class,
-            message: match (code, words) {
-                ("", words) => words.to_owned(),
-                (code, "") => code.to_owned(),
-                (code, words) => format!("{code}: {words}"),
-            },
-            is_full,
-            most_tokens: is_full.then(|| most_tokens(words)).flatten(),
-        }
+        problem(code, words, self.line.0)
+    }
+}
+
+/// Why a batch was refused, by the code and words of the provider.
+pub(super) fn problem(code: &str, words: &str, line: Option<u64>) -> Problem {
+    let is_full = code == "token_limit_exceeded" || words.contains("nqueued token limit");
+    Problem {
+        line,
+        class: from_event(&json!({"code": code, "message": words})).class,
+        message: match (code, words) {
+            ("", words) => words.to_owned(),
+            (code, "") => code.to_owned(),
+            (code, words) => format!("{code}: {words}"),
+        },
+        is_full,
+        most_tokens: is_full.then(|| most_tokens(words)).flatten(),
     }
 }
 

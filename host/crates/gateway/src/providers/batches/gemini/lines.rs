@@ -15,6 +15,7 @@ use crate::providers::gathered::{Gathered, Told, malformed};
 use crate::providers::lenient::{self, Count, First, Object, Text, Words};
 use crate::providers::schema;
 use crate::settings::JsonSupport;
+use types::class::FailureClass;
 use types::render::render;
 use types::request::{ResponseFormat, Role};
 
@@ -71,11 +72,13 @@ struct Line<'a> {
     status: Object<Status>,
 }
 
+/// Why something failed, as gRPC has it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Status {
-    code: Count,
-    message: Text,
+pub(super) struct Status {
+    pub code: Count,
+    pub message: Text,
+    details: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,13 +190,19 @@ fn answer(response: &str, model: &str) -> Result<RawAnswer, CallError> {
     gathered.finish(no_question(model), "candidates")
 }
 
-/// The codes are those of gRPC, or of HTTP.
 fn refused(status: &Status) -> LineResult {
+    match status.code.0 {
+        // It was cancelled before it was asked.
+        Some(1) => LineResult::NotReached(status.message.0.clone().unwrap_or_default()),
+        _ => LineResult::Failed(error(status)),
+    }
+}
+
+/// The same as an error of a call. The codes are those of gRPC, or of HTTP.
+pub(super) fn error(status: &Status) -> CallError {
     let code = status.code.0.unwrap_or_default();
     let words = status.message.0.as_deref().unwrap_or_default();
     let http = match code {
-        // It was cancelled before it was asked.
-        1 => return LineResult::NotReached(words.to_owned()),
         3 | 9 | 11 => StatusCode::BAD_REQUEST,
         4 => StatusCode::GATEWAY_TIMEOUT,
         5 => StatusCode::NOT_FOUND,
@@ -207,13 +216,12 @@ fn refused(status: &Status) -> LineResult {
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let body = json!({"error": {"message": words}}).to_string();
+    let body = json!({"error": {"message": words, "details": status.details}}).to_string();
     let headers = reqwest::header::HeaderMap::new();
-    LineResult::Failed(from_response(
-        http,
-        &headers,
-        &body,
-        std::time::Duration::ZERO,
-        0,
-    ))
+    let mut error = from_response(http, &headers, &body, std::time::Duration::ZERO, 0);
+    // It says of every limit that the quota is exceeded. A call is told by the details which one it is; a line mostly has none.
+    if http == StatusCode::TOO_MANY_REQUESTS && status.details.is_null() {
+        error.class = FailureClass::RateLimit;
+    }
+    error
 }

@@ -1,0 +1,328 @@
+//! Every batch API against the simulator that speaks it.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use simulator::{Advance, Config, Dialect, Simulator};
+
+use super::*;
+use crate::batch::protocol::{BatchStatus, Input, LineResult, Lines, RemoteBatch, Source};
+use crate::providers::key::Key;
+use crate::providers::presets::preset;
+use crate::providers::testing::{call, endpoint, options, question};
+use crate::settings::{ModelConfig, ProviderConfig};
+use types::class::FailureClass;
+use types::request::ResponseFormat;
+
+const SPOKEN: [(&str, Dialect); 6] = [
+    ("openai", Dialect::OpenAi),
+    ("azure", Dialect::Azure),
+    ("groq", Dialect::Groq),
+    ("anthropic", Dialect::Anthropic),
+    ("gemini", Dialect::Gemini),
+    ("mistral", Dialect::Mistral),
+];
+
+/// A simulator that does to batches as the script says.
+fn scripted(dialect: Dialect, script: &Value) -> Simulator {
+    Simulator::start(Config {
+        dialect,
+        batch: serde_json::from_value(script.clone()).unwrap(),
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+fn to_end(simulator: &Simulator) {
+    let advance = Advance {
+        to_end: true,
+        ..Advance::default()
+    };
+    simulator.advance_batches(&advance).unwrap();
+}
+
+fn spoken(name: &str, simulator: &Simulator, key: &str) -> Arc<dyn BatchProtocol> {
+    let mut endpoint = endpoint(name, simulator.base_url(), &ProviderConfig::default());
+    endpoint.key = Key::new(key);
+    let batch = preset(name).unwrap().batch.unwrap();
+    let options = options(name, &ModelConfig::default());
+    connect_batches("m-1", batch, endpoint, options).unwrap()
+}
+
+/// The lines of so many questions: `k0` asks "Question 0.", ...
+fn lines(protocol: &dyn BatchProtocol, count: usize, format: &ResponseFormat) -> String {
+    let line = |at: usize| {
+        let mut question = question(format.clone());
+        question.messages[1].content = format!("Question {at}.");
+        protocol.line(&format!("k{at}"), call(&question)) + "\n"
+    };
+    (0..count).map(line).collect()
+}
+
+async fn handed_in(
+    protocol: &dyn BatchProtocol,
+    name: &str,
+    lines: &str,
+) -> Result<RemoteBatch, BatchError> {
+    let text = lines.to_owned();
+    let open = move || -> Lines<'static> {
+        // A piece ends with a whole line.
+        let pieces: Vec<_> = text
+            .split_inclusive('\n')
+            .map(|line| Ok(line.to_owned().into()))
+            .collect();
+        Box::pin(futures_util::stream::iter(pieces))
+    };
+    let input = Input {
+        bytes: lines.len() as u64,
+        open: &open,
+    };
+    if protocol.uploads() {
+        let file = protocol.upload(name, input).await.unwrap();
+        protocol.create(name, Source::File(&file)).await
+    } else {
+        protocol.create(name, Source::Inline(input)).await
+    }
+}
+
+/// What all result files say, by the names of the questions.
+async fn results(
+    protocol: &dyn BatchProtocol,
+    batch: &RemoteBatch,
+) -> BTreeMap<String, LineResult> {
+    let mut said = BTreeMap::new();
+    for file in &batch.files {
+        let mut pieces = protocol.results(file).await.unwrap();
+        let mut text = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            text.extend_from_slice(&piece.unwrap());
+        }
+        for line in String::from_utf8(text).unwrap().lines() {
+            let line = protocol.read(line).unwrap();
+            said.insert(line.custom_id, line.result);
+        }
+    }
+    said
+}
+
+/// In a word what became of a question.
+fn word(result: &LineResult) -> String {
+    match result {
+        LineResult::Answered(answer) => format!("{:?}", answer.finish),
+        LineResult::Failed(error) => format!("{:?}", error.class),
+        LineResult::NotReached(_) => "not reached".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_handed_in_found_and_collected() {
+    let script = json!({
+        "pace": {"running": null},
+        "faults": [
+            "line-rate-limited@containing:Question 1", "line-length@containing:Question 2",
+            "line-500@containing:Question 3", "line-content-filter-finish@containing:Question 4"
+        ]
+    });
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &script);
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 6, &ResponseFormat::Text);
+        let made = handed_in(&*protocol, "run-1", &lines).await.unwrap();
+        assert_eq!(made.status, BatchStatus::Working, "{name}");
+        let found = protocol.find("run-1", None, 0).await.unwrap();
+        let nameless = protocol.nameless(0).await.unwrap();
+        let found: Vec<String> = found.into_iter().chain(nameless).map(|it| it.id).collect();
+        assert_eq!(found, std::slice::from_ref(&made.id), "{name}");
+        to_end(&simulator);
+        let batch = protocol.get(&made.id).await.unwrap();
+        assert_eq!(
+            (batch.status, batch.is_settled),
+            (BatchStatus::Ended, true),
+            "{name}"
+        );
+        assert_eq!(
+            (batch.total, batch.answered, batch.failed),
+            (Some(6), Some(4), Some(2)),
+            "{name}"
+        );
+        let said = results(&*protocol, &batch).await;
+        let words: Vec<String> = said.values().map(word).collect();
+        // Gemini has a word for filters and none for what a filter left of an answer.
+        assert_eq!(
+            words,
+            [
+                "Stop",
+                "RateLimit",
+                "Length",
+                "Transient",
+                "ContentFilter",
+                "Stop"
+            ],
+            "{name}"
+        );
+        let ledger = simulator.ledger();
+        let counted: u64 = said
+            .values()
+            .filter_map(|result| match result {
+                LineResult::Answered(answer) => Some(answer.usage.output_tokens),
+                _ => None,
+            })
+            .sum();
+        assert_eq!(counted, ledger.batch_tokens.output, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_holds_the_schema() {
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["title"],
+        "properties": {"title": {"type": "string"}}});
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &json!({}));
+        let protocol = spoken(name, &simulator, "sk-1");
+        let format = ResponseFormat::JsonSchema(schema.clone().into());
+        let lines = lines(&*protocol, 1, &format);
+        let made = handed_in(&*protocol, "run-1", &lines).await.unwrap();
+        to_end(&simulator);
+        let batch = protocol.get(&made.id).await.unwrap();
+        let said = results(&*protocol, &batch).await;
+        let LineResult::Answered(answer) = &said["k0"] else {
+            panic!("{name}: {said:?}");
+        };
+        let text = protocol.unstrict(&schema, answer.text.clone());
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert!(value["title"].is_string(), "{name}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_not_answered_is_in_doubt_and_was_done_once() {
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &json!({"faults": ["create-lost@nth:1"]}));
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 2, &ResponseFormat::Text);
+        let lost = handed_in(&*protocol, "run-1", &lines).await.unwrap_err();
+        assert!(lost.is_in_doubt, "{name}: {lost}");
+        let found = protocol.find("run-1", None, 0).await.unwrap();
+        let nameless = protocol.nameless(0).await.unwrap();
+        assert_eq!(found.into_iter().chain(nameless).count(), 1, "{name}");
+        assert_eq!(
+            protocol.find("run-2", None, 0).await.unwrap(),
+            None,
+            "{name}"
+        );
+        assert_eq!(simulator.batches().batches.len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_cancelled_ends_with_what_was_answered() {
+    let script = json!({"pace": {"running": null, "cancelling": null}});
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &script);
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 4, &ResponseFormat::Text);
+        let made = handed_in(&*protocol, "run-1", &lines).await.unwrap();
+        // Before its lines were read there is nothing that it could have answered.
+        while simulator.batches().batches[0].stage != simulator::Stage::Running {
+            tokio::task::yield_now().await;
+        }
+        let ending = protocol.cancel(&made.id).await.unwrap();
+        assert_eq!(ending.status, BatchStatus::Working, "{name}");
+        to_end(&simulator);
+        let batch = protocol.get(&made.id).await.unwrap();
+        assert_eq!(
+            (batch.status, batch.is_settled),
+            (BatchStatus::Ended, true),
+            "{name}"
+        );
+        let said = results(&*protocol, &batch).await;
+        let answered = said
+            .values()
+            .filter(|result| word(result) == "Stop")
+            .count();
+        assert_eq!((said.len(), answered), (4, 2), "{name}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_there_is_not_found() {
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &json!({}));
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 1, &ResponseFormat::Text);
+        let made = handed_in(&*protocol, "run-1", &lines).await.unwrap();
+        let other = spoken(name, &simulator, "sk-2");
+        let error = other.get(&made.id).await.unwrap_err().error;
+        assert_eq!(error.class, FailureClass::NotFound, "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn files_may_come_late_and_words_may_be_unknown() {
+    let script = json!({"faults": ["files-late@first:1", "unknown-status@nth:2"]});
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &script);
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 1, &ResponseFormat::Text);
+        let made = handed_in(&*protocol, "run-1", &lines).await.unwrap();
+        to_end(&simulator);
+        let late = protocol.get(&made.id).await.unwrap();
+        assert_eq!(
+            (late.status, late.is_settled),
+            (BatchStatus::Ended, false),
+            "{name}"
+        );
+        let unknown = protocol.get(&made.id).await.unwrap();
+        assert_eq!(
+            unknown.status,
+            BatchStatus::Unknown,
+            "{name}: {}",
+            unknown.word
+        );
+        let batch = protocol.get(&made.id).await.unwrap();
+        assert_eq!(
+            (batch.status, batch.is_settled),
+            (BatchStatus::Ended, true),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_expires_and_what_is_refused_is_told_apart() {
+    let script = json!({"faults": ["expired@nth:1", "token-limit@nth:2"]});
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &script);
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 4, &ResponseFormat::Text);
+        let expired = handed_in(&*protocol, "run-1", &lines).await.unwrap();
+        to_end(&simulator);
+        let expired = protocol.get(&expired.id).await.unwrap();
+        assert_eq!(
+            (expired.status, expired.is_settled),
+            (BatchStatus::Ended, true),
+            "{name}"
+        );
+        let said = results(&*protocol, &expired).await;
+        let answered = said
+            .values()
+            .filter(|result| word(result) == "Stop")
+            .count();
+        // What Gemini had done until then it keeps for itself.
+        let kept = if dialect == Dialect::Gemini { 0 } else { 2 };
+        assert_eq!(answered, kept, "{name}: {said:?}");
+        if dialect == Dialect::Anthropic {
+            continue;
+        }
+        let refused = handed_in(&*protocol, "run-2", &lines).await.unwrap();
+        to_end(&simulator);
+        let refused = protocol.get(&refused.id).await.unwrap();
+        assert_eq!(refused.status, BatchStatus::Refused, "{name}");
+        assert!(
+            refused.problems[0].is_full,
+            "{name}: {:?}",
+            refused.problems
+        );
+    }
+}
