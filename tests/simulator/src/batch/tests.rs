@@ -3,4 +3,6 @@
 mod anthropic;
 mod client;
 mod faults;
+mod gemini;
+mod mistral;
 mod openai;

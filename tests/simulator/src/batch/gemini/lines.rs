@@ -9,7 +9,7 @@ use types::request::{Message, ResponseFormat, Role};
 
 use crate::batch::job::BatchError;
 use crate::batch::lines::{Outcome, Read, Rendered};
-use crate::chat::{Answer, Chat, Finish, hash, prompt_hash, short};
+use crate::chat::{Answer, Chat, Finish, Told, hash, prompt_hash, short};
 use crate::dialect::Dialect;
 use crate::problem::Problem;
 
@@ -76,8 +76,7 @@ struct Config {
     response_mime_type: Option<String>,
     #[serde(alias = "response_json_schema")]
     response_json_schema: Option<Value>,
-    #[serde(rename = "temperature")]
-    _temperature: Option<f64>,
+    temperature: Option<f64>,
     #[serde(rename = "topP")]
     _top_p: Option<f64>,
     #[serde(rename = "topK")]
@@ -86,8 +85,15 @@ struct Config {
     _seed: Option<i64>,
     #[serde(rename = "stopSequences")]
     _stop_sequences: Option<Vec<String>>,
-    #[serde(rename = "thinkingConfig")]
-    _thinking_config: Option<Value>,
+    #[serde(alias = "thinking_config")]
+    thinking_config: Thinking,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Thinking {
+    thinking_level: Option<String>,
+    thinking_budget: Option<u64>,
 }
 
 /// Reads the question in a line.
@@ -150,6 +156,12 @@ pub fn read_question(body: &RawValue, model: &str) -> Result<Chat, Problem> {
         include_usage: false,
         max_tokens: config.max_output_tokens,
         tier: None,
+        told: Told {
+            effort: config.thinking_config.thinking_level,
+            budget: config.thinking_config.thinking_budget,
+            temperature: config.temperature,
+            ..Told::default()
+        },
         prompt: prompt_hash(&[body.get()]),
         body: short(hash(body.get().as_bytes())),
     })

@@ -30,6 +30,9 @@ pub(super) fn question(options: &ModelOptions, call: Call<'_>) -> Value {
     if options.sends_temperature(adaptations) {
         config.insert("temperature".to_owned(), json!(call.temperature));
     }
+    if let Some(thinking) = thinking(options, call) {
+        config.insert("thinkingConfig".to_owned(), thinking);
+    }
     let support = options.json(adaptations);
     if call.request.format != ResponseFormat::Text && support != JsonSupport::Prompt {
         config.insert("responseMimeType".to_owned(), json!(JSON));
@@ -55,6 +58,26 @@ pub(super) fn question(options: &ModelOptions, call: Call<'_>) -> Value {
     }
     question.insert("generationConfig".to_owned(), Value::Object(config));
     Value::Object(question)
+}
+
+/// How much is to be thought, if that is said. The words are those of the compatible API; older models take tokens in their
+/// place. <https://ai.google.dev/gemini-api/docs/openai#thinking>
+fn thinking(options: &ModelOptions, call: Call<'_>) -> Option<Value> {
+    let level = call.thoughts.map(|thoughts| thoughts.level);
+    let mut told = Map::new();
+    let thinker = options.thinker;
+    thinker.ask_chat(&mut told, level, call.adaptations);
+    let word = told.get("reasoning_effort")?.as_str()?;
+    if !call.model.starts_with("gemini-2") {
+        return Some(json!({"thinkingLevel": word}));
+    }
+    let tokens = match word {
+        "none" => 0,
+        "minimal" | "low" => 1024,
+        "medium" => 8192,
+        _ => 24_576,
+    };
+    Some(json!({"thinkingBudget": tokens}))
 }
 
 fn turn(role: &str, content: &str) -> Value {

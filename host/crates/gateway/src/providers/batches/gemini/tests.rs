@@ -5,7 +5,9 @@ use crate::batch::protocol::LineResult;
 use crate::provider::Finish;
 use crate::providers::presets::preset;
 use crate::providers::testing::{call, endpoint, http, options, question, serve};
+use crate::reasoning::Thoughts;
 use crate::settings::{ModelConfig, ProviderConfig};
+use types::key::Reasoning;
 use types::request::ResponseFormat;
 
 fn batches(url: &str) -> GeminiBatches {
@@ -188,4 +190,42 @@ fn lines_are_read_with_the_taxonomy_of_calls() {
     assert!(matches!(cancelled.result, LineResult::NotReached(_)));
     assert!(batches.read(r#"{"response": {}}"#).is_err());
     assert!(batches.read("{").is_err());
+}
+
+#[test]
+fn how_much_is_thought_is_said_in_its_own_words() {
+    let asked = |model: &str, level: Reasoning| {
+        let options = ModelOptions::new(
+            model,
+            preset("gemini").unwrap(),
+            &ProviderConfig::default(),
+            None,
+        );
+        let question = question(ResponseFormat::Text);
+        let call = Call {
+            thoughts: Some(Thoughts { level, most: 2000 }),
+            model,
+            ..call(&question)
+        };
+        lines::question(&options, call)["generationConfig"]["thinkingConfig"].clone()
+    };
+    for (model, level, config) in [
+        (
+            "gemini-2.5-flash",
+            Reasoning::None,
+            json!({"thinkingBudget": 0}),
+        ),
+        (
+            "gemini-2.5-flash",
+            Reasoning::Medium,
+            json!({"thinkingBudget": 8192}),
+        ),
+        (
+            "gemini-3-pro-preview",
+            Reasoning::High,
+            json!({"thinkingLevel": "high"}),
+        ),
+    ] {
+        assert_eq!(asked(model, level), config, "{model}");
+    }
 }
