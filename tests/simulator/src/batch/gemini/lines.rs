@@ -162,6 +162,7 @@ pub fn read_question(body: &RawValue, model: &str) -> Result<Chat, Problem> {
             temperature: config.temperature,
             ..Told::default()
         },
+        marked: Vec::new(),
         prompt: prompt_hash(&[body.get()]),
         body: short(hash(body.get().as_bytes())),
     })
