@@ -163,9 +163,9 @@ async fn collect(project: &Project, display: &Display) -> Result<Exit, Failure> 
     let turn = desk.batches.turn(false).await.map_err(Failure::internal)?;
     desk.tell(display);
     say(&format!(
-        "{} settled, {} not ended; `batchgen run` goes on with what was answered\n",
+        "{} settled; batches that have not ended: {}; `batchgen run` goes on with what was answered\n",
         counted(turn.settled, "question"),
-        counted(turn.open, "batch"),
+        turn.open,
     ));
     let waits = desk
         .open_batches()?

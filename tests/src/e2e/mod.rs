@@ -2,6 +2,7 @@
 
 mod authoring;
 mod bad_records;
+mod batches;
 mod bombs;
 mod caches;
 mod clean;
