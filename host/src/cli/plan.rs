@@ -108,7 +108,9 @@ async fn plan(
     };
     let mut previewer = state.previewer(project, components, overwriting)?;
     let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
-    let plan = engine::plan(&mut previewer, lease, price).map_err(Failure::internal)?;
+    let models = project.settings.models();
+    let caches = |model: &str| models.prompt_cache(model).is_some();
+    let plan = engine::plan(&mut previewer, lease, price, caches).map_err(Failure::internal)?;
     let orphans = orphans(project, &state)?;
     let bounds = bounds(project, &state, components)?;
     let outcome = Outcome::of(&plan, |model| {

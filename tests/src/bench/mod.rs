@@ -4,6 +4,7 @@
 
 mod bare;
 mod bombs;
+mod caches;
 mod endpoints;
 mod execution;
 mod gateway;
@@ -25,7 +26,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 22] = [
+const CASES: [(&str, Case); 23] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -47,6 +48,7 @@ const CASES: [(&str, Case); 22] = [
     ("gateway-cpu", gateway_cpu::cpu_per_call),
     ("gateway-quota", gateway_calls::quota),
     ("endpoints", endpoints::one_dead_one_slow),
+    ("caches", caches::shared_instructions),
     ("bombs", bombs::all),
 ];
 

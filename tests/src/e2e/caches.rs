@@ -95,6 +95,27 @@ fn a_cache_that_works_by_itself_is_read_as_well() {
 }
 
 #[test]
+fn a_plan_says_what_a_cache_is_likely_to_save() {
+    let simulator = provider(Dialect::Anthropic);
+    let price =
+        "[models.\"anthropic/sim\"]\nprice = { input = 10.0, cached-input = 1.0, output = 10.0 }\n";
+    let scene = asking(&simulator, "anthropic", "", price);
+    let plan = scene.host(&["plan", "--json"]).ended(0).events();
+    let outcome = &plan[0]["outcome"];
+    let percent = outcome["cached_percent"].as_u64().unwrap();
+    assert!((85..=100).contains(&percent), "{outcome}");
+    // 2,000 tokens of 1,000 records, at nine tenths of ten dollars a million.
+    let saving = outcome["cache_saving_micros"].as_u64().unwrap();
+    assert!((16_000_000..=22_000_000).contains(&saving), "{outcome}");
+    let said = scene.host(&["plan"]).ended(0).stdout;
+    assert!(
+        said.contains("may come from the prompt cache and save $"),
+        "{said}"
+    );
+    assert_eq!(simulator.totals().requests, 0);
+}
+
+#[test]
 fn what_no_two_questions_share_is_not_written() {
     let simulator = provider(Dialect::Anthropic);
     let scene = asking(&simulator, "anthropic", "", "");

@@ -47,7 +47,7 @@ fn what_the_repository_documents_is_accepted() {
     let config = read(&uncommented.join("\n")).unwrap();
     assert_eq!(config.component.len(), 2);
     assert_eq!(config.provider.len(), 2);
-    assert_eq!(config.models.len(), 1);
+    assert_eq!(config.models.len(), 2);
 }
 
 /// Keys that the code knows in a table, from what it says of one that it does not know.

@@ -15,6 +15,7 @@ use gateway::lane::{BatchLane, Lane, LaneSettings, lane_name};
 use gateway::limits::retry::RetryPolicy;
 use gateway::pool::Pool;
 use gateway::prices::Price;
+use gateway::provider::PromptCache;
 use gateway::providers::{Catalogue, ConnectError, Connection, Variables, offline};
 use gateway::settings::{LimitsConfig, Mode};
 use store::{Most, Store, StoreError};
@@ -191,6 +192,11 @@ impl Models<'_> {
         let own = own.map(|model| model.limits.clone()).unwrap_or_default();
         let configured = self.config.limits.for_model(&own).for_model(place);
         configured.for_model(self.explicit)
+    }
+
+    /// What is known of the prompt cache of a model.
+    pub fn prompt_cache(&self, model: &str) -> Option<PromptCache> {
+        self.catalogue().prompt_cache(model)
     }
 
     /// Where a model is asked. Nothing is sent.

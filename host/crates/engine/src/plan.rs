@@ -11,7 +11,7 @@ use config::component::Component;
 use gateway::limits::estimate::Estimate;
 use gateway::prices::Price;
 use plan::explain::{CauseCount, Tally};
-use plan::forecast::{self, CostModel, Forecast, Prompt, Prompts, Unseen};
+use plan::forecast::{self, Cached, CostModel, Forecast, Prompt, Prompts, Unseen};
 use store::{Lease, StoreError};
 use types::digest::Digest;
 use types::limit::Size;
@@ -74,11 +74,12 @@ struct Collected {
     calibrating: u64,
 }
 
-/// Plans a selection. `price` knows what a model costs.
+/// Plans a selection. `price` knows what a model costs, and `caches` whether its provider keeps what questions begin with.
 pub fn plan(
     previewer: &mut Previewer,
     mut lease: Lease,
     price: impl Fn(&str) -> Option<Price>,
+    caches: impl Fn(&str) -> bool,
 ) -> Result<Plan, StoreError> {
     let components = previewer.components();
     let dataset = lease.dataset();
@@ -132,13 +133,36 @@ pub fn plan(
                 tokens: |bytes| estimate.size(bytes, 0).input,
                 cost: |input, output| price.map(|price| price.cost(&Usage::new(input, output))),
             };
-            let forecast = forecast::forecast(&collected.prompts, collected.unseen, &took, &terms);
+            let mut forecast =
+                forecast::forecast(&collected.prompts, collected.unseen, &took, &terms);
+            if caches(model) {
+                forecast.cached = cached(&forecast, collected.prompts.shared(), price);
+            }
             Ok(collected.finish(Some(forecast)))
         })
         .collect::<Result<_, StoreError>>()?;
     Ok(Plan {
         records,
         components: plans,
+    })
+}
+
+/// What a prompt cache is likely to change, where questions share so much.
+fn cached(forecast: &Forecast, shared: f64, price: Option<Price>) -> Option<Cached> {
+    let input = forecast.input_tokens.total();
+    // A share of a number is no larger than it.
+    let tokens = (input as f64 * shared.clamp(0.0, 1.0)) as u64;
+    let saving = price.map(|price| {
+        let fresh = Usage::new(input, 0);
+        let read = Usage {
+            cached_tokens: tokens,
+            ..fresh
+        };
+        price.cost(&fresh).saturating_sub(price.cost(&read))
+    });
+    (tokens > 0).then_some(Cached {
+        tokens,
+        saving_micros: saving,
     })
 }
 
@@ -200,13 +224,18 @@ impl Collected {
         match (&task.action, &task.probe) {
             (PlannedAction::UpToDate, _) => {}
             (_, Some(probe)) => {
-                let (calls, bytes) = match probe.end {
-                    ProbeEnd::Asks { calls, bytes } => (calls, bytes),
-                    ProbeEnd::Made { .. } | ProbeEnd::Fails(_) => (0, 0),
+                let (calls, bytes, shared) = match probe.end {
+                    ProbeEnd::Asks {
+                        calls,
+                        bytes,
+                        shared,
+                    } => (calls, bytes, shared),
+                    ProbeEnd::Made { .. } | ProbeEnd::Fails(_) => (0, 0, 0),
                 };
                 let prompt = Prompt {
                     calls,
                     bytes,
+                    shared,
                     journaled: probe.journaled,
                 };
                 self.prompts.add(hash, prompt);

@@ -13,6 +13,7 @@ use super::step::TaskFailure;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Record};
+use gateway::prefix::Prefixes;
 use plan::change::Change;
 use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
 use plan::explain::{self, Cause};
@@ -22,6 +23,9 @@ use plan::upstreams::{Hold, Loss, Upstream, Upstreams};
 use store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
+
+/// Fewest tokens that a provider keeps in its prompt cache.
+const LEAST_CACHED: u32 = 1024;
 
 /// What a run would do with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +119,8 @@ pub struct Previewer {
     store: Store,
     components: Arc<[Component]>,
     recipes: HashMap<RecipeId, Option<Recipe>>,
+    /// What questions begin with, from so many tokens on as the least that any provider keeps in its cache.
+    prefixes: Prefixes,
 }
 
 impl Previewer {
@@ -148,6 +154,7 @@ impl Previewer {
             store: store.clone(),
             components: components.into(),
             recipes: HashMap::new(),
+            prefixes: Prefixes::from_tokens(LEAST_CACHED),
         })
     }
 
@@ -334,7 +341,13 @@ impl Previewer {
         }
         let upstreams = UpstreamText::of(&texts);
         let input = self.staleness.input(component, record, &upstreams);
-        probe(&self.store, component, task.generation, input)
+        probe(
+            &self.store,
+            component,
+            task.generation,
+            input,
+            &self.prefixes,
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::step::{Executions, Step, TaskFailure};
 use config::component::Component;
+use gateway::prefix::Prefixes;
 use plugin::sandbox::{self, Input};
 use store::{Store, StoreError};
 use types::render;
@@ -30,6 +31,8 @@ pub enum ProbeEnd {
         calls: u64,
         /// Bytes of these as they would be asked.
         bytes: u64,
+        /// Those of them that questions before began with too.
+        shared: u64,
     },
     /// It fails without a new answer.
     Fails(TaskFailure),
@@ -41,6 +44,7 @@ pub(super) fn probe(
     component: &Component,
     generation: u32,
     input: Input,
+    prefixes: &Prefixes,
 ) -> Result<Probe, StoreError> {
     let input = Arc::new(input);
     let mut executions = Executions::new(component, generation);
@@ -56,13 +60,15 @@ pub(super) fn probe(
             Step::Failed(failure) => break ProbeEnd::Fails(failure),
             Step::Asks(questions) => questions,
         };
-        let (mut open, mut open_bytes) = (0, 0);
+        let (mut open, mut open_bytes, mut shared) = (0, 0, 0);
         for question in questions {
             let bytes = render::bytes(&question.request);
             match store.answered(question.key)? {
                 None => {
                     open += 1;
                     open_bytes += bytes;
+                    let prefix = prefixes.of(&component.name, &question.request);
+                    shared += prefix.map_or(0, |prefix| prefix.total as u64);
                 }
                 Some(answer) => {
                     if let Answer::Completion(completion) = &answer {
@@ -76,6 +82,7 @@ pub(super) fn probe(
             break ProbeEnd::Asks {
                 calls: open,
                 bytes: open_bytes,
+                shared,
             };
         }
     };

@@ -19,8 +19,6 @@ use types::request::CompletionRequest;
 
 /// Where nothing is known of a server's prompt cache, a beginning counts from so many tokens on.
 const LEAST_TOKENS: u32 = 128;
-/// A token has about four bytes, and fewer in some languages.
-const BYTES_PER_TOKEN: usize = 3;
 
 /// The lanes to one model.
 pub struct Pool {
@@ -87,7 +85,7 @@ impl Pool {
         let least = caches.map(|cache| cache.least_tokens).min();
         let prefixes = least.or(group.is_some().then_some(LEAST_TOKENS));
         Pool {
-            prefixes: prefixes.map(|least| Prefixes::new(BYTES_PER_TOKEN * least as usize)),
+            prefixes: prefixes.map(Prefixes::from_tokens),
             told: Mutex::new(vec![Told::Up; lanes.len()]),
             lanes,
             group,

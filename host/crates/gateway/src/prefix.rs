@@ -9,6 +9,8 @@ use types::digest::DigestBuilder;
 use types::render;
 use types::request::{CompletionRequest, Message};
 
+/// A token has about four bytes, and fewer in some languages.
+const BYTES_PER_TOKEN: usize = 3;
 /// So many beginnings are remembered.
 const MOST: usize = 64;
 /// More of a question is not kept to compare others with.
@@ -26,6 +28,8 @@ pub struct Prefix {
     pub messages: usize,
     /// Bytes that are shared of the message behind them.
     pub bytes: usize,
+    /// Bytes that are shared in all.
+    pub total: usize,
 }
 
 /// What questions to one model begin with.
@@ -62,6 +66,11 @@ impl Prefixes {
         }
     }
 
+    /// None is known yet; those that a provider keeps from so many tokens on do not count when they are shorter.
+    pub fn from_tokens(least: u32) -> Prefixes {
+        Prefixes::new(BYTES_PER_TOKEN * least as usize)
+    }
+
     /// What a question of a component shares with earlier ones, if anything.
     pub fn of(&self, component: &str, request: &CompletionRequest) -> Option<Prefix> {
         if render::bytes(request) < self.least as u64 {
@@ -90,6 +99,7 @@ impl Prefixes {
                 id: family.id,
                 messages: shared.messages,
                 bytes: shared.bytes,
+                total: shared.total,
             });
         }
         state.remember(component, &question);

@@ -45,6 +45,8 @@ pub struct Prompt {
     pub calls: u64,
     /// Bytes of these.
     pub bytes: u64,
+    /// Those of them that questions before began with too.
+    pub shared: u64,
     /// Questions before, that the journal answers.
     pub journaled: u64,
 }
@@ -93,6 +95,17 @@ impl Prompts {
             tasks: self.kept.len() as u64,
             of: self.tasks,
         }
+    }
+
+    /// The share of the questions that others begin with too: what a prompt cache can hold of them.
+    pub fn shared(&self) -> f64 {
+        let sum = |part: fn(&Prompt) -> u64| {
+            let prompts = self.kept.iter().map(|(_, prompt)| part(prompt));
+            prompts.sum::<u64>() as f64
+        };
+        let bytes = sum(|prompt| prompt.bytes);
+        let shared = sum(|prompt| prompt.shared);
+        if bytes > 0.0 { shared / bytes } else { 0.0 }
     }
 
     fn scale(&self) -> f64 {
@@ -168,8 +181,20 @@ pub struct Forecast {
     pub cost_micros: Option<u64>,
     /// The same of one task.
     pub cost_micros_per_task: Option<Quantiles>,
+    /// What the provider's prompt cache is likely to change, where it has one and questions begin alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<Cached>,
     /// Tasks whose questions were looked at: fewer than all in a sample.
     pub looked_at: LookedAt,
+}
+
+/// What a prompt cache is likely to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Cached {
+    /// Tokens of the questions that are read from it.
+    pub tokens: u64,
+    /// Millionths of a dollar that this saves of the cost; `None` where the price is not known.
+    pub saving_micros: Option<u64>,
 }
 
 /// Tasks whose questions were looked at.
@@ -243,6 +268,7 @@ where
         observed_tasks: took.len() as u64,
         output_tokens_per_task: output_spread.filter(|_| asks),
         cost_micros_per_task: cost_spread.filter(|_| asks),
+        cached: None,
         looked_at: prompts.looked_at(),
     }
 }
@@ -369,6 +395,7 @@ mod tests {
     }
 
     const ASKS: Prompt = Prompt {
+        shared: 0,
         calls: 1,
         bytes: 400,
         journaled: 0,
@@ -412,6 +439,7 @@ mod tests {
                 output_tokens_per_task: Some(Quantiles::all(500)),
                 cost_micros: Some(10_200),
                 cost_micros_per_task: Some(Quantiles::all(5100)),
+                cached: None,
                 looked_at: LookedAt { tasks: 3, of: 3 },
             }
         );

@@ -23,7 +23,7 @@ pub(super) fn headline(snapshot: &Snapshot) -> Headline {
 fn running(snapshot: &Snapshot) -> Headline {
     let view = &snapshot.progress;
     let lanes = &snapshot.lanes;
-    if let Some(headline) = lanes.iter().find_map(down) {
+    if let Some(headline) = lanes.iter().find_map(|lane| down(lane, lanes)) {
         return headline;
     }
     let kinds = snapshot.detail.failure_kinds.iter();
@@ -78,9 +78,33 @@ fn batches(view: &View) -> Option<Headline> {
     })
 }
 
+/// Whether another endpoint of the same model can be asked.
+fn has_others(lane: &LaneView, lanes: &[LaneView]) -> bool {
+    let model = |lane: &LaneView| {
+        lane.model
+            .rsplit_once('@')
+            .map(|(model, _)| model.to_owned())
+    };
+    model(lane).is_some()
+        && lanes
+            .iter()
+            .any(|other| model(other) == model(lane) && other.breaker == BreakerView::Closed)
+}
+
 /// A lane that nothing can be had from, or not now.
-fn down(lane: &LaneView) -> Option<Headline> {
+fn down(lane: &LaneView, lanes: &[LaneView]) -> Option<Headline> {
     let model = &lane.model;
+    if lane.breaker != BreakerView::Closed && has_others(lane, lanes) {
+        let what = match lane.breaker {
+            BreakerView::Stopped => "cannot be asked any more",
+            _ => "does not answer",
+        };
+        return Some(Headline {
+            tone: Tone::Waits,
+            text: format!("{model} {what}; its questions go to the other endpoints."),
+            hint: lane.down.clone(),
+        });
+    }
     let why = lane
         .down
         .as_ref()
@@ -241,5 +265,31 @@ mod tests {
             "Add what the record lacks."
         );
         assert_eq!(sentence(""), ".");
+    }
+    #[test]
+    fn one_of_several_endpoints_that_is_down_holds_nothing_back() {
+        let lane = |name: &str, breaker| LaneView {
+            model: name.to_owned(),
+            in_flight: 0,
+            allowed: 8,
+            waiting: 0,
+            wait: None,
+            backing_off: 0,
+            next_try: None,
+            limits: Vec::new(),
+            breaker,
+            down: Some("down: refused".to_owned()),
+            held: None,
+        };
+        let (gone, there) = (
+            lane("gpus/m@a", BreakerView::Open),
+            lane("gpus/m@b", BreakerView::Closed),
+        );
+        let said = |lanes: &[LaneView]| down(&gone, lanes).unwrap().text;
+        assert_eq!(
+            said(&[gone.clone(), there]),
+            "gpus/m@a does not answer; its questions go to the other endpoints."
+        );
+        assert!(said(&[gone.clone()]).ends_with("calls wait until it does."));
     }
 }

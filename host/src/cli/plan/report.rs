@@ -342,6 +342,14 @@ pub(super) struct Outcome {
     /// Whether all of them are answered offline.
     offline: bool,
     cost_micros: Option<u64>,
+    /// Tokens of questions that are likely to be read from prompt caches, in percent of all.
+    cached_percent: Option<u64>,
+    /// What that is likely to save of the cost.
+    cache_saving_micros: u64,
+    #[serde(skip)]
+    cached_tokens: u64,
+    #[serde(skip)]
+    input_tokens: u64,
     seconds: Option<f64>,
     limited_by: Option<String>,
     /// Tasks that fail, that stay failed, and that are not begun because of others.
@@ -378,6 +386,10 @@ impl Outcome {
             calls: 0,
             offline: true,
             cost_micros: Some(0),
+            cached_percent: None,
+            cache_saving_micros: 0,
+            cached_tokens: 0,
+            input_tokens: 0,
             seconds: None,
             limited_by: None,
             without_file: [0; 3],
@@ -401,11 +413,20 @@ impl Outcome {
             outcome.offline = false;
             let cost = outcome.cost_micros.zip(forecast.cost_micros);
             outcome.cost_micros = cost.map(|(sum, more)| sum + more);
+            outcome.input_tokens += forecast.input_tokens.total();
+            if let Some(cached) = forecast.cached {
+                outcome.cached_tokens += cached.tokens;
+                outcome.cache_saving_micros += cached.saving_micros.unwrap_or(0);
+            }
             let work = models.entry(model).or_default();
             work.calls += calls;
             work.input = work.input.saturating_add(forecast.input_tokens.total());
             work.output = work.output.saturating_add(forecast.output_tokens);
         }
+        let percent = outcome.cached_tokens.saturating_mul(100);
+        outcome.cached_percent = percent
+            .checked_div(outcome.input_tokens)
+            .filter(|percent| *percent > 0);
         let longest = models
             .iter()
             .map(|(model, work)| last(bounds(model), work))
@@ -437,6 +458,18 @@ impl Outcome {
                     None => "a cost that is not known".to_owned(),
                 };
                 let _ = write!(text, " with about {calls}, for {cost}");
+            }
+        }
+        if let Some(percent) = self.cached_percent {
+            let _ = write!(
+                text,
+                " ({percent} % of the tokens in may come from the prompt cache"
+            );
+            match self.cache_saving_micros {
+                0 => text.push(')'),
+                saving => {
+                    let _ = write!(text, " and save {})", money(Some(saving)));
+                }
             }
         }
         if let Some(seconds) = self.seconds {

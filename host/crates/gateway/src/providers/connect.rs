@@ -19,7 +19,7 @@ use super::presets::{Api, OPENAI_BATCHES, Preset, UnknownPreset, names, preset, 
 use super::{anthropic, openai};
 use crate::batch::protocol::BatchProtocol;
 use crate::error::CallError;
-use crate::provider::Provider;
+use crate::provider::{PromptCache, Provider};
 use crate::settings::{LimitsConfig, ModelConfig, ProviderConfig};
 
 /// The variable that beats the address of `openai`.
@@ -310,6 +310,14 @@ impl Catalogue<'_> {
             endpoints: endpoints.collect::<Result<_, ConnectError>>()?,
             options,
         })
+    }
+
+    /// What is known of the prompt cache of a model; nothing where it has none, or cannot be reached as configured.
+    pub fn prompt_cache(&self, model: &str) -> Option<PromptCache> {
+        let (name, own) = split(model)?;
+        let configured = self.providers.get(name).cloned().unwrap_or_default();
+        let preset = preset_of(name, &configured).ok()?;
+        ModelOptions::new(own, &preset, &configured, self.models.get(model)).cache
     }
 
     /// Passes the models that the configuration sets something for, or falls back to.

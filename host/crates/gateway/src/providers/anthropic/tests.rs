@@ -341,6 +341,7 @@ fn the_end_of_what_is_shared_is_marked() {
             id: 7,
             messages,
             bytes,
+            total: bytes,
         })
     };
     let minutes = json!({"type": "ephemeral"});
