@@ -61,12 +61,17 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
 }
 
 fn summary(context: &Context) -> RunSummary {
-    let batches = context.batches.as_ref();
-    let stopped = context
-        .gateway
-        .refusal()
-        .or_else(|| batches.and_then(|batches| batches.refusal()))
+    let online = context.gateway.refusal();
+    let in_batches = context
+        .batches
+        .as_ref()
+        .and_then(|batches| batches.refusal())
         .filter(|error| error.class.stops_lane());
+    // An outage of lanes that ask one by one ends a run, too, and is no interruption.
+    let stopped = match online {
+        Some(error) if error.class.stops_lane() => Some(error),
+        outage => in_batches.or(outage),
+    };
     let budget_reached = context.has_spent_all();
     let view = context.meter.view();
     RunSummary {
