@@ -1,5 +1,6 @@
 //! `batchgen plan`: what `batchgen run` would do, why, and what that would take.
 
+mod batches;
 mod report;
 
 use std::collections::BTreeMap;
@@ -116,12 +117,20 @@ async fn plan(
     let outcome = Outcome::of(&plan, |model| {
         bounds.get(model).map(Vec::as_slice).unwrap_or_default()
     });
+    let models = &project.settings.config;
+    let in_batches = batches::InBatches::of(
+        &plan,
+        components,
+        |model| project.settings.models().takes_batches(model),
+        |model| gateway::settings::batch_price(&models.models, model),
+    );
     if args.json {
         emit(&json!({
             "event": "plan",
             "records": plan.records,
             "components": plan.components,
             "outcome": outcome,
+            "in_batches": in_batches,
             "prices_of": models::date(),
             "orphans": clean::counts(&orphans),
             "unreadable_records": unreadable,
@@ -134,7 +143,10 @@ async fn plan(
         let outcome = outcome
             .map(|outcome| outcome.sentence())
             .unwrap_or_default();
-        say(&format!("{space}{text}{ahead}{left}{outcome}"));
+        let in_batches = in_batches
+            .map(|in_batches| in_batches.sentence())
+            .unwrap_or_default();
+        say(&format!("{space}{text}{ahead}{left}{outcome}{in_batches}"));
     }
     // What failed in the pilot stands in the plan.
     Ok(if exit == Exit::Partial {

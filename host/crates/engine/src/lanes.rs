@@ -165,6 +165,12 @@ impl Models<'_> {
         Ok(batched)
     }
 
+    /// Whether the provider of a model is known to take batches.
+    pub fn takes_batches(&self, model: &str) -> bool {
+        let access = self.catalogue().connect_batches(model, self.variables);
+        matches!(access, Ok(Some(access)) if access.hands_in)
+    }
+
     /// How much goes into a batch: what the provider takes, less a little, and no more than is configured.
     fn most(&self, limits: BatchLimits) -> Most {
         let batch = &self.config.batch;
