@@ -290,6 +290,6 @@ mod tests {
             said(&[gone.clone(), there]),
             "gpus/m@a does not answer; its questions go to the other endpoints."
         );
-        assert!(said(&[gone.clone()]).ends_with("calls wait until it does."));
+        assert!(said(std::slice::from_ref(&gone)).ends_with("calls wait until it does."));
     }
 }
