@@ -3,6 +3,7 @@
 //!
 //! `SIMULATION_SEED=7 cargo xtask test simulation` runs one, `SIMULATION_SEEDS=1000000` many.
 
+mod batch_provider;
 mod provider;
 
 use std::path::Path;
@@ -13,17 +14,22 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout;
 
+use self::batch_provider::FaultyBatches;
 use self::provider::{Faulty, Plan};
+use super::batches::{Batched, Batches};
 use super::{Interrupt, Meter, Run, RunSummary, Window, execute};
 use config::component::{self, Component};
 use config::{ComponentConfig, Config};
 use dataset::{Dataset, DatasetConfig};
 use gateway::Gateway;
-use gateway::lane::LaneSettings;
+use gateway::budget::LaneBudget;
+use gateway::lane::{BatchLane, LaneSettings};
+use gateway::settings::Mode;
 use plugin::load::Plugin;
 use plugin::pool::Pool;
 use plugin::{engine, load};
-use store::{Selection, Store};
+use store::{Most, Selection, Store};
+use types::digest::Digest;
 use types::limit::{Amount, Limit};
 
 /// Histories in CI.
@@ -35,12 +41,17 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 #[test]
 fn whatever_goes_wrong_every_task_ends_and_nothing_is_paid_for_twice() {
+    each_seed("SIMULATION_SEED", history);
+}
+
+/// Runs the history of every seed, or of the one that a variable names.
+fn each_seed(variable: &str, history: fn(u64)) {
     #[expect(
         clippy::disallowed_methods,
         reason = "a person repeats a history by its seed"
     )]
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    if let Some(seed) = number("SIMULATION_SEED") {
+    if let Some(seed) = number(variable) {
         return history(seed);
     }
     let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
@@ -52,12 +63,18 @@ fn whatever_goes_wrong_every_task_ends_and_nothing_is_paid_for_twice() {
                     let failed = std::panic::catch_unwind(|| history(seed)).is_err();
                     assert!(
                         !failed,
-                        "run it again with: SIMULATION_SEED={seed} cargo xtask test simulation"
+                        "run it again with: {variable}={seed} cargo xtask test simulation"
                     );
                 }
             });
         }
     });
+}
+
+/// The same in batches: a kill at any moment of a batch's life.
+#[test]
+fn batches_lose_no_answer_and_pay_for_none_twice() {
+    each_seed("SIMULATION_BATCH_SEED", batch_history);
 }
 
 #[test]
@@ -123,6 +140,26 @@ fn history(seed: u64) {
         summary
     });
     world.check(&summary);
+}
+
+fn batch_history(seed: u64) {
+    let world = World::new(Plan::of(seed), seed);
+    let provider = Arc::new(FaultyBatches::new(seed));
+    for crash in &world.plan.crashes() {
+        life(async {
+            let run = world.batch_run(&provider, false);
+            let _ = timeout(*crash, execute(run)).await;
+        });
+        provider.crashed();
+    }
+    let summary = life(async {
+        // Where it was killed between the note of a creation and the creation, a person says that it is to be made again.
+        let ended = timeout(PATIENCE, execute(world.batch_run(&provider, true))).await;
+        ended.expect("every task ends").expect("the state works")
+    });
+    assert_eq!(summary.view.complete, RECORDS);
+    assert_eq!(summary.waiting, 0);
+    provider.check(world.journaled());
 }
 
 /// The life of one process, on a clock of its own. What it left running dies with it.
@@ -222,6 +259,44 @@ impl World {
             overwrite_edited: false,
             only_chosen: false,
             stand_in_replaces: false,
+        }
+    }
+
+    /// One run in batches on what earlier ones left behind.
+    fn batch_run(&self, provider: &Arc<FaultyBatches>, resubmits: bool) -> Run {
+        let run = self.run();
+        let lanes = run.gateway.chain(MODEL).expect("its chain").lanes();
+        let lane = BatchLane {
+            lane: Arc::clone(lanes.last().expect("its lane")),
+            protocol: Arc::clone(provider) as Arc<_>,
+            budget: LaneBudget::new(None, None, 1),
+        };
+        let batched = Batched {
+            lane,
+            account: Digest::of(b"account"),
+            mode: Mode::Batch,
+            most: Most {
+                lines: 5,
+                bytes: 1 << 20,
+                input_tokens: u64::MAX,
+            },
+            min_lines: 3,
+            hands_in: true,
+        };
+        let batches = Batches::new(
+            run.store.clone(),
+            run.indexed.id,
+            [(MODEL.to_owned(), batched)].into(),
+            Arc::clone(&run.meter),
+            run.interrupt.clone(),
+            resubmits,
+        );
+        let batches = Arc::new(batches.expect("the state works"));
+        let gateway = Arc::into_inner(run.gateway).expect("nobody else has it");
+        Run {
+            gateway: Arc::new(gateway.with_desk(Arc::clone(&batches) as Arc<_>)),
+            batches: Some(batches),
+            ..run
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Plan {
 }
 
 /// A number below `below` that depends on all of `parts`.
-fn draw(parts: &[u64], below: u64) -> u64 {
+pub(super) fn draw(parts: &[u64], below: u64) -> u64 {
     let mut builder = DigestBuilder::new("simulation 1");
     for part in parts {
         builder.number(*part);
