@@ -17,7 +17,7 @@ use super::project::{Project, State, block_on};
 use engine::batches::Batches;
 use engine::{Event, Interrupt, Meter, Shared};
 use gateway::budget::LaneBudget;
-use store::{Batch, BatchState};
+use store::Batch;
 
 /// See, cancel and collect batches, and carry them as files.
 #[derive(Debug, Args)]
@@ -160,16 +160,13 @@ async fn cancel(args: &CancelArgs, project: &Project, display: &Display) -> Resu
 
 async fn collect(project: &Project, display: &Display) -> Result<Exit, Failure> {
     let mut desk = Desk::open(project, display).await?;
-    let turn = desk.batches.turn(false).await.map_err(Failure::internal)?;
+    let settled = desk.batches.collect_ended().await;
+    let settled = settled.map_err(Failure::internal)?;
     desk.tell(display);
+    let open = desk.open_batches()?.len();
     say(&format!(
-        "{} settled; batches that have not ended: {}; `batchgen run` goes on with what was answered\n",
-        counted(turn.settled, "question"),
-        turn.open,
+        "{} settled; batches that have not ended: {open}; `batchgen run` goes on with what was answered\n",
+        counted(settled, "question"),
     ));
-    let waits = desk
-        .open_batches()?
-        .iter()
-        .any(|batch| batch.state != BatchState::Ended);
-    Ok(if waits { Exit::Waiting } else { Exit::Done })
+    Ok(if open > 0 { Exit::Waiting } else { Exit::Done })
 }

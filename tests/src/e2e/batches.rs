@@ -145,7 +145,7 @@ fn nobody_has_to_wait_with_it() {
 }
 
 /// Each fault, and how many questions it makes one pay for again.
-const FAULTS: [(&str, usize); 19] = [
+const FAULTS: [(&str, usize); 20] = [
     ("create-lost@nth:1", 0),
     ("create-429@nth:1", 0),
     ("upload-500@nth:1", 0),
@@ -159,6 +159,7 @@ const FAULTS: [(&str, usize); 19] = [
     ("expired@nth:1", 0),
     ("failed@nth:1", 0),
     ("token-limit@nth:1", 0),
+    ("upload-503@first:2", 0),
     ("line-invalid@nth:3", 0),
     ("line-missing@nth:3", 1),
     ("line-twice@nth:3", 0),

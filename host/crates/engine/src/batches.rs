@@ -8,7 +8,7 @@ mod hand_in;
 
 pub use self::files::{FileError, Imported};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +35,8 @@ use types::request::{CompletionRequest, ResponseFormat, Role};
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const LAST_LOOK: Duration = Duration::from_secs(300);
 
+/// A batch that may have been created is looked for so long before a person is told; seconds.
+const DOUBT: u64 = 600;
 /// A question goes into so many batches at most.
 const MOST_BATCHES: u32 = 8;
 
@@ -45,6 +47,10 @@ pub struct Batched {
     pub account: Digest,
     /// Whether it is asked in batches where a component does not say.
     pub mode: Mode,
+    /// The same, whatever a component says.
+    pub forced: Option<Mode>,
+    /// The classes of failure in which another model is asked instead.
+    pub falls_back_on: Vec<FailureClass>,
     /// How much goes into one batch.
     pub most: Most,
     /// Fewer questions than this wait for others while a batch is open.
@@ -60,11 +66,11 @@ pub struct Batches {
     lanes: BTreeMap<String, Batched>,
     meter: Arc<Meter>,
     interrupt: Interrupt,
-    /// Whether what may have been paid for is asked again.
-    resubmits: bool,
     started: (Instant, Duration),
     /// Questions that were queued since the last turn.
     queued: AtomicU64,
+    /// Questions that were settled since somebody asked.
+    settled: AtomicU64,
     now: Mutex<Now>,
 }
 
@@ -72,9 +78,13 @@ pub struct Batches {
 #[derive(Default)]
 struct Now {
     reserved: HashMap<i64, BatchReservation>,
+    /// Batches of earlier runs that a person lets be asked again, each once.
+    resubmits: HashSet<i64>,
     looks: HashMap<i64, Look>,
     /// What a lane was refused for good.
     refused: BTreeMap<String, CallError>,
+    /// Batches of which a person was told what holds them up.
+    held: HashSet<i64>,
     /// Lanes whose questions a person was told to export.
     told: BTreeSet<String>,
     /// How many tokens may wait at a provider, as it said.
@@ -92,8 +102,8 @@ struct Look {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Turn {
     /// Questions that do not wait for a batch any more.
-    pub settled: u64,
-    /// Batches that have not ended.
+    settled: u64,
+    /// Batches that have not ended, and that the run can move.
     pub open: u64,
     /// How long until the next one is to be looked at.
     pub next: Option<Duration>,
@@ -121,6 +131,9 @@ impl Batches {
                 let reserved = batched.lane.budget.reserve_batch(batch.likely);
                 now.reserved.insert(batch.id, reserved);
             }
+            if resubmits {
+                now.resubmits.insert(batch.id);
+            }
         }
         Ok(Batches {
             store,
@@ -128,9 +141,9 @@ impl Batches {
             lanes,
             meter,
             interrupt,
-            resubmits,
             started: (Instant::now(), Duration::from_secs(unix_time())),
             queued: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             now: Mutex::new(now),
         })
     }
@@ -155,7 +168,7 @@ impl Batches {
             }
         }
         let open = self.store.open_batches()?;
-        let moves = |batch: &&Batch| batch.state != BatchState::Exported;
+        let moves = |batch: &&Batch| self.moves(batch);
         turn.open = open.iter().filter(moves).count() as u64;
         turn.next = open
             .iter()
@@ -163,7 +176,48 @@ impl Batches {
             .map(|batch| self.until_look(batch).unwrap_or_default())
             .min();
         self.show(&open);
+        self.settled.fetch_add(turn.settled, Ordering::Relaxed);
         Ok(turn)
+    }
+
+    /// Collects what has ended, and hands in nothing. Questions that were settled.
+    ///
+    /// # Errors
+    /// When the state fails.
+    pub async fn collect_ended(&self) -> Result<u64, StoreError> {
+        let mut turn = Turn::default();
+        for batch in self.store.open_batches()? {
+            if matches!(batch.state, BatchState::Creating | BatchState::Open) {
+                self.advance(batch, &mut turn).await?;
+            }
+        }
+        Ok(turn.settled)
+    }
+
+    /// How many questions were settled since this was asked last.
+    pub fn take_settled(&self) -> u64 {
+        self.settled.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether this run can do something about a batch, now or later.
+    fn moves(&self, batch: &Batch) -> bool {
+        let Some(batched) = self.lanes.get(&batch.lane) else {
+            return false;
+        };
+        let is_ours = batched.account == batch.account;
+        let sent = batch.sent_at.unwrap_or(batch.formed_at);
+        is_ours
+            && match batch.state {
+                BatchState::Formed | BatchState::Uploaded => batched.hands_in,
+                BatchState::Creating => self.unix().saturating_sub(sent) < DOUBT,
+                BatchState::Open => true,
+                BatchState::Exported | BatchState::Ended => false,
+            }
+    }
+
+    /// Whether a person lets a batch of an earlier run be asked again. Once: what this run has handed in is not meant.
+    fn may_resubmit(&self, batch: &Batch) -> bool {
+        self.now().resubmits.remove(&batch.id)
     }
 
     /// Whether any model is asked in batches.
@@ -247,11 +301,14 @@ impl Batches {
             .is_none_or(|look| look.at <= Instant::now())
     }
 
-    /// Notes what holds a batch up, and tells it once.
+    /// Notes what holds a batch up, and tells it once in each run.
     async fn hold(&self, mut batch: Batch, note: String) -> Result<(), StoreError> {
         self.look_later(&batch);
-        if batch.note.as_deref() != Some(note.as_str()) {
+        let is_new = batch.note.as_deref() != Some(note.as_str());
+        if self.now().held.insert(batch.id) || is_new {
             self.tell(format!("batch {}: {note}", batch.name));
+        }
+        if is_new {
             batch.note = Some(note);
             self.store.note_batch(batch).await?;
         }
@@ -260,7 +317,14 @@ impl Batches {
 
     async fn take(&self, asked: Asked<'_>) -> Result<Reply, StoreError> {
         let standing = self.store.question(asked.key)?;
+        let model = asked.parameters.model.as_str();
+        let batched = self.lanes.get(model);
+        let is_online = batched.is_none_or(|batched| batched.asks_online(&asked));
         let cap = match standing.as_ref().map(|standing| &standing.state) {
+            // Nothing was paid for it yet, so it need not wait for a batch that nobody wants.
+            Some(QuestionState::Queued) if is_online && self.store.unqueue(asked.key).await? => {
+                return Ok(Reply::Online);
+            }
             Some(QuestionState::Queued | QuestionState::Sent) => {
                 self.store.wait(self.task(asked), Some(asked.key)).await?;
                 return Ok(Reply::Waits);
@@ -277,22 +341,12 @@ impl Batches {
             Some(QuestionState::Again(cap)) => *cap,
             None => None,
         };
-        let model = asked.parameters.model.as_str();
-        let Some(batched) = self.lanes.get(model) else {
+        let Some(batched) = batched.filter(|_| !is_online) else {
             return Ok(Reply::Online);
         };
         let refused = self.now().refused.get(model).cloned();
         if let Some(error) = refused {
             return Ok(Reply::Failed(error, Vec::new()));
-        }
-        let is_online = match asked.caller.mode.unwrap_or(batched.mode) {
-            Mode::Online => true,
-            Mode::Batch => false,
-            // What nobody hands in has no rest to wait for.
-            Mode::Auto => !batched.hands_in || is_repair(asked.request),
-        };
-        if is_online {
-            return Ok(Reply::Online);
         }
         if let Some(standing) = standing
             .as_ref()
@@ -328,6 +382,18 @@ impl Batches {
             dataset: self.dataset,
             record: asked.caller.record.to_owned(),
             component: asked.caller.component.to_owned(),
+        }
+    }
+}
+
+impl Batched {
+    /// Whether a question is asked alone.
+    fn asks_online(&self, asked: &Asked<'_>) -> bool {
+        match self.forced.or(asked.caller.mode).unwrap_or(self.mode) {
+            Mode::Online => true,
+            Mode::Batch => false,
+            // What nobody hands in has no rest to wait for.
+            Mode::Auto => !self.hands_in || is_repair(asked.request),
         }
     }
 }

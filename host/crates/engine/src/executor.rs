@@ -35,6 +35,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         context.store.forget_waiting(context.indexed.id).await?;
         // What has ended meanwhile is at hand for the tasks that ask for it.
         batches.turn(false).await?;
+        batches.take_settled();
     }
     pass(&context, lease.clone(), window, Pass::First).await?;
     sweep(&context, &lease, window).await?;
@@ -130,7 +131,7 @@ async fn rounds(
     let mut stop = context.interrupt.subscribe();
     while !context.interrupt.is_thrown() {
         let turn = batches.turn(true).await?;
-        if turn.settled > 0 {
+        if batches.take_settled() > 0 {
             let settled = context.store.settled(lease);
             pass(context, settled, window, Pass::Batch).await?;
             sweep(context, lease, window).await?;
@@ -139,7 +140,8 @@ async fn rounds(
         if turn.is_spent && turn.open == 0 {
             context.spent_all();
         }
-        if turn.open == 0 || !context.waits {
+        let waits = context.waits && context.meter.view().waiting_tasks > 0;
+        if turn.open == 0 || !waits {
             return Ok(());
         }
         let look = tokio::time::sleep(turn.next.unwrap_or_default());

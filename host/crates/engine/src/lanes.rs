@@ -156,6 +156,11 @@ impl Models<'_> {
                     lane,
                     account: access.account,
                     mode: own,
+                    forced: self.mode,
+                    falls_back_on: match chain.pools.len() {
+                        0 | 1 => Vec::new(),
+                        _ => chain.fall_back_on.clone(),
+                    },
                     most,
                     min_lines: self.config.batch.min_lines,
                     hands_in: access.hands_in,

@@ -275,6 +275,8 @@ impl World {
             lane,
             account: Digest::of(b"account"),
             mode: Mode::Batch,
+            forced: None,
+            falls_back_on: Vec::new(),
             most: Most {
                 lines: 5,
                 bytes: 1 << 20,

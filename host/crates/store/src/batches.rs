@@ -115,6 +115,10 @@ pub struct Collected {
     pub failed: u64,
 }
 
+/// Whether a question is answered. Its row goes when its batch ends, all at once: results come in any order, and to remove
+/// each row as its answer comes would write most pages of the table again and again.
+const ANSWERED: &str = "EXISTS (SELECT 1 FROM completion WHERE completion.key = question.key)";
+
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let values = [
         ("id", "(SELECT coalesce(max(id), 0) + 1 FROM batch)"),
@@ -284,7 +288,7 @@ impl Store {
         })
     }
 
-    /// What was noted of questions of a batch; those that are not in it are left out.
+    /// What was noted of questions of a batch; those that are not in it, or are answered, are left out.
     pub fn asked_lines(
         &self,
         batch: &Batch,
@@ -294,7 +298,7 @@ impl Store {
         self.read(|reader| {
             let sql = format!(
                 "SELECT question.*, (SELECT text FROM shape WHERE digest = question.shape AND {}) AS schema
-                 FROM question WHERE key = ?1 AND batch = ?2 AND {}",
+                 FROM question WHERE key = ?1 AND batch = ?2 AND NOT {ANSWERED} AND {}",
                 SHAPES.sound(),
                 QUESTIONS.sound()
             );
@@ -344,14 +348,16 @@ impl Store {
     /// How many questions of a batch have not been settled.
     pub fn unsettled(&self, batch: i64) -> Result<u64, StoreError> {
         self.read(|reader| {
+            let sql = format!("SELECT count(*) FROM question WHERE batch = ?1 AND NOT {ANSWERED}");
             reader
-                .prepare_cached("SELECT count(*) FROM question WHERE batch = ?1")?
+                .prepare_cached(&sql)?
                 .query_row([batch], |row| row.get(0))
         })
     }
 
-    /// Ends a batch: the questions that it did not settle are asked again.
+    /// Ends a batch: its questions that are answered are forgotten, and those that it did not settle are asked again.
     pub async fn end_batch(&self, batch: Batch) -> Result<(), StoreError> {
+        let forget = format!("DELETE FROM question WHERE batch = ?1 AND {ANSWERED}");
         let again = format!(
             "UPDATE question SET {} WHERE batch = ?1",
             QUESTIONS.set(&[
@@ -365,6 +371,7 @@ impl Store {
         self.inner
             .writer
             .write(move |connection| {
+                connection.prepare_cached(&forget)?.execute([batch.id])?;
                 connection.prepare_cached(&again)?.execute([batch.id])?;
                 note(connection, &batch)
             })
@@ -474,8 +481,10 @@ fn form(
     }
     let hash = Digest::from(hash);
     let lines = chosen.len() as u64;
-    let own: String = hash.to_string().chars().take(12).collect();
-    let name = format!("batchgen-{now}-{own}");
+    let next = "SELECT coalesce(max(id), 0) + 1 FROM batch";
+    let next: i64 = connection.query_row(next, [], |row| row.get(0))?;
+    let own: String = hash.to_string().chars().take(8).collect();
+    let name = format!("batchgen-{now}-{own}-{next}");
     let id = connection.prepare_cached(&INSERT)?.query_row(
         params![
             name,
@@ -542,9 +551,6 @@ fn keep(
                 };
                 journal::insert(connection, key, &obtained.answer, &provenance)?;
             }
-            connection
-                .prepare_cached("DELETE FROM question WHERE key = ?1")?
-                .execute([Column(key)])?;
         }
         Verdict::Again {
             cap,

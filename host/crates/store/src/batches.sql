@@ -33,7 +33,6 @@ CREATE TABLE question (
     state            TEXT NOT NULL,
     batch            INTEGER,
     ord              INTEGER NOT NULL,
-    line             TEXT,
     bytes            INTEGER NOT NULL,
     configured       INTEGER NOT NULL,
     cap              INTEGER,
@@ -49,6 +48,8 @@ CREATE TABLE question (
     cost_micros      INTEGER,
     class            TEXT,
     cause            TEXT,
+    -- Last, so that the others are read without it.
+    line             TEXT,
     checksum         INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX question_queued ON question (lane, ord) WHERE state = 'queued';

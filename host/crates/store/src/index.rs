@@ -256,7 +256,8 @@ impl Store {
 
     /// Narrows a selection to the records that have a task waiting for a sweep of this run.
     pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
-        let condition = " AND id IN (SELECT record FROM task WHERE task.dataset = record.dataset AND parked = ?)";
+        let condition = " AND EXISTS (SELECT 1 FROM task
+            WHERE task.dataset = record.dataset AND task.record = record.id AND parked = ?)";
         lease.narrowed(condition, vec![Sql::Integer(run.0)])
     }
 

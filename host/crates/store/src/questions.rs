@@ -1,7 +1,8 @@
 //! Questions that are asked in batches and have no answer yet, and the tasks that wait for them. A question leaves the table
 //! when its answer is in the journal. What is to be asked, and when, is decided elsewhere.
 
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -226,8 +227,8 @@ impl Store {
 
     /// The records of a selection with a task whose question has been settled.
     pub fn settled(&self, lease: &Lease) -> Lease {
-        let condition = " AND id IN (SELECT record FROM waiting WHERE waiting.dataset = record.dataset AND key <> x''
-            AND NOT EXISTS (SELECT 1 FROM question WHERE question.key = waiting.key AND state IN ('queued', 'sent')))";
+        let condition = " AND EXISTS (SELECT 1 FROM waiting
+            WHERE waiting.dataset = record.dataset AND waiting.record = record.id AND key <> x'' AND NOT EXISTS (SELECT 1 FROM question WHERE question.key = waiting.key AND state IN ('queued', 'sent')))";
         lease.narrowed(condition, Vec::<Sql>::new())
     }
 
@@ -242,6 +243,23 @@ impl Store {
                     .map(drop)
             })
             .await
+    }
+
+    /// Takes a question out of its queue; whether it was in one still.
+    pub async fn unqueue(&self, key: Digest) -> Result<bool, StoreError> {
+        let taken = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&taken);
+        self.inner
+            .writer
+            .write(move |connection| {
+                let deleted = connection
+                    .prepare_cached("DELETE FROM question WHERE key = ?1 AND state = 'queued'")?
+                    .execute([Column(key)])?;
+                noted.store(deleted > 0, Ordering::Relaxed);
+                Ok(())
+            })
+            .await?;
+        Ok(taken.load(Ordering::Relaxed))
     }
 
     /// What waits in the queue of a lane. Questions that no task waits for any more do not count.

@@ -138,6 +138,11 @@ async fn read(args: &ImportArgs, project: &Project, display: &Display) -> Result
             FileError::Store(error) => Failure::internal(error),
         })?;
     desk.tell(display);
+    if imported.batches == 0 {
+        return Err(Failure::usage(anyhow!(
+            "no exported batch waits for answers\nhint: `batchgen batches list` shows the batches"
+        )));
+    }
     let mut text = format!("{} settled\n", counted(imported.settled, "question"));
     for (number, words) in [
         (

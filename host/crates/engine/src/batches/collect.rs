@@ -14,9 +14,10 @@ use gateway::lane::Verdict;
 use store::{Batch, BatchState, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
+use types::request::Answer;
 
 /// Lines that are kept in one transaction.
-pub(super) const GROUP: usize = 500;
+pub(super) const GROUP: usize = 2000;
 /// The longest line of a result file that is read; bytes.
 pub(super) const LONGEST: usize = 8 << 20;
 /// A batch that has ended may name its files so much later; seconds.
@@ -47,7 +48,7 @@ impl Batches {
         let remote = match batched.lane.protocol.get(&id).await {
             Ok(remote) => remote,
             Err(error) if error.error.class == FailureClass::NotFound => {
-                if self.resubmits {
+                if self.may_resubmit(&batch) {
                     return self.end(batch, turn).await;
                 }
                 let note = format!(
@@ -86,7 +87,7 @@ impl Batches {
                 if remote.is_settled {
                     return self.collect(batch, batched, &remote, turn).await;
                 }
-                if self.unix().saturating_sub(ended) >= LATE && self.resubmits {
+                if self.unix().saturating_sub(ended) >= LATE && self.may_resubmit(&batch) {
                     return self.end(batch, turn).await;
                 }
                 let note = if self.unix().saturating_sub(ended) < LATE {
@@ -118,6 +119,9 @@ impl Batches {
                     .read_file(&batch, batched, file, &mut odd, turn)
                     .await?
                 {
+                    if error.class == FailureClass::NotFound && self.may_resubmit(&batch) {
+                        break;
+                    }
                     return self
                         .hold(batch, format!("its answers cannot be fetched: {error}"))
                         .await;
@@ -174,8 +178,23 @@ impl Batches {
         turn: &mut Turn,
     ) -> Result<(), StoreError> {
         if let Some(full) = remote.problems.iter().find(|problem| problem.is_full) {
-            if let Some(most) = full.most_tokens {
+            let open = self.store.open_batches()?;
+            let is_alone = !open
+                .iter()
+                .any(|other| other.lane == batch.lane && other.id != batch.id);
+            // Where the provider does not say how much is too much, half of it is tried.
+            let half = is_alone.then_some(batch.likely.input / 2);
+            if let Some(most) = full.most_tokens.or(half) {
                 self.now().most_waiting.insert(batch.lane.clone(), most);
+                if most < batch.likely.input {
+                    self.tell(format!(
+                        "batch {}: it is split: {}",
+                        batch.name, full.message
+                    ));
+                    turn.settled += batch.lines;
+                    self.now().reserved.remove(&batch.id);
+                    return self.store.dissolve_batch(batch.id).await;
+                }
             }
             batch.state = BatchState::Uploaded;
             batch.remote = None;
@@ -242,6 +261,7 @@ impl Batches {
             Err(error) => return Ok(Err(error.error)),
         };
         let mut rest: Vec<u8> = Vec::new();
+        let mut is_too_long = false;
         let mut group: Vec<String> = Vec::with_capacity(GROUP);
         while let Some(piece) = pieces.next().await {
             let piece = match piece {
@@ -255,7 +275,9 @@ impl Batches {
             let mut start = 0;
             while let Some(length) = rest.iter().skip(start).position(|byte| *byte == b'\n') {
                 let line = rest.get(start..start + length).unwrap_or_default();
-                group.push(String::from_utf8_lossy(line).into_owned());
+                if !std::mem::take(&mut is_too_long) {
+                    group.push(String::from_utf8_lossy(line).into_owned());
+                }
                 start += length + 1;
                 if group.len() >= GROUP {
                     let full = std::mem::replace(&mut group, Vec::with_capacity(GROUP));
@@ -267,11 +289,13 @@ impl Batches {
             }
             rest.drain(..start);
             if rest.len() > LONGEST {
-                let message = "a line of its answers is longer than 8 MiB";
-                return Ok(Err(CallError::new(FailureClass::Transient, message)));
+                // Its end, which is no line either, is passed over as one that cannot be read.
+                odd.unreadable += u64::from(!is_too_long);
+                is_too_long = true;
+                rest.clear();
             }
         }
-        if !rest.is_empty() {
+        if !rest.is_empty() && !is_too_long {
             group.push(String::from_utf8_lossy(&rest).into_owned());
         }
         self.keep(batch, batched, group, odd, turn).await?;
@@ -329,7 +353,8 @@ impl Batches {
                 }
                 other => other,
             };
-            verdicts.push((asked.key, batched.lane.judge(result, asked)));
+            let verdict = batched.lane.judge(result, asked);
+            verdicts.push((asked.key, batched.or_fallback(verdict)));
         }
         turn.settled += verdicts.len() as u64;
         for (_, verdict) in &verdicts {
@@ -343,5 +368,27 @@ impl Batches {
             Some(error) => self.refuse(&batch.lane, error).await,
             None => Ok(()),
         }
+    }
+}
+
+impl Batched {
+    /// An answer that says why there is none, where another model is asked for that.
+    fn or_fallback(&self, verdict: Verdict) -> Verdict {
+        let Verdict::Answered(obtained) = &verdict else {
+            return verdict;
+        };
+        let (class, words) = match &obtained.answer {
+            Answer::ContentFiltered(words) => (FailureClass::ContentFilter, words),
+            Answer::ContextTooLong(words) => (FailureClass::Context, words),
+            Answer::Completion(_) => return verdict,
+        };
+        if !self.falls_back_on.contains(&class) {
+            return verdict;
+        }
+        let error = CallError {
+            usage: Box::new(obtained.usage),
+            ..CallError::new(class, words.clone())
+        };
+        Verdict::Failed(error, obtained.micros)
     }
 }

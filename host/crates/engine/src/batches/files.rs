@@ -21,6 +21,8 @@ pub enum FileError {
 /// What was found in a file of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
+    /// Batches that were exported.
+    pub batches: u64,
     /// Questions that do not wait any more.
     pub settled: u64,
     /// Lines that answer no question that waits in an exported batch.
@@ -80,6 +82,7 @@ impl Batches {
             let Some(batched) = self.lanes.get(&batch.lane) else {
                 continue;
             };
+            imported.batches += 1;
             let unreadable = |error: std::io::Error| FileError::Unreadable {
                 file: file.to_owned(),
                 cause: error.to_string(),

@@ -9,7 +9,7 @@ use futures_util::stream;
 use futures_util::{Stream, StreamExt};
 
 use super::collect::LONGEST;
-use super::{Batched, Batches, Turn, is_open, may_pass};
+use super::{Batched, Batches, DOUBT, Turn, is_open, may_pass};
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
 use gateway::error::CallError;
@@ -17,8 +17,6 @@ use store::{Batch, BatchState, Most, Store, StoreError};
 use types::class::FailureClass;
 use types::limit::Size;
 
-/// A batch that is in doubt is looked for so long before a person is told; seconds.
-const DOUBT: u64 = 600;
 /// Lines of a batch that are read from the state at once.
 const PIECE: u64 = 500;
 
@@ -66,7 +64,7 @@ impl Batches {
             .store
             .open_batches()?
             .iter()
-            .any(|batch| batch.lane == name);
+            .any(|batch| batch.lane == name && is_open(batch) && self.moves(batch));
         let is_enough = queued.lines >= batched.min_lines;
         if !(is_full || is_last && (is_enough || !has_open)) {
             return Ok(None);
@@ -134,7 +132,7 @@ impl Batches {
             next = match batch.state {
                 // Begun by an export that was killed.
                 BatchState::Formed if !batched.hands_in => None,
-                BatchState::Formed => self.upload(batch, batched).await?,
+                BatchState::Formed => self.upload(batch, batched, turn).await?,
                 BatchState::Uploaded => self.create(batch, batched, turn).await?,
                 BatchState::Creating => self.find(batch, batched, turn).await?,
                 BatchState::Open => {
@@ -151,6 +149,7 @@ impl Batches {
         &self,
         mut batch: Batch,
         batched: &Batched,
+        turn: &mut Turn,
     ) -> Result<Option<Batch>, StoreError> {
         let protocol = &batched.lane.protocol;
         if protocol.uploads() {
@@ -168,7 +167,9 @@ impl Batches {
             };
             match uploaded {
                 Ok(file) => batch.file = Some(file),
-                Err(BatchError { error, .. }) => return self.not_handed_in(batch, error).await,
+                Err(BatchError { error, .. }) => {
+                    return self.not_handed_in(batch, error, turn).await;
+                }
             }
         }
         batch.state = BatchState::Uploaded;
@@ -212,8 +213,7 @@ impl Batches {
                 batch.state = BatchState::Uploaded;
                 batch.sent_at = None;
                 self.store.note_batch(batch.clone()).await?;
-                turn.settled += 1;
-                self.not_handed_in(batch, error).await
+                self.not_handed_in(batch, error, turn).await
             }
         }
     }
@@ -238,7 +238,6 @@ impl Batches {
             "batch {} of {} {questions} was handed in as {}",
             batch.name, batch.lines, remote.id
         ));
-        self.now().looks.remove(&batch.id);
         self.look_later(&batch);
         Ok(None)
     }
@@ -285,7 +284,7 @@ impl Batches {
         since: u64,
         turn: &mut Turn,
     ) -> Result<Option<Batch>, StoreError> {
-        if self.resubmits {
+        if self.may_resubmit(&batch) {
             batch.state = BatchState::Uploaded;
             return Box::pin(self.create(batch, batched, turn)).await;
         }
@@ -325,8 +324,15 @@ impl Batches {
                 continue;
             }
             for file in &remote.files {
-                if self.names_a_question_of(batch, batched, file).await? {
-                    return Ok(Nameless::It(remote));
+                match self.names_a_question_of(batch, batched, file).await? {
+                    Some(true) => return Ok(Nameless::It(remote)),
+                    Some(false) => {}
+                    None => {
+                        found = Nameless::Perhaps(format!(
+                            "nobody knows whether it was created: it may be {}, whose answers cannot be read now",
+                            remote.id
+                        ));
+                    }
                 }
             }
             if remote.files.is_empty() {
@@ -339,31 +345,32 @@ impl Batches {
         Ok(found)
     }
 
-    /// Whether the first line of a result file answers a question of a batch.
+    /// Whether the first line of a result file answers a question of a batch; `None` where it cannot be read.
     async fn names_a_question_of(
         &self,
         batch: &Batch,
         batched: &Batched,
         file: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<bool>, StoreError> {
         let Ok(mut pieces) = batched.lane.protocol.results(file).await else {
-            return Ok(false);
+            return Ok(None);
         };
         let mut start = Vec::new();
-        while !start.contains(&b'\n')
-            && start.len() < LONGEST
-            && let Some(Ok(piece)) = pieces.next().await
-        {
-            start.extend_from_slice(&piece);
+        while !start.contains(&b'\n') && start.len() < LONGEST {
+            match pieces.next().await {
+                Some(Ok(piece)) => start.extend_from_slice(&piece),
+                Some(Err(_)) => return Ok(None),
+                None => break,
+            }
         }
         let start = String::from_utf8_lossy(&start);
         let line = start.lines().next().unwrap_or_default();
         let key = batched.lane.protocol.read(line).ok();
         let Some(key) = key.and_then(|line| key_of(&line.custom_id)) else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         let asked = self.store.asked_lines(batch, &[key], Duration::ZERO)?;
-        Ok(!asked.is_empty())
+        Ok(Some(!asked.is_empty()))
     }
 
     /// A batch was not taken. It is tried again later, or its lane takes none.
@@ -371,12 +378,14 @@ impl Batches {
         &self,
         batch: Batch,
         error: CallError,
+        turn: &mut Turn,
     ) -> Result<Option<Batch>, StoreError> {
         if may_pass(error.class) || error.class == FailureClass::RateLimit {
             self.hold(batch, format!("it could not be handed in yet: {error}"))
                 .await?;
             return Ok(None);
         }
+        turn.settled += batch.lines;
         self.now().reserved.remove(&batch.id);
         self.store.dissolve_batch(batch.id).await?;
         self.refuse(&batch.lane, error).await?;

@@ -149,7 +149,7 @@ impl BatchLane {
                     cap: Some(asked.cap),
                     usage: asked.usage,
                     micros: asked.micros,
-                    tries: asked.tries,
+                    tries: asked.tries + 1,
                 };
             }
             LineResult::Answered(raw) => with_text(counted(raw, asked)),

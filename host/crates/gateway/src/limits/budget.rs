@@ -66,6 +66,8 @@ pub struct Budget {
     most_tokens: Option<u64>,
     spent: Spend,
     reserved: Spend,
+    /// The part of that which batches have reserved: no call waits for it, since it may last for a day.
+    in_batches: Spend,
     /// Calls that a record is likely to need, until a record has ended.
     calls_per_record: u64,
     /// What each record that is begun has spent, by its place in the run.
@@ -118,7 +120,7 @@ impl Budget {
     /// Reserves what a call is likely to take, for the record with this place in the run.
     pub fn reserve(&mut self, place: u64, likely: Spend) -> Room {
         if self.is_limited() {
-            let is_idle = self.reserved == Spend::default();
+            let is_idle = self.reserved == self.in_batches;
             if !self.fits(self.spent.plus(self.reserved).plus(likely)) {
                 return if is_idle { Room::Never } else { Room::NotYet };
             }
@@ -148,11 +150,13 @@ impl Budget {
 
     /// Reserves what is spent already in all likelihood.
     pub fn reserve_anyway(&mut self, likely: Spend) {
+        self.in_batches = self.in_batches.plus(likely);
         self.reserved = self.reserved.plus(likely);
     }
 
     /// Gives back what was reserved.
     pub fn free(&mut self, likely: Spend) {
+        self.in_batches = self.in_batches.minus(likely);
         self.reserved = self.reserved.minus(likely);
     }
 

@@ -239,7 +239,7 @@ impl Job {
         Ok(RemoteBatch {
             id,
             status: status(&word, !files.is_empty()),
-            is_settled: is_settled(files.len(), answered, failed),
+            is_settled: is_settled(&word, files.len(), self.total_requests.0, answered, failed),
             word,
             total: self.total_requests.0,
             answered,

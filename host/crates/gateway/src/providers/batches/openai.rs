@@ -294,7 +294,13 @@ impl Batch {
         let answered = counts.and_then(|counts| counts.completed.0);
         let failed = counts.and_then(|counts| counts.failed.0);
         Ok(RemoteBatch {
-            is_settled: is_settled(files.len(), answered, failed),
+            is_settled: is_settled(
+                &word,
+                files.len(),
+                counts.and_then(|counts| counts.total.0),
+                answered,
+                failed,
+            ),
             id,
             status: status(&word),
             word,
@@ -318,8 +324,19 @@ fn status(word: &str) -> BatchStatus {
     }
 }
 
-/// Whether there is a file for each kind of line that is counted.
-pub(super) fn is_settled(files: usize, answered: Option<u64>, failed: Option<u64>) -> bool {
+/// Whether there is a file for each kind of line that is counted. A batch that was completed has one, or it had no lines; its
+/// counts may come as late as its files.
+pub(super) fn is_settled(
+    word: &str,
+    files: usize,
+    total: Option<u64>,
+    answered: Option<u64>,
+    failed: Option<u64>,
+) -> bool {
+    let is_complete = ["completed", "success"].contains(&word.to_ascii_lowercase().as_str());
+    if is_complete && files == 0 && total != Some(0) {
+        return false;
+    }
     match (answered, failed) {
         (None, None) => files > 0,
         counts => {
