@@ -16,8 +16,10 @@ use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::Answer;
 
-/// Lines that are kept in one transaction.
-pub(super) const GROUP: usize = 2000;
+/// Lines that are kept in one transaction, and bytes of these: the more, the fewer pages of the state are written again and
+/// again, since results come in any order.
+pub(super) const GROUP: usize = 5000;
+const GROUP_BYTES: usize = 8 << 20;
 /// The longest line of a result file that is read; bytes.
 pub(super) const LONGEST: usize = 8 << 20;
 /// A batch that has ended may name its files so much later; seconds.
@@ -262,7 +264,8 @@ impl Batches {
         };
         let mut rest: Vec<u8> = Vec::new();
         let mut is_too_long = false;
-        let mut group: Vec<String> = Vec::with_capacity(GROUP);
+        let mut bytes = 0;
+        let mut group: Vec<String> = Vec::new();
         while let Some(piece) = pieces.next().await {
             let piece = match piece {
                 Ok(piece) => piece,
@@ -277,10 +280,12 @@ impl Batches {
                 let line = rest.get(start..start + length).unwrap_or_default();
                 if !std::mem::take(&mut is_too_long) {
                     group.push(String::from_utf8_lossy(line).into_owned());
+                    bytes += length;
                 }
                 start += length + 1;
-                if group.len() >= GROUP {
-                    let full = std::mem::replace(&mut group, Vec::with_capacity(GROUP));
+                if group.len() >= GROUP || bytes >= GROUP_BYTES {
+                    bytes = 0;
+                    let full = std::mem::replace(&mut group, Vec::new());
                     self.keep(batch, batched, full, odd, turn).await?;
                     if self.interrupt.is_thrown() {
                         return Ok(Ok(()));

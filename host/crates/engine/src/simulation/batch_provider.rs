@@ -32,6 +32,8 @@ struct State {
     files: HashMap<String, Vec<String>>,
     batches: Vec<Remote>,
     billed: HashMap<String, u64>,
+    /// How often each question was in a batch.
+    asked: HashMap<String, u64>,
     /// Lines that were answered and left out of the results.
     left_out: u64,
     /// Time that earlier processes took.
@@ -127,7 +129,13 @@ impl State {
         let mut results = Vec::new();
         for (place, id) in lines.iter().enumerate() {
             let chance = |what: u64, below: u64| draw(&[seed, what, number, place as u64], below);
-            if expires && chance(62, 2) == 0 {
+            // In the end it is well.
+            let asked = self.asked.entry(id.clone()).or_default();
+            *asked += 1;
+            if *asked > 3 {
+                *self.billed.entry(id.clone()).or_default() += 1;
+                results.push(format!("{id}\tanswered"));
+            } else if expires && chance(62, 2) == 0 {
                 results.push(format!("{id}\tnot reached"));
             } else if chance(63, 10) == 0 {
                 results.push(format!("{id}\toverloaded"));
