@@ -3,6 +3,7 @@
 //! the numbers, and where machines differ what counts is the ratio to a bare loop in the same run.
 
 mod bare;
+mod batches;
 mod bombs;
 mod caches;
 mod endpoints;
@@ -26,7 +27,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 23] = [
+const CASES: [(&str, Case); 24] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -49,6 +50,7 @@ const CASES: [(&str, Case); 23] = [
     ("gateway-quota", gateway_calls::quota),
     ("endpoints", endpoints::one_dead_one_slow),
     ("caches", caches::shared_instructions),
+    ("batches", batches::hundred_thousand),
     ("bombs", bombs::all),
 ];
 
