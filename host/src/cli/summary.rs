@@ -59,6 +59,10 @@ pub(super) fn print(
             _ => String::new(),
         };
         format!("stopped: {error}\nhint: {meant}{}\n", remedy(error.class))
+    } else if summary.interrupted && !summary.view.batches.is_empty() {
+        "interrupted: the batches go on at their provider; run the same command again to collect them, or end them with \
+         `batchgen batches cancel`\n"
+            .to_owned()
     } else if summary.interrupted {
         "interrupted: run the same command again to go on\n".to_owned()
     } else if summary.waiting > 0 {

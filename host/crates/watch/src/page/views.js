@@ -120,6 +120,7 @@ function showBatches(snapshot) {
     const word = batch.state === "open" && batch.word ? batch.word : batch.state;
     return [batch.id || batch.name, `${batch.model}, ${counted(batch.questions, "question")}, ${word}`, told.join(", "), batch.note || "", batch.questions ? (batch.answered || 0) / batch.questions : 0];
   });
+  byId("batches-card").hidden = rows.length === 0;
   fill(byId("batches"), rows, () =>
     rows.map(([name, what, told, note, share]) =>
       make("div", { class: "batch" },
