@@ -285,7 +285,7 @@ impl Batches {
                 start += length + 1;
                 if group.len() >= GROUP || bytes >= GROUP_BYTES {
                     bytes = 0;
-                    let full = std::mem::replace(&mut group, Vec::new());
+                    let full = std::mem::take(&mut group);
                     self.keep(batch, batched, full, odd, turn).await?;
                     if self.interrupt.is_thrown() {
                         return Ok(Ok(()));
