@@ -351,6 +351,34 @@ fn batches_are_split_by_lines_and_by_tokens() {
 }
 
 #[test]
+fn what_a_batch_does_not_answer_in_time_is_asked_one_by_one() {
+    let simulator = simulator(told());
+    let scene = scene(&simulator);
+    write(&scene, &format!("{MODEL}[batch]\npatience-hours = 0\n"));
+    step(&scene).ended(6);
+    let advance = |to_end: bool| {
+        let advance = Advance {
+            to_end,
+            ..Advance::default()
+        };
+        simulator.advance_batches(&advance).unwrap();
+    };
+    advance(false);
+    let ran = step(&scene).ended(6);
+    assert!(ran.notes().join("\n").contains("patience-hours"), "{ran:?}");
+    assert_eq!(requests(&simulator, Request::Cancel), 1);
+    // While it winds up, nothing of it is asked elsewhere.
+    step(&scene).ended(6);
+    assert_eq!(asked_alone(&simulator), 0);
+    assert_eq!(requests(&simulator, Request::Cancel), 1);
+    advance(true);
+    step(&scene).ended(0);
+    let in_batch = simulator.billed_lines().len();
+    assert!((1..RECORDS).contains(&in_batch), "{in_batch}");
+    assert_eq!(asked_alone(&simulator), RECORDS - in_batch);
+}
+
+#[test]
 fn another_key_does_not_touch_the_batches_of_the_first() {
     let simulator = simulator(BatchScript::default());
     let scene = scene(&simulator);

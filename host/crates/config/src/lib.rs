@@ -184,6 +184,8 @@ pub struct BatchConfig {
     pub max_bytes: Option<u64>,
     /// Tokens of questions that may wait at the provider at once.
     pub enqueued_tokens: Option<u64>,
+    /// A batch that takes longer is cancelled, and what it has not answered is asked one by one; hours.
+    pub patience_hours: Option<u64>,
     /// While a batch is open, fewer questions than this wait for others. In the mode `auto`, fewer than this are asked one by
     /// one at the end.
     pub min_lines: u64,
@@ -195,6 +197,7 @@ impl Default for BatchConfig {
             max_lines: None,
             max_bytes: None,
             enqueued_tokens: None,
+            patience_hours: None,
             min_lines: 100,
         }
     }

@@ -49,6 +49,8 @@ pub struct Batched {
     pub mode: Mode,
     /// The same, whatever a component says.
     pub forced: Option<Mode>,
+    /// How long a batch may take before it is cancelled; seconds.
+    pub patience: Option<u64>,
     /// The classes of failure in which another model is asked instead.
     pub falls_back_on: Vec<FailureClass>,
     /// How much goes into one batch.

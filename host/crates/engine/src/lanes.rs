@@ -157,6 +157,11 @@ impl Models<'_> {
                     account: access.account,
                     mode: own,
                     forced: self.mode,
+                    patience: self
+                        .config
+                        .batch
+                        .patience_hours
+                        .map(|hours| hours.saturating_mul(3600)),
                     falls_back_on: match chain.pools.len() {
                         0 | 1 => Vec::new(),
                         _ => chain.fall_back_on.clone(),

@@ -276,6 +276,7 @@ impl World {
             account: Digest::of(b"account"),
             mode: Mode::Batch,
             forced: None,
+            patience: None,
             falls_back_on: Vec::new(),
             most: Most {
                 lines: 5,

@@ -355,13 +355,15 @@ impl Store {
         })
     }
 
-    /// Ends a batch: its questions that are answered are forgotten, and those that it did not settle are asked again.
-    pub async fn end_batch(&self, batch: Batch) -> Result<(), StoreError> {
+    /// Ends a batch: its questions that are answered are forgotten, and those that it did not settle are asked again,
+    /// one by one if `alone`.
+    pub async fn end_batch(&self, batch: Batch, alone: bool) -> Result<(), StoreError> {
+        let state = if alone { "'online'" } else { "'again'" };
         let forget = format!("DELETE FROM question WHERE batch = ?1 AND {ANSWERED}");
         let again = format!(
             "UPDATE question SET {} WHERE batch = ?1",
             QUESTIONS.set(&[
-                ("state", "'again'"),
+                ("state", state),
                 ("batch", "NULL"),
                 ("line", "NULL"),
                 ("cap", "NULL"),

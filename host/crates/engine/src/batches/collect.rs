@@ -27,6 +27,9 @@ const LATE: u64 = 600;
 /// A file whose reading breaks off is read so often.
 const READS: u32 = 3;
 
+/// Noted of a batch that takes too long.
+const TOO_LONG: &str = "it took longer than patience-hours, and is cancelled; what it has not answered is asked one by one";
+
 /// What was found in result files besides answers.
 #[derive(Default)]
 pub(super) struct Odd {
@@ -71,11 +74,7 @@ impl Batches {
         batch.failed = remote.failed.or(batch.failed);
         batch.expires_at = remote.expires_at.or(batch.expires_at);
         match remote.status {
-            BatchStatus::Working => {
-                batch.note = None;
-                self.look_later(&batch);
-                self.store.note_batch(batch).await
-            }
+            BatchStatus::Working => self.working(batch, batched).await,
             BatchStatus::Unknown => {
                 let note = format!(
                     "the provider says `{}` of it, which is not known",
@@ -103,6 +102,36 @@ impl Batches {
         }
     }
 
+    /// Lets a batch be worked on, unless it has taken too long.
+    async fn working(&self, mut batch: Batch, batched: &Batched) -> Result<(), StoreError> {
+        let is_cancelled = batch.note.as_deref() == Some(TOO_LONG);
+        let took = self
+            .unix()
+            .saturating_sub(batch.sent_at.unwrap_or(batch.formed_at));
+        let is_overdue = batched.patience.is_some_and(|patience| took >= patience);
+        if !is_cancelled {
+            batch.note = None;
+        }
+        if is_overdue
+            && !is_cancelled
+            && let Some(id) = &batch.remote
+        {
+            match batched.lane.protocol.cancel(id).await {
+                Ok(remote) => {
+                    batch.word = Some(remote.word);
+                    batch.note = Some(TOO_LONG.to_owned());
+                    self.tell(format!("batch {}: {TOO_LONG}", batch.name));
+                }
+                Err(error) => {
+                    let note = format!("it takes too long, and cannot be cancelled: {error}");
+                    return self.hold(batch, note).await;
+                }
+            }
+        }
+        self.look_later(&batch);
+        self.store.note_batch(batch).await
+    }
+
     /// Takes the answers of a batch that has ended.
     async fn collect(
         &self,
@@ -112,6 +141,7 @@ impl Batches {
         turn: &mut Turn,
     ) -> Result<(), StoreError> {
         self.store.note_batch(batch.clone()).await?;
+        let is_too_late = batch.note.as_deref() == Some(TOO_LONG);
         let mut odd = Odd::default();
         // What is missing after all files were read is looked for once more.
         for _ in 0..2 {
@@ -132,12 +162,12 @@ impl Batches {
                     return Ok(());
                 }
             }
-            if self.store.unsettled(batch.id)? == 0 {
+            if is_too_late || self.store.unsettled(batch.id)? == 0 {
                 break;
             }
         }
         let missing = self.store.unsettled(batch.id)?;
-        if missing > 0 {
+        if missing > 0 && !is_too_late {
             self.tell(format!(
                 "batch {}: questions that have no line in its answers: {missing} of {}; they are asked again, and may have been paid for",
                 batch.name, batch.lines
@@ -162,10 +192,10 @@ impl Batches {
     pub(super) async fn end(&self, mut batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
         turn.settled += self.store.unsettled(batch.id)?;
         batch.state = BatchState::Ended;
-        batch.note = None;
+        let is_too_late = batch.note.take().as_deref() == Some(TOO_LONG);
         batch.ended_at.get_or_insert(self.unix());
         let id = batch.id;
-        self.store.end_batch(batch).await?;
+        self.store.end_batch(batch, is_too_late).await?;
         let mut now = self.now();
         now.reserved.remove(&id);
         now.looks.remove(&id);
@@ -350,6 +380,8 @@ impl Batches {
                 continue;
             };
             let result = match result {
+                // It is asked alone when the batch ends.
+                LineResult::NotReached(_) if batch.note.as_deref() == Some(TOO_LONG) => continue,
                 // An empty account costs nothing, and is none of the question's doing.
                 LineResult::Failed(error) if error.class.stops_lane() => {
                     let words = error.message.clone();
