@@ -83,7 +83,7 @@ struct Now {
     /// Batches of earlier runs that a person lets be asked again, each once.
     resubmits: HashSet<i64>,
     looks: HashMap<i64, Look>,
-    /// What a lane was refused for good.
+    /// Why lanes take no batches any more in this run.
     refused: BTreeMap<String, CallError>,
     /// Batches of which a person was told what holds them up.
     held: HashSet<i64>,
@@ -182,7 +182,7 @@ impl Batches {
         Ok(turn)
     }
 
-    /// Collects what has ended, and hands in nothing. Questions that were settled.
+    /// Collects what has ended, and hands in nothing. Returns how many questions were settled.
     ///
     /// # Errors
     /// When the state fails.
@@ -269,7 +269,7 @@ impl Batches {
         self.meter.tell(Event::Note(what));
     }
 
-    /// A lane takes no batches any more in this run. What waits for it is told.
+    /// A lane takes no batches any more in this run, and the tasks that wait for one fail.
     async fn refuse(&self, lane: &str, error: CallError) -> Result<(), StoreError> {
         if self
             .now()
@@ -282,7 +282,7 @@ impl Batches {
         self.store.release_queue(lane).await
     }
 
-    /// Looks at a batch again some time later: the longer, the more often nothing had happened.
+    /// Looks at a batch again some time later. Each time that nothing has happened, the next look comes later.
     fn look_later(&self, batch: &Batch) {
         let mut now = self.now();
         let wait = match now.looks.get(&batch.id) {
@@ -434,7 +434,7 @@ fn is_repair(request: &CompletionRequest) -> bool {
         .any(|message| message.role == Role::Assistant)
 }
 
-/// What the tries of a question took that has no answer.
+/// What the tries of a question without an answer took.
 fn billed(asked: Asked<'_>, standing: Option<&Standing>) -> Vec<Billed> {
     let taken = standing.filter(|standing| standing.usage != types::request::Usage::default());
     let billed = taken.map(|standing| Billed {
@@ -447,7 +447,7 @@ fn billed(asked: Asked<'_>, standing: Option<&Standing>) -> Vec<Billed> {
     billed.into_iter().collect()
 }
 
-/// What is noted of a batch that nothing holds up.
+/// Whether the provider has a batch.
 fn is_open(batch: &Batch) -> bool {
     batch.state == BatchState::Open
 }

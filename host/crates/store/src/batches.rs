@@ -161,7 +161,7 @@ static NOTE: LazyLock<String> = LazyLock::new(|| {
     format!("UPDATE batch SET {} WHERE id = ?1", BATCHES.set(&changes))
 });
 
-/// A question that is in the way of nothing any more: its next try begins anew.
+/// Takes a question out of its batch, so that its task asks it again.
 static AGAIN: LazyLock<String> = LazyLock::new(|| {
     let changes = [
         ("state", "'again'"),
@@ -221,8 +221,8 @@ impl Store {
         })
     }
 
-    /// Forms a batch from the first questions of a lane's queue that a task waits for; nothing where there are none. The
-    /// largest of these numbers that is kept to is `most`, but for a single question that is larger.
+    /// Forms a batch from the first questions of a lane's queue that a task waits for; `None` where there are none. The batch is
+    /// no larger than `most`, unless a single question is.
     pub async fn form_batch(
         &self,
         lane: &str,

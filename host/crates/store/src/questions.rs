@@ -214,17 +214,6 @@ impl Store {
         })
     }
 
-    /// How many tasks of a dataset wait.
-    pub fn count_waiting(&self, dataset: i64) -> Result<u64, StoreError> {
-        self.read(|reader| {
-            reader.query_row(
-                "SELECT count(*) FROM (SELECT DISTINCT record, component FROM waiting WHERE dataset = ?1)",
-                [dataset],
-                |row| row.get(0),
-            )
-        })
-    }
-
     /// The records of a selection with a task whose question has been settled.
     pub fn settled(&self, lease: &Lease) -> Lease {
         let condition = " AND EXISTS (SELECT 1 FROM waiting

@@ -1,5 +1,5 @@
-//! The way of answers from a batch that has ended into the journal: a few hundred lines at a time, each once, however often its
-//! file is read.
+//! Brings the answers of a batch that has ended into the journal: some thousand lines at a time, and each line once, however often
+//! its file is read.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::Answer;
 
-/// Lines that are kept in one transaction, and bytes of these: the more, the fewer pages of the state are written again and
-/// again, since results come in any order.
+/// Lines that are kept in one transaction, and bytes of these. Results come in any order, so that each transaction writes most
+/// pages of the table: a few large ones write less than many small ones.
 pub(super) const GROUP: usize = 5000;
 const GROUP_BYTES: usize = 8 << 20;
 /// The longest line of a result file that is read; bytes.
