@@ -22,7 +22,6 @@ const FAULTS: u64 = 150;
 
 pub(super) struct FaultyBatches {
     seed: u64,
-    /// The present process began at this moment of the provider's clock.
     state: Mutex<State>,
 }
 
@@ -36,8 +35,9 @@ struct State {
     asked: HashMap<String, u64>,
     /// Lines that were answered and left out of the results.
     left_out: u64,
-    /// Time that earlier processes took.
+    /// How long earlier processes took on the provider's clock, which goes on after a kill.
     before: Duration,
+    /// When the present process made its first exchange.
     start: Option<Instant>,
 }
 
