@@ -81,6 +81,7 @@ const PRINTING: &[&str] = &[
     "retry --fresh --record RECORD",
     "retry --fresh --record RECORD --json",
     "init DATASET --config made.toml",
+    "add component added",
 ];
 
 /// Commands that say on standard error what they did, or have nothing to say.

@@ -25,11 +25,12 @@ pub struct Args {
 
 /// Tests that count on plugins, by the beginning of their names. What tests of the host run is some plugins of this
 /// repository; without them they are left out.
-const COUNT_ON: [(&str, &[&str]); 7] = [
+const COUNT_ON: [(&str, &[&str]); 8] = [
     (
         "e2e::",
         &["frontmatter", "metatags", "text", "table", "tags"],
     ),
+    ("e2e::component_files::", &["prompt"]),
     ("e2e::docs::", &["prompt"]),
     ("e2e::embedded::", &["prompt", "tags"]),
     ("e2e::init::", &["prompt"]),

@@ -289,7 +289,7 @@ mod tests {
         ("display.rs", "it is the filter"),
         ("completions.rs", "a script that clap wrote"),
         ("compiler.rs", "compiled code, for this program itself"),
-        ("init.rs", "a question without words from outside"),
+        ("ask.rs", "a question, which passes the filter there"),
     ];
 
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

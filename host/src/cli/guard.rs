@@ -83,6 +83,8 @@ impl Guard {
         ));
         parts.extend(file.map(|file| (file, "the configuration")));
         for component in config.component.values() {
+            let origin = component.origin.iter();
+            parts.extend(origin.map(|origin| (origin.file.clone(), "a component")));
             for prompt in component.prompts.values() {
                 if let PromptSource::File(file) = prompt {
                     parts.push((file.clone(), "a prompt"));
@@ -220,6 +222,7 @@ mod tests {
             ("kinds.csv", "id\nx\n"),
             (".env", "A=b\n"),
             ("write.md", "Write.\n"),
+            ("components/note.md", "---\n---\nWrite a note.\n"),
             ("key", "sk\n"),
             ("plugins/prompt.wasm", "wasm"),
             ("content/text/a.md", "A.\n"),
@@ -236,7 +239,7 @@ mod tests {
             [provider.x]\napi-key-file = \"key\"\n[component.text.prompts]\nwrite = \"write.md\"\n";
         let file = folder.path().join("batchgen.toml");
         fs::write(&file, text).unwrap();
-        let config = Config::parse(&file, text).unwrap();
+        let config = Config::read(&file).unwrap();
         (folder, config)
     }
 
@@ -260,6 +263,7 @@ mod tests {
             "batchgen.toml",
             ".env",
             "write.md",
+            "components/note.md",
             "key",
             "plugins.lock",
             "plugins/prompt.wasm",
@@ -299,6 +303,7 @@ mod tests {
         batchgen.toml is the configuration of this project, and is not overwritten
         .env is the file of variables of this project, and is not overwritten
         write.md is a prompt of this project, and is not overwritten
+        components/note.md is a component of this project, and is not overwritten
         key is the file of a key of this project, and is not overwritten
         plugins.lock is the lock of plugins of this project, and is not overwritten
         plugins/prompt.wasm lies in the directory of plugins of this project, and is not overwritten

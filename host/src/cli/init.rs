@@ -2,10 +2,8 @@
 //! what it proposes works for all of them.
 
 mod file;
-mod proposal;
+pub(super) mod proposal;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -14,8 +12,8 @@ use clap::Args;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
-use super::{embedded, program, settings};
-use config::{Config, FILE_NAME};
+use super::{ask, component_text, embedded, program, settings};
+use config::{Config, FILE_NAME, component_file};
 use dataset::{Dataset, DatasetError, Survey};
 use gateway::providers::offline;
 use proposal::{Proposal, Wish};
@@ -78,6 +76,8 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
             args.config.display()
         ));
     }
+    let component = component(args);
+    component_text::check_free(&component)?;
     let look = |first_of: Option<&str>| {
         Survey::of(&args.dataset, first_of).map_err(|error| explained(error, &args.dataset))
     };
@@ -96,20 +96,15 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
     let model = model(args, display)?;
     let text = file::text(&survey, &proposal, &path, &model);
     check(&args.config, &text)?;
-    if let Some(folder) = args.config.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the directory {}", folder.display()))?;
-    }
-    let write = || {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).open(&args.config)?;
-        file.write_all(text.as_bytes())
-    };
-    write().with_context(|| format!("cannot write {}", args.config.display()))?;
+    let first = file::component(&proposal);
+    component_file::parse(&component, &first)?;
+    component_text::write_new(&component, &first)?;
+    // The configuration last: where it is, all is there.
+    component_text::write_new(&args.config, &text)?;
     display.say(&told(args, &survey, &proposal, &model));
     let plugins = match &args.plugins {
         Some(plugins) => plugins.clone(),
-        None => settings::plugins_directory(&Config::read(&args.config)?),
+        None => settings::plugins_directory(&Config::parse(&args.config, &text)?),
     };
     if embedded::plugin().is_none() && !plugins.join("prompt.wasm").is_file() {
         display.print(&format!(
@@ -121,6 +116,12 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Where the first component goes.
+fn component(args: &InitArgs) -> PathBuf {
+    let folder = args.config.parent().unwrap_or(Path::new(""));
+    component_file::path(folder, file::COMPONENT)
 }
 
 /// The error of a file that cannot be surveyed; with what a table of another kind needs.
@@ -148,7 +149,7 @@ fn explained(error: DatasetError, file: &Path) -> anyhow::Error {
 fn model(args: &InitArgs, display: &Display) -> anyhow::Result<String> {
     let named = match &args.model {
         Some(model) => Some(model.clone()),
-        None if is_asked(display) => asked_for()?,
+        None if ask::is_possible(display) => asked_for()?,
         None => None,
     };
     let model = named.unwrap_or_else(|| offline::NAME.to_owned());
@@ -164,29 +165,13 @@ fn model(args: &InitArgs, display: &Display) -> anyhow::Result<String> {
     Ok(model)
 }
 
-/// Whether there is a person who can answer.
-fn is_asked(display: &Display) -> bool {
-    !display.is_quiet() && io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
 fn asked_for() -> anyhow::Result<Option<String>> {
-    let mut out = io::stderr();
-    // A terminal that is gone gives no answer either.
-    let _ = write!(
-        out,
+    ask::ask(
         "Which model is to write? Type provider/model, for example\n\
          openai/gpt-4o-mini or anthropic/claude-haiku-4-5.\n\
          Press Enter for `offline`: placeholders, without a key.\n\
-         model [offline]: "
-    );
-    let _ = out.flush();
-    let mut line = String::new();
-    if io::stdin().read_line(&mut line)? == 0 {
-        // The end of the input leaves the cursor behind the question.
-        let _ = writeln!(out);
-    }
-    let line = line.trim();
-    Ok((!line.is_empty()).then(|| line.to_owned()))
+         model [offline]: ",
+    )
 }
 
 /// The dataset's path as the configuration has it: from the configuration's own directory, so that both can be moved
@@ -281,21 +266,22 @@ fn next_steps(args: &InitArgs, model: &str) -> String {
         format!(" --config {}", args.config.display())
     };
     let config = args.config.display();
-    let component = file::COMPONENT;
+    let (component, prompt) = (file::COMPONENT, self::component(args));
+    let prompt = prompt.display();
     let mut text = format!(
-        "{config} is written, with a first component `{component}` and the model `{model}`.\n\nNext:\n"
+        "{config} is written, with the model `{model}`, and a first component: {prompt}.\n\nNext:\n"
     );
     if model == offline::NAME {
         text.push_str(&format!(
             "  {name} run --limit 3{elsewhere}\n      makes three placeholders in content/{component}/, without key or network\n  \
-             change `model` in {config}, edit the prompt, and run again\n      a real model's key belongs into the environment or \
+             change `model` in {config}, edit the prompt in {prompt}, and run again\n      a real model's key belongs into the environment or \
              into .env\n  {name} plan --model openai/gpt-4o-mini{elsewhere}\n      says what a model would take for all of them\n"
         ));
     } else {
         text.push_str(&format!(
             "  {name} plan{elsewhere}\n      says what all of them would take; the key belongs into the environment or into .env\n  \
              {name} run --limit 3{elsewhere}\n      makes three records' files in content/{component}/\n  edit the prompt in \
-             {config}, and run again: only what it changes is made again\n"
+             {prompt}, and run again: only what it changes is made again\n"
         ));
     }
     text

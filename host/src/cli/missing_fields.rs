@@ -47,8 +47,10 @@ pub(super) fn tell(project: &Project, components: &[Component], display: &Displa
         let hint = closest(name, seen.iter().map(String::as_str))
             .map(|meant| format!("; did you mean `{meant}`?"))
             .unwrap_or_default();
+        let place = config.component.get(component);
+        let place = place.map_or_else(String::new, |settings| settings.place(component, "input"));
         display.print(&format!(
-            "warning: `component.{component}.input` names the field `{name}`, which none of the first {LOOKED_AT} {noun} \
+            "warning: {place} names the field `{name}`, which none of the first {LOOKED_AT} {noun} \
              has{hint}"
         ));
     }

@@ -2,12 +2,15 @@
 //! subcommand.
 
 mod accept;
+mod add;
 mod args;
+mod ask;
 mod authors;
 mod batches;
 mod clean;
 mod compiler;
 mod completions;
+mod component_text;
 mod display;
 mod doctor;
 mod embedded;
@@ -85,6 +88,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::InitArgs),
+    Add(add::AddArgs),
     Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
@@ -214,6 +218,7 @@ fn delivered(result: Result<Exit, Failure>, display: &Display) -> Exit {
 fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::perform(&args, display),
+        Command::Add(args) => add::perform(&args, display),
         Command::Doctor(args) => doctor::perform(&args, display),
         Command::Run(args) => run::perform(&args, display),
         Command::Status(args) => status::perform(&args),

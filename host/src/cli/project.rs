@@ -186,11 +186,19 @@ impl Project {
 
     /// A dependency that is not there, or whose plugin cannot be used.
     fn missing(&self, error: GraphError) -> Failure {
-        let unusable = match &error {
-            GraphError::Missing { missing, .. } => self.unusable.get(missing),
-            GraphError::Circle { .. } => None,
+        let GraphError::Missing { component, missing } = &error else {
+            return Failure::usage(error);
         };
-        unusable.map_or_else(|| Failure::usage(error), Unusable::failure)
+        if let Some(unusable) = self.unusable.get(missing) {
+            return unusable.failure();
+        }
+        match self.settings.config.component.get(component) {
+            Some(settings) if settings.origin.is_some() => {
+                let place = settings.place(component, "depends-on");
+                Failure::usage(anyhow!("{place}: {error}"))
+            }
+            _ => Failure::usage(error),
+        }
     }
 
     /// The component of a name.

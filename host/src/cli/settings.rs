@@ -259,14 +259,15 @@ fn check(config: &Config) -> anyhow::Result<()> {
             return Err(zero(key));
         }
     }
-    for temperature in config.temperature.into_iter().chain(
-        config
-            .component
-            .values()
-            .filter_map(|component| component.temperature),
-    ) {
+    let own = config
+        .temperature
+        .map(|temperature| ("`temperature`".to_owned(), temperature));
+    let of_components = config.component.iter().filter_map(|(name, component)| {
+        Some((component.place(name, "temperature"), component.temperature?))
+    });
+    for (place, temperature) in own.into_iter().chain(of_components) {
         if !(0.0..=2.0).contains(&temperature) {
-            bail!("temperature {temperature} is out of range\nhint: use 0 to 2");
+            bail!("{place} is {temperature}, which is out of range\nhint: use 0 to 2");
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The commands of the documentation do what it says: blocks that are marked with ```` ```sh run ```` are run, all of
 //! a page one after the other, in a folder like a fresh checkout. A block that is marked with
-//! ```` ```toml append batchgen.toml ```` is appended to that file where it stands. A real model is the simulator.
+//! ```` ```toml append batchgen.toml ```` is appended to that file where it stands, and one that is marked with
+//! ```` ```md write FILE ```` becomes that file. A real model is the simulator.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -63,6 +64,10 @@ fn script(page: &str) -> String {
         } else if let Some(file) = mark.strip_prefix("toml append ") {
             script.push_str(&format!(
                 "cat >> {file} <<'END-OF-BLOCK'\n{block}\nEND-OF-BLOCK\n"
+            ));
+        } else if let Some(file) = mark.strip_prefix("md write ") {
+            script.push_str(&format!(
+                "mkdir -p $(dirname {file})\ncat > {file} <<'END-OF-BLOCK'\n{block}\nEND-OF-BLOCK\n"
             ));
         }
     }

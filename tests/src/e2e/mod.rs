@@ -7,6 +7,7 @@ mod bombs;
 mod caches;
 mod clean;
 mod cli;
+mod component_files;
 mod conformance;
 mod contract;
 mod core_guests;

@@ -85,6 +85,14 @@ pub fn resolve(
     config: &Config,
     model: Option<&str>,
 ) -> Result<Vec<Component>, ConfigError> {
+    all(plugins, config, model).map_err(|error| error.in_its_file(config))
+}
+
+fn all(
+    plugins: &[Arc<Plugin>],
+    config: &Config,
+    model: Option<&str>,
+) -> Result<Vec<Component>, ConfigError> {
     let find = |name: &str| {
         plugins
             .iter()
@@ -103,8 +111,9 @@ pub fn resolve(
             let meant = closest(wanted, names.iter().copied())
                 .map(|name| format!("did you mean `{name}`? "))
                 .unwrap_or_default();
+            let of_plugin = settings.plugin.iter().map(|_| ".plugin");
             return Err(ConfigError::Value {
-                key: format!("component.{name}"),
+                key: format!("component.{name}{}", of_plugin.collect::<String>()),
                 cause: format!("there is no plugin `{wanted}`"),
                 hint: format!("{meant}The plugins are: {}", names.join(", ")),
             });

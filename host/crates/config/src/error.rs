@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::Config;
 use types::suggest::closest;
 
 /// The configuration cannot be used.
@@ -25,6 +26,48 @@ pub enum ConfigError {
         cause: String,
         hint: String,
     },
+    /// The same of a component that has a file of its own.
+    #[error("{}:{line}: {cause}\nhint: {hint}", file.display())]
+    Component {
+        file: PathBuf,
+        line: usize,
+        cause: String,
+        hint: String,
+    },
+}
+
+impl ConfigError {
+    /// The same error, where the component that it is about has a file of its own: at its place in there.
+    pub(super) fn in_its_file(self, config: &Config) -> ConfigError {
+        let ConfigError::Value { key, cause, hint } = self else {
+            return self;
+        };
+        let place = config.component.iter().find_map(|(name, component)| {
+            let rest = key
+                .strip_prefix("component.")?
+                .strip_prefix(name.as_str())?;
+            let origin = component.origin.as_ref()?;
+            let setting = if rest.is_empty() {
+                ""
+            } else {
+                rest.strip_prefix('.')?
+            };
+            Some((origin, setting.to_owned()))
+        });
+        match place {
+            Some((origin, setting)) => ConfigError::Component {
+                file: origin.file.clone(),
+                line: origin.line(&setting),
+                cause: if setting.is_empty() {
+                    cause
+                } else {
+                    format!("`{setting}`: {cause}")
+                },
+                hint,
+            },
+            None => ConfigError::Value { key, cause, hint },
+        }
+    }
 }
 
 /// The parser's words without what stands behind `=` in lines that name a key: someone may have written

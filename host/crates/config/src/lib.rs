@@ -1,12 +1,13 @@
 //! The configuration file `batchgen.toml`, and the components that it gives.
 //!
 //! It owns the keys of the file, their checks with messages that say what to do, and the resolution of a component: its
-//! options, prompts, model and output path, from the plugin's manifest and the file. It reads the file and the prompts that it
-//! names, and nothing else.
+//! options, prompts, model and output path, from the plugin's manifest and the file. It reads the file, the prompts that it
+//! names and the components beside it, and nothing else.
 //!
 //! It does not know flags, the environment, the state, or a run: the program lays flags and variables over it.
 
 pub mod component;
+pub mod component_file;
 mod error;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub use component_file::Origin;
 pub use error::ConfigError;
 
 use dataset::DatasetConfig;
@@ -235,6 +237,25 @@ pub struct ComponentConfig {
     pub input: Option<InputFields>,
     /// Components whose files it is given, where its plugin leaves that to the configuration.
     pub depends_on: Option<Vec<String>>,
+    /// The file that it comes from, where it has one of its own.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+}
+
+impl ComponentConfig {
+    /// A setting of the component `name` as a person finds it.
+    pub fn place(&self, name: &str, setting: &str) -> String {
+        match &self.origin {
+            Some(origin) => {
+                format!(
+                    "{}:{}: `{setting}`",
+                    origin.file.display(),
+                    origin.line(setting)
+                )
+            }
+            None => format!("`component.{name}.{setting}`"),
+        }
+    }
 }
 
 /// Where a prompt comes from.
@@ -256,7 +277,7 @@ pub struct InlinePrompt {
 }
 
 impl Config {
-    /// Reads a configuration file. Paths in it count from its directory.
+    /// Reads a configuration file, and the components in files beside it. Paths in them count from its directory.
     ///
     /// # Errors
     /// With file, line and column, and the key that was probably meant.
@@ -265,20 +286,28 @@ impl Config {
             file: file.to_owned(),
             cause: error.to_string(),
         })?;
-        Config::parse(file, &text)
+        let mut config = Config::parsed(file, &text)?;
+        config.add_component_files(file, &text)?;
+        config.anchor(&config.folder.clone());
+        Ok(config)
     }
 
-    /// The configuration in a text that is, or is to be, in `file`.
+    /// The configuration in a text that is, or is to be, in `file`, by itself.
     ///
     /// # Errors
     /// Like [`Config::read`].
     pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+        let mut config = Config::parsed(file, text)?;
+        config.anchor(&config.folder.clone());
+        Ok(config)
+    }
+
+    fn parsed(file: &Path, text: &str) -> Result<Config, ConfigError> {
         let mut config: Config = toml::from_str(text).map_err(|error| ConfigError::Invalid {
             file: file.to_owned(),
             cause: error::without_keys(&error.to_string()),
         })?;
         config.folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        config.anchor(&config.folder.clone());
         Ok(config)
     }
 

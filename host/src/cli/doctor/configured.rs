@@ -6,6 +6,7 @@ use super::super::args::ProjectArgs;
 use super::super::settings::{self, Settings};
 use super::Check;
 use config::component::{self, Component};
+use config::component_file::FOLDER;
 use dataset::{Dataset, Repetition};
 use plugin::load;
 
@@ -19,11 +20,21 @@ pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
     let file = settings::file(args.place.config.as_deref());
     match file {
         Some(file) => {
-            let known = settings.config.component.len();
-            Check::good(
-                "config",
-                format!("{}, with {known} [component.NAME]", file.display()),
-            )
+            let components = settings.config.component.values();
+            let all = components.len();
+            let of_files = components
+                .filter(|component| component.origin.is_some())
+                .count();
+            let mut found = format!(
+                "{}, with {} [component.NAME]",
+                file.display(),
+                all - of_files
+            );
+            if of_files > 0 {
+                let folder = settings.config.folder.join(FOLDER);
+                found.push_str(&format!(" and {of_files} in {}", folder.display()));
+            }
+            Check::good("config", found)
         }
         None => Check::warning(
             "config",

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use serde_json::json;
 use toml::Value;
 
 use super::proposal::Proposal;
+use crate::cli::component_text::ComponentText;
 use dataset::Survey;
 
 /// Name of the first component.
@@ -44,13 +46,12 @@ pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path, model: &st
 # concurrency = 8
 
 [plugins]
-# Only components that stand below are made. With `true`, every plugin gives one of its own name, too.
+# Only components in components/NAME.md, or in [component.NAME] here, are made. With `true`, every plugin gives one of its own name, too.
 implicit = false
 # Folder of your own plugins.
 # directory = \"plugins\"
 ",
     );
-    component(&mut text, proposal);
     text
 }
 
@@ -102,34 +103,28 @@ fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, path: &Path)
     }
 }
 
-fn component(text: &mut String, proposal: &Proposal) {
-    let fields: Vec<Value> = proposal.given.iter().cloned().map(Value::String).collect();
-    let _ = write!(
-        text,
-        "
-# A first component: a text about each record, by the plugin `prompt`, which needs no code (see the tutorial). Its files
-# are content/{COMPONENT}/<id>.md. Change the prompt and run again: only this component is made again.
-[component.{COMPONENT}]
-plugin = \"prompt\"
-# Fields that it is given: the facts that the text is written from. A change of any other field makes nothing again.
-input = {{ record = {} }}
-
-[component.{COMPONENT}.prompts.write]
-text = \"\"\"
-Write a short description of {{{{ record.name }}}} for readers who do not know it yet: what it is, and what the facts tell.
-Write plain sentences, no headings and no lists.
-\"\"\"
-
-# Rules: the model is told them, its answer is checked, and one that breaks a rule goes back to it.
-[component.{COMPONENT}.options]
-min-words = 20
-max-words = 90
-whole-sentences = true
-# Every number in the text must be one of the facts'. Set it to false where the text may count or convert.
-numbers-from-facts = true
-",
-        Value::Array(fields)
-    );
+/// The first component, which stands in a file of its own.
+pub(super) fn component(proposal: &Proposal) -> String {
+    let about = [
+        "A first component: a text about each record, by the plugin `prompt`, which needs no code (see the tutorial). Its files",
+        &format!(
+            "are content/{COMPONENT}/<id>.md. The prompt stands below the settings. Change it and run again: only this component"
+        ),
+        "is made again. `batchgen add component NAME` writes another.",
+    ];
+    ComponentText {
+        about: &about.map(str::to_owned),
+        fields: &proposal.given,
+        rules: &[
+            ("min-words", json!(20)),
+            ("max-words", json!(90)),
+            ("whole-sentences", json!(true)),
+            ("numbers-from-facts", json!(true)),
+        ],
+        prompt: "Write a short description of {{ record.name }} for readers who do not know it yet: what it is, and what the facts tell.
+Write plain sentences, no headings and no lists.",
+    }
+    .text()
 }
 
 /// A text as TOML writes it.

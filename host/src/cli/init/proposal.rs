@@ -96,7 +96,7 @@ const NAME_LONGEST: usize = 200;
 /// Characters of an id, on average.
 const ID_MEAN: u64 = 60;
 /// Fields that the first component is given.
-const GIVEN: usize = 8;
+pub(in crate::cli) const GIVEN: usize = 8;
 /// Longest text that it is given.
 const GIVEN_LONGEST: usize = 4000;
 
@@ -647,6 +647,11 @@ fn texts(survey: &Survey, taken: [Option<&Chosen>; 3]) -> Vec<String> {
 }
 
 /// Fields that a first text can be written from.
+/// Whether a text may be written from a field of this name.
+pub(in crate::cli) fn is_fact(field: &str) -> bool {
+    fit(field, DULL) == 0 && fit(field, IDS) == 0
+}
+
 fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>) -> Vec<String> {
     let taken: Vec<&str> = [Some(id), Some(name), category]
         .into_iter()
@@ -657,8 +662,7 @@ fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>)
         field.filled * 2 >= survey.records
             && field.longest <= GIVEN_LONGEST
             && !taken.contains(&field.name.as_str())
-            && fit(&field.name, DULL) == 0
-            && fit(&field.name, IDS) == 0
+            && is_fact(&field.name)
     });
     useful.map(|field| field.name.clone()).take(GIVEN).collect()
 }

@@ -42,8 +42,13 @@ pub(super) fn options(
     if let Ok(validator) = validator
         && let Err(error) = validator.validate(&options)
     {
+        let of_unknown = unknown(&error).map(|option| format!(".{option}"));
         return Err(ConfigError::Value {
-            key: format!("component.{name}.options{}", place(&error)),
+            key: format!(
+                "component.{name}.options{}{}",
+                place(&error),
+                of_unknown.unwrap_or_default()
+            ),
             cause: cause(&error),
             hint: hint(manifest, unknown(&error)),
         });

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::template;
+use super::template::{self, Fault};
 use crate::{ComponentConfig, ConfigError, PromptSource};
 use plugin::manifest::{InputFields, Package};
 use types::suggest::closest;
@@ -57,19 +57,41 @@ pub(super) fn prompts(
             });
         };
         if says.template {
-            template::check(text, input, depends_on).map_err(|fault| ConfigError::Value {
-                key: key(prompt),
-                cause: match settings.prompts.get(prompt) {
-                    Some(PromptSource::File(file)) => {
-                        format!("{}: {}", file.display(), fault.cause)
-                    }
-                    _ => fault.cause,
-                },
-                hint: fault.hint,
-            })?;
+            template::check(text, input, depends_on)
+                .map_err(|fault| at_its_place(fault, key(prompt), prompt, settings))?;
         }
     }
     Ok(prompts.into_iter().collect())
+}
+
+/// The error for a template, with the file in which it stands, where that is not the configuration.
+fn at_its_place(
+    fault: Fault,
+    key: String,
+    prompt: &str,
+    settings: &ComponentConfig,
+) -> ConfigError {
+    let Fault { line, cause, hint } = fault;
+    if let Some(origin) = &settings.origin
+        && let Some(line) = origin.line_of_prompt(prompt, line.unwrap_or(1))
+    {
+        let file = origin.file.clone();
+        return ConfigError::Component {
+            file,
+            line,
+            cause,
+            hint,
+        };
+    }
+    let cause = match line {
+        Some(line) => format!("line {line}: {cause}"),
+        None => cause,
+    };
+    let cause = match settings.prompts.get(prompt) {
+        Some(PromptSource::File(file)) => format!("{}: {cause}", file.display()),
+        _ => cause,
+    };
+    ConfigError::Value { key, cause, hint }
 }
 
 fn read(key: String, file: &Path) -> Result<String, ConfigError> {

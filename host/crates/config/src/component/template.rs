@@ -21,6 +21,8 @@ const OF_SITE: [&str; 3] = ["base_url", "name", "locale"];
 /// Why a template cannot be filled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
+    /// The line, from 1, where it is known.
+    pub line: Option<usize>,
     pub cause: String,
     pub hint: String,
 }
@@ -32,10 +34,8 @@ pub(super) struct Fault {
 pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> Result<(), Fault> {
     let environment = Environment::new();
     let template = environment.template_from_str(text).map_err(|error| Fault {
-        cause: match error.line() {
-            Some(line) => format!("line {line}: {}", in_words(&error)),
-            None => in_words(&error),
-        },
+        line: error.line(),
+        cause: in_words(&error),
         hint: format!(
             "it is a Jinja template: {{{{ record.name }}}} puts a value in, {{% if {} %}}...{{% endif %}} asks whether \
              there is one",
@@ -46,9 +46,7 @@ pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> R
     names.sort();
     for name in names {
         if let Some(mut fault) = unknown(&name, input, depends_on) {
-            if let Some(line) = line(text, &name) {
-                fault.cause = format!("line {line}: {}", fault.cause);
-            }
+            fault.line = line(text, &name);
             return Err(fault);
         }
     }
@@ -95,6 +93,7 @@ fn unknown(name: &str, input: &InputFields, depends_on: &[String]) -> Option<Fau
         let meant =
             closest(root, ROOTS.into_iter()).map(|meant| format!("did you mean `{meant}`? "));
         return Some(Fault {
+            line: None,
             cause: format!("there is no `{root}`"),
             hint: format!(
                 "{}A template has: {}",
@@ -109,6 +108,7 @@ fn unknown(name: &str, input: &InputFields, depends_on: &[String]) -> Option<Fau
         "category" => not_given(part, &OF_CATEGORY, &input.category, "category"),
         "site" => not_among(part, &OF_SITE, "site"),
         _ if !depends_on.iter().any(|known| known == part) => Some(Fault {
+            line: None,
             cause: format!("the component does not depend on `{part}`"),
             hint: format!("add \"{part}\" to its depends-on"),
         }),
@@ -120,13 +120,15 @@ fn unknown(name: &str, input: &InputFields, depends_on: &[String]) -> Option<Fau
 
 fn not_given(field: &str, always: &[&str], fields: &Fields, of: &str) -> Option<Fault> {
     (!always.contains(&field) && !fields.has(field)).then(|| Fault {
+        line: None,
         cause: format!("the component is not given the field `{field}` of the {of}"),
-        hint: format!("add it to what it is given, as in `input = {{ {of} = [\"{field}\"] }}`"),
+        hint: format!("add \"{field}\" to what it is given: to `{of}` of its `input`"),
     })
 }
 
 fn not_among(field: &str, known: &[&str], of: &str) -> Option<Fault> {
     (!known.contains(&field)).then(|| Fault {
+        line: None,
         cause: format!("`{of}` has no `{field}`"),
         hint: format!("it has: {}", known.join(", ")),
     })
@@ -164,38 +166,45 @@ mod tests {
 
     #[test]
     fn a_fault_names_line_cause_and_what_to_do() {
-        for (bad, cause, hint) in [
-            ("a\n{{ record.name }", "line 2: ", "Jinja"),
-            ("{% if record.name %}", "line 1: ", "Jinja"),
+        for (bad, line, cause, hint) in [
+            ("a\n{{ record.name }", 2, "", "Jinja"),
+            ("{% if record.name %}", 1, "", "Jinja"),
             (
                 "a\n\n{{ recrd.name }}",
-                "line 3: there is no `recrd`",
+                3,
+                "there is no `recrd`",
                 "did you mean `record`?",
             ),
             (
                 "{{ record.formula }}",
+                1,
                 "not given the field `formula` of the record",
-                "record = [\"formula\"]",
+                "add \"formula\" to what it is given: to `record`",
             ),
             (
                 "{{ category.name }}",
+                1,
                 "field `name` of the category",
-                "category = [\"name\"]",
+                "add \"name\" to what it is given: to `category`",
             ),
             (
                 "{{ upstream.text.data }}",
+                1,
                 "does not depend on `text`",
                 "depends-on",
             ),
             (
                 "{{ upstream.frontmatter.title }}",
+                1,
                 "`upstream.frontmatter` has no `title`",
                 "text, data",
             ),
         ] {
             let fault = check(bad).unwrap_err();
             assert!(
-                fault.cause.contains(cause) && fault.hint.contains(hint),
+                fault.line == Some(line)
+                    && fault.cause.contains(cause)
+                    && fault.hint.contains(hint),
                 "{bad}: {fault:?}"
             );
         }
