@@ -1,178 +1,177 @@
-//! `cargo xtask dist`: an archive for people without this repository: the program, plugins, sample data, completions,
-//! documentation, licences and a list of all packages. It is tried in an empty folder before it counts.
+//! `cargo xtask dist`: what people install who have no compiler. One tree is staged, and from it an archive, a Python wheel, packages
+//! for npm and a Debian package are made. Each is installed and used before it counts.
 //!
 //! The same commit gives the same bytes, whoever builds it (`--twice`). The program is stripped: a panic still tells its message
 //! and its place, but a backtrace has addresses in place of names. A build of the same commit that is not stripped
 //! gives the names.
 
+mod archive;
 mod builder;
+mod debian;
 mod licences;
+mod machine;
+mod npm;
 mod packages;
 mod sbom;
+mod stage;
+mod sums;
+mod tarball;
 mod trial;
 mod twice;
+mod wheel;
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
-use anyhow::{Context, Result};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     build_plugins, run,
     workspace::{self, Workspace},
 };
+use machine::Machine;
+use stage::Stage;
 
-/// Name of the program in the archive.
+/// Name of the program and of the packages.
 const PROGRAM: &str = "batchgen";
-/// Files and folders of the repository that go into it as they are.
-const AS_THEY_ARE: [&str; 5] = [
-    "batchgen.toml",
-    "data",
-    "docs",
-    "LICENSE-MIT",
-    "LICENSE-APACHE",
-];
-/// Checksum of the archive, for `sha256sum --check`.
-const CHECKSUMS: &str = "SHA256SUMS";
-/// Shells with the file that holds their completions.
-const COMPLETIONS: [(&str, &str); 3] = [
-    ("bash", "batchgen.bash"),
-    ("zsh", "_batchgen"),
-    ("fish", "batchgen.fish"),
-];
+/// What registries say in a line.
+const SUMMARY: &str = "Writes content for every row of a table with a language model";
+/// What they show below it.
+const ABOUT: &str = include_str!("dist/about.md");
 
-/// Makes an archive for people without this repository, and tries it in an empty folder.
+/// Makes the packages for people without this repository, and tries each on a clean prefix.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Instead, builds the last commit twice in other folders, and fails if the archives differ.
+    /// Instead, builds the last commit twice in other folders, and fails if a package differs.
     #[arg(long)]
     twice: bool,
+    /// Target to build for, one whose programs run here: x86_64-unknown-linux-musl gives a program that needs no C library.
+    /// Default: what the compiler builds for.
+    #[arg(long, value_name = "TARGET")]
+    target: Option<String>,
+    /// Secret key of minisign that signs the checksums.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// What was made.
+struct Made {
+    archive: PathBuf,
+    wheel: PathBuf,
+    npm: [PathBuf; 2],
+    /// Not there where `dpkg-deb` is not.
+    debian: Option<PathBuf>,
 }
 
 /// Performs the task.
 ///
 /// # Errors
-/// When something does not build or a tool is missing, or the archive does not work when it is unpacked.
+/// When something does not build or a tool is missing, or a package does not work when it is installed.
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if args.twice {
-        twice::perform(workspace)?;
+        twice::perform(workspace, args.target.as_deref())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let target = match &args.target {
+        Some(target) => target.clone(),
+        None => own_target(workspace)?,
+    };
+    let machine = Machine::of(&target)?;
     build_plugins::bundled(workspace)?;
-    run::build_host(workspace)?;
-    let version = version(workspace)?;
-    let name = format!("{PROGRAM}-{version}-{}", target(workspace)?);
-    let out = workspace.cargo_target().join("dist");
-    let folder = out.join(&name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
+    let built = build(workspace, args.target.as_deref())?;
+    let [out, work] = ["dist", "dist-work"].map(|name| workspace.cargo_target().join(name));
+    for folder in [&out, &work] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir_all(folder)?;
     }
-    fs::create_dir_all(&folder)?;
-    fill(workspace, &folder, &version)
-        .with_context(|| format!("cannot fill {}", folder.display()))?;
-    builder::check(workspace, &folder)?;
-    let archive = pack(workspace, &out, &name)?;
-    trial::perform(&archive, &name)?;
-    let sum = format!("{}  {name}.tar.gz\n", sha256(&archive)?);
-    fs::write(out.join(CHECKSUMS), &sum)?;
-    let size = fs::metadata(&archive)?.len() as f64 / 1e6;
-    println!(
-        "{} ({size:.1} MB)\n{}",
-        workspace.shown(&archive),
-        sum.trim_end()
-    );
+    let folder = work.join("stage");
+    let stage = Stage::fill(workspace, folder, &built, machine).context("cannot fill the stage")?;
+    builder::check(workspace, &stage.folder)?;
+    let made = make(workspace, &stage, &target, &work, &out)?;
+    trial::perform(&made, &stage)?;
+    let mut files = vec![made.archive, made.wheel];
+    files.extend(made.npm);
+    files.extend(made.debian);
+    let list = out.join(format!("{PROGRAM}-{}-{target}.cdx.json", stage.version));
+    fs::copy(stage.folder.join(stage::DOCS).join(sbom::FILE), &list)?;
+    files.push(list);
+    let sums = sums::write(&out, &files)?;
+    if let Some(key) = &args.key {
+        sums::sign(workspace, &sums, key, &stage.version)?;
+    }
+    for file in &files {
+        let size = fs::metadata(file)?.len() as f64 / 1e6;
+        println!("{} ({size:.1} MB)", workspace.shown(file));
+    }
+    print!("{}", fs::read_to_string(&sums)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn fill(workspace: &Workspace, folder: &Path, version: &str) -> Result<()> {
-    let program = folder.join(PROGRAM);
-    fs::copy(workspace.release(PROGRAM), &program)?;
-    workspace::run(workspace.command("strip").arg(&program))
-        .context("`strip` comes with the C compiler (binutils)")?;
-    copy(&workspace.plugins(), &folder.join("plugins"))?;
-    for name in AS_THEY_ARE {
-        copy(&workspace.root().join(name), &folder.join(name))?;
-    }
-    fs::write(folder.join("README.md"), include_str!("dist/README.md"))?;
-    let metadata = packages::metadata(workspace)?;
-    fs::write(
-        folder.join("THIRD-PARTY-LICENSES.txt"),
-        licences::collect(workspace, &metadata)?,
-    )?;
-    fs::write(
-        folder.join(sbom::FILE),
-        sbom::collect(workspace, &metadata, PROGRAM, version)?,
-    )?;
-    let completions = folder.join("completions");
-    fs::create_dir(&completions)?;
-    for (shell, file) in COMPLETIONS {
-        let script = workspace::output(workspace.command(&program).args(["completions", shell]))?;
-        fs::write(completions.join(file), script)?;
-    }
-    Ok(())
+/// Builds the program; gives where it lies.
+fn build(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf> {
+    let Some(target) = target else {
+        run::build_host(workspace)?;
+        return Ok(workspace.release(PROGRAM));
+    };
+    let built = workspace::run(workspace.cargo().args(run::HOST).args(["--target", target]));
+    built.with_context(|| {
+        format!(
+            "`rustup target add {target}` adds the library; for a musl target on Debian and Ubuntu, `apt-get install musl-tools` \
+             installs its C compiler"
+        )
+    })?;
+    Ok(workspace
+        .cargo_target()
+        .join(target)
+        .join("release")
+        .join(PROGRAM))
 }
 
-/// A file, or a folder with all that is in it, but for hidden files.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_dir() {
-        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
-        return Ok(());
+/// Makes all packages of a stage.
+fn make(
+    workspace: &Workspace,
+    stage: &Stage,
+    target: &str,
+    work: &Path,
+    out: &Path,
+) -> Result<Made> {
+    let debian = if is_there("dpkg-deb", "the Debian package is")? {
+        Some(debian::make(workspace, stage, work, out)?)
+    } else {
+        None
+    };
+    Ok(Made {
+        archive: archive::make(workspace, stage, target, work, out)?,
+        wheel: wheel::make(stage, out)?,
+        npm: npm::make(workspace, stage, work, out)?,
+        debian,
+    })
+}
+
+/// Whether a tool is there; where it is not, what is left out is said, and in CI it is an error.
+fn is_there(tool: &str, what: &str) -> Result<bool> {
+    let version = Command::new(tool).arg("--version").output();
+    if version.is_ok_and(|output| output.status.success()) {
+        return Ok(true);
     }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            copy(&entry.path(), &to.join(entry.file_name()))?;
-        }
+    if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+        bail!("`{tool}` cannot be found, so that {what} not made or tried");
     }
-    Ok(())
-}
-
-/// The same content of the same commit gives the same bytes.
-fn pack(workspace: &Workspace, out: &Path, name: &str) -> Result<PathBuf> {
-    let archive = out.join(format!("{name}.tar.gz"));
-    let made = ["log", "--max-count=1", "--format=%ct"];
-    let made = workspace::output(workspace.command("git").args(made))
-        .context("the files in the archive are as old as the last commit: run this in a clone")?;
-    workspace::run(
-        workspace
-            .command("tar")
-            .arg("--directory")
-            .arg(out)
-            .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-            .arg(format!("--mtime=@{}", made.trim()))
-            .arg("--mode=u=rwX,go=rX")
-            .args(["--use-compress-program=gzip -n", "--create", "--file"])
-            .arg(&archive)
-            .arg(name),
-    )?;
-    Ok(archive)
-}
-
-/// Checksum of a file, as `sha256sum` writes it.
-fn sha256(file: &Path) -> Result<String> {
-    let digest = Sha256::digest(fs::read(file)?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn version(workspace: &Workspace) -> Result<String> {
-    let manifest: toml::Table =
-        toml::from_str(&fs::read_to_string(workspace.root().join("Cargo.toml"))?)?;
-    let version = manifest
-        .get("workspace")
-        .and_then(|workspace| workspace.get("package")?.get("version")?.as_str());
-    Ok(version
-        .context("[workspace.package] has no version")?
-        .to_owned())
+    eprintln!("{what} left out, since `{tool}` cannot be found");
+    Ok(false)
 }
 
 /// What this machine's programs are built for.
-fn target(workspace: &Workspace) -> Result<String> {
+fn own_target(workspace: &Workspace) -> Result<String> {
     let about = workspace::output(workspace.command("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc names no host")?.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

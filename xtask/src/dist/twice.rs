@@ -1,4 +1,4 @@
-//! The same commit gives the same archive, wherever and by whomever it is built.
+//! The same commit gives the same packages, wherever and by whomever they are built.
 
 use std::{
     env, fs,
@@ -7,36 +7,43 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::sha256;
+use super::sums;
 use crate::workspace::{self, Workspace};
 
 /// Builds the last commit twice, from nothing: in folders with other names, and with another home of cargo. Takes twice as long
 /// as a first build.
 ///
 /// # Errors
-/// When the two archives differ, or one cannot be built.
-pub fn perform(workspace: &Workspace) -> Result<()> {
+/// When a package differs, or one cannot be built.
+pub fn perform(workspace: &Workspace, target: Option<&str>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let homes = [home()?, folder.path().join("the-home-of-another-user")];
     std::os::unix::fs::symlink(&homes[0], &homes[1])?;
-    let archives = [
-        build(workspace, &folder.path().join("a"), &homes[0])?,
-        build(workspace, &folder.path().join("another-folder"), &homes[1])?,
-    ];
-    let [one, other] = [sha256(&archives[0])?, sha256(&archives[1])?];
+    let one = build(workspace, &folder.path().join("a"), &homes[0], target)?;
+    let other = build(
+        workspace,
+        &folder.path().join("another-folder"),
+        &homes[1],
+        target,
+    )?;
     if one != other {
         let kept = folder.keep();
         bail!(
-            "two builds of one commit differ: {one} and {other}\nhint: look at both in {}",
+            "two builds of one commit differ:\n{one}and\n{other}hint: look at both in {}",
             kept.display()
         );
     }
-    println!("two builds of one commit are the same: {one}");
+    println!("two builds of one commit are the same:\n{one}");
     Ok(())
 }
 
-/// The archive of the last commit.
-fn build(workspace: &Workspace, folder: &Path, home: &Path) -> Result<PathBuf> {
+/// Checksums of the packages of the last commit.
+fn build(
+    workspace: &Workspace,
+    folder: &Path,
+    home: &Path,
+    target: Option<&str>,
+) -> Result<String> {
     let clone = ["clone", "--quiet", "--no-hardlinks"];
     workspace::run(
         workspace
@@ -49,16 +56,13 @@ fn build(workspace: &Workspace, folder: &Path, home: &Path) -> Result<PathBuf> {
         workspace
             .cargo()
             .args(["xtask", "dist"])
+            .args(target.iter().flat_map(|target| ["--target", target]))
             .current_dir(folder)
             .env_remove("CARGO_TARGET_DIR")
             .env("CARGO_HOME", home),
     )?;
-    let out = folder.join("target/dist");
-    let archives = fs::read_dir(&out)?.filter_map(|entry| Some(entry.ok()?.path()));
-    archives
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|ending| ending == "gz"))
-        .with_context(|| format!("there is no archive in {}", out.display()))
+    fs::read_to_string(folder.join("target/dist").join(sums::FILE))
+        .context("the build wrote no checksums")
 }
 
 fn home() -> Result<PathBuf> {
