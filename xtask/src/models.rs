@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::workspace::{self, Workspace};
 
-/// Write what is known of models (prices, contexts) anew, from LiteLLM's package
+/// Write what is known of models (prices, abilities) anew, from LiteLLM's package
 #[derive(clap::Args)]
 pub struct Args {
     /// The package, a wheel, where it lies already; else pip downloads the newest
@@ -125,13 +125,9 @@ fn facts(listed: &Value, preset: &str) -> Option<Map<String, Value>> {
     for (tier, suffix) in [("batch", "_batches"), ("flex", "_flex")] {
         facts.extend(price(listed, suffix).map(|price| (tier.to_owned(), price)));
     }
-    for (name, key) in [
-        ("context", "max_input_tokens"),
-        ("max-output", "max_output_tokens"),
-    ] {
-        let tokens = listed.get(key).filter(|tokens| tokens.is_u64());
-        facts.extend(tokens.map(|tokens| (name.to_owned(), tokens.clone())));
-    }
+    let most = listed.get("max_output_tokens");
+    let most = most.filter(|tokens| tokens.is_u64());
+    facts.extend(most.map(|tokens| ("max-output".to_owned(), tokens.clone())));
     if is("supports_reasoning") == Some(true) {
         facts.insert("reasons".to_owned(), true.into());
     }
@@ -235,7 +231,7 @@ mod tests {
     fn facts_are_taken_of_what_chats_with_a_known_provider() {
         let list = json!({
             "gpt-4o": {
-                "litellm_provider": "openai", "mode": "chat", "max_input_tokens": 128000,
+                "litellm_provider": "openai", "mode": "chat",
                 "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05,
                 "cache_read_input_token_cost": 1.25e-06,
                 "input_cost_per_token_batches": 1.25e-06, "output_cost_per_token_batches": 5e-06,
@@ -278,7 +274,7 @@ mod tests {
             "{\"date\":\"2026-01-02\",\"source\":\"litellm 1.2\",\"models\":{\n\
              \"anthropic/claude\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.25,\"long-cache-write\":2.0},\"reasons\":true,\"efforts\":[\"minimal\",\"low\",\"medium\",\"high\"],\"thinking\":\"adaptive\",\"schema\":false},\n\
              \"openai/gpt-4o\":{\"price\":{\"input\":2.5,\"output\":10.0,\"cached-input\":1.25,\"cache-write\":2.5,\"long-cache-write\":2.5},\
-             \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\"context\":128000,\"schema\":true},\n\
+             \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\\"schema\":true},\n\
              \"together/a/b\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.0,\"long-cache-write\":1.0},\"reasons\":true}\n}}\n"
         );
     }

@@ -24,7 +24,7 @@ use super::summary::Shown;
 use super::trust::{self, Chooser};
 use config::SiteConfig;
 use config::component::Component;
-use engine::batches::Batches;
+use engine::batches::{Batched, Batches};
 use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
 use gateway::budget::LaneBudget;
 use gateway::models;
@@ -192,7 +192,8 @@ fn batches(
         chains,
         shared,
     )?;
-    let is_used = batches.has_lanes() || state.store.has_questions().map_err(Failure::internal)?;
+    let in_batches = state.store.lanes_in_batches().map_err(Failure::internal)?;
+    let is_used = batches.has_lanes() || !in_batches.is_empty();
     Ok(is_used.then_some(batches))
 }
 
@@ -206,18 +207,45 @@ pub(super) fn desk(
     shared: &Shared<'_>,
 ) -> Result<Arc<Batches>, Failure> {
     let models = project.settings.models();
-    let lanes = models
+    let mut lanes = models
         .batched(components, chains, shared)
         .map_err(cannot_ask)?;
+    let mut unreached = BTreeMap::new();
+    for batch in state.store.open_batches().map_err(Failure::internal)? {
+        let model = batch.lane;
+        if lanes.contains_key(&model) || unreached.contains_key(&model) {
+            continue;
+        }
+        match left_over(project, &model, shared) {
+            Ok(found) => drop(lanes.insert(model, found)),
+            Err(why) => drop(unreached.insert(model, format!("{why:#}"))),
+        }
+    }
     let batches = Batches::new(
         state.store.clone(),
         state.indexed.id,
-        lanes,
+        (lanes, unreached),
         Arc::clone(shared.meter),
         shared.interrupt.clone(),
         resubmits,
     );
     batches.map(Arc::new).map_err(Failure::internal)
+}
+
+/// A model that no component asks any more and of which a batch is open: what was paid for is fetched still. Nobody is asked
+/// to trust anything for it.
+fn left_over(project: &Project, model: &str, shared: &Shared<'_>) -> anyhow::Result<Batched> {
+    let chooser = Chooser::of(&project.settings);
+    let untrusted = chooser.untrusted(&[model.to_owned()])?;
+    if !untrusted.is_empty() {
+        return Err(trust::refusal(&untrusted));
+    }
+    let shared = Shared {
+        has_max_cost: false,
+        ..*shared
+    };
+    let found = project.settings.models().left_over(model, &shared)?;
+    found.ok_or_else(|| anyhow!("its provider takes no batches"))
 }
 
 /// A model with a known price that was probably meant by one without.

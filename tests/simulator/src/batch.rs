@@ -17,7 +17,9 @@ mod openai;
 mod reply;
 mod route;
 mod script;
+mod together;
 mod work;
+mod xai;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,8 @@ pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -
             Some(Protocol::Gemini) => gemini::answer(&ask, call),
             Some(Protocol::Mistral) => mistral::answer(&ask, call),
             Some(Protocol::OpenAi) => openai::answer(&ask, call),
+            Some(Protocol::Together) => together::answer(&ask, call),
+            Some(Protocol::Xai) => xai::answer(&ask, call),
             None => Err(Problem::NoRoute(format!("{} {}", head.method, head.path))),
         }
     });

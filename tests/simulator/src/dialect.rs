@@ -43,6 +43,10 @@ pub enum Dialect {
     Gemini,
     /// OpenAI's answers, and batch jobs of its own.
     Mistral,
+    /// OpenAI's answers, and batches of its own.
+    Together,
+    /// OpenAI's answers, and batches that count.
+    Xai,
 }
 
 /// What an address means.
@@ -60,7 +64,12 @@ impl Dialect {
     /// Where a client finds the API, behind host and port.
     pub fn base_path(self) -> &'static str {
         match self {
-            Dialect::OpenAi | Dialect::Anthropic | Dialect::DeepSeek | Dialect::Mistral => "/v1",
+            Dialect::OpenAi
+            | Dialect::Anthropic
+            | Dialect::DeepSeek
+            | Dialect::Mistral
+            | Dialect::Together
+            | Dialect::Xai => "/v1",
             Dialect::Groq | Dialect::Azure => "/openai/v1",
             Dialect::Gemini => "/v1beta/openai",
         }
@@ -73,7 +82,7 @@ impl Dialect {
         }
         let prefixes: &[&str] = match self {
             Dialect::OpenAi | Dialect::DeepSeek => &["/v1", ""],
-            Dialect::Anthropic | Dialect::Mistral => &["/v1"],
+            Dialect::Anthropic | Dialect::Mistral | Dialect::Together | Dialect::Xai => &["/v1"],
             Dialect::Groq => &["/openai/v1", "/v1"],
             Dialect::Azure => &["/openai/v1"],
             Dialect::Gemini => &["/v1beta/openai", "/v1"],

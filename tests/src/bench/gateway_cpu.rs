@@ -77,14 +77,16 @@ fn drive() -> anyhow::Result<f64> {
                     if number >= CALLS {
                         return anyhow::Ok(());
                     }
+                    let key = Digest::of(&number.to_le_bytes());
                     let caller = Caller {
                         record: "r",
                         mode: None,
                         component: "summary",
                         place: number,
+                        fingerprint: key,
+                        generation: 0,
                         cancelled: &NEVER,
                     };
-                    let key = Digest::of(&number.to_le_bytes());
                     gateway
                         .answer(&parameters, key, &request, caller, &mut Vec::new())
                         .await?;

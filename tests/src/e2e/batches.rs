@@ -10,15 +10,15 @@ use simulator::{
 
 use crate::scene::{KEY, Ran, Scene};
 
-const RECORDS: usize = 12;
+pub(super) const RECORDS: usize = 12;
 /// More rounds than any fault needs.
 const ROUNDS: usize = 14;
 /// Dollars for a million tokens, so micro-dollars for one.
-const MODEL: &str = "[models.\"openai/sim\"]\nprice = { input = 10.0, output = 20.0 }\n\
+pub(super) const MODEL: &str = "[models.\"openai/sim\"]\nprice = { input = 10.0, output = 20.0 }\n\
                      batch-price = { input = 5.0, output = 10.0 }\n";
-const COST: &str = "SELECT coalesce(sum(cost_micros), 0) FROM completion";
+pub(super) const COST: &str = "SELECT coalesce(sum(cost_micros), 0) FROM completion";
 
-fn simulator(script: BatchScript) -> Simulator {
+pub(super) fn simulator(script: BatchScript) -> Simulator {
     Simulator::start(Config {
         key: Some(KEY.to_owned()),
         answers: Answers::Echo,
@@ -28,7 +28,7 @@ fn simulator(script: BatchScript) -> Simulator {
     .unwrap()
 }
 
-fn with_faults(faults: &[&str]) -> BatchScript {
+pub(super) fn with_faults(faults: &[&str]) -> BatchScript {
     let parsed = faults.iter().map(|fault| (*fault).to_owned().try_into());
     BatchScript {
         faults: parsed
@@ -38,14 +38,14 @@ fn with_faults(faults: &[&str]) -> BatchScript {
     }
 }
 
-fn told() -> BatchScript {
+pub(super) fn told() -> BatchScript {
     BatchScript {
         pace: Pace::told(),
         ..BatchScript::default()
     }
 }
 
-fn scene(simulator: &Simulator) -> Scene {
+pub(super) fn scene(simulator: &Simulator) -> Scene {
     let scene = Scene::new()
         .with_plugin("example-plugins/summary")
         .asking(simulator);
@@ -53,7 +53,7 @@ fn scene(simulator: &Simulator) -> Scene {
     scene
 }
 
-fn write(scene: &Scene, more: &str) {
+pub(super) fn write(scene: &Scene, more: &str) {
     let records: String = (0..RECORDS)
         .map(|id| format!("{{\"id\": \"r{id}\", \"name\": \"Thing {id}\", \"category\": \"c\"}}\n"))
         .collect();
@@ -64,12 +64,12 @@ fn write(scene: &Scene, more: &str) {
     );
 }
 
-fn step(scene: &Scene) -> Ran {
+pub(super) fn step(scene: &Scene) -> Ran {
     scene.host(&["run", "--json", "--mode", "batch", "--no-wait"])
 }
 
 /// Runs again as cron would, until no batch is waited for.
-fn rounds(scene: &Scene) -> Ran {
+pub(super) fn rounds(scene: &Scene) -> Ran {
     for _ in 0..ROUNDS {
         let ran = step(scene);
         if ran.code != Some(6) {
@@ -79,18 +79,18 @@ fn rounds(scene: &Scene) -> Ran {
     panic!("it waits for ever: {:?}", step(scene));
 }
 
-fn billed_more_than_once(simulator: &Simulator) -> usize {
+pub(super) fn billed_more_than_once(simulator: &Simulator) -> usize {
     let lines = simulator.billed_lines();
     lines.values().filter(|line| line.billed > 1).count()
 }
 
 /// Calls that were no lines of a batch.
-fn asked_alone(simulator: &Simulator) -> usize {
+pub(super) fn asked_alone(simulator: &Simulator) -> usize {
     let calls = simulator.ledger().calls;
     calls.iter().filter(|call| call.batch.is_none()).count()
 }
 
-fn requests(simulator: &Simulator, request: Request) -> u64 {
+pub(super) fn requests(simulator: &Simulator, request: Request) -> u64 {
     let counts = simulator.batches().requests;
     counts.get(&request).copied().unwrap_or(0)
 }
@@ -135,6 +135,11 @@ fn nobody_has_to_wait_with_it() {
     assert_eq!(listed[0]["state"], "open");
     let status = scene.host(&["status"]).ended(0).stdout;
     assert!(status.contains("batch of 12 openai/sim"), "{status}");
+    let plan = scene.host(&["plan"]).ended(0).stdout;
+    assert!(
+        plan.contains("12 of these calls are in batches already"),
+        "{plan}"
+    );
     let to_end = Advance {
         to_end: true,
         ..Advance::default()
@@ -145,7 +150,7 @@ fn nobody_has_to_wait_with_it() {
 }
 
 /// Each fault, and how many questions it makes one pay for again.
-const FAULTS: [(&str, usize); 20] = [
+const FAULTS: [(&str, usize); 22] = [
     ("create-lost@nth:1", 0),
     ("create-429@nth:1", 0),
     ("upload-500@nth:1", 0),
@@ -162,6 +167,8 @@ const FAULTS: [(&str, usize); 20] = [
     ("upload-503@first:2", 0),
     ("line-invalid@nth:3", 0),
     ("line-missing@nth:3", 1),
+    ("line-broken@nth:3", 1),
+    ("line-long@nth:3", 1),
     ("line-twice@nth:3", 0),
     ("line-foreign@nth:3", 0),
     ("line-rate-limited@nth:3", 0),

@@ -3,6 +3,7 @@
 mod authoring;
 mod bad_records;
 mod batches;
+mod batches_left;
 mod bombs;
 mod caches;
 mod clean;

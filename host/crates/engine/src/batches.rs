@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::meter::Event;
 use crate::statistics::BatchView;
 use crate::{Interrupt, Meter};
+use gateway::batch::protocol::BatchProtocol;
 use gateway::batch::{Asked, Asking, Desk, Reply};
 use gateway::budget::BatchReservation;
 use gateway::error::{Billed, CallError};
@@ -25,11 +26,11 @@ use gateway::found::unix_time;
 use gateway::lane::BatchLane;
 use gateway::settings::Mode;
 use store::{
-    Batch, BatchState, Most, NewQuestion, QuestionState, Standing, Store, StoreError, TaskId,
+    Batch, BatchState, Bill, Most, NewQuestion, QuestionState, Standing, Store, StoreError, TaskId,
 };
 use types::class::FailureClass;
 use types::digest::Digest;
-use types::request::{CompletionRequest, ResponseFormat, Role};
+use types::request::{ResponseFormat, Usage};
 
 /// The first look at a batch comes so long after it was handed in; each later one takes half as long again, up to the most.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -41,10 +42,13 @@ const DOUBT: u64 = 600;
 const MOST_BATCHES: u32 = 8;
 
 /// A model that is asked in batches.
+#[derive(Clone)]
 pub struct Batched {
     pub lane: BatchLane,
     /// A hash of its address and key: a batch is looked for with those that it was made with.
     pub account: Digest,
+    /// The other endpoints of its provider, by the same hash: nothing is handed in there, but batches may be there that were.
+    pub others: Vec<(Digest, Arc<dyn BatchProtocol>)>,
     /// Whether it is asked in batches where a component does not say.
     pub mode: Mode,
     /// The same, whatever a component says.
@@ -59,6 +63,8 @@ pub struct Batched {
     pub min_lines: u64,
     /// Whether its provider takes batches. Else a person carries them.
     pub hands_in: bool,
+    /// For how many days its provider keeps answers, where that is told.
+    pub kept_days: Option<u64>,
 }
 
 /// The batches of a run.
@@ -66,6 +72,8 @@ pub struct Batches {
     store: Store,
     dataset: i64,
     lanes: BTreeMap<String, Batched>,
+    /// Models with batches that cannot be reached, and why.
+    unreached: BTreeMap<String, String>,
     meter: Arc<Meter>,
     interrupt: Interrupt,
     started: (Instant, Duration),
@@ -89,8 +97,6 @@ struct Now {
     held: HashSet<i64>,
     /// Lanes whose questions a person was told to export.
     told: BTreeSet<String>,
-    /// How many tokens may wait at a provider, as it said.
-    most_waiting: BTreeMap<String, u64>,
 }
 
 /// When a batch is looked at next.
@@ -114,14 +120,15 @@ pub struct Turn {
 }
 
 impl Batches {
-    /// The batches of these lanes, by `provider/model`, for tasks of a dataset.
+    /// The batches of these lanes, by `provider/model`, for tasks of a dataset. Of `unreached` models it is said why their
+    /// batches wait.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn new(
         store: Store,
         dataset: i64,
-        lanes: BTreeMap<String, Batched>,
+        (lanes, unreached): (BTreeMap<String, Batched>, BTreeMap<String, String>),
         meter: Arc<Meter>,
         interrupt: Interrupt,
         resubmits: bool,
@@ -141,6 +148,7 @@ impl Batches {
             store,
             dataset,
             lanes,
+            unreached,
             meter,
             interrupt,
             started: (Instant::now(), Duration::from_secs(unix_time())),
@@ -206,7 +214,7 @@ impl Batches {
         let Some(batched) = self.lanes.get(&batch.lane) else {
             return false;
         };
-        let is_ours = batched.account == batch.account;
+        let is_ours = batched.with_account(batch.account).is_some();
         let sent = batch.sent_at.unwrap_or(batch.formed_at);
         is_ours
             && match batch.state {
@@ -306,6 +314,17 @@ impl Batches {
     /// Notes what holds a batch up, and tells it once in each run.
     async fn hold(&self, mut batch: Batch, note: String) -> Result<(), StoreError> {
         self.look_later(&batch);
+        let kept_days = self
+            .lanes
+            .get(&batch.lane)
+            .and_then(|lane| lane.kept_days);
+        let since = batch.ended_at.or(batch.sent_at);
+        let note = match since.zip(kept_days).and_then(|(since, kept_days)| {
+            days_left(kept_days, self.unix().saturating_sub(since))
+        }) {
+            Some(days) => format!("{note}; its provider discards its answers in about {days} days"),
+            None => note,
+        };
         let is_new = batch.note.as_deref() != Some(note.as_str());
         if self.now().held.insert(batch.id) || is_new {
             self.tell(format!("batch {}: {note}", batch.name));
@@ -323,45 +342,38 @@ impl Batches {
         let batched = self.lanes.get(model);
         let is_online = batched.is_none_or(|batched| batched.asks_online(&asked));
         let cap = match standing.as_ref().map(|standing| &standing.state) {
-            // Nothing was paid for it yet, so it need not wait for a batch that nobody wants.
+            // It is in no batch, so it need not wait for one that nobody wants.
             Some(QuestionState::Queued) if is_online && self.store.unqueue(asked.key).await? => {
-                return Ok(Reply::Online);
+                return self.let_go(asked, standing).await;
             }
             Some(QuestionState::Queued | QuestionState::Sent) => {
                 self.store.wait(self.task(asked), Some(asked.key)).await?;
                 return Ok(Reply::Waits);
             }
-            Some(QuestionState::Failed(class, cause)) => {
-                self.store.forget_question(asked.key).await?;
+            Some(QuestionState::Failed(class, cause) | QuestionState::Told(class, cause)) => {
                 let error = CallError::new(*class, cause.clone());
-                return Ok(Reply::Failed(error, billed(asked, standing.as_ref())));
+                return self.tell_failed(asked, standing, error).await;
             }
-            Some(QuestionState::Online) => {
-                self.store.forget_question(asked.key).await?;
-                return Ok(Reply::Online);
-            }
+            Some(QuestionState::Online) => return self.let_go(asked, standing).await,
             Some(QuestionState::Again(cap)) => *cap,
             None => None,
         };
         let Some(batched) = batched.filter(|_| !is_online) else {
-            return Ok(Reply::Online);
+            return self.let_go(asked, standing).await;
         };
         let refused = self.now().refused.get(model).cloned();
         if let Some(error) = refused {
             return Ok(Reply::Failed(error, Vec::new()));
         }
-        if let Some(standing) = standing
-            .as_ref()
-            .filter(|standing| standing.tries >= MOST_BATCHES)
-        {
-            self.store.forget_question(asked.key).await?;
-            let message = format!("it was in {} batches, and none answered it", standing.tries);
+        let tries = standing.as_ref().map_or(0, |standing| standing.tries);
+        if tries >= MOST_BATCHES {
+            let message = format!("it was in {tries} batches, and none answered it");
             let error = CallError::new(FailureClass::BadRequest, message);
-            return Ok(Reply::Failed(error, billed(asked, Some(standing))));
+            return self.tell_failed(asked, standing, error).await;
         }
         let line = match batched.lane.line(&asked, cap) {
             Ok(line) => line,
-            Err(error) => return Ok(Reply::Failed(error, billed(asked, standing.as_ref()))),
+            Err(error) => return self.tell_failed(asked, standing, error).await,
         };
         let question = NewQuestion {
             key: asked.key,
@@ -379,6 +391,63 @@ impl Batches {
         Ok(Reply::Waits)
     }
 
+    /// A question is asked alone, whatever became of it in batches.
+    async fn let_go(
+        &self,
+        asked: Asked<'_>,
+        standing: Option<Standing>,
+    ) -> Result<Reply, StoreError> {
+        let Some(standing) = standing else {
+            return Ok(Reply::Online(Vec::new()));
+        };
+        let bill = self.bill(asked, &standing);
+        self.store.let_go(asked.key, bill.clone()).await?;
+        Ok(Reply::Online(booked(bill)))
+    }
+
+    /// A task is told that its question has no answer, as every other one in this run that asks the same.
+    async fn tell_failed(
+        &self,
+        asked: Asked<'_>,
+        standing: Option<Standing>,
+        error: CallError,
+    ) -> Result<Reply, StoreError> {
+        let Some(standing) = standing else {
+            return Ok(Reply::Failed(error, Vec::new()));
+        };
+        let bill = self.bill(asked, &standing);
+        let is_told = matches!(standing.state, QuestionState::Told(..));
+        if !is_told || bill.is_some() {
+            let (class, cause) = (error.class, &error.message);
+            let told = self
+                .store
+                .tell_failed(asked.key, class, cause, bill.clone());
+            told.await?;
+        }
+        Ok(Reply::Failed(error, booked(bill)))
+    }
+
+    /// What the tries of a question took that have brought no answer, for the task that asks; nothing where they took nothing.
+    fn bill(&self, asked: Asked<'_>, standing: &Standing) -> Option<Bill> {
+        if standing.usage == Usage::default() {
+            return None;
+        }
+        let tries = Billed {
+            lane: asked.parameters.model.clone(),
+            ended: Instant::now(),
+            usage: standing.usage,
+            micros: standing.micros,
+            cause: "the answers in batches would not do".to_owned(),
+            is_booked: true,
+        };
+        Some(Bill {
+            task: self.task(asked),
+            fingerprint: asked.caller.fingerprint,
+            generation: asked.caller.generation,
+            tries: vec![tries],
+        })
+    }
+
     fn task(&self, asked: Asked<'_>) -> TaskId {
         TaskId {
             dataset: self.dataset,
@@ -389,13 +458,32 @@ impl Batches {
 }
 
 impl Batched {
+    /// The same with the endpoint at which a batch was handed in; `None` where there is none.
+    fn with_account(&self, account: Digest) -> Option<Batched> {
+        if self.account == account {
+            return Some(self.clone());
+        }
+        let mut others = self.others.iter();
+        let (_, protocol) = others.find(|(other, _)| *other == account)?;
+        let mut there = self.clone();
+        there.account = account;
+        there.lane.protocol = Arc::clone(protocol);
+        Some(there)
+    }
+
+    /// How many tokens may wait at its provider, as it said or is configured.
+    fn most_waiting(&self) -> u64 {
+        let said = self.lane.lane.most_waiting();
+        said.unwrap_or(u64::MAX).min(self.most.input_tokens)
+    }
+
     /// Whether a question is asked alone.
     fn asks_online(&self, asked: &Asked<'_>) -> bool {
         match self.forced.or(asked.caller.mode).unwrap_or(self.mode) {
             Mode::Online => true,
             Mode::Batch => false,
             // What nobody hands in has no rest to wait for.
-            Mode::Auto => !self.hands_in || is_repair(asked.request),
+            Mode::Auto => !self.hands_in || asked.request.is_repair(),
         }
     }
 }
@@ -426,25 +514,14 @@ pub fn view(batch: &Batch) -> BatchView {
     }
 }
 
-/// Whether a question shows the model an answer of its own that would not do.
-fn is_repair(request: &CompletionRequest) -> bool {
-    request
-        .messages
-        .iter()
-        .any(|message| message.role == Role::Assistant)
+fn booked(bill: Option<Bill>) -> Vec<Billed> {
+    bill.map(|bill| bill.tries).unwrap_or_default()
 }
 
-/// What the tries of a question without an answer took.
-fn billed(asked: Asked<'_>, standing: Option<&Standing>) -> Vec<Billed> {
-    let taken = standing.filter(|standing| standing.usage != types::request::Usage::default());
-    let billed = taken.map(|standing| Billed {
-        lane: asked.parameters.model.clone(),
-        ended: Instant::now(),
-        usage: standing.usage,
-        micros: standing.micros,
-        cause: "the answers in batches would not do".to_owned(),
-    });
-    billed.into_iter().collect()
+/// In how many days answers are discarded that were there for so many seconds, once that is soon.
+fn days_left(kept_days: u64, seconds: u64) -> Option<u64> {
+    let days = seconds / 86_400;
+    (days * 2 >= kept_days).then(|| kept_days.saturating_sub(days))
 }
 
 /// Whether the provider has a batch.
@@ -455,4 +532,23 @@ fn is_open(batch: &Batch) -> bool {
 /// Whether asking again could help, and costs nothing but a while.
 fn may_pass(class: FailureClass) -> bool {
     class.is_transient()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_in_time_that_answers_are_discarded() {
+        let day = 86_400;
+        for (kept, seconds, left) in [
+            (29, 14 * day, None),
+            (29, 15 * day, Some(14)),
+            (2, 0, None),
+            (2, day, Some(1)),
+            (2, 3 * day, Some(0)),
+        ] {
+            assert_eq!(days_left(kept, seconds), left, "{kept} {seconds}");
+        }
+    }
 }

@@ -122,8 +122,7 @@ impl Models<'_> {
         let in_batches = shared.store.lanes_in_batches()?;
         let mut batched = BTreeMap::new();
         for (model, chain) in chains {
-            let own = self.config.models.get(model).and_then(|model| model.mode);
-            let own = self.mode.or(own).unwrap_or_default();
+            let own = self.mode_of(model);
             let modes = components
                 .iter()
                 .filter(|component| asks(component, model))
@@ -134,51 +133,91 @@ impl Models<'_> {
             let Some(lane) = chain.lanes().next().filter(|_| is_wanted || is_open) else {
                 continue;
             };
-            let Some(access) = self.catalogue().connect_batches(model, self.variables)? else {
-                if modes.contains(&Mode::Batch) && model != offline::NAME {
+            match self.in_batches(model, lane, shared)? {
+                Some(found) => {
+                    let falls_back_on = match chain.pools.len() {
+                        0 | 1 => Vec::new(),
+                        _ => chain.fall_back_on.clone(),
+                    };
+                    let found = Batched {
+                        falls_back_on,
+                        ..found
+                    };
+                    batched.insert(model.clone(), found);
+                }
+                None if modes.contains(&Mode::Batch) && model != offline::NAME => {
                     return Err(LaneError::NoBatches {
                         model: model.clone(),
                         provider: lane.provider().to_owned(),
                     });
                 }
-                continue;
-            };
-            let price = gateway::settings::batch_price(&self.config.models, model);
-            let most = self.most(access.protocol.limits());
-            let lane = BatchLane {
-                lane: Arc::clone(lane),
-                protocol: access.protocol,
-                budget: shared.budget.priced(price),
-            };
-            batched.insert(
-                model.clone(),
-                Batched {
-                    lane,
-                    account: access.account,
-                    mode: own,
-                    forced: self.mode,
-                    patience: self
-                        .config
-                        .batch
-                        .patience_hours
-                        .map(|hours| hours.saturating_mul(3600)),
-                    falls_back_on: match chain.pools.len() {
-                        0 | 1 => Vec::new(),
-                        _ => chain.fall_back_on.clone(),
-                    },
-                    most,
-                    min_lines: self.config.batch.min_lines,
-                    hands_in: access.hands_in,
-                },
-            );
+                None => {}
+            }
         }
         Ok(batched)
+    }
+
+    /// A model that no component asks any more, so that its batches can be collected; `None` where its provider takes none.
+    ///
+    /// # Errors
+    /// When its provider cannot be reached as configured, or the state cannot be read.
+    pub fn left_over(
+        &self,
+        model: &str,
+        shared: &Shared<'_>,
+    ) -> Result<Option<Batched>, LaneError> {
+        let pool = self.pool(model, shared)?;
+        match pool.lanes().first() {
+            Some(lane) => self.in_batches(model, lane, shared),
+            None => Ok(None),
+        }
+    }
+
+    /// A model as it is asked in batches, which are handed in at its first endpoint; `None` where its provider takes none.
+    fn in_batches(
+        &self,
+        model: &str,
+        lane: &Arc<Lane>,
+        shared: &Shared<'_>,
+    ) -> Result<Option<Batched>, LaneError> {
+        let access = self.catalogue().connect_batches(model, self.variables)?;
+        let mut access = access.into_iter();
+        let Some(first) = access.next() else {
+            return Ok(None);
+        };
+        let patience = self.config.batch.patience_hours;
+        let price = gateway::settings::batch_price(&self.config.models, model);
+        Ok(Some(Batched {
+            most: self.most(first.protocol.limits()),
+            lane: BatchLane {
+                lane: Arc::clone(lane),
+                protocol: first.protocol,
+                budget: shared.budget.priced(price),
+            },
+            account: first.account,
+            others: access
+                .map(|other| (other.account, other.protocol))
+                .collect(),
+            mode: self.mode_of(model),
+            forced: self.mode,
+            patience: patience.map(|hours| hours.saturating_mul(3600)),
+            falls_back_on: Vec::new(),
+            min_lines: self.config.batch.min_lines,
+            hands_in: first.hands_in,
+            kept_days: first.kept_days,
+        }))
+    }
+
+    /// How a model is asked where a component does not say.
+    fn mode_of(&self, model: &str) -> Mode {
+        let own = self.config.models.get(model).and_then(|model| model.mode);
+        self.mode.or(own).unwrap_or_default()
     }
 
     /// Whether the provider of a model is known to take batches.
     pub fn takes_batches(&self, model: &str) -> bool {
         let access = self.catalogue().connect_batches(model, self.variables);
-        matches!(access, Ok(Some(access)) if access.hands_in)
+        access.is_ok_and(|access| access.iter().any(|place| place.hands_in))
     }
 
     /// How much goes into a batch: what the provider takes, less a little, and no more than is configured.

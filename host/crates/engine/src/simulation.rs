@@ -274,6 +274,7 @@ impl World {
         let batched = Batched {
             lane,
             account: Digest::of(b"account"),
+            others: Vec::new(),
             mode: Mode::Batch,
             forced: None,
             patience: None,
@@ -285,11 +286,12 @@ impl World {
             },
             min_lines: 3,
             hands_in: true,
+            kept_days: None,
         };
         let batches = Batches::new(
             run.store.clone(),
             run.indexed.id,
-            [(MODEL.to_owned(), batched)].into(),
+            ([(MODEL.to_owned(), batched)].into(), [].into()),
             Arc::clone(&run.meter),
             run.interrupt.clone(),
             resubmits,

@@ -30,7 +30,7 @@ use plan::fingerprint::{self, FingerprintParts};
 use plan::upstreams::Upstream;
 use plugin::limits::Limits;
 use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
-use store::{Checkpoint, Seen, StoreError, TaskId};
+use store::{Bill, Checkpoint, Seen, StoreError, TaskId};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::{Answer, StopReason, Usage};
@@ -692,6 +692,8 @@ impl Attempt<'_> {
                 component: &component.name,
                 mode: component.mode,
                 place: self.task.place,
+                fingerprint: self.fingerprint,
+                generation: self.generation,
                 cancelled: context.repeated.held(&component.name),
             };
             let gateway = &context.gateway;
@@ -752,7 +754,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Books tries that were billed and brought no answer.
+    /// Books tries that were billed and brought no answer, unless they are booked already.
     async fn bill(
         &self,
         id: &TaskId,
@@ -763,10 +765,17 @@ impl Attempt<'_> {
             spent.usage += unused.usage;
             spent.micros = spent.micros.saturating_add(unused.micros.unwrap_or(0));
         }
-        let store = &self.task.context.store;
-        store
-            .bill(id.clone(), self.fingerprint, self.generation, billed)
-            .await
+        let billed: Vec<Billed> = billed.into_iter().filter(|unused| !unused.is_booked).collect();
+        if billed.is_empty() {
+            return Ok(());
+        }
+        let bill = Bill {
+            task: id.clone(),
+            fingerprint: self.fingerprint,
+            generation: self.generation,
+            tries: billed,
+        };
+        self.task.context.store.bill(bill).await
     }
 
     fn checkpoint(

@@ -30,6 +30,8 @@ pub enum Refused {
     System,
     /// It does not take what says how much is to be thought.
     Reasoning,
+    /// It takes no key by which questions that begin alike reach the same cache.
+    CacheKey,
 }
 
 /// A way in which a lane asks other than it is configured.
@@ -60,6 +62,8 @@ pub enum Adaptation {
     AdaptiveThinking,
     /// Without saying how much is to be thought.
     NoReasoning,
+    /// Without a key by which questions that begin alike reach the same cache.
+    NoCacheKey,
 }
 
 impl Adaptation {
@@ -97,6 +101,7 @@ impl Adaptation {
             Adaptation::NoReasoning => {
                 "it refuses to be told how much to think, so `reasoning` is not sent"
             }
+            Adaptation::NoCacheKey => "it refuses `prompt_cache_key`, so none is sent",
         }
     }
 }

@@ -32,8 +32,8 @@ pub struct Asked<'a> {
 /// What the desk says to a question.
 #[derive(Debug)]
 pub enum Reply {
-    /// It is none for a batch: ask now.
-    Online,
+    /// It is none for a batch: ask now. Tries in batches that were billed.
+    Online(Vec<Billed>),
     /// It is kept, and answered with a batch.
     Waits,
     /// It was asked in a batch and brought no answer. Tries that were billed.

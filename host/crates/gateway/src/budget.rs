@@ -105,10 +105,10 @@ impl LaneBudget {
         self.price.map(|_| spent.micros)
     }
 
-    /// How many questions that take so much each still fit.
-    pub fn lines_that_fit(&self, each: Size) -> u64 {
-        let each = spend(self.price, Usage::new(each.input, each.output));
-        self.budget().times_that_fit(each)
+    /// Whether a batch that takes so much fits beside what was spent and what is reserved.
+    pub fn has_room_for(&self, likely: Size) -> bool {
+        let likely = spend(self.price, Usage::new(likely.input, likely.output));
+        self.budget().has_room_for(likely)
     }
 
     /// Reserves what a batch is likely to take, whether or not there is room: it is spent already in all likelihood.

@@ -157,6 +157,8 @@ pub struct Billed {
     pub micros: Option<u64>,
     /// Why it brought no answer.
     pub cause: String,
+    /// Whether it is booked for its task already.
+    pub is_booked: bool,
 }
 
 /// No answer was had.

@@ -56,14 +56,16 @@ impl<J: Journal> Gateway<J> {
             parameters: parameters.clone(),
             generation: 0,
         };
+        let key = context.key(request.digest(), 0);
         let caller = Caller {
             record: "",
             component: "",
             mode: None,
             place: 0,
+            fingerprint: key,
+            generation: 0,
             cancelled: &NEVER,
         };
-        let key = context.key(request.digest(), 0);
         let (_, answer, _) = self
             .answer(parameters, key, request, caller, &mut Vec::new())
             .await?;
@@ -139,7 +141,7 @@ impl<J: Journal> Gateway<J> {
                 .await
                 .map_err(GatewayError::Journal)?
             {
-                Reply::Online => {}
+                Reply::Online(tries) => billed.extend(tries),
                 Reply::Waits => return Err(GatewayError::Waits),
                 Reply::Failed(error, tries) => {
                     billed.extend(tries);

@@ -18,7 +18,7 @@ use super::adaptation::Adaptations;
 use super::back_off::BackOff;
 use super::budget::{BudgetReservation, LaneBudget, Reservation};
 use super::error::{Billed, CallError};
-use super::found::{Found, unix_time};
+use super::found::{Found, UnixTime, unix_time};
 use super::learned::{Keeping, Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::prefix::Prefix;
@@ -39,7 +39,7 @@ pub use super::lane_view::{Held, LaneView, Wait};
 
 mod reading;
 
-use reading::{is_repair, judged, note, with_text};
+use reading::{judged, note, with_text};
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;
@@ -128,6 +128,10 @@ pub struct Caller<'a> {
     pub mode: Option<Mode>,
     /// Place of the record in the run: questions of earlier records go first.
     pub place: u64,
+    /// What its task is made from, by which its costs are booked.
+    pub fingerprint: Digest,
+    /// The generation in which its task asks.
+    pub generation: u32,
     /// Once it is true, no call begins any more.
     pub cancelled: &'a AtomicBool,
 }
@@ -467,6 +471,16 @@ impl Lane {
         self.lessons.news(found)
     }
 
+    /// How many tokens may wait at the provider in batches, as it said lately.
+    pub fn most_waiting(&self) -> Option<u64> {
+        self.lessons.most_waiting()
+    }
+
+    /// No more tokens may wait at the provider in batches, and when that was said: to be kept.
+    pub fn no_more_waiting(&self, most: u64) -> (u64, UnixTime) {
+        self.lessons.no_more_waiting(most)
+    }
+
     /// The same when the run ends. What has not proved itself is left alone.
     pub fn last_news(&self) -> Option<Arc<Learned>> {
         if self.lessons.is_unproved() {
@@ -625,7 +639,7 @@ impl Lane {
         };
         let micros = reserved.settle(usage, served);
         if result.is_ok() || usage != Usage::default() {
-            let again = tally.tries > 0 || is_repair(call.request);
+            let again = tally.tries > 0 || call.request.is_repair();
             let spent = Spent {
                 usage,
                 micros,
@@ -641,6 +655,7 @@ impl Lane {
                     Ok(raw) => format!("the answer ended with `{}`", raw.finish_reason),
                     Err(error) => error.message.clone(),
                 },
+                is_booked: false,
             });
             tally.usage += usage;
             tally.micros = match (tally.micros, micros) {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::adaptation::{Adaptation, Adaptations};
 use super::error::CallError;
-use super::found::Found;
+use super::found::{Found, UnixTime, unix_time};
 use types::class::FailureClass;
 use types::digest::Digest;
 
@@ -20,6 +20,8 @@ const MOST_GROWTH: u32 = 8;
 const HOPELESS: u32 = 3;
 /// The limits that were found are kept so often while the lane is used, and when the run ends.
 const KEPT_EVERY: Duration = Duration::from_secs(10);
+/// So many seconds after a refusal it is tried again whether more tokens may wait in batches.
+const WAITING_KEPT: u64 = 7 * 86_400;
 /// Questions whose answers were cut off that are remembered.
 const QUESTIONS: usize = 4096;
 
@@ -35,6 +37,8 @@ pub struct Learned {
     pub raised: BTreeMap<u32, u32>,
     /// The limits that it found.
     pub found: Found,
+    /// How many tokens may wait in batches at once, as a refusal said, and when.
+    pub most_waiting: Option<(u64, UnixTime)>,
 }
 
 /// When the limits that were found are kept next.
@@ -139,6 +143,13 @@ impl Lessons {
         }
     }
 
+    /// A question was answered that asked in these ways; an earlier process may have learned them.
+    pub fn answered_with(&self, adaptations: &Adaptations) {
+        for adaptation in adaptations {
+            self.adapt(*adaptation);
+        }
+    }
+
     /// What was learned and has proved itself, if there is news: all that is known, and what people are to be told.
     /// `found` are the limits as they are known now, where it is time to keep them.
     pub fn news(&self, found: Option<Found>) -> Option<(Arc<Learned>, Vec<String>)> {
@@ -218,6 +229,20 @@ impl Lessons {
         }
     }
 
+    /// No more tokens than these may wait in batches at once, and when that was said. It is to be kept, apart from what has
+    /// not proved itself.
+    pub fn no_more_waiting(&self, most: u64) -> (u64, UnixTime) {
+        let said = (most, unix_time());
+        Arc::make_mut(&mut self.state().learned).most_waiting = Some(said);
+        said
+    }
+
+    /// How many tokens may wait in batches at once, if that was said lately.
+    pub fn most_waiting(&self) -> Option<u64> {
+        let (most, at) = self.state().learned.most_waiting?;
+        (unix_time().saturating_sub(at) < WAITING_KEPT).then_some(most)
+    }
+
     /// The model takes no larger cap than this.
     pub fn no_more_than(&self, largest: u32) {
         let mut state = self.state();
@@ -286,6 +311,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_process_asked_with_is_learned_from_its_answer() {
+        let lessons = Lessons::default();
+        let asked_with = Adaptations::from([Adaptation::NoTemperature]);
+        lessons.answered_with(&asked_with);
+        let (learned, told) = lessons.news(None).unwrap();
+        assert_eq!((&learned.adaptations, told.len()), (&asked_with, 1));
+        lessons.answered_with(&asked_with);
+        assert!(lessons.news(None).is_none());
+    }
+
+    #[test]
     fn a_call_that_was_cut_off_is_not_repeated() {
         let lessons = Lessons::default();
         assert_eq!(cut(&lessons, "a"), [100, 200, 400, 800]);
@@ -337,6 +373,7 @@ mod tests {
             adaptations: Adaptations::from([Adaptation::NoTemperature, Adaptation::MaxTokens]),
             largest_cap: Some(4096),
             raised: BTreeMap::from([(100, 200)]),
+            most_waiting: Some((90_000, 1_700_000_000)),
             found: Found {
                 a_second: Some((40, 1_700_000_000)),
                 ..Found::default()

@@ -107,6 +107,15 @@ pub struct Most {
     pub input_tokens: u64,
 }
 
+/// What came of the wish for a batch.
+#[derive(Debug)]
+pub struct Formed {
+    /// The batch; none where no question waits, or none may be paid for.
+    pub batch: Option<Batch>,
+    /// Whether not even one question may be paid for.
+    pub is_unaffordable: bool,
+}
+
 /// What was done with the lines of a result file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
@@ -221,15 +230,16 @@ impl Store {
         })
     }
 
-    /// Forms a batch from the first questions of a lane's queue that a task waits for; `None` where there are none. The batch is
-    /// no larger than `most`, unless a single question is.
+    /// Forms a batch from the first questions of a lane's queue that a task waits for. The batch is no larger than `most`, unless
+    /// a single question is, and it takes no more tokens than may be spent.
     pub async fn form_batch(
         &self,
         lane: &str,
         account: Digest,
         most: Most,
         now: u64,
-    ) -> Result<Option<Batch>, StoreError> {
+        may_spend: impl Fn(Size) -> bool + Send + 'static,
+    ) -> Result<Formed, StoreError> {
         let lane = lane.to_owned();
         let formed = self
             .inner
@@ -237,7 +247,7 @@ impl Store {
             .exclusive(move |connection| {
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let formed = form(&transaction, &lane, account, most, now)?;
+                let formed = form(&transaction, &lane, account, most, now, &may_spend)?;
                 transaction.commit()?;
                 Ok(formed)
             })
@@ -438,9 +448,11 @@ fn form(
     account: Digest,
     most: Most,
     now: u64,
-) -> rusqlite::Result<Option<Batch>> {
+    may_spend: &dyn Fn(Size) -> bool,
+) -> rusqlite::Result<Formed> {
     let mut chosen: Vec<(String, i64, Digest)> = Vec::new();
     let (mut bytes, mut likely) = (0_u64, Size::default());
+    let mut is_unaffordable = false;
     {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT key, component, ord, bytes, likely_input, likely_output FROM question
@@ -460,14 +472,24 @@ fn form(
             if !fits && !chosen.is_empty() {
                 break;
             }
+            let more = Size {
+                input: likely.input.saturating_add(input),
+                output: likely.output.saturating_add(output),
+            };
+            if !may_spend(more) {
+                is_unaffordable = chosen.is_empty();
+                break;
+            }
             bytes = bytes.saturating_add(size);
-            likely.input = likely.input.saturating_add(input);
-            likely.output = likely.output.saturating_add(output);
+            likely = more;
             chosen.push((row.get("component")?, row.get("ord")?, key));
         }
     }
     if chosen.is_empty() {
-        return Ok(None);
+        return Ok(Formed {
+            batch: None,
+            is_unaffordable,
+        });
     }
     // Questions of one component begin alike, and a provider's cache of prompts wants them together.
     chosen.sort_unstable_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
@@ -510,7 +532,10 @@ fn form(
         take.execute(params![Column(*key), id, place as u64 + 1])?;
     }
     let sql = "SELECT * FROM batch WHERE id = ?1";
-    connection.query_row(sql, [id], batch).map(Some)
+    Ok(Formed {
+        batch: Some(connection.query_row(sql, [id], batch)?),
+        is_unaffordable,
+    })
 }
 
 fn note(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::checkpoint::TaskId;
 use super::checksum::BILLED;
@@ -37,47 +37,23 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     BILLED.insert("INSERT", &values, "")
 });
 
+/// Tries that are booked for a task.
+#[derive(Clone, Debug)]
+pub struct Bill {
+    pub task: TaskId,
+    /// What the task is made from.
+    pub fingerprint: Digest,
+    /// The generation in which it asked.
+    pub generation: u32,
+    pub tries: Vec<Billed>,
+}
+
 impl Store {
     /// Notes tries of a task that were billed and brought no answer. They are on disk before anything that is written
     /// later.
-    pub async fn bill(
-        &self,
-        task: TaskId,
-        fingerprint: Digest,
-        generation: u32,
-        tries: Vec<Billed>,
-    ) -> Result<(), StoreError> {
-        let tries: Vec<(String, Billed)> = tries
-            .into_iter()
-            .map(|billed| {
-                let ago = billed.ended.elapsed().as_secs_f64();
-                (format!("-{ago:.3} seconds"), billed)
-            })
-            .collect();
-        self.inner
-            .writer
-            .write_later(move |connection| {
-                let mut statement = connection.prepare_cached(&INSERT)?;
-                for (ago, billed) in &tries {
-                    statement.execute(params![
-                        task.dataset,
-                        task.record,
-                        task.component,
-                        Column(fingerprint),
-                        generation,
-                        billed.lane,
-                        billed.usage.input_tokens,
-                        billed.usage.output_tokens,
-                        billed.usage.cached_tokens,
-                        billed.usage.reasoning_tokens,
-                        billed.micros,
-                        billed.cause,
-                        ago,
-                    ])?;
-                }
-                Ok(())
-            })
-            .await
+    pub async fn bill(&self, bill: Bill) -> Result<(), StoreError> {
+        let book = booking(bill);
+        self.inner.writer.write_later(book).await
     }
 
     /// What a task's tries took that brought no answer, since its ingredients changed.
@@ -99,6 +75,44 @@ impl Store {
                     cost,
                 )
         })
+    }
+}
+
+/// Writes tries. They ended as long ago as they have now.
+pub(super) fn booking(bill: Bill) -> impl Fn(&Connection) -> rusqlite::Result<()> {
+    let Bill {
+        task,
+        fingerprint,
+        generation,
+        tries,
+    } = bill;
+    let tries: Vec<(String, Billed)> = tries
+        .into_iter()
+        .map(|billed| {
+            let ago = billed.ended.elapsed().as_secs_f64();
+            (format!("-{ago:.3} seconds"), billed)
+        })
+        .collect();
+    move |connection| {
+        let mut statement = connection.prepare_cached(&INSERT)?;
+        for (ago, billed) in &tries {
+            statement.execute(params![
+                task.dataset,
+                task.record,
+                task.component,
+                Column(fingerprint),
+                generation,
+                billed.lane,
+                billed.usage.input_tokens,
+                billed.usage.output_tokens,
+                billed.usage.cached_tokens,
+                billed.usage.reasoning_tokens,
+                billed.micros,
+                billed.cause,
+                ago,
+            ])?;
+        }
+        Ok(())
     }
 }
 
@@ -135,11 +149,18 @@ mod tests {
             usage: Usage::new(100, output),
             micros: Some(7),
             cause: "the answer is empty".to_owned(),
+            is_booked: false,
         };
         {
             let store = Store::open(&path).unwrap();
             let tries = vec![billed("p/m", 20), billed("p/m", 30), billed("p/n", 1)];
-            store.bill(task.clone(), print, 0, tries).await.unwrap();
+            let bill = Bill {
+                task: task.clone(),
+                fingerprint: print,
+                generation: 0,
+                tries,
+            };
+            store.bill(bill).await.unwrap();
         }
         let store = Store::open(&path).unwrap();
         let cost = store.billed(&task, print).unwrap();

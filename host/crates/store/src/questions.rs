@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::billed::{Bill, booking};
 use super::checkpoint::TaskId;
 use super::checksum::{QUESTIONS, SHAPES, WAITING};
 use super::sql::Column;
@@ -28,6 +29,8 @@ pub enum QuestionState {
     Again(Option<u32>),
     /// It brought no answer and is not asked again.
     Failed(FailureClass, String),
+    /// A task was told so in this run, and every other one that asks for it is told the same.
+    Told(FailureClass, String),
     /// It is to be asked alone.
     Online,
 }
@@ -101,6 +104,26 @@ static QUEUE: LazyLock<String> = LazyLock::new(|| {
     QUESTIONS.insert("INSERT OR REPLACE", &values, "")
 });
 
+/// Its tries are booked for the task that is told first.
+static TELL: LazyLock<String> = LazyLock::new(|| {
+    let changes = [
+        ("state", "'told'"),
+        ("batch", "NULL"),
+        ("line", "NULL"),
+        ("class", "?2"),
+        ("cause", "?3"),
+        ("input_tokens", "0"),
+        ("output_tokens", "0"),
+        ("cached_tokens", "0"),
+        ("reasoning_tokens", "0"),
+        ("cost_micros", "NULL"),
+    ];
+    format!(
+        "UPDATE question SET {} WHERE key = ?1",
+        QUESTIONS.set(&changes)
+    )
+});
+
 static SHAPE: LazyLock<String> = LazyLock::new(|| {
     let values = [("digest", "?1"), ("text", "?2")];
     SHAPES.insert("INSERT OR REPLACE", &values, "")
@@ -133,24 +156,24 @@ impl Store {
         })
     }
 
-    /// Whether any question is asked in batches.
-    pub fn has_questions(&self) -> Result<bool, StoreError> {
-        self.read(|reader| {
-            reader.query_row("SELECT EXISTS (SELECT 1 FROM question)", [], |row| {
-                row.get(0)
-            })
-        })
-    }
-
     /// The lanes that have questions or batches.
     pub fn lanes_in_batches(&self) -> Result<Vec<String>, StoreError> {
         self.read(|reader| {
-            let sql =
-                "SELECT lane FROM question UNION SELECT lane FROM batch WHERE state <> 'ended'";
+            let sql = "SELECT lane FROM question WHERE state <> 'told'
+                 UNION SELECT lane FROM batch WHERE state <> 'ended'";
             reader
                 .prepare(sql)?
                 .query_map([], |row| row.get(0))?
                 .collect()
+        })
+    }
+
+    /// How many questions that tasks of a dataset wait for are in batches.
+    pub fn sent(&self, dataset: i64) -> Result<u64, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT count(DISTINCT waiting.key) FROM waiting JOIN question ON question.key = waiting.key
+                 WHERE dataset = ?1 AND state = 'sent'";
+            reader.query_row(sql, [dataset], |row| row.get(0))
         })
     }
 
@@ -190,13 +213,14 @@ impl Store {
             .await
     }
 
-    /// Forgets which tasks of a dataset wait: a run that looks at them all notes it anew.
+    /// Forgets which tasks of a dataset wait, and what tasks were told: a run that looks at them all notes it anew.
     pub async fn forget_waiting(&self, dataset: i64) -> Result<(), StoreError> {
         self.inner
             .writer
             .write(move |connection| {
+                connection.execute("DELETE FROM waiting WHERE dataset = ?1", [dataset])?;
                 connection
-                    .execute("DELETE FROM waiting WHERE dataset = ?1", [dataset])
+                    .execute("DELETE FROM question WHERE state = 'told'", [])
                     .map(drop)
             })
             .await
@@ -221,11 +245,13 @@ impl Store {
         lease.narrowed(condition, Vec::<Sql>::new())
     }
 
-    /// Forgets a question: it has its answer, or its task was told that there is none.
-    pub async fn forget_question(&self, key: Digest) -> Result<(), StoreError> {
+    /// Lets a question go that is asked alone from now on, and books what its tries took. Returns when that is on disk.
+    pub async fn let_go(&self, key: Digest, bill: Option<Bill>) -> Result<(), StoreError> {
+        let book = bill.map(booking);
         self.inner
             .writer
-            .write_later(move |connection| {
+            .write(move |connection| {
+                book.iter().try_for_each(|book| book(connection))?;
                 connection
                     .prepare_cached("DELETE FROM question WHERE key = ?1")?
                     .execute([Column(key)])
@@ -234,17 +260,40 @@ impl Store {
             .await
     }
 
-    /// Takes a question out of its queue; whether it was in one still.
-    pub async fn unqueue(&self, key: Digest) -> Result<bool, StoreError> {
-        let taken = Arc::new(AtomicBool::new(false));
-        let noted = Arc::clone(&taken);
+    /// Notes that a task was told that a question has no answer, and books what its tries took. Returns when that is on disk.
+    pub async fn tell_failed(
+        &self,
+        key: Digest,
+        class: FailureClass,
+        cause: &str,
+        bill: Option<Bill>,
+    ) -> Result<(), StoreError> {
+        let (cause, book) = (cause.to_owned(), bill.map(booking));
         self.inner
             .writer
             .write(move |connection| {
-                let deleted = connection
-                    .prepare_cached("DELETE FROM question WHERE key = ?1 AND state = 'queued'")?
-                    .execute([Column(key)])?;
-                noted.store(deleted > 0, Ordering::Relaxed);
+                book.iter().try_for_each(|book| book(connection))?;
+                connection
+                    .prepare_cached(&TELL)?
+                    .execute(params![Column(key), Column(class), cause])
+                    .map(drop)
+            })
+            .await
+    }
+
+    /// Takes a question out of its queue, to be asked alone; whether it was in one still.
+    pub async fn unqueue(&self, key: Digest) -> Result<bool, StoreError> {
+        let taken = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&taken);
+        let sql = format!(
+            "UPDATE question SET {} WHERE key = ?1 AND state = 'queued'",
+            QUESTIONS.set(&[("state", "'online'"), ("line", "NULL"), ("cap", "NULL")])
+        );
+        self.inner
+            .writer
+            .write(move |connection| {
+                let changed = connection.prepare_cached(&sql)?.execute([Column(key)])?;
+                noted.store(changed > 0, Ordering::Relaxed);
                 Ok(())
             })
             .await?;
@@ -348,12 +397,14 @@ fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         state: match state.as_str() {
             "queued" => QuestionState::Queued,
             "sent" => QuestionState::Sent,
-            "failed" => {
+            "failed" | "told" => {
                 let Column(class) = row.get("class")?;
-                QuestionState::Failed(
-                    class.unwrap_or(FailureClass::Transient),
-                    row.get::<_, Option<String>>("cause")?.unwrap_or_default(),
-                )
+                let class = class.unwrap_or(FailureClass::Transient);
+                let cause = row.get::<_, Option<String>>("cause")?.unwrap_or_default();
+                match state.as_str() {
+                    "told" => QuestionState::Told(class, cause),
+                    _ => QuestionState::Failed(class, cause),
+                }
             }
             "online" => QuestionState::Online,
             _ => QuestionState::Again(row.get("cap")?),

@@ -99,6 +99,13 @@ impl CompletionRequest {
         }
     }
 
+    /// Whether it shows the model an answer of its own that would not do.
+    pub fn is_repair(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|message| message.role == Role::Assistant)
+    }
+
     /// The hash that its key is made from: that of its JSON, which is not built for it.
     pub fn digest(&self) -> Digest {
         key::question(|builder| {

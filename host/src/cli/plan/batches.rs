@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::super::numbers::dollars;
+use super::super::numbers::{count, dollars};
 use config::component::Component;
 use engine::Plan;
 use gateway::prices::Price;
@@ -17,13 +17,17 @@ pub(super) struct InBatches {
     cost_micros: Option<u64>,
     /// Batches that follow each other: what a component asks depends on what those before it have answered.
     rounds: u64,
+    /// Questions that are in batches already, and that count as calls to make.
+    questions: u64,
 }
 
 impl InBatches {
-    /// Of a plan. `takes` says whether a model is asked in batches by its provider, `price` what it costs there.
+    /// Of a plan. `questions` are in batches already. `takes` says whether a model is asked in batches by its provider, `price` what
+    /// it costs there.
     pub fn of(
         plan: &Plan,
         components: &[Component],
+        questions: u64,
         takes: impl Fn(&str) -> bool,
         price: impl Fn(&str) -> Option<Price>,
     ) -> Option<InBatches> {
@@ -55,6 +59,7 @@ impl InBatches {
         is_possible.then_some(InBatches {
             cost_micros: cost,
             rounds,
+            questions,
         })
     }
 
@@ -68,8 +73,13 @@ impl InBatches {
             1 => "1 round of batches".to_owned(),
             many => format!("{many} rounds of batches"),
         };
+        let sent = match self.questions {
+            0 => String::new(),
+            1 => "1 of these calls is in a batch already.\n".to_owned(),
+            many => format!("{} of these calls are in batches already.\n", count(many)),
+        };
         format!(
-            "With --mode batch it costs {cost}, in {rounds}; each may take a day, and often takes an hour or two.\n"
+            "With --mode batch it costs {cost}, in {rounds}; each may take a day, and often takes an hour or two.\n{sent}"
         )
     }
 }

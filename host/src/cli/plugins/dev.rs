@@ -250,6 +250,8 @@ impl Answers {
                 mode: None,
                 component: &component.name,
                 place: 0,
+                fingerprint: asked.key,
+                generation: 0,
                 cancelled: &AtomicBool::new(false),
             },
             &mut Vec::new(),

@@ -45,6 +45,8 @@ pub enum BatchFaultKind {
     LineForeign,
     /// The line breaks off in the middle.
     LineBroken,
+    /// The line is longer than anybody reads.
+    LineLong,
     /// What can befall an answer or be one: `rate-limited`, `500`, `length`, ...
     Answer(FaultKind),
 }
@@ -110,6 +112,7 @@ impl BatchFaultKind {
             | BatchFaultKind::LineSwapped
             | BatchFaultKind::LineForeign
             | BatchFaultKind::LineBroken
+            | BatchFaultKind::LineLong
             | BatchFaultKind::Answer(_) => Event::Line,
         }
     }
@@ -138,7 +141,7 @@ pub fn choose(
     found.map(|(_, fault)| fault.kind)
 }
 
-const NAMED: [(&str, BatchFaultKind); 15] = [
+const NAMED: [(&str, BatchFaultKind); 16] = [
     ("list-truncated", BatchFaultKind::ListTruncated),
     ("download-broken", BatchFaultKind::DownloadBroken),
     ("unknown-status", BatchFaultKind::UnknownStatus),
@@ -154,6 +157,7 @@ const NAMED: [(&str, BatchFaultKind); 15] = [
     ("line-swapped", BatchFaultKind::LineSwapped),
     ("line-foreign", BatchFaultKind::LineForeign),
     ("line-broken", BatchFaultKind::LineBroken),
+    ("line-long", BatchFaultKind::LineLong),
 ];
 
 fn kind(text: &str) -> Option<BatchFaultKind> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::job::{BatchError, Job};
-use super::{anthropic, gemini, mistral, openai};
+use super::{anthropic, gemini, mistral, openai, xai};
 use crate::chat::{Answer, Chat};
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -22,6 +22,10 @@ pub enum Protocol {
     Gemini,
     /// Mistral's jobs, with OpenAI's files.
     Mistral,
+    /// Together's, with OpenAI's lines.
+    Together,
+    /// xAI's, with OpenAI's files.
+    Xai,
 }
 
 /// A line of an input.
@@ -56,6 +60,8 @@ impl Protocol {
             Dialect::Anthropic => Some(Protocol::Anthropic),
             Dialect::Gemini => Some(Protocol::Gemini),
             Dialect::Mistral => Some(Protocol::Mistral),
+            Dialect::Together => Some(Protocol::Together),
+            Dialect::Xai => Some(Protocol::Xai),
             Dialect::DeepSeek => None,
         }
     }
@@ -66,7 +72,10 @@ impl Protocol {
             Protocol::OpenAi => format!("batch_sim{:06}", job.number),
             Protocol::Anthropic => format!("msgbatch_sim{:06}", job.number),
             Protocol::Gemini => format!("sim{:06}", job.number),
-            Protocol::Mistral => format!("{:08}-0000-4000-8000-000000000000", job.number),
+            Protocol::Mistral | Protocol::Together => {
+                format!("{:08}-0000-4000-8000-000000000000", job.number)
+            }
+            Protocol::Xai => format!("batch_{:08}-sim", job.number),
         }
     }
 
@@ -96,10 +105,10 @@ impl Protocol {
     /// The line makes the whole batch fail.
     pub fn read<'l>(self, bytes: &'l [u8], endpoint: &str) -> Result<Read<'l>, BatchError> {
         match self {
-            Protocol::OpenAi => openai::read_line(bytes, endpoint),
+            Protocol::OpenAi | Protocol::Xai => openai::read_line(bytes, endpoint),
             Protocol::Anthropic => anthropic::read_line(bytes),
             Protocol::Gemini => gemini::read_line(bytes),
-            Protocol::Mistral => mistral::read_line(bytes),
+            Protocol::Mistral | Protocol::Together => mistral::read_line(bytes),
         }
     }
 
@@ -109,7 +118,9 @@ impl Protocol {
     /// The line is answered with this problem.
     pub fn chat(self, line: &Read<'_>, model: Option<&str>) -> Result<Chat, Problem> {
         match self {
-            Protocol::OpenAi => openai::read_question(line.body),
+            Protocol::OpenAi | Protocol::Together | Protocol::Xai => {
+                openai::read_question(line.body)
+            }
             Protocol::Anthropic => anthropic::read_question(line.body),
             Protocol::Gemini => gemini::read_question(line.body, model.unwrap_or_default()),
             Protocol::Mistral => mistral::read_question(line.body, model.unwrap_or_default()),
@@ -125,10 +136,13 @@ impl Protocol {
         outcome: &Outcome<'_>,
     ) -> Rendered {
         match self {
-            Protocol::OpenAi => openai::result_line(provider.dialect(), custom_id, id, outcome),
+            Protocol::OpenAi | Protocol::Together => {
+                openai::result_line(provider.dialect(), custom_id, id, outcome)
+            }
             Protocol::Anthropic => anthropic::result_line(custom_id, id, outcome),
             Protocol::Gemini => gemini::result_line(custom_id, id, outcome),
             Protocol::Mistral => mistral::result_line(custom_id, id, outcome),
+            Protocol::Xai => xai::result_line(custom_id, id, outcome),
         }
     }
 }

@@ -130,10 +130,17 @@ fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
     let text = |name: &str| field(name).and_then(|field| std::str::from_utf8(field.content).ok());
     let required = |name: &str| invalid(format!("Missing required parameter: '{name}'."));
     let purpose = text("purpose").ok_or_else(|| required("purpose"))?;
-    if purpose != "batch" {
+    let known = match provider.dialect() {
+        Dialect::Together => "batch-api",
+        _ => "batch",
+    };
+    if purpose != known {
         return Err(invalid(format!(
-            "'{purpose}' is not one of the purposes that this server knows: 'batch'"
+            "'{purpose}' is not one of the purposes that this server knows: '{known}'"
         )));
+    }
+    if provider.dialect() == Dialect::Together {
+        text("file_name").ok_or_else(|| required("file_name"))?;
     }
     let file = field("file").ok_or_else(|| required("file"))?;
     let name = file.file_name.ok_or_else(|| required("file"))?;
@@ -331,7 +338,7 @@ fn shown(ask: &Ask<'_>, id: &str) -> Result<Value, Problem> {
 pub fn request(call: &Call) -> Option<Request> {
     Some(match call {
         Call::Upload => Request::Upload,
-        Call::Content(_) => Request::Download,
+        Call::Content(_) | Call::Results(_) => Request::Download,
         Call::Create => Request::Create,
         Call::List(_) => Request::List,
         Call::Batch(_) => Request::Poll,

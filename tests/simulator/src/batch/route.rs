@@ -62,6 +62,12 @@ pub fn call(dialect: Dialect, head: &Head) -> Option<Call> {
             None => openai(head, path).filter(|call| !is_of_batches(call)),
         },
         Protocol::OpenAi => openai(head, path),
+        Protocol::Together => match (head.method.as_str(), path) {
+            ("POST", "/files/upload") => Some(Call::Upload),
+            ("POST", "/files") => None,
+            _ => openai(head, path),
+        },
+        Protocol::Xai => xai(head, path),
         Protocol::Anthropic => anthropic(head, path.strip_prefix("/messages/batches")?),
     }
 }
@@ -149,12 +155,29 @@ fn openai(head: &Head, path: &str) -> Option<Call> {
     })
 }
 
-fn page(query: &str) -> Page {
+fn xai(head: &Head, path: &str) -> Option<Call> {
+    let Some(batch) = path.strip_prefix("/batches/") else {
+        return openai(head, path);
+    };
+    Some(match head.method.as_str() {
+        "GET" => match batch.strip_suffix("/results") {
+            Some(id) => Call::Results(id.to_owned()),
+            None => Call::Batch(batch.to_owned()),
+        },
+        "POST" => Call::Cancel(batch.strip_suffix(":cancel")?.to_owned()),
+        _ => return None,
+    })
+}
+
+/// The part of a list that a query asks for.
+pub fn page(query: &str) -> Page {
     let mut page = Page::default();
     for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
         match name {
             "before_id" => page.before = Some(value.to_owned()),
-            "after" | "after_id" | "pageToken" | "page" => page.after = Some(value.to_owned()),
+            "after" | "after_id" | "pageToken" | "page" | "pagination_token" => {
+                page.after = Some(value.to_owned());
+            }
             // What is no number is as wrong as one that is too large.
             "limit" | "pageSize" | "page_size" => {
                 page.limit = Some(value.parse().unwrap_or(usize::MAX))

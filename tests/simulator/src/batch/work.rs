@@ -21,6 +21,8 @@ use crate::reply::Asked;
 
 /// Most lines that a failed validation names.
 const NAMED: usize = 100;
+/// Bytes before a line that is too long.
+const LONG: usize = 9 << 20;
 /// Most lines of a batch, where the script does not say it.
 const LINES: u64 = 50_000;
 
@@ -443,6 +445,9 @@ impl Writing<'_> {
                 let mut half = line.text.clone();
                 crate::chat::truncate(&mut half, line.text.len() / 2);
                 results.write(&half)
+            }
+            Some(BatchFaultKind::LineLong) => {
+                results.write(&format!("{}{}", " ".repeat(LONG), line.text))
             }
             Some(BatchFaultKind::LineTwice) => {
                 results.write(&line.text)?;

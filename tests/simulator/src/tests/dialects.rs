@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use super::client::{Client, Reply, start};
 use crate::{Answers, Config, Dialect, Fault, Latency, Limits, Simulator};
 
-pub const ALL: [Dialect; 6] = [
+pub const ALL: [Dialect; 8] = [
     Dialect::OpenAi,
     Dialect::Anthropic,
     Dialect::DeepSeek,
     Dialect::Groq,
+    Dialect::Together,
+    Dialect::Xai,
     Dialect::Azure,
     Dialect::Gemini,
 ];

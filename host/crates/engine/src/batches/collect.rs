@@ -1,24 +1,32 @@
 //! Brings the answers of a batch that has ended into the journal: some thousand lines at a time, and each line once, however often
 //! its file is read.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 use super::{Batched, Batches, Turn, may_pass};
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchStatus, LineResult, RemoteBatch};
 use gateway::error::CallError;
-use gateway::lane::Verdict;
-use store::{Batch, BatchState, StoreError};
+use gateway::journal::Journal;
+use gateway::lane::{Observer, Verdict};
+use gateway::learned::Learned;
+use store::{Batch, BatchState, Collected, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::Answer;
 
 /// Lines that are kept in one transaction, and bytes of these. Results come in any order, so that each transaction writes most
 /// pages of the table: a few large ones write less than many small ones.
+#[cfg(not(test))]
 pub(super) const GROUP: usize = 5000;
+/// So that a simulated batch has several.
+#[cfg(test)]
+pub(super) const GROUP: usize = 2;
 const GROUP_BYTES: usize = 8 << 20;
 /// The longest line of a result file that is read; bytes.
 pub(super) const LONGEST: usize = 8 << 20;
@@ -82,16 +90,19 @@ impl Batches {
                 );
                 self.hold(batch, note).await
             }
-            BatchStatus::Refused => self.refused(batch, &remote, turn).await,
+            BatchStatus::Refused => self.refused(batch, batched, &remote, turn).await,
             BatchStatus::Ended => {
                 let ended = *batch.ended_at.get_or_insert(self.unix());
-                if remote.is_settled {
+                let is_late = self.unix().saturating_sub(ended) >= LATE;
+                // Where a provider has no word for the end, it may not have read all questions yet.
+                let is_whole = remote.total.is_none_or(|total| total >= batch.lines);
+                if remote.is_settled && (is_whole || is_late) {
                     return self.collect(batch, batched, &remote, turn).await;
                 }
-                if self.unix().saturating_sub(ended) >= LATE && self.may_resubmit(&batch) {
+                if is_late && self.may_resubmit(&batch) {
                     return self.end(batch, turn).await;
                 }
-                let note = if self.unix().saturating_sub(ended) < LATE {
+                let note = if !is_late {
                     "it has ended, and the provider does not say yet where its answers are"
                 } else {
                     "it has ended, and the provider does not say where its answers are: look into the provider's console; \
@@ -112,6 +123,7 @@ impl Batches {
         if !is_cancelled {
             batch.note = None;
         }
+        batch.ended_at = None;
         if is_overdue
             && !is_cancelled
             && let Some(id) = &batch.remote
@@ -144,6 +156,7 @@ impl Batches {
         let is_too_late = batch.note.as_deref() == Some(TOO_LONG);
         let mut odd = Odd::default();
         // What is missing after all files were read is looked for once more.
+        let mut missing = 0;
         for _ in 0..2 {
             odd = Odd::default();
             for file in &remote.files {
@@ -162,11 +175,11 @@ impl Batches {
                     return Ok(());
                 }
             }
-            if is_too_late || self.store.unsettled(batch.id)? == 0 {
+            missing = self.store.unsettled(batch.id)?;
+            if is_too_late || missing == 0 {
                 break;
             }
         }
-        let missing = self.store.unsettled(batch.id)?;
         if missing > 0 && !is_too_late {
             self.tell(format!(
                 "batch {}: questions that have no line in its answers: {missing} of {}; they are asked again, and may have been paid for",
@@ -185,12 +198,22 @@ impl Batches {
                 batch.name, odd.unreadable
             ));
         }
-        self.end(batch, turn).await
+        self.end_with(batch, missing, turn).await
     }
 
     /// Ends a batch: what it did not settle is asked again.
-    pub(super) async fn end(&self, mut batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
-        turn.settled += self.store.unsettled(batch.id)?;
+    pub(super) async fn end(&self, batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
+        let unsettled = self.store.unsettled(batch.id)?;
+        self.end_with(batch, unsettled, turn).await
+    }
+
+    async fn end_with(
+        &self,
+        mut batch: Batch,
+        unsettled: u64,
+        turn: &mut Turn,
+    ) -> Result<(), StoreError> {
+        turn.settled += unsettled;
         batch.state = BatchState::Ended;
         let is_too_late = batch.note.take().as_deref() == Some(TOO_LONG);
         batch.ended_at.get_or_insert(self.unix());
@@ -206,6 +229,7 @@ impl Batches {
     async fn refused(
         &self,
         mut batch: Batch,
+        batched: &Batched,
         remote: &RemoteBatch,
         turn: &mut Turn,
     ) -> Result<(), StoreError> {
@@ -217,7 +241,13 @@ impl Batches {
             // Where the provider does not say how much is too much, half of it is tried.
             let half = is_alone.then_some(batch.likely.input / 2);
             if let Some(most) = full.most_tokens.or(half) {
-                self.now().most_waiting.insert(batch.lane.clone(), most);
+                let lane = &batched.lane.lane;
+                let (name, options) = (lane.name(), lane.options());
+                let learned = Learned {
+                    most_waiting: Some(lane.no_more_waiting(most)),
+                    ..self.store.lessons(name, options)?
+                };
+                Journal::keep_lessons(&self.store, name, options, &learned).await?;
                 if most < batch.likely.input {
                     self.tell(format!(
                         "batch {}: it is split: {}",
@@ -292,91 +322,168 @@ impl Batches {
             Ok(pieces) => pieces,
             Err(error) => return Ok(Err(error.error)),
         };
+        let mut keeping = Keeping::new(self, batch, batched, odd, turn);
         let mut rest: Vec<u8> = Vec::new();
         let mut is_too_long = false;
-        let mut bytes = 0;
-        let mut group: Vec<String> = Vec::new();
         while let Some(piece) = pieces.next().await {
             let piece = match piece {
                 Ok(piece) => piece,
                 Err(error) => {
-                    self.keep(batch, batched, group, odd, turn).await?;
+                    keeping.end().await?;
                     return Ok(Err(error));
                 }
             };
-            rest.extend_from_slice(&piece);
-            let mut start = 0;
-            while let Some(length) = rest.iter().skip(start).position(|byte| *byte == b'\n') {
-                let line = rest.get(start..start + length).unwrap_or_default();
-                if !std::mem::take(&mut is_too_long) {
-                    group.push(String::from_utf8_lossy(line).into_owned());
-                    bytes += length;
+            let mut behind: &[u8] = &piece;
+            while let Some(length) = memchr::memchr(b'\n', behind) {
+                let (line, next) = behind.split_at(length);
+                behind = next.get(1..).unwrap_or_default();
+                if std::mem::take(&mut is_too_long) {
+                    continue;
                 }
-                start += length + 1;
-                if group.len() >= GROUP || bytes >= GROUP_BYTES {
-                    bytes = 0;
-                    let full = std::mem::take(&mut group);
-                    self.keep(batch, batched, full, odd, turn).await?;
-                    if self.interrupt.is_thrown() {
-                        return Ok(Ok(()));
-                    }
+                if rest.is_empty() {
+                    keeping.line(line).await?;
+                } else {
+                    rest.extend_from_slice(line);
+                    keeping.line(&rest).await?;
+                    rest.clear();
+                }
+                if self.interrupt.is_thrown() {
+                    return keeping.end().await.map(Ok);
                 }
             }
-            rest.drain(..start);
+            if is_too_long {
+                continue;
+            }
+            rest.extend_from_slice(behind);
             if rest.len() > LONGEST {
-                // Its end, which is no line either, is passed over as one that cannot be read.
-                odd.unreadable += u64::from(!is_too_long);
+                // Its end, which is no line either, is passed over.
+                keeping.odd.unreadable += 1;
                 is_too_long = true;
-                rest.clear();
+                rest = Vec::new();
             }
         }
-        if !rest.is_empty() && !is_too_long {
-            group.push(String::from_utf8_lossy(&rest).into_owned());
+        if !rest.is_empty() {
+            keeping.line(&rest).await?;
         }
-        self.keep(batch, batched, group, odd, turn).await?;
-        Ok(Ok(()))
+        keeping.end().await.map(Ok)
     }
 
-    /// Keeps what some lines say.
-    pub(super) async fn keep(
-        &self,
-        batch: &Batch,
-        batched: &Batched,
-        lines: Vec<String>,
-        odd: &mut Odd,
-        turn: &mut Turn,
-    ) -> Result<(), StoreError> {
-        let mut results: HashMap<Digest, LineResult> = HashMap::with_capacity(lines.len());
-        let mut keys: Vec<Digest> = Vec::with_capacity(lines.len());
-        for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-            let Ok(line) = batched.lane.protocol.read(line) else {
-                odd.unreadable += 1;
-                continue;
-            };
-            match key_of(&line.custom_id) {
-                // The first of two lines counts.
-                Some(key) if !results.contains_key(&key) => {
-                    results.insert(key, line.result);
-                    keys.push(key);
-                }
-                Some(_) => {}
-                None => odd.foreign += 1,
-            }
+    /// Keeps what was learned of how a model wants to be asked: the next run may be another process.
+    async fn keep_lessons(&self, batched: &Batched) -> Result<(), StoreError> {
+        let lane = &batched.lane.lane;
+        let Some((learned, told)) = lane.news() else {
+            return Ok(());
+        };
+        for what in told {
+            self.meter.learned(lane.name(), &what);
         }
+        Journal::keep_lessons(&self.store, lane.name(), lane.options(), &learned).await
+    }
+}
+
+/// Keeps what lines of a file say, in groups. While one is written, the next one is read.
+pub(super) struct Keeping<'a> {
+    batches: &'a Batches,
+    batch: &'a Batch,
+    batched: &'a Batched,
+    pub odd: &'a mut Odd,
+    turn: &'a mut Turn,
+    keys: Vec<Digest>,
+    results: HashMap<Digest, LineResult>,
+    bytes: usize,
+    writing: Option<Writing>,
+}
+
+/// A group that is being written.
+type Writing = Pin<Box<dyn Future<Output = Result<Collected, StoreError>> + Send>>;
+
+impl<'a> Keeping<'a> {
+    pub fn new(
+        batches: &'a Batches,
+        batch: &'a Batch,
+        batched: &'a Batched,
+        odd: &'a mut Odd,
+        turn: &'a mut Turn,
+    ) -> Keeping<'a> {
+        Keeping {
+            batches,
+            batch,
+            batched,
+            odd,
+            turn,
+            keys: Vec::new(),
+            results: HashMap::new(),
+            bytes: 0,
+            writing: None,
+        }
+    }
+
+    /// Takes a line.
+    pub async fn line(&mut self, line: &[u8]) -> Result<(), StoreError> {
+        let text = String::from_utf8_lossy(line);
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        match self.batched.lane.protocol.read(&text) {
+            Err(_) => self.odd.unreadable += 1,
+            Ok(line) => match key_of(&line.custom_id) {
+                // The first of two lines counts.
+                Some(key) => {
+                    if let Entry::Vacant(place) = self.results.entry(key) {
+                        place.insert(line.result);
+                        self.keys.push(key);
+                    }
+                }
+                None => self.odd.foreign += 1,
+            },
+        }
+        self.bytes += text.len();
+        if self.keys.len() >= GROUP || self.bytes >= GROUP_BYTES {
+            self.keep().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what is left, and waits until all is on disk.
+    pub async fn end(mut self) -> Result<(), StoreError> {
+        self.keep().await?;
+        self.written().await
+    }
+
+    async fn written(&mut self) -> Result<(), StoreError> {
+        match self.writing.take() {
+            Some(writing) => writing.await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Says what the lines of a group mean, and begins to write it.
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        // A question that has its answer by now is not answered again.
+        self.written().await?;
+        let Keeping { batch, batched, .. } = *self;
+        let store = &self.batches.store;
+        // In the order in which the state has them.
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.sort_unstable();
+        self.bytes = 0;
         let since = batch.sent_at.unwrap_or(batch.formed_at);
-        let took = Duration::from_secs(self.unix().saturating_sub(since));
-        let asked = self.store.asked_lines(batch, &keys, took)?;
-        let ours: HashSet<Digest> = asked.iter().map(|asked| asked.key).collect();
-        for key in keys.iter().filter(|key| !ours.contains(key)) {
-            // One that was kept before has its answer by now.
-            if self.store.question(*key)?.is_none() && self.store.answered(*key)?.is_none() {
-                odd.foreign += 1;
+        let took = Duration::from_secs(self.batches.unix().saturating_sub(since));
+        let asked = store.asked_lines(batch, &keys, took)?;
+        if asked.len() < keys.len() {
+            let ours: HashSet<Digest> = asked.iter().map(|asked| asked.key).collect();
+            for key in keys.iter().filter(|key| !ours.contains(key)) {
+                // One that was kept before has its answer by now.
+                if store.question(*key)?.is_none() && store.answered(*key)?.is_none() {
+                    self.odd.foreign += 1;
+                }
             }
         }
         let mut stops = None;
+        let mut is_proved = false;
         let mut verdicts = Vec::with_capacity(asked.len());
         for asked in &asked {
-            let Some(result) = results.remove(&asked.key) else {
+            let Some(result) = self.results.remove(&asked.key) else {
                 continue;
             };
             let result = match result {
@@ -390,19 +497,35 @@ impl Batches {
                 }
                 other => other,
             };
-            let verdict = batched.lane.judge(result, asked);
-            verdicts.push((asked.key, batched.or_fallback(verdict)));
-        }
-        turn.settled += verdicts.len() as u64;
-        for (_, verdict) in &verdicts {
-            if let Verdict::Failed(error, _) = verdict {
-                tracing::debug!(lane = batch.lane, "a question of a batch failed: {error}");
+            let verdict = batched.or_fallback(batched.lane.judge(result, asked));
+            match &verdict {
+                Verdict::Failed(error, _) => {
+                    tracing::debug!(lane = batch.lane, "a question of a batch failed: {error}");
+                }
+                Verdict::Answered(_) if !is_proved => {
+                    is_proved = batched.lane.is_proved_by(asked);
+                }
+                _ => {}
             }
+            verdicts.push((asked.key, verdict));
         }
+        self.results.clear();
+        self.turn.settled += verdicts.len() as u64;
+        if is_proved {
+            self.batches.keep_lessons(batched).await?;
+        }
+        let (store, batch) = (store.clone(), batch.clone());
         let provider = batched.lane.lane.provider().to_owned();
-        self.store.collect(batch, &provider, verdicts).await?;
+        let lane = batch.lane.clone();
+        let mut writing: Writing =
+            Box::pin(async move { store.collect(&batch, &provider, verdicts).await });
+        // It is begun now, and waited for when the next group has been read.
+        match (&mut writing).now_or_never() {
+            Some(written) => drop(written?),
+            None => self.writing = Some(writing),
+        }
         match stops {
-            Some(error) => self.refuse(&batch.lane, error).await,
+            Some(error) => self.batches.refuse(&lane, error).await,
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::collect::{GROUP, Odd};
+use super::collect::{Keeping, Odd};
 use super::{Batches, Turn};
 use store::{Batch, BatchState, Most, StoreError};
 
@@ -53,9 +53,11 @@ impl Batches {
             input_tokens: u64::MAX,
             ..batched.most
         };
-        self.store
-            .form_batch(lane, batched.account, most, self.unix())
-            .await
+        let formed = self
+            .store
+            .form_batch(lane, batched.account, most, self.unix(), |_| true)
+            .await?;
+        Ok(formed.batch)
     }
 
     /// Notes that a batch lies in a file.
@@ -87,19 +89,13 @@ impl Batches {
                 file: file.to_owned(),
                 cause: error.to_string(),
             };
-            let lines = BufReader::new(File::open(file).map_err(unreadable)?).lines();
+            let lines = BufReader::new(File::open(file).map_err(unreadable)?).split(b'\n');
             let mut odd = Odd::default();
-            let mut group = Vec::with_capacity(GROUP);
+            let mut keeping = Keeping::new(self, &batch, batched, &mut odd, &mut turn);
             for line in lines {
-                group.push(line.map_err(unreadable)?);
-                if group.len() >= GROUP {
-                    let full = std::mem::take(&mut group);
-                    self.keep(&batch, batched, full, &mut odd, &mut turn)
-                        .await?;
-                }
+                keeping.line(&line.map_err(unreadable)?).await?;
             }
-            self.keep(&batch, batched, group, &mut odd, &mut turn)
-                .await?;
+            keeping.end().await?;
             // A line that belongs to another exported batch is foreign to this one only.
             least = Some(least.map_or(odd.foreign, |foreign: u64| foreign.min(odd.foreign)));
             imported.unreadable = odd.unreadable;
@@ -136,7 +132,7 @@ impl Batches {
         }
         let batched = self.lanes.get(&batch.lane);
         let Some((batched, id)) = batched
-            .filter(|batched| batched.account == batch.account)
+            .and_then(|batched| batched.with_account(batch.account))
             .zip(batch.remote.clone())
         else {
             return Ok(format!(

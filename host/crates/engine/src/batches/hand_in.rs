@@ -15,7 +15,6 @@ use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
 use gateway::error::CallError;
 use store::{Batch, BatchState, Most, Store, StoreError};
 use types::class::FailureClass;
-use types::limit::Size;
 
 /// Lines of a batch that are read from the state at once.
 const PIECE: u64 = 500;
@@ -50,11 +49,8 @@ impl Batches {
             self.tell_to_export(name, queued.lines, is_last);
             return Ok(None);
         }
-        let waiting_at_most = self.now().most_waiting.get(name).copied();
         let most = Most {
-            input_tokens: waiting_at_most
-                .unwrap_or(u64::MAX)
-                .min(batched.most.input_tokens),
+            input_tokens: batched.most_waiting(),
             ..batched.most
         };
         let is_full = queued.lines >= most.lines
@@ -74,28 +70,19 @@ impl Batches {
             self.store.ask_online(name).await?;
             return Ok(None);
         }
-        let mean = Size {
-            input: queued.input_tokens.div_ceil(queued.lines),
-            output: queued.output_tokens.div_ceil(queued.lines),
-        };
-        let affordable = batched.lane.budget.lines_that_fit(mean);
-        if affordable == 0 {
-            turn.is_spent = true;
-            return Ok(None);
-        }
-        let most = Most {
-            lines: most.lines.min(affordable),
-            ..most
-        };
+        let budget = batched.lane.budget.clone();
         let formed = self
             .store
-            .form_batch(name, batched.account, most, self.unix())
+            .form_batch(name, batched.account, most, self.unix(), move |likely| {
+                budget.has_room_for(likely)
+            })
             .await?;
-        if let Some(batch) = &formed {
+        turn.is_spent |= formed.is_unaffordable;
+        if let Some(batch) = &formed.batch {
             let reserved = batched.lane.budget.reserve_batch(batch.likely);
             self.now().reserved.insert(batch.id, reserved);
         }
-        Ok(formed)
+        Ok(formed.batch)
     }
 
     /// A person is told that questions wait for a file, once.
@@ -111,16 +98,17 @@ impl Batches {
     /// Takes a batch as many steps further as it can go now.
     pub(super) async fn advance(&self, batch: Batch, turn: &mut Turn) -> Result<(), StoreError> {
         let Some(batched) = self.lanes.get(&batch.lane) else {
-            let note = format!(
-                "it waits: the run has no model {} that is asked in batches",
-                batch.lane
+            let why = self.unreached.get(&batch.lane).map_or_else(
+                || "no component asks it in batches".to_owned(),
+                ToString::to_string,
             );
+            let note = format!("it waits: {} cannot be asked: {why}", batch.lane);
             return self.hold(batch, note).await;
         };
-        if batched.account != batch.account {
+        let Some(batched) = &batched.with_account(batch.account) else {
             let note = "it waits: it was handed in with another key or at another address, and only those can fetch it";
             return self.hold(batch, note.to_owned()).await;
-        }
+        };
         if batch.state == BatchState::Exported || !self.is_due(&batch) {
             return Ok(());
         }
@@ -184,7 +172,7 @@ impl Batches {
         batched: &Batched,
         turn: &mut Turn,
     ) -> Result<Option<Batch>, StoreError> {
-        if !self.has_room(&batch)? {
+        if !self.has_room(&batch, batched)? {
             let note =
                 "it waits until another batch has ended: no more tokens may wait at the provider";
             self.hold(batch, note.to_owned()).await?;
@@ -393,19 +381,16 @@ impl Batches {
     }
 
     /// Whether the tokens of a batch may wait beside those of the batches that are open. One alone is tried.
-    fn has_room(&self, batch: &Batch) -> Result<bool, StoreError> {
-        let most = self.now().most_waiting.get(&batch.lane).copied();
-        let told = self
-            .lanes
-            .get(&batch.lane)
-            .map(|lane| lane.most.input_tokens);
-        let most = most.unwrap_or(u64::MAX).min(told.unwrap_or(u64::MAX));
+    fn has_room(&self, batch: &Batch, batched: &Batched) -> Result<bool, StoreError> {
         let open = self.store.open_batches()?;
         let waiting = open
             .iter()
-            .filter(|other| other.lane == batch.lane && is_open(other))
+            .filter(|other| {
+                other.lane == batch.lane && other.account == batch.account && is_open(other)
+            })
             .map(|other| other.likely.input)
             .fold(0, u64::saturating_add);
+        let most = batched.most_waiting();
         Ok(waiting == 0 || waiting.saturating_add(batch.likely.input) <= most)
     }
 }

@@ -276,7 +276,12 @@ impl BatchProtocol for FaultyBatches {
                 pieces.truncate(pieces.len() / 2);
                 pieces.push(Err(CallError::new(FailureClass::Transient, "broken off")));
             }
-            let lines: Lines<'a> = Box::pin(stream::iter(pieces));
+            // They take their time, so that a kill may come between any two.
+            let pieces = stream::iter(pieces).then(|piece| async {
+                sleep(Duration::from_millis(700)).await;
+                piece
+            });
+            let lines: Lines<'a> = Box::pin(pieces);
             Ok(lines)
         })
     }

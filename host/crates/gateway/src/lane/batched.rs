@@ -86,6 +86,7 @@ pub enum Verdict {
 }
 
 /// A lane that is asked in batches.
+#[derive(Clone)]
 pub struct BatchLane {
     /// The lane that asks the same model one question at a time: what one learns of it holds for both.
     pub lane: Arc<Lane>,
@@ -179,12 +180,21 @@ impl BatchLane {
             tries: asked.tries + 1,
         };
         match result {
-            Ok(raw) => self.judge_answer(raw, asked, tally),
+            Ok(raw) => {
+                self.lane.lessons.answered_with(&asked.adaptations);
+                self.judge_answer(raw, asked, tally)
+            }
             Err(error) => {
                 self.lane.observer.try_failed(&self.lane.name, &error);
                 self.judge_error(error, asked, tally)
             }
         }
+    }
+
+    /// Whether an answer to a question shows that the way in which is asked now will do.
+    pub fn is_proved_by(&self, asked: &AskedLine) -> bool {
+        let learned = self.lane.lessons.now();
+        learned.adaptations.is_subset(&asked.adaptations)
     }
 
     fn judge_answer(&self, raw: RawAnswer, asked: &AskedLine, tally: Tally) -> Verdict {

@@ -4,7 +4,7 @@ use tracing::Span;
 
 use crate::error::{CallError, Unusable};
 use crate::provider::{Finish, RawAnswer};
-use types::request::{Answer, Completion, CompletionRequest, Role, StopReason, Usage};
+use types::request::{Answer, Completion, StopReason, Usage};
 
 /// An answer with a text, or one of which it is known why it has none.
 pub(super) fn with_text(raw: RawAnswer) -> Result<RawAnswer, CallError> {
@@ -54,12 +54,4 @@ pub(super) fn judged(raw: RawAnswer, usage: Usage) -> Answer {
         usage,
         model: raw.model,
     })
-}
-
-/// Whether a question shows the model an answer of its own that would not do.
-pub(super) fn is_repair(request: &CompletionRequest) -> bool {
-    request
-        .messages
-        .iter()
-        .any(|message| message.role == Role::Assistant)
 }

@@ -153,6 +153,8 @@ impl Scene {
                 mode: None,
                 component: "text",
                 place: 0,
+                fingerprint: Digest::of(b""),
+                generation: 0,
                 cancelled: &NEVER,
             },
             seed: 1,

@@ -134,18 +134,9 @@ impl Budget {
         Room::Reserved
     }
 
-    /// How often so much fits beside what was spent and what is reserved.
-    pub fn times_that_fit(&self, each: Spend) -> u64 {
-        let taken = self.spent.plus(self.reserved);
-        let times = |most: Option<u64>, taken: u64, each: u64| match most {
-            Some(most) => most.saturating_sub(taken) / each.max(1),
-            None => u64::MAX,
-        };
-        times(self.most_micros, taken.micros, each.micros).min(times(
-            self.most_tokens,
-            taken.tokens,
-            each.tokens,
-        ))
+    /// Whether so much fits beside what was spent and what is reserved.
+    pub fn has_room_for(&self, more: Spend) -> bool {
+        self.fits(self.spent.plus(self.reserved).plus(more))
     }
 
     /// Reserves what is spent already in all likelihood.

@@ -11,6 +11,7 @@ use super::*;
 use crate::budget::LaneBudget;
 use crate::lane::{Caller, LaneSettings, Spent};
 use crate::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
+use types::digest::Digest;
 use types::request::{Answer, Usage};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -164,6 +165,8 @@ impl Scene {
             caller: Caller {
                 component: "c",
                 place,
+                fingerprint: Digest::of(b""),
+                generation: 0,
                 cancelled: &NEVER,
                 mode: None,
                 record: "",

@@ -1,9 +1,13 @@
 //! The batch APIs of the providers, one file each. Nothing here retries, waits between two looks, or keeps anything.
 
 mod anthropic;
+mod files;
 mod gemini;
+mod grpc;
 mod mistral;
 mod openai;
+mod together;
+mod xai;
 
 #[cfg(test)]
 mod tests;
@@ -11,6 +15,11 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use self::files::{Chats, FileBatches, OfFiles};
+use self::mistral::MistralBatches;
+use self::openai::OpenAiBatches;
+use self::together::TogetherBatches;
+use self::xai::XaiBatches;
 use super::endpoint::{Endpoint, ModelOptions};
 use super::gathered::malformed;
 use super::lenient;
@@ -42,6 +51,7 @@ pub fn connect_batches(
         stream: false,
         ..endpoint
     };
+    let chats = |path, endpoint, options| Chats::new(model, preset, path, endpoint, options);
     Ok(match preset.api {
         BatchApi::Anthropic => Arc::new(anthropic::AnthropicBatches::new(
             model, preset, endpoint, options,
@@ -49,12 +59,22 @@ pub fn connect_batches(
         BatchApi::Gemini => Arc::new(gemini::GeminiBatches::new(
             model, preset, endpoint, options,
         )?),
-        BatchApi::Mistral => Arc::new(mistral::MistralBatches::new(
-            model, preset, endpoint, options,
-        )?),
-        BatchApi::OpenAi => Arc::new(openai::OpenAiBatches::new(
-            model, preset, endpoint, options,
-        )?),
+        BatchApi::Mistral => {
+            let chats = chats(MistralBatches::PATH, endpoint, options)?;
+            Arc::new(OfFiles(MistralBatches(chats)))
+        }
+        BatchApi::OpenAi => Arc::new(OfFiles(OpenAiBatches {
+            chats: chats(OpenAiBatches::PATH, endpoint, options)?,
+            files_expire: preset.files_expire,
+        })),
+        BatchApi::Together => {
+            let chats = chats(TogetherBatches::PATH, endpoint, options)?;
+            Arc::new(OfFiles(TogetherBatches(chats)))
+        }
+        BatchApi::Xai => {
+            let chats = chats(XaiBatches::PATH, endpoint, options)?;
+            Arc::new(OfFiles(XaiBatches(chats)))
+        }
     })
 }
 

@@ -182,6 +182,8 @@ pub struct BatchAccess {
     pub protocol: Arc<dyn BatchProtocol>,
     /// Whether the provider takes batches. Else they are files that a person carries.
     pub hands_in: bool,
+    /// For how many days answers are kept, where that is told.
+    pub kept_days: Option<u64>,
     /// A hash of address and key: a batch is seen with those that it was made with, and with no others.
     pub account: Digest,
 }
@@ -239,8 +241,8 @@ impl Catalogue<'_> {
         connections.collect()
     }
 
-    /// The batch API of `model`, at the first endpoint of its provider. Where that has none that is known, it is the form of
-    /// files that others answer; `None` where there is no such form.
+    /// The batch API of `model` at each endpoint of its provider. Where that has none that is known, it is the form of files that
+    /// others answer; nothing where there is no such form.
     ///
     /// # Errors
     /// Like [`Catalogue::connect`].
@@ -248,9 +250,9 @@ impl Catalogue<'_> {
         &self,
         model: &str,
         variables: Variables<'_>,
-    ) -> Result<Option<BatchAccess>, ConnectError> {
+    ) -> Result<Vec<BatchAccess>, ConnectError> {
         if model == offline::NAME {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let Reached {
             own,
@@ -258,23 +260,21 @@ impl Catalogue<'_> {
             endpoints,
             options,
         } = self.reach(model, variables)?;
-        let first = endpoints.into_iter().next();
-        let Some((_, _, endpoint)) = first else {
-            return Ok(None);
-        };
-        let hands_in = preset.batch.is_some();
-        let batch = match (preset.batch, endpoint.api) {
-            (Some(batch), _) => batch,
-            (None, Api::Chat) => OPENAI_BATCHES,
-            (None, Api::Messages) => return Ok(None),
-        };
-        let account = account(&endpoint);
-        let protocol = connect_batches(own, batch, endpoint, options)?;
-        Ok(Some(BatchAccess {
-            protocol,
-            account,
-            hands_in,
-        }))
+        let mut found = Vec::with_capacity(endpoints.len());
+        for (_, _, endpoint) in endpoints {
+            let batch = match (preset.batch, endpoint.api) {
+                (Some(batch), _) => batch,
+                (None, Api::Chat) => OPENAI_BATCHES,
+                (None, Api::Messages) => return Ok(Vec::new()),
+            };
+            found.push(BatchAccess {
+                account: account(&endpoint),
+                protocol: connect_batches(own, batch, endpoint, options.clone())?,
+                hands_in: preset.batch.is_some(),
+                kept_days: batch.kept_days,
+            });
+        }
+        Ok(found)
     }
 
     fn reach<'m>(

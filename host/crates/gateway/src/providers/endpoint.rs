@@ -223,6 +223,10 @@ impl ModelOptions {
                 (!so_far.contains(&adaptation)).then_some(adaptation)
             }
             Refused::Reasoning => self.thinker.adapt(endpoint.api, so_far),
+            Refused::CacheKey => {
+                let adaptation = Adaptation::NoCacheKey;
+                (self.cache_key && !so_far.contains(&adaptation)).then_some(adaptation)
+            }
             Refused::Cap { .. } => None,
         }
     }

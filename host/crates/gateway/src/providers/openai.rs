@@ -99,7 +99,8 @@ impl OpenAi {
         if let Some(ServiceTier::Flex) = self.options.service_tier {
             body.insert("service_tier".to_owned(), json!("flex"));
         }
-        if let Some(prefix) = call.prefix.filter(|_| self.options.cache_key) {
+        let sends_key = self.options.cache_key && !adaptations.contains(&Adaptation::NoCacheKey);
+        if let Some(prefix) = call.prefix.filter(|_| sends_key) {
             let key = format!("batchgen-{:016x}", prefix.id);
             body.insert("prompt_cache_key".to_owned(), json!(key));
         }

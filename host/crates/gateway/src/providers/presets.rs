@@ -64,6 +64,10 @@ pub enum BatchApi {
     Gemini,
     /// Files of OpenAI's kind and jobs of Mistral.
     Mistral,
+    /// Batches of OpenAI's kind with an upload of their own.
+    Together,
+    /// Files of OpenAI's kind and batches that count.
+    Xai,
 }
 
 /// How batches are handed in.
@@ -75,6 +79,8 @@ pub struct BatchPreset {
     pub limits: BatchLimits,
     /// Whether an uploaded file can be given a day on which it is deleted.
     pub files_expire: bool,
+    /// For how many days answers are kept, where that is told.
+    pub kept_days: Option<u64>,
 }
 
 /// OpenAI's own limits: <https://platform.openai.com/docs/guides/batch>.
@@ -85,6 +91,7 @@ pub(super) const OPENAI_BATCHES: BatchPreset = BatchPreset {
         bytes: 200_000_000,
     },
     files_expire: true,
+    kept_days: Some(30),
 };
 
 /// A server of which nothing is known but that it speaks the chat completions API. It is asked for any JSON
@@ -152,6 +159,7 @@ const PRESETS: [Preset; 14] = [
                 bytes: 256_000_000,
             },
             files_expire: false,
+            kept_days: Some(29),
         }),
         base_url: Some("https://api.anthropic.com/v1"),
         keys: &["ANTHROPIC_API_KEY"],
@@ -186,6 +194,16 @@ const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "together",
+        // https://docs.together.ai/docs/inference/batch/overview
+        batch: Some(BatchPreset {
+            api: BatchApi::Together,
+            limits: BatchLimits {
+                lines: 50_000,
+                bytes: 100_000_000,
+            },
+            files_expire: false,
+            kept_days: None,
+        }),
         base_url: Some("https://api.together.xyz/v1"),
         keys: &["TOGETHER_API_KEY"],
         limits: RateLimitHeaders::Together,
@@ -205,6 +223,7 @@ const PRESETS: [Preset; 14] = [
         batch: Some(BatchPreset {
             api: BatchApi::Mistral,
             files_expire: false,
+            kept_days: None,
             ..OPENAI_BATCHES
         }),
         base_url: Some("https://api.mistral.ai/v1"),
@@ -216,6 +235,13 @@ const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "xai",
+        // It would take more. <https://docs.x.ai/developers/advanced-api-usage/batch-api>
+        batch: Some(BatchPreset {
+            api: BatchApi::Xai,
+            files_expire: false,
+            kept_days: None,
+            ..OPENAI_BATCHES
+        }),
         base_url: Some("https://api.x.ai/v1"),
         keys: &["XAI_API_KEY"],
         limits: RateLimitHeaders::OpenAi,
@@ -231,6 +257,7 @@ const PRESETS: [Preset; 14] = [
         batch: Some(BatchPreset {
             api: BatchApi::Gemini,
             files_expire: false,
+            kept_days: Some(2),
             ..OPENAI_BATCHES
         }),
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),

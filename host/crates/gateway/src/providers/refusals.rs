@@ -152,7 +152,9 @@ pub(super) fn refused(class: FailureClass, said: &Said, cap: u32) -> Option<Refu
     if class == FailureClass::Context || !not_taken {
         return None;
     }
-    if has("temperature") {
+    if has("prompt_cache_key") {
+        Some(Refused::CacheKey)
+    } else if has("temperature") {
         Some(Refused::Temperature)
     } else if REASONING.into_iter().any(has) {
         Some(Refused::Reasoning)
@@ -239,6 +241,9 @@ pub(super) fn hint(class: FailureClass, said: &Said, cap: u32) -> Option<&'stati
         Refused::Json => "set json = \"object\" or \"prompt\" in the model's configuration",
         Refused::Reasoning => "remove reasoning from the configuration",
         Refused::System => "use a model that takes system messages",
+        Refused::CacheKey => {
+            "name another preset in the provider's configuration: its server takes no prompt_cache_key"
+        }
     })
 }
 
@@ -430,6 +435,14 @@ mod tests {
                 Refused::NoStream,
             ),
             ("System role not supported", Refused::System),
+            (
+                "Unrecognized request argument supplied: prompt_cache_key",
+                Refused::CacheKey,
+            ),
+            (
+                "[{'type': 'extra_forbidden', 'loc': ('body', 'prompt_cache_key'), 'msg': 'Extra inputs are not permitted'}]",
+                Refused::CacheKey,
+            ),
             (
                 "Unsupported parameter: 'reasoning_effort' is not supported with this model.",
                 Refused::Reasoning,

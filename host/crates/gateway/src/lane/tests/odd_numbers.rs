@@ -110,6 +110,8 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
             mode: None,
             component: "text",
             place: 0,
+            fingerprint: Digest::of(b""),
+            generation: 0,
             cancelled: &NEVER,
         },
         seed: 1,

@@ -12,7 +12,7 @@ use reqwest::{Body, Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
-use self::lines::Status;
+use super::grpc::{Status, error};
 use super::{EXCHANGE, answer_lost, read, seconds, within};
 use crate::batch::protocol::{
     BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, Problem, RemoteBatch,
@@ -389,7 +389,7 @@ impl Kind {
 fn problem(status: &Status) -> Problem {
     Problem {
         line: None,
-        class: lines::error(status).class,
+        class: error(status).class,
         message: status.message.0.clone().unwrap_or_default(),
         is_full: status.code.0 == Some(EXHAUSTED),
         most_tokens: None,

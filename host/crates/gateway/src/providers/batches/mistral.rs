@@ -1,192 +1,77 @@
 //! Mistral's batch jobs: their files and lines are OpenAI's, the jobs are not. <https://docs.mistral.ai/capabilities/batch/>
 
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::openai::{Line, is_settled, problem, upload};
-use super::{EXCHANGE, SLACK, answer_lost, read};
-use crate::batch::protocol::{
-    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, RemoteBatch, ResultLine,
-    Source, Working,
-};
+use super::files::{Chats, FileBatches, Page, Wanted};
+use super::openai::{URL, is_settled, problem};
+use super::read;
+use crate::batch::protocol::{BatchStatus, RemoteBatch};
 use crate::error::{CallError, Unusable};
 use crate::provider::Call;
-use crate::providers::endpoint::{Endpoint, ModelOptions};
-use crate::providers::gathered::malformed;
-use crate::providers::http::Http;
 use crate::providers::lenient::{Count, Text};
-use crate::providers::openai::OpenAi;
-use crate::providers::presets::BatchPreset;
-use crate::providers::schema;
-use crate::settings::JsonSupport;
-use types::class::FailureClass;
 
-/// Where jobs are, below the address.
-const PATH: &str = "batch/jobs";
-/// What each question is.
-const ENDPOINT: &str = "/v1/chat/completions";
 /// Hours that a job is given.
 const HOURS: u64 = 24;
 /// Jobs in a page of the list.
 const PAGE: usize = 100;
-/// Pages of the list that are read at most.
-const PAGES: usize = 1000;
 
 /// One model's batches.
-pub(super) struct MistralBatches {
-    model: String,
-    preset: BatchPreset,
-    provider: OpenAi,
-    http: Http,
-    holds_schema: bool,
-}
+pub(super) struct MistralBatches(pub Chats);
 
-impl MistralBatches {
-    pub fn new(
-        model: &str,
-        preset: BatchPreset,
-        endpoint: Endpoint,
-        options: ModelOptions,
-    ) -> Result<MistralBatches, CallError> {
-        Ok(MistralBatches {
-            model: model.to_owned(),
-            preset,
-            http: Http::new(&endpoint, PATH, &[])?,
-            holds_schema: options.json == JsonSupport::Schema,
-            provider: OpenAi::new(endpoint, options)?,
+impl FileBatches for MistralBatches {
+    const PATH: &'static str = "batch/jobs";
+
+    fn chats(&self) -> &Chats {
+        &self.0
+    }
+
+    fn written(&self, custom_id: &str, call: Call<'_>) -> Value {
+        let mut body = self.0.body(call);
+        if let Some(fields) = body.as_object_mut() {
+            // The job names the model.
+            fields.shift_remove("model");
+        }
+        json!({"custom_id": custom_id, "body": body})
+    }
+
+    fn creation(&self, name: &str, file: &str) -> Value {
+        json!({
+            "input_files": [file],
+            "endpoint": URL,
+            "model": self.0.model,
+            "timeout_hours": HOURS,
+            "metadata": {"name": name},
         })
     }
 
-    async fn make(&self, name: &str, source: Source<'_>) -> Result<RemoteBatch, BatchError> {
-        let Source::File(file) = source else {
-            let message = "its batches are made of files";
-            return Err(CallError::new(FailureClass::Defect, message).into());
-        };
-        let body = json!({
-            "input_files": [file],
-            "endpoint": ENDPOINT,
-            "model": self.model,
-            "timeout_hours": HOURS,
-            "metadata": {"name": name},
-        });
-        let request = self
-            .http
-            .request(Method::POST, PATH, EXCHANGE)
-            .body(body.to_string());
-        let body = self.http.exchange_text(request).await?;
-        shown(&body).map_err(answer_lost)
+    fn shown(&self, body: &str) -> Result<RemoteBatch, CallError> {
+        shown(body)
     }
 
-    async fn seek(
-        &self,
-        name: &str,
-        file: Option<&str>,
-        since: u64,
-    ) -> Result<Option<RemoteBatch>, BatchError> {
-        for page in 0..PAGES {
-            let query = [("page", page), ("page_size", PAGE)];
-            let request = self
-                .http
-                .request(Method::GET, PATH, EXCHANGE)
-                .query(&query)
-                .query(&[("order_by", "-created")]);
-            let body = self.http.exchange_text(request).await?;
-            let page: Page = read(&body)?;
-            for job in &page.data {
-                let is_named = job.metadata.get("name").and_then(Value::as_str) == Some(name);
-                let is_of_file = file.is_some_and(|file| {
-                    job.input_files
-                        .iter()
-                        .any(|input| input.0.as_deref() == Some(file))
-                });
-                if is_named || is_of_file {
-                    return Ok(Some(job.shown()?));
-                }
-            }
-            let Some(last) = page.data.last() else {
-                return Ok(None);
-            };
-            if last
-                .created_at
-                .0
-                .is_some_and(|created| created + SLACK < since)
-            {
-                return Ok(None);
+    fn query(&self, number: usize, _next: Option<String>) -> Vec<(&'static str, String)> {
+        vec![
+            ("page", number.to_string()),
+            ("page_size", PAGE.to_string()),
+            ("order_by", "-created".to_owned()),
+        ]
+    }
+
+    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError> {
+        let listed: Listed = read(body)?;
+        for job in &listed.data {
+            let name = job.metadata.get("name").and_then(Value::as_str);
+            let mut files = job.input_files.iter();
+            if files.any(|file| wanted.is(name, file.0.as_deref())) || wanted.is(name, None) {
+                return Ok(Page::Found(job.shown()?));
             }
         }
-        let message = "the list of batch jobs does not end";
-        Err(CallError::unusable(message, Unusable::MALFORMED).into())
-    }
-
-    async fn look(&self, method: Method, path: String) -> Result<RemoteBatch, BatchError> {
-        let request = self.http.request(method, &path, EXCHANGE);
-        let body = self.http.exchange_text(request).await?;
-        Ok(shown(&body)?)
-    }
-}
-
-impl BatchProtocol for MistralBatches {
-    fn limits(&self) -> BatchLimits {
-        self.preset.limits
-    }
-
-    fn uploads(&self) -> bool {
-        true
-    }
-
-    fn line(&self, custom_id: &str, call: Call<'_>) -> String {
-        let mut body = self.provider.body(call);
-        if let Some(fields) = body.as_object_mut() {
-            // The job names the model, and what is not known is refused.
-            for field in ["model", "stream", "stream_options", "service_tier"] {
-                fields.shift_remove(field);
-            }
-        }
-        json!({"custom_id": custom_id, "body": body}).to_string()
-    }
-
-    fn upload<'a>(&'a self, name: &'a str, input: Input<'a>) -> Working<'a, String> {
-        Box::pin(upload(&self.http, name, input, self.preset.files_expire))
-    }
-
-    fn create<'a>(&'a self, name: &'a str, source: Source<'a>) -> Working<'a, RemoteBatch> {
-        Box::pin(self.make(name, source))
-    }
-
-    fn find<'a>(
-        &'a self,
-        name: &'a str,
-        file: Option<&'a str>,
-        since: u64,
-    ) -> Working<'a, Option<RemoteBatch>> {
-        Box::pin(self.seek(name, file, since))
-    }
-
-    fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
-        Box::pin(self.look(Method::GET, format!("{PATH}/{id}")))
-    }
-
-    fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
-        Box::pin(self.look(Method::POST, format!("{PATH}/{id}/cancel")))
-    }
-
-    fn results<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {
-        Box::pin(async move { self.http.download(&format!("files/{file}/content")).await })
-    }
-
-    fn read(&self, line: &str) -> Result<ResultLine, CallError> {
-        let line: Line<'_> = serde_json::from_str(line).map_err(|error| malformed(&error))?;
-        line.read(&self.model)
-    }
-
-    fn unstrict(&self, schema: &Value, text: String) -> String {
-        if self.holds_schema
-            && let Some(plain) = schema::without_nulls(schema, &text)
-        {
-            return plain;
-        }
-        text
+        // Pages are counted, and behind the last one is an empty one.
+        let last = listed.data.last();
+        Ok(Page::Other(
+            last.map(|_| String::new()),
+            last.and_then(|last| last.created_at.0),
+        ))
     }
 }
 
@@ -196,7 +81,7 @@ fn shown(body: &str) -> Result<RemoteBatch, CallError> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Page {
+struct Listed {
     data: Vec<Job>,
 }
 

@@ -1,227 +1,92 @@
 //! OpenAI's batches: a file of questions is uploaded, a batch is created of it, and its answers and errors are two more files.
 //! Azure, Groq and others speak the same. <https://platform.openai.com/docs/api-reference/batch>
 
-use std::io;
-
-use futures_util::StreamExt;
-use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Method};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{EXCHANGE, SLACK, answer_lost, no_question, read, within};
-use crate::batch::protocol::{
-    BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, LineResult, Lines, Problem,
-    RemoteBatch, ResultLine, Source, Working,
-};
+use super::files::{Chats, FileBatches, Page, Wanted};
+use super::{no_question, read};
+use crate::batch::protocol::{BatchStatus, LineResult, Problem, RemoteBatch, ResultLine};
 use crate::error::{CallError, Unusable};
 use crate::provider::{Call, RawAnswer};
-use crate::providers::endpoint::{Endpoint, ModelOptions};
 use crate::providers::errors::{from_event, from_response};
-use crate::providers::gathered::malformed;
-use crate::providers::http::Http;
 use crate::providers::lenient::{self, Count, First, Object, Text};
-use crate::providers::openai::{OpenAi, Partial};
-use crate::providers::presets::BatchPreset;
+use crate::providers::openai::Partial;
 use crate::providers::response::Reader;
-use crate::providers::schema;
-use crate::settings::JsonSupport;
-use types::class::FailureClass;
 
 /// Where the questions go, as it stands in each line and in the batch.
-const URL: &str = "/v1/chat/completions";
+pub(super) const URL: &str = "/v1/chat/completions";
 /// An uploaded file is deleted after thirty days.
 const KEPT_SECONDS: &str = "2592000";
 /// Batches in a page of the list.
 const PAGE: usize = 100;
-/// Pages of the list that are read at most.
-const PAGES: usize = 1000;
 
 /// One model's batches.
 pub(super) struct OpenAiBatches {
-    model: String,
-    preset: BatchPreset,
-    provider: OpenAi,
-    http: Http,
-    holds_schema: bool,
+    pub chats: Chats,
+    /// Whether an uploaded file can be given a day on which it is deleted.
+    pub files_expire: bool,
 }
 
-impl OpenAiBatches {
-    pub fn new(
-        model: &str,
-        preset: BatchPreset,
-        endpoint: Endpoint,
-        options: ModelOptions,
-    ) -> Result<OpenAiBatches, CallError> {
-        Ok(OpenAiBatches {
-            model: model.to_owned(),
-            preset,
-            http: Http::new(&endpoint, "batches", &[])?,
-            holds_schema: options.json == JsonSupport::Schema,
-            provider: OpenAi::new(endpoint, options)?,
-        })
+impl FileBatches for OpenAiBatches {
+    const PATH: &'static str = "batches";
+
+    fn chats(&self) -> &Chats {
+        &self.chats
     }
 
-    async fn make(&self, name: &str, source: Source<'_>) -> Result<RemoteBatch, BatchError> {
-        let Source::File(file) = source else {
-            let message = "its batches are made of files";
-            return Err(CallError::new(FailureClass::Defect, message).into());
-        };
-        let body = json!({
+    fn written(&self, custom_id: &str, call: Call<'_>) -> Value {
+        json!({"custom_id": custom_id, "method": "POST", "url": URL, "body": self.chats.body(call)})
+    }
+
+    fn form(&self, _name: &str) -> (&'static str, Vec<(&'static str, String)>) {
+        let mut fields = vec![("purpose", "batch")];
+        if self.files_expire {
+            fields.push(("expires_after[anchor]", "created_at"));
+            fields.push(("expires_after[seconds]", KEPT_SECONDS));
+        }
+        let fields = fields
+            .into_iter()
+            .map(|(field, value)| (field, value.to_owned()));
+        ("files", fields.collect())
+    }
+
+    fn creation(&self, name: &str, file: &str) -> Value {
+        json!({
             "input_file_id": file,
             "endpoint": URL,
             "completion_window": "24h",
             "metadata": {"name": name},
-        });
-        let request = self
-            .http
-            .request(Method::POST, "batches", EXCHANGE)
-            .body(body.to_string());
-        let body = self.http.exchange_text(request).await?;
-        shown(&body).map_err(answer_lost)
+        })
     }
 
-    async fn seek(
-        &self,
-        name: &str,
-        file: Option<&str>,
-        since: u64,
-    ) -> Result<Option<RemoteBatch>, BatchError> {
-        let mut after: Option<String> = None;
-        for _ in 0..PAGES {
-            let mut request = self
-                .http
-                .request(Method::GET, "batches", EXCHANGE)
-                .query(&[("limit", PAGE.to_string())]);
-            if let Some(after) = &after {
-                request = request.query(&[("after", after)]);
+    fn shown(&self, body: &str) -> Result<RemoteBatch, CallError> {
+        shown(body)
+    }
+
+    fn query(&self, _number: usize, next: Option<String>) -> Vec<(&'static str, String)> {
+        let after = next.map(|next| ("after", next));
+        [("limit", PAGE.to_string())]
+            .into_iter()
+            .chain(after)
+            .collect()
+    }
+
+    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError> {
+        let listed: Listed = read(body)?;
+        for batch in &listed.data {
+            let name = batch.metadata.get("name").and_then(Value::as_str);
+            if wanted.is(name, batch.input_file_id.0.as_deref()) {
+                return Ok(Page::Found(batch.shown()?));
             }
-            let body = self.http.exchange_text(request).await?;
-            let page: Page = read(&body)?;
-            let batches = page.data;
-            for batch in &batches {
-                let is_named = batch.metadata.get("name").and_then(Value::as_str) == Some(name);
-                let is_of_file = file.is_some() && batch.input_file_id.0.as_deref() == file;
-                if is_named || is_of_file {
-                    return Ok(Some(batch.shown()?));
-                }
-            }
-            let Some(last) = batches.last().filter(|_| page.has_more) else {
-                return Ok(None);
-            };
-            let is_older = last
-                .created_at
-                .0
-                .is_some_and(|created| created + SLACK < since);
-            if is_older {
-                return Ok(None);
-            }
-            after.clone_from(&last.id.0);
         }
-        let message = "the list of batches does not end";
-        Err(CallError::unusable(message, Unusable::MALFORMED).into())
-    }
-
-    async fn look(&self, method: Method, path: String) -> Result<RemoteBatch, BatchError> {
-        let request = self.http.request(method, &path, EXCHANGE);
-        let body = self.http.exchange_text(request).await?;
-        Ok(shown(&body)?)
-    }
-}
-
-/// Uploads the questions and returns the id of the file.
-pub(super) async fn upload(
-    http: &Http,
-    name: &str,
-    input: Input<'_>,
-    expires: bool,
-) -> Result<String, BatchError> {
-    let lines = (input.open)().map(|piece| piece.map_err(io::Error::other));
-    let part = Part::stream_with_length(Body::wrap_stream(lines), input.bytes)
-        .file_name(format!("{name}.jsonl"))
-        .mime_str("application/jsonl")
-        .map_err(|error| CallError::new(FailureClass::Defect, error.to_string()))?;
-    let mut form = Form::new().text("purpose", "batch");
-    if expires {
-        form = form
-            .text("expires_after[anchor]", "created_at")
-            .text("expires_after[seconds]", KEPT_SECONDS);
-    }
-    let request = http
-        .request(Method::POST, "files", within(input.bytes))
-        .multipart(form.part("file", part));
-    let body = http.exchange_text(request).await?;
-    let file: File = read(&body)?;
-    file.id.0.ok_or_else(|| {
-        answer_lost(CallError::unusable(
-            "the uploaded file has no id",
-            Unusable::MALFORMED,
+        let last = listed.data.last();
+        let next = last.filter(|_| listed.has_more);
+        Ok(Page::Other(
+            next.and_then(|last| last.id.0.clone()),
+            last.and_then(|last| last.created_at.0),
         ))
-    })
-}
-
-impl BatchProtocol for OpenAiBatches {
-    fn limits(&self) -> BatchLimits {
-        self.preset.limits
-    }
-
-    fn uploads(&self) -> bool {
-        true
-    }
-
-    fn line(&self, custom_id: &str, call: Call<'_>) -> String {
-        let mut body = self.provider.body(call);
-        if let Some(fields) = body.as_object_mut() {
-            fields.shift_remove("stream");
-            fields.shift_remove("stream_options");
-            // A batch has a price of its own.
-            fields.shift_remove("service_tier");
-        }
-        json!({"custom_id": custom_id, "method": "POST", "url": URL, "body": body}).to_string()
-    }
-
-    fn upload<'a>(&'a self, name: &'a str, input: Input<'a>) -> Working<'a, String> {
-        Box::pin(upload(&self.http, name, input, self.preset.files_expire))
-    }
-
-    fn create<'a>(&'a self, name: &'a str, source: Source<'a>) -> Working<'a, RemoteBatch> {
-        Box::pin(self.make(name, source))
-    }
-
-    fn find<'a>(
-        &'a self,
-        name: &'a str,
-        file: Option<&'a str>,
-        since: u64,
-    ) -> Working<'a, Option<RemoteBatch>> {
-        Box::pin(self.seek(name, file, since))
-    }
-
-    fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
-        Box::pin(self.look(Method::GET, format!("batches/{id}")))
-    }
-
-    fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
-        Box::pin(self.look(Method::POST, format!("batches/{id}/cancel")))
-    }
-
-    fn results<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {
-        Box::pin(async move { self.http.download(&format!("files/{file}/content")).await })
-    }
-
-    fn read(&self, line: &str) -> Result<ResultLine, CallError> {
-        let line: Line<'_> = serde_json::from_str(line).map_err(|error| malformed(&error))?;
-        line.read(&self.model)
-    }
-
-    fn unstrict(&self, schema: &Value, text: String) -> String {
-        if self.holds_schema
-            && let Some(plain) = schema::without_nulls(schema, &text)
-        {
-            return plain;
-        }
-        text
     }
 }
 
@@ -231,13 +96,7 @@ fn shown(body: &str) -> Result<RemoteBatch, CallError> {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct File {
-    id: Text,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Page {
+struct Listed {
     data: Vec<Batch>,
     has_more: bool,
 }
@@ -315,7 +174,7 @@ impl Batch {
 }
 
 /// Compatible servers write the words in capitals.
-fn status(word: &str) -> BatchStatus {
+pub(super) fn status(word: &str) -> BatchStatus {
     match word.to_ascii_lowercase().as_str() {
         "validating" | "in_progress" | "finalizing" | "cancelling" => BatchStatus::Working,
         "completed" | "expired" | "cancelled" => BatchStatus::Ended,

@@ -15,13 +15,15 @@ use crate::settings::{ModelConfig, ProviderConfig};
 use types::class::FailureClass;
 use types::request::ResponseFormat;
 
-const SPOKEN: [(&str, Dialect); 6] = [
+const SPOKEN: [(&str, Dialect); 8] = [
     ("openai", Dialect::OpenAi),
     ("azure", Dialect::Azure),
     ("groq", Dialect::Groq),
     ("anthropic", Dialect::Anthropic),
     ("gemini", Dialect::Gemini),
     ("mistral", Dialect::Mistral),
+    ("together", Dialect::Together),
+    ("xai", Dialect::Xai),
 ];
 
 /// A simulator that does to batches as the script says.
@@ -130,7 +132,8 @@ async fn a_batch_is_handed_in_found_and_collected() {
         let lines = lines(&*protocol, 6, &ResponseFormat::Text);
         let made = handed_in(&*protocol, "run-1", &lines).await.unwrap();
         assert_eq!(made.status, BatchStatus::Working, "{name}");
-        let found = protocol.find("run-1", None, 0).await.unwrap();
+        let file = simulator.batches().batches[0].input_file.clone();
+        let found = protocol.find("run-1", Some(&file), 0).await.unwrap();
         let nameless = protocol.nameless(0).await.unwrap();
         let found: Vec<String> = found.into_iter().chain(nameless).map(|it| it.id).collect();
         assert_eq!(found, std::slice::from_ref(&made.id), "{name}");
@@ -141,11 +144,10 @@ async fn a_batch_is_handed_in_found_and_collected() {
             (BatchStatus::Ended, true),
             "{name}"
         );
-        assert_eq!(
-            (batch.total, batch.answered, batch.failed),
-            (Some(6), Some(4), Some(2)),
-            "{name}"
-        );
+        if dialect != Dialect::Together {
+            let counts = (batch.total, batch.answered, batch.failed);
+            assert_eq!(counts, (Some(6), Some(4), Some(2)), "{name}");
+        }
         let said = results(&*protocol, &batch).await;
         let words: Vec<String> = said.values().map(word).collect();
         // Gemini has a word for filters and none for what a filter left of an answer.
@@ -203,14 +205,12 @@ async fn a_create_that_is_not_answered_is_in_doubt_and_was_done_once() {
         let lines = lines(&*protocol, 2, &ResponseFormat::Text);
         let lost = handed_in(&*protocol, "run-1", &lines).await.unwrap_err();
         assert!(lost.is_in_doubt, "{name}: {lost}");
-        let found = protocol.find("run-1", None, 0).await.unwrap();
+        let file = simulator.batches().batches[0].input_file.clone();
+        let found = protocol.find("run-1", Some(&file), 0).await.unwrap();
         let nameless = protocol.nameless(0).await.unwrap();
         assert_eq!(found.into_iter().chain(nameless).count(), 1, "{name}");
-        assert_eq!(
-            protocol.find("run-2", None, 0).await.unwrap(),
-            None,
-            "{name}"
-        );
+        let other = protocol.find("run-2", Some("other"), 0).await.unwrap();
+        assert_eq!(other, None, "{name}");
         assert_eq!(simulator.batches().batches.len(), 1, "{name}");
     }
 }
@@ -261,7 +261,8 @@ async fn a_batch_that_is_not_there_is_not_found() {
 #[tokio::test]
 async fn files_may_come_late_and_words_may_be_unknown() {
     let script = json!({"faults": ["files-late@first:1", "unknown-status@nth:2"]});
-    for (name, dialect) in SPOKEN {
+    // xAI has neither words nor files.
+    for (name, dialect) in SPOKEN.into_iter().filter(|(name, _)| *name != "xai") {
         let simulator = scripted(dialect, &script);
         let protocol = spoken(name, &simulator, "sk-1");
         let lines = lines(&*protocol, 1, &ResponseFormat::Text);

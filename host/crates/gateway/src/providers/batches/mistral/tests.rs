@@ -1,11 +1,13 @@
 use super::*;
-use crate::batch::protocol::LineResult;
+use crate::batch::protocol::{BatchProtocol, LineResult};
+use crate::providers::batches::files::OfFiles;
 use crate::providers::presets::preset;
 use crate::providers::testing::{call, endpoint, options, question};
 use crate::settings::{ModelConfig, ProviderConfig};
+use types::class::FailureClass;
 use types::request::ResponseFormat;
 
-fn batches() -> MistralBatches {
+fn batches() -> OfFiles<MistralBatches> {
     let preset = preset("mistral").unwrap().batch.unwrap();
     let endpoint = endpoint(
         "mistral",
@@ -13,7 +15,7 @@ fn batches() -> MistralBatches {
         &ProviderConfig::default(),
     );
     let options = options("mistral", &ModelConfig::default());
-    MistralBatches::new("m-1", preset, endpoint, options).unwrap()
+    OfFiles(MistralBatches(Chats::new("m-1", preset, MistralBatches::PATH, endpoint, options).unwrap()))
 }
 
 #[test]

@@ -1,14 +1,21 @@
 use super::*;
+use crate::batch::protocol::{BatchProtocol, Input, Lines, Source};
+use crate::providers::batches::files::OfFiles;
 use crate::providers::presets::preset;
 use crate::providers::testing::{body, call, endpoint, http, options, question, serve};
 use crate::settings::{ModelConfig, ProviderConfig};
+use types::class::FailureClass;
 use types::request::ResponseFormat;
 
-fn batches(url: &str) -> OpenAiBatches {
+fn batches(url: &str) -> OfFiles<OpenAiBatches> {
     let preset = preset("openai").unwrap().batch.unwrap();
     let endpoint = endpoint("openai", url, &ProviderConfig::default());
     let options = options("openai", &ModelConfig::default());
-    OpenAiBatches::new("m-1", preset, endpoint, options).unwrap()
+    let chats = Chats::new("m-1", preset, OpenAiBatches::PATH, endpoint, options);
+    OfFiles(OpenAiBatches {
+        chats: chats.unwrap(),
+        files_expire: preset.files_expire,
+    })
 }
 
 fn answer_to(json: &str) -> String {

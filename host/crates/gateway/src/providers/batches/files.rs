@@ -1,0 +1,282 @@
+//! Batches of providers that speak OpenAI's chat completions: a file of questions is uploaded, and a batch is made of it. What
+//! they share stands here; how a batch is written is each one's own.
+
+use std::io;
+
+use futures_util::StreamExt;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::openai::Line;
+use super::{EXCHANGE, SLACK, answer_lost, read, within};
+use crate::batch::protocol::{
+    BatchError, BatchLimits, BatchProtocol, Input, Lines, RemoteBatch, ResultLine, Source, Working,
+};
+use crate::error::{CallError, Unusable};
+use crate::provider::Call;
+use crate::providers::endpoint::{Endpoint, ModelOptions};
+use crate::providers::gathered::malformed;
+use crate::providers::http::Http;
+use crate::providers::lenient::Text;
+use crate::providers::openai::OpenAi;
+use crate::providers::presets::BatchPreset;
+use crate::providers::schema;
+use crate::settings::JsonSupport;
+use types::class::FailureClass;
+
+/// Pages of a list that are read at most.
+const PAGES: usize = 1000;
+
+/// A model and its provider.
+pub(super) struct Chats {
+    pub model: String,
+    pub http: Http,
+    preset: BatchPreset,
+    provider: OpenAi,
+    holds_schema: bool,
+}
+
+impl Chats {
+    /// `path` is where its batches are.
+    pub fn new(
+        model: &str,
+        preset: BatchPreset,
+        path: &'static str,
+        endpoint: Endpoint,
+        options: ModelOptions,
+    ) -> Result<Chats, CallError> {
+        Ok(Chats {
+            model: model.to_owned(),
+            preset,
+            http: Http::new(&endpoint, path, &[])?,
+            holds_schema: options.json == JsonSupport::Schema,
+            provider: OpenAi::new(endpoint, options)?,
+        })
+    }
+
+    /// A question, without what only single calls have. A batch has a price of its own, so it has no tier.
+    pub fn body(&self, call: Call<'_>) -> Value {
+        let mut body = self.provider.body(call);
+        if let Some(fields) = body.as_object_mut() {
+            for field in ["stream", "stream_options", "service_tier"] {
+                fields.shift_remove(field);
+            }
+        }
+        body
+    }
+
+    /// What lies there.
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<String, BatchError> {
+        let request = self.http.request(Method::GET, path, EXCHANGE).query(query);
+        self.http.exchange_text(request).await
+    }
+}
+
+/// What is looked for in a list.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub name: &'a str,
+    pub file: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// Whether a batch with this name, or of this file, is the one.
+    pub fn is(&self, name: Option<&str>, file: Option<&str>) -> bool {
+        name == Some(self.name) || file.is_some() && file == self.file
+    }
+}
+
+/// A page of a list.
+pub(super) enum Page {
+    /// The batch is in it.
+    Found(RemoteBatch),
+    /// It is not. How the next page is asked for, if there is one, and when the last batch of this one was created, where that
+    /// is said.
+    Other(Option<String>, Option<u64>),
+}
+
+/// How batches of one provider are written.
+pub(super) trait FileBatches: Send + Sync {
+    /// Where its batches are, below the address.
+    const PATH: &'static str;
+
+    fn chats(&self) -> &Chats;
+
+    /// A question as a line.
+    fn written(&self, custom_id: &str, call: Call<'_>) -> Value;
+
+    /// Where a file is uploaded, and what is said of it.
+    fn form(&self, name: &str) -> (&'static str, Vec<(&'static str, String)>) {
+        let _ = name;
+        ("files", vec![("purpose", "batch".to_owned())])
+    }
+
+    /// What creates a batch of a file.
+    fn creation(&self, name: &str, file: &str) -> Value;
+
+    /// A batch as an answer shows it.
+    fn shown(&self, body: &str) -> Result<RemoteBatch, CallError>;
+
+    /// What asks for a page of the list, behind the `number` pages before. `next` is what the page before said.
+    fn query(&self, number: usize, next: Option<String>) -> Vec<(&'static str, String)>;
+
+    /// A page of the list.
+    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError>;
+
+    /// What stands behind the place of a batch to cancel it.
+    const CANCEL: &'static str = "/cancel";
+
+    /// The lines of a result file.
+    fn lines<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {
+        let path = format!("files/{file}/content");
+        Box::pin(async move { self.chats().http.download(&path).await })
+    }
+
+    /// Reads a line of a result file.
+    fn result(&self, line: &str) -> Result<ResultLine, CallError> {
+        let line: Line<'_> = serde_json::from_str(line).map_err(|error| malformed(&error))?;
+        line.read(&self.chats().model)
+    }
+}
+
+/// The batches of a provider that is asked like this.
+pub(super) struct OfFiles<T>(pub T);
+
+impl<T: FileBatches> OfFiles<T> {
+    async fn send(&self, name: &str, input: Input<'_>) -> Result<String, BatchError> {
+        let http = &self.0.chats().http;
+        let lines = (input.open)().map(|piece| piece.map_err(io::Error::other));
+        let part = Part::stream_with_length(Body::wrap_stream(lines), input.bytes)
+            .file_name(file_name(name))
+            .mime_str("application/jsonl")
+            .map_err(|error| CallError::new(FailureClass::Defect, error.to_string()))?;
+        let (path, fields) = self.0.form(name);
+        let form = fields
+            .into_iter()
+            .fold(Form::new(), |form, (field, value)| form.text(field, value));
+        let request = http
+            .request(Method::POST, path, within(input.bytes))
+            .multipart(form.part("file", part));
+        let body = http.exchange_text(request).await?;
+        let file: File = read(&body)?;
+        file.id.0.ok_or_else(|| {
+            answer_lost(CallError::unusable(
+                "the uploaded file has no id",
+                Unusable::MALFORMED,
+            ))
+        })
+    }
+
+    async fn make(&self, name: &str, source: Source<'_>) -> Result<RemoteBatch, BatchError> {
+        let Source::File(file) = source else {
+            let message = "its batches are made of files";
+            return Err(CallError::new(FailureClass::Defect, message).into());
+        };
+        let http = &self.0.chats().http;
+        let request = http
+            .request(Method::POST, T::PATH, EXCHANGE)
+            .body(self.0.creation(name, file).to_string());
+        let body = http.exchange_text(request).await?;
+        self.0.shown(&body).map_err(answer_lost)
+    }
+
+    async fn seek(
+        &self,
+        wanted: Wanted<'_>,
+        since: u64,
+    ) -> Result<Option<RemoteBatch>, BatchError> {
+        let mut next = None;
+        for number in 0..PAGES {
+            let query = self.0.query(number, next);
+            let body = self.0.chats().get(T::PATH, &query).await?;
+            let (later, created) = match self.0.page(&body, wanted)? {
+                Page::Found(batch) => return Ok(Some(batch)),
+                Page::Other(later, created) => (later, created),
+            };
+            let is_older = created.is_some_and(|created| created + SLACK < since);
+            if later.is_none() || is_older {
+                return Ok(None);
+            }
+            next = later;
+        }
+        let message = "the list of batches does not end";
+        Err(CallError::unusable(message, Unusable::MALFORMED).into())
+    }
+
+    async fn look(&self, method: Method, path: String) -> Result<RemoteBatch, BatchError> {
+        let http = &self.0.chats().http;
+        let request = http.request(method, &path, EXCHANGE);
+        let body = http.exchange_text(request).await?;
+        Ok(self.0.shown(&body)?)
+    }
+}
+
+/// What the file of a batch is called.
+pub(super) fn file_name(batch: &str) -> String {
+    format!("{batch}.jsonl")
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct File {
+    id: Text,
+}
+
+impl<T: FileBatches> BatchProtocol for OfFiles<T> {
+    fn limits(&self) -> BatchLimits {
+        self.0.chats().preset.limits
+    }
+
+    fn uploads(&self) -> bool {
+        true
+    }
+
+    fn line(&self, custom_id: &str, call: Call<'_>) -> String {
+        self.0.written(custom_id, call).to_string()
+    }
+
+    fn upload<'a>(&'a self, name: &'a str, input: Input<'a>) -> Working<'a, String> {
+        Box::pin(self.send(name, input))
+    }
+
+    fn create<'a>(&'a self, name: &'a str, source: Source<'a>) -> Working<'a, RemoteBatch> {
+        Box::pin(self.make(name, source))
+    }
+
+    fn find<'a>(
+        &'a self,
+        name: &'a str,
+        file: Option<&'a str>,
+        since: u64,
+    ) -> Working<'a, Option<RemoteBatch>> {
+        Box::pin(self.seek(Wanted { name, file }, since))
+    }
+
+    fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
+        Box::pin(self.look(Method::GET, format!("{}/{id}", T::PATH)))
+    }
+
+    fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
+        let path = format!("{}/{id}{}", T::PATH, T::CANCEL);
+        Box::pin(self.look(Method::POST, path))
+    }
+
+    fn results<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {
+        self.0.lines(file)
+    }
+
+    fn read(&self, line: &str) -> Result<ResultLine, CallError> {
+        self.0.result(line)
+    }
+
+    fn unstrict(&self, schema: &Value, text: String) -> String {
+        if self.0.chats().holds_schema
+            && let Some(plain) = schema::without_nulls(schema, &text)
+        {
+            return plain;
+        }
+        text
+    }
+}
