@@ -121,7 +121,10 @@ async fn plan(
     let in_batches = batches::InBatches::of(
         &plan,
         components,
-        state.store.sent(state.indexed.id).map_err(Failure::internal)?,
+        state
+            .store
+            .sent(state.indexed.id)
+            .map_err(Failure::internal)?,
         |model| project.settings.models().takes_batches(model),
         |model| gateway::settings::batch_price(&models.models, model),
     );

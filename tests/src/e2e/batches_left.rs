@@ -1,6 +1,8 @@
 //! What batches leave behind: tries that were billed, failures that several tasks share, limits that were learned, and batches
 //! that nobody asks for any more.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use simulator::{Advance, Answers, BatchScript, Config, Dialect, Pace, Request, Simulator, Stage};
 
@@ -85,12 +87,13 @@ fn tasks_that_ask_the_same_fail_in_the_same_round() {
     let simulator = simulator(with_faults(&["line-invalid@containing:Twin"]));
     let scene = scene(&simulator);
     twins(&scene);
-    rounds(&scene).ended(3);
-    assert_eq!(requests(&simulator, Request::Create), 2);
-    let failed = "SELECT count(*) FROM task WHERE outcome = 'failed'";
-    assert_eq!(scene.query(failed), 2);
-    // In a later run it is asked again, if a person wants it.
-    scene.host(&["retry", "--all", "--mode", "batch", "--no-wait"]);
+    step(&scene).ended(6);
+    // It fails as a whole, and names one line, for which two tasks wait.
+    let ran = step(&scene).ended(6);
+    assert_eq!(ran.failures().len(), 2, "{ran:?}");
+    // A later run asks once more, and for both again.
+    let ran = rounds(&scene).ended(3);
+    assert_eq!(ran.failures().len(), 2, "{ran:?}");
     assert_eq!(requests(&simulator, Request::Create), 3);
 }
 
@@ -100,14 +103,19 @@ fn how_many_tokens_may_wait_is_learned_once() {
     script.limits.enqueued_tokens = Some(400);
     let simulator = simulator(script);
     let scene = scene(&simulator);
-    rounds(&scene).ended(0);
+    let is_refused = |stage: Stage| stage == Stage::Failed;
+    // Until one is small enough. The provider counts tokens in its own way, so its number alone may not do.
+    for _ in 0..6 {
+        step(&scene).ended(6);
+    }
+    scene.host(&["run", "--json", "--mode", "batch"]).ended(0);
     let batches = simulator.batches().batches;
-    let refused = batches
-        .iter()
-        .filter(|batch| batch.stage == Stage::Failed)
-        .count();
-    assert_eq!(refused, 1, "{batches:?}");
-    assert!(batches.len() > 3, "{batches:?}");
+    let first = batches.iter().position(|batch| !is_refused(batch.stage));
+    let (refused, later) = batches.split_at(first.unwrap());
+    assert!((1..=2).contains(&refused.len()), "{batches:?}");
+    // What was learned outlasts the process.
+    let is_well = later.iter().all(|batch| !is_refused(batch.stage));
+    assert!(is_well && later.len() > 3, "{batches:?}");
     assert_eq!(billed_more_than_once(&simulator), 0);
 }
 
@@ -219,7 +227,10 @@ fn two_projects_with_one_key_do_not_take_each_others_batches() {
     for scene in [&mine, &yours] {
         let ran = rounds(scene).ended(0);
         assert_eq!(ran.summary().complete(), RECORDS as u64);
-        assert_eq!(scene.query("SELECT count(*) FROM completion"), RECORDS as u64);
+        assert_eq!(
+            scene.query("SELECT count(*) FROM completion"),
+            RECORDS as u64
+        );
     }
     assert_eq!(requests(&simulator, Request::Create), 2);
     assert_eq!(billed_more_than_once(&simulator), 0);
@@ -240,7 +251,10 @@ fn an_exported_batch_that_is_cancelled_is_asked_again() {
     assert!(said.contains("dissolved"), "{said}");
     step(&scene).ended(6);
     export("two.jsonl").ended(0);
-    assert_eq!(scene.read("two.jsonl"), scene.read("one.jsonl"));
+    let lines = |file: &str| -> BTreeSet<String> {
+        scene.read(file).lines().map(ToOwned::to_owned).collect()
+    };
+    assert_eq!(lines("two.jsonl"), lines("one.jsonl"));
 }
 
 #[test]

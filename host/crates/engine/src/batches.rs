@@ -314,14 +314,12 @@ impl Batches {
     /// Notes what holds a batch up, and tells it once in each run.
     async fn hold(&self, mut batch: Batch, note: String) -> Result<(), StoreError> {
         self.look_later(&batch);
-        let kept_days = self
-            .lanes
-            .get(&batch.lane)
-            .and_then(|lane| lane.kept_days);
+        let kept_days = self.lanes.get(&batch.lane).and_then(|lane| lane.kept_days);
         let since = batch.ended_at.or(batch.sent_at);
-        let note = match since.zip(kept_days).and_then(|(since, kept_days)| {
-            days_left(kept_days, self.unix().saturating_sub(since))
-        }) {
+        let note = match since
+            .zip(kept_days)
+            .and_then(|(since, kept_days)| days_left(kept_days, self.unix().saturating_sub(since)))
+        {
             Some(days) => format!("{note}; its provider discards its answers in about {days} days"),
             None => note,
         };

@@ -765,7 +765,10 @@ impl Attempt<'_> {
             spent.usage += unused.usage;
             spent.micros = spent.micros.saturating_add(unused.micros.unwrap_or(0));
         }
-        let billed: Vec<Billed> = billed.into_iter().filter(|unused| !unused.is_booked).collect();
+        let billed: Vec<Billed> = billed
+            .into_iter()
+            .filter(|unused| !unused.is_booked)
+            .collect();
         if billed.is_empty() {
             return Ok(());
         }

@@ -55,8 +55,8 @@ struct Create {
 }
 
 fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let create: Create = serde_json::from_slice(ask.body)
-        .map_err(|error| Problem::Invalid(error.to_string()))?;
+    let create: Create =
+        serde_json::from_slice(ask.body).map_err(|error| Problem::Invalid(error.to_string()))?;
     if create.endpoint != "/v1/chat/completions" {
         return Err(Problem::Invalid("unsupported endpoint".to_owned()));
     }

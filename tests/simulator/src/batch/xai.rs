@@ -60,8 +60,8 @@ struct Create {
 }
 
 fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let create: Create = serde_json::from_slice(ask.body)
-        .map_err(|error| Problem::Invalid(error.to_string()))?;
+    let create: Create =
+        serde_json::from_slice(ask.body).map_err(|error| Problem::Invalid(error.to_string()))?;
     let new = NewJob {
         owner: ask.owner.to_owned(),
         input: openai::stored(ask.provider, ask.owner, &create.input_file_id)?,
@@ -71,9 +71,7 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
         keep_results: None,
     };
     let desk = ask.provider.desk();
-    Ok(Reply::ok(
-        &desk.create(ask.provider, new, object),
-    ))
+    Ok(Reply::ok(&desk.create(ask.provider, new, object)))
 }
 
 /// A batch as a poll shows it.

@@ -111,10 +111,8 @@ pub fn limits(
 pub fn retry(dialect: Dialect, milliseconds: u64) -> Headers {
     let seconds = ("retry-after", milliseconds.div_ceil(1000).to_string());
     match dialect {
-        Dialect::DeepSeek | Dialect::Gemini | Dialect::Mistral | Dialect::Together => {
-            Headers::new()
-        }
-        Dialect::Anthropic | Dialect::Groq => vec![seconds],
+        Dialect::DeepSeek | Dialect::Gemini | Dialect::Mistral => Headers::new(),
+        Dialect::Anthropic | Dialect::Groq | Dialect::Together => vec![seconds],
         Dialect::OpenAi | Dialect::Azure | Dialect::Xai => {
             vec![seconds, ("retry-after-ms", milliseconds.to_string())]
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 
-use super::{Batched, Batches, Turn, may_pass};
+use super::{Batched, Batches, Turn, is_open, may_pass};
 use gateway::batch::key_of;
-use gateway::batch::protocol::{BatchStatus, LineResult, RemoteBatch};
+use gateway::batch::protocol::{BatchStatus, LineResult, Problem, RemoteBatch};
 use gateway::error::CallError;
 use gateway::journal::Journal;
 use gateway::lane::{Observer, Verdict};
@@ -228,7 +228,7 @@ impl Batches {
     /// The provider took none of a batch: lines that it names fail, the rest is asked again.
     async fn refused(
         &self,
-        mut batch: Batch,
+        batch: Batch,
         batched: &Batched,
         remote: &RemoteBatch,
         turn: &mut Turn,
@@ -237,32 +237,11 @@ impl Batches {
             let open = self.store.open_batches()?;
             let is_alone = !open
                 .iter()
-                .any(|other| other.lane == batch.lane && other.id != batch.id);
-            // Where the provider does not say how much is too much, half of it is tried.
-            let half = is_alone.then_some(batch.likely.input / 2);
-            if let Some(most) = full.most_tokens.or(half) {
-                let lane = &batched.lane.lane;
-                let (name, options) = (lane.name(), lane.options());
-                let learned = Learned {
-                    most_waiting: Some(lane.no_more_waiting(most)),
-                    ..self.store.lessons(name, options)?
-                };
-                Journal::keep_lessons(&self.store, name, options, &learned).await?;
-                if most < batch.likely.input {
-                    self.tell(format!(
-                        "batch {}: it is split: {}",
-                        batch.name, full.message
-                    ));
-                    turn.settled += batch.lines;
-                    self.now().reserved.remove(&batch.id);
-                    return self.store.dissolve_batch(batch.id).await;
-                }
+                .any(|other| other.lane == batch.lane && other.id != batch.id && is_open(other));
+            // A question that is too much by itself is refused like any other batch.
+            if !is_alone || batch.lines > 1 {
+                return self.no_room(batch, batched, (full, is_alone), turn).await;
             }
-            batch.state = BatchState::Uploaded;
-            batch.remote = None;
-            batch.sent_at = None;
-            let note = format!("it waits for room at the provider: {}", full.message);
-            return self.hold(batch, note).await;
         }
         let mut has_named = false;
         let mut last = FailureClass::Transient;
@@ -289,6 +268,41 @@ impl Batches {
             self.refuse(&lane, CallError::new(last, words)).await?;
         }
         Ok(())
+    }
+
+    /// More tokens may not wait at the provider: the batch waits for others, or is split.
+    async fn no_room(
+        &self,
+        mut batch: Batch,
+        batched: &Batched,
+        (full, is_alone): (&Problem, bool),
+        turn: &mut Turn,
+    ) -> Result<(), StoreError> {
+        // Where it is alone it is too much by itself, whatever number the provider names: it counts tokens in its own way.
+        let half = is_alone.then_some(batch.likely.input / 2);
+        if let Some(most) = full.most_tokens.into_iter().chain(half).min() {
+            let lane = &batched.lane.lane;
+            let (name, options) = (lane.name(), lane.options());
+            let learned = Learned {
+                most_waiting: Some(lane.no_more_waiting(most)),
+                ..self.store.lessons(name, options)?
+            };
+            Journal::keep_lessons(&self.store, name, options, &learned).await?;
+            if most < batch.likely.input {
+                self.tell(format!(
+                    "batch {}: it is split: {}",
+                    batch.name, full.message
+                ));
+                turn.settled += batch.lines;
+                self.now().reserved.remove(&batch.id);
+                return self.store.dissolve_batch(batch.id).await;
+            }
+        }
+        batch.state = BatchState::Uploaded;
+        batch.remote = None;
+        batch.sent_at = None;
+        let note = format!("it waits for room at the provider: {}", full.message);
+        self.hold(batch, note).await
     }
 
     /// Reads a result file to its end, again where it breaks off: what is kept already costs nothing.

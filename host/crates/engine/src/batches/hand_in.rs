@@ -307,7 +307,10 @@ impl Batches {
             let is_known = known
                 .iter()
                 .any(|other| other.remote.as_deref() == Some(remote.id.as_str()));
-            let is_as_large = remote.total.is_none_or(|total| total == batch.lines);
+            // One that was just created may have counted none yet.
+            let is_as_large = remote
+                .total
+                .is_none_or(|total| total == 0 || total == batch.lines);
             if is_known || !is_as_large {
                 continue;
             }

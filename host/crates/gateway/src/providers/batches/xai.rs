@@ -186,7 +186,8 @@ impl Batch {
         let has_none = total.unwrap_or(0) == 0;
         let why = self.cancel_by_xai_message.0.as_deref();
         let (status, word) = match (&self.cancel_time.0, why) {
-            (Some(_), Some(_)) if has_none => (BatchStatus::Refused, "refused"),
+            // Nothing was answered, so nothing is billed.
+            (Some(_), Some(_)) if answered.unwrap_or(0) == 0 => (BatchStatus::Refused, "refused"),
             (Some(_), _) if is_pending => (BatchStatus::Working, "cancelling"),
             (Some(_), _) => (BatchStatus::Ended, "cancelled"),
             (None, _) if has_none => (BatchStatus::Working, "validating"),

@@ -15,7 +15,9 @@ fn batches() -> OfFiles<MistralBatches> {
         &ProviderConfig::default(),
     );
     let options = options("mistral", &ModelConfig::default());
-    OfFiles(MistralBatches(Chats::new("m-1", preset, MistralBatches::PATH, endpoint, options).unwrap()))
+    OfFiles(MistralBatches(
+        Chats::new("m-1", preset, MistralBatches::PATH, endpoint, options).unwrap(),
+    ))
 }
 
 #[test]

@@ -16,8 +16,7 @@ fn batches(url: &str) -> OfFiles<TogetherBatches> {
 
 #[test]
 fn a_line_has_a_name_and_a_question() {
-    let line =
-        batches("http://127.0.0.1:1/v1").line("k", call(&question(ResponseFormat::Text)));
+    let line = batches("http://127.0.0.1:1/v1").line("k", call(&question(ResponseFormat::Text)));
     let line: Value = serde_json::from_str(&line).unwrap();
     let names: Vec<&String> = line.as_object().unwrap().keys().collect();
     assert_eq!(names, ["custom_id", "body"]);
@@ -28,9 +27,7 @@ fn a_line_has_a_name_and_a_question() {
 async fn a_file_has_an_upload_of_its_own() {
     let answer = http(200, "application/json", "", r#"{"id": "file-1"}"#);
     let (url, server) = serve(vec![answer]).await;
-    let open = || -> Lines<'static> {
-        Box::pin(futures_util::stream::iter([Ok("{}\n".into())]))
-    };
+    let open = || -> Lines<'static> { Box::pin(futures_util::stream::iter([Ok("{}\n".into())])) };
     let input = Input {
         bytes: 3,
         open: &open,
@@ -38,7 +35,10 @@ async fn a_file_has_an_upload_of_its_own() {
     let id = batches(&url).upload("run-1", input).await.unwrap();
     assert_eq!(id, "file-1");
     let request = server.await.unwrap().remove(0);
-    assert!(request.starts_with("POST /files/upload "), "{request}");
+    assert!(
+        request.starts_with("POST ") && request.contains("/files/upload HTTP"),
+        "{request}"
+    );
     for (name, value) in [
         ("purpose", "batch-api"),
         ("file_name", "run-1.jsonl"),

@@ -63,8 +63,7 @@ async fn results_come_page_by_page() {
         "choices": [{"message": {"content": "Yes.\n"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 9, "completion_tokens": 2}}}, "error": null}}"#;
     let failed = r#"{"batch_request_id": "b", "batch_result": {"error": {"code": 8, "message": "slow down"}}}"#;
-    let left =
-        r#"{"batch_request_id": "c", "batch_result": {"error": {"code": 1, "message": "cancelled"}}}"#;
+    let left = r#"{"batch_request_id": "c", "batch_result": {"error": {"code": 1, "message": "cancelled"}}}"#;
     let pages = [
         format!(r#"{{"results": [{answer}], "pagination_token": "next"}}"#),
         format!(r#"{{"results": [{failed}, {left}], "pagination_token": null}}"#),
