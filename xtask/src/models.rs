@@ -274,7 +274,7 @@ mod tests {
             "{\"date\":\"2026-01-02\",\"source\":\"litellm 1.2\",\"models\":{\n\
              \"anthropic/claude\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.25,\"long-cache-write\":2.0},\"reasons\":true,\"efforts\":[\"minimal\",\"low\",\"medium\",\"high\"],\"thinking\":\"adaptive\",\"schema\":false},\n\
              \"openai/gpt-4o\":{\"price\":{\"input\":2.5,\"output\":10.0,\"cached-input\":1.25,\"cache-write\":2.5,\"long-cache-write\":2.5},\
-             \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\\"schema\":true},\n\
+             \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\"schema\":true},\n\
              \"together/a/b\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.0,\"long-cache-write\":1.0},\"reasons\":true}\n}}\n"
         );
     }

@@ -104,15 +104,19 @@ fn how_many_tokens_may_wait_is_learned_once() {
     let simulator = simulator(script);
     let scene = scene(&simulator);
     let is_refused = |stage: Stage| stage == Stage::Failed;
-    // Until one is small enough. The provider counts tokens in its own way, so its number alone may not do.
-    for _ in 0..6 {
-        step(&scene).ended(6);
+    let mut ran = step(&scene).ended(6);
+    for _ in 0..60 {
+        if ran.code != Some(6) {
+            break;
+        }
+        ran = step(&scene);
     }
-    scene.host(&["run", "--json", "--mode", "batch"]).ended(0);
+    ran.ended(0);
     let batches = simulator.batches().batches;
     let first = batches.iter().position(|batch| !is_refused(batch.stage));
     let (refused, later) = batches.split_at(first.unwrap());
-    assert!((1..=2).contains(&refused.len()), "{batches:?}");
+    // The provider counts tokens in its own way, so its number alone may not do.
+    assert!((1..=3).contains(&refused.len()), "{batches:?}");
     // What was learned outlasts the process.
     let is_well = later.iter().all(|batch| !is_refused(batch.stage));
     assert!(is_well && later.len() > 3, "{batches:?}");
