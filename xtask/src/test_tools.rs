@@ -20,7 +20,7 @@ struct Tool {
     packages: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 3] = [
     Tool {
         tests: "e2e::watch_page::",
         of: "the page",
@@ -38,6 +38,13 @@ const TOOLS: [Tool; 2] = [
         // Some containers let no process look into another.
         trial: Some(&["strace", "-f", "-o", "/dev/null", "true"]),
         packages: &["strace"],
+    },
+    Tool {
+        tests: "e2e::postgres::",
+        of: "a Postgres server",
+        commands: &[&[&["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"]]],
+        trial: None,
+        packages: &["postgresql"],
     },
 ];
 

@@ -72,7 +72,16 @@ impl Guard {
     fn of_config(config: &Config, file: Option<PathBuf>, force: &ForceArgs) -> Guard {
         let mut parts = Vec::new();
         if let Some(dataset) = &config.dataset {
-            parts.push((dataset.path.clone(), "the dataset"));
+            // What is wrong with the paths is told where the dataset is read.
+            let files = dataset.path.files().unwrap_or_default();
+            let database = dataset.url.as_ref().and_then(|url| url.file());
+            let lookups = dataset.lookup.values();
+            let lookups = lookups.flat_map(|lookup| lookup.path.files().unwrap_or_default());
+            let files = files
+                .into_iter()
+                .chain(lookups)
+                .chain(database.map(Path::to_owned));
+            parts.extend(files.map(|file| (file, "the dataset")));
             let categories = dataset.categories_file.iter().cloned();
             parts.extend(categories.map(|file| (file, "the file of categories")));
         }

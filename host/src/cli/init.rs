@@ -12,9 +12,10 @@ use clap::Args;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
+use super::project::real_path;
 use super::{ask, component_text, embedded, program, settings};
 use config::{Config, FILE_NAME, component_file};
-use dataset::{Dataset, DatasetError, Survey};
+use dataset::{Copies, DatabaseUrl, Dataset, DatasetConfig, DatasetError, Paths, Survey};
 use gateway::providers::offline;
 use proposal::{Proposal, Wish};
 
@@ -29,9 +30,16 @@ Examples:
   batchgen init data/books.jsonl --id isbn --category genre"
 )]
 pub(super) struct InitArgs {
-    /// Dataset: .yaml, .json, .jsonl, .csv or .tsv
-    #[arg(value_name = "DATASET")]
-    dataset: PathBuf,
+    /// Dataset: .yaml, .json, .jsonl, .csv, .tsv (also with .gz or .zst), .parquet, .arrow or .xlsx; several files, a pattern in
+    /// quotes, or `-` for standard input
+    #[arg(value_name = "DATASET", required = true)]
+    dataset: Vec<PathBuf>,
+    /// Sheet of a workbook; the first one where it is not told
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// What a database is asked, where DATASET is one: sqlite:FILE or postgres://USER@HOST/NAME
+    #[arg(long, value_name = "SELECT")]
+    sql: Option<String>,
     /// Field that holds the id
     #[arg(long, value_name = "FIELD")]
     id: Option<String>,
@@ -78,9 +86,11 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
     }
     let component = component(args);
     component_text::check_free(&component)?;
-    let look = |first_of: Option<&str>| {
-        Survey::of(&args.dataset, first_of).map_err(|error| explained(error, &args.dataset))
-    };
+    let config = wanted(args)?;
+    // Looked at more than once, and copied once.
+    let folder = tempfile::tempdir().context("cannot make a folder for temporary files")?;
+    let copies = settings::asking(settings::reading_rows(Copies::kept_in(folder.path())));
+    let look = |first_of: Option<&str>| Survey::of(&config, &copies, first_of).map_err(explained);
     let survey = look(None)?;
     let survey = match proposal::grouping(&survey, args.id.as_deref()) {
         Some(field) => look(Some(&field))?,
@@ -92,10 +102,25 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         category: args.category.as_deref(),
     };
     let proposal = Proposal::of(&survey, &wish)?;
-    let path = seen_from(&args.config, &args.dataset)?;
+    let mut places = Vec::new();
+    for path in config.path.iter() {
+        places.push(
+            seen_from(&args.config, path)?
+                .to_string_lossy()
+                .into_owned(),
+        );
+    }
+    match config.url.as_ref().map(|url| url.file()) {
+        Some(Some(file)) => {
+            let file = seen_from(&args.config, file)?;
+            places.push(format!("sqlite:{}", file.display()));
+        }
+        Some(None) => places.extend(args.dataset.iter().map(|url| url.display().to_string())),
+        None => {}
+    }
     let model = model(args, display)?;
-    let text = file::text(&survey, &proposal, &path, &model);
-    check(&args.config, &text)?;
+    let text = file::text(&survey, &proposal, places, &model);
+    check(&args.config, &text, &copies)?;
     let first = file::component(&proposal);
     component_file::parse(&component, &first)?;
     component_text::write_new(&component, &first)?;
@@ -124,18 +149,77 @@ fn component(args: &InitArgs) -> PathBuf {
     component_file::path(folder, file::COMPONENT)
 }
 
-/// The error of a file that cannot be surveyed; with what a table of another kind needs.
-fn explained(error: DatasetError, file: &Path) -> anyhow::Error {
+/// The dataset that is asked for: files, or a query of a database.
+fn wanted(args: &InitArgs) -> anyhow::Result<DatasetConfig> {
+    let only = match args.dataset.as_slice() {
+        [only] => only.to_str(),
+        _ => None,
+    };
+    let is_database = |path: &str| {
+        let end = Path::new(path).extension().unwrap_or_default();
+        ["db", "sqlite", "sqlite3"].iter().any(|name| end == *name)
+    };
+    let is_url = |text: &str| {
+        let schemes = ["sqlite:", "postgres://", "postgresql://"];
+        schemes.iter().any(|scheme| text.starts_with(scheme))
+    };
+    let url = match only {
+        Some(url) if is_url(url) => Some(url.to_owned()),
+        Some(file) if args.sql.is_some() || is_database(file) => Some(format!("sqlite:{file}")),
+        _ => None,
+    };
+    let Some(url) = url else {
+        if args.sql.is_some() {
+            return Err(anyhow!(
+                "--sql asks one database, and several files are named"
+            ));
+        }
+        return Ok(DatasetConfig {
+            sheet: args.sheet.clone(),
+            ..DatasetConfig::new(args.dataset.iter().cloned().collect::<Paths>())
+        });
+    };
+    let mut url = DatabaseUrl::try_from(url).map_err(anyhow::Error::msg)?;
+    if let Some(password) = settings::variable("PGPASSWORD") {
+        url.add_password(&password);
+    }
+    let tables = if args.sql.is_some() {
+        Vec::new()
+    } else {
+        url.tables()
+    };
+    let sql = match (&args.sql, tables.as_slice()) {
+        (Some(sql), _) => sql.clone(),
+        (None, [table]) => format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")),
+        (None, tables) => {
+            let known = match tables {
+                [] => String::new(),
+                tables => format!("; its tables are {}", tables.join(", ")),
+            };
+            return Err(anyhow!(
+                "{url}: is a database, and it is not told which records to take from it{known}\nhint: --sql \"SELECT * FROM ...\""
+            ));
+        }
+    };
+    Ok(DatasetConfig {
+        url: Some(url),
+        sql: Some(sql),
+        ..DatasetConfig::new(Paths::default())
+    })
+}
+
+/// The error of a dataset that cannot be surveyed; with what a table of another kind needs.
+fn explained(error: DatasetError) -> anyhow::Error {
     match error {
         DatasetError::Missing { file } => anyhow!(
             "there is no file {}\nhint: name the file that holds your records",
             file.display()
         ),
-        DatasetError::UnknownFormat { .. } => anyhow!(
-            "{}: the extension tells no format\nhint: save it as .yaml, .json, .jsonl, .csv or .tsv",
+        DatasetError::UnknownFormat { file } => anyhow!(
+            "{}: the extension tells no format\nhint: save it as .yaml, .json, .jsonl, .csv, .tsv, .parquet, .arrow or .xlsx",
             file.display()
         ),
-        DatasetError::NoRecordList { ref found, .. } => anyhow!(
+        DatasetError::NoRecordList { file, found, .. } => anyhow!(
             "{}: there is no list of records, neither at the top nor under one of its keys ({})\nhint: write the records \
              as a list, `[{{...}}, {{...}}]` in JSON or `- id: ...` in YAML (docs/DATASETS.md)",
             file.display(),
@@ -181,7 +265,11 @@ fn seen_from(config: &Path, dataset: &Path) -> anyhow::Result<PathBuf> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let base = folder.unwrap_or(Path::new("."));
-    let real = dataset.canonicalize()?;
+    if dataset == Path::new("-") {
+        return Ok(dataset.to_owned());
+    }
+    // A pattern is no file, though its folder is one.
+    let real = real_path(dataset);
     let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());
     let shared = real
         .components()
@@ -196,9 +284,10 @@ fn seen_from(config: &Path, dataset: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// What was written must be what a run accepts. Records that cannot be read are told, and fail there.
-fn check(config: &Path, text: &str) -> anyhow::Result<()> {
+fn check(config: &Path, text: &str, copies: &Copies) -> anyhow::Result<()> {
     let config = Config::parse(config, text)?;
-    let dataset = Dataset::open(config.dataset.context("no dataset was written")?)?;
+    let dataset = config.dataset.context("no dataset was written")?;
+    let dataset = Dataset::open_with(dataset, copies)?;
     let mut first = None;
     for entry in dataset.entries() {
         match entry {
@@ -212,7 +301,7 @@ fn check(config: &Path, text: &str) -> anyhow::Result<()> {
 fn told(args: &InitArgs, survey: &Survey, proposal: &Proposal, model: &str) -> String {
     let mut text = format!(
         "{}: {}{}{}, {}, {}\n",
-        args.dataset.display(),
+        survey.config,
         survey.format.as_str(),
         separated(survey),
         survey

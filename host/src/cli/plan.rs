@@ -58,7 +58,7 @@ pub(super) fn perform(args: &PlanArgs, display: &Display) -> Result<Exit, Failur
         mode: Some(Mode::Online),
         ..BatchArgs::default()
     };
-    let project = Project::open(&args.project, display)?
+    let project = Project::open_with_input(&args.project, display)?
         .limited(&args.limits)?
         .asked_as(&online);
     let components = project.wanted(&args.selection)?;

@@ -1,7 +1,7 @@
 //! The project that a subcommand works on: configuration, dataset, plugins and components, and its state.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -10,10 +10,11 @@ use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::settings::{self, Settings};
+use super::trust;
 use ::engine::{Overwriting, Previewer};
 use config::Config;
 use config::component::{self, Component};
-use dataset::{Dataset, safe_id};
+use dataset::{Copies, Dataset, DatasetConfig, safe_id};
 use plan::graph::{self, GraphError};
 use plugin::load::{Plugin, PluginError};
 use plugin::lock::Lock;
@@ -35,10 +36,28 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Reads the configuration and loads the plugins; says which of these are broken, and goes on.
+    /// Reads the configuration and loads the plugins; says which of these are broken, and goes on. Of a dataset from standard
+    /// input or a server it takes what came the last time.
     pub fn open(args: &ProjectArgs, display: &Display) -> Result<Project, Failure> {
+        Project::open_with(args, display, |copies| copies)
+    }
+
+    /// The same for a command that takes in records.
+    pub fn open_with_input(args: &ProjectArgs, display: &Display) -> Result<Project, Failure> {
+        Project::open_with(args, display, settings::asking)
+    }
+
+    fn open_with(
+        args: &ProjectArgs,
+        display: &Display,
+        choose: fn(Copies) -> Copies,
+    ) -> Result<Project, Failure> {
         let settings = Settings::resolve(args).map_err(Failure::usage)?;
-        let dataset = Arc::new(Dataset::open(settings.dataset.clone()).map_err(Failure::usage)?);
+        let file = settings.file.as_deref();
+        trust::check_database(&settings.dataset, file, display).map_err(Failure::usage)?;
+        let copies = choose(settings.copies());
+        let dataset = Dataset::open_with(settings.dataset.clone(), &copies);
+        let dataset = Arc::new(dataset.map_err(Failure::usage)?);
         let engine = settings::engine(&settings.cache)?;
         let (plugins, broken) = settings::load_plugins(&engine, &settings.plugins)?;
         for error in &broken {
@@ -304,7 +323,7 @@ impl State {
     pub async fn open(project: &Project) -> Result<State, Failure> {
         let file = &project.settings.config.state.file;
         let store = Store::open(file).map_err(Failure::internal)?;
-        let source = source_name(file, &project.dataset.config().path);
+        let source = source_name(file, project.dataset.config());
         let indexed = store
             .index(&source, Arc::clone(&project.dataset))
             .await
@@ -319,7 +338,7 @@ impl State {
     pub fn read(project: &Project) -> Result<State, Failure> {
         let file = &project.settings.config.state.file;
         let store = Store::open_reading(file).map_err(Failure::internal)?;
-        let source = source_name(file, &project.dataset.config().path);
+        let source = source_name(file, project.dataset.config());
         let indexed = store.indexed(&source).map_err(Failure::internal)?;
         let indexed = indexed.ok_or_else(|| {
             Failure::usage(anyhow!(
@@ -416,11 +435,27 @@ pub(super) fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Res
     result
 }
 
-/// Name that the state knows the dataset by: its path from the state's directory, so that a project can
+/// Name that the state knows the dataset by: its paths from the state's directory, so that a project can
 /// be moved as a whole and entered from anywhere.
-fn source_name(state: &Path, dataset: &Path) -> String {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (state, dataset) = (real(state), real(dataset));
+fn source_name(state: &Path, dataset: &DatasetConfig) -> String {
+    if let Some(url) = &dataset.url {
+        return match url.file() {
+            Some(file) => path_from(state, file),
+            None => url.to_string(),
+        };
+    }
+    let paths = dataset.path.iter().map(|path| {
+        if path == Path::new("-") {
+            "-".to_owned()
+        } else {
+            path_from(state, path)
+        }
+    });
+    paths.collect::<Vec<_>>().join(", ")
+}
+
+fn path_from(state: &Path, dataset: &Path) -> String {
+    let (state, dataset) = (real_path(state), real_path(dataset));
     let base: Vec<_> = state
         .parent()
         .map(|parent| parent.components().collect())
@@ -433,4 +468,18 @@ fn source_name(state: &Path, dataset: &Path) -> String {
         .skip(shared)
         .map(|part| part.as_os_str().to_string_lossy().into_owned());
     up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+/// A path without links, as far as it leads to something: a pattern is no file.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut parts = path.ancestors();
+    let found = parts.find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let rest = found
+        .as_ref()
+        .and_then(|(part, _)| path.strip_prefix(part).ok());
+    match (&found, rest) {
+        (Some((_, real)), Some(rest)) => real.join(rest),
+        _ => path.clone(),
+    }
 }

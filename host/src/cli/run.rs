@@ -45,7 +45,7 @@ pub(super) struct RunArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure> {
-    let project = Project::open(&args.project, display)?
+    let project = Project::open_with_input(&args.project, display)?
         .limited(&args.limits)?
         .asked_as(&args.batches);
     let components = project.wanted(&args.selection)?;

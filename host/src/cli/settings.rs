@@ -1,6 +1,9 @@
 //! Flags over environment over file over defaults: resolved once, here.
 
 use std::env;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +15,7 @@ use super::embedded;
 use super::environment;
 use super::exit::Failure;
 use config::Config;
-use dataset::{DatasetConfig, is_safe_id, safe_id};
+use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
 use gateway::providers::{Catalogue, ConnectError};
 use gateway::settings::{LimitsConfig, Mode};
@@ -44,10 +47,11 @@ impl Settings {
     /// Reads the configuration and lays the flags over it.
     pub fn resolve(args: &ProjectArgs) -> anyhow::Result<Settings> {
         let mut config = configuration(args.place.config.as_deref())?;
-        let dataset = match (config.dataset.take(), &args.data) {
+        let mut dataset = match (config.dataset.take(), &args.data) {
             (Some(mut dataset), Some(path)) => {
-                dataset.path.clone_from(path);
+                dataset.path = path.into();
                 dataset.format = None;
+                (dataset.url, dataset.sql) = (None, None);
                 dataset
             }
             (None, Some(path)) => DatasetConfig::new(path),
@@ -77,6 +81,9 @@ impl Settings {
                 safe_id(category)
             );
         }
+        if let (Some(url), Some(password)) = (&mut dataset.url, variable("PGPASSWORD")) {
+            url.add_password(&password);
+        }
         Ok(Settings {
             plugins: plugins(&config),
             config,
@@ -88,6 +95,11 @@ impl Settings {
             max_cost: None,
             mode: None,
         })
+    }
+
+    /// Copies of what cannot be read by place, which are kept beside the state.
+    pub fn copies(&self) -> Copies {
+        copies_beside(&self.config)
     }
 
     /// What is asked of models. Keys come from the environment.
@@ -114,6 +126,37 @@ impl Settings {
         self.explicit = explicit;
         self.max_cost = args.max_cost.map(|dollars| (dollars * 1e6).round() as u64);
         Ok(())
+    }
+}
+
+/// Copies of what cannot be read by place, which are kept beside the state.
+pub(super) fn copies_beside(config: &Config) -> Copies {
+    reading_rows(Copies::kept_in(config.state.file.with_file_name("copies")))
+}
+
+/// The same copies for a command that takes in records: from standard input, too, unless that is a terminal.
+pub(super) fn asking(copies: Copies) -> Copies {
+    let input = std::io::stdin();
+    let is_silent = input.is_terminal();
+    let input = (!is_silent).then(|| input.as_fd().try_clone_to_owned().ok());
+    copies.asking(input.flatten().map(File::from))
+}
+
+/// The same copies with this program as the reader of rows.
+pub(super) fn reading_rows(copies: Copies) -> Copies {
+    match own_program() {
+        Ok(program) => copies.reading_rows_with(program),
+        Err(_) => copies,
+    }
+}
+
+/// This program. One that was replaced or removed meanwhile is still there under the first name.
+fn own_program() -> std::io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        Ok(running)
+    } else {
+        env::current_exe()
     }
 }
 
@@ -287,13 +330,7 @@ fn relative(path: &Path) -> PathBuf {
 /// The engine that runs plugins. Those that were not compiled before are compiled by a process of their own.
 pub(super) fn engine(cache: &Path) -> Result<Engine, Failure> {
     let engine = plugin::engine::engine(cache).map_err(Failure::usage)?;
-    // A program that was replaced or removed meanwhile is still there under this name.
-    let running = PathBuf::from("/proc/self/exe");
-    let program = if running.exists() {
-        running
-    } else {
-        env::current_exe().map_err(Failure::internal)?
-    };
+    let program = own_program().map_err(Failure::internal)?;
     Ok(engine.compiling_with(Compiler {
         program,
         tell: Arc::new(display::tell),

@@ -18,6 +18,7 @@ use super::project::Project;
 use super::settings::{Settings, came_with_project, variable};
 use config::Config;
 use config::component::Component;
+use dataset::DatasetConfig;
 use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
 use types::digest::{Digest, DigestBuilder};
 
@@ -35,11 +36,18 @@ pub(super) struct TrustArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failure> {
+    // The dataset cannot be opened before its server is allowed.
+    let settings = Settings::resolve(&args.project).map_err(Failure::usage)?;
+    let file = settings.file.as_deref();
+    let asked = untrusted_database(&settings.dataset, file);
+    let mut asked: Vec<Asked> = asked.into_iter().collect();
+    if !asked.is_empty() {
+        remember(file, &asked).map_err(Failure::usage)?;
+    }
     let project = Project::open(&args.project, display)?;
-    let settings = &project.settings;
-    let chooser = Chooser::of(settings);
-    let models = models(&settings.config, &project.components);
-    let asked = chooser.untrusted(&models).map_err(Failure::usage)?;
+    let chooser = Chooser::of(&project.settings);
+    let models = models(&project.settings.config, &project.components);
+    asked.extend(chooser.untrusted(&models).map_err(Failure::usage)?);
     if asked.is_empty() {
         display.note("there is nothing to allow: the project chooses no address and no key that is not trusted");
         return Ok(Exit::Done);
@@ -82,7 +90,7 @@ impl Chooser<'_> {
     /// # Errors
     /// When a provider's name or address will not do.
     pub(super) fn untrusted(self, models: &[String]) -> anyhow::Result<Vec<Asked>> {
-        if std::env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0") {
+        if is_trusted_by_variable() {
             return Ok(Vec::new());
         }
         let catalogue = Catalogue {
@@ -147,11 +155,66 @@ pub(super) fn check(
     Err(refusal(&asked))
 }
 
+/// Passes the dataset if it is on this machine, or if its server is trusted. A person at a terminal is asked.
+///
+/// # Errors
+/// When the server is not trusted.
+pub(super) fn check_database(
+    dataset: &DatasetConfig,
+    file: Option<&Path>,
+    display: &Display,
+) -> anyhow::Result<()> {
+    let asked: Vec<Asked> = untrusted_database(dataset, file).into_iter().collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    if !is_allowed_by_person(&asked, display) {
+        return Err(refusal(&asked));
+    }
+    if let Err(error) = remember(file, &asked) {
+        display.print(&format!("warning: {error:#}"));
+    }
+    Ok(())
+}
+
+/// The error for a server of the dataset that nobody has allowed.
+pub(super) fn refused_database(
+    dataset: &DatasetConfig,
+    file: Option<&Path>,
+) -> Option<anyhow::Error> {
+    untrusted_database(dataset, file).map(|asked| refusal(&[asked]))
+}
+
+/// The server that the project takes its records from, where that is elsewhere and nobody has allowed it.
+fn untrusted_database(dataset: &DatasetConfig, file: Option<&Path>) -> Option<Asked> {
+    let url = dataset.url.as_ref().filter(|url| !url.is_here())?;
+    if is_trusted_by_variable() {
+        return None;
+    }
+    let mut builder = DigestBuilder::new("batchgen trusted database 1");
+    builder.text(&url.to_string());
+    let digest = builder.finish();
+    if remembered(file).contains(&digest.to_string()) {
+        return None;
+    }
+    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+    Some(Asked {
+        digest,
+        words: format!(
+            "{place}[dataset] asks {url}, with the password in PGPASSWORD if there is one"
+        ),
+    })
+}
+
+fn is_trusted_by_variable() -> bool {
+    std::env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// The error for choices that are not trusted.
 pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
-        "this project is not trusted to choose where questions and keys go:\n  {}\nhint: if that is what you want, allow it once \
+        "this project is not trusted to choose where questions, keys and passwords go:\n  {}\nhint: if that is what you want, allow it once \
          with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )

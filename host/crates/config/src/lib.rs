@@ -322,7 +322,11 @@ impl Config {
     fn anchor(&mut self, base: &Path) {
         let anchor = |path: &mut PathBuf| *path = base.join(&*path);
         if let Some(dataset) = &mut self.dataset {
-            anchor(&mut dataset.path);
+            dataset.path.anchor(base);
+            for lookup in dataset.lookup.values_mut() {
+                lookup.path.anchor(base);
+            }
+            dataset.url.iter_mut().for_each(|url| url.anchor(base));
             dataset.categories_file.iter_mut().for_each(anchor);
         }
         anchor(&mut self.output.directory);

@@ -2,27 +2,23 @@
 //! it is read. What cannot be told for certain is left to an error.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Write};
+use std::path::Path;
 
 use encoding_rs::{CoderResult, Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// Bytes of a file that are looked at.
-const HEAD: usize = 4096;
+use super::DatasetError;
+
 /// Letters beyond ASCII that follow one another in no word of a language that Windows-1252 is for.
 const RUN: usize = 3;
 
 /// How a file is encoded that is not UTF-8, by its first bytes.
-pub(super) fn of_file(file: &File) -> io::Result<Option<&'static Encoding>> {
-    let mut head = vec![0; HEAD];
-    let read = file.read_at(&mut head, 0)?;
-    head.truncate(read);
-    Ok(match head.as_slice() {
+pub(super) fn of_head(head: &[u8]) -> Option<&'static Encoding> {
+    match head {
         [0xff, 0xfe, ..] => Some(UTF_16LE),
         [0xfe, 0xff, ..] => Some(UTF_16BE),
         head => without_mark(head),
-    })
+    }
 }
 
 /// UTF-16 without a mark: of text in it, every other byte is zero where the letters are Latin.
@@ -43,34 +39,51 @@ fn without_mark(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// The same text in UTF-8, in a file that has no name and is gone with its last reader.
+/// Writes the same text in UTF-8. Where the encoding was told, bytes that it does not have are an error; where it was guessed,
+/// they become signs that say so.
 ///
 /// # Errors
-/// When it cannot be read, or there is no room for it.
-pub(super) fn decoded(file: &File, encoding: &'static Encoding) -> io::Result<File> {
-    let target = tempfile::tempfile()?;
-    let mut source = file.try_clone()?;
-    source.seek(SeekFrom::Start(0))?;
-    let mut out = BufWriter::new(target);
+/// With the line of such bytes, or what reading or writing says.
+pub(super) fn decode(
+    text: &mut dyn Read,
+    encoding: &'static Encoding,
+    is_told: bool,
+    path: &Path,
+    out: &mut dyn Write,
+) -> Result<(), DatasetError> {
+    let failed = |cause| DatasetError::io(path, cause);
     let mut decoder = encoding.new_decoder_with_bom_removal();
     let mut bytes = vec![0; 64 * 1024];
-    let mut text = vec![0; 256 * 1024];
+    let mut decoded = vec![0; 256 * 1024];
+    let mut line = 1;
     loop {
-        let read = source.read(&mut bytes)?;
+        let read = text.read(&mut bytes).map_err(failed)?;
         let mut rest = bytes.get(..read).unwrap_or_default();
         loop {
-            let (result, taken, written, _) = decoder.decode_to_utf8(rest, &mut text, read == 0);
-            out.write_all(text.get(..written).unwrap_or_default())?;
+            let (result, taken, written, is_wrong) =
+                decoder.decode_to_utf8(rest, &mut decoded, read == 0);
+            let part = decoded.get(..written).unwrap_or_default();
+            let is_foreign = |at: &usize| part.get(*at..at + 3) == Some("\u{fffd}".as_bytes());
+            let wrong = (is_wrong && is_told).then(|| (0..part.len()).find(is_foreign));
+            let before = wrong.map_or(part, |at| part.get(..at.unwrap_or(0)).unwrap_or_default());
+            line += memchr::memchr_iter(b'\n', before).count() as u64;
+            if wrong.is_some() {
+                return Err(DatasetError::NotEncoded {
+                    file: path.into(),
+                    line,
+                    encoding: encoding.name(),
+                });
+            }
+            out.write_all(part).map_err(failed)?;
             rest = rest.get(taken..).unwrap_or_default();
             if result == CoderResult::InputEmpty {
                 break;
             }
         }
         if read == 0 {
-            break;
+            return Ok(());
         }
     }
-    out.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 /// The text of a row: UTF-8, or else Windows-1252, if it reads like that; `None` where it is neither.
@@ -120,8 +133,6 @@ mod tests {
 
     #[test]
     fn a_file_in_utf_16_is_decoded_with_its_mark_and_without() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
         let text = format!("id,name\n1,Größe {}\n", "x".repeat(100_000));
         for (big, mark) in [(false, true), (true, true), (false, false), (true, false)] {
             let units: Vec<u16> = text.encode_utf16().collect();
@@ -134,19 +145,33 @@ mod tests {
             };
             let marked = mark.then_some(0xfeff);
             let all: Vec<u8> = marked.into_iter().chain(units).flat_map(bytes).collect();
-            std::fs::write(&path, all).unwrap();
-            let file = File::open(&path).unwrap();
-            let encoding = of_file(&file).unwrap().unwrap();
-            let mut copy = decoded(&file, encoding).unwrap();
-            let mut found = String::new();
-            copy.seek(SeekFrom::Start(0)).unwrap();
-            copy.read_to_string(&mut found).unwrap();
-            assert_eq!(found, text);
+            let head = all.get(..4096).unwrap_or(&all);
+            let encoding = of_head(head).unwrap();
+            let mut found = Vec::new();
+            let mut bytes = all.as_slice();
+            decode(&mut bytes, encoding, false, Path::new("a.csv"), &mut found).unwrap();
+            assert_eq!(String::from_utf8(found).unwrap(), text);
         }
         for plain in ["id,name\n1,Oak\n", "", "\u{feff}id\n1\n"] {
-            std::fs::write(&path, plain).unwrap();
-            assert!(of_file(&File::open(&path).unwrap()).unwrap().is_none());
+            assert!(of_head(plain.as_bytes()).is_none());
         }
+    }
+
+    #[test]
+    fn bytes_that_a_told_encoding_does_not_have_are_named_with_their_line() {
+        let mut bytes = encoding_rs::SHIFT_JIS
+            .encode("id,name\n1,\u{65e5}\u{672c}\n2,x")
+            .0
+            .into_owned();
+        let fixture = |bytes: &[u8]| {
+            Fixture::new("a.csv", bytes).with(|config| {
+                config.encoding = Some(String::from("shift_jis").try_into().unwrap());
+                config.category = "name".into();
+            })
+        };
+        assert_eq!(fixture(&bytes).open().rows().count(), 2);
+        bytes.extend([0xfd, b'\n']);
+        insta::assert_snapshot!(fixture(&bytes).report(), @"a.csv:3: is not Shift_JIS; name another `encoding` in [dataset], or save the file as UTF-8");
     }
 
     #[test]
@@ -160,7 +185,7 @@ mod tests {
         for (bytes, named) in [
             (wide("id,name\n1,Oak\n"), "UTF-32"),
             (b"\x1f\x8b\x08packed".to_vec(), "gzip"),
-            (b"PK\x03\x04sheet".to_vec(), "spreadsheet"),
+            (b"PK\x03\x04sheet".to_vec(), "workbook"),
         ] {
             let report = Fixture::new("a.csv", bytes).report();
             assert!(report.contains(named), "{report}");

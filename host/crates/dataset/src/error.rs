@@ -1,5 +1,6 @@
 //! What can be wrong with a dataset, where, and what to do about it.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -46,8 +47,18 @@ pub enum DatasetError {
         /// First line that is not.
         line: u64,
     },
+    /// The bytes are not text in the encoding that was told.
+    #[error("{file}:{line}: is not {encoding}; name another `encoding` in [dataset], or save the file as UTF-8", file = file.display())]
+    NotEncoded {
+        /// The dataset.
+        file: PathBuf,
+        /// First line that is not.
+        line: u64,
+        /// What was told.
+        encoding: &'static str,
+    },
     /// The extension stands for no format.
-    #[error("{file}: the extension tells no format; rename it to .yaml, .json, .jsonl, .csv or .tsv, or set `format`", file = file.display())]
+    #[error("{file}: the extension tells no format; rename it to .yaml, .json, .jsonl, .csv, .tsv, .parquet, .arrow or .xlsx, or set `format`", file = file.display())]
     UnknownFormat {
         /// The dataset or the file of category facts.
         file: PathBuf,
@@ -59,6 +70,16 @@ pub enum DatasetError {
         file: PathBuf,
         /// What it is, and what to do.
         kind: &'static str,
+    },
+    /// The dataset cannot be read as a whole.
+    #[error("{file}: {cause}; {remedy}", file = file.display())]
+    Refused {
+        /// The dataset, with the part of it that is meant.
+        file: PathBuf,
+        /// What stands in the way.
+        cause: String,
+        /// What to do.
+        remedy: Cow<'static, str>,
     },
     /// A document has no list under the key.
     #[error(
@@ -189,9 +210,21 @@ pub enum DatasetError {
         /// First ids of the category facts.
         known: Vec<String>,
     },
+    /// A record and a second file do not fit together.
+    #[error("{file}:{line}: {cause}; {remedy}", file = file.display())]
+    Lookup {
+        /// The dataset.
+        file: PathBuf,
+        /// First line of the record.
+        line: u64,
+        /// What stands in the way.
+        cause: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// Two records become the same file name.
     #[error(
-        "{file}:{second_line}: the ids {second:?} and {first:?} of line {first_line} become the same file name, `{id}`; change one of them",
+        "{file}:{second_line}: the ids {second:?} and {first:?} of {first_at} become the same file name, `{id}`; change one of them",
         file = file.display()
     )]
     SameName {
@@ -201,22 +234,25 @@ pub enum DatasetError {
         id: String,
         /// The first as it is written.
         first: String,
-        /// Its first line.
-        first_line: u64,
+        /// Its first line, with its file where that is another one.
+        first_at: Box<str>,
         /// The second as it is written.
         second: String,
         /// Its first line.
         second_line: u64,
     },
     /// Two records, or two categories, have the same id.
-    #[error("{file}:{second_line}: the id `{id}` is taken by line {first_line}; give one of them another id, or remove it", file = file.display())]
+    #[error(
+        "{file}:{second_line}: the id `{id}` is taken by {first_at}; give one of them another id, or remove it",
+        file = file.display()
+    )]
     DuplicateId {
         /// The dataset or the file of category facts.
         file: PathBuf,
         /// Id that both have.
         id: String,
-        /// First line of the first.
-        first_line: u64,
+        /// First line of the first, with its file where that is another one.
+        first_at: Box<str>,
         /// First line of the second.
         second_line: u64,
     },
@@ -239,10 +275,13 @@ impl DatasetError {
             | Self::Empty { .. }
             | Self::UnknownFormat { .. }
             | Self::Packed { .. }
+            | Self::Refused { .. }
             | Self::AllBad { .. }
             | Self::NoRecordList { .. } => None,
             Self::NotUtf8 { line, .. }
+            | Self::NotEncoded { line, .. }
             | Self::CannotSplit { line, .. }
+            | Self::Lookup { line, .. }
             | Self::Syntax { line, .. }
             | Self::OverBudget { line, .. }
             | Self::TooLarge { line, .. }
@@ -258,6 +297,26 @@ impl DatasetError {
                 second_line: line, ..
             }
             | Self::Changed { line, .. } => Some(*line),
+        }
+    }
+
+    /// What messages call the place of an earlier record: its line, with its file if that is another one.
+    pub fn earlier(line: u64, file: Option<&Path>) -> Box<str> {
+        match file {
+            None => format!("line {line}").into(),
+            Some(file) => format!("line {line} of {}", file.display()).into(),
+        }
+    }
+
+    pub(super) fn refused(
+        file: impl Into<PathBuf>,
+        cause: impl Into<String>,
+        remedy: &'static str,
+    ) -> Self {
+        Self::Refused {
+            file: file.into(),
+            cause: cause.into(),
+            remedy: remedy.into(),
         }
     }
 

@@ -28,6 +28,24 @@ impl Fixture {
         self
     }
 
+    /// Takes fields from another file, whose key is `sku`.
+    pub fn with_lookup(mut self, name: &str, file: &str, content: &str, by: Option<&str>) -> Self {
+        self.write(file, content);
+        let lookup = super::LookupConfig {
+            path: self.folder.path().join(file).into(),
+            format: None,
+            key: "sku".into(),
+            by: by.map(str::to_owned),
+        };
+        self.config.lookup.insert(name.to_owned(), lookup);
+        self
+    }
+
+    /// Writes a file beside it.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.folder.path().join(name), content).unwrap();
+    }
+
     /// Changes the configuration.
     pub fn with(mut self, change: impl FnOnce(&mut DatasetConfig)) -> Self {
         change(&mut self.config);

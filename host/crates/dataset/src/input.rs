@@ -7,11 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use encoding_rs::Encoding;
 use memchr::memchr;
 
 use super::DatasetError;
-use super::encoding;
 
 /// Where a record lies in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,79 +28,15 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// A file that readers share. They do not move each other, since each keeps its own offset.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
-    /// Its text in UTF-8: the file itself, but for one in another encoding.
+    /// Its text in UTF-8: the file itself, or a copy.
     pub file: Arc<File>,
-    /// The file itself, which tells whether it has changed.
-    pub original: Arc<File>,
+    /// Bytes of that text.
+    pub length: u64,
+    /// The state of what the copy was made of, where it is one.
+    pub state: Option<String>,
     pub path: PathBuf,
     /// How it is encoded, if not in UTF-8.
     pub encoding: Option<&'static str>,
-}
-
-impl Shared {
-    /// Opens the file at `path`.
-    pub fn open(path: PathBuf) -> Result<Self, DatasetError> {
-        let opened = File::open(&path).and_then(|file| {
-            if file.metadata()?.is_dir() {
-                Err(io::ErrorKind::IsADirectory.into())
-            } else {
-                Ok(file)
-            }
-        });
-        let read = opened.and_then(|original| {
-            let kind = packed(&original)?;
-            let encoding = encoding::of_file(&original)?;
-            let file = match encoding {
-                Some(encoding) => Arc::new(encoding::decoded(&original, encoding)?),
-                None => Arc::new(original.try_clone()?),
-            };
-            Ok((original, file, encoding, kind))
-        });
-        match read {
-            Ok((_, _, _, Some(kind))) => Err(DatasetError::Packed { file: path, kind }),
-            Ok((original, file, encoding, None)) => Ok(Self {
-                file,
-                original: Arc::new(original),
-                path,
-                encoding: encoding.map(Encoding::name),
-            }),
-            Err(source) => Err(DatasetError::io(&path, source)),
-        }
-    }
-}
-
-/// What a file is that holds no text, if its first bytes tell.
-fn packed(file: &File) -> io::Result<Option<&'static str>> {
-    const KINDS: [(&[u8], &str); 9] = [
-        (&[0x1f, 0x8b], "is compressed by gzip; unpack it first"),
-        (
-            b"PK\x03\x04",
-            "is a ZIP archive or a spreadsheet; save the table as CSV, or unpack the archive",
-        ),
-        (&[0xff, 0xfe, 0, 0], "is in UTF-32; save it as UTF-8"),
-        (&[0, 0, 0xfe, 0xff], "is in UTF-32; save it as UTF-8"),
-        (b"PAR1", "is in Parquet; save it as CSV or JSON Lines"),
-        (
-            &[0xd0, 0xcf, 0x11, 0xe0],
-            "is an old spreadsheet or document; save the table as CSV",
-        ),
-        (
-            b"SQLite format 3\0",
-            "is a database; export the table as CSV",
-        ),
-        (
-            &[0x28, 0xb5, 0x2f, 0xfd],
-            "is compressed by zstd; unpack it first",
-        ),
-        (b"BZh", "is compressed by bzip2; unpack it first"),
-    ];
-    let mut head = [0; 16];
-    let read = file.read_at(&mut head, 0)?;
-    let head = head.get(..read).unwrap_or_default();
-    Ok(KINDS
-        .iter()
-        .find(|(magic, _)| head.starts_with(magic))
-        .map(|(_, kind)| *kind))
 }
 
 /// A position in a file, before a byte.
@@ -276,9 +210,20 @@ fn head(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(..length).unwrap_or(bytes)
 }
 
-struct Positioned {
+/// Reads a shared file from an offset of its own.
+pub(super) struct Positioned {
     file: Arc<File>,
     offset: u64,
+}
+
+impl Positioned {
+    /// From the first byte on.
+    pub fn start(file: &Arc<File>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            offset: 0,
+        }
+    }
 }
 
 impl Read for Positioned {
@@ -297,7 +242,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, content).unwrap();
-        (folder, Shared::open(path).unwrap())
+        let told = crate::origin::Told {
+            format: Some(crate::Format::Jsonl),
+            ..Default::default()
+        };
+        let opened = crate::origin::open(path, &told, &crate::Copies::passing());
+        (folder, opened.unwrap().0)
     }
 
     #[test]

@@ -318,7 +318,7 @@ impl Scan {
         let mut lists = Keys::default();
         self.space()?;
         if self.input.peek()? == Some(b'}') {
-            return Ok(Located::Keys(lists));
+            return Ok(Located::Keys(Box::new(lists)));
         }
         loop {
             let key = self.key()?;
@@ -349,13 +349,13 @@ impl Scan {
                 });
             }
             if lists.complete(wanted) {
-                return Ok(Located::Keys(lists));
+                return Ok(Located::Keys(Box::new(lists)));
             }
             self.value(None)?;
             self.space()?;
             match self.input.next()? {
                 Some(b',') => {}
-                Some(b'}') => return Ok(Located::Keys(lists)),
+                Some(b'}') => return Ok(Located::Keys(Box::new(lists))),
                 _ => return Err(self.syntax("expected `,` or `}` after a value")),
             }
         }

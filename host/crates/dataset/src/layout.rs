@@ -34,7 +34,7 @@ pub(super) struct Wanted<'a> {
 /// What a document is at its top.
 pub(super) enum Located {
     Top(Layout),
-    Keys(Keys),
+    Keys(Box<Keys>),
 }
 
 /// What was found under the keys of a document. A key with something else than a list is an error only

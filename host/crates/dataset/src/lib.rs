@@ -1,8 +1,11 @@
-//! Streams of records from a dataset file: YAML, JSON, JSON Lines, CSV.
+//! Streams of records from the files of a dataset: YAML, JSON, JSON Lines, CSV, packed or not, Parquet, Arrow IPC, Excel.
 //!
 //! A format has two halves. Its *splitter* walks through the file with bounded memory and says where each
 //! record lies ([`Place`]). Its *parser* turns the bytes of one record into JSON. [`Dataset::entries`]
 //! uses both; [`Dataset::read`] needs only the parser, so a record is read again without its file.
+//!
+//! A splitter walks through text. What is no plain text in UTF-8 is copied once: unpacked, decoded, or row by row into JSON
+//! Lines ([`Copies`]). Places are those in the copy, lines in messages those of the file, or its rows.
 //!
 //! Contract:
 //!
@@ -17,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod config;
+mod copies;
 mod csv;
 mod encoding;
 mod error;
@@ -28,8 +32,14 @@ mod json;
 mod jsonl;
 mod layout;
 mod list;
+mod lookup;
 mod number;
+mod origin;
+mod packing;
+mod paths;
+mod query;
 mod record;
+mod rows;
 mod source;
 mod split;
 mod survey;
@@ -43,11 +53,16 @@ mod fixture;
 #[cfg(test)]
 mod round_trip;
 
-pub use config::{DatasetConfig, Format, Repetition};
+pub use config::{DatasetConfig, Encoding, Format, LookupConfig, Repetition, Separator};
+pub use copies::Copies;
 pub use error::DatasetError;
 pub use fields::Fields;
 pub use id::{is_safe_id, safe_id};
 pub use input::Place;
+pub use origin::FileStamp;
+pub use paths::Paths;
+pub use query::DatabaseUrl;
 pub use record::{Category, Record, RecordHash, Written};
-pub use source::{Dataset, Entries, FileStamp};
+pub use rows::{COMMAND as READ_ROWS, child as read_rows};
+pub use source::{Dataset, Entries};
 pub use survey::{Field, Repeated, Survey};

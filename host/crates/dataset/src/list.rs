@@ -2,11 +2,12 @@
 //! category facts are both such lists.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
+use super::config::Separator;
 use super::csv::{self, CsvSplit, Table};
 use super::encoding;
 use super::error::At;
@@ -45,14 +46,12 @@ pub(super) struct Element {
 impl List {
     /// Finds the wanted lists in a file: the records, and category facts where the document has them.
     pub fn open(
-        path: PathBuf,
-        format: Option<Format>,
+        (shared, format): (Shared, Format),
+        separator: Option<Separator>,
         wanted: &Wanted<'_>,
         records: Element,
         categories: Element,
     ) -> Result<(Self, Option<Self>), DatasetError> {
-        let format = format.map_or_else(|| Format::of(&path), Ok)?;
-        let shared = Shared::open(path)?;
         let mut input = Input::new(&shared, Mark::START)?;
         let located = match format {
             Format::Yaml => yaml::locate(input, &shared.path, wanted)?,
@@ -64,9 +63,13 @@ impl List {
             Format::Jsonl if json::is_array(Input::new(&shared, Mark::START)?)? => {
                 json::locate(input, &shared.path, wanted)?
             }
-            Format::Jsonl => Located::Top(Layout::JsonLines),
+            // Its copy is written so.
+            Format::Jsonl | Format::Parquet | Format::Arrow | Format::Excel | Format::Query => {
+                Located::Top(Layout::JsonLines)
+            }
             Format::Csv => {
-                let table = read_header(&shared, &mut input, records.limit)?;
+                let separator = separator.map(|Separator(separator)| separator);
+                let table = read_header(&shared, &mut input, separator, records.limit)?;
                 Located::Top(Layout::Csv {
                     start: input.mark(),
                     table,
@@ -75,7 +78,7 @@ impl List {
         };
         let (layout, category_layout) = match located {
             Located::Top(layout) => (layout, None),
-            Located::Keys(keys) => choose(keys, format, &shared.path, wanted)?,
+            Located::Keys(keys) => choose(*keys, format, &shared.path, wanted)?,
         };
         let list = |layout: Layout, element: Element| Self {
             shared: shared.clone(),
@@ -88,6 +91,11 @@ impl List {
             list(layout, records),
             category_layout.map(|layout| list(layout, categories)),
         ))
+    }
+
+    /// How the file is written.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// The file.
@@ -191,21 +199,26 @@ impl List {
     }
 }
 
-fn read_header(shared: &Shared, input: &mut Input, limit: usize) -> Result<Table, DatasetError> {
+fn read_header(
+    shared: &Shared,
+    input: &mut Input,
+    separator: Option<u8>,
+    limit: usize,
+) -> Result<Table, DatasetError> {
     let path = &shared.path;
     let empty = || DatasetError::Empty { file: path.clone() };
     // Where a quote opens depends on what separates the cells, so the line itself is looked at first.
     let mut ahead = Input::new(shared, input.mark())?;
-    let mut separator = None;
+    let (wanted, mut separator) = (separator, None);
     while let Some(line) = ahead.line(limit)? {
         if let Some(told) = csv::told_separator(line.text()) {
-            separator = Some(told);
+            separator = wanted.or(Some(told));
             input.line(limit)?;
         } else if csv::is_blank(line.text()) {
             input.line(limit)?;
         } else {
             let found = || csv::separator_of(line.text(), path);
-            separator = Some(separator.unwrap_or_else(found));
+            separator = Some(separator.or(wanted).unwrap_or_else(found));
             break;
         }
     }

@@ -191,7 +191,11 @@ fn safe(id: String, field: &str, make_safe: bool, at: &At<'_>) -> Result<Used, D
 }
 
 /// The text of a field that must have one, without white space around it. A number is its digits.
-fn text_of(fields: &Map<String, Value>, field: &str, at: &At<'_>) -> Result<String, DatasetError> {
+pub(super) fn text_of(
+    fields: &Map<String, Value>,
+    field: &str,
+    at: &At<'_>,
+) -> Result<String, DatasetError> {
     let missing = |cause| {
         let others = fields
             .keys()

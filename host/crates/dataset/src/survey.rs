@@ -1,16 +1,14 @@
 //! Looks through a whole file of unknown shape: how many records it holds, and what their fields are like. It
 //! decides nothing; memory holds a hash of each value of fields that repeat none, and the values of those with few.
 
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
-
-use serde_json::{Map, Value};
 
 use super::error::At;
 use super::number;
 use super::record::object;
-use super::{Dataset, DatasetConfig, DatasetError, Format, is_safe_id, safe_id};
+use super::{Copies, Dataset, DatasetConfig, DatasetError, Format, is_safe_id, safe_id};
 
 /// Different values of one field that are counted; a field with more has many.
 const COUNTED: usize = 1000;
@@ -95,16 +93,20 @@ pub struct Repeated {
 }
 
 impl Survey {
-    /// Looks through a file. Of records with the same value of `first_of`, only the first counts.
+    /// Looks through a dataset of which no more is known than where it is. Of records with the same value of `first_of`, only
+    /// the first counts.
     ///
     /// # Errors
-    /// The file or its layout cannot be read, or none of its records.
-    pub fn of(path: &Path, first_of: Option<&str>) -> Result<Survey, DatasetError> {
-        let format = Format::of(path)?;
-        let (dataset, config) = open(path, format)?;
+    /// A file or its layout cannot be read, or none of its records.
+    pub fn of(
+        config: &DatasetConfig,
+        copies: &Copies,
+        first_of: Option<&str>,
+    ) -> Result<Survey, DatasetError> {
+        let (dataset, config) = open(config, copies)?;
         let mut survey = Survey {
             config,
-            format,
+            format: dataset.format().unwrap_or(Format::Jsonl),
             records: 0,
             unreadable: 0,
             faults: Vec::new(),
@@ -122,7 +124,7 @@ impl Survey {
         let mut before: Option<Value> = None;
         for row in dataset.rows() {
             let row = row.and_then(|(place, value)| {
-                let line = place.line;
+                let (path, line) = (dataset.file_of(place), place.line);
                 Ok((line, object(value, &At { path, line })?))
             });
             let (line, row) = match row {
@@ -149,7 +151,7 @@ impl Survey {
         survey.encoding = dataset.encoding();
         if survey.records == 0 {
             return Err(DatasetError::AllBad {
-                file: path.to_owned(),
+                file: dataset.label(),
                 count: survey.unreadable,
                 causes: survey.faults,
             });
@@ -293,10 +295,9 @@ impl Field {
 }
 
 /// Opens the file, whatever key its records lie under: that with most of them.
-fn open(path: &Path, format: Format) -> Result<(Dataset, DatasetConfig), DatasetError> {
-    let config = DatasetConfig::new(path);
-    let error = match Dataset::open(config.clone()) {
-        Ok(dataset) => return Ok((dataset, config)),
+fn open(config: &DatasetConfig, copies: &Copies) -> Result<(Dataset, DatasetConfig), DatasetError> {
+    let error = match Dataset::open_with(config.clone(), copies) {
+        Ok(dataset) => return Ok((dataset, config.clone())),
         Err(error) => error,
     };
     let DatasetError::NoRecordList { found, .. } = &error else {
@@ -309,7 +310,7 @@ fn open(path: &Path, format: Format) -> Result<(Dataset, DatasetConfig), Dataset
     let best = found
         .iter()
         .filter_map(|key| {
-            let dataset = Dataset::open(under(key)).ok()?;
+            let dataset = Dataset::open_with(under(key), copies).ok()?;
             let objects = dataset
                 .rows()
                 .take_while(|row| matches!(row, Ok((_, Value::Object(_)))))
@@ -321,16 +322,16 @@ fn open(path: &Path, format: Format) -> Result<(Dataset, DatasetConfig), Dataset
         return Ok((dataset, config));
     }
     // One document for each record: told by a key that every one has.
-    if format == Format::Yaml
-        && let Some(id) = found.first()
-    {
+    if let Some(id) = found.first() {
         let by_document = DatasetConfig {
             id: id.clone(),
             ..config.clone()
         };
-        let opened = Dataset::open(by_document).ok();
-        if let Some(dataset) = opened.filter(|dataset| dataset.rows().nth(1).is_some()) {
-            return Ok((dataset, config));
+        let opened = Dataset::open_with(by_document, copies).ok();
+        let is_yaml = |dataset: &Dataset| dataset.format() == Some(Format::Yaml);
+        let several = |dataset: &Dataset| is_yaml(dataset) && dataset.rows().nth(1).is_some();
+        if let Some(dataset) = opened.filter(several) {
+            return Ok((dataset, config.clone()));
         }
     }
     Err(error)
@@ -344,7 +345,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        Survey::of(&path, None).unwrap_or_else(|error| panic!("{error}"))
+        Survey::of(&DatasetConfig::new(path), &Copies::passing(), None)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]

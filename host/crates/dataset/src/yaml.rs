@@ -213,7 +213,7 @@ pub(super) fn locate(
         }
         next = input.line(LINE_HEAD)?;
     }
-    Ok(Located::Keys(keys))
+    Ok(Located::Keys(Box::new(keys)))
 }
 
 fn first_content(input: &mut Input, path: &Path) -> Result<Line, DatasetError> {

@@ -81,7 +81,7 @@ pub(super) async fn perform(
             return Ok(record);
         }
         let changed = DatasetError::Changed {
-            file: dataset.config().path.clone(),
+            file: dataset.file_of(reference.place).to_owned(),
             line: reference.place.line,
         };
         Err(changed.to_string())

@@ -596,7 +596,7 @@ fn fill(
         if changed > 0 {
             good += 1;
         } else {
-            let error = taken(connection, id, dataset, &record, place.line)?;
+            let error = taken(connection, id, dataset, &record, place)?;
             if !first_counts || matches!(error, DatasetError::SameName { .. }) {
                 faults.add(ord, Some(record.id), error)?;
             }
@@ -646,14 +646,18 @@ fn taken(
     id: i64,
     dataset: &Dataset,
     record: &Record,
-    second_line: u64,
+    second: Place,
 ) -> Result<DatasetError, UpdateError> {
     let first = connection.query_row(
         "SELECT offset, length, line FROM record WHERE dataset = ?1 AND id = ?2",
         params![id, record.id],
         place,
     )?;
-    let file = dataset.config().path.clone();
+    let file = dataset.file_of(second).to_owned();
+    let first_file = dataset.file_of(first);
+    let first_file = Some(first_file).filter(|first| *first != file);
+    let first_at = DatasetError::earlier(first.line, first_file);
+    let second_line = second.line;
     let written = dataset.read(first).ok();
     let other = written.filter(|other| other.written_id() != record.written_id());
     Ok(match other {
@@ -661,14 +665,14 @@ fn taken(
             file,
             id: record.id.clone(),
             first: other.written_id().to_owned(),
-            first_line: first.line,
+            first_at,
             second: record.written_id().to_owned(),
             second_line,
         },
         None => DatasetError::DuplicateId {
             file,
             id: record.id.clone(),
-            first_line: first.line,
+            first_at,
             second_line,
         },
     })
@@ -732,7 +736,7 @@ impl Faults<'_> {
             return self.first.pop();
         }
         (self.count > 0).then(|| DatasetError::AllBad {
-            file: dataset.config().path.clone(),
+            file: dataset.label(),
             count: self.count,
             causes: self.first.iter().map(ToString::to_string).collect(),
         })

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::args::ProjectArgs;
 use super::super::settings::{self, Settings};
+use super::super::trust;
 use super::Check;
 use config::component::{self, Component};
 use config::component_file::FOLDER;
-use dataset::{Dataset, Repetition};
+use dataset::{Dataset, DatasetError, Place, Repetition};
 use plugin::load;
 
 /// Faults that are told one by one.
@@ -46,8 +47,12 @@ pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
 
 /// Whether the dataset can be read; gives id and category of the records that were.
 pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<(String, String)> {
-    let path = settings.dataset.path.display();
-    let dataset = match Dataset::open(settings.dataset.clone()) {
+    if let Some(error) = trust::refused_database(&settings.dataset, settings.file.as_deref()) {
+        show(Check::error("dataset", error));
+        return Vec::new();
+    }
+    let copies = settings::asking(settings.copies());
+    let dataset = match Dataset::open_with(settings.dataset.clone(), &copies) {
         Ok(dataset) => dataset,
         Err(error) => {
             show(Check::error("dataset", error));
@@ -55,7 +60,7 @@ pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<
         }
     };
     let mut read = Vec::new();
-    let mut ids: HashMap<String, u64> = HashMap::new();
+    let mut ids: HashMap<String, Place> = HashMap::new();
     let mut bad: Vec<String> = Vec::new();
     let mut joined: Vec<String> = Vec::new();
     let mut categories: HashMap<String, String> = HashMap::new();
@@ -86,13 +91,20 @@ pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<
         }
         match ids.get(&record.id) {
             None => {
-                ids.insert(record.id.clone(), place.line);
+                ids.insert(record.id.clone(), place);
                 read.push((record.id, record.category));
             }
-            Some(line) if !first_counts => bad.push(format!(
-                "{path}:{}: the id `{}` is taken by line {line}",
-                place.line, record.id
-            )),
+            Some(first) if !first_counts => {
+                let (file, other) = (dataset.file_of(place), dataset.file_of(*first));
+                let other = Some(other).filter(|other| *other != file);
+                bad.push(format!(
+                    "{}:{}: the id `{}` is taken by {}",
+                    file.display(),
+                    place.line,
+                    record.id,
+                    DatasetError::earlier(first.line, other)
+                ));
+            }
             Some(_) => {}
         }
     }
@@ -102,7 +114,7 @@ pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<
 
 /// What is said of a dataset of which so many records could be read.
 fn verdict(settings: &Settings, read: usize, bad: &[String], joined: &[String]) -> Check {
-    let path = settings.dataset.path.display();
+    let path = &settings.dataset;
     let noun = &settings.dataset.records;
     let found = if read + bad.len() < SOME {
         format!("{path}: {read} {noun}")

@@ -1,7 +1,6 @@
 //! The text of a first configuration.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::json;
 use toml::Value;
@@ -13,8 +12,13 @@ use dataset::Survey;
 /// Name of the first component.
 pub(super) const COMPONENT: &str = "description";
 
-/// The configuration for a dataset at `path`, seen from it.
-pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path, model: &str) -> String {
+/// The configuration for a dataset at these paths, or at this address, seen from it.
+pub(super) fn text(
+    survey: &Survey,
+    proposal: &Proposal,
+    places: Vec<String>,
+    model: &str,
+) -> String {
     let mut text = String::from(
         "# batchgen's configuration, written by `batchgen init`. Paths count from this file. Flags beat environment variables,
 # which beat this file. A line that is commented out shows the default, or an example where there is none.
@@ -26,7 +30,7 @@ pub(super) fn text(survey: &Survey, proposal: &Proposal, path: &Path, model: &st
 ",
     );
     let _ = writeln!(text, "model = {}\n", quoted(model));
-    dataset(&mut text, survey, proposal, path);
+    dataset(&mut text, survey, proposal, places);
     text.push_str(
         "
 # Where the files will be published; components may use it.
@@ -55,10 +59,30 @@ implicit = false
     text
 }
 
-fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, path: &Path) {
+fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, places: Vec<String>) {
     let config = &survey.config;
     text.push_str("[dataset]\n");
-    let _ = writeln!(text, "path = {}", quoted(&path.to_string_lossy()));
+    let mut places: Vec<Value> = places.into_iter().map(Value::String).collect();
+    let place = match places.len() {
+        1 => places.remove(0),
+        _ => Value::Array(places),
+    };
+    match &config.sql {
+        Some(sql) => {
+            let _ = writeln!(
+                text,
+                "# Each row of the result is a record.\nurl = {place}\nsql = {}",
+                quoted(sql)
+            );
+        }
+        None => {
+            let _ = writeln!(text, "path = {place}");
+        }
+    }
+    if let Some(sheet) = &config.sheet {
+        text.push_str("# Sheet of the workbook.\n");
+        let _ = writeln!(text, "sheet = {}", quoted(sheet));
+    }
     if config.records != "records" {
         text.push_str("# Key of the list of records.\n");
         let _ = writeln!(text, "records = {}", quoted(&config.records));

@@ -1,5 +1,7 @@
 //! Which fields of a dataset are id, name and category, and why: by what they hold first, by their names second.
 
+use std::path::Path;
+
 use anyhow::bail;
 
 use crate::cli::numbers::counted;
@@ -340,7 +342,7 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
         bail!(
             "no field of {} can be the id, which must be different in every record:{}\nhint: add a field to every record \
              that numbers or names it, as in `id`, or fix the values above; then run `batchgen init` again",
-            survey.config.path.display(),
+            survey.config,
             tried.join("")
         );
     };
@@ -521,8 +523,10 @@ impl Chosen {
 /// What progress calls the records: the key that they lie under, or the file's name where that is a word in the plural.
 fn noun(survey: &Survey) -> String {
     let key = &survey.config.records;
-    let stem = survey.config.path.file_stem().unwrap_or_default();
-    let stem = stem.to_string_lossy().to_lowercase();
+    let path = survey.config.path.iter().next().unwrap_or(Path::new(""));
+    // What a file is packed with is no part of its name.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').next().unwrap_or_default().to_lowercase();
     let word = stem.len() > 2
         && (stem.ends_with('s') || stem == "people")
         && stem
@@ -670,12 +674,13 @@ fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataset::{Copies, DatasetConfig};
 
     fn proposed(name: &str, text: &str) -> Result<Proposal, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let survey = Survey::of(&path, None).unwrap();
+        let survey = Survey::of(&DatasetConfig::new(path), &Copies::passing(), None).unwrap();
         let none = Wish {
             id: None,
             name: None,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::super::exit::Failure;
 use super::super::settings;
+use super::super::trust;
 use super::{FolderArgs, engine};
 use config::component::{self, Component};
 use config::{ComponentConfig, Config, InlinePrompt, PromptSource};
@@ -174,8 +175,10 @@ fn records(
 ) -> Result<Vec<Tried>, Failure> {
     let dataset = match (&config.dataset, &args.data) {
         (Some(dataset), Some(path)) => DatasetConfig {
-            path: path.clone(),
+            path: path.into(),
             format: None,
+            url: None,
+            sql: None,
             ..dataset.clone()
         },
         (None, Some(path)) => DatasetConfig::new(path),
@@ -187,7 +190,12 @@ fn records(
             )));
         }
     };
-    let dataset = Dataset::open(dataset).map_err(Failure::usage)?;
+    let file = settings::file(args.folder.config.as_deref());
+    if let Some(error) = trust::refused_database(&dataset, file.as_deref()) {
+        return Err(Failure::usage(error));
+    }
+    let copies = settings::copies_beside(config);
+    let dataset = Dataset::open_with(dataset, &copies).map_err(Failure::usage)?;
     let mut found = Vec::new();
     let mut categories = BTreeSet::new();
     let mut fault = None;
@@ -221,7 +229,7 @@ fn records(
         .iter()
         .find(|id| !found.iter().any(|(record, _)| record.id == **id));
     match missing {
-        Some(id) => Err(no_record(id, &dataset.config().path)),
+        Some(id) => Err(no_record(id, &dataset.label())),
         None => Ok(found),
     }
 }

@@ -1,0 +1,178 @@
+//! Copies of what cannot be read by place as it is: unpacked, decoded, or written as JSON Lines. A copy that is kept is found
+//! again as long as its source has not changed.
+//!
+//! A copy gets its name only once it is whole and on the disk, so there is never half of one. It lasts as long as the dataset
+//! that it was made for is the one that is opened: the next dataset takes its place.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, CWD};
+use sha2::{Digest, Sha256};
+
+/// How copies are written. Raised when the same source would give another copy.
+pub(super) const VERSION: u32 = 1;
+
+/// Where copies are.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// Where they are kept; without it they are files without a name, which are gone with the dataset.
+    folder: Option<PathBuf>,
+    used: Mutex<BTreeSet<String>>,
+    /// Reads rows of typed values.
+    program: Option<PathBuf>,
+    /// Standard input.
+    input: Mutex<Option<File>>,
+    /// Whether what a source without a state said the last time will do.
+    is_known: AtomicBool,
+}
+
+impl Copies {
+    /// Copies that last as long as the dataset is open.
+    pub fn passing() -> Self {
+        Self::default()
+    }
+
+    /// Copies that are kept in a folder, which is made when it is needed.
+    pub fn kept_in(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: Some(folder.into()),
+            is_known: AtomicBool::new(true),
+            ..Self::default()
+        }
+    }
+
+    /// The same for who takes in records: asks a server again, and reads what comes from `input`, if anything does. Elsewhere,
+    /// what came the last time will do.
+    #[must_use]
+    pub fn asking(mut self, input: Option<File>) -> Self {
+        self.input = Mutex::new(input);
+        self.is_known = AtomicBool::new(false);
+        self
+    }
+
+    /// Standard input, if there is one that was not read yet.
+    pub(super) fn take_input(&self) -> Option<File> {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        input.take()
+    }
+
+    /// Whether what a source said the last time will do.
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a source was asked, and need not be asked again.
+    pub(super) fn know(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// The same, where rows of typed values are read by a process of its own: this program, started with
+    /// [`crate::READ_ROWS`].
+    #[must_use]
+    pub fn reading_rows_with(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
+    pub(super) fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
+    }
+
+    /// The copy of this source in this state, if there is one.
+    pub(super) fn find(&self, source: &str, state: &str) -> Option<File> {
+        let name = name_of(source, state);
+        let file = File::open(self.folder.as_ref()?.join(&name)).ok()?;
+        self.note(name);
+        Some(file)
+    }
+
+    /// The copy of this source that was made last, and its state.
+    pub(super) fn last(&self, source: &str) -> Option<(File, String)> {
+        let folder = self.folder.as_ref()?;
+        let beginning = format!("{}-", short(source));
+        let names = fs::read_dir(folder).ok()?.filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().into_string().ok()?;
+            let modified = entry.metadata().ok()?.modified().ok()?;
+            name.starts_with(&beginning).then_some((modified, name))
+        });
+        let (_, name) = names.max()?;
+        let file = File::open(folder.join(&name)).ok()?;
+        let state = name.strip_prefix(&beginning)?.to_owned();
+        self.note(name);
+        Some((file, state))
+    }
+
+    /// A file without a name.
+    pub(super) fn begin(&self) -> io::Result<File> {
+        let Some(folder) = &self.folder else {
+            return tempfile::tempfile();
+        };
+        let made = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+        // A project on a disk that is read only can still be looked at.
+        made.or_else(|_| tempfile::tempfile())
+    }
+
+    /// Gives a whole copy its name. Where that cannot be done, it is made again the next time.
+    pub(super) fn keep(&self, file: &File, source: &str, state: &str) {
+        let Some(folder) = &self.folder else { return };
+        let name = name_of(source, state);
+        if file.sync_all().is_ok() && link(file, &folder.join(&name)).is_ok() {
+            self.note(name);
+        }
+    }
+
+    /// Removes the copies that were not used since this was made.
+    pub(super) fn tidy(&self) {
+        let Some(folder) = &self.folder else { return };
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name();
+            if !name.to_str().is_some_and(|name| used.contains(name)) {
+                // One that cannot be removed is in nobody's way.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn note(&self, name: String) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(name);
+    }
+}
+
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match rustix::fs::linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+        // Another process made the same one.
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        linked => Ok(linked?),
+    }
+}
+
+fn name_of(source: &str, state: &str) -> String {
+    format!("{}-{state}", short(source))
+}
+
+/// A name for a text.
+pub(super) fn short(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+/// The first half of a hash, as a part of a file name.
+pub(super) fn hex(hash: &[u8]) -> String {
+    hash.iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

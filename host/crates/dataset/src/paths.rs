@@ -1,0 +1,174 @@
+//! The files of a dataset, as the configuration names them: one, a list, or patterns.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::DatasetError;
+
+/// Most files of a dataset: each stays open, and a process may open about a thousand.
+const MOST: usize = 500;
+/// Files that a message names.
+const NAMED: usize = 3;
+/// Stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The files of a dataset. Each path may be a pattern, as `data/*.jsonl`, or `-` for standard input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "OneOrMore")]
+pub struct Paths(Vec<PathBuf>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a path, or a list of paths")]
+enum OneOrMore {
+    One(PathBuf),
+    More(Vec<PathBuf>),
+}
+
+impl From<OneOrMore> for Paths {
+    fn from(paths: OneOrMore) -> Self {
+        match paths {
+            OneOrMore::One(path) => Self(vec![path]),
+            OneOrMore::More(paths) => Self(paths),
+        }
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for Paths {
+    fn from(path: P) -> Self {
+        Self(vec![path.into()])
+    }
+}
+
+impl FromIterator<PathBuf> for Paths {
+    fn from_iter<I: IntoIterator<Item = PathBuf>>(paths: I) -> Self {
+        Self(paths.into_iter().collect())
+    }
+}
+
+impl Paths {
+    /// As they are written.
+    pub fn iter(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(PathBuf::as_path)
+    }
+
+    /// Lets relative paths count from `base`.
+    pub fn anchor(&mut self, base: &Path) {
+        for path in self.0.iter_mut().filter(|path| !is_standard_input(path)) {
+            *path = match path.to_str().filter(|text| is_pattern(text)) {
+                // Only what the user wrote is a pattern, and not the folder that it counts from.
+                Some(_) if !base.join(&*path).exists() => {
+                    Path::new(&glob::Pattern::escape(&base.to_string_lossy())).join(&*path)
+                }
+                _ => base.join(&*path),
+            };
+        }
+    }
+
+    /// Whether it is standard input.
+    pub fn is_standard_input(&self) -> bool {
+        self.0.iter().any(|path| is_standard_input(path))
+    }
+
+    /// The files that there are, those of a pattern in the order of their names.
+    ///
+    /// # Errors
+    /// A pattern that no file matches, or a path without one that names no file.
+    pub fn files(&self) -> Result<Vec<PathBuf>, DatasetError> {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for path in &self.0 {
+            let found = match pattern(path) {
+                Some(pattern) => matches(path, pattern)?,
+                None => vec![path.clone()],
+            };
+            for file in found {
+                // Two patterns may match the same file.
+                if !files.contains(&file) {
+                    files.push(file);
+                }
+            }
+        }
+        let refused =
+            |cause: String, remedy| DatasetError::refused(self.to_string(), cause, remedy);
+        if files.is_empty() {
+            return Err(DatasetError::refused(
+                "[dataset]",
+                "names no file",
+                "set `path` to a file, a list of files or a pattern, or `url` and `sql`",
+            ));
+        }
+        if files.len() > MOST {
+            let cause = format!("are {} files, and at most {MOST} are read", files.len());
+            return Err(refused(cause, "join them into fewer"));
+        }
+        if files.len() > 1 && files.iter().any(|file| is_standard_input(file)) {
+            return Err(refused(
+                "standard input stands among files".into(),
+                "write it to a file, or read it alone",
+            ));
+        }
+        Ok(files)
+    }
+}
+
+/// As a message names them.
+impl fmt::Display for Paths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, path) in self.0.iter().take(NAMED).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let shown = if is_standard_input(path) {
+                Path::new("standard input")
+            } else {
+                path
+            };
+            write!(f, "{comma}{}", shown.display())?;
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// Whether a path stands for standard input.
+pub(super) fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT)
+}
+
+/// The text of a path that is a pattern. A file whose name only looks like one is itself.
+fn pattern(path: &Path) -> Option<&str> {
+    path.to_str()
+        .filter(|text| is_pattern(text) && !path.exists())
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+fn matches(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DatasetError> {
+    let refused = |cause: String, remedy| DatasetError::refused(path, cause, remedy);
+    let found = glob::glob(pattern).map_err(|error| {
+        refused(
+            format!("is no pattern: {error}"),
+            "a pattern has `*`, `?` and `**`",
+        )
+    })?;
+    let mut files = Vec::new();
+    for file in found {
+        let file = file.map_err(|error| {
+            let path = error.path().to_owned();
+            DatasetError::io(&path, error.into())
+        })?;
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err(refused(
+            "no file matches this pattern".into(),
+            "check `path` in [dataset], or --data",
+        ));
+    }
+    Ok(files)
+}
