@@ -51,7 +51,7 @@ pub fn make(workspace: &Workspace, stage: &Stage, work: &Path, out: &Path) -> Re
         workspace
             .command("dpkg-deb")
             .env("SOURCE_DATE_EPOCH", stage.made.to_string())
-            .args(["--root-owner-group", "-Zxz", "--build"])
+            .args(["--root-owner-group", "-Zxz", "-z1", "--build"])
             .arg(&folder)
             .arg(&file)
             .stdout(std::process::Stdio::null()),
