@@ -110,10 +110,9 @@ fn used(place: &Place, program: &Path, installed: &Path) -> Result<()> {
     if !place.own().join("batchgen.toml").exists() {
         place.run(program, &["init", "things.csv"])?;
     }
-    let told = place.run(program, &["run", "--limit", "3"])?;
-    ensure!(told.contains("3 of 3 things complete"), "{told}");
-    let first = place.own().join("content/description/a-1.md");
-    ensure!(first.is_file(), "there is no {}", first.display());
+    place.run(program, &["run", "--limit", "3"])?;
+    let made = fs::read_dir(place.own().join("content/description"))?.count();
+    ensure!(made == 3, "{made} files were made of 3 things");
     place.run(program, &["plugins", "new", "faq"])?;
     ensure!(
         place.own().join("faq/plugin.toml").is_file(),
