@@ -123,7 +123,7 @@ fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
     );
     scene.write("empty.jsonl", "\n");
     scene.write("broken.jsonl", "{\"id\": 1\n{\"id\": 2\n");
-    scene.write("table.xlsx", "PK");
+    scene.write("table.ods", "PK");
     scene.write("products.csv", PRODUCTS);
     let cases: [&[&str]; 8] = [
         &["nowhere.csv"],
@@ -131,7 +131,7 @@ fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
         &["map.json"],
         &["empty.jsonl"],
         &["broken.jsonl"],
-        &["table.xlsx"],
+        &["table.ods"],
         &["products.csv", "--id", "Departement"],
         &["products.csv", "--id", "Department"],
     ];
