@@ -29,6 +29,8 @@ pub struct Shown {
 
 /// A command that serves a page until it is stopped, so that each test has its own way to run it.
 pub const SERVING: &str = "view";
+/// Commands that need a server of the network, so that `e2e::cluster` runs them.
+const WITH_SERVER: [&str; 3] = ["worker", "cluster status", "cluster clean"];
 
 /// Commands that print a result. Those that change something come last.
 const PRINTING: &[&str] = &[
@@ -103,7 +105,7 @@ const TELLING: &[&str] = &[
     "accept",
 ];
 
-/// Every command but [`SERVING`].
+/// Every command but [`SERVING`] and [`WITH_SERVER`].
 #[track_caller]
 pub fn each(scene: &Scene, subject: Subject<'_>) -> Vec<Shown> {
     let reference = scene.host(&["reference"]).ended(0).stdout;
@@ -116,7 +118,11 @@ pub fn each(scene: &Scene, subject: Subject<'_>) -> Vec<Shown> {
             .iter()
             .any(|other| other.starts_with(&format!("{name} ")))
     };
-    let listed = PRINTING.iter().chain(TELLING).chain([&SERVING]);
+    let listed = PRINTING
+        .iter()
+        .chain(TELLING)
+        .chain([&SERVING])
+        .chain(&WITH_SERVER);
     let listed: Vec<&str> = listed.copied().collect();
     for name in known.iter().filter(|name| !is_group(name)) {
         let is_it = |line: &&str| *line == *name || line.starts_with(&format!("{name} "));

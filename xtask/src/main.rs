@@ -12,6 +12,7 @@ mod foreign;
 mod fuzz;
 mod guest_toolchain;
 mod models;
+mod nats_server;
 mod new_plugin;
 mod plugin_folder;
 mod run;

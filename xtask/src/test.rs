@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    docs, runner,
+    docs, nats_server, runner,
     snapshot_files::{self, References},
     test_tools,
     workspace::Workspace,
@@ -65,12 +65,15 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let mut arguments = args.arguments.clone();
     let skipped = if everything {
         let mut skipped = skipped(workspace);
-        let left_out = test_tools::left_out()?;
+        let mut left_out = test_tools::left_out()?;
+        left_out.extend(nats_server::left_out(workspace)?);
         if !skipped.contains(&"e2e::") {
             skipped.extend(left_out);
         }
         skipped
     } else {
+        // Whoever asks for certain tests sees what they lack.
+        nats_server::left_out(workspace)?;
         Vec::new()
     };
     for (place, tests) in skipped.iter().enumerate() {

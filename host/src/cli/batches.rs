@@ -106,11 +106,20 @@ impl Desk {
             store: &state.store,
             budget: &budget,
             has_max_cost: false,
-            meter: &meter,
+            observer: Arc::clone(&meter) as Arc<_>,
+            coordinator: None,
             interrupt: &interrupt,
         };
         let chains = execution::chains(project, &components, &shared, display)?;
-        let batches = execution::desk(project, &state, &components, false, &chains, &shared)?;
+        let batches = execution::desk(
+            project,
+            &state,
+            &components,
+            false,
+            &chains,
+            &shared,
+            &meter,
+        )?;
         Ok(Desk {
             state,
             batches,

@@ -47,7 +47,7 @@ static KEYS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 pub(super) const TRUST: &str = "BATCHGEN_TRUST";
 
 /// Variables that no flag goes with, and what they mean.
-static WITHOUT_FLAG: [(&str, &str); 3] = [
+static WITHOUT_FLAG: [(&str, &str); 9] = [
     (
         "BATCHGEN_CACHE_DIR",
         "where compiled plugins are kept, outside of the project; the user's cache directory where absent; not read from `.env`",
@@ -55,6 +55,30 @@ static WITHOUT_FLAG: [(&str, &str); 3] = [
     (
         TRUST,
         "1 allows the addresses and keys that the project chooses, for this command; not read from `.env`",
+    ),
+    (
+        "BATCHGEN_CLUSTER_USER",
+        "the user that a NATS server knows; not read from `.env`",
+    ),
+    (
+        "BATCHGEN_CLUSTER_PASSWORD",
+        "the password of that user; not read from `.env`",
+    ),
+    (
+        "BATCHGEN_CLUSTER_TOKEN",
+        "a token that a NATS server knows; not read from `.env`",
+    ),
+    (
+        "BATCHGEN_CLUSTER_NKEY",
+        "the seed of an NKey that a NATS server knows; not read from `.env`",
+    ),
+    (
+        "BATCHGEN_CLUSTER_CREDENTIALS",
+        "a file with credentials for a NATS server; not read from `.env`",
+    ),
+    (
+        "BATCHGEN_CLUSTER_CA",
+        "a file with certificates of authorities that are trusted for `tls://`; not read from `.env`",
     ),
     (
         "BATCHGEN_LOG",

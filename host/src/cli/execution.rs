@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::{BatchArgs, LimitArgs};
+use super::cluster;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
@@ -49,6 +50,8 @@ pub(super) struct Wanted<'a> {
     pub components: Vec<Component>,
     pub limits: &'a LimitArgs,
     pub batches: &'a BatchArgs,
+    /// The NATS server over which the run is shared, if it is.
+    pub cluster: Option<&'a str>,
     /// Where the page is served, if it is.
     pub dashboard: Option<&'a Address>,
     /// Whether files that were edited by hand are replaced.
@@ -76,11 +79,12 @@ pub(super) async fn execute(
         store: &state.store,
         budget: &budget,
         has_max_cost: project.settings.max_cost.is_some(),
-        meter: &meter,
+        observer: Arc::clone(&meter) as Arc<_>,
+        coordinator: None,
         interrupt: &interrupt,
     };
     let chains = chains(project, &wanted.components, &shared, display)?;
-    let batches = batches(project, state, &wanted, &chains, &shared)?;
+    let batches = batches(project, state, &wanted, &chains, &shared, &meter)?;
     let window = window(at_once(&chains), display);
     for line in held_back::at_start(chains.values().flat_map(Chain::lanes)) {
         display.note(&line);
@@ -93,6 +97,24 @@ pub(super) async fn execute(
         Some(batches) => gateway.with_desk(Arc::clone(batches) as Arc<_>),
         None => gateway,
     });
+    if wanted.cluster.is_some() && batches.is_some() {
+        return Err(Failure::usage(anyhow!(
+            "questions that are asked in batches are not shared with workers\nhint: leave out --cluster (and [cluster] url), or ask one by \
+             one with --mode online; `batches list` shows batches that are open"
+        )));
+    }
+    let coordinator = match wanted.cluster {
+        Some(url) => {
+            let part = cluster::Part {
+                project,
+                state,
+                components: &wanted.components,
+            };
+            let started = part.coordinate(url, &gateway, &meter, &interrupt, display);
+            Some(started.await?)
+        }
+        None => None,
+    };
     let watched = Watched {
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
@@ -101,8 +123,10 @@ pub(super) async fn execute(
     };
     let watch = start_watch(project, state, &wanted, watched, display).await?;
     let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
+    let elsewhere = coordinator.clone().map(|coordinator| coordinator as Arc<_>);
     let run = Run {
         batches,
+        elsewhere,
         ..run(project, state, wanted, &gateway, &meter, &interrupt, window)?
     };
     let progress = Progress::start(
@@ -113,7 +137,11 @@ pub(super) async fn execute(
         noun.clone(),
         json,
     );
-    watch_signals(&interrupt, display);
+    watch_signals(
+        &interrupt,
+        display,
+        "stopping: answers that are under way are waited for and kept; once more to stop at once",
+    );
     let began = Instant::now();
     // A task like those that it starts: on this thread, each of their ends would wake another one.
     let result = match tokio::spawn(engine::execute(run)).await {
@@ -122,6 +150,9 @@ pub(super) async fn execute(
             cause: error.to_string(),
         }),
     };
+    if let Some(coordinator) = &coordinator {
+        cluster::end(coordinator, project).await;
+    }
     progress.finish().await;
     watch.finish(end(&result)).await;
     let lost = state.store.lost_answers();
@@ -182,6 +213,7 @@ fn batches(
     wanted: &Wanted<'_>,
     chains: &BTreeMap<String, Chain>,
     shared: &Shared<'_>,
+    meter: &Arc<Meter>,
 ) -> Result<Option<Arc<Batches>>, Failure> {
     let resubmits = wanted.batches.resubmit_doubtful;
     let batches = desk(
@@ -191,6 +223,7 @@ fn batches(
         resubmits,
         chains,
         shared,
+        meter,
     )?;
     let in_batches = state.store.lanes_in_batches().map_err(Failure::internal)?;
     let is_used = batches.has_lanes() || !in_batches.is_empty();
@@ -205,6 +238,7 @@ pub(super) fn desk(
     resubmits: bool,
     chains: &BTreeMap<String, Chain>,
     shared: &Shared<'_>,
+    meter: &Arc<Meter>,
 ) -> Result<Arc<Batches>, Failure> {
     let models = project.settings.models();
     let mut lanes = models
@@ -225,7 +259,7 @@ pub(super) fn desk(
         state.store.clone(),
         state.indexed.id,
         (lanes, unreached),
-        Arc::clone(shared.meter),
+        Arc::clone(meter),
         shared.interrupt.clone(),
         resubmits,
     );
@@ -242,6 +276,8 @@ fn left_over(project: &Project, model: &str, shared: &Shared<'_>) -> anyhow::Res
     }
     let shared = Shared {
         has_max_cost: false,
+        observer: Arc::clone(&shared.observer),
+        coordinator: None,
         ..*shared
     };
     let found = project.settings.models().left_over(model, &shared)?;
@@ -310,6 +346,7 @@ fn run(
         batches: None,
         waits: !wanted.batches.no_wait,
         pool: Pool::new(pool::threads()).map_err(Failure::internal)?,
+        elsewhere: None,
         meter: Arc::clone(meter),
         unreadable,
         interrupt: interrupt.clone(),
@@ -483,7 +520,8 @@ fn window(at_once: u64, display: &Display) -> Window {
 }
 
 /// The first signal drains, the second ends at once.
-fn watch_signals(interrupt: &Interrupt, display: &Display) {
+/// Throws the interrupt at the first signal to end, and says what that means; ends the program at the second.
+pub(super) fn watch_signals(interrupt: &Interrupt, display: &Display, meaning: &'static str) {
     let interrupt = interrupt.clone();
     let display = display.clone();
     // Looked at before the signal has a handler, which is in the place of what the system did.
@@ -508,9 +546,7 @@ fn watch_signals(interrupt: &Interrupt, display: &Display) {
                 std::process::exit(i32::from(Exit::Interrupted as u8));
             }
             interrupt.throw();
-            display.print(
-                "stopping: answers that are under way are waited for and kept; once more to stop at once",
-            );
+            display.print(meaning);
         }
     });
 }

@@ -8,6 +8,7 @@ mod ask;
 mod authors;
 mod batches;
 mod clean;
+mod cluster;
 mod compiler;
 mod completions;
 mod component_text;
@@ -50,6 +51,7 @@ mod unreadable;
 mod values;
 mod view;
 mod why;
+mod worker;
 mod written;
 
 use std::io::IsTerminal;
@@ -103,6 +105,8 @@ enum Command {
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
     Batches(batches::BatchesArgs),
+    Worker(worker::WorkerArgs),
+    Cluster(cluster::ClusterCommand),
     Store(store::StoreArgs),
     Plugins(plugins::PluginsArgs),
     Trust(trust::TrustArgs),
@@ -233,6 +237,8 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
         Command::Batches(args) => batches::perform(&args, display),
+        Command::Worker(args) => worker::perform(&args, display),
+        Command::Cluster(args) => cluster::perform(&args, display),
         Command::Store(args) => store::perform(&args, display),
         Command::Reference(_) => Ok(reference::perform(
             Cli::command(),

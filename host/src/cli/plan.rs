@@ -93,6 +93,7 @@ async fn plan(
                 components: components.to_vec(),
                 limits: &args.limits,
                 batches: &BatchArgs::default(),
+                cluster: None,
                 dashboard: None,
                 overwrite_edited: args.overwrite_edited,
                 only_chosen: false,

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::display::Display;
-use engine::statistics::{BatchView, View};
+use engine::statistics::{BatchView, View, WorkerView};
 use engine::{Again, Event, Meter, resident_memory};
 use gateway::Gateway;
 use gateway::found::unix_time;
@@ -284,6 +284,11 @@ impl Shower {
 /// How a batch stands, in one line.
 pub(super) fn batch_line(batch: &BatchView) -> String {
     parts::words(parts::batch(batch, unix_time()))
+}
+
+/// How a worker stands, in one line.
+pub(super) fn worker_line(worker: &WorkerView) -> String {
+    parts::words(parts::worker(worker))
 }
 
 /// What a lane is doing, in one line.

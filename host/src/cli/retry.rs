@@ -95,6 +95,7 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
         components,
         limits: &args.limits,
         batches: &args.batches,
+        cluster: None,
         dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: false,
         only_chosen: true,

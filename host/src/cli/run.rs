@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
+use super::cluster::ClusterArgs;
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
@@ -39,6 +40,8 @@ pub(super) struct RunArgs {
     limits: LimitArgs,
     #[command(flatten)]
     batches: BatchArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     watch: WatchArgs,
 }
@@ -80,6 +83,11 @@ async fn start(
         components,
         limits: &args.limits,
         batches: &args.batches,
+        cluster: args
+            .cluster
+            .cluster
+            .as_deref()
+            .or(project.settings.config.cluster.url.as_deref()),
         dashboard: args.watch.dashboard.as_ref(),
         overwrite_edited: args.overwrite_edited,
         only_chosen: false,

@@ -293,6 +293,8 @@ fn check(config: &Config) -> anyhow::Result<()> {
     }
     for (key, value) in [
         ("max-tries", u64::from(config.retry.max_tries)),
+        ("ack-wait-seconds", config.cluster.ack_wait_seconds),
+        ("replicas", config.cluster.replicas as u64),
         (
             "idle-timeout-seconds",
             config.retry.idle_timeout_seconds.unwrap_or(1),

@@ -10,7 +10,7 @@ use super::args::StateArgs;
 use super::display::{emit, say};
 use super::exit::{Exit, Failure};
 use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
-use super::progress::{batch_line, lane_line};
+use super::progress::{batch_line, lane_line, worker_line};
 use super::store::places;
 use super::summary;
 use super::summary::cached;
@@ -82,6 +82,9 @@ fn render(snapshot: &Snapshot) -> String {
             let breaker = lane.breaker.as_str();
             let _ = writeln!(text, "{}, breaker {breaker}", lane_line(lane));
         }
+    }
+    for worker in &snapshot.progress.workers {
+        let _ = writeln!(text, "{}", worker_line(worker));
     }
     for batch in &snapshot.progress.batches {
         let _ = writeln!(text, "{}", batch_line(batch));

@@ -8,6 +8,7 @@ mod bombs;
 mod caches;
 mod clean;
 mod cli;
+mod cluster;
 mod component_files;
 mod conformance;
 mod contract;

@@ -4,6 +4,7 @@
 mod contradictions;
 mod options;
 mod output;
+mod parts;
 mod prompts;
 mod template;
 
@@ -25,6 +26,7 @@ use types::key::Parameters;
 use types::suggest::closest;
 
 pub use output::OutputTemplate;
+pub use parts::ComponentParts;
 
 /// Temperature of a batch where nothing else is said.
 pub const DEFAULT_TEMPERATURE: f64 = 0.6;

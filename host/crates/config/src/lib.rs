@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use component_file::Origin;
@@ -50,6 +50,8 @@ pub struct Config {
     pub retry: RetryConfig,
     /// How batches are formed.
     pub batch: BatchConfig,
+    /// How a run is shared with other machines.
+    pub cluster: ClusterConfig,
     pub provider: BTreeMap<String, ProviderConfig>,
     /// Models by `provider/model`.
     pub models: BTreeMap<String, ModelConfig>,
@@ -60,7 +62,7 @@ pub struct Config {
 }
 
 /// `[site]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SiteConfig {
     /// Without a trailing slash.
@@ -201,6 +203,31 @@ impl Default for BatchConfig {
             enqueued_tokens: None,
             patience_hours: None,
             min_lines: 100,
+        }
+    }
+}
+
+/// `[cluster]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ClusterConfig {
+    /// The NATS server: `nats://host:4222` or `tls://host:4222`. A run is shared if it is there.
+    pub url: Option<String>,
+    /// A worker that is not heard of for so long is lost, and its records go to others; seconds.
+    pub ack_wait_seconds: u64,
+    /// Copies of each message that a cluster of NATS servers keeps.
+    pub replicas: usize,
+    /// Whether messages lie in the memory of the server, and not on its disk.
+    pub in_memory: bool,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        ClusterConfig {
+            url: None,
+            ack_wait_seconds: 30,
+            replicas: 1,
+            in_memory: false,
         }
     }
 }

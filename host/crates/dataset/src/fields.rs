@@ -41,6 +41,12 @@ impl Fields {
         Self { values, written }
     }
 
+    /// Fields from the JSON of an object, as [`Fields::to_json`] gives it; `None` if it is none.
+    pub fn of_json(json: &str) -> Option<Self> {
+        let values = serde_json::from_str(&number::marked(json)).ok()?;
+        Some(Self::of_marked(values))
+    }
+
     /// The JSON of one field.
     pub fn json(&self, name: &str) -> Option<Cow<'_, str>> {
         match self.written.get(name) {

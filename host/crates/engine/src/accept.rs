@@ -66,7 +66,7 @@ pub async fn accept(
     let components = with_recipes(&mut acceptance).await?;
     let left = PendingWrites::by(acceptance.store.file());
     let staleness = StalenessCheck {
-        dataset: acceptance.dataset,
+        facts: Arc::clone(&acceptance.dataset) as Arc<_>,
         site: acceptance.site,
         output_root: acceptance.output_root,
         store: acceptance.store.clone(),
@@ -76,8 +76,10 @@ pub async fn accept(
             ..Rules::default()
         },
         left,
+        leased: None,
     };
     let look = Look {
+        dataset: acceptance.dataset,
         staleness,
         components,
         restore: acceptance.restore,
@@ -122,6 +124,7 @@ async fn with_recipes(acceptance: &mut Acceptance) -> Result<Vec<Wanted>, StoreE
 
 /// How records are looked at.
 struct Look {
+    dataset: Arc<Dataset>,
     staleness: StalenessCheck,
     components: Vec<Wanted>,
     restore: bool,
@@ -136,7 +139,7 @@ impl Look {
         tell: &mut impl FnMut(EditedFile),
     ) -> Result<Vec<Checkpoint>, StoreError> {
         // A record that cannot be read is told of by the next run.
-        let Ok(record) = self.staleness.dataset.read(reference.place) else {
+        let Ok(record) = self.dataset.read(reference.place) else {
             return Ok(Vec::new());
         };
         let mut adopted = Vec::new();

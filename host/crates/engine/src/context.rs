@@ -1,18 +1,23 @@
 //! What all tasks of a run share.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::elsewhere::Elsewhere;
 use super::held::Held;
 use super::intent_log::{IntentLog, PendingWrites};
 use super::interrupt::Interrupt;
+use super::leased::{LeasedFiles, Terms};
 use super::meter::Meter;
 use super::output::Output;
 use super::repeated::RepeatedFailures;
 use super::run::{Run, RunError};
-use super::staleness::StalenessCheck;
+use super::staleness::{Facts, StalenessCheck};
+use super::workplace::{Ledger, Workplace};
 use super::writable::check_output;
 use crate::batches::Batches;
+use config::SiteConfig;
 use config::component::Component;
 use gateway::Gateway;
 use plan::decision::Rules;
@@ -23,8 +28,8 @@ use store::{IndexedDataset, RecipeId, RunId, Store, StoreError};
 pub(super) struct Context {
     pub staleness: StalenessCheck,
     pub indexed: IndexedDataset,
-    pub components: Vec<Component>,
-    pub output: Output,
+    pub components: Arc<[Component]>,
+    pub workplace: Workplace,
     pub store: Store,
     pub gateway: Arc<Gateway<Store>>,
     pub batches: Option<Arc<Batches>>,
@@ -33,19 +38,40 @@ pub(super) struct Context {
     pub meter: Arc<Meter>,
     pub interrupt: Interrupt,
     pub run: RunId,
-    pub repeated: RepeatedFailures,
+    pub repeated: Arc<RepeatedFailures>,
+    /// Other machines that perform records.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     /// What tasks hold in memory.
     pub held: Arc<Held>,
     /// Whether no file can be there that the state does not know.
     pub clean: bool,
     /// Recipe of each component, in their order.
-    recipes: Vec<RecipeId>,
+    recipes: Arc<[RecipeId]>,
     /// The categories of the records that are wanted.
     categories: Vec<String>,
     /// Whether the output can be written, once somebody had to know.
     writable: OnceLock<bool>,
     fatal: Mutex<Option<RunError>>,
     spent_all: AtomicBool,
+}
+
+/// What the tasks of one leased record share.
+pub(super) struct Leased {
+    pub dataset: i64,
+    pub rules: Rules,
+    pub recipes: Arc<[RecipeId]>,
+    pub facts: Arc<dyn Facts>,
+    pub files: Arc<LeasedFiles>,
+    pub ledger: Arc<Ledger>,
+    pub meter: Arc<Meter>,
+    pub components: Arc<[Component]>,
+    pub site: SiteConfig,
+    pub spool: Store,
+    pub gateway: Arc<Gateway<Store>>,
+    pub pool: Pool,
+    pub interrupt: Interrupt,
+    pub held: Arc<Held>,
+    pub repeated: Arc<RepeatedFailures>,
 }
 
 impl Context {
@@ -80,9 +106,15 @@ impl Context {
             run.indexed.id,
             number,
         );
+        let workplace = Workplace::Own {
+            store: run.store.clone(),
+            output,
+            dataset: run.indexed.id,
+            run: number,
+        };
         Ok(Context {
             staleness: StalenessCheck {
-                dataset: run.dataset,
+                facts: run.dataset,
                 site: run.site,
                 output_root: run.output_root,
                 store: run.store.clone(),
@@ -94,10 +126,11 @@ impl Context {
                     stand_in_replaces: run.stand_in_replaces,
                 },
                 left,
+                leased: None,
             },
             indexed: run.indexed,
-            components: run.components,
-            output,
+            components: run.components.into(),
+            workplace,
             store: run.store,
             gateway: run.gateway,
             batches: run.batches,
@@ -106,15 +139,65 @@ impl Context {
             meter: run.meter,
             interrupt: run.interrupt,
             run: number,
-            repeated: RepeatedFailures::new(names.iter().map(String::as_str)),
+            repeated: Arc::new(RepeatedFailures::new(names.iter().map(String::as_str))),
+            elsewhere: run.elsewhere,
             held: Held::new(run.window.at_once),
             clean,
-            recipes,
+            recipes: recipes.into(),
             categories: totals.into_iter().map(|(category, _)| category).collect(),
             writable: OnceLock::new(),
             fatal: Mutex::new(None),
             spent_all: AtomicBool::new(false),
         })
+    }
+
+    /// What the tasks of one leased record share.
+    pub fn leased(parts: Leased) -> Context {
+        Context {
+            staleness: StalenessCheck {
+                facts: parts.facts,
+                site: parts.site,
+                output_root: PathBuf::new(),
+                store: parts.spool.clone(),
+                indexed: parts.dataset,
+                rules: parts.rules,
+                left: PendingWrites::default(),
+                leased: Some(parts.files),
+            },
+            indexed: IndexedDataset {
+                id: parts.dataset,
+                source: String::new(),
+            },
+            components: parts.components,
+            workplace: Workplace::Leased(parts.ledger),
+            store: parts.spool,
+            gateway: parts.gateway,
+            batches: None,
+            waits: false,
+            pool: parts.pool,
+            meter: parts.meter,
+            interrupt: parts.interrupt,
+            run: RunId::NONE,
+            repeated: parts.repeated,
+            elsewhere: None,
+            held: parts.held,
+            clean: parts.rules.clean,
+            recipes: parts.recipes,
+            categories: Vec::new(),
+            // The coordinator has looked.
+            writable: OnceLock::from(true),
+            fatal: Mutex::new(None),
+            spent_all: AtomicBool::new(false),
+        }
+    }
+
+    /// What the workers of the run are told.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            dataset: self.indexed.id,
+            rules: self.staleness.rules,
+            recipes: self.recipes.to_vec(),
+        }
     }
 
     /// Whether it has spent what it may.
@@ -130,7 +213,7 @@ impl Context {
 
     /// Number of the recipe of a component.
     pub fn recipe(&self, component: &Component) -> RecipeId {
-        let mut known = self.components.iter().zip(&self.recipes);
+        let mut known = self.components.iter().zip(self.recipes.iter());
         known
             .find(|(other, _)| other.name == component.name)
             .map_or(RecipeId::NONE, |(_, id)| *id)
@@ -138,8 +221,10 @@ impl Context {
 
     /// Ends the run in order because it has spent what it may.
     pub fn spent_all(&self) {
-        self.spent_all.store(true, Ordering::Relaxed);
-        self.interrupt.throw();
+        if self.workplace.spent_all() {
+            self.spent_all.store(true, Ordering::Relaxed);
+            self.interrupt.throw();
+        }
     }
 
     /// Ends the run in order because it cannot go on.

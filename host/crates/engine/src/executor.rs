@@ -11,8 +11,10 @@ use super::context::Context;
 use super::meter::Event;
 use super::neighbour;
 use super::record::{self, Pass};
+use super::room::Room;
 use super::run::{Run, RunError, RunSummary, Window};
 use super::up_to_date;
+use dataset::Dataset;
 use store::{Lease, StoreError};
 
 /// Runs to the end, or until it is interrupted.
@@ -21,6 +23,7 @@ use store::{Lease, StoreError};
 /// When state or output fail: everything that was acknowledged is safe, and a rerun goes on from there.
 pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let (lease, window) = (run.lease.clone(), run.window);
+    let dataset = Arc::clone(&run.dataset);
     let context = Arc::new(Context::begin(run).await?);
     let (output, state) = (&context.staleness.output_root, context.store.file());
     if let Some(other) = neighbour::other(output, state) {
@@ -37,10 +40,16 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
         batches.turn(false).await?;
         batches.take_settled();
     }
-    pass(&context, lease.clone(), window, Pass::First).await?;
-    sweep(&context, &lease, window).await?;
+    if let Some(elsewhere) = &context.elsewhere {
+        elsewhere.begins(context.terms());
+    }
+    pass(&context, &dataset, lease.clone(), window, Pass::First).await?;
+    sweep(&context, &dataset, &lease, window).await?;
     if let Some(batches) = &context.batches {
-        rounds(&context, batches, &lease, window).await?;
+        rounds(&context, &dataset, batches, &lease, window).await?;
+    }
+    if let Some(elsewhere) = &context.elsewhere {
+        elsewhere.ends().await;
     }
     if let Some(error) = context.fatal() {
         if matches!(error, RunError::Unwritable { .. }) {
@@ -55,7 +64,7 @@ pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
     let settled = settled && summary.waiting == 0;
     context.gateway.ends().await?;
     context.store.end_run(context.run, settled).await?;
-    context.output.end();
+    context.workplace.end();
     // It may have been made by this run.
     neighbour::remember(output, state);
     Ok(summary)
@@ -99,7 +108,12 @@ fn looks_at_all(context: &Context, lease: &Lease) -> Result<bool, StoreError> {
 }
 
 /// Tries again what failed for what may have passed, until that gains nothing.
-async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<(), RunError> {
+async fn sweep(
+    context: &Arc<Context>,
+    dataset: &Arc<Dataset>,
+    lease: &Lease,
+    window: Window,
+) -> Result<(), RunError> {
     loop {
         let before = context.meter.view().parked_tasks;
         if before == 0 || context.interrupt.is_thrown() {
@@ -113,7 +127,7 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<
         context.meter.sweep_begins();
         context.meter.tell(Event::Note(note));
         let parked = context.store.parked(lease, context.run);
-        pass(context, parked, window, Pass::Sweep).await?;
+        pass(context, dataset, parked, window, Pass::Sweep).await?;
         if context.meter.view().parked_tasks >= before {
             return conclude(context);
         }
@@ -124,6 +138,7 @@ async fn sweep(context: &Arc<Context>, lease: &Lease, window: Window) -> Result<
 /// done before a batch ends.
 async fn rounds(
     context: &Arc<Context>,
+    dataset: &Arc<Dataset>,
     batches: &Batches,
     lease: &Lease,
     window: Window,
@@ -133,8 +148,8 @@ async fn rounds(
         let turn = batches.turn(true).await?;
         if batches.take_settled() > 0 {
             let settled = context.store.settled(lease);
-            pass(context, settled, window, Pass::Batch).await?;
-            sweep(context, lease, window).await?;
+            pass(context, dataset, settled, window, Pass::Batch).await?;
+            sweep(context, dataset, lease, window).await?;
             continue;
         }
         if turn.is_spent && turn.open == 0 {
@@ -163,6 +178,7 @@ fn conclude(context: &Context) -> Result<(), RunError> {
 /// One pass over leased records.
 async fn pass(
     context: &Arc<Context>,
+    dataset: &Arc<Dataset>,
     mut lease: Lease,
     window: Window,
     pass: Pass,
@@ -171,8 +187,12 @@ async fn pass(
     let (mut text, mut place) = (0, 0);
     let mut leased = Vec::new().into_iter();
     let mut exhausted = false;
+    let mut room = Room::of(context);
     loop {
-        while window.has_room(working.len(), text) && !exhausted && !context.interrupt.is_thrown() {
+        while room.is_for(window, working.len(), text)
+            && !exhausted
+            && !context.interrupt.is_thrown()
+        {
             let next = match leased.next() {
                 Some(record) => record,
                 None => {
@@ -197,11 +217,20 @@ async fn pass(
             let length = next.place.length;
             text += length;
             place += 1;
-            let performed = record::perform(Arc::clone(context), next, place, pass);
+            let performed =
+                record::perform(Arc::clone(context), Arc::clone(dataset), next, place, pass);
             // An `async` block would hold the future twice.
             working.spawn(performed.map_ok(move |()| length));
         }
-        match working.join_next().await {
+        if working.is_empty() && !exhausted && !context.interrupt.is_thrown() {
+            room.changed(context).await;
+            continue;
+        }
+        let ended = tokio::select! {
+            ended = working.join_next() => ended,
+            () = room.grows(), if !exhausted => continue,
+        };
+        match ended {
             None => return Ok(()),
             Some(Ok(Ok(length))) => text = text.saturating_sub(length),
             Some(Ok(Err(error))) => {

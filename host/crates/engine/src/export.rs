@@ -64,7 +64,7 @@ pub fn export<E>(
 ) -> Result<u64, ExportError<E>> {
     let left = PendingWrites::by(store.file());
     let staleness = StalenessCheck {
-        dataset: Arc::clone(dataset),
+        facts: Arc::clone(dataset) as Arc<_>,
         // Nothing is made here, so it does not matter.
         site: SiteConfig::default(),
         output_root,
@@ -72,6 +72,7 @@ pub fn export<E>(
         store,
         rules: Rules::default(),
         left,
+        leased: None,
     };
     let is_as_indexed = staleness.store.is_as_indexed(indexed, dataset)?;
     let (mut found, mut unreadable) = (false, 0);

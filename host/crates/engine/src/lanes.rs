@@ -11,18 +11,19 @@ use gateway::Chain;
 use gateway::batch::protocol::BatchLimits;
 use gateway::budget::LaneBudget;
 use gateway::found::{Found, unix_time};
-use gateway::lane::{BatchLane, Lane, LaneSettings, lane_name};
+use gateway::lane::{BatchLane, Lane, LaneSettings, Observer, lane_name};
 use gateway::limits::retry::RetryPolicy;
 use gateway::pool::Pool;
 use gateway::prices::Price;
 use gateway::provider::PromptCache;
 use gateway::providers::{Catalogue, ConnectError, Connection, Variables, offline};
+use gateway::remote::Coordinator;
 use gateway::settings::{LimitsConfig, Mode};
 use store::{Most, Store, StoreError};
 use types::limit::Size;
 
+use crate::Interrupt;
 use crate::batches::Batched;
-use crate::{Interrupt, Meter};
 
 /// A lane that has answered within so long is known to work.
 const PROVEN: Duration = Duration::from_secs(3600);
@@ -48,7 +49,9 @@ pub struct Shared<'a> {
     /// Whether the run has a limit in dollars, so that every price must be known.
     pub has_max_cost: bool,
     /// Is told what happens.
-    pub meter: &'a Arc<Meter>,
+    pub observer: Arc<dyn Observer>,
+    /// Who lets calls begin, where that is another machine.
+    pub coordinator: Option<Arc<dyn Coordinator>>,
     /// Once it is thrown, no call begins any more.
     pub interrupt: &'a Interrupt,
 }
@@ -297,7 +300,8 @@ impl Models<'_> {
             .into_iter()
             .map(|connection| Ok(Arc::new(self.lane(model, connection, price, shared)?)));
         let lanes = lanes.collect::<Result<Vec<_>, LaneError>>()?;
-        Ok(Pool::new(lanes, Arc::clone(shared.meter) as Arc<_>))
+        let pool = Pool::new(lanes, Arc::clone(&shared.observer));
+        Ok(pool.with_coordinator(shared.coordinator.clone(), model))
     }
 
     fn lane(
@@ -324,10 +328,11 @@ impl Models<'_> {
             provider,
             settings,
             shared.budget.priced(price).or_ordinary(ordinary),
-            Arc::clone(shared.meter) as Arc<_>,
+            Arc::clone(&shared.observer),
             shared.interrupt.subscribe(),
         )
-        .with_lessons(shared.store.lessons(&name, options)?, options);
+        .with_lessons(shared.store.lessons(&name, options)?, options)
+        .with_coordinator(shared.coordinator.clone());
         if let Some(span) = lane.longest_window() {
             book_recent_use(&lane, shared.store, span, idle_timeout)?;
         }

@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc::UnboundedSender;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 pub use crate::statistics::Again;
 use crate::statistics::{
-    BatchView, CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View,
+    BatchView, CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View, WorkerView,
 };
 use dataset::Record;
 use gateway::error::CallError;
@@ -50,11 +51,44 @@ pub enum Event {
     Note(String),
 }
 
+/// What a worker tells of the tasks of a record, to be counted where the run is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    TaskFailed {
+        component: String,
+        class: FailureClass,
+        cause: String,
+        again: Again,
+    },
+    /// The task failed, and not for a passing cause.
+    Repeats {
+        component: String,
+        class: FailureClass,
+        cause: String,
+        is_paid: bool,
+    },
+    AttemptEnded {
+        component: String,
+        calls: u32,
+        micros: u64,
+    },
+    FileKept {
+        kept: Kept,
+        author: Option<Author>,
+    },
+    Edited {
+        path: String,
+    },
+    Note(String),
+}
+
 /// Counts, and tells.
 pub struct Meter {
     start: Instant,
     statistics: Mutex<Statistics>,
     events: UnboundedSender<Event>,
+    /// What is told elsewhere, and not counted here.
+    reports: Option<Mutex<Vec<Report>>>,
 }
 
 impl Meter {
@@ -64,7 +98,36 @@ impl Meter {
             start: Instant::now(),
             statistics: Mutex::new(Statistics::new(&[], &[])),
             events,
+            reports: None,
         }
+    }
+
+    /// Counts nothing, and keeps what it is told of a record for the machine whose run it is.
+    pub(super) fn reporting() -> Meter {
+        let (events, _) = unbounded_channel();
+        Meter {
+            reports: Some(Mutex::default()),
+            ..Meter::new(events)
+        }
+    }
+
+    /// What it was told, in its order.
+    pub(super) fn take_reports(&self) -> Vec<Report> {
+        let reports = self.reports.as_ref();
+        let reports = reports.map(|reports| reports.lock().unwrap_or_else(PoisonError::into_inner));
+        reports
+            .map(|mut reports| std::mem::take(&mut *reports))
+            .unwrap_or_default()
+    }
+
+    /// Keeps a report, if it is for another machine; otherwise gives it back.
+    pub(super) fn report(&self, report: Report) -> Option<Report> {
+        let Some(reports) = &self.reports else {
+            return Some(report);
+        };
+        let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.push(report);
+        None
     }
 
     /// Sets what there is to do.
@@ -122,12 +185,25 @@ impl Meter {
 
     /// An attempt at a task ended, and took so many answers and millionths of a dollar.
     pub(super) fn attempt_ended(&self, component: &str, calls: u32, micros: u64) {
+        if self.reports.is_some() {
+            let component = component.to_owned();
+            self.report(Report::AttemptEnded {
+                component,
+                calls,
+                micros,
+            });
+            return;
+        }
         self.lock().attempt_ended(component, calls.into(), micros);
     }
 
     /// A file was kept; counted where a person should know who wrote it.
     pub(super) fn file_kept(&self, kept: Kept, author: Option<Author>) {
         if kept != Kept::UpToDate || author == Some(Author::StandIn) {
+            if self.reports.is_some() {
+                self.report(Report::FileKept { kept, author });
+                return;
+            }
             self.lock().file_kept(kept, author);
         }
     }
@@ -156,6 +232,15 @@ impl Meter {
         cause: &str,
         again: Again,
     ) {
+        if self.reports.is_some() {
+            self.report(Report::TaskFailed {
+                component: component.to_owned(),
+                class,
+                cause: cause.to_owned(),
+                again,
+            });
+            return;
+        }
         self.lock().task_failed(Failed {
             record: &record.id,
             category: &record.category,
@@ -186,6 +271,16 @@ impl Meter {
         self.lock().batches_are(batches);
     }
 
+    /// Tells those who watch.
+    pub fn note(&self, event: Event) {
+        self.tell(event);
+    }
+
+    /// The other machines that perform records.
+    pub fn workers_are(&self, workers: Vec<WorkerView>) {
+        self.lock().workers_are(workers);
+    }
+
     pub(super) fn tasks_waiting(&self, change: i64) {
         self.lock().tasks_waiting(change);
     }
@@ -214,6 +309,15 @@ impl Meter {
     }
 
     pub(super) fn tell(&self, event: Event) {
+        if self.reports.is_some() {
+            match event {
+                Event::Edited { path } => self.report(Report::Edited { path }),
+                Event::Note(note) => self.report(Report::Note(note)),
+                // Told where they are counted.
+                Event::TaskFailed { .. } | Event::RecordEnded => None,
+            };
+            return;
+        }
         // Nobody watching is no reason to stop.
         let _ = self.events.send(event);
     }

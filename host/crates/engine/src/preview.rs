@@ -117,6 +117,7 @@ pub struct Overwriting {
 pub struct Previewer {
     staleness: StalenessCheck,
     store: Store,
+    dataset: Arc<Dataset>,
     components: Arc<[Component]>,
     recipes: HashMap<RecipeId, Option<Recipe>>,
     /// What questions begin with, from so many tokens on as the least that any provider keeps in its cache.
@@ -138,7 +139,7 @@ impl Previewer {
         let clean = left.is_certain_in(store)?;
         Ok(Previewer {
             staleness: StalenessCheck {
-                dataset,
+                facts: Arc::clone(&dataset) as Arc<_>,
                 site,
                 output_root,
                 store: store.clone(),
@@ -150,7 +151,9 @@ impl Previewer {
                     ..Rules::default()
                 },
                 left,
+                leased: None,
             },
+            dataset,
             store: store.clone(),
             components: components.into(),
             recipes: HashMap::new(),
@@ -186,7 +189,7 @@ impl Previewer {
     ) -> Result<Vec<TaskPreview>, StoreError> {
         let mut checkpoints = reference.checkpoints.clone();
         let components = Arc::clone(&self.components);
-        let record = self.staleness.dataset.read(reference.place);
+        let record = self.dataset.read(reference.place);
         let mut standings: Vec<Standing> = Vec::with_capacity(components.len());
         let mut previews = Vec::with_capacity(components.len());
         for (place, component) in components.iter().enumerate() {
@@ -271,7 +274,7 @@ impl Previewer {
             Decision::Run(reason) => {
                 preview.run(reason, &open);
                 if !open.is_empty() {
-                    preview.given_bytes = input::bytes(component, &self.staleness.dataset, record);
+                    preview.given_bytes = input::bytes(component, &self.dataset, record);
                     return Ok((preview, Standing::Open));
                 }
                 if !probed(true) {

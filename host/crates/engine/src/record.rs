@@ -7,23 +7,25 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use tokio::sync::SetOnce;
 
 use super::context::Context;
+use super::elsewhere::{self, Leasing};
 use super::meter::{Again, Event};
 use super::task::{Ended, Ready, Task};
 use crate::statistics::RecordEnd;
 use config::component::Component;
-use dataset::{DatasetError, Fields, Record, Written};
+use dataset::{Dataset, DatasetError, Fields, Record, Written};
 use plan::decision::LastOutcome;
 use plan::decision::TaskEnd;
 use plan::upstreams::{Hold, Loss, Upstreams};
-use store::{Checkpoint, RecipeId, RecordRef, StoreError};
+use store::{Checkpoint, RecipeId, RecordRef, Seen, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
 
 /// Which pass over the records this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Pass {
     /// Every task of every record.
     First,
@@ -45,8 +47,8 @@ enum Signal {
 }
 
 /// How one component of the record ended in this pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum End {
     Final(TaskEnd),
     /// Made, by the offline stand-in or not.
     Made {
@@ -66,12 +68,11 @@ enum End {
 /// Only when the state fails: then the run cannot go on. Anything else costs the record alone.
 pub(super) async fn perform(
     context: Arc<Context>,
+    dataset: Arc<Dataset>,
     reference: RecordRef,
     place: u64,
     pass: Pass,
 ) -> Result<(), StoreError> {
-    let checkpoints = &reference.checkpoints;
-    let dataset = &context.staleness.dataset;
     let read = || {
         let record = dataset
             .read(reference.place)
@@ -95,6 +96,42 @@ pub(super) async fn perform(
             return Box::pin(failed).await;
         }
     };
+    if let Some(elsewhere) = &context.elsewhere
+        && let Leasing::Leased(leased) =
+            elsewhere::lease(&context, &reference, &record, place, pass)?
+    {
+        // Boxed, so that a run on one machine has no room for it.
+        let performed = elsewhere::perform(&context, &**elsewhere, *leased, &record, pass);
+        Box::pin(performed).await?;
+        context.gateway.record_ended(place);
+        return Ok(());
+    }
+    let looked_at = Reference {
+        seen: reference.seen,
+        checkpoints: &reference.checkpoints,
+    };
+    let performed = perform_tasks(&context, &record, looked_at, place, pass).await;
+    context.gateway.record_ended(place);
+    conclude(&context, &reference.category, &performed?);
+    Ok(())
+}
+
+/// What is known of a record beside itself.
+#[derive(Clone, Copy)]
+pub(super) struct Reference<'a> {
+    pub seen: Seen,
+    pub checkpoints: &'a [Checkpoint],
+}
+
+/// Performs the tasks of a record; how each of its components ended.
+pub(super) async fn perform_tasks(
+    context: &Arc<Context>,
+    record: &Record,
+    reference: Reference<'_>,
+    place: u64,
+    pass: Pass,
+) -> Result<Vec<End>, StoreError> {
+    let checkpoints = reference.checkpoints;
     let waiting = match (&context.batches, pass) {
         (None, _) | (_, Pass::First) => Vec::new(),
         _ => context.store.waiting(context.indexed.id, &record.id)?,
@@ -109,7 +146,7 @@ pub(super) async fn perform(
             let checkpoint = checkpoints
                 .iter()
                 .find(|point| point.component == component.name);
-            let (context, record, signals) = (&context, &record, &signals);
+            let signals = &signals;
             let waits = waiting.contains(&component.name);
             // Made inside, for one that is captured would be held twice.
             Box::pin(async move {
@@ -122,18 +159,17 @@ pub(super) async fn perform(
                     checkpoint,
                 };
                 let end = run_component(task, signal, signals, pass, waits).await?;
-                count(context, record, &component.name, pass, end);
+                if !context.workplace.is_leased() {
+                    count(context, record, &component.name, pass, end);
+                }
                 Ok::<End, StoreError>(end)
             })
         });
     let mut ends = Vec::with_capacity(context.components.len());
-    let performed = join_all(runs).await;
-    context.gateway.record_ended(place);
-    for end in performed {
+    for end in join_all(runs).await {
         ends.push(end?);
     }
-    conclude(&context, &reference.category, &ends);
-    Ok(())
+    Ok(ends)
 }
 
 /// Waits for dependencies, performs the task, tells dependents, and waits until it is durable.
@@ -309,7 +345,7 @@ fn lost_by(by: String, is_parked: bool) -> Loss {
 }
 
 /// Whether a file and its checkpoint reached the disk; if not, tells why.
-fn durable(
+pub(super) fn durable(
     context: &Context,
     written: Result<super::output::Written, tokio::sync::oneshot::error::RecvError>,
 ) -> bool {
@@ -374,7 +410,7 @@ async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, Store
         parked: false,
         ..before.clone()
     };
-    let written = context.output.write(None, point, None).await;
+    let written = context.workplace.write(None, point, None).await;
     durable(context, written.await);
     Ok(End::Final(TaskEnd::Failed))
 }
@@ -396,7 +432,7 @@ async fn panicked(task: &Task<'_>, cause: &str) -> Result<End, StoreError> {
         false,
         task.checkpoint,
     );
-    let written = context.output.write(None, point, None).await;
+    let written = context.workplace.write(None, point, None).await;
     durable(context, written.await);
     let again = Again::Rerun;
     context
@@ -431,7 +467,7 @@ async fn not_begun(task: &Task<'_>, hold: &Hold) -> Result<End, StoreError> {
         loss.is_parked,
         task.checkpoint,
     );
-    let written = task.context.output.write(None, point, None).await;
+    let written = task.context.workplace.write(None, point, None).await;
     durable(task.context, written.await);
     Ok(if loss.is_parked {
         End::Parked
@@ -497,7 +533,7 @@ async fn unreadable(
         written: Written::default(),
     };
     let mut ends = Vec::new();
-    for component in &context.components {
+    for component in context.components.iter() {
         let checkpoint = reference
             .checkpoints
             .iter()
@@ -512,7 +548,7 @@ async fn unreadable(
             false,
             checkpoint,
         );
-        let written = context.output.write(None, point, None).await;
+        let written = context.workplace.write(None, point, None).await;
         durable(context, written.await);
         let again = Again::Rerun;
         context
@@ -527,7 +563,7 @@ async fn unreadable(
 }
 
 /// Counts how one component ended in this pass.
-fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
+pub(super) fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
     let meter = &context.meter;
     if matches!(end, End::Interrupted | End::Before(_)) {
         return;
@@ -551,7 +587,7 @@ fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: E
 }
 
 /// Counts the record, if all of it ended.
-fn conclude(context: &Context, category: &str, ends: &[End]) {
+pub(super) fn conclude(context: &Context, category: &str, ends: &[End]) {
     let mut complete = true;
     for end in ends {
         match end {

@@ -65,13 +65,14 @@ pub fn recorded(
 ) -> Result<Option<Recorded>, StoreError> {
     let left = PendingWrites::by(place.store.file());
     let staleness = StalenessCheck {
-        dataset: place.dataset,
+        facts: Arc::clone(&place.dataset) as Arc<_>,
         site: place.site,
         output_root: place.output_root,
         indexed: place.indexed.id,
         store: place.store,
         rules: Rules::default(),
         left,
+        leased: None,
     };
     let points = staleness.store.checkpoints(place.indexed.id, &record.id)?;
     let of = |component: &Component| {
@@ -100,6 +101,7 @@ pub fn recorded(
         .transcript(&task, point.fingerprint, point.generation)?;
     let Replayed { told, end, log } = replay_told(
         &staleness,
+        &place.dataset,
         component,
         record,
         &files,
@@ -140,6 +142,7 @@ struct Replayed {
 /// Runs the component with the answers of a transcript, as far as it asks what it asked then.
 fn replay_told(
     staleness: &StalenessCheck,
+    dataset: &Dataset,
     component: &Component,
     record: &Record,
     files: &[UpstreamFile<'_>],
@@ -170,7 +173,7 @@ fn replay_told(
     };
     let replayed = replay(
         component,
-        &staleness.dataset,
+        dataset,
         &staleness.site,
         record,
         &texts,

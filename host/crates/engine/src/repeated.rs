@@ -106,6 +106,16 @@ impl RepeatedFailures {
         })
     }
 
+    /// Holds a component for what happened on other machines.
+    pub fn hold(&self, component: &str, class: FailureClass, cause: &str) {
+        if let Some(trial) = self.find(component) {
+            let mut first = trial.first();
+            first.alike = Some((class, cause.to_owned()));
+            cause.clone_into(&mut first.cause);
+            trial.held.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn find(&self, component: &str) -> Option<&Trial> {
         self.components
             .iter()

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::elsewhere::Elsewhere;
 use super::interrupt::Interrupt;
 use super::meter::{Meter, Unreadable};
 use crate::batches::Batches;
@@ -53,6 +54,8 @@ pub struct Run {
     /// Whether it waits for batches; else it ends when everything else has ended.
     pub waits: bool,
     pub pool: Pool,
+    /// Other machines that perform records.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     pub meter: Arc<Meter>,
     /// Records that are wanted and cannot be read.
     pub unreadable: Unreadable,

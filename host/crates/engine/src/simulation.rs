@@ -249,6 +249,7 @@ impl World {
             batches: None,
             waits: true,
             pool: Pool::inline(),
+            elsewhere: None,
             meter,
             unreadable: super::Unreadable::default(),
             interrupt,

@@ -2,12 +2,15 @@
 //! It reads, and changes nothing: a run and a dry run staleness alike.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::input::{self, UpstreamText};
 use super::intent_log::PendingWrites;
+use super::leased::LeasedFiles;
 use super::output::stamp;
 use config::SiteConfig;
 use config::component::Component;
@@ -21,7 +24,8 @@ use types::digest::Digest;
 
 /// What judging takes.
 pub(super) struct StalenessCheck {
-    pub dataset: Arc<Dataset>,
+    /// What is known of categories.
+    pub facts: Arc<dyn Facts>,
     pub site: SiteConfig,
     pub output_root: PathBuf,
     pub store: Store,
@@ -30,6 +34,20 @@ pub(super) struct StalenessCheck {
     pub rules: Rules,
     /// What a killed run left.
     pub left: PendingWrites,
+    /// The files, where they are not on this machine.
+    pub leased: Option<Arc<LeasedFiles>>,
+}
+
+/// What is known of categories.
+pub(super) trait Facts: Send + Sync {
+    /// The facts of one category.
+    fn of_category(&self, id: &str) -> Option<&Fields>;
+}
+
+impl Facts for Dataset {
+    fn of_category(&self, id: &str) -> Option<&Fields> {
+        self.category_fields(id)
+    }
 }
 
 /// What is to be done with a task, and what it would be made from.
@@ -48,6 +66,7 @@ pub(super) struct Staleness {
 }
 
 /// A file, as it is found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Found {
     pub state: FileState,
     /// Hash of its bytes.
@@ -59,7 +78,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn missing(obstacle: Option<String>) -> Found {
+    pub fn missing(obstacle: Option<String>) -> Found {
         Found {
             state: FileState::Missing,
             content: None,
@@ -124,8 +143,13 @@ impl StalenessCheck {
     }
 
     /// The file that a task has where its output lay before, if there is one and no other task writes there now.
-    fn elsewhere<'a>(&self, point: &'a Checkpoint, path: &str) -> Option<(&'a Checkpoint, Found)> {
-        if point.path == path || point.content.is_none() {
+    pub fn elsewhere<'a>(
+        &self,
+        point: &'a Checkpoint,
+        path: &str,
+    ) -> Option<(&'a Checkpoint, Found)> {
+        // A record whose files lie elsewhere is not leased.
+        if self.leased.is_some() || point.path == path || point.content.is_none() {
             return None;
         }
         let found = self.on_disk(&point.path, Some(point));
@@ -161,7 +185,7 @@ impl StalenessCheck {
         upstreams: &[UpstreamText<'_>],
     ) -> Input {
         let none = Fields::default();
-        let category = self.dataset.category_fields(&record.category);
+        let category = self.facts.of_category(&record.category);
         let category = category.unwrap_or(&none);
         input::prepared(component, &self.site, record, category, upstreams)
     }
@@ -179,10 +203,7 @@ impl StalenessCheck {
             recipe_digest: component.recipe_digest,
             identity: [&record.id, &record.name, &record.category],
             fields: &record.fields,
-            category_fields: self
-                .dataset
-                .category_fields(&record.category)
-                .unwrap_or(&none),
+            category_fields: self.facts.of_category(&record.category).unwrap_or(&none),
             upstreams,
         }
         .fingerprint()
@@ -190,8 +211,7 @@ impl StalenessCheck {
 
     /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.
     pub fn is_half_written(&self, path: &str, text: &str) -> bool {
-        let file = self.output_root.join(path);
-        store::read_output(&file).is_ok_and(|bytes| {
+        self.read(path).is_ok_and(|bytes| {
             let written = bytes.iter().rposition(|byte| *byte != 0);
             let written = written.map_or(0, |last| last + 1);
             bytes.len() <= text.len()
@@ -201,9 +221,31 @@ impl StalenessCheck {
         })
     }
 
+    /// The bytes of an output file.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        match &self.leased {
+            Some(leased) => leased.text(path).map(|text| text.as_bytes().to_vec()),
+            None => store::read_output(&self.output_root.join(path)),
+        }
+    }
+
+    /// The text of an output file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no text.
+    pub fn text(&self, path: &str) -> io::Result<Arc<str>> {
+        match &self.leased {
+            Some(leased) => leased.text(path).map(Arc::clone),
+            None => fs::read_to_string(self.output_root.join(path)).map(Into::into),
+        }
+    }
+
     /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those
     /// differ or the last run ended without notice.
     pub fn on_disk(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Found {
+        if let Some(leased) = &self.leased {
+            return leased.found(path);
+        }
         let file = self.output_root.join(path);
         let metadata = match fs::metadata(&file) {
             Ok(metadata) => match store::obstacle(&metadata) {

@@ -8,12 +8,14 @@ mod heat;
 mod pace;
 mod recent;
 mod series;
+mod worker;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::batch::BatchView;
+pub use self::worker::WorkerView;
 use ahead::Ahead;
 use heat::Heat;
 pub use heat::{HeatCell, HeatRow};
@@ -167,6 +169,7 @@ pub struct Statistics {
     parked: u64,
     waiting: u64,
     batches: Vec<BatchView>,
+    workers: Vec<WorkerView>,
     records: Pace,
     tasks: Pace,
     called: Pace,
@@ -198,6 +201,9 @@ pub struct View {
     /// The batches that have not ended.
     #[serde(default)]
     pub batches: Vec<BatchView>,
+    /// The other machines that have part in the run.
+    #[serde(default)]
+    pub workers: Vec<WorkerView>,
     /// Share of the tasks that were begun and ended which have their artifact, in percent; absent before the first.
     pub success_percent: Option<f64>,
     /// Expected seconds to the end, from recent pace; absent while unknown.
@@ -289,6 +295,7 @@ impl Statistics {
             parked: 0,
             waiting: 0,
             batches: Vec::new(),
+            workers: Vec::new(),
             records: Pace::default(),
             tasks: Pace::default(),
             called: Pace::default(),
@@ -371,6 +378,11 @@ impl Statistics {
     /// Tasks failed for what may pass and wait for a sweep; or (negative) are swept up now.
     pub fn tasks_parked(&mut self, change: i64) {
         self.parked = self.parked.saturating_add_signed(change);
+    }
+
+    /// These machines have part in the run.
+    pub fn workers_are(&mut self, workers: Vec<WorkerView>) {
+        self.workers = workers;
     }
 
     /// These batches have not ended.
@@ -472,6 +484,7 @@ impl Statistics {
             parked_tasks: self.parked,
             waiting_tasks: self.waiting,
             batches: self.batches.clone(),
+            workers: self.workers.clone(),
             success_percent: (begun > 0).then(|| percent(there, begun)),
             eta_seconds: self.eta(now, records.saturating_sub(done), tasks, tasks_done),
             records_per_hour: self.records.per_second(now) * 3600.0,

@@ -1,7 +1,6 @@
 //! One task: decide whether it must run, and if so run the component again and again, each time with
 //! one more answer, until it ends. Between two executions nothing is held but its texts.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,12 @@ use tracing::Instrument;
 use super::context::Context;
 use super::held::{self, Weight};
 use super::input::UpstreamText;
-use super::meter::{Again, Event};
+use super::meter::{Again, Event, Report};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
 use super::staleness::Staleness;
 use super::step::{Executions, Step, TaskFailure};
+use super::workplace::Told;
 use config::component::Component;
 use dataset::Record;
 use gateway::error::{Billed, GatewayError};
@@ -150,19 +150,17 @@ impl Task<'_> {
 
     /// The texts that the component is given. One that is no longer at hand is read: there is one truth, the file.
     fn texts<'a>(&self, upstreams: Vec<UpstreamFile<'a>>) -> Result<Texts<'a>, TaskFailure> {
-        let root = &self.context.staleness.output_root;
+        let staleness = &self.context.staleness;
         upstreams
             .into_iter()
             .filter_map(|upstream| Some((upstream.component, upstream.file?)))
             .map(|(component, ready)| {
                 let text = match ready.text {
                     Some(text) => text,
-                    None => fs::read_to_string(root.join(&ready.path))
-                        .map_err(|error| TaskFailure {
-                            class: FailureClass::Output,
-                            cause: format!("cannot read {}: {error}", ready.path),
-                        })?
-                        .into(),
+                    None => staleness.text(&ready.path).map_err(|error| TaskFailure {
+                        class: FailureClass::Output,
+                        cause: format!("cannot read {}: {error}", ready.path),
+                    })?,
                 };
                 Ok((component, text))
             })
@@ -185,14 +183,14 @@ impl Task<'_> {
 
     /// The task failed and not for a passing cause: is that so for all of its component?
     fn note_failure(&self, class: FailureClass, cause: &str, is_paid: bool) {
-        let (component, record) = (&self.component.name, &self.record.id);
-        let repeated = &self.context.repeated;
-        let cause = &*causes::sentence(cause);
-        if let Some(times) = repeated.failed(component, record, class, cause, is_paid) {
-            self.context.meter.tell(Event::Note(format!(
-                "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
-                 succeeded: {cause}; fix that and run again"
-            )));
+        let report = Report::Repeats {
+            component: self.component.name.clone(),
+            class,
+            cause: causes::sentence(cause).into_owned(),
+            is_paid,
+        };
+        if let Some(report) = self.context.meter.report(report) {
+            self.context.hear(self.record, report);
         }
     }
 
@@ -280,10 +278,7 @@ impl Task<'_> {
                 }
             }
         }
-        let store = &self.context.store;
-        store
-            .complete(self.context.indexed.id, self.context.run, vec![point])
-            .await?;
+        self.context.workplace.complete(point).await?;
         Ok(None)
     }
 
@@ -475,7 +470,7 @@ impl Attempt<'_> {
         let mut weight = Weight::new(&context.held);
         weight.add(text.len());
         let write = context
-            .output
+            .workplace
             .write(Some(Arc::clone(&text)), checkpoint, Some(weight));
         let written = Box::pin(write).await;
         let ready = Ready {
@@ -505,7 +500,7 @@ impl Attempt<'_> {
         }
         let outcome = LastOutcome::Failed(class);
         let checkpoint = self.checkpoint(outcome, Some(cause), parked, spent);
-        let written = Box::pin(context.output.write(None, checkpoint, None)).await;
+        let written = Box::pin(context.workplace.write(None, checkpoint, None)).await;
         Ended::Failed {
             class,
             parked,
@@ -533,11 +528,10 @@ impl Attempt<'_> {
     /// Keeps the text of the edit that is about to be replaced.
     async fn save_edit(&self) -> Result<(), StoreError> {
         let context = self.task.context;
-        let file = context.staleness.output_root.join(&self.path);
-        match store::read_output(&file) {
+        match context.staleness.read(&self.path) {
             Ok(text) => {
                 context
-                    .store
+                    .workplace
                     .keep_edit(&self.task.id(), &self.path, text)
                     .await
             }
@@ -600,10 +594,7 @@ impl Attempt<'_> {
             let cause = checkpoint.and_then(|point| point.cause.clone());
             let raised = self.checkpoint(LastOutcome::Due, cause, false, Spent::default());
             let context = self.task.context;
-            let completed = context
-                .store
-                .complete(context.indexed.id, context.run, vec![raised]);
-            Box::pin(completed).await?;
+            Box::pin(context.workplace.complete(raised)).await?;
         }
         Ok(())
     }
@@ -614,8 +605,8 @@ impl Attempt<'_> {
         if self.task.component.parameters.is_none() || self.task.checkpoint.is_none() {
             return Ok(Vec::new());
         }
-        let store = &self.task.context.store;
-        let told = store.transcript(&self.task.id(), self.fingerprint, self.generation)?;
+        let workplace = &self.task.context.workplace;
+        let told = workplace.transcript(&self.task.id(), self.fingerprint, self.generation)?;
         let told = told.into_iter().map(|(key, answer)| Answered {
             key,
             answer,
@@ -726,11 +717,15 @@ impl Attempt<'_> {
                 GatewayError::Journal(error) => Stop::Store(error),
             })?;
             spent.micros = spent.micros.saturating_add(cost);
-            entries.push((question.position, completion));
+            entries.push(Told {
+                position: question.position,
+                key: question.key,
+                completion,
+            });
             told.push(question.answered(answer));
         }
-        let store = &context.store;
-        let append = store.append_transcript(id, self.fingerprint, self.generation, entries);
+        let workplace = &context.workplace;
+        let append = workplace.append_transcript(id, self.fingerprint, self.generation, entries);
         Box::pin(append).await?;
         Ok(told)
     }
@@ -778,7 +773,7 @@ impl Attempt<'_> {
             generation: self.generation,
             tries: billed,
         };
-        self.task.context.store.bill(bill).await
+        self.task.context.workplace.bill(bill).await
     }
 
     fn checkpoint(

@@ -24,7 +24,7 @@ pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
         .iter()
         .all(|component| is_kept(context, reference, component));
     if all {
-        for component in &context.components {
+        for component in context.components.iter() {
             let meter = &context.meter;
             meter.task_ended(&reference.category, &component.name, TaskEnd::Kept);
             let author = checkpoint(reference, &component.name).and_then(|point| point.author);
@@ -43,10 +43,7 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
         return false;
     };
     let none = Fields::default();
-    let category = context
-        .staleness
-        .dataset
-        .category_fields(&reference.category);
+    let category = context.staleness.facts.of_category(&reference.category);
     let upstreams = component
         .depends_on
         .iter()

@@ -105,6 +105,19 @@ impl LaneBudget {
         self.price.map(|_| spent.micros)
     }
 
+    /// What a call costs that took so much, at this tier, where the price is known.
+    pub(super) fn cost(&self, usage: Usage, served: Option<Served>) -> Option<u64> {
+        let price = self.price_of(served)?;
+        Some(price.cost(&usage))
+    }
+
+    fn price_of(&self, served: Option<Served>) -> Option<Price> {
+        match served {
+            Some(Served::Ordinary) => self.ordinary,
+            Some(Served::Flex) | None => self.price,
+        }
+    }
+
     /// Whether a batch that takes so much fits beside what was spent and what is reserved.
     pub fn has_room_for(&self, likely: Size) -> bool {
         let likely = spend(self.price, Usage::new(likely.input, likely.output));
@@ -147,16 +160,11 @@ impl LaneBudget {
 }
 
 impl BudgetReservation {
-    /// The call took so much, at this tier. Returns its cost, where the price is known.
-    pub fn settle(mut self, usage: Usage, served: Option<Served>) -> Option<u64> {
-        let price = match served {
-            Some(Served::Ordinary) => self.budget.ordinary,
-            Some(Served::Flex) | None => self.budget.price,
-        };
-        let spent = spend(price, usage);
+    /// The call took so much, at this tier.
+    pub fn settle(mut self, usage: Usage, served: Option<Served>) {
+        let spent = spend(self.budget.price_of(served), usage);
         let likely = std::mem::take(&mut self.likely);
         self.budget.give_back(self.place, likely, spent);
-        price.map(|_| spent.micros)
     }
 }
 

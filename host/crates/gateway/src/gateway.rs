@@ -10,7 +10,9 @@ use super::error::{Billed, CallError, GatewayError};
 use super::journal::{Begin, Journal, Provenance};
 use super::lane::{CallContext, Caller, Lane, LaneView, Observer, Obtained};
 use super::learned::Learned;
+use super::limiter::Tried;
 use super::pool::Pool;
+use super::remote::{Coordinator, Entry, OwnAdmission, Target};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::{KeyContext, Parameters};
@@ -22,6 +24,7 @@ pub struct Gateway<J: Journal> {
     chains: BTreeMap<String, Chain>,
     observer: Arc<dyn Observer>,
     desk: Option<Arc<dyn Desk<J::Error>>>,
+    coordinator: Option<Arc<dyn Coordinator>>,
 }
 
 /// The lanes that may answer for one model: its own first, then those of the models that it falls back to.
@@ -83,6 +86,7 @@ impl<J: Journal> Gateway<J> {
             chains,
             observer,
             desk: None,
+            coordinator: None,
         }
     }
 
@@ -93,6 +97,42 @@ impl<J: Journal> Gateway<J> {
             desk: Some(desk),
             ..self
         }
+    }
+
+    /// The same gateway, which asks a coordinator for every question before it asks a model. Its lanes have the same one.
+    #[must_use]
+    pub fn with_coordinator(self, coordinator: Arc<dyn Coordinator>) -> Gateway<J> {
+        Gateway {
+            coordinator: Some(coordinator),
+            ..self
+        }
+    }
+
+    /// The right to make a call, for another machine, and the place of its lane in its pool.
+    ///
+    /// # Errors
+    /// Those of the lane that would be asked.
+    pub async fn admit(&self, entry: &Entry) -> Result<(usize, OwnAdmission), CallError> {
+        let mut pools = self.chains.values().flat_map(|chain| &chain.pools);
+        let (pool, tried) = match &entry.target {
+            Target::Lane(name) => {
+                let is_it = |pool: &&Arc<Pool>| pool.lanes().iter().any(|lane| lane.name() == name);
+                (pools.find(is_it), Tried::default())
+            }
+            Target::Pool(model, tried) => {
+                let is_it =
+                    |pool: &&Arc<Pool>| pool.lanes().iter().any(|lane| lane.leads_to(model));
+                (pools.find(is_it), Tried::of_bits(*tried))
+            }
+        };
+        let pool = pool.ok_or_else(|| {
+            let (Target::Lane(name) | Target::Pool(name, _)) = &entry.target;
+            CallError::new(
+                FailureClass::NotFound,
+                format!("no lane leads to the model `{name}`"),
+            )
+        })?;
+        pool.admit(entry, tried).await
     }
 
     /// The lanes of a model: its own first.
@@ -152,10 +192,32 @@ impl<J: Journal> Gateway<J> {
                 }
             }
         }
-        let obtaining = self.obtain(first, parameters, request, &context, billed);
-        let (lane, obtained) = obtaining.await?;
-        // Boxed, so that a call that waits for its answer has no room for what follows.
-        Box::pin(self.keep(claim, lane, obtained)).await
+        let Some(coordinator) = &self.coordinator else {
+            let obtaining = self.obtain(first, parameters, request, &context, billed);
+            let (lane, obtained) = obtaining.await?;
+            // Boxed, so that a call that waits for its answer has no room for what follows.
+            return Box::pin(self.keep(claim, lane, obtained)).await;
+        };
+        // Boxed, since the calls of one machine alone do not go this way.
+        Box::pin(async {
+            if let Some(answer) = coordinator.claim(key).await? {
+                self.observer.journaled();
+                // It is in the coordinator's journal, and has no number here.
+                return Ok((0, answer, 0));
+            }
+            let asking = Asking {
+                coordinator,
+                key,
+                is_answered: false,
+            };
+            let obtaining = self.obtain(first, parameters, request, &context, billed);
+            let (lane, obtained) = obtaining.await?;
+            let provenance = provenance(lane, &obtained);
+            let kept = self.keep(claim, lane, obtained).await?;
+            asking.answered(&kept.1, &provenance);
+            Ok(kept)
+        })
+        .await
     }
 
     /// Makes an answer durable, with what its lane has learned.
@@ -166,15 +228,7 @@ impl<J: Journal> Gateway<J> {
         obtained: Obtained,
     ) -> Result<(i64, Answer, u64), GatewayError<J::Error>> {
         self.keep_lessons(lane).await?;
-        let provenance = Provenance {
-            provider: lane.provider().to_owned(),
-            lane: lane.name().to_owned(),
-            model: obtained.model,
-            usage: obtained.usage,
-            micros: obtained.micros,
-            tries: obtained.tries,
-            took: obtained.took,
-        };
+        let provenance = provenance(lane, &obtained);
         let id = self
             .journal
             .record(claim, &obtained.answer, &provenance)
@@ -311,6 +365,41 @@ impl<J: Journal> Gateway<J> {
 
     fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
         self.chains.values().flat_map(Chain::lanes)
+    }
+}
+
+/// Who answered, and how it was had.
+fn provenance(lane: &Lane, obtained: &Obtained) -> Provenance {
+    Provenance {
+        provider: lane.provider().to_owned(),
+        lane: lane.name().to_owned(),
+        model: obtained.model.clone(),
+        usage: obtained.usage,
+        micros: obtained.micros,
+        tries: obtained.tries,
+        took: obtained.took,
+    }
+}
+
+/// A question that the coordinator let this machine ask. Dropping it lets another one ask.
+struct Asking<'a> {
+    coordinator: &'a Arc<dyn Coordinator>,
+    key: Digest,
+    is_answered: bool,
+}
+
+impl Asking<'_> {
+    fn answered(mut self, answer: &Answer, provenance: &Provenance) {
+        self.is_answered = true;
+        self.coordinator.answered(self.key, answer, provenance);
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.coordinator.given_up(self.key);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub use memory::MemoryJournal;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::learned::Learned;
@@ -61,7 +62,7 @@ pub enum Begin<Claim> {
 }
 
 /// Who answered, and how it was had.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Name of the provider.
     pub provider: String,

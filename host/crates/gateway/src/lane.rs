@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -22,8 +23,9 @@ use super::found::{Found, UnixTime, unix_time};
 use super::learned::{Keeping, Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
 use super::prefix::Prefix;
-use super::provider::{Call, Finish, PromptCache, Provider, RawAnswer};
+use super::provider::{Call, Finish, PromptCache, Provider, RawAnswer, Served};
 use super::reasoning::{self, Thoughts};
+use super::remote::{Admitted, CallEnd, CallFailure, Coordinator, Entry, Right, Target};
 use super::streak::Streak;
 use crate::limits::retry::{Failure, RetryPolicy, counts};
 use crate::settings::Mode;
@@ -76,7 +78,7 @@ impl Default for LaneSettings {
 }
 
 /// What one call took, for the statistics.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Tokens billed.
     pub usage: Usage,
@@ -169,6 +171,8 @@ pub struct Lane {
     options: Digest,
     streak: Streak,
     found: Keeping,
+    /// Who lets calls begin, where that is not this process.
+    coordinator: Option<Arc<dyn Coordinator>>,
 }
 
 /// What is asked, and with which cap.
@@ -184,7 +188,7 @@ struct Question<'a> {
 #[derive(Default)]
 struct Tally {
     /// The right to make the first of them, where it was waited for already.
-    permit: Option<Permit>,
+    right: Option<Right>,
     usage: Usage,
     micros: Option<u64>,
     tries: u32,
@@ -230,6 +234,16 @@ impl Lane {
             options: Digest::of(b""),
             streak: Streak::default(),
             found: Keeping::default(),
+            coordinator: None,
+        }
+    }
+
+    /// The same lane, whose calls begin when a coordinator says so.
+    #[must_use]
+    pub fn with_coordinator(self, coordinator: Option<Arc<dyn Coordinator>>) -> Lane {
+        Lane {
+            coordinator,
+            ..self
         }
     }
 
@@ -254,6 +268,11 @@ impl Lane {
     /// `provider/model`, and `@endpoint` behind it where the provider has several.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it asks this model, written as `provider/model`.
+    pub(super) fn leads_to(&self, model: &str) -> bool {
+        lane_name(model, self.endpoint.as_deref()) == self.name
     }
 
     pub(super) fn limiter(&self) -> &Limiter {
@@ -369,14 +388,14 @@ impl Lane {
     /// The same for who has the right to make the first call already.
     pub(super) async fn go_on(
         &self,
-        permit: Option<Permit>,
+        right: Option<Right>,
         parameters: &Parameters,
         request: &CompletionRequest,
         context: &CallContext<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<Obtained, CallError> {
         let mut tally = Tally {
-            permit,
+            right,
             ..Tally::default()
         };
         let result = self.grown(parameters, request, context, &mut tally).await;
@@ -614,13 +633,13 @@ impl Lane {
             prefix: context.prefix.map(|prefix| prefix.id),
         };
         // Boxed, so that a call that waits for its answer has no room for the wait before it.
-        let (permit, reserved) = Box::pin(self.admitted(asked, context, tally.permit.take()))
+        let admitted = Box::pin(self.admitted(asked, context, tally.right.take()))
             .await
             .map_err(Refusal::NotSent)?;
         let start = Instant::now();
         *began = Some(start);
         let call = Call {
-            accepted: &|observed| permit.accepted(observed),
+            accepted: &|observed| admitted.accepted(observed),
             ..call
         };
         let span = self.span(call);
@@ -637,7 +656,7 @@ impl Lane {
             Ok(raw) => (raw.usage, raw.served),
             Err(error) => (*error.usage, error.served),
         };
-        let micros = reserved.settle(usage, served);
+        let micros = self.budget.cost(usage, served);
         if result.is_ok() || usage != Usage::default() {
             let again = tally.tries > 0 || call.request.is_repair();
             let spent = Spent {
@@ -665,24 +684,27 @@ impl Lane {
         }
         tally.tries += 1;
         tally.took += start.elapsed();
-        match result {
-            Ok(raw) => {
-                let used = Size {
-                    input: usage.input_tokens,
-                    output: usage.output_tokens,
-                };
-                permit.settle(bytes, &Outcome::Answered(used, &raw.observed));
-                Ok(raw)
+        let pauses = Box::pin(settle(admitted, bytes, served, &result)).await;
+        result.map_err(|error| {
+            if pauses {
+                Refusal::Paused(error)
+            } else {
+                Refusal::Call(error)
             }
-            Err(error) => {
-                let pauses = permit.settle(bytes, &Outcome::Failed(&error));
-                Err(if pauses {
-                    Refusal::Paused(error)
-                } else {
-                    Refusal::Call(error)
-                })
-            }
-        }
+        })
+    }
+
+    /// The right to make a call on this lane.
+    pub(super) async fn admit(
+        &self,
+        asked: RequestSize,
+        place: u64,
+        waits_for_recovery: bool,
+        permit: Option<Permit>,
+    ) -> Result<(Permit, BudgetReservation), CallError> {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        self.own(asked, place, waits_for_recovery, &NEVER, permit)
+            .await
     }
 
     /// Waits for the right to make a call, and for room in the budget.
@@ -690,23 +712,60 @@ impl Lane {
         &self,
         asked: RequestSize,
         context: &CallContext<'_>,
+        right: Option<Right>,
+    ) -> Result<Admitted, CallError> {
+        let caller = &context.caller;
+        let waits = context.waits_for_recovery;
+        let admission = match (right, &self.coordinator) {
+            (Some(Right::Remote(admission)), _) => admission,
+            (Some(Right::Own(permit)), _) => {
+                let own = self.own(asked, caller.place, waits, caller.cancelled, Some(permit));
+                let (permit, reserved) = own.await?;
+                return Ok(Admitted::Own(permit, reserved));
+            }
+            (None, Some(coordinator)) => {
+                let entry = Entry {
+                    target: Target::Lane(self.name.clone()),
+                    place: caller.place,
+                    bytes: asked.bytes,
+                    cap: asked.cap,
+                    prefix: asked.prefix,
+                    waits_for_recovery: waits,
+                };
+                self.unless_closing(coordinator.enter(entry)).await??.1
+            }
+            (None, None) => {
+                let own = self.own(asked, caller.place, waits, caller.cancelled, None);
+                let (permit, reserved) = own.await?;
+                return Ok(Admitted::Own(permit, reserved));
+            }
+        };
+        if caller.cancelled.load(Ordering::Relaxed) {
+            return Err(is_held());
+        }
+        Ok(Admitted::Remote(admission))
+    }
+
+    /// Waits for the right to make a call by the limits and the budget of this process.
+    async fn own(
+        &self,
+        asked: RequestSize,
+        place: u64,
+        waits_for_recovery: bool,
+        cancelled: &AtomicBool,
         mut permit: Option<Permit>,
     ) -> Result<(Permit, BudgetReservation), CallError> {
-        let place = context.caller.place;
         loop {
             let permit = match permit.take() {
                 Some(permit) => permit,
                 None => {
-                    let enter = self.limiter.enter(place, asked, context.waits_for_recovery);
+                    let enter = self.limiter.enter(place, asked, waits_for_recovery);
                     self.unless_closing(enter).await??
                 }
             };
-            if context.caller.cancelled.load(Ordering::Relaxed) {
+            if cancelled.load(Ordering::Relaxed) {
                 permit.unused();
-                return Err(CallError::new(
-                    FailureClass::Transient,
-                    "its component is held",
-                ));
+                return Err(is_held());
             }
             // Made before the budget is looked at, so that nothing that becomes free is missed.
             let freed = self.budget.freed();
@@ -764,6 +823,52 @@ impl Lane {
                 Err(CallError::new(FailureClass::Transient, "the run is being stopped"))
             }
             done = wait => Ok(done),
+        }
+    }
+}
+
+fn is_held() -> CallError {
+    CallError::new(FailureClass::Transient, "its component is held")
+}
+
+/// Gives the right to a call back. Returns whether the whole lane pauses because of what became of it.
+async fn settle(
+    admitted: Admitted,
+    bytes: u64,
+    served: Option<Served>,
+    result: &Result<RawAnswer, CallError>,
+) -> bool {
+    let (permit, reserved) = match admitted {
+        Admitted::Own(permit, reserved) => (permit, reserved),
+        Admitted::Remote(admission) => {
+            let (usage, observed, failure) = match result {
+                Ok(raw) => (raw.usage, raw.observed.clone(), None),
+                Err(error) => {
+                    let failure = CallFailure::of(error);
+                    (*error.usage, error.observed.to_vec(), Some(failure))
+                }
+            };
+            let end = CallEnd {
+                usage,
+                served,
+                observed,
+                failure,
+            };
+            return admission.settle(end).await;
+        }
+    };
+    match result {
+        Ok(raw) => {
+            reserved.settle(raw.usage, served);
+            let used = Size {
+                input: raw.usage.input_tokens,
+                output: raw.usage.output_tokens,
+            };
+            permit.settle(bytes, &Outcome::Answered(used, &raw.observed))
+        }
+        Err(error) => {
+            reserved.settle(*error.usage, served);
+            permit.settle(bytes, &Outcome::Failed(error))
         }
     }
 }

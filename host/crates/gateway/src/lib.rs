@@ -29,6 +29,7 @@ pub mod prices;
 pub mod provider;
 pub mod providers;
 pub mod reasoning;
+pub mod remote;
 pub mod settings;
 mod streak;
 

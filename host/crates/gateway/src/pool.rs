@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use crate::error::{Billed, CallError};
 use crate::lane::{CallContext, Lane, Observer, Obtained, random};
-use crate::limiter::{Group, Permit, RequestSize, Tried};
+use crate::limiter::{Group, RequestSize, Tried};
 use crate::limits::retry::{Failure, counts};
 use crate::prefix::Prefixes;
 use crate::reasoning;
+use crate::remote::{Coordinator, Entry, OwnAdmission, Right, Target};
 use types::class::FailureClass;
 use types::key::Parameters;
 use types::render;
@@ -30,6 +31,8 @@ pub struct Pool {
     observer: Arc<dyn Observer>,
     /// What was told last of each lane.
     told: Mutex<Vec<Told>>,
+    /// Who chooses the lane of a call, where that is not this process, and the model that it knows the pool by.
+    coordinator: Option<(Arc<dyn Coordinator>, String)>,
 }
 
 /// How a question fared so far.
@@ -90,6 +93,16 @@ impl Pool {
             lanes,
             group,
             observer,
+            coordinator: None,
+        }
+    }
+
+    /// The same pool to this model, where a coordinator chooses the lane of each call.
+    #[must_use]
+    pub fn with_coordinator(self, coordinator: Option<Arc<dyn Coordinator>>, model: &str) -> Pool {
+        Pool {
+            coordinator: coordinator.map(|coordinator| (coordinator, model.to_owned())),
+            ..self
         }
     }
 
@@ -155,16 +168,16 @@ impl Pool {
         let mut failures = Failures::default();
         loop {
             let waits = context.waits_for_recovery;
-            let enter = group.enter(context.caller.place, asked, waits, tried);
-            let (place, permit) = self.unless_closing(enter).await?;
+            let enter = self.enter(group, context.caller.place, asked, waits, tried);
+            let (place, right) = self.unless_closing(enter).await?;
             let began = Instant::now();
             let Some(lane) = self.lanes.get(place) else {
                 continue;
             };
             let result = lane
-                .go_on(Some(permit), parameters, request, &here, billed)
+                .go_on(Some(right), parameters, request, &here, billed)
                 .await;
-            self.tell(group, place, lane);
+            self.tell_of(place);
             let error = match result {
                 Ok(obtained) => return Ok((lane, obtained)),
                 Err(error) => error,
@@ -174,7 +187,11 @@ impl Pool {
                 return Err(lane.at_endpoint(error));
             }
             tried = tried.with(place);
-            let has_another = group.has_another(tried);
+            let has_another = match &self.coordinator {
+                None => group.has_another(tried),
+                // It takes one that can be asked, if there is one.
+                Some(_) => (0..self.lanes.len()).any(|place| !tried.has(place)),
+            };
             let failure = failures.next(&error, has_another, began);
             let goes_on = has_another && failure.tries < lane.max_tries();
             if goes_on || (error.class.stops_lane() && self.refusal().is_none()) {
@@ -189,11 +206,70 @@ impl Pool {
         }
     }
 
+    /// Waits for an endpoint that has room.
+    async fn enter(
+        &self,
+        group: &Group,
+        place: u64,
+        asked: RequestSize,
+        waits_for_recovery: bool,
+        tried: Tried,
+    ) -> Result<(usize, Right), CallError> {
+        let Some((coordinator, model)) = &self.coordinator else {
+            let enter = group.enter(place, asked, waits_for_recovery, tried);
+            let (place, permit) = enter.await?;
+            return Ok((place, Right::Own(permit)));
+        };
+        let entry = Entry {
+            target: Target::Pool(model.clone(), tried.bits()),
+            place,
+            bytes: asked.bytes,
+            cap: asked.cap,
+            prefix: asked.prefix,
+            waits_for_recovery,
+        };
+        let (place, admission) = coordinator.enter(entry).await?;
+        Ok((place, Right::Remote(admission)))
+    }
+
+    /// The right to make a call on one of the lanes, and the place of that lane.
+    pub(super) async fn admit(
+        self: &Arc<Pool>,
+        entry: &Entry,
+        tried: Tried,
+    ) -> Result<(usize, OwnAdmission), CallError> {
+        let asked = entry.asked();
+        let waits = entry.waits_for_recovery;
+        loop {
+            let (at, permit) = match (&self.group, self.lanes.as_slice()) {
+                (Some(group), [first, ..]) => {
+                    let enter = group.enter(entry.place, asked, waits, tried);
+                    let entered = first.unless_closing(enter).await?;
+                    let entered = entered.map_err(|error| self.refusal().unwrap_or(error))?;
+                    (entered.0, Some(entered.1))
+                }
+                _ => (0, None),
+            };
+            let Some(lane) = self.lanes.get(at) else {
+                continue;
+            };
+            let (permit, reserved) = lane.admit(asked, entry.place, waits, permit).await?;
+            let pool = self.group.is_some().then(|| (Arc::clone(self), at));
+            let admission = OwnAdmission {
+                permit,
+                reserved,
+                bytes: entry.bytes,
+                pool,
+            };
+            return Ok((at, admission));
+        }
+    }
+
     /// Waits for an endpoint, but not once the run is being stopped.
     async fn unless_closing(
         &self,
-        enter: impl Future<Output = Result<(usize, Permit), CallError>>,
-    ) -> Result<(usize, Permit), CallError> {
+        enter: impl Future<Output = Result<(usize, Right), CallError>>,
+    ) -> Result<(usize, Right), CallError> {
         let entered = match self.lanes.first() {
             Some(lane) => lane.unless_closing(enter).await?,
             None => enter.await,
@@ -201,8 +277,13 @@ impl Pool {
         entered.map_err(|error| self.refusal().unwrap_or(error))
     }
 
-    /// Says once when an endpoint cannot be asked any more, or again.
-    fn tell(&self, group: &Group, place: usize, lane: &Lane) {
+    /// Says once when the endpoint at this place cannot be asked any more, or again. The coordinator's limits know.
+    pub(super) fn tell_of(&self, place: usize) {
+        let (Some(group), Some(lane), None) =
+            (&self.group, self.lanes.get(place), &self.coordinator)
+        else {
+            return;
+        };
         let (now, cause) = match group.error(place) {
             None => (Told::Up, String::new()),
             Some((error, true)) => (Told::Stopped, error.message),

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::adaptation::{Adaptation, Adaptations, Refused};
 use super::error::CallError;
 use super::prefix::Prefix;
@@ -61,7 +63,7 @@ pub enum Finish {
 }
 
 /// The tier of service that an answer came from, as the provider says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Served {
     /// The cheaper one.
     Flex,

@@ -6,7 +6,7 @@ use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use types::digest::Digest;
 
 /// How a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskEnd {
     /// Its artifact was made.
     Made,
@@ -22,7 +22,7 @@ pub enum TaskEnd {
 }
 
 /// How a task ended when it was last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LastOutcome {
     /// Its file was written.
     Done,
@@ -108,7 +108,7 @@ impl LastOutcome {
 }
 
 /// Who wrote the file that a task has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Author {
     /// A component that no model told anything.
     Component,
@@ -146,7 +146,7 @@ impl Author {
 }
 
 /// The output file, held against the checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileState {
     /// As it was written.
     Intact,
@@ -186,7 +186,7 @@ pub enum Reason {
 }
 
 /// Why a file stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kept {
     UpToDate,
     /// A person changed the file.
@@ -224,7 +224,7 @@ impl Stored {
 }
 
 /// What decisions of one run have in common. The default is the most careful.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Whether the last run ended in order, or it is known all the same which files it left unfinished.
     pub clean: bool,

@@ -1,6 +1,8 @@
 //! The fingerprint of a task: the hash of all that its artifact depends on. Equal fingerprint and
 //! intact file: nothing to do. Beside it, eight bytes of the hash of each part tell later which one changed.
 
+use serde::{Deserialize, Serialize};
+
 use super::change::Change;
 use super::recipe::Recipe;
 use types::digest::{Digest, DigestBuilder};
@@ -32,7 +34,7 @@ const IDENTITY: usize = 2;
 
 /// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
 /// order of the recipe.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FingerprintParts(pub Vec<u8>);
 
 impl Ingredients<'_> {

@@ -108,7 +108,11 @@ impl Origin {
         }
     }
 
-    fn read(&self) -> std::io::Result<Cow<'static, [u8]>> {
+    /// The bytes of the plugin.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn read(&self) -> std::io::Result<Cow<'static, [u8]>> {
         match self {
             Origin::File(file) => Ok(Cow::Owned(fs::read(file)?)),
             Origin::Embedded(bytes) => Ok(Cow::Borrowed(bytes)),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use serde::{Deserialize, Serialize};
 
 use super::checksum::{MOVED, TASKS};
 use super::sql::{Column, NOW};
@@ -27,7 +28,7 @@ pub struct TaskId {
 }
 
 /// The first bytes of the hash of a record: enough to tell that it is still the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen(pub(super) [u8; 8]);
 
 impl Seen {
@@ -42,7 +43,7 @@ impl Seen {
 }
 
 /// What tells, without reading it, that a file is as it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStamp {
     /// Bytes.
     pub size: u64,
@@ -52,7 +53,7 @@ pub struct FileStamp {
 }
 
 /// A file that a task wrote, at a path that is not its own any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftFile {
     /// Path below the output directory.
     pub path: String,
@@ -62,7 +63,7 @@ pub struct LeftFile {
 }
 
 /// How a task ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Id of the record.
     pub record: String,

@@ -272,6 +272,42 @@ impl Store {
         self.read(|reader| transcript(reader, task, fingerprint, generation))
     }
 
+    /// The same by the keys of the questions, whose answers were recorded before.
+    pub async fn append_transcript_by_keys(
+        &self,
+        task: TaskId,
+        fingerprint: Digest,
+        generation: u32,
+        entries: Vec<(u32, Digest)>,
+    ) -> Result<(), StoreError> {
+        self.inner
+            .writer
+            .write_later(move |connection| {
+                let mut find =
+                    connection.prepare_cached("SELECT id FROM completion WHERE key = ?1")?;
+                let mut tell = connection.prepare_cached(&TELL)?;
+                for (position, key) in &entries {
+                    let found = find
+                        .query_row([Column(*key)], |row| row.get(0))
+                        .optional()?;
+                    let Some(completion): Option<i64> = found else {
+                        continue;
+                    };
+                    tell.execute(params![
+                        task.dataset,
+                        task.record,
+                        task.component,
+                        Column(fingerprint),
+                        generation,
+                        position,
+                        completion
+                    ])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     /// Notes that a task is told a completion. It is on disk before anything that is written later;
     /// a kill before that costs nothing, since the completion is found again by its key.
     pub async fn append_transcript(
@@ -388,7 +424,7 @@ fn transcript(
     Ok(entries)
 }
 
-fn answer(row: &Row<'_>) -> rusqlite::Result<Answer> {
+pub(super) fn answer(row: &Row<'_>) -> rusqlite::Result<Answer> {
     let kind: String = row.get("kind")?;
     let text: String = row.get("text")?;
     Ok(match kind.as_str() {

@@ -35,6 +35,7 @@ mod recover;
 mod runs;
 mod schema;
 mod seal;
+mod spool;
 mod sql;
 mod stats;
 #[cfg(test)]
@@ -73,6 +74,7 @@ pub use questions::{NewQuestion, QuestionState, Queued, Standing};
 pub use recipes::RecipeId;
 pub use recover::{Saved, recover};
 pub use runs::RunId;
+pub use spool::Spooled;
 pub use stats::{Spending, Stats, TableSize};
 pub use verify::{Broken, Report};
 

@@ -1,6 +1,7 @@
 //! Recipes: what the tasks of a component are made with, in a form that people can read.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 use super::checksum::RECIPES;
 use super::sql::Column;
@@ -9,7 +10,7 @@ use plan::recipe::Recipe;
 use types::digest::Digest;
 
 /// Number of a recipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecipeId(pub(super) i64);
 
 impl RecipeId {

@@ -70,12 +70,20 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            let bytes = <&[u8]>::deserialize(deserializer)?;
+            return Digest::from_slice(bytes).ok_or_else(|| de::Error::custom("no SHA-256 hash"));
+        }
         let text = String::deserialize(deserializer)?;
         let wrong = || de::Error::custom(format!("`{text}` is no SHA-256 hash"));
         let mut bytes = [0; 32];

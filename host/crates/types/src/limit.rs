@@ -55,7 +55,7 @@ impl Limit {
 }
 
 /// Tokens that a call takes, or is expected to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// Tokens of the question.
     pub input: u64,
@@ -76,7 +76,7 @@ impl Size {
 }
 
 /// One limit, as a response described it. What it did not say is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// What is limited.
     pub amount: Amount,

@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::snapshot::{Snapshot, State};
-use engine::statistics::{ComponentCount, View};
+use engine::statistics::{ComponentCount, View, WorkerView};
 use gateway::lane_view::{BreakerView, LaneView};
 use types::shown::harmless;
 
@@ -88,6 +88,7 @@ fn tasks(page: &mut Page, view: &View) {
             page.row("batch_questions", &labels, number.unwrap_or(0));
         }
     }
+    workers(page, view);
     page.head(
         "tasks_ended_total",
         COUNTER,
@@ -100,6 +101,63 @@ fn tasks(page: &mut Page, view: &View) {
                 ("outcome", outcome),
             ];
             page.row("tasks_ended_total", &labels, number);
+        }
+    }
+}
+
+/// The other machines that have part in the run.
+fn workers(page: &mut Page, view: &View) {
+    type Number = fn(&WorkerView) -> Option<u64>;
+    let shown: [(&str, &str, &str, Number); 7] = [
+        (
+            "worker_slots",
+            GAUGE,
+            "Records that a worker can have in work at once",
+            |worker| Some(worker.slots),
+        ),
+        (
+            "worker_records",
+            GAUGE,
+            "Records that a worker has in work",
+            |worker| Some(worker.records),
+        ),
+        (
+            "worker_calls",
+            GAUGE,
+            "Calls of a worker that are under way",
+            |worker| Some(worker.calls),
+        ),
+        (
+            "worker_files_total",
+            COUNTER,
+            "Files that a worker made",
+            |worker| Some(worker.made),
+        ),
+        (
+            "worker_failures_total",
+            COUNTER,
+            "Tasks that failed with a worker",
+            |worker| Some(worker.failed),
+        ),
+        (
+            "worker_memory_bytes",
+            GAUGE,
+            "Resident memory of a worker",
+            |worker| worker.memory,
+        ),
+        (
+            "worker_unheard_seconds",
+            GAUGE,
+            "Seconds since a worker was heard of",
+            |worker| Some(worker.unheard_seconds),
+        ),
+    ];
+    for (name, kind, help, number) in shown {
+        page.head(name, kind, help);
+        for worker in &view.workers {
+            if let Some(number) = number(worker) {
+                page.row(name, &[("worker", worker.name.as_str())], number);
+            }
         }
     }
 }

@@ -206,7 +206,8 @@ impl Answers {
             store: &store,
             budget: &LaneBudget::new(None, None, 1),
             has_max_cost: false,
-            meter: &meter,
+            observer: Arc::clone(&meter) as Arc<_>,
+            coordinator: None,
             interrupt: &interrupt,
         };
         let models = Models {

@@ -18,6 +18,8 @@ const ABOVE: usize = 4;
 const FAILURES: usize = 4;
 /// Batches that have a line.
 const BATCHES: usize = 4;
+/// Workers that are shown.
+const WORKERS: usize = 8;
 /// Longest bar.
 const BAR: usize = 30;
 /// What a bar is not worth drawing below.
@@ -52,7 +54,11 @@ pub(super) fn block(
     let batches: Vec<String> = batches
         .flat_map(|batch| layout.flow(parts::batch(batch, unix_time()), 2))
         .collect();
-    let lanes = [lanes, batches].concat();
+    let workers = view.workers.iter().take(WORKERS);
+    let workers: Vec<String> = workers
+        .flat_map(|worker| layout.flow(parts::worker(worker), 2))
+        .collect();
+    let lanes = [lanes, workers, batches].concat();
     let components = layout.components(&view.components, view.records);
     let categories = layout.flow(categories(&view.categories), 0);
 

@@ -2,11 +2,14 @@
 
 use crate::cli::numbers::{cost, count, dollars, duration, has_pace, record};
 use crate::cli::summary;
-use engine::statistics::{BatchView, FailureKind, View, percent};
+use engine::statistics::{BatchView, FailureKind, View, WorkerView, percent};
 use gateway::found::unix_time;
 use gateway::lane::LaneView;
 use gateway::lane_view::BreakerView;
 use types::shown::harmless;
+
+/// A worker that was not heard of for longer than so many seconds is told of.
+const UNHEARD: u64 = 2;
 
 /// How much attention a part wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +217,36 @@ pub(super) fn batch(batch: &BatchView, now: u64) -> Vec<Part> {
     }
     if let Some(note) = &batch.note {
         parts.push(waits(harmless(note).into_owned()));
+    }
+    parts
+}
+
+/// How a worker stands.
+pub(super) fn worker(worker: &WorkerView) -> Vec<Part> {
+    let mut parts = vec![
+        plain(format!("worker {}", harmless(&worker.name))),
+        plain(format!(
+            "{} of {} records in work",
+            count(worker.records),
+            count(worker.slots)
+        )),
+        plain(format!("{} calls", count(worker.calls))),
+        plain(format!("{} made", count(worker.made))),
+    ];
+    if worker.failed > 0 {
+        parts.push(failed(format!("{} failed", count(worker.failed))));
+    }
+    if let Some(bytes) = worker.memory {
+        parts.push(plain(format!("{} MB", count(bytes / 1_000_000))));
+    }
+    if worker.drains {
+        parts.push(waits("leaving".to_owned()));
+    }
+    if worker.unheard_seconds > UNHEARD {
+        parts.push(failed(format!(
+            "not heard of for {}",
+            duration(worker.unheard_seconds as f64)
+        )));
     }
     parts
 }

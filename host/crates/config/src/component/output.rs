@@ -1,9 +1,11 @@
 //! Where the files of a component go.
 
+use serde::{Deserialize, Serialize};
+
 use types::digest::Digest;
 
 /// Path of a component's files below the output directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputTemplate {
     template: String,
     component: String,

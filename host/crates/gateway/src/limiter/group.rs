@@ -37,6 +37,16 @@ impl Tried {
         Tried(self.0 | 1 << (place % Self::MOST))
     }
 
+    /// A bit for each member.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Members by their bits.
+    pub fn of_bits(bits: u64) -> Tried {
+        Tried(bits)
+    }
+
     /// Whether the member at this place was tried.
     pub fn has(self, place: usize) -> bool {
         self.with(place) == self

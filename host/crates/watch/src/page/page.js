@@ -87,6 +87,7 @@
     showNumbers(snapshot);
     showFailures(snapshot);
     showLanes(snapshot);
+    showWorkers(snapshot);
     showBatches(snapshot);
     showPlots(snapshot);
     showHeat(snapshot);

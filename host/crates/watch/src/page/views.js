@@ -134,6 +134,29 @@ function showBatches(snapshot) {
   );
 }
 
+function showWorkers(snapshot) {
+  const workers = snapshot.progress.workers || [];
+  byId("workers-card").hidden = workers.length === 0;
+  fill(byId("workers"), workers, () =>
+    workers.map((worker) => {
+      const told = [`${counted(worker.calls, "call")} under way`, `${counted(worker.made, "file")} made`];
+      if (worker.failed) told.push(`${count(worker.failed)} failed`);
+      if (worker.memory != null) told.push(`${count(Math.round(worker.memory / 1e6))} MB`);
+      const notes = [];
+      if (worker.drains) notes.push("It takes no more records, and leaves.");
+      if (worker.unheard_seconds > 2) notes.push(`It was not heard of for ${duration(worker.unheard_seconds)}.`);
+      const share = worker.slots ? worker.records / worker.slots : 0;
+      return make("div", { class: "batch" },
+        make("h3", {}, worker.name),
+        bar([["made", Math.min(1, share)]], `${count(worker.records)} of ${count(worker.slots)} records in work`),
+        make("p", {}, `${count(worker.records)} of ${counted(worker.slots, "record")} in work`),
+        make("p", { class: "note" }, told.join(", ")),
+        ...notes.map((note) => make("p", { class: "note" }, note)),
+      );
+    }),
+  );
+}
+
 function showLanes(snapshot) {
   const lanes = snapshot.lanes.map((lane) => {
     const uses = lane.limits.map((one) => [one.used, one.most, one.limit.replace("/", " per ")]);

@@ -1,0 +1,182 @@
+//! What workers ask, and what they tell: claims of questions, permits for calls, and numbers for the statistics.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{HEARS_FIRST, Inner};
+use crate::wire::{Down, Presence, Up};
+use engine::Event;
+use gateway::error::CallError;
+use gateway::journal::{Begin, Journal};
+use gateway::lane::Observer;
+use gateway::remote::{CallEnd, CallFailure, Entry};
+use store::Claim;
+use types::class::FailureClass;
+use types::digest::Digest;
+
+impl Inner {
+    /// Does what a worker's message asks for.
+    pub(super) fn hear(self: &Arc<Self>, name: &str, session: u64, message: Up) {
+        match message {
+            Up::Join {
+                build,
+                slots,
+                asking,
+            } => self.join(name, session, &build, slots, asking),
+            Up::Claim { ask, key } => {
+                let (inner, name) = (Arc::clone(self), name.to_owned());
+                tokio::spawn(async move { inner.claim(&name, session, ask, key).await });
+            }
+            Up::GiveUp { key } => {
+                let claim = self
+                    .state()
+                    .of_session(name, session)
+                    .and_then(|worker| worker.claims.remove(&key));
+                // Those who wait for it wake, which takes the lock of the journal.
+                drop(claim);
+            }
+            Up::Enter { ask, entry } => {
+                let (inner, name) = (Arc::clone(self), name.to_owned());
+                tokio::spawn(async move { inner.enter(&name, session, ask, entry).await });
+            }
+            Up::Accepted { ask, observed } => {
+                let mut state = self.state();
+                let worker = state.of_session(name, session);
+                if let Some(admission) = worker.and_then(|worker| worker.permits.get(&ask)) {
+                    admission.accepted(&observed);
+                }
+            }
+            Up::Unused { ask } => {
+                let admission = self
+                    .state()
+                    .of_session(name, session)
+                    .and_then(|worker| worker.permits.remove(&ask));
+                if let Some(admission) = admission {
+                    admission.unused();
+                }
+            }
+            Up::Settle { ask, end } => self.settle(name, session, ask, &end),
+            Up::Called { component, spent } => self.meter.call_ended(&component, spent),
+            Up::TryFailed {
+                model,
+                class,
+                message,
+            } => self
+                .meter
+                .try_failed(&model, &CallError::new(class, message)),
+            Up::Journaled => self.meter.journaled(),
+            Up::Note(note) => self.meter.note(Event::Note(format!("{name}: {note}"))),
+            Up::Presence(presence) => self.present(name, session, presence),
+            Up::Leave => {
+                let until = Instant::now() + self.conditions.call_timeout;
+                let mut state = self.state();
+                let is_it = state.of_session(name, session).is_some();
+                let claims = is_it.then(|| state.lose(name, until));
+                self.room.send_replace(state.slots());
+                drop(state);
+                drop(claims);
+            }
+        }
+    }
+
+    /// Gives a worker the answer to a question, or the right to ask it.
+    async fn claim(&self, name: &str, session: u64, ask: u64, key: Digest) {
+        let message = loop {
+            match self.store.begin(key) {
+                Err(error) => {
+                    let error = CallError::new(FailureClass::Machine, error.to_string());
+                    let failure = CallFailure::of(&error);
+                    break Down::Denied { ask, failure };
+                }
+                Ok(Begin::Have(_, answer)) => break Down::Have { ask, answer },
+                Ok(Begin::Wait(woken)) => {
+                    let _ = woken.await;
+                }
+                Ok(Begin::Go(claim)) => {
+                    let hears = self.began + HEARS_FIRST;
+                    if self.conditions.epoch > 1 && Instant::now() < hears {
+                        drop(claim);
+                        sleep_until(hears).await;
+                        continue;
+                    }
+                    let mut state = self.state();
+                    let Some(worker) = state.of_session(name, session) else {
+                        drop(state);
+                        drop(claim);
+                        return;
+                    };
+                    worker.claims.insert(key, claim);
+                    break Down::Go { ask };
+                }
+            }
+        };
+        self.tell(name, session, &message);
+    }
+
+    /// Claims questions that a worker says it is asking.
+    pub(super) fn claimed(&self, asking: Vec<Digest>) -> Vec<(Digest, Claim)> {
+        let claims = asking
+            .into_iter()
+            .filter_map(|key| match self.store.begin(key) {
+                Ok(Begin::Go(claim)) => Some((key, claim)),
+                // It is answered, or another asks it, too: then the first answer counts.
+                Ok(Begin::Have(..) | Begin::Wait(_)) | Err(_) => None,
+            });
+        claims.collect()
+    }
+
+    /// Lets a call of a worker begin.
+    async fn enter(&self, name: &str, session: u64, ask: u64, entry: Entry) {
+        let message = match self.gateway.admit(&entry).await {
+            Err(error) => Down::Denied {
+                ask,
+                failure: CallFailure::of(&error),
+            },
+            Ok((lane, admission)) => {
+                let mut state = self.state();
+                let Some(worker) = state.of_session(name, session) else {
+                    drop(state);
+                    admission.unused();
+                    return;
+                };
+                worker.permits.insert(ask, admission);
+                Down::Granted { ask, lane }
+            }
+        };
+        self.tell(name, session, &message);
+    }
+
+    /// A call has ended.
+    fn settle(&self, name: &str, session: u64, ask: u64, end: &CallEnd) {
+        let mut state = self.state();
+        let own = state
+            .of_session(name, session)
+            .and_then(|worker| worker.permits.remove(&ask));
+        let admission = own.or_else(|| {
+            let mut orphans = state.orphans.iter();
+            let at = orphans.position(|orphan| orphan.worker == name && orphan.ask == ask)?;
+            Some(state.orphans.swap_remove(at).admission)
+        });
+        drop(state);
+        let pauses = admission.is_some_and(|admission| admission.settle(end));
+        if end.failure.is_some() {
+            self.tell(name, session, &Down::Settled { ask, pauses });
+        }
+    }
+
+    fn present(&self, name: &str, session: u64, presence: Presence) {
+        let mut state = self.state();
+        let now = Instant::now();
+        let Some(worker) = state.of_session(name, session) else {
+            return;
+        };
+        worker.slots = presence.slots;
+        worker.records = presence.records;
+        worker.calls = presence.calls;
+        worker.memory = presence.memory;
+        worker.drains = presence.drains;
+        state.leases.seen(name, &presence.leases, now);
+        self.room.send_replace(state.slots());
+    }
+}

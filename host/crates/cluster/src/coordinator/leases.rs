@@ -1,0 +1,248 @@
+//! Leases of a few records each. The bus gives each to one worker, and to another one when that is lost. Where the bus itself has lost
+//! a lease, it is offered again. The first end of a record counts; another one is dropped.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use super::Inner;
+use crate::wire::{Lease, encode};
+use engine::{LeasedRecord, Performed};
+
+/// Most records of a lease.
+const RECORDS: usize = 8;
+/// Most bytes of a lease with more than one record.
+const BYTES: usize = 64 << 10;
+/// Records wait so long for others that they can be leased with.
+const GATHER: Duration = Duration::from_millis(2);
+/// What could not be offered is offered again after so long.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Once the run stops, leases that no worker has named for so long are given up.
+const UNHEARD: Duration = Duration::from_secs(3);
+
+/// Waits for what came of a record.
+pub(super) type Outcome = oneshot::Receiver<Performed>;
+
+/// All leases, and the records that wait for one.
+#[derive(Default)]
+pub(super) struct Leases {
+    next: u64,
+    queue: VecDeque<LeasedRecord>,
+    /// By id of the record: who waits for it.
+    waiting: HashMap<String, oneshot::Sender<Performed>>,
+    out: HashMap<u64, Out>,
+}
+
+/// A lease that is out.
+struct Out {
+    payload: Bytes,
+    /// Ids of its records that have not ended.
+    records: Vec<String>,
+    /// Its number on the bus, once it is offered.
+    offered: Option<u64>,
+    /// When it was offered, or a worker named it last.
+    seen: Instant,
+    /// The worker that has it.
+    worker: Option<String>,
+}
+
+impl Leases {
+    /// Queues a record; none once the run stops.
+    pub fn queue(&mut self, record: LeasedRecord, stops: bool) -> Outcome {
+        let (sender, outcome) = oneshot::channel();
+        if !stops {
+            self.waiting.insert(record.id().to_owned(), sender);
+            self.queue.push_back(record);
+        }
+        outcome
+    }
+
+    /// Makes the next lease, of more records the more there are for each of so many workers.
+    fn next(&mut self, epoch: u64, workers: usize, now: Instant) -> Option<(u64, Bytes)> {
+        let most = (self.queue.len() / (2 * workers.max(1))).clamp(1, RECORDS);
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while records.len() < most
+            && let Some(next) = self.queue.front()
+        {
+            if !records.is_empty() && bytes + next.bytes() > BYTES {
+                break;
+            }
+            bytes += next.bytes();
+            records.extend(self.queue.pop_front());
+        }
+        if records.is_empty() {
+            return None;
+        }
+        self.next += 1;
+        let number = self.next;
+        let ids = records.iter().map(|record| record.id().to_owned());
+        let ids = ids.collect();
+        let payload = Bytes::from(encode(&Lease {
+            number,
+            epoch,
+            records,
+        }));
+        self.out.insert(
+            number,
+            Out {
+                payload: payload.clone(),
+                records: ids,
+                offered: None,
+                seen: now,
+                worker: None,
+            },
+        );
+        Some((number, payload))
+    }
+
+    fn offered(&mut self, number: u64, at: u64, now: Instant) {
+        if let Some(out) = self.out.get_mut(&number) {
+            out.offered = Some(at);
+            out.seen = now;
+            out.worker = None;
+        }
+    }
+
+    /// A worker says that it has these in work.
+    pub fn seen(&mut self, worker: &str, leases: &[u64], now: Instant) {
+        for number in leases {
+            if let Some(out) = self.out.get_mut(number) {
+                out.seen = now;
+                if out.worker.as_deref() != Some(worker) {
+                    out.worker = Some(worker.to_owned());
+                }
+            }
+        }
+    }
+
+    /// A worker was lost.
+    pub fn lost(&mut self, worker: &str) {
+        for out in self.out.values_mut() {
+            if out.worker.as_deref() == Some(worker) {
+                out.worker = None;
+            }
+        }
+    }
+
+    /// A record has ended. Who waits for that, if nobody was told before.
+    pub fn ended(&mut self, lease: u64, record: &str) -> Option<oneshot::Sender<Performed>> {
+        if let Some(out) = self.out.get_mut(&lease) {
+            out.records.retain(|id| id != record);
+            if out.records.is_empty() {
+                self.out.remove(&lease);
+            }
+        }
+        self.waiting.remove(record)
+    }
+
+    /// Gives up what is not leased yet.
+    pub fn give_up_queued(&mut self) -> Vec<oneshot::Sender<Performed>> {
+        let queued: Vec<LeasedRecord> = self.queue.drain(..).collect();
+        let ids = queued.iter().map(LeasedRecord::id);
+        ids.filter_map(|id| self.waiting.remove(id)).collect()
+    }
+
+    /// Gives up what no worker has named for a while, once the run stops.
+    pub fn give_up_unheard(&mut self, now: Instant) -> Vec<oneshot::Sender<Performed>> {
+        let unheard = |out: &Out| now.duration_since(out.seen) > UNHEARD;
+        let numbers: Vec<u64> = self
+            .out
+            .iter()
+            .filter(|(_, out)| unheard(out))
+            .map(|(number, _)| *number)
+            .collect();
+        let outs = numbers.iter().filter_map(|number| self.out.remove(number));
+        let ids: Vec<String> = outs.flat_map(|out| out.records).collect();
+        ids.iter()
+            .filter_map(|id| self.waiting.remove(id))
+            .collect()
+    }
+}
+
+/// Leases what is queued.
+pub(super) async fn lease(inner: Arc<Inner>) {
+    loop {
+        inner.queued.notified().await;
+        sleep(GATHER).await;
+        loop {
+            let now = Instant::now();
+            let next = {
+                let mut state = inner.state();
+                let workers = state.workers.len();
+                state.leases.next(inner.conditions.epoch, workers, now)
+            };
+            let Some((number, payload)) = next else {
+                break;
+            };
+            let inner = Arc::clone(&inner);
+            tokio::spawn(async move { offer(&inner, number, payload).await });
+        }
+    }
+}
+
+/// Offers a lease until it is offered.
+async fn offer(inner: &Inner, number: u64, payload: Bytes) {
+    loop {
+        match inner.bus.offer(payload.clone()).await {
+            Ok(at) => {
+                let now = Instant::now();
+                return inner.state().leases.offered(number, at, now);
+            }
+            Err(error) => {
+                tracing::debug!("a lease could not be offered: {error}");
+                // The bus may have lost what it needs for that.
+                if let Err(error) = inner.prepare().await {
+                    tracing::debug!("the bus is not ready: {error}");
+                }
+            }
+        }
+        sleep(AGAIN).await;
+        if !inner.state().leases.out.contains_key(&number) {
+            return;
+        }
+    }
+}
+
+/// Offers leases again that neither a worker nor the bus has.
+pub(super) async fn offer_again(inner: &Arc<Inner>, now: Instant) {
+    let patience = inner.conditions.ack_wait;
+    let suspects: Vec<(u64, u64, Bytes)> = {
+        let state = inner.state();
+        let out = state.leases.out.iter();
+        out.filter(|(_, out)| now.duration_since(out.seen) > patience)
+            .filter_map(|(number, out)| Some((*number, out.offered?, out.payload.clone())))
+            .collect()
+    };
+    for (number, at, payload) in suspects {
+        match inner.bus.has(at).await {
+            // It is given to another worker when nobody answers for it.
+            Ok(true) => {
+                let mut state = inner.state();
+                if let Some(out) = state.leases.out.get_mut(&number) {
+                    out.seen = Instant::now();
+                }
+            }
+            Ok(false) => {
+                tracing::warn!("the lease {number} was lost on its way and is offered again");
+                {
+                    let mut state = inner.state();
+                    let Some(out) = state.leases.out.get_mut(&number) else {
+                        continue;
+                    };
+                    (out.offered, out.seen) = (None, Instant::now());
+                }
+                let inner = Arc::clone(inner);
+                tokio::spawn(async move { offer(&inner, number, payload).await });
+            }
+            Err(error) => {
+                tracing::debug!("nobody knows where the lease {number} is: {error}");
+                return;
+            }
+        }
+    }
+}

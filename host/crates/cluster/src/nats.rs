@@ -1,0 +1,608 @@
+//! NATS as the bus. Plain messages go over core NATS, leases and what is handed in over JetStream, what is too large for a message over
+//! an object store. All of it carries the name of its run, and is made and removed by the coordinator.
+
+mod access;
+mod draining;
+mod leftovers;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, AckKind, Context};
+use async_nats::{Client, HeaderMap, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::AsyncReadExt;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
+use tokio::time::timeout;
+
+use crate::bus::{BusError, CoordinatorBus, Delivery, Heard, Later, Receipt, WorkerBus};
+
+pub use access::{Access, AccessError, connect};
+pub use draining::{drain, drained};
+pub use leftovers::{Leftover, beats, leftovers, remove};
+
+/// Any exchange with the server takes no longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A worker that finds no lease waits so long for one.
+const FOR_A_LEASE: Duration = Duration::from_secs(5);
+/// The server shows so often that it is there while nothing is handed in.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// Hand-ins that are on their way at once.
+const AT_ONCE: usize = 256;
+/// Room that a message needs beside its payload.
+const BESIDE: usize = 4096;
+/// The header of a message whose payload lies in the object store.
+const ELSEWHERE: &str = "Batchgen-Object";
+/// How the names of all that belongs to this program begin.
+const PREFIX: &str = "batchgen";
+
+/// The settings of a run's streams.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// Copies that a cluster of servers keeps.
+    pub replicas: usize,
+    /// Whether they lie in memory and not on disk.
+    pub in_memory: bool,
+    /// A lease that nobody answers for is given to another worker after so long.
+    pub ack_wait: Duration,
+}
+
+/// Attempts at a lease before it is given up as deadly for workers.
+pub const MAX_DELIVER: i64 = 20;
+/// Most messages of a stream.
+const MOST_MESSAGES: i64 = 100_000;
+
+fn stream_name(run: &str, what: &str) -> String {
+    format!("{PREFIX}-{run}-{what}")
+}
+
+fn subject(run: &str, what: &str) -> String {
+    format!("{PREFIX}.{run}.{what}")
+}
+
+/// A subject of the beats of all runs.
+fn beats_subject() -> String {
+    format!("{PREFIX}.beat")
+}
+
+fn failed(error: impl std::fmt::Display) -> BusError {
+    BusError::new(error)
+}
+
+/// Does something with the server, not for ever.
+async fn bounded<T, E: std::fmt::Display>(
+    doing: impl Future<Output = Result<T, E>>,
+) -> Result<T, BusError> {
+    match timeout(PATIENCE, doing).await {
+        Ok(done) => done.map_err(failed),
+        Err(_) => Err(BusError::new("the server did not answer in time")),
+    }
+}
+
+/// Sends payloads that may be too large for a message.
+struct Payloads {
+    client: Client,
+    run: String,
+    context: Context,
+    objects: OnceCell<ObjectStore>,
+}
+
+impl Payloads {
+    fn new(client: Client, context: Context, run: &str) -> Payloads {
+        Payloads {
+            client,
+            run: run.to_owned(),
+            context,
+            objects: OnceCell::new(),
+        }
+    }
+
+    async fn objects(&self) -> Result<&ObjectStore, BusError> {
+        let open = || async {
+            let name = stream_name(&self.run, "objects");
+            bounded(self.context.get_object_store(name)).await
+        };
+        self.objects.get_or_try_init(open).await
+    }
+
+    /// The payload as it is sent, with the headers that belong to it.
+    async fn outgoing(&self, payload: Bytes) -> Result<(Bytes, Option<HeaderMap>), BusError> {
+        let most = self.client.server_info().max_payload;
+        if payload.len() + BESIDE <= most {
+            return Ok((payload, None));
+        }
+        // An inbox has a name that nobody else has.
+        let name = self.client.new_inbox().replace('.', "-");
+        let objects = self.objects().await?;
+        bounded(objects.put(name.as_str(), &mut &*payload)).await?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ELSEWHERE, name.as_str());
+        Ok((Bytes::new(), Some(headers)))
+    }
+
+    /// The payload as it was given, and the object that it lay in.
+    async fn incoming(
+        &self,
+        message: &async_nats::Message,
+    ) -> Result<(Bytes, Option<String>), BusError> {
+        let headers = message.headers.as_ref();
+        let Some(name) = headers.and_then(|headers| headers.get(ELSEWHERE)) else {
+            return Ok((message.payload.clone(), None));
+        };
+        let bytes = self.object(name.as_str()).await?;
+        Ok((bytes, Some(name.as_str().to_owned())))
+    }
+
+    async fn object(&self, name: &str) -> Result<Bytes, BusError> {
+        let objects = self.objects().await?;
+        let mut object = bounded(objects.get(name)).await?;
+        let mut bytes = Vec::new();
+        bounded(object.read_to_end(&mut bytes)).await?;
+        Ok(bytes.into())
+    }
+
+    async fn forget(&self, object: &str) {
+        if let Ok(objects) = self.objects().await {
+            let _ = bounded(objects.delete(object)).await;
+        }
+    }
+}
+
+/// NATS for the coordinator of a run.
+pub struct NatsCoordinator {
+    client: Client,
+    context: Context,
+    run: String,
+    streams: Streams,
+    payloads: std::sync::Arc<Payloads>,
+    inbox: AsyncMutex<Subscriber>,
+    results: Mutex<Option<PullConsumer>>,
+    /// What the consumer of results is given, while that works.
+    handed_in: AsyncMutex<Option<pull::Stream>>,
+}
+
+impl NatsCoordinator {
+    /// Listens to the workers of a run.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub async fn new(
+        client: Client,
+        run: &str,
+        streams: Streams,
+    ) -> Result<NatsCoordinator, BusError> {
+        let context = jetstream::new(client.clone());
+        let inbox = bounded(client.subscribe(subject(run, "up"))).await?;
+        Ok(NatsCoordinator {
+            payloads: std::sync::Arc::new(Payloads::new(client.clone(), context.clone(), run)),
+            client,
+            context,
+            run: run.to_owned(),
+            streams,
+            inbox: AsyncMutex::new(inbox),
+            results: Mutex::default(),
+            handed_in: AsyncMutex::default(),
+        })
+    }
+
+    fn storage(&self) -> StorageType {
+        match self.streams.in_memory {
+            true => StorageType::Memory,
+            false => StorageType::File,
+        }
+    }
+
+    fn stream(&self, what: &str) -> stream::Config {
+        stream::Config {
+            name: stream_name(&self.run, what),
+            subjects: vec![subject(&self.run, what)],
+            retention: RetentionPolicy::WorkQueue,
+            discard: DiscardPolicy::New,
+            max_messages: MOST_MESSAGES,
+            max_bytes: -1,
+            storage: self.storage(),
+            num_replicas: self.streams.replicas,
+            description: Some("batchgen: made and removed by the coordinator of a run".to_owned()),
+            ..stream::Config::default()
+        }
+    }
+
+    async fn make(&self) -> Result<(), BusError> {
+        let work = bounded(self.context.get_or_create_stream(self.stream("work"))).await?;
+        let workers = pull::Config {
+            durable_name: Some("workers".to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.streams.ack_wait,
+            max_ack_pending: MOST_MESSAGES,
+            max_deliver: MAX_DELIVER,
+            ..pull::Config::default()
+        };
+        bounded(work.get_or_create_consumer("workers", workers)).await?;
+        let results = bounded(self.context.get_or_create_stream(self.stream("results"))).await?;
+        let coordinator = pull::Config {
+            durable_name: Some("coordinator".to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.streams.ack_wait,
+            max_ack_pending: MOST_MESSAGES,
+            ..pull::Config::default()
+        };
+        let consumer = bounded(results.get_or_create_consumer("coordinator", coordinator)).await?;
+        *self.results.lock().unwrap_or_else(PoisonError::into_inner) = Some(consumer);
+        let objects = stream_name(&self.run, "objects");
+        if bounded(self.context.get_object_store(&objects))
+            .await
+            .is_err()
+        {
+            bounded(self.context.create_object_store(object_store::Config {
+                bucket: objects,
+                storage: self.storage(),
+                num_replicas: self.streams.replicas,
+                ..object_store::Config::default()
+            }))
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+impl CoordinatorBus for NatsCoordinator {
+    fn beat(&self, message: Bytes) -> Later<'_, ()> {
+        Box::pin(async move {
+            let _ = bounded(self.client.publish(beats_subject(), message)).await;
+        })
+    }
+
+    fn send<'a>(&'a self, worker: &'a str, message: Bytes) -> Later<'a, ()> {
+        Box::pin(async move {
+            let to = subject(&self.run, &format!("down.{worker}"));
+            send(&self.client, &self.payloads, to, message).await;
+        })
+    }
+
+    fn receive(&self) -> Later<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let mut inbox = self.inbox.lock().await;
+            loop {
+                let message = inbox.next().await?;
+                match self.payloads.incoming(&message).await {
+                    Ok((bytes, object)) => {
+                        if let Some(object) = object {
+                            self.payloads.forget(&object).await;
+                        }
+                        return Some(bytes);
+                    }
+                    // It is sent again.
+                    Err(error) => tracing::debug!("a large message cannot be fetched: {error}"),
+                }
+            }
+        })
+    }
+
+    fn offer(&self, lease: Bytes) -> Later<'_, Result<u64, BusError>> {
+        Box::pin(async move {
+            let published = publish(
+                &self.context,
+                &self.payloads,
+                subject(&self.run, "work"),
+                lease,
+            );
+            published.await
+        })
+    }
+
+    fn has(&self, number: u64) -> Later<'_, Result<bool, BusError>> {
+        Box::pin(async move {
+            let name = stream_name(&self.run, "work");
+            let stream = match bounded(self.context.get_stream(name)).await {
+                Ok(stream) => stream,
+                // It answers, and the stream is not there.
+                Err(error) if error.cause.contains("not found") => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            let message = timeout(PATIENCE, stream.get_raw_message(number)).await;
+            match message.map_err(failed)? {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => {
+                    Ok(false)
+                }
+                Err(error) => Err(failed(error)),
+            }
+        })
+    }
+
+    fn withdraw(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            let name = stream_name(&self.run, "work");
+            if let Ok(stream) = bounded(self.context.get_stream(name)).await {
+                let purged = async { stream.purge().await };
+                let _ = bounded(purged).await;
+            }
+        })
+    }
+
+    fn handed_in(&self) -> Later<'_, Result<Delivery, BusError>> {
+        Box::pin(async move {
+            let mut messages = self.handed_in.lock().await;
+            let stream = match &mut *messages {
+                Some(stream) => stream,
+                None => {
+                    let consumer = self
+                        .results
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .clone();
+                    let consumer = consumer
+                        .ok_or_else(|| BusError::new("the stream of results is not ready"))?;
+                    let stream = consumer
+                        .stream()
+                        .max_messages_per_batch(AT_ONCE)
+                        .expires(PATIENCE)
+                        .heartbeat(HEARTBEAT);
+                    messages.insert(bounded(stream.messages()).await?)
+                }
+            };
+            let message = match stream.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    *messages = None;
+                    return Err(failed(error));
+                }
+                None => {
+                    *messages = None;
+                    return Err(BusError::new("the stream of results has ended"));
+                }
+            };
+            let (payload, object) = self.payloads.incoming(&message.message).await?;
+            let receipt = Box::new(Taken {
+                message,
+                object,
+                payloads: std::sync::Arc::clone(&self.payloads),
+            });
+            Ok(Delivery { payload, receipt })
+        })
+    }
+
+    fn publish<'a>(&'a self, name: &'a str, bundle: Bytes) -> Later<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            let objects = self.payloads.objects().await?;
+            if bounded(objects.info(name)).await.is_ok() {
+                return Ok(());
+            }
+            bounded(objects.put(name, &mut &*bundle)).await?;
+            Ok(())
+        })
+    }
+
+    fn prepare(&self) -> Later<'_, Result<(), BusError>> {
+        Box::pin(self.make())
+    }
+
+    fn remove(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            leftovers::remove(&self.client, &self.run)
+                .await
+                .unwrap_or_default()
+        })
+    }
+}
+
+/// A message of a stream.
+struct Taken {
+    message: jetstream::Message,
+    /// Where its payload lay.
+    object: Option<String>,
+    payloads: std::sync::Arc<Payloads>,
+}
+
+impl Receipt for Taken {
+    fn extend(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            let _ = bounded(self.message.ack_with(AckKind::Progress)).await;
+        })
+    }
+
+    fn done(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            if bounded(self.message.ack()).await.is_ok()
+                && let Some(object) = &self.object
+            {
+                self.payloads.forget(object).await;
+            }
+        })
+    }
+}
+
+async fn send(client: &Client, payloads: &Payloads, to: String, message: Bytes) {
+    // What is not sent is sent again by whoever misses an answer.
+    let sent = async {
+        match payloads.outgoing(message).await? {
+            (payload, None) => bounded(client.publish(to, payload)).await,
+            (payload, Some(headers)) => {
+                bounded(client.publish_with_headers(to, headers, payload)).await
+            }
+        }
+    };
+    if let Err(error) = sent.await {
+        tracing::debug!("a message was not sent: {error}");
+    }
+}
+
+/// Publishes into a stream; gives the number of the message.
+async fn publish(
+    context: &Context,
+    payloads: &Payloads,
+    to: String,
+    payload: Bytes,
+) -> Result<u64, BusError> {
+    let (payload, headers) = payloads.outgoing(payload).await?;
+    let published = match headers {
+        None => bounded(context.publish(to, payload)).await?,
+        Some(headers) => bounded(context.publish_with_headers(to, headers, payload)).await?,
+    };
+    Ok(bounded(published.into_future()).await?.sequence)
+}
+
+/// NATS for a worker.
+pub struct NatsWorker {
+    client: Client,
+    context: Context,
+    beats: AsyncMutex<Subscriber>,
+    messages: AsyncMutex<Option<Subscriber>>,
+    /// Wakes whoever hears when there is another run to listen to.
+    changed: tokio::sync::Notify,
+    run: Mutex<Option<std::sync::Arc<Payloads>>>,
+    work: AsyncMutex<Option<(String, PullConsumer)>>,
+}
+
+impl NatsWorker {
+    /// Listens for runs.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub async fn new(client: Client) -> Result<NatsWorker, BusError> {
+        let beats = bounded(client.subscribe(beats_subject())).await?;
+        Ok(NatsWorker {
+            context: jetstream::new(client.clone()),
+            client,
+            beats: AsyncMutex::new(beats),
+            messages: AsyncMutex::new(None),
+            changed: tokio::sync::Notify::new(),
+            run: Mutex::new(None),
+            work: AsyncMutex::new(None),
+        })
+    }
+
+    fn payloads(&self, run: &str) -> std::sync::Arc<Payloads> {
+        let mut known = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(payloads) if payloads.run == run => std::sync::Arc::clone(payloads),
+            _ => {
+                let new = Payloads::new(self.client.clone(), self.context.clone(), run);
+                let new = std::sync::Arc::new(new);
+                *known = Some(std::sync::Arc::clone(&new));
+                new
+            }
+        }
+    }
+}
+
+impl WorkerBus for NatsWorker {
+    fn hear(&self) -> Later<'_, Option<Heard>> {
+        Box::pin(async move {
+            let mut beats = self.beats.lock().await;
+            loop {
+                let mut messages = self.messages.lock().await;
+                let message = async {
+                    match &mut *messages {
+                        Some(messages) => messages.next().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let message = tokio::select! {
+                    beat = beats.next() => return beat.map(|beat| Heard::Beat(beat.payload)),
+                    () = self.changed.notified() => continue,
+                    message = message => message?,
+                };
+                drop(messages);
+                let run = self
+                    .run
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                let Some(payloads) = run else { continue };
+                match payloads.incoming(&message).await {
+                    Ok((bytes, object)) => {
+                        if let Some(object) = object {
+                            payloads.forget(&object).await;
+                        }
+                        return Some(Heard::Message(bytes));
+                    }
+                    Err(error) => tracing::debug!("a large message cannot be fetched: {error}"),
+                }
+            }
+        })
+    }
+
+    fn listen<'a>(&'a self, run: &'a str, worker: &'a str) -> Later<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            self.payloads(run);
+            let to = subject(run, &format!("down.{worker}"));
+            let messages = bounded(self.client.subscribe(to)).await?;
+            // Whoever hears has the lock until then.
+            self.changed.notify_one();
+            *self.messages.lock().await = Some(messages);
+            Ok(())
+        })
+    }
+
+    fn send<'a>(&'a self, run: &'a str, message: Bytes) -> Later<'a, ()> {
+        Box::pin(async move {
+            let payloads = self.payloads(run);
+            send(&self.client, &payloads, subject(run, "up"), message).await;
+        })
+    }
+
+    fn take<'a>(&'a self, run: &'a str, most: usize) -> Later<'a, Result<Vec<Delivery>, BusError>> {
+        Box::pin(async move {
+            let mut work = self.work.lock().await;
+            let name = stream_name(run, "work");
+            if work.as_ref().is_none_or(|(known, _)| *known != name) {
+                let stream = bounded(self.context.get_stream(&name)).await?;
+                let consumer: PullConsumer = bounded(stream.get_consumer("workers")).await?;
+                *work = Some((name, consumer));
+            }
+            let Some((_, consumer)) = &*work else {
+                return Ok(Vec::new());
+            };
+            let taken = fetch(consumer, most).await;
+            if taken.is_err() {
+                *work = None;
+            }
+            let payloads = self.payloads(run);
+            let mut deliveries = Vec::new();
+            for message in taken? {
+                let (payload, object) = payloads.incoming(&message.message).await?;
+                let receipt = Box::new(Taken {
+                    message,
+                    object,
+                    payloads: std::sync::Arc::clone(&payloads),
+                });
+                deliveries.push(Delivery { payload, receipt });
+            }
+            Ok(deliveries)
+        })
+    }
+
+    fn hand_in<'a>(&'a self, run: &'a str, payload: Bytes) -> Later<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            let payloads = self.payloads(run);
+            publish(&self.context, &payloads, subject(run, "results"), payload).await?;
+            Ok(())
+        })
+    }
+
+    fn bundle<'a>(&'a self, run: &'a str, name: &'a str) -> Later<'a, Result<Bytes, BusError>> {
+        Box::pin(async move { self.payloads(run).object(name).await })
+    }
+}
+
+/// Takes what is there, and waits for the first where nothing is.
+async fn fetch(consumer: &PullConsumer, most: usize) -> Result<Vec<jetstream::Message>, BusError> {
+    let mut messages = Vec::new();
+    let mut there = bounded(consumer.fetch().max_messages(most).messages()).await?;
+    while let Some(message) = there.next().await {
+        messages.push(message.map_err(failed)?);
+    }
+    if messages.is_empty() {
+        let batch = consumer.batch().max_messages(1).expires(FOR_A_LEASE);
+        let mut first = bounded(batch.messages()).await?;
+        if let Some(message) = first.next().await {
+            messages.push(message.map_err(failed)?);
+        }
+    }
+    Ok(messages)
+}

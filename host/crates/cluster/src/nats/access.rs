@@ -1,0 +1,117 @@
+//! How a server is reached, and who one is there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions};
+
+/// A connection that is not made within so long is tried again.
+const CONNECTING: Duration = Duration::from_secs(5);
+/// The first connection has so long.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Where a server is, and who one is there.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// `nats://host:4222` or `tls://host:4222`, several with commas between.
+    pub url: String,
+    /// A user with a password.
+    pub user: Option<(String, String)>,
+    /// A token.
+    pub token: Option<String>,
+    /// The seed of an NKey.
+    pub nkey: Option<String>,
+    /// A file with credentials.
+    pub credentials: Option<PathBuf>,
+    /// A file with certificates of authorities to trust.
+    pub authorities: Option<PathBuf>,
+}
+
+/// A server cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The address will not do.
+    #[error("`{url}` is no address of a NATS server: {cause}")]
+    Address {
+        /// The address.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// A file of credentials cannot be used.
+    #[error("the credentials in {file} cannot be used: {cause}")]
+    Credentials {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// There is no answer, or a refusal.
+    #[error("the NATS server at {url} cannot be reached: {cause}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Connects. Once that has succeeded, a connection that breaks is made again, for ever.
+///
+/// # Errors
+/// When there is no first connection.
+pub async fn connect(access: &Access, name: &str) -> Result<Client, AccessError> {
+    let wrong = |cause: &str| AccessError::Address {
+        url: access.url.clone(),
+        cause: cause.to_owned(),
+    };
+    let mut addresses = Vec::new();
+    for url in access.url.split(',').map(str::trim) {
+        let address: async_nats::ServerAddr = url
+            .parse()
+            .map_err(|error: std::io::Error| wrong(&error.to_string()))?;
+        if address.has_user_pass() {
+            // It would be seen in lists of processes.
+            return Err(AccessError::Address {
+                url: "an address with a user name".to_owned(),
+                cause: "user and password come from the environment".to_owned(),
+            });
+        }
+        addresses.push(address);
+    }
+    let mut options = ConnectOptions::new()
+        .name(name)
+        .connection_timeout(CONNECTING)
+        .subscription_capacity(1 << 16)
+        .event_callback(|event| async move { tracing::info!("NATS: {event}") });
+    if let Some((user, password)) = &access.user {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
+    if let Some(token) = &access.token {
+        options = options.token(token.clone());
+    }
+    if let Some(seed) = &access.nkey {
+        options = options.nkey(seed.clone());
+    }
+    if let Some(file) = &access.credentials {
+        let read = options.credentials_file(file).await;
+        options = read.map_err(|error| AccessError::Credentials {
+            file: file.clone(),
+            cause: error.to_string(),
+        })?;
+    }
+    if let Some(file) = &access.authorities {
+        options = options.add_root_certificates(file.clone());
+    }
+    let unreachable = |cause: String| AccessError::Unreachable {
+        url: access.url.clone(),
+        cause,
+    };
+    match tokio::time::timeout(FIRST, options.connect(addresses)).await {
+        Ok(connected) => connected.map_err(|error| unreachable(error.to_string())),
+        Err(_) => Err(unreachable(format!(
+            "no answer within {} s",
+            FIRST.as_secs()
+        ))),
+    }
+}

@@ -1,0 +1,226 @@
+//! The leases that a worker has in work.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::hub::Hub;
+use crate::bus::{Delivery, Receipt, WorkerBus};
+use crate::wire::{Held, Lease, Outcome, Presence, Up, decode};
+use engine::{LeasedRecord, Seat, resident_memory};
+
+/// A worker says so often what it is doing.
+const PRESENCE: Duration = Duration::from_secs(1);
+/// Most leases that are taken at once.
+const AT_ONCE: usize = 64;
+/// Leases that cannot be taken are tried for again after so long.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What a worker has in work.
+pub(super) struct Work {
+    bus: Arc<dyn WorkerBus>,
+    run: String,
+    hub: Arc<Hub>,
+    seat: Arc<Seat>,
+    slots: usize,
+    records: AtomicUsize,
+    performed: AtomicU64,
+    leases: Mutex<BTreeMap<u64, Weak<InWork>>>,
+    stops: AtomicBool,
+    drains: AtomicBool,
+    /// There is room for another record, or nothing in work any more.
+    changed: Notify,
+}
+
+/// A lease in work. It is over when nobody has it any more.
+pub(super) struct InWork {
+    receipt: Arc<dyn Receipt>,
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        let receipt = Arc::clone(&self.receipt);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { receipt.done().await });
+        }
+    }
+}
+
+impl Work {
+    /// Nothing is in work yet.
+    pub fn new(
+        bus: Arc<dyn WorkerBus>,
+        run: String,
+        hub: Arc<Hub>,
+        seat: Arc<Seat>,
+        slots: usize,
+    ) -> Arc<Work> {
+        Arc::new(Work {
+            bus,
+            run,
+            hub,
+            seat,
+            slots,
+            records: AtomicUsize::new(0),
+            performed: AtomicU64::new(0),
+            leases: Mutex::default(),
+            stops: AtomicBool::new(false),
+            drains: AtomicBool::new(false),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Takes no more leases: the run is being stopped.
+    pub fn stop(&self) {
+        self.stops.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes no more leases: this worker leaves.
+    pub fn drain(&self) {
+        self.drains.store(true, Ordering::Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether this worker leaves.
+    pub fn drains(&self) -> bool {
+        self.drains.load(Ordering::Relaxed)
+    }
+
+    /// Records in work.
+    pub fn records(&self) -> usize {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Records that were performed.
+    pub fn performed(&self) -> u64 {
+        self.performed.load(Ordering::Relaxed)
+    }
+
+    /// No task of a component is run any more.
+    pub fn hold(&self, held: &Held) {
+        self.seat.hold(&held.component, held.class, &held.cause);
+    }
+
+    /// Waits until this worker leaves and has nothing in work.
+    pub async fn is_over(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.drains() && self.records() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<InWork>>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is in work; what is not any more is forgotten.
+    fn in_work(&self) -> Vec<(u64, Arc<InWork>)> {
+        let mut leases = self.leases();
+        leases.retain(|_, lease| lease.strong_count() > 0);
+        let in_work = leases.iter();
+        in_work
+            .filter_map(|(number, lease)| Some((*number, lease.upgrade()?)))
+            .collect()
+    }
+}
+
+/// Takes leases as long as there is room for their records.
+pub(super) async fn take(work: Arc<Work>) {
+    loop {
+        let changed = work.changed.notified();
+        let free = work.slots.saturating_sub(work.records());
+        let takes = !work.stops.load(Ordering::Relaxed) && !work.drains();
+        if free == 0 || !takes {
+            changed.await;
+            continue;
+        }
+        match work.bus.take(&work.run, free.min(AT_ONCE)).await {
+            Ok(deliveries) => {
+                for delivery in deliveries {
+                    begin(&work, delivery).await;
+                }
+            }
+            Err(error) => {
+                tracing::debug!("no lease can be taken now: {error}");
+                sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Begins to perform the records of a lease.
+async fn begin(work: &Arc<Work>, delivery: Delivery) {
+    let Delivery { payload, receipt } = delivery;
+    let lease: Lease = match decode(&payload) {
+        Ok(lease) => lease,
+        Err(error) => {
+            tracing::warn!("{error}");
+            return receipt.done().await;
+        }
+    };
+    // Its coordinator has started again since, and leases its records anew.
+    if lease.epoch != work.hub.epoch() {
+        return receipt.done().await;
+    }
+    let in_work = Arc::new(InWork {
+        receipt: Arc::from(receipt),
+    });
+    work.leases().insert(lease.number, Arc::downgrade(&in_work));
+    for record in lease.records {
+        work.records.fetch_add(1, Ordering::Relaxed);
+        let (work, in_work) = (Arc::clone(work), Arc::clone(&in_work));
+        let number = lease.number;
+        tokio::spawn(async move {
+            perform(&work, number, record, in_work).await;
+            work.records.fetch_sub(1, Ordering::Relaxed);
+            work.changed.notify_waiters();
+        });
+    }
+}
+
+async fn perform(work: &Work, lease: u64, record: LeasedRecord, in_work: Arc<InWork>) {
+    let id = record.id().to_owned();
+    match work.seat.perform(record).await {
+        Ok(performed) => {
+            work.performed.fetch_add(1, Ordering::Relaxed);
+            let outcome = Outcome::Done {
+                lease,
+                record: id,
+                performed: Box::new(performed),
+            };
+            work.hub.done(outcome, in_work);
+        }
+        Err(error) => work.hub.failed(&error.to_string()),
+    }
+}
+
+/// Says what is in work: to the coordinator, and to the bus, which gives a lease to another worker otherwise.
+pub(super) async fn keep(work: Arc<Work>, ack_wait: Duration) {
+    let mut extended = Instant::now();
+    loop {
+        let in_work = work.in_work();
+        work.hub.push(&Up::Presence(Presence {
+            slots: work.slots,
+            records: work.records(),
+            calls: work.hub.calls(),
+            memory: resident_memory(),
+            leases: in_work.iter().map(|(number, _)| *number).collect(),
+            drains: work.drains(),
+        }));
+        if extended.elapsed() >= ack_wait / 3 {
+            extended = Instant::now();
+            for (_, lease) in &in_work {
+                lease.receipt.extend().await;
+            }
+        }
+        drop(in_work);
+        sleep(PRESENCE.min(ack_wait / 4)).await;
+    }
+}

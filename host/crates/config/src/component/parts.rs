@@ -1,0 +1,89 @@
+//! A component without its plugin, as it is sent to another machine of the same run.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Component, OutputTemplate};
+use plan::policy::FailurePolicy;
+use plan::recipe::Recipe;
+use plugin::limits::Limits;
+use plugin::load::Plugin;
+use plugin::manifest::{InputFields, MediaType};
+use types::digest::Digest;
+use types::key::Parameters;
+
+/// A component without its plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ComponentParts {
+    name: String,
+    priority: i64,
+    depends_on: Vec<String>,
+    input: InputFields,
+    parameters: Option<Parameters>,
+    /// As JSON, since the order of keys counts.
+    options: String,
+    prompts: Vec<(String, String)>,
+    output: OutputTemplate,
+    media_type: MediaType,
+    limits: Limits,
+    on_failure: FailurePolicy,
+    recipe: Recipe,
+    recipe_digest: Digest,
+}
+
+impl ComponentParts {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Hash of the plugin's file.
+    pub fn code(&self) -> Digest {
+        self.recipe.code
+    }
+
+    /// The component with its plugin.
+    pub fn with(self, plugin: Arc<Plugin>) -> Component {
+        Component {
+            name: self.name,
+            plugin,
+            enabled: true,
+            priority: self.priority,
+            depends_on: self.depends_on,
+            input: self.input,
+            parameters: self.parameters,
+            // Questions in batches are the coordinator's.
+            mode: None,
+            options: serde_json::from_str(&self.options).unwrap_or_default(),
+            prompts: self.prompts,
+            output: self.output,
+            media_type: self.media_type,
+            limits: self.limits,
+            on_failure: self.on_failure,
+            recipe: self.recipe,
+            recipe_digest: self.recipe_digest,
+        }
+    }
+}
+
+impl Component {
+    /// All of it but its plugin.
+    pub fn parts(&self) -> ComponentParts {
+        ComponentParts {
+            name: self.name.clone(),
+            priority: self.priority,
+            depends_on: self.depends_on.clone(),
+            input: self.input.clone(),
+            parameters: self.parameters.clone(),
+            options: self.options.to_string(),
+            prompts: self.prompts.clone(),
+            output: self.output.clone(),
+            media_type: self.media_type,
+            limits: self.limits,
+            on_failure: self.on_failure,
+            recipe: self.recipe.clone(),
+            recipe_digest: self.recipe_digest,
+        }
+    }
+}

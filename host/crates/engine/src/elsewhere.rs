@@ -1,0 +1,210 @@
+//! Records that are performed on other machines: the coordinator leases a record with all that its tasks are made from, and writes down
+//! what came of it as if it had been performed here. Where a record needs more than that, it is performed here.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::context::Context;
+use super::leased::{LeasedFile, LeasedRecord, Performed, Terms, WholeRecord};
+use super::meter::{Event, Report};
+use super::record::{self, End, Pass};
+use dataset::Record;
+use plan::decision::{FileState, TaskEnd};
+use store::{RecordRef, StoreError, TaskId};
+use types::class::FailureClass;
+
+/// What [`Elsewhere::perform`] returns.
+pub type Performing<'a> = Pin<Box<dyn Future<Output = Option<Performed>> + Send + 'a>>;
+
+/// Other machines that perform records.
+pub trait Elsewhere: Send + Sync {
+    /// The run begins, on these terms.
+    fn begins(&self, terms: Terms);
+
+    /// How many records they can have in work at once. It changes as they come and go.
+    fn room(&self) -> watch::Receiver<usize>;
+
+    /// Performs a record on one of them, for as long as it takes. `None` where the run is stopped before that.
+    fn perform(&self, record: LeasedRecord) -> Performing<'_>;
+
+    /// No task of this component is run any more, for this cause.
+    fn hold(&self, component: &str, class: FailureClass, cause: &str);
+
+    /// All that will be performed is performed.
+    fn ends(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// A record that needs what only this machine has.
+pub(super) enum Leasing {
+    Leased(Box<LeasedRecord>),
+    /// It has to be performed here.
+    Here,
+}
+
+/// Makes the lease of a record.
+pub(super) fn lease(
+    context: &Context,
+    reference: &RecordRef,
+    record: &Record,
+    place: u64,
+    pass: Pass,
+) -> Result<Leasing, StoreError> {
+    if pass == Pass::Batch || !context.is_writable() {
+        return Ok(Leasing::Here);
+    }
+    let staleness = &context.staleness;
+    let mut files = Vec::new();
+    let mut transcripts = Vec::new();
+    for component in context.components.iter() {
+        let checkpoint = reference
+            .checkpoints
+            .iter()
+            .find(|point| point.component == component.name);
+        let path = component.output.path(&record.id, &record.category);
+        let found = staleness.on_disk(&path, checkpoint);
+        let is_moved = checkpoint
+            .is_some_and(|point| found.state == FileState::Missing && point.path != path)
+            && checkpoint.is_some_and(|point| staleness.elsewhere(point, &path).is_some());
+        if is_moved || found.obstacle.is_some() {
+            return Ok(Leasing::Here);
+        }
+        let mut others = context.components.iter();
+        let is_read = others.any(|other| other.depends_on.contains(&component.name));
+        let may_be_half_written = found.state == FileState::Edited && !staleness.rules.clean;
+        let text = (found.content.is_some() && (is_read || may_be_half_written))
+            .then(|| staleness.text(&path).ok())
+            .flatten();
+        let file = LeasedFile { path, found, text };
+        if !file.is_missing() {
+            files.push(file);
+        }
+        if let Some(point) = checkpoint.filter(|_| component.parameters.is_some()) {
+            let task = TaskId {
+                dataset: context.indexed.id,
+                record: record.id.clone(),
+                component: component.name.clone(),
+            };
+            let told = context
+                .store
+                .transcript(&task, point.fingerprint, point.generation)?;
+            if !told.is_empty() {
+                let made_from = (point.fingerprint, point.generation);
+                transcripts.push((component.name.clone(), made_from, told));
+            }
+        }
+    }
+    let category = staleness.facts.of_category(&record.category);
+    Ok(Leasing::Leased(Box::new(LeasedRecord {
+        pass,
+        place,
+        seen: reference.seen,
+        record: WholeRecord::of(record),
+        category: category.map(dataset::Fields::to_json),
+        checkpoints: reference.checkpoints.clone(),
+        files,
+        transcripts,
+    })))
+}
+
+/// Has a record performed elsewhere, and writes down what came of it.
+pub(super) async fn perform(
+    context: &Arc<Context>,
+    elsewhere: &dyn Elsewhere,
+    leased: LeasedRecord,
+    record: &Record,
+    pass: Pass,
+) -> Result<(), StoreError> {
+    let Some(performed) = elsewhere.perform(leased).await else {
+        return Ok(());
+    };
+    let read = |path: &str| context.staleness.read(path);
+    let written = context
+        .workplace
+        .write_down(&record.id, performed.notes, read);
+    let (written, spent_all) = written.await?;
+    for report in performed.reports {
+        context.hear(record, report);
+    }
+    let mut lost = Vec::new();
+    for (component, receiver) in written {
+        if !record::durable(context, receiver.await) {
+            lost.push(component);
+        }
+    }
+    let mut ends = Vec::with_capacity(performed.ends.len());
+    for (component, end) in context.components.iter().zip(performed.ends) {
+        let end = match end {
+            End::Made { .. } if lost.contains(&component.name) => End::Final(TaskEnd::Failed),
+            end => end,
+        };
+        if matches!(
+            end,
+            End::Made { .. } | End::Final(TaskEnd::Kept | TaskEnd::Edited)
+        ) {
+            context.repeated.succeeded(&component.name);
+        }
+        record::count(context, record, &component.name, pass, end);
+        ends.push(end);
+    }
+    record::conclude(context, &record.category, &ends);
+    if spent_all {
+        context.spent_all();
+    }
+    Ok(())
+}
+
+impl Context {
+    /// Counts what is reported of a task of this record, and tells it.
+    pub(super) fn hear(&self, record: &Record, report: Report) {
+        let meter = &self.meter;
+        match report {
+            Report::TaskFailed {
+                component,
+                class,
+                cause,
+                again,
+            } => meter.task_failed(record, &component, class, &cause, again),
+            Report::Repeats {
+                component,
+                class,
+                cause,
+                is_paid,
+            } => self.fails_alike(&component, &record.id, class, &cause, is_paid),
+            Report::AttemptEnded {
+                component,
+                calls,
+                micros,
+            } => meter.attempt_ended(&component, calls, micros),
+            Report::FileKept { kept, author } => meter.file_kept(kept, author),
+            Report::Edited { path } => meter.tell(Event::Edited { path }),
+            Report::Note(note) => meter.tell(Event::Note(note)),
+        }
+    }
+
+    /// A task failed and not for a passing cause. Where that is so of all of its component, the component is held.
+    fn fails_alike(
+        &self,
+        component: &str,
+        record: &str,
+        class: FailureClass,
+        cause: &str,
+        is_paid: bool,
+    ) {
+        let failed = self
+            .repeated
+            .failed(component, record, class, cause, is_paid);
+        let Some(times) = failed else {
+            return;
+        };
+        if let Some(elsewhere) = &self.elsewhere {
+            elsewhere.hold(component, class, cause);
+        }
+        self.meter.tell(Event::Note(format!(
+            "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
+             succeeded: {cause}; fix that and run again"
+        )));
+    }
+}

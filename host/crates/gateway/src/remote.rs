@@ -1,0 +1,210 @@
+//! A gateway on several machines. One of them is the coordinator: its journal, limits and budget are those of the run. The others ask
+//! it for every question and every call, and tell it what came of them. Neither knows how they reach each other: whoever puts a gateway
+//! together gives it a [`Coordinator`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::BudgetReservation;
+use crate::error::CallError;
+use crate::journal::Provenance;
+use crate::limiter::{Outcome, Permit, RequestSize};
+use crate::pool::Pool;
+use crate::provider::Served;
+use types::class::FailureClass;
+use types::digest::Digest;
+use types::limit::{Observed, Size};
+use types::request::{Answer, Usage};
+
+/// What a method of a trait here returns.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The right to make a call, and the place of its lane in its pool.
+pub type Entered = Result<(usize, Box<dyn Admission>), CallError>;
+
+/// The machine whose journal, limits and budget are those of the run, as the others see it.
+pub trait Coordinator: Send + Sync {
+    /// The answer to a question, or `None` for the right to ask it. While another machine asks it, that is waited for.
+    ///
+    /// # Errors
+    /// When the question cannot be asked any more.
+    fn claim(&self, key: Digest) -> Later<'_, Result<Option<Answer>, CallError>>;
+
+    /// The question was answered, and the answer is durable on this machine.
+    fn answered(&self, key: Digest, answer: &Answer, provenance: &Provenance);
+
+    /// The question has no answer, and is not asked any more.
+    fn given_up(&self, key: Digest);
+
+    /// Waits for the right to make a call. Gives the place of the lane in its pool.
+    ///
+    /// # Errors
+    /// Those of the coordinator's lane.
+    fn enter(&self, entry: Entry) -> Later<'_, Entered>;
+}
+
+/// The right to make one call. Dropping it gives it back unused.
+pub trait Admission: Send + Sync {
+    /// The provider has accepted the call, and said this of its limits.
+    fn accepted(&self, observed: &[Observed]);
+
+    /// Gives the right back, with what became of the call. Returns whether the whole lane pauses because of it.
+    fn settle(self: Box<Self>, end: CallEnd) -> Later<'static, bool>;
+}
+
+/// Who may make a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// The lane of this name.
+    Lane(String),
+    /// Any lane of the pool of this model, rather none of those that were tried: a bit for each.
+    Pool(String, u64),
+}
+
+/// A call that wants to begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where.
+    pub target: Target,
+    /// Place of its record in the run.
+    pub place: u64,
+    /// Bytes of the question.
+    pub bytes: u64,
+    /// Most tokens of the answer.
+    pub cap: u64,
+    /// What the question begins with, where others begin alike.
+    pub prefix: Option<u64>,
+    /// Waits while the provider is down.
+    pub waits_for_recovery: bool,
+}
+
+impl Entry {
+    pub(super) fn asked(&self) -> RequestSize {
+        RequestSize {
+            bytes: self.bytes,
+            cap: self.cap,
+            prefix: self.prefix,
+        }
+    }
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEnd {
+    /// Tokens that were billed.
+    pub usage: Usage,
+    /// The tier that was billed, where the provider says so.
+    pub served: Option<Served>,
+    /// What the answer's headers said of the provider's limits.
+    pub observed: Vec<Observed>,
+    /// Why there is no answer, where there is none.
+    pub failure: Option<CallFailure>,
+}
+
+/// Why a call brought no answer, as far as limits go by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallFailure {
+    /// What it means.
+    pub class: FailureClass,
+    /// What the provider or the network said, without secrets.
+    pub message: String,
+    /// How long the provider asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl CallFailure {
+    /// Of an error.
+    pub fn of(error: &CallError) -> CallFailure {
+        CallFailure {
+            class: error.class,
+            message: error.message.clone(),
+            retry_after: error.retry_after,
+        }
+    }
+
+    /// The error, as far as it is known.
+    pub fn error(&self) -> CallError {
+        CallError {
+            retry_after: self.retry_after,
+            ..CallError::new(self.class, self.message.clone())
+        }
+    }
+}
+
+/// The right to make one call, given by the limits and the budget of this process.
+pub struct OwnAdmission {
+    pub(super) permit: Permit,
+    pub(super) reserved: BudgetReservation,
+    pub(super) bytes: u64,
+    /// The pool that the lane is one of several of, and its place there.
+    pub(super) pool: Option<(Arc<Pool>, usize)>,
+}
+
+impl OwnAdmission {
+    /// The provider has accepted the call, and said this of its limits.
+    pub fn accepted(&self, observed: &[Observed]) {
+        self.permit.accepted(observed);
+    }
+
+    /// Gives the right back: nothing was sent.
+    pub fn unused(self) {
+        self.permit.unused();
+    }
+
+    /// Gives the right back, with what became of the call. Returns whether the whole lane pauses because of it.
+    pub fn settle(self, end: &CallEnd) -> bool {
+        self.reserved.settle(end.usage, end.served);
+        let pauses = match &end.failure {
+            None => {
+                let used = Size {
+                    input: end.usage.input_tokens,
+                    output: end.usage.output_tokens,
+                };
+                self.permit
+                    .settle(self.bytes, &Outcome::Answered(used, &end.observed))
+            }
+            Some(failure) => {
+                let error = CallError {
+                    usage: Box::new(end.usage),
+                    served: end.served,
+                    observed: end.observed.clone().into(),
+                    ..failure.error()
+                };
+                self.permit.settle(self.bytes, &Outcome::Failed(&error))
+            }
+        };
+        if let Some((pool, place)) = self.pool {
+            pool.tell_of(place);
+        }
+        pauses
+    }
+}
+
+/// The right to make a call, by whoever gives it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are this machine's own"
+)]
+pub(super) enum Admitted {
+    Own(Permit, BudgetReservation),
+    Remote(Box<dyn Admission>),
+}
+
+impl Admitted {
+    pub fn accepted(&self, observed: &[Observed]) {
+        match self {
+            Admitted::Own(permit, _) => permit.accepted(observed),
+            Admitted::Remote(admission) => admission.accepted(observed),
+        }
+    }
+}
+
+/// The right to make a call that was waited for before its lane was known.
+pub(super) enum Right {
+    Own(Permit),
+    Remote(Box<dyn Admission>),
+}
