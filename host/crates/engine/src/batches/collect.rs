@@ -238,9 +238,16 @@ impl Batches {
             let is_alone = !open
                 .iter()
                 .any(|other| other.lane == batch.lane && other.id != batch.id && is_open(other));
+            // Far below the number of the provider, it is what others have handed in with the same key that fills the room.
+            let is_near = full
+                .most_tokens
+                .is_none_or(|most| most / 2 < batch.likely.input);
+            let is_too_much = is_alone && is_near;
             // A question that is too much by itself is refused like any other batch.
-            if !is_alone || batch.lines > 1 {
-                return self.no_room(batch, batched, (full, is_alone), turn).await;
+            if !is_too_much || batch.lines > 1 {
+                return self
+                    .no_room(batch, batched, (full, is_too_much), turn)
+                    .await;
             }
         }
         let mut has_named = false;
@@ -275,11 +282,11 @@ impl Batches {
         &self,
         mut batch: Batch,
         batched: &Batched,
-        (full, is_alone): (&Problem, bool),
+        (full, is_too_much): (&Problem, bool),
         turn: &mut Turn,
     ) -> Result<(), StoreError> {
-        // Where it is alone it is too much by itself, whatever number the provider names: it counts tokens in its own way.
-        let half = is_alone.then_some(batch.likely.input / 2);
+        // Where it is too much by itself, the number of the provider may not do: it counts tokens in its own way.
+        let half = is_too_much.then_some(batch.likely.input / 2);
         if let Some(most) = full.most_tokens.into_iter().chain(half).min() {
             let lane = &batched.lane.lane;
             let (name, options) = (lane.name(), lane.options());
