@@ -187,6 +187,26 @@ impl Farm {
         Process(self.workers.command(&arguments).spawn().unwrap())
     }
 
+    /// Waits until a coordinator is heard of.
+    fn wait_for_coordinator(&self) {
+        let url = self.nats.url();
+        until("the coordinator", || {
+            let arguments = ["cluster", "status", "--json", "--cluster", &url];
+            let status = self.coordinator.host(&arguments);
+            status.code == Some(0) && status.stdout.contains("\"coordinator\":\"")
+                || status.stdout.contains("\"coordinator\": \"")
+        });
+    }
+
+    /// Waits until several servers have chosen a leader.
+    fn wait_for_jetstream(&self) {
+        let url = self.nats.url();
+        until("a leader", || {
+            let arguments = ["cluster", "status", "--cluster", &url];
+            self.coordinator.host(&arguments).code == Some(0)
+        });
+    }
+
     fn billed(&self) -> u64 {
         self.simulator.totals().billed
     }
@@ -278,4 +298,130 @@ fn a_server_that_loses_everything_costs_nothing_but_time() {
     assert_eq!(ran.summary().complete(), ran.summary().records());
     assert_eq!(farm.coordinator.content(), farm.undisturbed());
     assert_eq!(Farm::billed_again(&farm.simulator.ledger()), 0);
+}
+
+#[test]
+fn a_leader_of_three_servers_may_be_killed() {
+    let mut farm = Farm::new(3, 40);
+    farm.coordinator
+        .configure("[cluster]\nack-wait-seconds = 2\nreplicas = 3\n");
+    farm.wait_for_jetstream();
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    until("the first answers", || farm.billed() >= 10);
+    farm.nats.kill(0);
+    let ran = run.ended().ended(0);
+    assert_eq!(ran.summary().complete(), ran.summary().records());
+    assert_eq!(farm.coordinator.content(), farm.undisturbed());
+    assert_eq!(Farm::billed_again(&farm.simulator.ledger()), 0);
+}
+
+#[test]
+fn a_worker_that_stood_still_joins_again() {
+    let farm = Farm::new(1, 40);
+    let run = farm.run();
+    let still = farm.worker("still");
+    until("the first answers", || farm.billed() >= 10);
+    still.signal(Signal::STOP);
+    let _other = farm.worker("other");
+    let ran = run.ended().ended(0);
+    assert_eq!(ran.summary().complete(), ran.summary().records());
+    assert_eq!(farm.coordinator.content(), farm.undisturbed());
+    still.signal(Signal::CONT);
+    still.signal(Signal::TERM);
+    let ran = still.ended();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_run_without_workers_waits_and_ends_in_order() {
+    let farm = Farm::new(1, 1);
+    let run = farm.run();
+    farm.wait_for_coordinator();
+    run.signal(Signal::INT);
+    run.ended().ended(130);
+}
+
+#[test]
+fn a_worker_is_told_from_elsewhere_to_leave() {
+    let farm = Farm::new(1, 1);
+    let worker = farm.worker("one");
+    let url = farm.nats.url();
+    until("the end of the worker", || {
+        let told = farm.workers.host(&["worker", "--cluster", &url, "--drain", "one"]);
+        told.ended(0);
+        let pid = Pid::from_child(&worker.0);
+        let state = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        state.is_ok_and(|state| state.contains(") Z "))
+    });
+    worker.ended().ended(0);
+}
+
+#[test]
+fn another_build_and_a_second_coordinator_are_refused() {
+    let farm = Farm::new(1, 1);
+    let run = farm.run();
+    farm.wait_for_coordinator();
+    let url = farm.nats.url();
+
+    // The same program, but for its last byte.
+    let mut program = fs::read(crate::scene::program("batchgen")).unwrap();
+    program.push(0);
+    let other = farm.workers.path("other-build");
+    fs::write(&other, program).unwrap();
+    let mut permissions = fs::metadata(&other).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
+    fs::set_permissions(&other, permissions).unwrap();
+    let arguments = ["worker", "--cluster", &url, "--name", "other"];
+    let refused = farm.workers.command_of(&other, &arguments).output().unwrap();
+    let refused = Ran::from(refused).ended(2);
+    assert!(
+        refused.stderr.contains("run the same program on both"),
+        "{}",
+        refused.stderr
+    );
+
+    // A copy of the state is the same run.
+    let copy = Scene::new().asking(&farm.simulator);
+    let kept = farm.coordinator.read(".batchgen/state.cluster");
+    copy.write(".batchgen/state.cluster", &kept);
+    let second = copy.run(&["--cluster", &url]).ended(2);
+    assert!(
+        second.stderr.contains("is coordinated by another process already"),
+        "{}",
+        second.stderr
+    );
+    run.signal(Signal::INT);
+    run.ended().ended(130);
+}
+
+#[test]
+fn what_a_dead_run_left_is_listed_and_removed() {
+    let farm = Farm::new(1, 1);
+    let run = farm.run();
+    farm.wait_for_coordinator();
+    let url = farm.nats.url();
+    let clean = |more: &[&str]| {
+        let arguments = [&["cluster", "clean", "--cluster", &url], more].concat();
+        farm.coordinator.host(&arguments).ended(0).stdout
+    };
+    assert_eq!(clean(&["--force"]), "", "a run that lives is left alone");
+    drop(run);
+    assert!(clean(&[]).starts_with("run-"));
+    assert!(clean(&["--force"]).starts_with("removed run-"));
+    assert_eq!(clean(&[]), "");
+}
+
+#[test]
+fn without_a_server_or_with_a_user_in_its_address_nothing_begins() {
+    let scene = Scene::new();
+    let nobody = ["--cluster", "nats://127.0.0.1:9"];
+    for command in [&["run"][..], &["worker"], &["cluster", "status"]] {
+        let refused = scene.host(&[command, &nobody].concat()).ended(2);
+        assert!(refused.stderr.contains("127.0.0.1:9"), "{}", refused.stderr);
+    }
+    let secret = ["worker", "--cluster", "nats://me:secret@127.0.0.1:9"];
+    let refused = scene.host(&secret).ended(2).stderr;
+    assert!(refused.contains("from the environment"), "{refused}");
+    assert!(!refused.contains("secret"), "{refused}");
 }
