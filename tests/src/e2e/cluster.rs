@@ -348,7 +348,9 @@ fn a_worker_is_told_from_elsewhere_to_leave() {
     let worker = farm.worker("one");
     let url = farm.nats.url();
     until("the end of the worker", || {
-        let told = farm.workers.host(&["worker", "--cluster", &url, "--drain", "one"]);
+        let told = farm
+            .workers
+            .host(&["worker", "--cluster", &url, "--drain", "one"]);
         told.ended(0);
         let pid = Pid::from_child(&worker.0);
         let state = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
@@ -373,7 +375,11 @@ fn another_build_and_a_second_coordinator_are_refused() {
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
     fs::set_permissions(&other, permissions).unwrap();
     let arguments = ["worker", "--cluster", &url, "--name", "other"];
-    let refused = farm.workers.command_of(&other, &arguments).output().unwrap();
+    let refused = farm
+        .workers
+        .command_of(&other, &arguments)
+        .output()
+        .unwrap();
     let refused = Ran::from(refused).ended(2);
     assert!(
         refused.stderr.contains("run the same program on both"),
@@ -387,7 +393,9 @@ fn another_build_and_a_second_coordinator_are_refused() {
     copy.write(".batchgen/state.cluster", &kept);
     let second = copy.run(&["--cluster", &url]).ended(2);
     assert!(
-        second.stderr.contains("is coordinated by another process already"),
+        second
+            .stderr
+            .contains("is coordinated by another process already"),
         "{}",
         second.stderr
     );

@@ -178,11 +178,11 @@ fn a_quiet_run_prints_only_what_is_wrong() {
 #[test]
 fn every_command_that_does_something_can_be_quiet() {
     let scene = Scene::new();
-    scene.write("shop.csv", "id,name,category\nlamp,Lamp,light\n");
+    scene.write("shop/shop.csv", "id,name,category\nlamp,Lamp,light\n");
     scene.run(&["--category", "stone"]).ended(0);
     scene.write("content/text/granite-laser-cleaning.md", "Edited.\n");
     for command in [
-        "init shop.csv --config shop.toml",
+        "init shop/shop.csv --config shop/batchgen.toml",
         "doctor --model offline",
         "accept",
         "clean --deleted --moved --dropped",

@@ -18,7 +18,15 @@ pub struct BusError {
     pub cause: String,
 }
 
+/// How servers say that something is not there.
+const NOT_THERE: &str = "not found";
+
 impl BusError {
+    /// Whether what was asked for is not there, by the server's own words.
+    pub fn is_not_there(&self) -> bool {
+        self.cause.contains(NOT_THERE)
+    }
+
     /// From what went wrong.
     pub fn new(cause: impl ToString) -> BusError {
         BusError {

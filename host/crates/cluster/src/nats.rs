@@ -300,7 +300,7 @@ impl CoordinatorBus for NatsCoordinator {
             let stream = match bounded(self.context.get_stream(name)).await {
                 Ok(stream) => stream,
                 // It answers, and the stream is not there.
-                Err(error) if error.cause.contains("not found") => return Ok(false),
+                Err(error) if error.is_not_there() => return Ok(false),
                 Err(error) => return Err(error),
             };
             let message = timeout(PATIENCE, stream.get_raw_message(number)).await;

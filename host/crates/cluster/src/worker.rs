@@ -345,6 +345,10 @@ impl Part<'_> {
                     Some(News::Refused(why)) => return Err(WorkerError::Refused { why }),
                     Some(News::There(is_there)) => {
                         (self.tell)(Event::Coordinator { is_there });
+                        // Nobody gives what it waits for; what it was answered stays in the spool.
+                        if !is_there && work.drains() {
+                            break End::Left;
+                        }
                     }
                     Some(News::Failed(cause)) => {
                         return Err(WorkerError::Spool {
@@ -363,6 +367,9 @@ impl Part<'_> {
                 _ = drain.wait_for(|drain| *drain), if !work.drains() => {
                     (self.tell)(Event::Drains { records: work.records() });
                     work.drain();
+                    if !hub.is_there() {
+                        break End::Left;
+                    }
                 }
                 () = is_over => break End::Left,
             }

@@ -84,7 +84,7 @@ pub async fn remove(client: &Client, run: &str) -> Result<(), BusError> {
         };
         // What is not there need not go.
         if let Err(error) = removed
-            && !error.cause.contains("not found")
+            && !error.is_not_there()
         {
             stays = Some(error);
         }

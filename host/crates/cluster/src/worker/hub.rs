@@ -168,6 +168,16 @@ impl Hub {
         self.state().epoch
     }
 
+    /// Whether the coordinator is heard of.
+    pub fn is_there(&self) -> bool {
+        self.state().is_there
+    }
+
+    /// The run has ended, and nobody says so.
+    pub fn ended(&self) {
+        let _ = self.news.send(News::Ended);
+    }
+
     /// Calls under way.
     pub fn calls(&self) -> u64 {
         self.state().calls

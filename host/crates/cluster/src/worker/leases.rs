@@ -149,6 +149,10 @@ pub(super) async fn take(work: Arc<Work>) {
             }
             Err(error) => {
                 tracing::debug!("no lease can be taken now: {error}");
+                // Nobody coordinates the run any more, and what it had on the server was removed.
+                if error.is_not_there() && !work.hub.is_there() {
+                    work.hub.ended();
+                }
                 sleep(AGAIN).await;
             }
         }
