@@ -184,7 +184,10 @@ fn a_query_of_sqlite_gives_records() {
 fn a_query_that_cannot_be_asked_is_told() {
     let scene = scene(&["shop.db"]);
     for (sql, told) in [
-        ("SELECT nothing FROM product", "no such column: nothing"),
+        (
+            "SELECT unheard_of FROM product",
+            "no such column: unheard_of",
+        ),
         ("DELETE FROM product", "gives no rows"),
         (
             "SELECT sku, sku FROM product",
