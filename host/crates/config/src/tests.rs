@@ -81,6 +81,7 @@ fn every_key_is_documented_in_the_repository_s_file() {
         "[limits]",
         "[retry]",
         "[batch]",
+        "[cluster]",
         "[provider.p]",
         "[models.'p/m']",
         "[models.'p/m'.limits]",

@@ -56,11 +56,9 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
                 provenance,
             } => {
                 let inner = Arc::clone(inner);
-                let name = worker.clone();
                 // All at once, so that they are written together.
                 answers.push(tokio::spawn(async move {
-                    let answered = inner.answered(&name, session, key, answer, *provenance);
-                    answered.await
+                    inner.answered(key, answer, *provenance).await
                 }));
             }
             Outcome::Done {
@@ -103,16 +101,17 @@ impl Inner {
     /// Writes an answer to the journal.
     async fn answered(
         &self,
-        name: &str,
-        session: u64,
         key: Digest,
         answer: Answer,
         provenance: Provenance,
     ) -> Result<(), StoreError> {
-        let claim = self
-            .state()
-            .of_session(name, session)
-            .and_then(|worker| worker.claims.remove(&key));
+        // Whoever asks it now: a worker that has joined again has the claim under its new session, and of two workers that ask
+        // the first answer counts.
+        let claim = {
+            let mut state = self.state();
+            let mut workers = state.workers.values_mut();
+            workers.find_map(|worker| worker.claims.remove(&key))
+        };
         let claim = match claim {
             Some(claim) => claim,
             None => loop {
