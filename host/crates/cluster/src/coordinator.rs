@@ -300,6 +300,10 @@ impl State {
 /// Takes what workers send.
 async fn receive(inner: Arc<Inner>) {
     while let Some(bytes) = inner.bus.receive().await {
+        // Workers of an earlier coordinator send before the run is ready; they join when it says that it is there.
+        if inner.terms.get().is_none() {
+            continue;
+        }
         let frame: Frame = match decode(&bytes) {
             Ok(frame) => frame,
             Err(error) => {

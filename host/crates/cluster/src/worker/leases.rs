@@ -170,7 +170,7 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) {
         }
     };
     // Its coordinator has started again since, and leases its records anew.
-    if lease.epoch != work.hub.epoch() {
+    if lease.epoch < work.hub.epoch() {
         return receipt.done().await;
     }
     let in_work = Arc::new(InWork {
