@@ -41,7 +41,7 @@ fn runs_at_once(scene: &Scene, init: &[&str], records: u64) -> Ran {
     said
 }
 
-/// Names of the copies that are kept, with their inodes.
+/// Names of the copies that are kept, with their inodes. Nobody else may read them.
 fn copies(scene: &Scene) -> Vec<(String, u64)> {
     use std::os::unix::fs::MetadataExt;
     let Ok(entries) = fs::read_dir(scene.path(".batchgen/copies")) else {
@@ -51,7 +51,9 @@ fn copies(scene: &Scene) -> Vec<(String, u64)> {
         .map(Result::unwrap)
         .map(|entry| {
             let name = entry.file_name().into_string().unwrap();
-            (name, entry.metadata().unwrap().ino())
+            let metadata = entry.metadata().unwrap();
+            assert_eq!(metadata.mode() & 0o777, 0o600, "{name}");
+            (name, metadata.ino())
         })
         .collect();
     copies.sort();

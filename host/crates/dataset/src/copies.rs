@@ -5,9 +5,10 @@
 //! that it was made for is the one that is opened: the next dataset takes its place.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -115,7 +116,12 @@ impl Copies {
         let Some(folder) = &self.folder else {
             return tempfile::tempfile();
         };
-        let made = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+        let made = fs::create_dir_all(folder).and_then(|()| {
+            let file = tempfile::tempfile_in(folder)?;
+            // Like the state, it is for nobody else: its source may be.
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            Ok(file)
+        });
         // A project on a disk that is read only can still be looked at.
         made.or_else(|_| tempfile::tempfile())
     }
