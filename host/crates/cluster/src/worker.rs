@@ -379,11 +379,6 @@ impl Part<'_> {
         let _ = timeout(GOODBYE, hub.is_flushed()).await;
         drop(tasks);
         hub.close();
-        if hub.is_all_committed() {
-            // Nothing in it is missing elsewhere.
-            drop(spool);
-            let _ = fs::remove_dir_all(self.folder(&beat.run));
-        }
         (self.tell)(Event::Ended {
             run: beat.run.clone(),
             records: work.performed(),

@@ -394,11 +394,6 @@ impl Hub {
         Ok(count)
     }
 
-    /// Whether the coordinator has all answers.
-    pub fn is_all_committed(&self) -> bool {
-        self.state().uncommitted.is_empty()
-    }
-
     /// Waits until everything was received.
     pub async fn is_flushed(&self) {
         while !self.state().link.is_confirmed() {
