@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    docs, nats_server, runner,
+    docs, pypi, runner,
     snapshot_files::{self, References},
     test_tools,
     workspace::Workspace,
@@ -66,14 +66,14 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let skipped = if everything {
         let mut skipped = skipped(workspace);
         let mut left_out = test_tools::left_out()?;
-        left_out.extend(nats_server::left_out(workspace)?);
+        left_out.extend(pypi::left_out(workspace)?);
         if !skipped.contains(&"e2e::") {
             skipped.extend(left_out);
         }
         skipped
     } else {
         // Whoever asks for certain tests sees what they lack.
-        nats_server::left_out(workspace)?;
+        pypi::left_out(workspace)?;
         Vec::new()
     };
     for (place, tests) in skipped.iter().enumerate() {

@@ -193,7 +193,7 @@ impl Write for Stdout {
 }
 
 /// Standard output for data, such as a table: as it is, and on a terminal through the filter.
-pub(super) fn data() -> Box<dyn Write> {
+pub(super) fn data() -> Box<dyn Write + Send> {
     if io::stdout().is_terminal() {
         Box::new(Filtered::default())
     } else {

@@ -1,48 +1,63 @@
 //! `batchgen export`: one row for each record, with the texts of its files, for those who load a database or a site
 //! generator. It reads the state without its lock, and holds one record at a time.
 
-mod table;
+mod columns;
+mod csv;
+mod format;
+mod lines;
+mod site;
+mod typed;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use clap::Args;
 
-use table::Columns;
+use format::Format;
+use site::Generator;
 
 use super::args::{ForceArgs, ProjectArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::file::Writing;
 use super::guard::Guard;
 use super::numbers::counted;
 use super::project::{Project, State};
 use super::unreadable;
 use config::component::Component;
-use dataset::{self, Record};
-use engine::{ExportError, ExportRow, as_json, export};
+use dataset::Record;
+use engine::{ExportError, ExportRow, export};
 use store::Selection;
 use types::suggest::closest;
 
-/// Write one row for each record, with the texts of its files, in the order of the dataset.
+/// Write one row for each record, with the texts of its files, in the order of the dataset; or one page for each, for a
+/// generator of sites.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen export site.jsonl --complete-only
+  batchgen export site.parquet --all-fields
   batchgen export site.csv --component text --field origin
-  batchgen export excel.csv --all-fields --bom --escape-formulas")]
+  batchgen export excel.csv --all-fields --bom --escape-formulas
+  batchgen export --as hugo site")]
 pub(super) struct ExportArgs {
-    /// File to write; standard output by default
+    /// File to write: .jsonl, .csv, .parquet, .arrow or .db (SQLite); standard output by default
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Format, if the file name does not tell it
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Write pages for this generator of sites, and no table; FILE is then the folder of the site
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "GENERATOR",
+        conflicts_with_all = ["format", "bom", "escape_formulas"]
+    )]
+    generator: Option<Generator>,
+    /// Replace pages that were edited by hand
+    #[arg(long, requires = "generator")]
+    overwrite_edited: bool,
     /// Only records that have every selected file
     #[arg(long)]
     complete_only: bool,
@@ -80,13 +95,6 @@ pub(super) struct ExportArgs {
 /// Names of fields that are remembered, to say what was meant.
 const NAMES: usize = 1000;
 
-/// How rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Jsonl,
-    Csv,
-}
-
 /// Runs the subcommand.
 pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?;
@@ -98,23 +106,6 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         records: args.record.clone(),
         ..Selection::default()
     })?;
-    let format = match (args.format, &args.file) {
-        (Some(format), _) => format,
-        (None, Some(file)) => by_name(file).map_err(Failure::usage)?,
-        (None, None) => Format::Jsonl,
-    };
-    if args.bom && format != Format::Csv {
-        return Err(Failure::usage(anyhow!(
-            "a byte order mark is for CSV, and this is JSON Lines\nhint: leave out --bom, or name the file .csv"
-        )));
-    }
-    if args.escape_formulas && format != Format::Csv {
-        return Err(Failure::usage(anyhow!(
-            "formulas are a matter of CSV, and this is JSON Lines\nhint: leave out --escape-formulas, or name the file .csv"
-        )));
-    }
-    let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
-    let mut out = guard.begin(args.file.as_deref()).map_err(Failure::usage)?;
     let source = Source {
         args,
         project: &project,
@@ -122,19 +113,10 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         components: &components,
     };
     let mut fields = Fields::new(&args.field);
-    let (rows, unreadable) = match format {
-        Format::Csv => table(&source, &mut fields, &mut out)?,
-        Format::Jsonl => lines(&source, &mut fields, &mut out)?,
+    let unreadable = match args.generator {
+        Some(generator) => site::write(generator, &source, &mut fields, display)?,
+        None => table(&source, &mut fields, display)?,
     };
-    out.publish().map_err(Failure::internal)?;
-    if let Some(file) = &args.file {
-        let are = if rows == 1 { "is" } else { "are" };
-        display.note(&format!(
-            "{} {are} in {}",
-            counted(rows, "row"),
-            file.display()
-        ));
-    }
     for warning in fields.warnings() {
         display.print(&warning);
     }
@@ -149,6 +131,68 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     })
 }
 
+/// Writes a table; how many records cannot be read.
+fn table(source: &Source<'_>, fields: &mut Fields<'_>, display: &Display) -> Result<u64, Failure> {
+    let args = source.args;
+    let format = format_of(args).map_err(Failure::usage)?;
+    let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
+    let mut out = guard.begin(args.file.as_deref()).map_err(Failure::usage)?;
+    let (rows, unreadable) = match format {
+        Format::Csv => csv::write(source, fields, &mut out)?,
+        Format::Jsonl => lines::write(source, fields, &mut out)?,
+        Format::Parquet | Format::Arrow | Format::Sqlite => {
+            typed::write(format, source, fields, &mut out)?
+        }
+    };
+    out.publish().map_err(Failure::internal)?;
+    if let Some(file) = &args.file {
+        let are = if rows == 1 { "is" } else { "are" };
+        display.note(&format!(
+            "{} {are} in {}",
+            counted(rows, "row"),
+            file.display()
+        ));
+    }
+    Ok(unreadable)
+}
+
+/// The format that is wanted, if the flags fit it and it can be written there.
+fn format_of(args: &ExportArgs) -> anyhow::Result<Format> {
+    let format = match (args.format, &args.file) {
+        (Some(format), _) => format,
+        (None, Some(file)) => Format::by_name(file)?,
+        (None, None) => Format::Jsonl,
+    };
+    format.check_is_built()?;
+    let flags = [
+        (args.bom, "a byte order mark is for", "--bom"),
+        (
+            args.escape_formulas,
+            "formulas are a matter of",
+            "--escape-formulas",
+        ),
+    ];
+    for (is_set, what, flag) in flags {
+        if is_set && format != Format::Csv {
+            return Err(anyhow!(
+                "{what} CSV, and this is {}\nhint: leave out {flag}, or name the file .csv",
+                format.name()
+            ));
+        }
+    }
+    let to_stdout = args
+        .file
+        .as_deref()
+        .is_none_or(|file| file == Path::new("-"));
+    if to_stdout && format.is_binary() && io::stdout().is_terminal() {
+        return Err(anyhow!(
+            "{} is nothing that a terminal can show\nhint: name a file, or send it on with `|` or `>`",
+            format.name()
+        ));
+    }
+    Ok(format)
+}
+
 /// Where the rows come from.
 struct Source<'a> {
     args: &'a ExportArgs,
@@ -158,6 +202,11 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Whether no record is left out that the dataset has.
+    fn is_whole(&self) -> bool {
+        self.args.category.is_empty() && self.args.record.is_empty()
+    }
+
     /// Gives every row that is wanted; tells how many there are, and how many records cannot be read.
     fn rows(
         &self,
@@ -187,126 +236,9 @@ impl Source<'_> {
         let unreadable = unreadable.map_err(|error| match error {
             ExportError::Dataset(error) => Failure::usage(error),
             ExportError::Store(error) => Failure::internal(error),
-            ExportError::Row(error) => Failure::internal(error),
+            ExportError::Row(error) => typed::failure(error),
         })?;
         Ok((rows, unreadable))
-    }
-}
-
-/// Writes a table.
-fn table(
-    source: &Source<'_>,
-    fields: &mut Fields<'_>,
-    out: &mut Writing,
-) -> Result<(u64, u64), Failure> {
-    let args = source.args;
-    let mut columns = Columns::new(source.components, &args.field, args.all_fields);
-    let cell = |text: String| {
-        if args.escape_formulas {
-            unlike_a_formula(text)
-        } else {
-            text
-        }
-    };
-    if columns.depend_on_rows() {
-        source.rows(|row| {
-            columns.see(row);
-            Ok(())
-        })?;
-    }
-    if args.bom {
-        out.write_all("\u{feff}".as_bytes())
-            .map_err(Failure::internal)?;
-    }
-    let mut table = csv::Writer::from_writer(out);
-    table
-        .write_record(columns.header().into_iter().map(cell))
-        .map_err(|error| Failure::internal(io::Error::from(error)))?;
-    let counted = source.rows(|row| {
-        fields.see(row.record);
-        let cells = columns.cells(row).into_iter().map(cell);
-        Ok(table.write_record(cells).map_err(io::Error::from)?)
-    })?;
-    table.flush().map_err(Failure::internal)?;
-    Ok(counted)
-}
-
-/// A cell that a spreadsheet shows, and does not compute. A number computes nothing, and stays one.
-fn unlike_a_formula(text: String) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula && !text.parse().is_ok_and(f64::is_finite) {
-        format!("'{text}")
-    } else {
-        text
-    }
-}
-
-/// Writes a line of JSON for each row.
-fn lines(
-    source: &Source<'_>,
-    fields: &mut Fields<'_>,
-    out: &mut Writing,
-) -> Result<(u64, u64), Failure> {
-    let args = source.args;
-    source.rows(|row| {
-        fields.see(row.record);
-        let line = Line {
-            id: row.record.written_id(),
-            name: &row.record.name,
-            category: row.record.written_category(),
-            fields: if args.all_fields {
-                Some(Picked::All(&row.record.fields))
-            } else if args.field.is_empty() {
-                None
-            } else {
-                Some(Picked::Named(&row.record.fields, &args.field))
-            },
-            components: files(row, source.components),
-        };
-        Ok(out.line(&line)?)
-    })
-}
-
-/// A row as JSON.
-#[derive(Serialize)]
-struct Line<'a> {
-    id: &'a str,
-    name: &'a str,
-    category: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fields: Option<Picked<'a>>,
-    components: Map<String, Value>,
-}
-
-/// Fields of a record, with their numbers as the dataset has them.
-enum Picked<'a> {
-    All(&'a dataset::Fields),
-    Named(&'a dataset::Fields, &'a [String]),
-}
-
-impl Serialize for Picked<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Picked::All(fields) => fields.serialize(serializer),
-            Picked::Named(fields, names) => serializer.collect_map(names.iter().map(|name| {
-                let json = fields.json(name).map(Cow::into_owned);
-                (name, json.and_then(|json| RawValue::from_string(json).ok()))
-            })),
-        }
-    }
-}
-
-/// The format that a file's name tells; `-` is standard output.
-fn by_name(file: &Path) -> anyhow::Result<Format> {
-    let ending = file.extension().unwrap_or_default().to_string_lossy();
-    match ending.to_ascii_lowercase().as_str() {
-        "csv" => Ok(Format::Csv),
-        "jsonl" | "ndjson" => Ok(Format::Jsonl),
-        _ if file == Path::new("-") => Ok(Format::Jsonl),
-        _ => Err(anyhow!(
-            "the name {} tells no format\nhint: name it .jsonl or .csv, or say it with --format",
-            file.display()
-        )),
     }
 }
 
@@ -366,20 +298,4 @@ fn chosen(args: &ExportArgs, project: &Project) -> Result<Vec<Component>, Failur
     let mut components = project.with_dependencies(names)?;
     components.retain(wanted);
     Ok(components)
-}
-
-/// The files of a row.
-fn files(row: &ExportRow<'_>, components: &[Component]) -> Map<String, Value> {
-    let files = components.iter().zip(&row.texts);
-    let file = |(component, text): (&Component, &Option<String>)| {
-        let file = match text {
-            None => Value::Null,
-            Some(text) => match as_json(text, component) {
-                None => json!({"text": text}),
-                Some(value) => json!({"text": text, "json": value}),
-            },
-        };
-        (component.name.clone(), file)
-    };
-    files.map(file).collect()
 }

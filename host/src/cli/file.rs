@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::display;
 use super::written::Written;
@@ -15,7 +16,7 @@ use types::digest::Digest;
 /// A file in the making. One that is dropped before it is published leaves nothing.
 pub(super) struct Writing {
     place: Option<Place>,
-    out: BufWriter<Box<dyn Write>>,
+    out: BufWriter<Box<dyn Write + Send>>,
     hash: Sha256,
 }
 
@@ -43,7 +44,7 @@ impl Writing {
         Ok(Writing::without_place(Box::new(out)))
     }
 
-    fn without_place(out: Box<dyn Write>) -> Writing {
+    fn without_place(out: Box<dyn Write + Send>) -> Writing {
         Writing {
             place: None,
             out: BufWriter::new(out),
@@ -82,6 +83,19 @@ impl Writing {
             out: BufWriter::new(Box::new(out)),
             hash: Sha256::new(),
         })
+    }
+
+    /// A file beside the one in the making, for what has to be written by name. It goes away when it is dropped.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn scratch(&self) -> io::Result<NamedTempFile> {
+        let folder = self.place.as_ref().and_then(|place| place.file.parent());
+        match folder {
+            Some(folder) if folder.as_os_str().is_empty() => NamedTempFile::new_in("."),
+            Some(folder) => NamedTempFile::new_in(folder),
+            None => NamedTempFile::new(),
+        }
     }
 
     /// Writes a value as a line of JSON.

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// When it lies elsewhere, or when that cannot be found out.
-pub(super) fn stays_below(root: &Path, directory: &Path) -> io::Result<()> {
+pub fn stays_below(root: &Path, directory: &Path) -> io::Result<()> {
     let real_root = match root.canonicalize() {
         Ok(real) => real,
         // Nothing is below it yet, or can be.

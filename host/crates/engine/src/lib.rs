@@ -50,10 +50,11 @@ mod workplace;
 mod writable;
 
 pub use accept::{Acceptance, EditedFile, accept};
+pub use below::stays_below;
 pub use clean::{Standing, remove, standing};
 pub use elsewhere::{Elsewhere, Performing};
 pub use executor::execute;
-pub use export::{ExportError, ExportRow, as_json, export};
+pub use export::{ExportError, ExportRow, as_json, export, without_front_matter};
 pub use input::{UpstreamText, prepared};
 pub use intent_log::edits_are_certain;
 pub use interrupt::Interrupt;

@@ -1,0 +1,122 @@
+//! Programs of others that tests start. They are pinned, with hashes, in `xtask/toolchains`, and are installed below `target/` from
+//! PyPI, never into the system.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use anyhow::{Result, bail};
+
+use crate::workspace::{self, Workspace};
+
+/// What is installed together.
+struct Tool {
+    /// The folder in `xtask/toolchains` that pins it, and the folder in `target` that has it.
+    folder: &'static str,
+    what: &'static str,
+    /// Tests that need it, by the beginning of their names.
+    tests: &'static str,
+    /// A program that it brings, with arguments that show that it works.
+    trial: (&'static str, &'static [&'static str]),
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        folder: "nats",
+        what: "the NATS server",
+        tests: "e2e::cluster::",
+        trial: ("nats-server", &["--version"]),
+    },
+    Tool {
+        folder: "hugo",
+        what: "Hugo",
+        tests: "e2e::hugo::",
+        trial: ("hugo", &["version"]),
+    },
+    Tool {
+        folder: "readers",
+        what: "DuckDB, pandas and PyArrow",
+        tests: "e2e::readers::",
+        trial: ("python", &["-c", "import duckdb, pandas, pyarrow"]),
+    },
+];
+
+/// Installs what is not installed yet. The tests that are left out because something cannot be had; it is said why.
+///
+/// # Errors
+/// When something cannot be had in CI, where no test is left out.
+pub fn left_out(workspace: &Workspace) -> Result<Vec<&'static str>> {
+    let mut tests = Vec::new();
+    for tool in &TOOLS {
+        if let Err(cause) = tool.provide(workspace) {
+            let (what, left_out) = (tool.what, tool.tests.trim_end_matches("::"));
+            if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+                bail!("{what} cannot be installed from PyPI: {cause}");
+            }
+            eprintln!(
+                "the tests `{left_out}` are left out, since {what} cannot be installed from PyPI: {cause}"
+            );
+            tests.push(tool.tests);
+        }
+    }
+    Ok(tests)
+}
+
+impl Tool {
+    /// Sees to it that it is there as it is pinned.
+    fn provide(&self, workspace: &Workspace) -> Result<()> {
+        let note = self.place(workspace).join("pinned.txt");
+        let pinned = fs::read(self.pinned(workspace))?;
+        if fs::read(&note).is_ok_and(|installed| installed == pinned) && self.works(workspace) {
+            return Ok(());
+        }
+        let installed = self.install(workspace);
+        if self.works(workspace) {
+            fs::write(note, pinned)?;
+            return Ok(());
+        }
+        installed?;
+        bail!("it does not start")
+    }
+
+    fn place(&self, workspace: &Workspace) -> PathBuf {
+        workspace.root().join("target").join(self.folder)
+    }
+
+    fn pinned(&self, workspace: &Workspace) -> PathBuf {
+        let toolchains = workspace.root().join("xtask/toolchains");
+        toolchains.join(self.folder).join("requirements.txt")
+    }
+
+    fn works(&self, workspace: &Workspace) -> bool {
+        let (program, arguments) = self.trial;
+        let program = self.place(workspace).join("bin").join(program);
+        let output = Command::new(program).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    }
+
+    fn install(&self, workspace: &Workspace) -> Result<()> {
+        let place = self.place(workspace);
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        eprintln!("installing {} into {}", self.what, workspace.shown(&place));
+        workspace::run(
+            workspace
+                .command("python3")
+                .args(["-m", "venv"])
+                .arg(&place),
+        )?;
+        workspace::run(
+            workspace
+                .command(place.join("bin/python"))
+                .args(["-m", "pip", "install", "--quiet"])
+                .args(["--disable-pip-version-check", "--no-deps"])
+                .args([
+                    "--require-hashes",
+                    "--only-binary",
+                    ":all:",
+                    "--requirement",
+                ])
+                .arg(self.pinned(workspace)),
+        )
+    }
+}
