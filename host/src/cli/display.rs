@@ -285,11 +285,12 @@ mod tests {
     use super::*;
 
     /// Files that may write to the terminal by themselves, each with the reason.
-    const WRITERS: [(&str, &str); 4] = [
+    const WRITERS: [(&str, &str); 5] = [
         ("display.rs", "it is the filter"),
         ("completions.rs", "a script that clap wrote"),
         ("compiler.rs", "compiled code, for this program itself"),
         ("ask.rs", "a question, which passes the filter there"),
+        ("hook.rs", "a command that a person allowed to run"),
     ];
 
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -14,6 +14,7 @@ use super::cluster;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
+use super::hook;
 use super::numbers::counted;
 use super::paths;
 use super::program;
@@ -71,6 +72,7 @@ pub(super) async fn execute(
     display: &Display,
 ) -> Result<Exit, Failure> {
     paths::check(project, state, &wanted.components)?;
+    trust::check_command(&project.settings, display).map_err(Failure::usage)?;
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
@@ -180,7 +182,7 @@ pub(super) async fn execute(
     if !json && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
         display.note(&line);
     }
-    Ok(exit(&summary))
+    Ok(hook::after_run(project, state, exit(&summary), &interrupt, display).await)
 }
 
 /// What the run may spend.
@@ -408,7 +410,7 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
             Exit::Provider => EndKind::Provider,
             Exit::Interrupted => EndKind::Interrupted,
             Exit::Waiting => EndKind::Waiting,
-            Exit::Internal | Exit::Usage => EndKind::Failed,
+            Exit::Internal | Exit::Usage | Exit::Hook => EndKind::Failed,
         },
         exit_code: exit as u8,
         cause: summary.stopped.as_ref().map(ToString::to_string),

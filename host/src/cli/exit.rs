@@ -24,13 +24,15 @@ pub enum Exit {
     Provider = 5,
     /// Nothing more can be done until a provider has answered a batch. A rerun goes on from here.
     Waiting = 6,
+    /// The run made all that was wanted, and the command of `[hooks]` failed. The next run starts it again.
+    Hook = 7,
     /// Interrupted. A rerun goes on from here.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, for the documentation.
-    pub(super) const ALL: [(Exit, &str); 8] = [
+    pub(super) const ALL: [(Exit, &str); 9] = [
         (Exit::Done, "all that was wanted is there"),
         (Exit::Internal, "a defect of batchgen, or the disk failed"),
         (
@@ -50,6 +52,10 @@ impl Exit {
         (
             Exit::Waiting,
             "waiting for a provider to answer a batch; run again later to collect it",
+        ),
+        (
+            Exit::Hook,
+            "all that was wanted is there, and the command of [hooks] failed; run again to start it again",
         ),
         (Exit::Interrupted, "interrupted; run again to go on"),
     ];

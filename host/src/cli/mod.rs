@@ -23,6 +23,7 @@ mod failures;
 mod file;
 mod guard;
 mod held_back;
+mod hook;
 mod init;
 mod log;
 mod missing_fields;

@@ -23,8 +23,8 @@ use config::component::Component;
   batchgen run --json > events.jsonl                      # for a machine
 
 Exit codes: 0 done, 1 internal error, 2 something has to be put right first (flags, configuration, dataset, state), 3 some \
-tasks failed, 4 budget reached, 5 provider cannot go on (key, quota, model), 6 answers come with a batch, 130 \
-interrupted. The same command resumes the run.")]
+tasks failed, 4 budget reached, 5 provider cannot go on (key, quota, model), 6 answers come with a batch, 7 the command \
+after the run failed, 130 interrupted. The same command resumes the run.")]
 pub(super) struct RunArgs {
     /// Replace files that were edited by hand, instead of keeping them
     #[arg(long)]

@@ -22,7 +22,7 @@ use dataset::DatasetConfig;
 use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
 use types::digest::{Digest, DigestBuilder};
 
-/// Allow the addresses and keys that this project chooses for its models. What you allow is remembered for you, for
+/// Allow the addresses and keys that this project chooses for its models, and the command that runs after a run. What you allow is remembered for you, for
 /// exactly these choices, in every project.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -47,9 +47,10 @@ pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failu
     let project = Project::open(&args.project, display)?;
     let chooser = Chooser::of(&project.settings);
     let models = models(&project.settings.config, &project.components);
+    asked.extend(untrusted_command(&project.settings));
     asked.extend(chooser.untrusted(&models).map_err(Failure::usage)?);
     if asked.is_empty() {
-        display.note("there is nothing to allow: the project chooses no address and no key that is not trusted");
+        display.note("there is nothing to allow: the project chooses no address, no key and no command that is not trusted");
         return Ok(Exit::Done);
     }
     for choice in &asked {
@@ -177,6 +178,53 @@ pub(super) fn check_database(
     Ok(())
 }
 
+/// Passes the command that runs after a run. A person at a terminal is asked.
+///
+/// # Errors
+/// When it is not trusted.
+pub(super) fn check_command(settings: &Settings, display: &Display) -> anyhow::Result<()> {
+    let file = settings.file.as_deref();
+    let asked: Vec<Asked> = untrusted_command(settings).into_iter().collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    if !is_allowed_by_person(&asked, display) {
+        return Err(refusal(&asked));
+    }
+    if let Err(error) = remember(file, &asked) {
+        display.print(&format!("warning: {error:#}"));
+    }
+    Ok(())
+}
+
+/// The command that runs after a run, where nobody has allowed it for this folder.
+fn untrusted_command(settings: &Settings) -> Option<Asked> {
+    let command = settings.config.hooks.after_run.as_deref()?;
+    if is_trusted_by_variable() {
+        return None;
+    }
+    let file = settings.file.as_deref();
+    let folder = &settings.config.folder;
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    // The same words mean something else in another folder: `make site`.
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mut builder = DigestBuilder::new("batchgen trusted command 1");
+    builder.text(&folder.to_string_lossy()).text(command);
+    let digest = builder.finish();
+    if remembered(file).contains(&digest.to_string()) {
+        return None;
+    }
+    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+    let folder = folder.display();
+    Some(Asked {
+        digest,
+        words: format!("{place}[hooks] after-run starts `{command}` in {folder}"),
+    })
+}
+
 /// The error for a server of the dataset that nobody has allowed.
 pub(super) fn refused_database(
     dataset: &DatasetConfig,
@@ -214,7 +262,7 @@ fn is_trusted_by_variable() -> bool {
 pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
-        "this project is not trusted to choose where questions, keys and passwords go:\n  {}\nhint: if that is what you want, allow it once \
+        "this project is not trusted to choose where questions, keys and passwords go, or what is started:\n  {}\nhint: if that is what you want, allow it once \
          with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )

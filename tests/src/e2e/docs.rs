@@ -20,13 +20,15 @@ esac
 ";
 
 /// What a page takes for granted, and does not say how to come by.
-const BEFORE: [(&str, &str); 3] = [
+const BEFORE: [(&str, &str); 5] = [
     ("docs/FAILURES.md", FAILURES),
     (
         "docs/PLUGINS.md",
         "cp target/example-plugins/summary.wasm safety-notes.wasm",
     ),
     ("docs/STATE.md", "batchgen run --quiet --record oak"),
+    ("docs/how-to/export.md", "batchgen run --quiet --record oak"),
+    ("docs/how-to/site.md", "batchgen run --quiet --record oak"),
 ];
 
 /// A run of which one task failed for its answers, and an edit by hand. Some tasks fail whatever the page says, so that exit code 3

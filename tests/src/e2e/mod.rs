@@ -29,6 +29,7 @@ mod faults;
 mod flips;
 mod full_disk;
 mod full_run;
+mod hooks;
 mod hostile;
 mod hugo;
 mod incremental;

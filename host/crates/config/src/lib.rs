@@ -52,6 +52,8 @@ pub struct Config {
     pub batch: BatchConfig,
     /// How a run is shared with other machines.
     pub cluster: ClusterConfig,
+    /// Commands that a run starts.
+    pub hooks: HooksConfig,
     pub provider: BTreeMap<String, ProviderConfig>,
     /// Models by `provider/model`.
     pub models: BTreeMap<String, ModelConfig>,
@@ -228,6 +230,25 @@ impl Default for ClusterConfig {
             ack_wait_seconds: 30,
             replicas: 1,
             in_memory: false,
+        }
+    }
+}
+
+/// `[hooks]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct HooksConfig {
+    /// What a shell runs after a run that made files. It gets them as JSON Lines.
+    pub after_run: Option<String>,
+    /// It is ended when it takes longer, seconds.
+    pub timeout_seconds: u64,
+}
+
+impl Default for HooksConfig {
+    fn default() -> Self {
+        HooksConfig {
+            after_run: None,
+            timeout_seconds: 900,
         }
     }
 }

@@ -22,6 +22,7 @@ mod key_filter;
 mod lessons;
 mod lock;
 mod log;
+mod made;
 mod mend;
 mod migrate;
 mod orphans;
@@ -65,6 +66,7 @@ pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, No
 pub use history::EndedAt;
 pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection};
 pub use journal::Claim;
+pub use made::MadeFile;
 pub use orphans::{Orphan, OrphanCount, OrphanReason};
 pub use output_file::{obstacle, output_digest, read_output, read_output_text};
 pub use paths::Writer;

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -108,7 +108,11 @@ impl<'a> Folder<'a> {
     /// When the folder cannot be read.
     pub fn others(&self, folder: &Path) -> io::Result<Vec<String>> {
         let mut others = Vec::new();
-        for entry in fs::read_dir(self.site.join(folder))? {
+        let entries = match fs::read_dir(self.site.join(folder)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(others),
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             let path = folder.join(entry.file_name());
             let is_other = entry.file_type()?.is_file() && !self.known.contains(&path);
@@ -151,7 +155,7 @@ fn owner(text: &str) -> Option<Owner> {
 
 /// The text of a file with its line.
 fn marked(file: &PageFile) -> String {
-    let hash = digits(&file.head, &file.rest);
+    let hash = digits(file.head, &file.rest);
     format!("{}{}{MARK}{hash}\n{}", file.head, file.comment, file.rest)
 }
 

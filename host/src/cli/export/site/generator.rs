@@ -239,10 +239,10 @@ mod tests {
         };
         for (slug, stem) in [
             ("oak", "oak"),
-            ("index", "page-index"),
-            ("_index", "page-_index"),
-            ("_draft", "page-_draft"),
-            ("readme", "page-readme"),
+            ("index", "page+index"),
+            ("_index", "page+_index"),
+            ("_draft", "page+_draft"),
+            ("readme", "page+readme"),
         ] {
             assert_eq!(page(slug).stem(), stem);
             let file = Generator::Hugo.page("things", &page(slug));

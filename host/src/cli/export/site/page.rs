@@ -78,12 +78,12 @@ impl Page {
         }
     }
 
-    /// The name of its file, without the ending. Names that mean something to a generator get another beginning.
+    /// The name of its file, without the ending. Names that mean something to a generator get a beginning that no id has.
     pub fn stem(&self) -> String {
         let is_special =
             matches!(self.slug.as_str(), "index" | "readme") || self.slug.starts_with('_');
         match is_special {
-            true => format!("page-{}", self.slug),
+            true => format!("page+{}", self.slug),
             false => self.slug.clone(),
         }
     }
