@@ -223,7 +223,10 @@ mod tests {
             (json!({"a": 1}), json!({"b": 1})),
             (json!({"a": 1}), json!(1)),
         ] {
-            assert!(!kind(std::slice::from_ref(&seen)).holds(&other), "{seen} {other}");
+            assert!(
+                !kind(std::slice::from_ref(&seen)).holds(&other),
+                "{seen} {other}"
+            );
         }
     }
 }
