@@ -176,8 +176,31 @@ fn efforts(listed: &Value) -> Option<Vec<Value>> {
     })
 }
 
-/// A price in dollars for a million tokens, of the tier that the suffix names.
+/// A price in dollars for a million tokens, of the tier that the suffix names, and that of long questions.
 fn price(listed: &Value, suffix: &str) -> Option<Value> {
+    let mut price = rates(listed, suffix)?;
+    let long = above(listed, suffix).and_then(|(thousands, tokens)| {
+        let mut long = Map::new();
+        long.insert("above".to_owned(), (thousands * 1000).into());
+        long.extend(rates(listed, &format!("{tokens}{suffix}"))?);
+        Some(long)
+    });
+    price.extend(long.map(|long| ("long".to_owned(), long.into())));
+    Some(price.into())
+}
+
+/// From how many thousand tokens of a question on it has another price, and how the list writes that.
+fn above(listed: &Value, suffix: &str) -> Option<(u64, String)> {
+    listed.as_object()?.keys().find_map(|key| {
+        let tokens = key.strip_prefix("input_cost_per_token")?;
+        let tokens = tokens.strip_suffix(suffix)?;
+        let thousands = tokens.strip_prefix("_above_")?.strip_suffix("k_tokens")?;
+        Some((thousands.parse().ok()?, tokens.to_owned()))
+    })
+}
+
+/// What tokens cost, in the fields that end so.
+fn rates(listed: &Value, suffix: &str) -> Option<Map<String, Value>> {
     let dollars = |key: &str| {
         let token = listed.get(format!("{key}{suffix}"))?.as_f64()?;
         // A price of a token has more digits than are meant.
@@ -206,7 +229,7 @@ fn price(listed: &Value, suffix: &str) -> Option<Value> {
     };
     price.insert("cache-write".to_owned(), written.into());
     price.extend(for_long.map(|dollars| ("long-cache-write".to_owned(), dollars.into())));
-    Some(price.into())
+    Some(price)
 }
 
 /// The file: a model in each line, so that a later list differs in few.
@@ -236,6 +259,15 @@ mod tests {
                 "cache_read_input_token_cost": 1.25e-06,
                 "input_cost_per_token_batches": 1.25e-06, "output_cost_per_token_batches": 5e-06,
                 "supports_response_schema": true,
+            },
+            "gemini/pro": {
+                "litellm_provider": "gemini", "mode": "chat",
+                "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-05,
+                "input_cost_per_token_above_200k_tokens": 2e-06, "output_cost_per_token_above_200k_tokens": 1.5e-05,
+                "cache_read_input_token_cost_above_200k_tokens": 2e-07,
+                "input_cost_per_token_batches": 5e-07, "output_cost_per_token_batches": 5e-06,
+                "input_cost_per_token_above_200k_tokens_batches": 1e-06,
+                "output_cost_per_token_above_200k_tokens_batches": 7.5e-06,
             },
             "ft:gpt-4o": {
                 "litellm_provider": "openai", "mode": "chat",
@@ -273,6 +305,10 @@ mod tests {
             table("2026-01-02", "litellm 1.2", &models),
             "{\"date\":\"2026-01-02\",\"source\":\"litellm 1.2\",\"models\":{\n\
              \"anthropic/claude\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.25,\"long-cache-write\":2.0},\"reasons\":true,\"efforts\":[\"minimal\",\"low\",\"medium\",\"high\"],\"thinking\":\"adaptive\",\"schema\":false},\n\
+             \"gemini/pro\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.0,\"long-cache-write\":1.0,\
+             \"long\":{\"above\":200000,\"input\":2.0,\"output\":15.0,\"cached-input\":0.2,\"cache-write\":2.0,\"long-cache-write\":2.0}},\
+             \"batch\":{\"input\":0.5,\"output\":5.0,\"cache-write\":0.5,\"long-cache-write\":0.5,\
+             \"long\":{\"above\":200000,\"input\":1.0,\"output\":7.5,\"cache-write\":1.0,\"long-cache-write\":1.0}}},\n\
              \"openai/gpt-4o\":{\"price\":{\"input\":2.5,\"output\":10.0,\"cached-input\":1.25,\"cache-write\":2.5,\"long-cache-write\":2.5},\
              \"batch\":{\"input\":1.25,\"output\":5.0,\"cache-write\":1.25,\"long-cache-write\":1.25},\"schema\":true},\n\
              \"together/a/b\":{\"price\":{\"input\":1.0,\"output\":10.0,\"cache-write\":1.0,\"long-cache-write\":1.0},\"reasons\":true}\n}}\n"

@@ -137,7 +137,7 @@ impl Batches {
         // What earlier runs handed in is spent in all likelihood.
         for batch in store.open_batches()? {
             if let Some(batched) = lanes.get(&batch.lane) {
-                let reserved = batched.lane.budget.reserve_batch(batch.likely);
+                let reserved = batched.lane.budget.reserve_batch(batch.lines, batch.likely);
                 now.reserved.insert(batch.id, reserved);
             }
             if resubmits {

@@ -131,7 +131,9 @@ pub fn plan(
             let terms = CostModel {
                 cap: u64::from(gateway::reasoning::likely_cap(parameters)),
                 tokens: |bytes| estimate.size(bytes, 0).input,
-                cost: |input, output| price.map(|price| price.cost(&Usage::new(input, output))),
+                cost: |calls, input, output| {
+                    price.map(|price| price.cost_of(calls, &Usage::new(input, output)))
+                },
             };
             let mut forecast =
                 forecast::forecast(&collected.prompts, collected.unseen, &took, &terms);
@@ -158,7 +160,8 @@ fn cached(forecast: &Forecast, shared: f64, price: Option<Price>) -> Option<Cach
             cached_tokens: tokens,
             ..fresh
         };
-        price.cost(&fresh).saturating_sub(price.cost(&read))
+        let cost = |usage| price.cost_of(forecast.calls.total(), usage);
+        cost(&fresh).saturating_sub(cost(&read))
     });
     (tokens > 0).then_some(Cached {
         tokens,

@@ -18,9 +18,9 @@ use types::request::Usage;
 pub struct LaneBudget {
     shared: Arc<Shared>,
     /// Of a call as it is asked.
-    price: Option<Price>,
+    price: Option<Arc<Price>>,
     /// Of a call that is served at the ordinary tier.
-    ordinary: Option<Price>,
+    ordinary: Option<Arc<Price>>,
 }
 
 #[derive(Debug)]
@@ -66,17 +66,21 @@ impl LaneBudget {
 
     /// The same budget for a lane with this price; without one, its calls count as tokens only.
     pub fn priced(&self, price: Option<Price>) -> LaneBudget {
+        let price = price.map(Arc::new);
         LaneBudget {
             shared: Arc::clone(&self.shared),
+            ordinary: price.clone(),
             price,
-            ordinary: price,
         }
     }
 
     /// The same for a lane that asks at a cheaper tier, whose calls cost this where they are served at the ordinary one.
     #[must_use]
     pub fn or_ordinary(self, ordinary: Option<Price>) -> LaneBudget {
-        LaneBudget { ordinary, ..self }
+        LaneBudget {
+            ordinary: ordinary.map(Arc::new),
+            ..self
+        }
     }
 
     /// How much of it is spent.
@@ -86,7 +90,10 @@ impl LaneBudget {
 
     /// Reserves what a call is likely to take, for the record with this place in the run.
     pub(super) fn reserve(&self, place: u64, likely: Size) -> Reservation {
-        let likely = spend(self.price, Usage::new(likely.input, likely.output));
+        let likely = spend(
+            self.price.as_deref(),
+            Usage::new(likely.input, likely.output),
+        );
         match self.budget().reserve(place, likely) {
             Room::NotYet => Reservation::NotYet,
             Room::Never => Reservation::Never,
@@ -100,9 +107,9 @@ impl LaneBudget {
 
     /// Counts what was spent and was reserved elsewhere. Returns its cost, where the price is known.
     pub(super) fn spend_at_once(&self, usage: Usage) -> Option<u64> {
-        let spent = spend(self.price, usage);
+        let spent = spend(self.price.as_deref(), usage);
         self.budget().spend(spent);
-        self.price.map(|_| spent.micros)
+        self.price.as_ref().map(|_| spent.micros)
     }
 
     /// What a call costs that took so much, at this tier, where the price is known.
@@ -111,22 +118,22 @@ impl LaneBudget {
         Some(price.cost(&usage))
     }
 
-    fn price_of(&self, served: Option<Served>) -> Option<Price> {
+    fn price_of(&self, served: Option<Served>) -> Option<&Price> {
         match served {
-            Some(Served::Ordinary) => self.ordinary,
-            Some(Served::Flex) | None => self.price,
+            Some(Served::Ordinary) => self.ordinary.as_deref(),
+            Some(Served::Flex) | None => self.price.as_deref(),
         }
     }
 
-    /// Whether a batch that takes so much fits beside what was spent and what is reserved.
-    pub fn has_room_for(&self, likely: Size) -> bool {
-        let likely = spend(self.price, Usage::new(likely.input, likely.output));
+    /// Whether a batch of so many questions that takes so much fits beside what was spent and what is reserved.
+    pub fn has_room_for(&self, questions: u64, likely: Size) -> bool {
+        let likely = spend_of(self.price.as_deref(), questions, likely);
         self.budget().has_room_for(likely)
     }
 
-    /// Reserves what a batch is likely to take, whether or not there is room: it is spent already in all likelihood.
-    pub fn reserve_batch(&self, likely: Size) -> BatchReservation {
-        let likely = spend(self.price, Usage::new(likely.input, likely.output));
+    /// Reserves what a batch of so many questions is likely to take, whether or not there is room: it is spent already in all likelihood.
+    pub fn reserve_batch(&self, questions: u64, likely: Size) -> BatchReservation {
+        let likely = spend_of(self.price.as_deref(), questions, likely);
         self.budget().reserve_anyway(likely);
         BatchReservation {
             budget: self.clone(),
@@ -168,10 +175,18 @@ impl BudgetReservation {
     }
 }
 
-fn spend(price: Option<Price>, usage: Usage) -> Spend {
+fn spend(price: Option<&Price>, usage: Usage) -> Spend {
     Spend {
         micros: price.map_or(0, |price| price.cost(&usage)),
         tokens: usage.input_tokens.saturating_add(usage.output_tokens),
+    }
+}
+
+fn spend_of(price: Option<&Price>, questions: u64, likely: Size) -> Spend {
+    let usage = Usage::new(likely.input, likely.output);
+    Spend {
+        micros: price.map_or(0, |price| price.cost_of(questions, &usage)),
+        ..spend(None, usage)
     }
 }
 

@@ -185,10 +185,6 @@ impl OwnAdmission {
 }
 
 /// The right to make a call, by whoever gives it.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are this machine's own"
-)]
 pub(super) enum Admitted {
     Own(Permit, BudgetReservation),
     Remote(Box<dyn Admission>),

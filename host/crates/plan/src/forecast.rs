@@ -210,7 +210,7 @@ pub struct CostModel<T, C> {
     pub cap: u64,
     /// Tokens in so many bytes of questions.
     pub tokens: T,
-    /// Millionths of a dollar of tokens in and out; `None` where the price is not known.
+    /// Millionths of a dollar of so many calls with tokens in and out; `None` where the price is not known.
     pub cost: C,
 }
 
@@ -223,7 +223,7 @@ pub fn forecast<T, C>(
 ) -> Forecast
 where
     T: Fn(u64) -> u64,
-    C: Fn(u64, u64) -> Option<u64>,
+    C: Fn(u64, u64, u64) -> Option<u64>,
 {
     let looked_at = Counted::of(prompts, terms);
     let each = Each::of(took);
@@ -237,13 +237,13 @@ where
     let output_per_call = each.as_ref().map_or(cap, |each| each.output / each.calls);
     let output = whole((looked_at.calls + calls) * output_per_call);
     let (output_spread, cost_spread) = if each.is_some() {
-        let cost_of = |task: &TaskUsage| (terms.cost)(task.input, task.output);
+        let cost_of = |task: &TaskUsage| (terms.cost)(task.calls, task.input, task.output);
         let costs: Option<Vec<u64>> = took.iter().map(cost_of).collect();
         let outputs = took.iter().map(|task| task.output).collect();
         (Quantiles::of(outputs), costs.and_then(Quantiles::of))
     } else {
         let most = whole(cap * calls_each);
-        let cost = (terms.cost)(whole(input_each), most);
+        let cost = (terms.cost)(whole(calls_each), whole(input_each), most);
         (Some(Quantiles::all(most)), cost.map(Quantiles::all))
     };
     let asks = looked_at.calls + calls > 0.0;
@@ -251,13 +251,14 @@ where
         counted: whole(looked_at.input),
         estimated: whole(input),
     };
+    let calls = Amount {
+        counted: whole(looked_at.calls),
+        estimated: whole(calls),
+    };
     Forecast {
-        calls: Amount {
-            counted: whole(looked_at.calls),
-            estimated: whole(calls),
-        },
+        calls,
         from_journal: whole(looked_at.journaled),
-        cost_micros: (terms.cost)(input_tokens.total(), output),
+        cost_micros: (terms.cost)(calls.total(), input_tokens.total(), output),
         input_tokens,
         output_tokens: output,
         basis: if each.is_some() {
@@ -377,11 +378,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn terms() -> CostModel<impl Fn(u64) -> u64, impl Fn(u64, u64) -> Option<u64>> {
+    fn terms() -> CostModel<impl Fn(u64) -> u64, impl Fn(u64, u64, u64) -> Option<u64>> {
         CostModel {
             cap: 500,
             tokens: |bytes| bytes / 4,
-            cost: |input, output| Some(input + 10 * output),
+            cost: |_, input, output| Some(input + 10 * output),
         }
     }
 

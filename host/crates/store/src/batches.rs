@@ -231,14 +231,14 @@ impl Store {
     }
 
     /// Forms a batch from the first questions of a lane's queue that a task waits for. The batch is no larger than `most`, unless
-    /// a single question is, and it takes no more tokens than may be spent.
+    /// a single question is, and only has as many questions as may be paid for with the tokens that they take.
     pub async fn form_batch(
         &self,
         lane: &str,
         account: Digest,
         most: Most,
         now: u64,
-        may_spend: impl Fn(Size) -> bool + Send + 'static,
+        may_spend: impl Fn(u64, Size) -> bool + Send + 'static,
     ) -> Result<Formed, StoreError> {
         let lane = lane.to_owned();
         let formed = self
@@ -448,7 +448,7 @@ fn form(
     account: Digest,
     most: Most,
     now: u64,
-    may_spend: &dyn Fn(Size) -> bool,
+    may_spend: &dyn Fn(u64, Size) -> bool,
 ) -> rusqlite::Result<Formed> {
     let mut chosen: Vec<(String, i64, Digest)> = Vec::new();
     let (mut bytes, mut likely) = (0_u64, Size::default());
@@ -476,7 +476,7 @@ fn form(
                 input: likely.input.saturating_add(input),
                 output: likely.output.saturating_add(output),
             };
-            if !may_spend(more) {
+            if !may_spend(chosen.len() as u64 + 1, more) {
                 is_unaffordable = chosen.is_empty();
                 break;
             }

@@ -49,7 +49,8 @@ impl InBatches {
                 let tasks = (row.to_make + row.depends_on_upstream).max(1);
                 own += forecast.calls.total().div_ceil(tasks);
                 let usage = Usage::new(forecast.input_tokens.total(), forecast.output_tokens);
-                let more = price(model).map(|price| price.cost(&usage));
+                let calls = forecast.calls.total();
+                let more = price(model).map(|price| price.cost_of(calls, &usage));
                 cost = cost.zip(more).map(|(sum, more)| sum.saturating_add(more));
             }
             rounds.insert(&row.component, own);

@@ -55,7 +55,7 @@ impl Batches {
         };
         let formed = self
             .store
-            .form_batch(lane, batched.account, most, self.unix(), |_| true)
+            .form_batch(lane, batched.account, most, self.unix(), |_, _| true)
             .await?;
         Ok(formed.batch)
     }

@@ -73,13 +73,17 @@ impl Batches {
         let budget = batched.lane.budget.clone();
         let formed = self
             .store
-            .form_batch(name, batched.account, most, self.unix(), move |likely| {
-                budget.has_room_for(likely)
-            })
+            .form_batch(
+                name,
+                batched.account,
+                most,
+                self.unix(),
+                move |lines, likely| budget.has_room_for(lines, likely),
+            )
             .await?;
         turn.is_spent |= formed.is_unaffordable;
         if let Some(batch) = &formed.batch {
-            let reserved = batched.lane.budget.reserve_batch(batch.likely);
+            let reserved = batched.lane.budget.reserve_batch(batch.lines, batch.likely);
             self.now().reserved.insert(batch.id, reserved);
         }
         Ok(formed.batch)

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lane_view::BreakerView;
-use crate::prices::Price;
+use crate::prices::{Price, Rates};
 use crate::provider::Served;
 
 fn no_room() -> Result<RawAnswer, CallError> {
@@ -62,9 +62,11 @@ async fn what_was_served_at_the_ordinary_tier_costs_its_price() {
             ..raw
         })
     };
-    let dollars = |dollars: u64| Price {
-        output: dollars * 1_000_000,
-        ..Price::FREE
+    let dollars = |dollars: u64| {
+        Price::of(Rates {
+            output: dollars * 1_000_000,
+            ..Rates::FREE
+        })
     };
     let mut scene = Scene::new(vec![
         served(Some(Served::Flex)),
