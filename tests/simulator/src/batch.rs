@@ -31,7 +31,7 @@ pub use desk::{Advance, BatchReport, BatchReports, Desk};
 pub use fault::{BatchFault, BatchFaultKind, BatchFaultParseError, Request};
 pub use job::{Counts, Stage};
 pub use lines::Protocol;
-pub use reply::Reply;
+pub use reply::{Reply, Sent};
 pub use route::{Call, call};
 pub use script::{BatchLimits, BatchScript, Pace, Wait};
 

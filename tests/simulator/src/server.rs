@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
-use super::batch::{self, Reply};
+use super::batch::{self, Reply, Sent};
 use super::dialect::Route;
 use super::faults::Fault;
 use super::http::{Connection, Head, ReadError, answer_head};
@@ -92,19 +92,19 @@ async fn converse(mut connection: Connection, provider: Arc<Provider>, stop: Arc
                 perform(&mut connection, &provider, plan).await
             }
             Some(Route::Batch(call)) => {
-                let provider = Arc::clone(&provider);
-                let answered = aside(move || batch::answer(&provider, &call, &head, &body)).await;
-                send(&mut connection, answered).await
+                let desk = Arc::clone(&provider);
+                let answered = aside(move || batch::answer(&desk, &call, &head, &body)).await;
+                send(&mut connection, &provider, answered).await
             }
             Some(Route::Models) => {
                 let (status, body) = models(&head, &provider);
-                send(&mut connection, Some(Reply::Json(status, body))).await
+                send(&mut connection, &provider, Some(Reply::Json(status, body))).await
             }
             None => {
-                let provider = Arc::clone(&provider);
-                let answered = aside(move || control(&head, &body, &provider)).await;
+                let asked = Arc::clone(&provider);
+                let answered = aside(move || control(&head, &body, &asked)).await;
                 let reply = answered.map(|(status, body)| Reply::Json(status, body));
-                send(&mut connection, reply).await
+                send(&mut connection, &provider, reply).await
             }
         };
         if is_end {
@@ -122,7 +122,7 @@ async fn aside<R: Send + 'static>(act: impl FnOnce() -> R + Send + 'static) -> O
 }
 
 /// Sends an answer; true if the connection can be kept.
-async fn send(connection: &mut Connection, reply: Option<Reply>) -> bool {
+async fn send(connection: &mut Connection, provider: &Provider, reply: Option<Reply>) -> bool {
     match reply {
         Some(Reply::Json(status, body)) => connection
             .stream
@@ -137,8 +137,8 @@ async fn send(connection: &mut Connection, reply: Option<Reply>) -> bool {
         Some(Reply::File {
             content,
             bytes,
-            breaks_at,
-        }) => send_file(connection, &content, bytes, breaks_at)
+            sent,
+        }) => send_file(connection, provider, &content, bytes, sent)
             .await
             .is_ok(),
         Some(Reply::Reset) | None => {
@@ -152,14 +152,18 @@ async fn send(connection: &mut Connection, reply: Option<Reply>) -> bool {
 /// Sends a file piece by piece.
 async fn send_file(
     connection: &mut Connection,
+    provider: &Provider,
     content: &File,
     bytes: u64,
-    breaks_at: Option<u64>,
+    sent: Sent,
 ) -> std::io::Result<()> {
     let length = usize::try_from(bytes).ok();
     let head = answer_head(200, "application/octet-stream", &[], length);
     connection.stream.write_all(head.as_bytes()).await?;
-    let end = breaks_at.unwrap_or(bytes);
+    let end = match sent {
+        Sent::All => bytes,
+        Sent::BreaksAt(end) | Sent::StopsAt(end) => end,
+    };
     let (mut piece, mut at) = (vec![0; PIECE], 0);
     while at < end {
         let most = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
@@ -174,9 +178,15 @@ async fn send_file(
             .await?;
         at += read as u64;
     }
-    match breaks_at {
-        Some(_) => Err(std::io::ErrorKind::ConnectionAborted.into()),
-        None => Ok(()),
+    match sent {
+        Sent::All => Ok(()),
+        Sent::BreaksAt(_) => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        Sent::StopsAt(_) => {
+            provider.desk().download_stopped();
+            // Until the reader goes away: it has nothing more to say.
+            let _ = connection.stream.read(&mut piece).await?;
+            Err(std::io::ErrorKind::ConnectionAborted.into())
+        }
     }
 }
 

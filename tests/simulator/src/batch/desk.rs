@@ -28,6 +28,7 @@ pub struct Desk {
     stopped: AtomicBool,
     checked: AtomicU64,
     lines: AtomicU64,
+    downloads_stopped: AtomicU64,
     attempts: Mutex<HashMap<(u128, bool), u64>>,
 }
 
@@ -63,6 +64,8 @@ pub struct BatchReports {
     pub requests: BTreeMap<Request, u64>,
     /// Files that there are, those of results included.
     pub files: usize,
+    /// Downloads that have stopped, as the script says.
+    pub stopped: u64,
 }
 
 /// What is told to end its stage.
@@ -94,6 +97,7 @@ impl Desk {
             stopped: AtomicBool::new(false),
             checked: AtomicU64::new(0),
             lines: AtomicU64::new(0),
+            downloads_stopped: AtomicU64::new(0),
             attempts: Mutex::default(),
         }
     }
@@ -129,6 +133,11 @@ impl Desk {
     /// Nobody wants the work any more.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// All that is sent of a file has been sent, and its reader waits for more.
+    pub fn download_stopped(&self) {
+        self.downloads_stopped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The number of the next line that is validated.
@@ -299,6 +308,7 @@ impl Desk {
             batches: state.jobs.iter().map(report).collect(),
             requests: state.requests.clone(),
             files: state.files.count(),
+            stopped: self.downloads_stopped.load(Ordering::Relaxed),
         }
     }
 

@@ -60,6 +60,7 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
             })?;
             Ok(Reply::ok(&cancelled))
         }
+        Call::Files(page) => files(ask, page),
         files => openai::answer(ask, files),
     }
 }
@@ -127,21 +128,33 @@ fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }
+    let data = part(&all, page)?
+        .iter()
+        .map(|id| shown(ask, id))
+        .collect::<Result<Vec<Value>, Problem>>()?;
+    Ok(Reply::ok(
+        &json!({"object": "list", "data": data, "total": all.len()}),
+    ))
+}
+
+/// Pages of both lists are counted from 0.
+fn files(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
+    let all = openai::files(ask);
+    Ok(Reply::ok(
+        &json!({"object": "list", "data": part(&all, page)?, "total": all.len()}),
+    ))
+}
+
+fn part<'a, T>(all: &'a [T], page: &Page) -> Result<&'a [T], Problem> {
     let size = page.limit.unwrap_or(PAGE).clamp(1, PAGE);
     let number: usize = page
         .after
         .as_deref()
         .map_or(Ok(0), str::parse)
         .map_err(|_| Problem::Invalid("page: Input should be a valid integer".to_owned()))?;
-    let data = all
-        .iter()
-        .skip(number.saturating_mul(size))
-        .take(size)
-        .map(|id| shown(ask, id))
-        .collect::<Result<Vec<Value>, Problem>>()?;
-    Ok(Reply::ok(
-        &json!({"object": "list", "data": data, "total": all.len()}),
-    ))
+    let start = number.saturating_mul(size).min(all.len());
+    let end = start.saturating_add(size).min(all.len());
+    Ok(all.get(start..end).unwrap_or_default())
 }
 
 fn status(stage: Stage) -> &'static str {

@@ -3,6 +3,8 @@
 mod lines;
 mod object;
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -14,7 +16,7 @@ use super::files::{NewFile, Stored, write};
 use super::job::{Job, NewJob};
 use super::lines::Protocol;
 use super::multipart;
-use super::reply::Reply;
+use super::reply::{Reply, Sent};
 use super::route::{Ask, Call, Page};
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -40,14 +42,7 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
     let desk = provider.desk();
     match call {
         Call::Upload => upload(ask),
-        Call::Files(page) => {
-            let files = desk.with_files(|files| {
-                let all = files.of(owner).rev();
-                all.map(|file| (file.id.clone(), object::file(provider.dialect(), file)))
-                    .collect()
-            });
-            Ok(Reply::ok(&listed(files, page, FILES)?))
-        }
+        Call::Files(page) => Ok(Reply::ok(&listed(files(ask), page)?)),
         Call::File(id) => Ok(Reply::ok(&object::file(
             provider.dialect(),
             &stored(provider, owner, id)?,
@@ -85,6 +80,15 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
     }
 }
 
+/// The files of a key, the newest first.
+pub fn files(ask: &Ask<'_>) -> Vec<Value> {
+    ask.provider.desk().with_files(|files| {
+        let all = files.of(ask.owner).rev();
+        all.map(|file| object::file(ask.provider.dialect(), file))
+            .collect()
+    })
+}
+
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::OpenAi.id(job) == id;
     let desk = ask.provider.desk();
@@ -107,14 +111,29 @@ pub fn stored(provider: &Provider, owner: &str, id: &str) -> Result<Stored, Prob
     found.ok_or_else(|| no_file(id))
 }
 
-/// The content of a file, or half of it and an end.
+/// The content of a file, or a part of it.
 pub fn download(ask: &Ask<'_>, file: &Stored) -> Reply {
-    let broken = ask.fault == Some(BatchFaultKind::DownloadBroken);
+    let stop = ask.provider.desk().script().downloads_stop_at;
+    let sent = match stop.and_then(|lines| behind(&file.content, lines)) {
+        _ if ask.fault == Some(BatchFaultKind::DownloadBroken) => Sent::BreaksAt(file.bytes / 2),
+        Some(bytes) if bytes < file.bytes => Sent::StopsAt(bytes),
+        _ => Sent::All,
+    };
     Reply::File {
         content: Arc::clone(&file.content),
         bytes: file.bytes,
-        breaks_at: broken.then_some(file.bytes / 2),
+        sent,
     }
+}
+
+/// How many bytes the first lines of a file have, if it has so many lines.
+fn behind(mut file: &File, lines: usize) -> Option<u64> {
+    file.rewind().ok()?;
+    let mut bytes = 0;
+    for line in BufReader::new(file).split(b'\n').take(lines) {
+        bytes += line.ok()?.len() as u64 + 1;
+    }
+    Some(bytes)
 }
 
 fn invalid(message: impl Into<String>) -> Problem {
@@ -291,8 +310,10 @@ fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
     Ok(Reply::ok(&list_of(objects, more)))
 }
 
-fn listed(all: Vec<(String, Value)>, page: &Page, most: usize) -> Result<Value, Problem> {
-    let (some, more) = cut(all, page, most, |(id, _)| id)?;
+fn listed(files: Vec<Value>, page: &Page) -> Result<Value, Problem> {
+    let id = |file: &Value| file["id"].as_str().unwrap_or_default().to_owned();
+    let all = files.into_iter().map(|file| (id(&file), file)).collect();
+    let (some, more) = cut(all, page, FILES, |(id, _)| id)?;
     Ok(list_of(some, more))
 }
 

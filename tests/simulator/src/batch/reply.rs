@@ -15,14 +15,24 @@ pub enum Reply {
     Json(u16, String),
     /// Status 200 with these headers and this.
     Headed(Headers, String),
-    /// A file, of which so many bytes are sent before the connection breaks off, if it does.
+    /// A file, of which so many bytes are sent.
     File {
         content: Arc<File>,
         bytes: u64,
-        breaks_at: Option<u64>,
+        sent: Sent,
     },
     /// The connection is reset.
     Reset,
+}
+
+/// How much of a file is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    All,
+    /// So many bytes; then the connection breaks off.
+    BreaksAt(u64),
+    /// So many bytes; then nothing more comes.
+    StopsAt(u64),
 }
 
 impl Reply {

@@ -70,6 +70,8 @@ pub struct BatchScript {
     pub answered: Option<f64>,
     /// Results come in the order of the questions. No provider promises it.
     pub in_order: bool,
+    /// A download stops behind so many lines, and the rest never comes.
+    pub downloads_stop_at: Option<usize>,
 }
 
 /// What is answered when a batch ends early, if nothing else is said.

@@ -34,6 +34,8 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
             let ended = || Problem::Invalid("the batch has ended".to_owned());
             Ok(Reply::ok(&cancelled.ok_or_else(ended)?))
         }
+        // All of them, in one list.
+        Call::Files(_) => Ok(Reply::ok(&json!({"data": openai::files(ask)}))),
         files => openai::answer(ask, files),
     }
 }

@@ -41,6 +41,7 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
             Ok(Reply::ok(&cancelled))
         }
         Call::Results(id) => results(ask, id),
+        Call::Files(page) => files(ask, page),
         files => openai::answer(ask, files),
     }
 }
@@ -135,6 +136,11 @@ fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
     Ok(Reply::ok(
         &json!({"batches": batches, "pagination_token": next}),
     ))
+}
+
+fn files(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
+    let (data, next) = cut(openai::files(ask), page)?;
+    Ok(Reply::ok(&json!({"data": data, "pagination_token": next})))
 }
 
 fn results(ask: &Ask<'_>, id: &str) -> Result<Reply, Problem> {
