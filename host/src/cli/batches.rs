@@ -2,7 +2,9 @@
 
 mod file;
 mod list;
+mod orphans;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -10,10 +12,11 @@ use tokio::sync::mpsc;
 
 use super::args::ProjectArgs;
 use super::display::{Display, say};
-use super::execution;
+use super::execution::{self, Models};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State, block_on};
+use config::component::Component;
 use engine::batches::Batches;
 use engine::{Event, Interrupt, Meter, Shared};
 use gateway::budget::LaneBudget;
@@ -31,6 +34,7 @@ enum Command {
     List(list::ListArgs),
     Cancel(CancelArgs),
     Collect(CollectArgs),
+    Orphans(orphans::OrphansArgs),
     Export(file::ExportArgs),
     Import(file::ImportArgs),
 }
@@ -72,6 +76,7 @@ pub(super) fn perform(args: &BatchesArgs, display: &Display) -> Result<Exit, Fai
             let project = Project::open(&args.project, display)?;
             block_on(collect(&project, display))
         }
+        Command::Orphans(args) => orphans::perform(args, display),
         Command::Export(args) => file::export(args, display),
         Command::Import(args) => file::import(args, display),
     }
@@ -98,6 +103,18 @@ impl Desk {
             })
             .cloned()
             .collect();
+        let others = execution::of_open_batches(&state)?;
+        Desk::of(project, state, &components, others, display)
+    }
+
+    /// The same of a state that is open, and of these components and other models.
+    fn of(
+        project: &Project,
+        state: State,
+        components: &[Component],
+        others: BTreeSet<String>,
+        display: &Display,
+    ) -> Result<Desk, Failure> {
         let (sender, events) = mpsc::unbounded_channel();
         let meter = Arc::new(Meter::new(sender));
         let interrupt = Interrupt::default();
@@ -110,16 +127,12 @@ impl Desk {
             coordinator: None,
             interrupt: &interrupt,
         };
-        let chains = execution::chains(project, &components, &shared, display)?;
-        let batches = execution::desk(
-            project,
-            &state,
-            &components,
-            false,
-            &chains,
-            &shared,
-            &meter,
-        )?;
+        let models = Models {
+            components,
+            chains: &execution::chains(project, components, &shared, display)?,
+            others,
+        };
+        let batches = execution::desk(project, &state, models, false, &shared, &meter)?;
         Ok(Desk {
             state,
             batches,

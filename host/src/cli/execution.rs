@@ -1,7 +1,7 @@
 //! The part that `batchgen run` and `batchgen retry` share: lanes, progress, signals, the run itself, its summary and
 //! its exit code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -218,38 +218,49 @@ fn batches(
     meter: &Arc<Meter>,
 ) -> Result<Option<Arc<Batches>>, Failure> {
     let resubmits = wanted.batches.resubmit_doubtful;
-    let batches = desk(
-        project,
-        state,
-        &wanted.components,
-        resubmits,
+    let models = Models {
+        components: &wanted.components,
         chains,
-        shared,
-        meter,
-    )?;
+        others: of_open_batches(state)?,
+    };
+    let batches = desk(project, state, models, resubmits, shared, meter)?;
     let in_batches = state.store.lanes_in_batches().map_err(Failure::internal)?;
     let is_used = batches.has_lanes() || !in_batches.is_empty();
     Ok(is_used.then_some(batches))
 }
 
-/// The batches of the models that these components ask.
+/// Which models batches are of.
+pub(super) struct Models<'a> {
+    /// What these components ask.
+    pub components: &'a [Component],
+    /// How they ask it.
+    pub chains: &'a BTreeMap<String, Chain>,
+    /// Others whose batches are to be reached where that can be.
+    pub others: BTreeSet<String>,
+}
+
+/// The models of which a batch is open.
+pub(super) fn of_open_batches(state: &State) -> Result<BTreeSet<String>, Failure> {
+    let open = state.store.open_batches().map_err(Failure::internal)?;
+    Ok(open.into_iter().map(|batch| batch.lane).collect())
+}
+
+/// The batches of some models.
 pub(super) fn desk(
     project: &Project,
     state: &State,
-    components: &[Component],
+    models: Models<'_>,
     resubmits: bool,
-    chains: &BTreeMap<String, Chain>,
     shared: &Shared<'_>,
     meter: &Arc<Meter>,
 ) -> Result<Arc<Batches>, Failure> {
-    let models = project.settings.models();
-    let mut lanes = models
-        .batched(components, chains, shared)
+    let known = project.settings.models();
+    let mut lanes = known
+        .batched(models.components, models.chains, shared)
         .map_err(cannot_ask)?;
     let mut unreached = BTreeMap::new();
-    for batch in state.store.open_batches().map_err(Failure::internal)? {
-        let model = batch.lane;
-        if lanes.contains_key(&model) || unreached.contains_key(&model) {
+    for model in models.others {
+        if lanes.contains_key(&model) {
             continue;
         }
         match left_over(project, &model, shared) {

@@ -292,3 +292,47 @@ fn no_more_tokens_are_handed_in_than_is_configured() {
     let is_well = batches.iter().all(|batch| batch.stage == Stage::Completed);
     assert!(is_well, "{batches:?}");
 }
+
+#[test]
+fn what_is_left_at_the_provider_is_listed_and_removed() {
+    // Nobody learns of the first upload, so there is another.
+    let simulator = simulator(BatchScript {
+        pace: Pace::told(),
+        ..with_faults(&["upload-lost@nth:1"])
+    });
+    let (mine, yours) = (scene(&simulator), scene(&simulator));
+    step(&mine).ended(6);
+    step(&mine).ended(6);
+    let orphans = |scene: &Scene| scene.host(&["batches", "orphans"]).ended(0).stdout;
+    let remove = ["batches", "orphans", "--remove"];
+    assert_eq!(simulator.batches().files, 2);
+    let said = orphans(&mine);
+    assert_eq!(
+        (said.matches("file-").count(), said.matches("yes").count()),
+        (1, 1),
+        "{said}"
+    );
+    // Another project with the same key has nothing to do with it: it is told, and removes nothing by itself.
+    let said = orphans(&yours);
+    assert!(
+        said.contains("batch, in_progress") || said.contains("batch, validating"),
+        "{said}"
+    );
+    assert_eq!(yours.host(&remove).ended(0).stdout, "");
+    assert_eq!(simulator.batches().files, 2);
+    yours.host(&[&remove[..], &["file-none"]].concat()).ended(2);
+    let said = mine.host(&remove).ended(0).stdout;
+    assert!(said.contains("removed"), "{said}");
+    assert_eq!(simulator.batches().files, 1);
+    to_end(&simulator);
+    rounds(&mine).ended(0);
+    mine.host(&remove).ended(0);
+    assert!(orphans(&mine).contains("nothing lies"));
+    // A batch that nobody knows is cancelled when it is named.
+    let records = mine.read("records.jsonl").replace("Thing", "Other thing");
+    mine.write("records.jsonl", &records);
+    step(&mine).ended(6);
+    let batch = simulator.batches().batches.last().unwrap().id.clone();
+    yours.host(&[&remove[..], &[&batch]].concat()).ended(0);
+    assert_eq!(requests(&simulator, Request::Cancel), 1);
+}

@@ -5,8 +5,10 @@
 mod collect;
 mod files;
 mod hand_in;
+mod orphans;
 
 pub use self::files::{FileError, Imported};
+pub use self::orphans::{Orphan, OrphanKind};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};

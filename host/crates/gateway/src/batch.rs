@@ -49,6 +49,9 @@ pub trait Desk<E>: Send + Sync {
     fn ask<'a>(&'a self, asked: Asked<'a>) -> Asking<'a, E>;
 }
 
+/// What the name of every batch begins with.
+pub const PREFIX: &str = "batchgen-";
+
 /// The name of a question in a batch: its key, in 43 characters that every provider takes.
 pub fn custom_id(key: Digest) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(key.as_bytes())

@@ -147,6 +147,37 @@ impl From<Result<RawAnswer, CallError>> for LineResult {
     }
 }
 
+/// What a provider has that batchgen made with a key, in any project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Files of questions.
+    pub files: Vec<HeldFile>,
+    /// Batches.
+    pub batches: Vec<HeldBatch>,
+}
+
+/// A file of questions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldFile {
+    /// The provider's name for it.
+    pub id: String,
+    /// The name of the batch that it was uploaded for.
+    pub name: String,
+    /// How large it is.
+    pub bytes: Option<u64>,
+    /// When it was uploaded, in seconds since 1970.
+    pub created_at: Option<u64>,
+}
+
+/// A batch, and the name that it was created with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBatch {
+    /// Our name for it.
+    pub name: String,
+    /// The batch as the provider shows it.
+    pub remote: RemoteBatch,
+}
+
 /// A batch API, for one model.
 pub trait BatchProtocol: Send + Sync {
     /// How large a batch may be.
@@ -186,6 +217,18 @@ pub trait BatchProtocol: Send + Sync {
 
     /// Asks for the end of a batch, which comes some time later.
     fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch>;
+
+    /// What lies at the provider that batchgen has named, whichever model it is for. Nothing, where a provider is given no files
+    /// of questions, or removes them itself within days.
+    fn held(&self) -> Working<'_, Held> {
+        Box::pin(async { Ok(Held::default()) })
+    }
+
+    /// Removes a file of questions.
+    fn remove<'a>(&'a self, file: &'a str) -> Working<'a, ()> {
+        let message = format!("it has no file {file}");
+        Box::pin(async move { Err(CallError::new(FailureClass::NotFound, message).into()) })
+    }
 
     /// The lines of a result file.
     fn results<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>>;

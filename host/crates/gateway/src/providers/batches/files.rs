@@ -11,15 +11,17 @@ use serde_json::Value;
 
 use super::openai::Line;
 use super::{EXCHANGE, SLACK, answer_lost, read, within};
+use crate::batch::PREFIX;
 use crate::batch::protocol::{
-    BatchError, BatchLimits, BatchProtocol, Input, Lines, RemoteBatch, ResultLine, Source, Working,
+    BatchError, BatchLimits, BatchProtocol, Held, HeldBatch, HeldFile, Input, Lines, RemoteBatch,
+    ResultLine, Source, Working,
 };
 use crate::error::{CallError, Unusable};
 use crate::provider::Call;
 use crate::providers::endpoint::{Endpoint, ModelOptions};
 use crate::providers::gathered::malformed;
 use crate::providers::http::Http;
-use crate::providers::lenient::Text;
+use crate::providers::lenient::{Count, Text};
 use crate::providers::openai::OpenAi;
 use crate::providers::presets::BatchPreset;
 use crate::providers::schema;
@@ -28,6 +30,10 @@ use types::class::FailureClass;
 
 /// Pages of a list that are read at most.
 const PAGES: usize = 1000;
+/// Files in a page of their list.
+const FILES: usize = 1000;
+/// What the names of our files end with.
+const END: &str = ".jsonl";
 
 /// A model and its provider.
 pub(super) struct Chats {
@@ -88,13 +94,38 @@ impl Wanted<'_> {
     }
 }
 
-/// A page of a list.
-pub(super) enum Page {
-    /// The batch is in it.
-    Found(RemoteBatch),
-    /// It is not. How the next page is asked for, if there is one, and when the last batch of this one was created, where that
-    /// is said.
-    Other(Option<String>, Option<u64>),
+/// A page of the list of batches.
+pub(super) struct Page {
+    pub entries: Vec<Entry>,
+    /// How the next page is asked for, if there is one.
+    pub next: Option<String>,
+    /// When the last batch of this one was created, where that is said.
+    pub created: Option<u64>,
+}
+
+/// A batch in a list.
+pub(super) struct Entry {
+    pub name: Option<String>,
+    pub file: Option<String>,
+    pub batch: Result<RemoteBatch, CallError>,
+}
+
+/// A page of the list of files.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Uploads {
+    pub data: Vec<Upload>,
+    pub has_more: bool,
+    pub pagination_token: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Upload {
+    pub id: Text,
+    filename: Text,
+    bytes: Count,
+    created_at: Count,
 }
 
 /// How batches of one provider are written.
@@ -123,7 +154,25 @@ pub(super) trait FileBatches: Send + Sync {
     fn query(&self, number: usize, next: Option<String>) -> Vec<(&'static str, String)>;
 
     /// A page of the list.
-    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError>;
+    fn page(&self, body: &str) -> Result<Page, CallError>;
+
+    /// What asks for a page of the list of files, as with batches.
+    fn files_query(&self, _number: usize, next: Option<String>) -> Vec<(&'static str, String)> {
+        let after = next.map(|next| ("after", next));
+        [
+            ("purpose", "batch".to_owned()),
+            ("limit", FILES.to_string()),
+        ]
+        .into_iter()
+        .chain(after)
+        .collect()
+    }
+
+    /// How the next page of the list of files is asked for, if there is one.
+    fn files_next(&self, page: &Uploads) -> Option<String> {
+        let last = page.data.last().filter(|_| page.has_more)?;
+        last.id.0.clone()
+    }
 
     /// What stands behind the place of a batch to cancel it.
     const CANCEL: &'static str = "/cancel";
@@ -191,18 +240,70 @@ impl<T: FileBatches> OfFiles<T> {
         for number in 0..PAGES {
             let query = self.0.query(number, next);
             let body = self.0.chats().get(T::PATH, &query).await?;
-            let (later, created) = match self.0.page(&body, wanted)? {
-                Page::Found(batch) => return Ok(Some(batch)),
-                Page::Other(later, created) => (later, created),
-            };
+            let page = self.0.page(&body)?;
+            for entry in page.entries {
+                if wanted.is(entry.name.as_deref(), entry.file.as_deref()) {
+                    return Ok(Some(entry.batch?));
+                }
+            }
+            let created = page.created;
             let is_older = created.is_some_and(|created| created + SLACK < since);
-            if later.is_none() || is_older {
+            if page.next.is_none() || is_older {
                 return Ok(None);
             }
-            next = later;
+            next = page.next;
         }
-        let message = "the list of batches does not end";
-        Err(CallError::unusable(message, Unusable::MALFORMED).into())
+        Err(endless("batches"))
+    }
+
+    /// Our files, and the batches that bear our names or were made of these files.
+    async fn ours(&self) -> Result<Held, BatchError> {
+        let mut held = Held {
+            files: self.our_files().await?,
+            batches: Vec::new(),
+        };
+        let mut next = None;
+        for number in 0..PAGES {
+            let query = self.0.query(number, next);
+            let body = self.0.chats().get(T::PATH, &query).await?;
+            let page = self.0.page(&body)?;
+            for entry in page.entries {
+                let own = entry.name.filter(|name| name.starts_with(PREFIX));
+                let of_file = || {
+                    let is_it = |file: &&HeldFile| Some(&file.id) == entry.file.as_ref();
+                    held.files.iter().find(is_it).map(|file| file.name.clone())
+                };
+                if let Some((name, remote)) = own.or_else(of_file).zip(entry.batch.ok()) {
+                    held.batches.push(HeldBatch { name, remote });
+                }
+            }
+            match page.next {
+                None => return Ok(held),
+                next_page => next = next_page,
+            }
+        }
+        Err(endless("batches"))
+    }
+
+    async fn our_files(&self) -> Result<Vec<HeldFile>, BatchError> {
+        let (mut ours, mut next) = (Vec::new(), None);
+        for number in 0..PAGES {
+            let query = self.0.files_query(number, next);
+            let body = self.0.chats().get("files", &query).await?;
+            let page: Uploads = read(&body)?;
+            next = self.0.files_next(&page);
+            ours.extend(page.data.into_iter().filter_map(Upload::ours));
+            if next.is_none() {
+                return Ok(ours);
+            }
+        }
+        Err(endless("files"))
+    }
+
+    async fn delete(&self, file: &str) -> Result<(), BatchError> {
+        let http = &self.0.chats().http;
+        let request = http.request(Method::DELETE, &format!("files/{file}"), EXCHANGE);
+        http.exchange_text(request).await.map(drop)
     }
 
     async fn look(&self, method: Method, path: String) -> Result<RemoteBatch, BatchError> {
@@ -215,7 +316,26 @@ impl<T: FileBatches> OfFiles<T> {
 
 /// What the file of a batch is called.
 pub(super) fn file_name(batch: &str) -> String {
-    format!("{batch}.jsonl")
+    format!("{batch}{END}")
+}
+
+fn endless(what: &str) -> BatchError {
+    let message = format!("the list of {what} does not end");
+    CallError::unusable(message, Unusable::MALFORMED).into()
+}
+
+impl Upload {
+    /// The file, if its name is one of ours.
+    fn ours(self) -> Option<HeldFile> {
+        let name = self.filename.0?;
+        let name = name.strip_suffix(END)?;
+        Some(HeldFile {
+            id: self.id.0?,
+            name: name.starts_with(PREFIX).then(|| name.to_owned())?,
+            bytes: self.bytes.0,
+            created_at: self.created_at.0,
+        })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -261,6 +381,14 @@ impl<T: FileBatches> BatchProtocol for OfFiles<T> {
     fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
         let path = format!("{}/{id}{}", T::PATH, T::CANCEL);
         Box::pin(self.look(Method::POST, path))
+    }
+
+    fn held(&self) -> Working<'_, Held> {
+        Box::pin(self.ours())
+    }
+
+    fn remove<'a>(&'a self, file: &'a str) -> Working<'a, ()> {
+        Box::pin(self.delete(file))
     }
 
     fn results<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::files::{Chats, FileBatches, Page, Wanted};
+use super::files::{Chats, Entry, FileBatches, Page, Uploads};
 use super::openai::{URL, is_settled, problem};
 use super::read;
 use crate::batch::protocol::{BatchStatus, RemoteBatch};
@@ -57,21 +57,27 @@ impl FileBatches for MistralBatches {
         ]
     }
 
-    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError> {
+    fn page(&self, body: &str) -> Result<Page, CallError> {
         let listed: Listed = read(body)?;
-        for job in &listed.data {
-            let name = job.metadata.get("name").and_then(Value::as_str);
-            let mut files = job.input_files.iter();
-            if files.any(|file| wanted.is(name, file.0.as_deref())) || wanted.is(name, None) {
-                return Ok(Page::Found(job.shown()?));
-            }
-        }
-        // Pages are counted, and behind the last one is an empty one.
         let last = listed.data.last();
-        Ok(Page::Other(
-            last.map(|_| String::new()),
-            last.and_then(|last| last.created_at.0),
-        ))
+        Ok(Page {
+            // Pages are counted, and behind the last one is an empty one.
+            next: last.map(|_| String::new()),
+            created: last.and_then(|last| last.created_at.0),
+            entries: listed.data.iter().map(Job::entry).collect(),
+        })
+    }
+
+    fn files_query(&self, number: usize, _next: Option<String>) -> Vec<(&'static str, String)> {
+        vec![
+            ("page", number.to_string()),
+            ("page_size", PAGE.to_string()),
+            ("purpose", "batch".to_owned()),
+        ]
+    }
+
+    fn files_next(&self, page: &Uploads) -> Option<String> {
+        page.data.last().map(|_| String::new())
     }
 }
 
@@ -108,6 +114,15 @@ struct Fault {
 }
 
 impl Job {
+    fn entry(&self) -> Entry {
+        let name = self.metadata.get("name").and_then(Value::as_str);
+        Entry {
+            name: name.map(str::to_owned),
+            file: self.input_files.first().and_then(|file| file.0.clone()),
+            batch: self.shown(),
+        }
+    }
+
     fn shown(&self) -> Result<RemoteBatch, CallError> {
         let id =
             self.id.0.clone().ok_or_else(|| {

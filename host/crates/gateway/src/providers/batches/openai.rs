@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::files::{Chats, FileBatches, Page, Wanted};
+use super::files::{Chats, Entry, FileBatches, Page};
 use super::{no_question, read};
 use crate::batch::protocol::{BatchStatus, LineResult, Problem, RemoteBatch, ResultLine};
 use crate::error::{CallError, Unusable};
@@ -73,20 +73,15 @@ impl FileBatches for OpenAiBatches {
             .collect()
     }
 
-    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError> {
+    fn page(&self, body: &str) -> Result<Page, CallError> {
         let listed: Listed = read(body)?;
-        for batch in &listed.data {
-            let name = batch.metadata.get("name").and_then(Value::as_str);
-            if wanted.is(name, batch.input_file_id.0.as_deref()) {
-                return Ok(Page::Found(batch.shown()?));
-            }
-        }
         let last = listed.data.last();
         let next = last.filter(|_| listed.has_more);
-        Ok(Page::Other(
-            next.and_then(|last| last.id.0.clone()),
-            last.and_then(|last| last.created_at.0),
-        ))
+        Ok(Page {
+            next: next.and_then(|last| last.id.0.clone()),
+            created: last.and_then(|last| last.created_at.0),
+            entries: listed.data.iter().map(Batch::entry).collect(),
+        })
     }
 }
 
@@ -139,6 +134,15 @@ struct Fault {
 }
 
 impl Batch {
+    fn entry(&self) -> Entry {
+        let name = self.metadata.get("name").and_then(Value::as_str);
+        Entry {
+            name: name.map(str::to_owned),
+            file: self.input_file_id.0.clone(),
+            batch: self.shown(),
+        }
+    }
+
     fn shown(&self) -> Result<RemoteBatch, CallError> {
         let id = self
             .id

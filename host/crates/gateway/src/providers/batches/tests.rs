@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use simulator::{Advance, Config, Dialect, Simulator};
 
 use super::*;
-use crate::batch::protocol::{BatchStatus, Input, LineResult, Lines, RemoteBatch, Source};
+use crate::batch::protocol::{
+    BatchStatus, Held, HeldBatch, Input, LineResult, Lines, RemoteBatch, Source,
+};
 use crate::providers::key::Key;
 use crate::providers::presets::preset;
 use crate::providers::testing::{call, endpoint, options, question};
@@ -172,6 +174,47 @@ async fn a_batch_is_handed_in_found_and_collected() {
             })
             .sum();
         assert_eq!(counted, ledger.batch_tokens.output, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_there_is_listed_to_its_end_and_removed() {
+    // More than any page of batches has.
+    const COUNT: usize = 102;
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &json!({"pace": {"running": null}}));
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 1, &ResponseFormat::Text);
+        for number in 0..COUNT {
+            let own = format!("batchgen-{number}");
+            handed_in(&*protocol, &own, &lines).await.unwrap();
+        }
+        handed_in(&*protocol, "stranger", &lines).await.unwrap();
+        let held = protocol.held().await.unwrap();
+        if !protocol.uploads() || name == "gemini" {
+            assert_eq!(held, Held::default(), "{name}");
+            continue;
+        }
+        assert_eq!(
+            (held.files.len(), held.batches.len()),
+            (COUNT, COUNT),
+            "{name}"
+        );
+        let working = |batch: &HeldBatch| batch.remote.status == BatchStatus::Working;
+        assert!(held.batches.iter().all(working), "{name}");
+        let first = held
+            .files
+            .iter()
+            .find(|file| file.name == "batchgen-0")
+            .unwrap();
+        assert_eq!(first.bytes, Some(lines.len() as u64), "{name}");
+        protocol.remove(&first.id).await.unwrap();
+        let held = protocol.held().await.unwrap();
+        assert_eq!(held.files.len(), COUNT - 1, "{name}");
+        protocol.remove("file-none").await.unwrap_err();
+        // Another key sees none of it.
+        let other = spoken(name, &simulator, "sk-2");
+        assert_eq!(other.held().await.unwrap(), Held::default(), "{name}");
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::files::{Chats, FileBatches, Page, Wanted, file_name};
+use super::files::{Chats, Entry, FileBatches, Page, file_name};
 use super::openai::{URL, is_settled, problem, status};
 use super::{read, seconds};
 use crate::batch::protocol::{BatchStatus, RemoteBatch};
@@ -48,13 +48,23 @@ impl FileBatches for TogetherBatches {
     }
 
     /// All batches are in one list.
-    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError> {
-        for job in &read::<Vec<Job>>(body)? {
-            if wanted.is(None, job.input_file_id.0.as_deref()) {
-                return Ok(Page::Found(job.shown()?));
-            }
-        }
-        Ok(Page::Other(None, None))
+    fn page(&self, body: &str) -> Result<Page, CallError> {
+        let jobs = read::<Vec<Job>>(body)?;
+        let entry = |job: &Job| Entry {
+            name: None,
+            file: job.input_file_id.0.clone(),
+            batch: job.shown(),
+        };
+        Ok(Page {
+            entries: jobs.iter().map(entry).collect(),
+            next: None,
+            created: None,
+        })
+    }
+
+    /// So are all files.
+    fn files_query(&self, _number: usize, _next: Option<String>) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::files::{Chats, FileBatches, Page, Wanted};
+use super::files::{Chats, Entry, FileBatches, Page, Uploads};
 use super::grpc::{Status, error};
 use super::openai::{URL, problem};
 use super::{no_question, read, seconds};
@@ -57,21 +57,31 @@ impl FileBatches for XaiBatches {
         asked(PAGE, next)
     }
 
-    fn page(&self, body: &str, wanted: Wanted<'_>) -> Result<Page, CallError> {
+    fn page(&self, body: &str) -> Result<Page, CallError> {
         let listed: Listed = read(body)?;
-        for batch in &listed.batches {
-            if wanted.is(batch.name.0.as_deref(), batch.input_file_id.0.as_deref()) {
-                return Ok(Page::Found(batch.shown()?));
-            }
-        }
-        let next = listed.pagination_token.0;
         let last = listed.batches.last();
         let created = last.and_then(|last| last.create_time.0.as_deref());
-        Ok(Page::Other(
-            next.filter(|_| last.is_some()),
+        let next = listed.pagination_token.0;
+        let entry = |batch: &Batch| Entry {
+            name: batch.name.0.clone(),
+            file: batch.input_file_id.0.clone(),
+            batch: batch.shown(),
+        };
+        Ok(Page {
+            next: next.filter(|_| last.is_some()),
             // It may be a day without a time, which says too little.
-            created.filter(|time| time.contains('T')).and_then(seconds),
-        ))
+            created: created.filter(|time| time.contains('T')).and_then(seconds),
+            entries: listed.batches.iter().map(entry).collect(),
+        })
+    }
+
+    fn files_query(&self, _number: usize, next: Option<String>) -> Vec<(&'static str, String)> {
+        asked(PAGE, next)
+    }
+
+    fn files_next(&self, page: &Uploads) -> Option<String> {
+        let next = page.pagination_token.0.clone();
+        next.filter(|_| !page.data.is_empty())
     }
 
     fn lines<'a>(&'a self, file: &'a str) -> Working<'a, Lines<'a>> {
