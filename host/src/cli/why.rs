@@ -15,12 +15,14 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use config::component::Component;
 use dataset::Record;
+use engine::batches::view;
+use engine::statistics::BatchView;
 use engine::{Overwriting, PlannedAction, Previewer, ProbeEnd, TaskPreview};
 use plan::change::Change;
 use plan::decision::FileState;
 use plan::explain;
 use plan::recipe::Recipe;
-use store::{Checkpoint, TaskId};
+use store::{Batch, Checkpoint, TaskId};
 use types::fields::ALL_FIELDS;
 
 /// Longest value that is shown.
@@ -134,6 +136,7 @@ impl Asked<'_> {
             from_journal: probe.journaled,
         });
         let point = task.checkpoint.as_ref();
+        let (batches, queued) = self.batches(&task.component)?;
         Ok(Report {
             record: self.id.to_owned(),
             component: task.component.clone(),
@@ -161,7 +164,21 @@ impl Asked<'_> {
             },
             depends_on: self.upstreams(component),
             questions: questions.filter(|_| component.parameters.is_some()),
+            batches,
+            queued,
         })
+    }
+
+    /// The batches that have its questions, and how many of these wait for the next one.
+    fn batches(&self, component: &str) -> Result<(Vec<BatchView>, u64), Failure> {
+        let store = &self.state.store;
+        let waits = store.waits_for(&self.task(component));
+        let waits = waits.map_err(Failure::internal)?;
+        let open = store.open_batches().map_err(Failure::internal)?;
+        let has_some = |batch: &&Batch| waits.contains(&Some(batch.id));
+        let batches = open.iter().filter(has_some).map(view).collect();
+        let queued = waits.iter().filter(|batch| batch.is_none()).count();
+        Ok((batches, queued as u64))
     }
 
     /// Why it runs, and what changed since `before`, as far as that is known.

@@ -135,6 +135,9 @@ fn nobody_has_to_wait_with_it() {
     assert_eq!(listed[0]["state"], "open");
     let status = scene.host(&["status"]).ended(0).stdout;
     assert!(status.contains("batch of 12 openai/sim"), "{status}");
+    let why = scene.host(&["why", "r3", "summary"]).ended(0).stdout;
+    let batch = listed[0]["name"].as_str().unwrap();
+    assert!(why.contains(&format!("batch       {batch}")), "{why}");
     let plan = scene.host(&["plan"]).ended(0).stdout;
     assert!(
         plan.contains("12 of these calls are in batches already"),

@@ -226,6 +226,22 @@ impl Store {
             .await
     }
 
+    /// For what a task waits that asks in batches: the numbers of their batches, and none for a question that is in no batch yet.
+    pub fn waits_for(&self, task: &TaskId) -> Result<Vec<Option<i64>>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT batch FROM waiting JOIN question ON question.key = waiting.key
+                     WHERE dataset = ?1 AND record = ?2 AND waiting.component = ?3 AND state IN ('queued', 'sent')
+                     ORDER BY batch",
+                )?
+                .query_map(params![task.dataset, task.record, task.component], |row| {
+                    row.get(0)
+                })?
+                .collect()
+        })
+    }
+
     /// The components of a record whose tasks wait.
     pub fn waiting(&self, dataset: i64, record: &str) -> Result<Vec<String>, StoreError> {
         self.read(|reader| {

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
 
+use super::super::numbers::duration;
 use super::super::program;
 use engine::PlannedAction;
+use engine::statistics::BatchView;
+use gateway::found::unix_time;
 use plan::decision::{Author, FileState, OutcomeKind};
 use types::class::FailureClass;
 
@@ -77,6 +80,10 @@ pub(super) struct Report {
     pub file: FileReport,
     pub depends_on: Vec<UpstreamReport>,
     pub questions: Option<Questions>,
+    /// The batches that have its questions.
+    pub batches: Vec<BatchView>,
+    /// Questions that wait for the next batch.
+    pub queued: u64,
 }
 
 /// A reason, with what it leads from and to, where that is known.
@@ -209,7 +216,36 @@ pub(super) fn render(report: &Report) -> String {
         );
         line("questions", &text);
     }
+    for batch in &report.batches {
+        line("batch", &in_batch(batch));
+    }
+    if report.queued > 0 {
+        let text = format!("{} for the next batch", waits(report.queued));
+        line("batch", &text);
+    }
     text
+}
+
+fn waits(questions: u64) -> String {
+    match questions {
+        1 => "1 question waits".to_owned(),
+        many => format!("{many} questions wait"),
+    }
+}
+
+fn in_batch(batch: &BatchView) -> String {
+    let since = batch.sent_at.unwrap_or(batch.formed_at);
+    let age = duration(unix_time().saturating_sub(since) as f64);
+    let id = batch.id.as_ref().map(|id| format!(", {id}"));
+    let note = batch.note.as_ref().map(|note| format!("\n{note}"));
+    format!(
+        "{}{}: {}, {age} old, {} questions{}",
+        batch.name,
+        id.unwrap_or_default(),
+        batch.word.as_ref().unwrap_or(&batch.state),
+        batch.questions,
+        note.unwrap_or_default()
+    )
 }
 
 fn why(report: &Report) -> String {
