@@ -8,8 +8,8 @@ use crate::workspace;
 
 /// Programs, and the tests that need them.
 struct Tool {
-    /// Beginning of the tests' names.
-    tests: &'static str,
+    /// Beginnings of the tests' names.
+    tests: &'static [&'static str],
     /// What these tests look at.
     of: &'static str,
     /// For each program that is needed, the commands that show that it is there. One of them is enough.
@@ -22,7 +22,7 @@ struct Tool {
 
 const TOOLS: [Tool; 3] = [
     Tool {
-        tests: "e2e::watch_page::",
+        tests: &["e2e::watch_page::"],
         of: "the page",
         commands: &[
             &[&["chromedriver", "--version"]],
@@ -32,15 +32,15 @@ const TOOLS: [Tool; 3] = [
         packages: &["chromium", "chromium-driver"],
     },
     Tool {
-        tests: "e2e::io_errors::",
-        of: "a disk that fails",
+        tests: &["e2e::batches_killed::", "e2e::io_errors::"],
+        of: "a disk that fails, and of a kill at a commit",
         commands: &[&[&["strace", "--version"]]],
         // Some containers let no process look into another.
         trial: Some(&["strace", "-f", "-o", "/dev/null", "true"]),
         packages: &["strace"],
     },
     Tool {
-        tests: "e2e::postgres::",
+        tests: &["e2e::postgres::"],
         of: "a Postgres server",
         commands: &[&[&["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"]]],
         trial: None,
@@ -57,7 +57,7 @@ pub fn left_out() -> Result<Vec<&'static str>> {
     let mut left_out = Vec::new();
     for tool in TOOLS {
         if !tool.is_there()? {
-            left_out.push(tool.tests);
+            left_out.extend(tool.tests);
         }
     }
     Ok(left_out)
@@ -86,9 +86,14 @@ impl Tool {
         eprintln!(
             "the tests of {} (`{}`) are left out, since {packages} cannot be found; on Debian and Ubuntu, `{hint}` installs them",
             self.of,
-            self.tests.trim_end_matches("::"),
+            self.names(),
         );
         Ok(false)
+    }
+
+    fn names(&self) -> String {
+        let names = self.tests.iter().map(|name| name.trim_end_matches("::"));
+        names.collect::<Vec<_>>().join("`, `")
     }
 
     fn is_installed(&self) -> bool {
@@ -102,7 +107,7 @@ impl Tool {
             eprintln!(
                 "the tests of {} (`{}`) are left out, since the system forbids `{}`",
                 self.of,
-                self.tests.trim_end_matches("::"),
+                self.names(),
                 self.trial.unwrap_or_default().join(" "),
             );
         }

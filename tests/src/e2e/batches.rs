@@ -1,7 +1,6 @@
 //! Models that are asked in batches: what is handed in, what is collected, what is paid for, and what a kill or a fault costs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Value, json};
 use simulator::{
@@ -12,7 +11,7 @@ use crate::scene::{KEY, Ran, Scene};
 
 pub(super) const RECORDS: usize = 12;
 /// More rounds than any fault needs.
-const ROUNDS: usize = 14;
+pub(super) const ROUNDS: usize = 14;
 /// Dollars for a million tokens, so micro-dollars for one.
 pub(super) const MODEL: &str = "[models.\"openai/sim\"]\nprice = { input = 10.0, output = 20.0 }\n\
                      batch-price = { input = 5.0, output = 10.0 }\n";
@@ -54,7 +53,11 @@ pub(super) fn scene(simulator: &Simulator) -> Scene {
 }
 
 pub(super) fn write(scene: &Scene, more: &str) {
-    let records: String = (0..RECORDS)
+    write_records(scene, RECORDS, more);
+}
+
+pub(super) fn write_records(scene: &Scene, count: usize, more: &str) {
+    let records: String = (0..count)
         .map(|id| format!("{{\"id\": \"r{id}\", \"name\": \"Thing {id}\", \"category\": \"c\"}}\n"))
         .collect();
     scene.write("records.jsonl", &records);
@@ -215,65 +218,6 @@ fn a_lane_that_is_refused_fails_its_tasks_and_ends_the_run() {
         rounds(&scene).ended(5);
         assert_eq!(requests(&simulator, Request::Create), 1, "{fault}");
     }
-}
-
-/// The program is killed at each of its syncs in turn, which is after each of its commits.
-#[test]
-fn a_kill_after_any_commit_pays_for_nothing_twice() {
-    for place in 1.. {
-        let simulator = simulator(BatchScript::default());
-        let scene = scene(&simulator);
-        if !killed(&scene, place) {
-            assert!(place > 4, "the run made {place} syncs");
-            break;
-        }
-        let mut ran = step(&scene);
-        for _ in 0..ROUNDS {
-            if ran.code != Some(6) {
-                break;
-            }
-            ran = step(&scene);
-        }
-        assert_eq!(billed_more_than_once(&simulator), 0, "{place}");
-        assert!(requests(&simulator, Request::Create) <= 1, "{place}");
-        if ran.code == Some(6) {
-            // Killed between the note and the creation: nobody can know, so a person says so.
-            assert!(
-                ran.notes().join("\n").contains("nobody knows"),
-                "{place}: {ran:?}"
-            );
-            let again = ["run", "--json", "--mode", "batch", "--resubmit-doubtful"];
-            ran = scene.host(&again);
-        }
-        assert_eq!(ran.ended(0).summary().complete(), RECORDS as u64, "{place}");
-        assert_eq!(billed_more_than_once(&simulator), 0, "{place}");
-    }
-}
-
-/// Runs in batches until the process is killed at a sync; whether there were so many.
-fn killed(scene: &Scene, place: usize) -> bool {
-    let log = scene.path("strace.log").display().to_string();
-    let inject = format!("inject=fdatasync,fsync:signal=KILL:when={place}");
-    let host = crate::scene::program("batchgen").display().to_string();
-    let arguments = [
-        "-f",
-        "-qq",
-        "-o",
-        &log,
-        "-e",
-        "trace=fdatasync,fsync",
-        "-e",
-        &inject,
-        &host,
-        "run",
-        "--json",
-        "--mode",
-        "batch",
-    ];
-    let mut strace = scene.command_of(Path::new("strace"), &arguments);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let ended = strace.env("PATH", path).output().expect("strace starts");
-    ended.status.code() != Some(0)
 }
 
 #[test]

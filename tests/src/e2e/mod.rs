@@ -3,6 +3,7 @@
 mod authoring;
 mod bad_records;
 mod batches;
+mod batches_killed;
 mod batches_left;
 mod bombs;
 mod caches;
