@@ -432,7 +432,7 @@ fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
 }
 
 /// What the tries of a question took.
-pub(super) fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
+fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
     Ok(Usage {
         cached_tokens: row.get("cached_tokens")?,
         reasoning_tokens: row.get("reasoning_tokens")?,

@@ -27,7 +27,7 @@ pub(super) const GROUP: usize = 5000;
 /// So that a simulated batch has several.
 #[cfg(test)]
 pub(super) const GROUP: usize = 2;
-const GROUP_BYTES: usize = 8 << 20;
+const GROUP_BYTES: usize = 16 << 20;
 /// The longest line of a result file that is read; bytes.
 pub(super) const LONGEST: usize = 8 << 20;
 /// A batch that has ended may name its files so much later; seconds.
@@ -402,7 +402,7 @@ impl Batches {
     }
 }
 
-/// Keeps what lines of a file say, in groups. While one is written, the next one is read.
+/// Keeps what lines of a file say, in groups. While one is written, the next one is read and judged.
 pub(super) struct Keeping<'a> {
     batches: &'a Batches,
     batch: &'a Batch,
@@ -413,6 +413,8 @@ pub(super) struct Keeping<'a> {
     results: HashMap<Digest, LineResult>,
     bytes: usize,
     writing: Option<Writing>,
+    /// The questions of that group.
+    written: HashSet<Digest>,
 }
 
 /// A group that is being written.
@@ -436,6 +438,7 @@ impl<'a> Keeping<'a> {
             results: HashMap::new(),
             bytes: 0,
             writing: None,
+            written: HashSet::new(),
         }
     }
 
@@ -448,7 +451,8 @@ impl<'a> Keeping<'a> {
         match self.batched.lane.protocol.read(&text) {
             Err(_) => self.odd.unreadable += 1,
             Ok(line) => match key_of(&line.custom_id) {
-                // The first of two lines counts.
+                // The first of two lines counts, though the state may not have it yet.
+                Some(key) if self.written.contains(&key) => {}
                 Some(key) => {
                     if let Entry::Vacant(place) = self.results.entry(key) {
                         place.insert(line.result);
@@ -468,20 +472,20 @@ impl<'a> Keeping<'a> {
     /// Keeps what is left, and waits until all is on disk.
     pub async fn end(mut self) -> Result<(), StoreError> {
         self.keep().await?;
-        self.written().await
+        self.finish_writing().await
     }
 
-    async fn written(&mut self) -> Result<(), StoreError> {
-        match self.writing.take() {
-            Some(writing) => writing.await.map(drop),
-            None => Ok(()),
+    /// Waits until the group that is being written is on disk. From then on the state says which of its questions have answers.
+    async fn finish_writing(&mut self) -> Result<(), StoreError> {
+        if let Some(writing) = self.writing.take() {
+            writing.await?;
         }
+        self.written.clear();
+        Ok(())
     }
 
     /// Says what the lines of a group mean, and begins to write it.
     async fn keep(&mut self) -> Result<(), StoreError> {
-        // A question that has its answer by now is not answered again.
-        self.written().await?;
         let Keeping { batch, batched, .. } = *self;
         let store = &self.batches.store;
         // In the order in which the state has them.
@@ -535,14 +539,19 @@ impl<'a> Keeping<'a> {
         if is_proved {
             self.batches.keep_lessons(batched).await?;
         }
-        let (store, batch) = (store.clone(), batch.clone());
+        self.finish_writing().await?;
+        self.written = verdicts.iter().map(|(key, _)| *key).collect();
+        let (store, batch) = (self.batches.store.clone(), batch.clone());
         let provider = batched.lane.lane.provider().to_owned();
         let lane = batch.lane.clone();
         let mut writing: Writing =
             Box::pin(async move { store.collect(&batch, &provider, verdicts).await });
         // It is begun now, and waited for when the next group has been read.
         match (&mut writing).now_or_never() {
-            Some(written) => drop(written?),
+            Some(written) => {
+                written?;
+                self.written.clear();
+            }
             None => self.writing = Some(writing),
         }
         match stops {

@@ -16,6 +16,8 @@ const MOST_VALUES: usize = 1 << 18;
 /// Half of a surrogate pair becomes a character of the private area that begins here, until [`joined`] finds its
 /// other half, which may come with the next event.
 const HALVES: u32 = 0x10_0000;
+/// The first byte of each of its characters in UTF-8.
+const HALVES_BEGIN: u8 = 0xf4;
 
 /// Reads JSON. What no JSON may hold but servers write is mended first: half a surrogate pair, a raw line break in a
 /// text, `NaN`; of a name that comes twice the last counts.
@@ -342,7 +344,8 @@ pub(super) fn joined(text: String) -> String {
         let half = u16::try_from(u32::from(c).checked_sub(HALVES)?).ok()?;
         (0xd800..0xe000).contains(&half).then_some(half)
     };
-    if !text.chars().any(|c| half(c).is_some()) {
+    // All of them begin with this byte, which is found much faster.
+    if !text.as_bytes().contains(&HALVES_BEGIN) || !text.chars().any(|c| half(c).is_some()) {
         return text;
     }
     let mut units = Vec::with_capacity(text.len());
