@@ -119,6 +119,7 @@ pub(super) fn perform(args: &DoctorArgs, display: &Display) -> Result<Exit, Fail
         Err(error) => show(Check::error("config", error)),
         Ok(settings) => {
             show(configured::configuration(&args.project, &settings));
+            configured::hooks(&settings, &mut show);
             let records = configured::dataset(&settings, &mut show);
             let components = configured::components(&settings, &args.project, &mut show);
             if let Err(failure) = paths::check_records(&components, &records) {

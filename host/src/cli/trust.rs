@@ -197,6 +197,11 @@ pub(super) fn check_command(settings: &Settings, display: &Display) -> anyhow::R
     Ok(())
 }
 
+/// The error for a command that nobody has allowed.
+pub(super) fn refused_command(settings: &Settings) -> Option<anyhow::Error> {
+    untrusted_command(settings).map(|asked| refusal(&[asked]))
+}
+
 /// The command that runs after a run, where nobody has allowed it for this folder.
 fn untrusted_command(settings: &Settings) -> Option<Asked> {
     let command = settings.config.hooks.after_run.as_deref()?;

@@ -50,8 +50,12 @@ fn it_gets_what_was_made_once_it_is_allowed() {
     );
     assert!(ran.stderr.contains("batchgen trust"), "{}", ran.stderr);
     assert!(!scene.path("content").exists());
+    let check = scene.host(&["doctor"]).ended(2).stdout;
+    assert!(check.contains("[hooks] after-run starts"), "{check}");
     let told = scene.host(&["trust"]).ended(0).stderr;
     assert!(told.contains("[hooks] after-run"), "{told}");
+    let check = scene.host(&["doctor"]).ended(0).stdout;
+    assert!(check.contains("echo said` after a run"), "{check}");
 
     // Standard output has nothing but events.
     let ran = scene.run(&[]).ended(0);

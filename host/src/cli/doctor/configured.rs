@@ -45,6 +45,17 @@ pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
     }
 }
 
+/// Whether the command after a run may be started, where there is one.
+pub(super) fn hooks(settings: &Settings, show: &mut impl FnMut(Check)) {
+    let Some(command) = &settings.config.hooks.after_run else {
+        return;
+    };
+    show(match trust::refused_command(settings) {
+        Some(error) => Check::error("trust", error),
+        None => Check::good("hooks", format!("`{command}` after a run")),
+    });
+}
+
 /// Whether the dataset can be read; gives id and category of the records that were.
 pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<(String, String)> {
     if let Some(error) = trust::refused_database(&settings.dataset, settings.file.as_deref()) {
