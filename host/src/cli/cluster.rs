@@ -214,8 +214,11 @@ impl Part<'_> {
     }
 }
 
-/// The run has ended, and what it had on the server is removed.
-pub(super) async fn end(coordinator: &Coordinator, project: &Project) {
+/// The run has ended, and what it had on the server is removed. One that is to go on keeps its name, by which workers find what lies in
+/// their spools.
+pub(super) async fn end(coordinator: &Coordinator, project: &Project, is_whole: bool) {
     coordinator.close().await;
-    run_file::end(&project.settings.config.state.file);
+    if is_whole {
+        run_file::end(&project.settings.config.state.file);
+    }
 }

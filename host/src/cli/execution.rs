@@ -153,7 +153,7 @@ pub(super) async fn execute(
         }),
     };
     if let Some(coordinator) = &coordinator {
-        cluster::end(coordinator, project).await;
+        cluster::end(coordinator, project, is_whole(&result)).await;
     }
     progress.finish().await;
     watch.finish(end(&result)).await;
@@ -393,6 +393,14 @@ fn exit(summary: &RunSummary) -> Exit {
         _ if summary.view.unreadable > 0 => Exit::Partial,
         _ => Exit::Done,
     }
+}
+
+/// Whether a run has done all that it could, so that nobody goes on with it.
+fn is_whole(result: &Result<RunSummary, RunError>) -> bool {
+    let is_whole = |summary: &RunSummary| {
+        !summary.interrupted && !summary.budget_reached && summary.stopped.is_none()
+    };
+    result.as_ref().is_ok_and(is_whole)
 }
 
 /// How a run ended, for those who watch it.

@@ -78,6 +78,7 @@ pub(super) fn perform(args: &WorkerArgs, display: &Display) -> Result<Exit, Fail
         name: name.clone(),
         slots: args.slots as usize,
         spool: args.spool.join(&name),
+        open: Store::open,
         build: cluster::build()?,
         engine: settings::engine(&cache)?,
         pool: Pool::new(pool::threads()).map_err(Failure::internal)?,

@@ -5,9 +5,10 @@
 mod asks;
 mod leases;
 mod results;
+mod sessions;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -18,16 +19,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::bus::{BusError, CoordinatorBus};
-use crate::link::{Link, Piece};
-use crate::wire::{Beat, Down, Frame, Held, ToWorker, Up, Welcome, decode, encode};
+use crate::wire::{Beat, Down, Frame, Held, ToWorker, decode, encode};
 use engine::{Elsewhere, LeasedRecord, Meter, Performing, Terms};
 use gateway::Gateway;
 use gateway::remote::OwnAdmission;
-use store::{Claim, Store};
+use store::Store;
 use types::class::FailureClass;
 use types::digest::Digest;
 
 use leases::Leases;
+use sessions::Worker;
 
 /// A run says so often that it is there.
 const BEAT: Duration = Duration::from_millis(500);
@@ -35,7 +36,7 @@ const BEAT: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(1);
 /// So often it is looked after those that were not heard of.
 const TICK: Duration = Duration::from_millis(250);
-/// A coordinator that starts again lets nobody ask a new question for so long: first it hears who is asking what.
+/// A coordinator that starts again lets nobody ask a new question or make a new call for so long: first it hears what is under way.
 const HEARS_FIRST: Duration = Duration::from_secs(3);
 /// A goodbye takes no longer.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -70,8 +71,8 @@ struct Inner {
     gateway: Arc<Gateway<Store>>,
     meter: Arc<Meter>,
     bundle: Bytes,
-    began: Instant,
-    terms: OnceLock<Terms>,
+    /// The terms of the run, and since when workers may join it.
+    terms: OnceLock<(Terms, Instant)>,
     state: Mutex<State>,
     room: watch::Sender<usize>,
     /// Something is to be sent.
@@ -85,33 +86,12 @@ struct State {
     workers: BTreeMap<String, Worker>,
     leases: Leases,
     held: Vec<Held>,
+    /// Workers, and questions to which another answer counts than the one that they have.
+    outdone: HashSet<(String, Digest)>,
     /// Nothing new is begun.
     stops: bool,
     /// Permits of workers that were lost, until their calls are certainly over.
     orphans: Vec<Orphan>,
-}
-
-/// A worker, as it is known.
-struct Worker {
-    session: u64,
-    link: Link,
-    heard: Instant,
-    /// Whether it was welcomed.
-    is_in: bool,
-    slots: usize,
-    records: usize,
-    calls: u64,
-    memory: Option<u64>,
-    drains: bool,
-    /// Tasks that it made, and that failed with it.
-    made: u64,
-    failed: u64,
-    /// Questions that it asks.
-    claims: HashMap<Digest, Claim>,
-    /// Calls that it may make.
-    permits: HashMap<u64, OwnAdmission>,
-    /// What it handed in and is durable: the last number before the first gap, and those beyond.
-    committed: (u64, BTreeSet<u64>),
 }
 
 /// A permit whose worker was lost.
@@ -139,7 +119,6 @@ impl Coordinator {
             gateway,
             meter,
             bundle,
-            began: Instant::now(),
             terms: OnceLock::new(),
             state: Mutex::default(),
             room: watch::Sender::new(0),
@@ -152,6 +131,7 @@ impl Coordinator {
         tasks.spawn(beat(Arc::clone(&inner)));
         tasks.spawn(tick(Arc::clone(&inner)));
         tasks.spawn(leases::lease(Arc::clone(&inner)));
+        tasks.spawn(leases::watch(Arc::clone(&inner)));
         tasks.spawn(results::collect(Arc::clone(&inner)));
         Arc::new(Coordinator {
             inner,
@@ -201,7 +181,7 @@ impl Coordinator {
 
 impl Elsewhere for Coordinator {
     fn begins(&self, terms: Terms) {
-        let _ = self.inner.terms.set(terms);
+        let _ = self.inner.terms.set((terms, Instant::now()));
     }
 
     fn room(&self) -> watch::Receiver<usize> {
@@ -239,11 +219,27 @@ impl Inner {
         guard(&self.state)
     }
 
-    /// Makes what is missing of the bus's own things.
-    async fn prepare(&self) -> Result<(), BusError> {
-        self.bus.prepare().await?;
+    /// Waits until a coordinator that has started again has heard who is asking and calling what.
+    async fn has_heard(&self) {
+        if self.conditions.epoch > 1
+            && let Some((_, since)) = self.terms.get()
+        {
+            sleep_until(*since + HEARS_FIRST).await;
+        }
+    }
+
+    /// Sees to it that the bus has the bundle, for a worker that joins: the bus may have lost everything.
+    async fn publish(&self) {
         let name = self.conditions.bundle.to_string();
-        self.bus.publish(&name, self.bundle.clone()).await
+        let published = async {
+            self.bus.prepare().await?;
+            self.bus.publish(&name, self.bundle.clone()).await
+        };
+        let published: Result<(), BusError> = published.await;
+        if let Err(error) = published {
+            // The worker does not find it, and joins again.
+            tracing::debug!("the bundle cannot be published now: {error}");
+        }
     }
 
     /// Sends a message to a worker, if it is still in this session.
@@ -258,42 +254,9 @@ impl Inner {
 }
 
 impl State {
-    /// The worker of this name, if it is in this session.
-    fn of_session(&mut self, name: &str, session: u64) -> Option<&mut Worker> {
-        let worker = self.workers.get_mut(name)?;
-        (worker.session == session).then_some(worker)
-    }
-
     fn queue(&mut self, record: LeasedRecord) -> leases::Outcome {
         let stops = self.stops;
         self.leases.queue(record, stops)
-    }
-
-    /// Records that all workers together can have in work.
-    fn slots(&self) -> usize {
-        let in_work = self.workers.values().filter(|worker| worker.is_in);
-        in_work
-            .map(|worker| match worker.drains {
-                true => worker.records.min(worker.slots),
-                false => worker.slots,
-            })
-            .sum()
-    }
-
-    /// A worker is not heard of any more: others may have what it had.
-    fn lose(&mut self, name: &str, until: Instant) -> Vec<Claim> {
-        let Some(worker) = self.workers.remove(name) else {
-            return Vec::new();
-        };
-        let orphans = worker.permits.into_iter().map(|(ask, admission)| Orphan {
-            worker: name.to_owned(),
-            ask,
-            until,
-            admission,
-        });
-        self.orphans.extend(orphans);
-        self.leases.lost(name);
-        worker.claims.into_values().collect()
     }
 }
 
@@ -312,129 +275,6 @@ async fn receive(inner: Arc<Inner>) {
             }
         };
         inner.take(frame);
-    }
-}
-
-impl Inner {
-    fn take(self: &Arc<Self>, frame: Frame) {
-        let now = Instant::now();
-        let Frame {
-            worker: name,
-            session,
-            first,
-            received,
-            messages,
-            ..
-        } = frame;
-        let piece = Piece {
-            first,
-            received,
-            messages,
-        };
-        let mut state = self.state();
-        let is_known = state.of_session(&name, session).is_some();
-        if !is_known {
-            let joins = piece.first == 1
-                && piece
-                    .messages
-                    .first()
-                    .is_some_and(|first| matches!(decode(first), Ok(Up::Join { .. })));
-            let is_newer = state
-                .workers
-                .get(&name)
-                .is_none_or(|worker| worker.session < session);
-            if !joins || !is_newer {
-                drop(state);
-                let inner = Arc::clone(self);
-                tokio::spawn(async move {
-                    let message = encode(&ToWorker::Unknown { session });
-                    inner.bus.send(&name, message.into()).await;
-                });
-                return;
-            }
-            let until = now + self.conditions.call_timeout;
-            let claims = state.lose(&name, until);
-            state
-                .workers
-                .insert(name.clone(), Worker::new(session, now));
-            drop(state);
-            // Their questions can be asked by others now; that takes the lock of the journal.
-            drop(claims);
-            state = self.state();
-        }
-        let Some(worker) = state.of_session(&name, session) else {
-            return;
-        };
-        worker.heard = now;
-        let new = worker.link.take(now, piece);
-        drop(state);
-        for message in new {
-            match decode::<Up>(&message) {
-                Ok(message) => self.hear(&name, session, message),
-                Err(error) => tracing::warn!("{name}: {error}"),
-            }
-        }
-        self.flush.notify_one();
-    }
-}
-
-impl Worker {
-    fn new(session: u64, now: Instant) -> Worker {
-        Worker {
-            session,
-            link: Link::new(),
-            heard: now,
-            is_in: false,
-            slots: 0,
-            records: 0,
-            calls: 0,
-            memory: None,
-            drains: false,
-            made: 0,
-            failed: 0,
-            claims: HashMap::new(),
-            permits: HashMap::new(),
-            committed: (0, BTreeSet::new()),
-        }
-    }
-}
-
-impl Inner {
-    /// Lets a worker in, or says why not.
-    fn join(&self, name: &str, session: u64, build: &str, slots: usize, asking: Vec<Digest>) {
-        let own = &self.conditions.build;
-        let message = if build != own {
-            Down::Refused(format!(
-                "this worker is batchgen {build}, and the coordinator is batchgen {own}; run the same program on both"
-            ))
-        } else if let Some(terms) = self.terms.get() {
-            let claims = self.claimed(asking);
-            let mut state = self.state();
-            let held = state.held.clone();
-            if let Some(worker) = state.of_session(name, session) {
-                worker.is_in = true;
-                worker.slots = slots;
-                worker.claims.extend(claims);
-            }
-            Down::Welcome(Box::new(Welcome {
-                bundle: self.conditions.bundle,
-                terms: terms.clone(),
-                held,
-                ack_wait_millis: u64::try_from(self.conditions.ack_wait.as_millis())
-                    .unwrap_or(u64::MAX),
-            }))
-        } else {
-            Down::Refused("the run is not ready yet".to_owned())
-        };
-        let mut state = self.state();
-        let stops = state.stops;
-        if let Some(worker) = state.of_session(name, session) {
-            worker.link.push(&message);
-            if stops {
-                worker.link.push(&Down::Stop);
-            }
-        }
-        self.room.send_replace(state.slots());
     }
 }
 
@@ -495,7 +335,7 @@ async fn beat(inner: Arc<Inner>) {
     }
 }
 
-/// Looks after what was not heard of.
+/// Looks after workers that were not heard of.
 async fn tick(inner: Arc<Inner>) {
     let mut last = Instant::now();
     loop {
@@ -537,7 +377,6 @@ async fn tick(inner: Arc<Inner>) {
         drop(claims);
         drop(given_up);
         inner.view(now);
-        leases::offer_again(&inner, now).await;
     }
 }
 

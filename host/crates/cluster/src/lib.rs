@@ -12,5 +12,7 @@ pub mod coordinator;
 mod link;
 pub mod nats;
 pub mod run_file;
+#[cfg(test)]
+mod simulation;
 pub mod wire;
 pub mod worker;

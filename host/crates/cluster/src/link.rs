@@ -100,11 +100,6 @@ impl Link {
         })
     }
 
-    /// Whether everything that was queued was received.
-    pub fn is_confirmed(&self) -> bool {
-        self.unconfirmed.is_empty()
-    }
-
     /// When [`Link::next`] has something at the latest, if nothing is queued meanwhile.
     pub fn wakes(&self) -> Option<Instant> {
         let again = (self.sent > 0).then(|| self.moved + self.again);

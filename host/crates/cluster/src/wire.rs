@@ -104,8 +104,10 @@ pub enum Up {
         build: String,
         /// Records that it can have in work at once.
         slots: usize,
-        /// Questions that it was allowed to ask before, and is asking.
+        /// Questions that it is asking, or has answers to that may not be in the coordinator's journal.
         asking: Vec<Digest>,
+        /// Calls that it was allowed to make and that have not ended, by the numbers of their permits.
+        calling: Vec<(u64, Entry)>,
     },
     /// Is there an answer, or may this worker ask? The reply names the number.
     Claim {
@@ -204,6 +206,11 @@ pub enum Down {
         /// Why.
         failure: CallFailure,
     },
+    /// A call is not to be made: the question is not this worker's to ask any more.
+    Elsewhere {
+        /// The ask.
+        ask: u64,
+    },
     /// A call that failed is settled.
     Settled {
         /// Its permit.
@@ -286,6 +293,8 @@ pub enum Outcome {
     },
     /// A record was performed.
     Done {
+        /// Of the coordinator that made the lease.
+        epoch: u64,
         /// Its lease.
         lease: u64,
         /// Id of the record.

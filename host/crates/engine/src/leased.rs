@@ -86,6 +86,16 @@ impl Performed {
         self.ends.iter().filter(failed).count() as u64
     }
 
+    /// Whether a task was begun or not, and neither ended nor failed.
+    pub fn is_interrupted(&self) -> bool {
+        self.ends.contains(&End::Interrupted)
+    }
+
+    /// Keys of the questions whose answers its tasks were told.
+    pub fn told(&self) -> impl Iterator<Item = Digest> {
+        self.notes.iter().flat_map(Note::told)
+    }
+
     /// About how many bytes it holds.
     pub fn bytes(&self) -> usize {
         let texts = self.notes.iter().filter_map(Note::text);

@@ -83,6 +83,15 @@ impl Note {
             _ => None,
         }
     }
+
+    /// Keys of the questions whose answers a task was told.
+    pub fn told(&self) -> impl Iterator<Item = Digest> {
+        let entries = match self {
+            Note::Transcript { entries, .. } => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(_, key)| *key)
+    }
 }
 
 /// A try that was billed.

@@ -32,6 +32,8 @@ pub struct CallError {
     pub refused: Option<Refused>,
     /// No connection could be made, so the server knows nothing of the call.
     pub is_unreached: bool,
+    /// Another machine asks the question meanwhile, or has asked it: no call was made.
+    pub is_elsewhere: bool,
 }
 
 /// A kind of answer that cannot be used. One is an accident; when equal ones follow each other, the cause lies in how
@@ -117,12 +119,25 @@ impl CallError {
             unusable: None,
             refused: None,
             is_unreached: false,
+            is_elsewhere: false,
+        }
+    }
+
+    /// The right to ask a question went to another machine.
+    pub fn elsewhere() -> CallError {
+        CallError {
+            is_elsewhere: true,
+            ..CallError::new(
+                FailureClass::Transient,
+                "the question is asked by another machine",
+            )
         }
     }
 
     /// Whether another endpoint of the same model may do better: the question is not at fault, nor the answer.
     pub fn is_of_endpoint(&self) -> bool {
         self.unusable.is_none()
+            && !self.is_elsewhere
             && matches!(
                 self.class,
                 FailureClass::Transient

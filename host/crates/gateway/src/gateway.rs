@@ -200,18 +200,25 @@ impl<J: Journal> Gateway<J> {
         };
         // Boxed, since the calls of one machine alone do not go this way.
         Box::pin(async {
-            if let Some(answer) = coordinator.claim(key).await? {
-                self.observer.journaled();
-                // It is in the coordinator's journal, and has no number here.
-                return Ok((0, answer, 0));
-            }
-            let asking = Asking {
-                coordinator,
-                key,
-                is_answered: false,
+            let (asking, lane, obtained) = loop {
+                if let Some(answer) = coordinator.claim(key).await? {
+                    self.observer.journaled();
+                    // It is in the coordinator's journal, and has no number here.
+                    return Ok((0, answer, 0));
+                }
+                let asking = Asking {
+                    coordinator,
+                    key,
+                    is_answered: false,
+                };
+                let obtaining = self.obtain(first, parameters, request, &context, billed);
+                match obtaining.await {
+                    Ok((lane, obtained)) => break (asking, lane, obtained),
+                    // This machine was taken for lost, and another one asks: its answer is waited for.
+                    Err(error) if error.is_elsewhere => {}
+                    Err(error) => return Err(error.into()),
+                }
             };
-            let obtaining = self.obtain(first, parameters, request, &context, billed);
-            let (lane, obtained) = obtaining.await?;
             let provenance = provenance(lane, &obtained);
             let kept = self.keep(claim, lane, obtained).await?;
             asking.answered(&kept.1, &provenance);
@@ -283,7 +290,8 @@ impl<J: Journal> Gateway<J> {
                 },
             };
             let goes_on = class.is_some_and(|class| chain.fall_back_on.contains(&class));
-            if is_last || !goes_on {
+            let is_elsewhere = matches!(&result, Err(error) if error.is_elsewhere);
+            if is_last || !goes_on || is_elsewhere {
                 return result;
             }
         }

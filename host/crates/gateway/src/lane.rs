@@ -726,6 +726,7 @@ impl Lane {
             (None, Some(coordinator)) => {
                 let entry = Entry {
                     target: Target::Lane(self.name.clone()),
+                    question: context.seed,
                     place: caller.place,
                     bytes: asked.bytes,
                     cap: asked.cap,

@@ -168,7 +168,8 @@ impl Pool {
         let mut failures = Failures::default();
         loop {
             let waits = context.waits_for_recovery;
-            let enter = self.enter(group, context.caller.place, asked, waits, tried);
+            let of = (context.caller.place, context.seed);
+            let enter = self.enter(group, of, asked, waits, tried);
             let (place, right) = self.unless_closing(enter).await?;
             let began = Instant::now();
             let Some(lane) = self.lanes.get(place) else {
@@ -210,7 +211,7 @@ impl Pool {
     async fn enter(
         &self,
         group: &Group,
-        place: u64,
+        (place, question): (u64, u64),
         asked: RequestSize,
         waits_for_recovery: bool,
         tried: Tried,
@@ -222,6 +223,7 @@ impl Pool {
         };
         let entry = Entry {
             target: Target::Pool(model.clone(), tried.bits()),
+            question,
             place,
             bytes: asked.bytes,
             cap: asked.cap,

@@ -43,7 +43,7 @@ pub trait Coordinator: Send + Sync {
     /// Waits for the right to make a call. Gives the place of the lane in its pool.
     ///
     /// # Errors
-    /// Those of the coordinator's lane.
+    /// Those of the coordinator's lane, and [`CallError::elsewhere`] where the question is not this machine's to ask any more.
     fn enter(&self, entry: Entry) -> Later<'_, Entered>;
 }
 
@@ -70,6 +70,8 @@ pub enum Target {
 pub struct Entry {
     /// Where.
     pub target: Target,
+    /// A number that depends on the question alone: the seed of its key.
+    pub question: u64,
     /// Place of its record in the run.
     pub place: u64,
     /// Bytes of the question.

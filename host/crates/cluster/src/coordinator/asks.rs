@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::{HEARS_FIRST, Inner};
+use super::Inner;
+use super::sessions::Joining;
 use crate::wire::{Down, Presence, Up};
 use engine::Event;
 use gateway::error::CallError;
@@ -23,7 +24,16 @@ impl Inner {
                 build,
                 slots,
                 asking,
-            } => self.join(name, session, &build, slots, asking),
+                calling,
+            } => {
+                let joining = Joining {
+                    build,
+                    slots,
+                    asking,
+                    calling,
+                };
+                self.join(name, session, joining);
+            }
             Up::Claim { ask, key } => {
                 let (inner, name) = (Arc::clone(self), name.to_owned());
                 tokio::spawn(async move { inner.claim(&name, session, ask, key).await });
@@ -32,7 +42,7 @@ impl Inner {
                 let claim = self
                     .state()
                     .of_session(name, session)
-                    .and_then(|worker| worker.claims.remove(&key));
+                    .and_then(|worker| worker.claims.remove(&key.seed()));
                 // Those who wait for it wake, which takes the lock of the journal.
                 drop(claim);
             }
@@ -48,10 +58,14 @@ impl Inner {
                 }
             }
             Up::Unused { ask } => {
-                let admission = self
-                    .state()
-                    .of_session(name, session)
-                    .and_then(|worker| worker.permits.remove(&ask));
+                let mut state = self.state();
+                let worker = state.of_session(name, session);
+                let own = worker.and_then(|worker| {
+                    worker.unpermitted.remove(&ask);
+                    worker.permits.remove(&ask)
+                });
+                let admission = own.or_else(|| state.orphan(name, ask));
+                drop(state);
                 if let Some(admission) = admission {
                     admission.unused();
                 }
@@ -76,12 +90,14 @@ impl Inner {
                 self.room.send_replace(state.slots());
                 drop(state);
                 drop(claims);
+                self.does_not_know(name, session);
             }
         }
     }
 
     /// Gives a worker the answer to a question, or the right to ask it.
     async fn claim(&self, name: &str, session: u64, ask: u64, key: Digest) {
+        self.has_heard().await;
         let message = loop {
             match self.store.begin(key) {
                 Err(error) => {
@@ -89,24 +105,21 @@ impl Inner {
                     let failure = CallFailure::of(&error);
                     break Down::Denied { ask, failure };
                 }
-                Ok(Begin::Have(_, answer)) => break Down::Have { ask, answer },
+                Ok(Begin::Have(_, answer)) => {
+                    self.state().outdone.remove(&(name.to_owned(), key));
+                    break Down::Have { ask, answer };
+                }
                 Ok(Begin::Wait(woken)) => {
                     let _ = woken.await;
                 }
                 Ok(Begin::Go(claim)) => {
-                    let hears = self.began + HEARS_FIRST;
-                    if self.conditions.epoch > 1 && Instant::now() < hears {
-                        drop(claim);
-                        sleep_until(hears).await;
-                        continue;
-                    }
                     let mut state = self.state();
                     let Some(worker) = state.of_session(name, session) else {
                         drop(state);
                         drop(claim);
                         return;
                     };
-                    worker.claims.insert(key, claim);
+                    worker.claims.insert(key.seed(), claim);
                     break Down::Go { ask };
                 }
             }
@@ -115,11 +128,11 @@ impl Inner {
     }
 
     /// Claims questions that a worker says it is asking.
-    pub(super) fn claimed(&self, asking: Vec<Digest>) -> Vec<(Digest, Claim)> {
+    pub(super) fn claimed(&self, asking: Vec<Digest>) -> Vec<(u64, Claim)> {
         let claims = asking
             .into_iter()
             .filter_map(|key| match self.store.begin(key) {
-                Ok(Begin::Go(claim)) => Some((key, claim)),
+                Ok(Begin::Go(claim)) => Some((key.seed(), claim)),
                 // It is answered, or another asks it, too: then the first answer counts.
                 Ok(Begin::Have(..) | Begin::Wait(_)) | Err(_) => None,
             });
@@ -128,6 +141,7 @@ impl Inner {
 
     /// Lets a call of a worker begin.
     async fn enter(&self, name: &str, session: u64, ask: u64, entry: Entry) {
+        self.has_heard().await;
         let message = match self.gateway.admit(&entry).await {
             Err(error) => Down::Denied {
                 ask,
@@ -140,8 +154,15 @@ impl Inner {
                     admission.unused();
                     return;
                 };
-                worker.permits.insert(ask, admission);
-                Down::Granted { ask, lane }
+                // Another one may ask it since this worker was lost, or have the answer.
+                if worker.claims.contains_key(&entry.question) {
+                    worker.permits.insert(ask, admission);
+                    Down::Granted { ask, lane }
+                } else {
+                    drop(state);
+                    admission.unused();
+                    Down::Elsewhere { ask }
+                }
             }
         };
         self.tell(name, session, &message);
@@ -150,14 +171,17 @@ impl Inner {
     /// A call has ended.
     fn settle(&self, name: &str, session: u64, ask: u64, end: &CallEnd) {
         let mut state = self.state();
-        let own = state
-            .of_session(name, session)
-            .and_then(|worker| worker.permits.remove(&ask));
-        let admission = own.or_else(|| {
-            let mut orphans = state.orphans.iter();
-            let at = orphans.position(|orphan| orphan.worker == name && orphan.ask == ask)?;
-            Some(state.orphans.swap_remove(at).admission)
-        });
+        let own = match state.of_session(name, session) {
+            None => None,
+            Some(worker) => match worker.unpermitted.get_mut(&ask) {
+                Some(ended) => {
+                    *ended = Some(Box::new(end.clone()));
+                    None
+                }
+                None => worker.permits.remove(&ask),
+            },
+        };
+        let admission = own.or_else(|| state.orphan(name, ask));
         drop(state);
         let pauses = admission.is_some_and(|admission| admission.settle(end));
         if end.failure.is_some() {

@@ -21,6 +21,8 @@ const BYTES: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(2);
 /// What could not be offered is offered again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
+/// What comes of a lease is taken as it is after so many times.
+const DOUBTS: u32 = 20;
 /// Once the run stops, leases that no worker has named for so long are given up.
 const UNHEARD: Duration = Duration::from_secs(3);
 
@@ -48,6 +50,10 @@ struct Out {
     seen: Instant,
     /// The worker that has it.
     worker: Option<String>,
+    /// Nobody performs it any more, and not all of its records have ended.
+    is_doubted: bool,
+    /// How often that was so.
+    doubts: u32,
 }
 
 impl Leases {
@@ -95,6 +101,8 @@ impl Leases {
                 offered: None,
                 seen: now,
                 worker: None,
+                is_doubted: false,
+                doubts: 0,
             },
         );
         Some((number, payload))
@@ -129,15 +137,26 @@ impl Leases {
         }
     }
 
-    /// A record has ended. Who waits for that, if nobody was told before.
+    /// A record of a lease has ended. Who waits for that, if nobody was told before.
     pub fn ended(&mut self, lease: u64, record: &str) -> Option<oneshot::Sender<Performed>> {
-        if let Some(out) = self.out.get_mut(&lease) {
-            out.records.retain(|id| id != record);
-            if out.records.is_empty() {
-                self.out.remove(&lease);
-            }
+        let out = self.out.get_mut(&lease)?;
+        // A later lease may have the same record, for another pass.
+        let at = out.records.iter().position(|id| id == record)?;
+        out.records.swap_remove(at);
+        if out.records.is_empty() {
+            self.out.remove(&lease);
         }
         self.waiting.remove(record)
+    }
+
+    /// A lease is to be offered again soon, if not too often: what came of one of its records does not count. Whether it is.
+    pub fn doubt(&mut self, lease: u64) -> bool {
+        let Some(out) = self.out.get_mut(&lease) else {
+            return true;
+        };
+        out.doubts += 1;
+        out.is_doubted = out.doubts < DOUBTS;
+        out.is_doubted
     }
 
     /// Gives up what is not leased yet.
@@ -196,7 +215,7 @@ async fn offer(inner: &Inner, number: u64, payload: Bytes) {
             Err(error) => {
                 tracing::debug!("a lease could not be offered: {error}");
                 // The bus may have lost what it needs for that.
-                if let Err(error) = inner.prepare().await {
+                if let Err(error) = inner.bus.prepare().await {
                     tracing::debug!("the bus is not ready: {error}");
                 }
             }
@@ -209,40 +228,51 @@ async fn offer(inner: &Inner, number: u64, payload: Bytes) {
 }
 
 /// Offers leases again that neither a worker nor the bus has.
-pub(super) async fn offer_again(inner: &Arc<Inner>, now: Instant) {
-    let patience = inner.conditions.ack_wait;
-    let suspects: Vec<(u64, u64, Bytes)> = {
-        let state = inner.state();
-        let out = state.leases.out.iter();
-        out.filter(|(_, out)| now.duration_since(out.seen) > patience)
-            .filter_map(|(number, out)| Some((*number, out.offered?, out.payload.clone())))
-            .collect()
-    };
-    for (number, at, payload) in suspects {
-        match inner.bus.has(at).await {
-            // It is given to another worker when nobody answers for it.
-            Ok(true) => {
-                let mut state = inner.state();
-                if let Some(out) = state.leases.out.get_mut(&number) {
-                    out.seen = Instant::now();
-                }
-            }
-            Ok(false) => {
-                tracing::warn!("the lease {number} was lost on its way and is offered again");
-                {
-                    let mut state = inner.state();
-                    let Some(out) = state.leases.out.get_mut(&number) else {
+pub(super) async fn watch(inner: Arc<Inner>) {
+    loop {
+        sleep(AGAIN).await;
+        for (number, at, payload) in suspects(&inner) {
+            match at {
+                None => {}
+                // It is given to another worker when nobody answers for it.
+                Some(at) => match inner.bus.has(at).await {
+                    Ok(true) => {
+                        let mut state = inner.state();
+                        if let Some(out) = state.leases.out.get_mut(&number) {
+                            out.seen = Instant::now();
+                        }
                         continue;
-                    };
-                    (out.offered, out.seen) = (None, Instant::now());
-                }
-                let inner = Arc::clone(inner);
-                tokio::spawn(async move { offer(&inner, number, payload).await });
+                    }
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::debug!("nobody knows where the lease {number} is: {error}");
+                        break;
+                    }
+                },
             }
-            Err(error) => {
-                tracing::debug!("nobody knows where the lease {number} is: {error}");
-                return;
-            }
+            let mut state = inner.state();
+            let Some(out) = state.leases.out.get_mut(&number) else {
+                continue;
+            };
+            tracing::warn!("the lease {number} was lost on its way and is offered again");
+            (out.offered, out.seen, out.is_doubted) = (None, Instant::now(), false);
+            drop(state);
+            let inner = Arc::clone(&inner);
+            tokio::spawn(async move { offer(&inner, number, payload).await });
         }
     }
+}
+
+/// Leases of which nothing was heard for long, each with its number on the bus, if that may have it, and its bytes.
+fn suspects(inner: &Inner) -> Vec<(u64, Option<u64>, Bytes)> {
+    let (now, patience) = (Instant::now(), inner.conditions.ack_wait);
+    let state = inner.state();
+    let out = state.leases.out.iter();
+    let suspects = out.filter_map(|(number, out)| {
+        let at = out.offered?;
+        let is_late = now.duration_since(out.seen) > patience;
+        let at = (!out.is_doubted).then_some(at);
+        (out.is_doubted || is_late).then(|| (*number, at, out.payload.clone()))
+    });
+    suspects.collect()
 }

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::Inner;
 use crate::bus::{Delivery, Receipt};
 use crate::wire::{Down, HandIn, Outcome, decode};
+use engine::Performed;
 use gateway::journal::{Begin, Journal, Provenance};
 use store::StoreError;
 use types::digest::Digest;
@@ -23,7 +24,7 @@ pub(super) async fn collect(inner: Arc<Inner>) {
             Ok(delivery) => delivery,
             Err(error) => {
                 tracing::debug!("what was handed in cannot be fetched: {error}");
-                if let Err(error) = inner.prepare().await {
+                if let Err(error) = inner.bus.prepare().await {
                     tracing::debug!("the bus is not ready: {error}");
                 }
                 sleep(AGAIN).await;
@@ -40,6 +41,14 @@ pub(super) async fn collect(inner: Arc<Inner>) {
     }
 }
 
+/// The end of a record, as a worker handed it in.
+pub(super) struct Ended {
+    epoch: u64,
+    lease: u64,
+    record: String,
+    performed: Box<Performed>,
+}
+
 fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
     let HandIn {
         worker,
@@ -48,6 +57,7 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
         results,
     } = handed;
     let mut answers = Vec::new();
+    let mut ends = Vec::new();
     for outcome in results {
         match outcome {
             Outcome::Answer {
@@ -55,32 +65,23 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
                 answer,
                 provenance,
             } => {
-                let inner = Arc::clone(inner);
+                let (inner, worker) = (Arc::clone(inner), worker.clone());
                 // All at once, so that they are written together.
                 answers.push(tokio::spawn(async move {
-                    inner.answered(key, answer, *provenance).await
+                    inner.answered(&worker, key, answer, *provenance).await
                 }));
             }
             Outcome::Done {
+                epoch,
                 lease,
                 record,
                 performed,
-            } => {
-                let waits = {
-                    let mut state = inner.state();
-                    if let Some(of) = state.of_session(&worker, session) {
-                        of.made += performed.made();
-                        of.failed += performed.failed();
-                    }
-                    state.leases.ended(lease, &record)
-                };
-                match waits {
-                    Some(waits) => {
-                        let _ = waits.send(*performed);
-                    }
-                    None => tracing::debug!("{record} had ended before"),
-                }
-            }
+            } => ends.push(Ended {
+                epoch,
+                lease,
+                record,
+                performed,
+            }),
         }
     }
     let inner = Arc::clone(inner);
@@ -92,7 +93,7 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
         // What is not durable is handed in again, by the bus or by the worker.
         if is_durable {
             receipt.done().await;
-            inner.committed(&worker, session, number);
+            inner.committed(&worker, session, number, ends);
         }
     });
 }
@@ -101,6 +102,7 @@ impl Inner {
     /// Writes an answer to the journal.
     async fn answered(
         &self,
+        worker: &str,
         key: Digest,
         answer: Answer,
         provenance: Provenance,
@@ -110,14 +112,17 @@ impl Inner {
         let claim = {
             let mut state = self.state();
             let mut workers = state.workers.values_mut();
-            workers.find_map(|worker| worker.claims.remove(&key))
+            workers.find_map(|worker| worker.claims.remove(&key.seed()))
         };
         let claim = match claim {
             Some(claim) => claim,
             None => loop {
                 match self.store.begin(key)? {
-                    Begin::Have(..) => {
+                    Begin::Have(_, known) => {
                         tracing::debug!("a question was answered before: {key}");
+                        if known != answer {
+                            self.state().outdone.insert((worker.to_owned(), key));
+                        }
                         return Ok(());
                     }
                     Begin::Go(claim) => break claim,
@@ -131,23 +136,73 @@ impl Inner {
         Ok(())
     }
 
-    /// What a worker handed in with this number is durable.
-    fn committed(&self, name: &str, session: u64, number: u64) {
+    /// What a worker handed in with this number is durable. Ends of records count once all is durable that was handed in before them:
+    /// the answers that they are made of.
+    fn committed(&self, name: &str, session: u64, number: u64, ends: Vec<Ended>) {
         let mut state = self.state();
         let Some(worker) = state.of_session(name, session) else {
-            return;
+            drop(state);
+            return self.count(name, ends);
         };
         let (last, beyond) = &mut worker.committed;
-        beyond.insert(number);
+        if number <= *last || !beyond.insert(number) {
+            // It came twice.
+            return;
+        }
+        worker.ends.insert(number, ends);
         let before = *last;
         while beyond.remove(&(*last + 1)) {
             *last += 1;
         }
         let last = *last;
-        if last > before {
-            worker.link.push(&Down::Committed { number: last });
-            drop(state);
-            self.flush.notify_one();
+        if last == before {
+            return;
         }
+        worker.link.push(&Down::Committed { number: last });
+        let beyond = worker.ends.split_off(&(last + 1));
+        let ends = std::mem::replace(&mut worker.ends, beyond);
+        drop(state);
+        self.flush.notify_one();
+        self.count(name, ends.into_values().flatten().collect());
+    }
+
+    /// Counts ends of records, as far as they are those of leases that are out, and made of what the journal has.
+    fn count(&self, name: &str, ends: Vec<Ended>) {
+        for ended in ends {
+            let Ended {
+                epoch,
+                lease,
+                record,
+                performed,
+            } = ended;
+            if epoch != self.conditions.epoch {
+                tracing::debug!("{record} was leased by an earlier coordinator");
+                continue;
+            }
+            let counts = performed.told().all(|key| self.counts(name, key));
+            let mut state = self.state();
+            // A worker that leaves, or was told to stop by an earlier coordinator.
+            let is_given_up = performed.is_interrupted() && !state.stops;
+            if (!counts || is_given_up) && state.leases.doubt(lease) {
+                tracing::debug!("{record} is performed again");
+                continue;
+            }
+            let Some(waits) = state.leases.ended(lease, &record) else {
+                tracing::debug!("{record} had ended before");
+                continue;
+            };
+            if let Some(worker) = state.workers.get_mut(name) {
+                worker.made += performed.made();
+                worker.failed += performed.failed();
+            }
+            drop(state);
+            let _ = waits.send(*performed);
+        }
+    }
+
+    /// Whether the journal has the answer that a worker has to this question.
+    fn counts(&self, worker: &str, key: Digest) -> bool {
+        let is_outdone = self.state().outdone.contains(&(worker.to_owned(), key));
+        !is_outdone && matches!(self.store.answered(key), Ok(Some(_)))
     }
 }

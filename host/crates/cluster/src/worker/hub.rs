@@ -1,31 +1,32 @@
 //! The worker's side of its link to the coordinator: it asks for questions and calls, and remembers what it asked, so that a coordinator
 //! that starts again can be told.
 
+mod asks;
+mod hand_in;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::leases::InWork;
+use super::Settings;
 use crate::bus::WorkerBus;
 use crate::link::{Link, Piece};
-use crate::wire::{
-    Beat, Down, Frame, HandIn, Held, Outcome, ToWorker, Up, Welcome, decode, encode,
-};
+use crate::wire::{Beat, Down, Frame, Held, ToWorker, Up, Welcome, decode, encode};
 use gateway::error::CallError;
-use gateway::journal::Provenance;
-use gateway::lane::{Observer, Spent};
-use gateway::remote::{Admission, CallEnd, Coordinator, Entered, Entry, Later};
-use store::{Spooled, Store, StoreError};
+use gateway::remote::{Admission, Coordinator, Entered, Entry, Target};
 use types::class::FailureClass;
 use types::digest::Digest;
-use types::limit::Observed;
 use types::request::Answer;
+
+use asks::Permit;
+use hand_in::Handed;
+pub(super) use hand_in::hand_in;
 
 /// Messages wait so long for others that they can go with.
 const GATHER: Duration = Duration::from_millis(1);
@@ -33,10 +34,6 @@ const GATHER: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_millis(250);
 /// A coordinator that is silent for so long is gone, as far as anybody knows.
 const SILENCE: Duration = Duration::from_secs(3);
-/// Most bytes that are handed in together.
-const TOGETHER: usize = 512 << 10;
-/// What could not be handed in is handed in again after so long.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// What concerns the worker as a whole.
 #[derive(Debug)]
@@ -68,14 +65,10 @@ pub(super) struct Hub {
     outcomes: Mutex<mpsc::UnboundedSender<Handed>>,
     handed: Mutex<Option<mpsc::UnboundedReceiver<Handed>>>,
     news: mpsc::UnboundedSender<News>,
+    /// Whether the coordinator has let this session in, and everything in the spool waits to be handed in.
+    is_in: watch::Sender<bool>,
     sending: Mutex<Option<AbortHandle>>,
     me: Weak<Hub>,
-}
-
-/// What is handed in, with the lease that is over when it is.
-pub(super) struct Handed {
-    outcome: Outcome,
-    _lease: Option<Arc<InWork>>,
 }
 
 struct State {
@@ -83,31 +76,38 @@ struct State {
     session: u64,
     link: Link,
     is_closed: bool,
+    /// It says that it leaves, and the coordinator knows it still.
+    leaves: bool,
     heard: Instant,
     is_there: bool,
     claims: HashMap<u64, (Digest, ClaimReply)>,
-    /// Questions that this worker asks.
+    /// Questions that this worker asks, or has answers to that may not be in the coordinator's journal.
     asking: HashSet<Digest>,
     entries: HashMap<u64, (Entry, EnterReply)>,
+    /// Calls that it may make, by the numbers of their permits.
+    calling: HashMap<u64, Entry>,
     settles: HashMap<u64, oneshot::Sender<bool>>,
     /// What was handed in and is not durable at the coordinator, by number: answers, and since when.
     uncommitted: BTreeMap<u64, (Vec<Digest>, Instant)>,
     next_hand_in: u64,
+    /// What waits to be handed in.
+    queued: usize,
     /// Answers to remove from the spool.
     committed: Vec<Digest>,
-    calls: u64,
 }
 
 impl Hub {
-    /// Joins a run.
+    /// Joins a run. The spool has answers to these questions.
     pub fn start(
         bus: Arc<dyn WorkerBus>,
         beat: Beat,
-        name: &str,
-        build: &str,
-        slots: usize,
+        settings: &Settings,
+        spooled: HashSet<Digest>,
         news: mpsc::UnboundedSender<News>,
     ) -> Arc<Hub> {
+        let Settings {
+            name, build, slots, ..
+        } = settings;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let session = since.map_or(1, |since| u64::try_from(since.as_micros()).unwrap_or(1));
         let (outcomes, handed) = mpsc::unbounded_channel();
@@ -116,24 +116,26 @@ impl Hub {
             me: Weak::clone(me),
             bus,
             run: beat.run,
-            name: name.to_owned(),
-            build: build.to_owned(),
-            slots,
+            name: name.clone(),
+            build: build.clone(),
+            slots: *slots,
             state: Mutex::new(State {
                 epoch: beat.epoch,
                 session,
                 link: Link::new(),
                 is_closed: false,
+                leaves: false,
                 heard: now,
                 is_there: true,
                 claims: HashMap::new(),
-                asking: HashSet::new(),
+                asking: spooled,
                 entries: HashMap::new(),
+                calling: HashMap::new(),
                 settles: HashMap::new(),
                 uncommitted: BTreeMap::new(),
                 next_hand_in: 1,
+                queued: 0,
                 committed: Vec::new(),
-                calls: 0,
             }),
             // No earlier life of a worker of this name had such numbers.
             next_ask: AtomicU64::new(session),
@@ -141,13 +143,14 @@ impl Hub {
             outcomes: Mutex::new(outcomes),
             handed: Mutex::new(Some(handed)),
             news,
+            is_in: watch::Sender::new(false),
             sending: Mutex::new(None),
         });
-        hub.push(&Up::Join {
-            build: hub.build.clone(),
-            slots,
-            asking: Vec::new(),
-        });
+        {
+            let mut state = hub.state();
+            let join = hub.join(&state);
+            state.link.push(&join);
+        }
         let sending = tokio::spawn(send(Arc::clone(&hub)));
         *guard(&hub.sending) = Some(sending.abort_handle());
         hub
@@ -180,7 +183,30 @@ impl Hub {
 
     /// Calls under way.
     pub fn calls(&self) -> u64 {
-        self.state().calls
+        self.state().calling.len() as u64
+    }
+
+    /// This session was let in, and what lies in the spool waits to be handed in.
+    pub fn is_let_in(&self) {
+        self.is_in.send_replace(true);
+    }
+
+    /// Waits until this session is let in.
+    pub async fn let_in(&self) {
+        let mut is_in = self.is_in.subscribe();
+        // The sender lives as long as this does.
+        let _ = is_in.wait_for(|is_in| *is_in).await;
+    }
+
+    /// The first message of a session.
+    fn join(&self, state: &State) -> Up {
+        let calling = state.calling.iter();
+        Up::Join {
+            build: self.build.clone(),
+            slots: self.slots,
+            asking: state.asking.iter().copied().collect(),
+            calling: calling.map(|(ask, entry)| (*ask, entry.clone())).collect(),
+        }
     }
 
     /// The run says that it is there.
@@ -202,14 +228,11 @@ impl Hub {
 
     /// Begins another session, and asks everything again that has no answer.
     fn join_again(&self) {
+        self.is_in.send_replace(false);
         let mut state = self.state();
         state.session += 1;
         state.link = Link::new();
-        let join = Up::Join {
-            build: self.build.clone(),
-            slots: self.slots,
-            asking: state.asking.iter().copied().collect(),
-        };
+        let join = self.join(&state);
         state.link.push(&join);
         let claims: Vec<Up> = state
             .claims
@@ -247,14 +270,17 @@ impl Hub {
         let frame = match decode::<ToWorker>(bytes) {
             Ok(ToWorker::Frame(frame)) => frame,
             Ok(ToWorker::Unknown { session }) => {
-                let is_this = {
-                    let mut state = self.state();
-                    state.heard = Instant::now();
-                    state.session == session
-                };
-                if is_this {
-                    self.join_again();
+                let mut state = self.state();
+                state.heard = Instant::now();
+                if state.session != session {
+                    return;
                 }
+                if state.leaves {
+                    state.leaves = false;
+                    return;
+                }
+                drop(state);
+                self.join_again();
                 return;
             }
             Err(error) => return tracing::warn!("{error}"),
@@ -306,10 +332,15 @@ impl Hub {
                 }
             }
             Down::Granted { ask, lane } => {
-                let Some((_, reply)) = state.entries.remove(&ask) else {
+                let Some((mut entry, reply)) = state.entries.remove(&ask) else {
                     return;
                 };
-                state.calls += 1;
+                if let Target::Pool(_, tried) = &mut entry.target {
+                    // A coordinator that starts again counts the call at the same lane.
+                    let lane = u32::try_from(lane).unwrap_or(u32::MAX);
+                    *tried = !1_u64.unbounded_shl(lane);
+                }
+                state.calling.insert(ask, entry);
                 drop(state);
                 // Where nobody waits for it any more it is dropped, and so given back.
                 let Some(hub) = self.me.upgrade() else {
@@ -332,6 +363,13 @@ impl Hub {
                     let _ = reply.send(Err(failure.error()));
                 }
             }
+            Down::Elsewhere { ask } => {
+                let entry = state.entries.remove(&ask);
+                drop(state);
+                if let Some((_, reply)) = entry {
+                    let _ = reply.send(Err(CallError::elsewhere()));
+                }
+            }
             Down::Settled { ask, pauses } => {
                 let reply = state.settles.remove(&ask);
                 drop(state);
@@ -342,8 +380,10 @@ impl Hub {
             Down::Committed { number } => {
                 let rest = state.uncommitted.split_off(&(number + 1));
                 let done = std::mem::replace(&mut state.uncommitted, rest);
-                let keys = done.into_values().flat_map(|(keys, _)| keys);
-                state.committed.extend(keys);
+                for key in done.into_values().flat_map(|(keys, _)| keys) {
+                    state.asking.remove(&key);
+                    state.committed.push(key);
+                }
             }
             other => {
                 drop(state);
@@ -359,45 +399,19 @@ impl Hub {
         let _ = self.news.send(News::Failed(cause.to_owned()));
     }
 
-    /// Hands a record in; its lease is over when that is done.
-    pub fn done(&self, outcome: Outcome, lease: Arc<InWork>) {
-        self.queue(outcome, Some(lease));
+    /// Says that this worker leaves.
+    pub fn leave(&self) {
+        let mut state = self.state();
+        state.leaves = true;
+        state.link.push(&Up::Leave);
+        drop(state);
+        self.flush.notify_one();
     }
 
-    fn queue(&self, outcome: Outcome, lease: Option<Arc<InWork>>) {
-        let _ = guard(&self.outcomes).send(Handed {
-            outcome,
-            _lease: lease,
-        });
-    }
-
-    /// Hands all answers in that lie in the spool; how many these are.
-    pub fn hand_in_from(&self, spool: &Store) -> Result<usize, StoreError> {
-        let mut count = 0;
-        spool.spooled(
-            |Spooled {
-                 key,
-                 answer,
-                 provenance,
-             }| {
-                count += 1;
-                self.queue(
-                    Outcome::Answer {
-                        key,
-                        answer,
-                        provenance: Box::new(provenance),
-                    },
-                    None,
-                );
-            },
-        )?;
-        Ok(count)
-    }
-
-    /// Waits until everything was received.
-    pub async fn is_flushed(&self) {
-        while !self.state().link.is_confirmed() {
-            sleep(GATHER).await;
+    /// Waits until the coordinator does not know it any more.
+    pub async fn is_gone(&self) {
+        while self.state().leaves {
+            sleep(LOOK).await;
         }
     }
 
@@ -461,239 +475,6 @@ async fn send(hub: Arc<Hub>) {
             () = hub.flush.notified() => sleep(GATHER).await,
             () = sleep_until(wakes) => {}
         }
-    }
-}
-
-/// Hands in what there is, and removes from the spool what the coordinator has.
-pub(super) async fn hand_in(hub: Arc<Hub>, spool: Store, ack_wait: Duration) {
-    let Some(mut handed) = guard(&hub.handed).take() else {
-        return;
-    };
-    loop {
-        let next = tokio::select! {
-            next = handed.recv() => next,
-            () = sleep(LOOK) => None,
-        };
-        let committed = std::mem::take(&mut hub.state().committed);
-        if !committed.is_empty()
-            && let Err(error) = spool.discard(committed).await
-        {
-            let _ = hub.news.send(News::Failed(error.to_string()));
-            return;
-        }
-        hub.hand_in_late(&spool, ack_wait);
-        let Some(first) = next else { continue };
-        let mut together = vec![first];
-        sleep(GATHER).await;
-        let mut bytes = 0;
-        while bytes < TOGETHER
-            && let Ok(next) = handed.try_recv()
-        {
-            bytes += next.bytes();
-            together.push(next);
-        }
-        let (results, leases): (Vec<_>, Vec<_>) = together
-            .into_iter()
-            .map(|handed| (handed.outcome, handed._lease))
-            .unzip();
-        let keys = results.iter().filter_map(|outcome| match outcome {
-            Outcome::Answer { key, .. } => Some(*key),
-            Outcome::Done { .. } => None,
-        });
-        let keys: Vec<Digest> = keys.collect();
-        let message = {
-            let mut state = hub.state();
-            let number = state.next_hand_in;
-            state.next_hand_in += 1;
-            state.uncommitted.insert(number, (keys, Instant::now()));
-            encode(&HandIn {
-                worker: hub.name.clone(),
-                session: state.session,
-                number,
-                results,
-            })
-        };
-        let message = Bytes::from(message);
-        while let Err(error) = hub.bus.hand_in(&hub.run, message.clone()).await {
-            tracing::debug!("nothing can be handed in now: {error}");
-            sleep(AGAIN).await;
-        }
-        drop(leases);
-    }
-}
-
-impl Handed {
-    fn bytes(&self) -> usize {
-        match &self.outcome {
-            Outcome::Answer { answer, .. } => match answer {
-                Answer::Completion(completion) => completion.text.len(),
-                Answer::ContentFiltered(words) | Answer::ContextTooLong(words) => words.len(),
-            },
-            Outcome::Done { performed, .. } => performed.bytes(),
-        }
-    }
-}
-
-impl Hub {
-    /// Hands answers in again of which nothing was heard for long: the bus may have lost them.
-    fn hand_in_late(&self, spool: &Store, ack_wait: Duration) {
-        let now = Instant::now();
-        let is_late = {
-            let state = self.state();
-            let mut waiting = state.uncommitted.values();
-            waiting
-                .any(|(keys, since)| !keys.is_empty() && now.duration_since(*since) > 2 * ack_wait)
-        };
-        if !is_late {
-            return;
-        }
-        // The numbers of before would leave a gap.
-        self.join_again();
-        if let Err(error) = self.hand_in_from(spool) {
-            let _ = self.news.send(News::Failed(error.to_string()));
-        }
-    }
-}
-
-impl Coordinator for Hub {
-    fn claim(&self, key: Digest) -> Later<'_, Result<Option<Answer>, CallError>> {
-        Box::pin(async move {
-            let ask = self.next_ask.fetch_add(1, Ordering::Relaxed);
-            let (reply, answer) = oneshot::channel();
-            {
-                let mut state = self.state();
-                if state.is_closed {
-                    return Err(Hub::gone());
-                }
-                state.claims.insert(ask, (key, reply));
-                state.link.push(&Up::Claim { ask, key });
-            }
-            self.flush.notify_one();
-            answer.await.unwrap_or_else(|_| Err(Hub::gone()))
-        })
-    }
-
-    fn answered(&self, key: Digest, answer: &Answer, provenance: &Provenance) {
-        self.state().asking.remove(&key);
-        self.queue(
-            Outcome::Answer {
-                key,
-                answer: answer.clone(),
-                provenance: Box::new(provenance.clone()),
-            },
-            None,
-        );
-    }
-
-    fn given_up(&self, key: Digest) {
-        let mut state = self.state();
-        state.asking.remove(&key);
-        state.link.push(&Up::GiveUp { key });
-        drop(state);
-        self.flush.notify_one();
-    }
-
-    fn enter(&self, entry: Entry) -> Later<'_, Entered> {
-        Box::pin(async move {
-            let ask = self.next_ask.fetch_add(1, Ordering::Relaxed);
-            let (reply, granted) = oneshot::channel();
-            {
-                let mut state = self.state();
-                if state.is_closed {
-                    return Err(Hub::gone());
-                }
-                let message = Up::Enter {
-                    ask,
-                    entry: entry.clone(),
-                };
-                state.entries.insert(ask, (entry, reply));
-                state.link.push(&message);
-            }
-            self.flush.notify_one();
-            granted.await.unwrap_or_else(|_| Err(Hub::gone()))
-        })
-    }
-}
-
-/// The right to make a call, as the coordinator gave it.
-struct Permit {
-    hub: Arc<Hub>,
-    ask: u64,
-    is_settled: bool,
-}
-
-impl Admission for Permit {
-    fn accepted(&self, observed: &[Observed]) {
-        self.hub.push(&Up::Accepted {
-            ask: self.ask,
-            observed: observed.to_vec(),
-        });
-    }
-
-    fn settle(mut self: Box<Self>, end: CallEnd) -> Later<'static, bool> {
-        self.is_settled = true;
-        let ask = self.ask;
-        let failed = end.failure.is_some();
-        let end = Box::new(end);
-        let settled = {
-            let mut state = self.hub.state();
-            state.link.push(&Up::Settle { ask, end });
-            failed.then(|| {
-                let (reply, settled) = oneshot::channel();
-                if !state.is_closed {
-                    state.settles.insert(ask, reply);
-                }
-                settled
-            })
-        };
-        self.hub.flush.notify_one();
-        Box::pin(async move {
-            match settled {
-                None => false,
-                Some(settled) => settled.await.unwrap_or(false),
-            }
-        })
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut state = self.hub.state();
-        state.calls = state.calls.saturating_sub(1);
-        if !self.is_settled {
-            state.link.push(&Up::Unused { ask: self.ask });
-            drop(state);
-            self.hub.flush.notify_one();
-        }
-    }
-}
-
-impl Observer for Hub {
-    fn call_ended(&self, component: &str, spent: Spent) {
-        self.push(&Up::Called {
-            component: component.to_owned(),
-            spent,
-        });
-    }
-
-    fn try_failed(&self, model: &str, error: &CallError) {
-        self.push(&Up::TryFailed {
-            model: model.to_owned(),
-            class: error.class,
-            message: error.message.clone(),
-        });
-    }
-
-    fn journaled(&self) {
-        self.push(&Up::Journaled);
-    }
-
-    fn learned(&self, model: &str, what: &str) {
-        self.push(&Up::Note(format!("{model}: {what} from now on")));
-    }
-
-    fn endpoint_changed(&self, lane: &str, what: &str) {
-        self.push(&Up::Note(format!("{lane}: {what}")));
     }
 }
 

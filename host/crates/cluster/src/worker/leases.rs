@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::hub::Hub;
@@ -17,6 +18,8 @@ use engine::{LeasedRecord, Seat, resident_memory};
 const PRESENCE: Duration = Duration::from_secs(1);
 /// Most leases that are taken at once.
 const AT_ONCE: usize = 64;
+/// What was handed in is looked after so often, before the worker leaves.
+const LOOK: Duration = Duration::from_millis(100);
 /// Leases that cannot be taken are tried for again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -32,6 +35,8 @@ pub(super) struct Work {
     leases: Mutex<BTreeMap<u64, Weak<InWork>>>,
     stops: AtomicBool,
     drains: AtomicBool,
+    /// What performs records.
+    tasks: Mutex<JoinSet<()>>,
     /// There is room for another record, or nothing in work any more.
     changed: Notify,
 }
@@ -70,6 +75,7 @@ impl Work {
             leases: Mutex::default(),
             stops: AtomicBool::new(false),
             drains: AtomicBool::new(false),
+            tasks: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -105,24 +111,29 @@ impl Work {
         self.seat.hold(&held.component, held.class, &held.cause);
     }
 
-    /// Waits until this worker leaves and has nothing in work.
+    /// Waits until this worker leaves, has nothing in work, and has handed in all that came of it.
     pub async fn is_over(&self) {
         loop {
             let changed = self.changed.notified();
-            if self.drains() && self.records() == 0 {
+            if !self.drains() || self.records() > 0 {
+                changed.await;
+            } else if self.hub.is_committed() {
                 return;
+            } else {
+                sleep(LOOK).await;
             }
-            changed.await;
         }
     }
 
-    fn leases(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<InWork>>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives up what is in work.
+    pub async fn shutdown(&self) {
+        let mut tasks = std::mem::take(&mut *guard(&self.tasks));
+        tasks.shutdown().await;
     }
 
     /// What is in work; what is not any more is forgotten.
     fn in_work(&self) -> Vec<(u64, Arc<InWork>)> {
-        let mut leases = self.leases();
+        let mut leases = guard(&self.leases);
         leases.retain(|_, lease| lease.strong_count() > 0);
         let in_work = leases.iter();
         in_work
@@ -173,28 +184,42 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) {
     if lease.epoch < work.hub.epoch() {
         return receipt.done().await;
     }
+    let Lease {
+        number,
+        epoch,
+        records,
+    } = lease;
     let in_work = Arc::new(InWork {
         receipt: Arc::from(receipt),
     });
-    work.leases().insert(lease.number, Arc::downgrade(&in_work));
-    for record in lease.records {
+    guard(&work.leases).insert(number, Arc::downgrade(&in_work));
+    let mut tasks = guard(&work.tasks);
+    while tasks.try_join_next().is_some() {}
+    for record in records {
         work.records.fetch_add(1, Ordering::Relaxed);
         let (work, in_work) = (Arc::clone(work), Arc::clone(&in_work));
-        let number = lease.number;
-        tokio::spawn(async move {
-            perform(&work, number, record, in_work).await;
+        tasks.spawn(async move {
+            // What lies in the spool is handed in before anything that is made of it.
+            work.hub.let_in().await;
+            perform(&work, (epoch, number), record, in_work).await;
             work.records.fetch_sub(1, Ordering::Relaxed);
             work.changed.notify_waiters();
         });
     }
 }
 
-async fn perform(work: &Work, lease: u64, record: LeasedRecord, in_work: Arc<InWork>) {
+async fn perform(
+    work: &Work,
+    (epoch, lease): (u64, u64),
+    record: LeasedRecord,
+    in_work: Arc<InWork>,
+) {
     let id = record.id().to_owned();
     match work.seat.perform(record).await {
         Ok(performed) => {
             work.performed.fetch_add(1, Ordering::Relaxed);
             let outcome = Outcome::Done {
+                epoch,
                 lease,
                 record: id,
                 performed: Box::new(performed),
@@ -227,4 +252,8 @@ pub(super) async fn keep(work: Arc<Work>, ack_wait: Duration) {
         drop(in_work);
         sleep(PRESENCE.min(ack_wait / 4)).await;
     }
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,154 @@
+//! What a worker hands in: answers, which lie in its spool until the coordinator has them, and the ends of records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep};
+
+use super::super::leases::InWork;
+use super::{GATHER, Hub, LOOK, News, guard};
+use crate::wire::{HandIn, Outcome, encode};
+use store::{Spooled, Store, StoreError};
+use types::digest::Digest;
+use types::request::Answer;
+
+/// Most bytes that are handed in together.
+const TOGETHER: usize = 512 << 10;
+/// What could not be handed in is handed in again after so long.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What is handed in, with the lease that is over when it is.
+pub(super) struct Handed {
+    outcome: Outcome,
+    _lease: Option<Arc<InWork>>,
+}
+
+/// Hands in what there is, and removes from the spool what the coordinator has.
+pub(in crate::worker) async fn hand_in(hub: Arc<Hub>, spool: Store, ack_wait: Duration) {
+    let Some(mut handed) = guard(&hub.handed).take() else {
+        return;
+    };
+    loop {
+        let next = tokio::select! {
+            next = handed.recv() => next,
+            () = sleep(LOOK) => None,
+        };
+        let committed = std::mem::take(&mut hub.state().committed);
+        if !committed.is_empty()
+            && let Err(error) = spool.discard(committed).await
+        {
+            let _ = hub.news.send(News::Failed(error.to_string()));
+            return;
+        }
+        hub.hand_in_late(ack_wait);
+        let Some(first) = next else { continue };
+        let mut together = vec![first];
+        sleep(GATHER).await;
+        let mut bytes = 0;
+        while bytes < TOGETHER
+            && let Ok(next) = handed.try_recv()
+        {
+            bytes += next.bytes();
+            together.push(next);
+        }
+        let (results, leases): (Vec<_>, Vec<_>) = together
+            .into_iter()
+            .map(|handed| (handed.outcome, handed._lease))
+            .unzip();
+        let keys = results.iter().filter_map(|outcome| match outcome {
+            Outcome::Answer { key, .. } => Some(*key),
+            Outcome::Done { .. } => None,
+        });
+        let keys: Vec<Digest> = keys.collect();
+        let message = {
+            let mut state = hub.state();
+            let number = state.next_hand_in;
+            state.next_hand_in += 1;
+            state.uncommitted.insert(number, (keys, Instant::now()));
+            encode(&HandIn {
+                worker: hub.name.clone(),
+                session: state.session,
+                number,
+                results,
+            })
+        };
+        let message = Bytes::from(message);
+        while let Err(error) = hub.bus.hand_in(&hub.run, message.clone()).await {
+            tracing::debug!("nothing can be handed in now: {error}");
+            sleep(AGAIN).await;
+        }
+        hub.state().queued -= leases.len();
+        drop(leases);
+    }
+}
+
+impl Handed {
+    fn bytes(&self) -> usize {
+        match &self.outcome {
+            Outcome::Answer { answer, .. } => match answer {
+                Answer::Completion(completion) => completion.text.len(),
+                Answer::ContentFiltered(words) | Answer::ContextTooLong(words) => words.len(),
+            },
+            Outcome::Done { performed, .. } => performed.bytes(),
+        }
+    }
+}
+
+impl Hub {
+    /// Joins again, and so hands answers in again, where nothing was heard for long of what was handed in: the bus may have lost
+    /// it, and its number would leave a gap.
+    fn hand_in_late(&self, ack_wait: Duration) {
+        let now = Instant::now();
+        let is_late = {
+            let state = self.state();
+            let mut waiting = state.uncommitted.values();
+            waiting.any(|(_, since)| now.duration_since(*since) > 2 * ack_wait)
+        };
+        if is_late {
+            self.join_again();
+        }
+    }
+
+    /// Whether all that was handed in is durable at the coordinator.
+    pub fn is_committed(&self) -> bool {
+        let state = self.state();
+        state.queued == 0 && state.uncommitted.is_empty()
+    }
+
+    /// Hands a record in; its lease is over when that is done.
+    pub fn done(&self, outcome: Outcome, lease: Arc<InWork>) {
+        self.queue(outcome, Some(lease));
+    }
+
+    pub(super) fn queue(&self, outcome: Outcome, lease: Option<Arc<InWork>>) {
+        self.state().queued += 1;
+        let _ = guard(&self.outcomes).send(Handed {
+            outcome,
+            _lease: lease,
+        });
+    }
+
+    /// Hands all answers in that lie in the spool; how many these are.
+    pub fn hand_in_from(&self, spool: &Store) -> Result<usize, StoreError> {
+        let mut count = 0;
+        spool.spooled(
+            |Spooled {
+                 key,
+                 answer,
+                 provenance,
+             }| {
+                count += 1;
+                self.queue(
+                    Outcome::Answer {
+                        key,
+                        answer,
+                        provenance: Box::new(provenance),
+                    },
+                    None,
+                );
+            },
+        )?;
+        Ok(count)
+    }
+}

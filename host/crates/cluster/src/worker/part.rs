@@ -1,0 +1,400 @@
+//! One run, as a worker has part in it: it joins, gets what it needs of the project, works, and leaves.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::hub::{self, Hub, News};
+use super::leases::{self, Work};
+use super::{AGAIN, Ears, Event, Settings, WorkerError};
+use crate::bundle::{self, Bundle, BundleError};
+use crate::bus::WorkerBus;
+use crate::wire::{Beat, Down, Welcome};
+use engine::{Interrupt, Seat, SeatParts};
+use gateway::Gateway;
+use gateway::lane::Observer;
+use gateway::remote::Coordinator;
+use store::{Store, StoreError};
+use types::digest::Digest;
+
+/// A coordinator that was asked to let a worker in has so long to answer.
+const WELCOME: Duration = Duration::from_secs(10);
+/// Tries to get a bundle, before the coordinator is asked again which one it is.
+const TRIES: u32 = 10;
+/// A goodbye takes no longer.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How a part of a run ended for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The run has ended.
+    Run {
+        /// Of its last coordinator.
+        epoch: u64,
+    },
+    /// The run could not be joined, or goes on with another bundle: it is joined anew.
+    Lost,
+    /// The worker leaves.
+    Left,
+}
+
+/// One run, as a worker has part in it.
+pub(super) struct Part<'a> {
+    pub bus: &'a Arc<dyn WorkerBus>,
+    pub settings: &'a Settings,
+    pub tell: &'a (dyn Fn(Event) + Send + Sync),
+}
+
+impl Part<'_> {
+    /// Works for a run until it has ended.
+    pub async fn of(&self, beat: &Beat, ears: &mut Ears) -> Result<End, WorkerError> {
+        let Settings { name, build, .. } = self.settings;
+        if beat.build != *build {
+            return Err(WorkerError::Refused {
+                why: format!(
+                    "this worker is batchgen {build}, and the run {} is coordinated by batchgen {}: run the same program on both",
+                    beat.run, beat.build
+                ),
+            });
+        }
+        if let Err(error) = self.bus.listen(&beat.run, name).await {
+            tracing::warn!("cannot listen to the run {}: {error}", beat.run);
+            return Ok(End::Lost);
+        }
+        while ears.messages.try_recv().is_ok() {}
+        let spool = self.open_spool(&beat.run)?;
+        let mut spooled = HashSet::new();
+        let kept = spool.spooled(|answer| {
+            spooled.insert(answer.key);
+        });
+        kept.map_err(|error| self.spool_error(&error))?;
+        let (news, mut heard) = unbounded_channel();
+        let hub = Hub::start(
+            Arc::clone(self.bus),
+            beat.clone(),
+            self.settings,
+            spooled,
+            news,
+        );
+        let ended = match self.joins(beat, &hub, ears, &mut heard).await {
+            Ok(Some((welcome, bundle))) => {
+                self.works(beat, welcome, bundle, spool, &hub, ears, &mut heard)
+                    .await
+            }
+            Ok(None) => Ok(End::Lost),
+            Err(error) => Err(error),
+        };
+        hub.close();
+        ended
+    }
+
+    /// Waits until the coordinator lets this worker in, and gets the bundle of the run; `None` if it has gone meanwhile.
+    async fn joins(
+        &self,
+        beat: &Beat,
+        hub: &Hub,
+        ears: &mut Ears,
+        heard: &mut UnboundedReceiver<News>,
+    ) -> Result<Option<(Welcome, Bundle)>, WorkerError> {
+        let welcome = async {
+            loop {
+                tokio::select! {
+                    bytes = ears.messages.recv() => match bytes {
+                        Some(bytes) => hub.take(&bytes),
+                        None => return Err(WorkerError::Closed),
+                    },
+                    news = heard.recv() => match news {
+                        Some(News::Welcome(welcome)) => return Ok(*welcome),
+                        Some(News::Refused(why)) => return Err(WorkerError::Refused { why }),
+                        Some(_) => {}
+                        None => return Err(WorkerError::Closed),
+                    },
+                }
+            }
+        };
+        let Ok(welcome) = timeout(WELCOME, welcome).await else {
+            return Ok(None);
+        };
+        let welcome = welcome?;
+        let bundle = self.bundle(&beat.run, welcome.bundle).await?;
+        Ok(bundle.map(|bundle| (welcome, bundle)))
+    }
+
+    /// The bundle of this hash; `None` if the bus does not have it.
+    async fn bundle(&self, run: &str, digest: Digest) -> Result<Option<Bundle>, WorkerError> {
+        let mut tries = 0;
+        let bytes = loop {
+            tries += 1;
+            match self.bus.bundle(run, &digest.to_string()).await {
+                Ok(bytes) => break bytes,
+                Err(error) if tries < TRIES => {
+                    tracing::debug!("the bundle is not there yet: {error}");
+                    sleep(AGAIN).await;
+                }
+                Err(error) => {
+                    tracing::warn!("the bundle of the run {run} cannot be had: {error}");
+                    return Ok(None);
+                }
+            }
+        };
+        let damaged = |cause: String| WorkerError::Bundle(BundleError::Damaged { cause });
+        if Digest::of(&bytes) != digest {
+            let cause = "its hash is another one than the coordinator's";
+            return Err(damaged(cause.to_owned()));
+        }
+        let engine = self.settings.engine.clone();
+        let folder = self.settings.spool.join("plugins");
+        let unpack = move || bundle::unpack(&bytes, &engine, &folder);
+        let unpacked = tokio::task::spawn_blocking(unpack).await;
+        Ok(Some(unpacked.map_err(|error| damaged(error.to_string()))??))
+    }
+
+    /// What the records of a run are performed with.
+    fn seat(
+        &self,
+        welcome: &Welcome,
+        bundle: Bundle,
+        spool: &Store,
+        hub: &Arc<Hub>,
+        interrupt: &Interrupt,
+    ) -> Result<Seat, WorkerError> {
+        let observer = Arc::clone(hub) as Arc<dyn Observer>;
+        let coordinator = Arc::clone(hub) as Arc<dyn Coordinator>;
+        let chains = (self.settings.chains)(
+            &bundle,
+            spool,
+            Arc::clone(&observer),
+            Arc::clone(&coordinator),
+            interrupt,
+        );
+        let chains = chains.map_err(|cause| WorkerError::Models { cause })?;
+        let gateway = Gateway::new(spool.clone(), chains, observer).with_coordinator(coordinator);
+        let seat = Seat::new(SeatParts {
+            components: bundle.components.into(),
+            site: bundle.site,
+            spool: spool.clone(),
+            gateway: Arc::new(gateway),
+            pool: self.settings.pool.clone(),
+            interrupt: interrupt.clone(),
+            terms: welcome.terms.clone(),
+            slots: self.settings.slots,
+        });
+        for held in &welcome.held {
+            seat.hold(&held.component, held.class, &held.cause);
+        }
+        Ok(seat)
+    }
+
+    /// Performs records until the run has ended, or the worker leaves.
+    #[expect(clippy::too_many_arguments, reason = "what a run is joined with")]
+    async fn works(
+        &self,
+        beat: &Beat,
+        welcome: Welcome,
+        bundle: Bundle,
+        spool: Store,
+        hub: &Arc<Hub>,
+        ears: &mut Ears,
+        heard: &mut UnboundedReceiver<News>,
+    ) -> Result<End, WorkerError> {
+        let interrupt = Interrupt::default();
+        let seat = Arc::new(self.seat(&welcome, bundle, &spool, hub, &interrupt)?);
+        (self.tell)(Event::Joined {
+            run: beat.run.clone(),
+        });
+        let answers = hub.hand_in_from(&spool);
+        let answers = answers.map_err(|error| self.spool_error(&error))?;
+        if answers > 0 {
+            (self.tell)(Event::Spooled { answers });
+        }
+        hub.is_let_in();
+        let bus = Arc::clone(self.bus);
+        let slots = self.settings.slots;
+        let work = Work::new(bus, beat.run.clone(), Arc::clone(hub), seat, slots);
+        let ack_wait = Duration::from_millis(welcome.ack_wait_millis);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(leases::take(Arc::clone(&work)));
+        tasks.spawn(leases::keep(Arc::clone(&work), ack_wait));
+        tasks.spawn(hub::hand_in(Arc::clone(hub), spool.clone(), ack_wait));
+        let joined = Joined {
+            part: self,
+            bundle: welcome.bundle,
+            spool,
+            hub,
+            work,
+            interrupt,
+        };
+        let ended = joined.until_end(ears, heard).await;
+        joined.interrupt.throw();
+        if ended.is_ok() {
+            joined.says_goodbye(ears).await;
+        }
+        tasks.shutdown().await;
+        joined.work.shutdown().await;
+        (self.tell)(Event::Ended {
+            run: beat.run.clone(),
+            records: joined.work.performed(),
+        });
+        ended
+    }
+
+    fn open_spool(&self, run: &str) -> Result<Store, WorkerError> {
+        // A name comes from the bus, so it must not lead elsewhere.
+        let safe = run
+            .chars()
+            .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-');
+        let folder: PathBuf = self.settings.spool.join(safe.collect::<String>());
+        let failed = |cause: String| WorkerError::Spool {
+            spool: folder.clone(),
+            cause,
+        };
+        fs::create_dir_all(&folder).map_err(|error| failed(error.to_string()))?;
+        (self.settings.open)(&folder.join("spool.db")).map_err(|error| failed(error.to_string()))
+    }
+
+    fn spool_error(&self, error: &StoreError) -> WorkerError {
+        WorkerError::Spool {
+            spool: self.settings.spool.clone(),
+            cause: error.to_string(),
+        }
+    }
+}
+
+/// A run that a worker works for.
+struct Joined<'a> {
+    part: &'a Part<'a>,
+    /// Hash of the bundle.
+    bundle: Digest,
+    spool: Store,
+    hub: &'a Arc<Hub>,
+    work: Arc<Work>,
+    interrupt: Interrupt,
+}
+
+impl Joined<'_> {
+    async fn until_end(
+        &self,
+        ears: &mut Ears,
+        heard: &mut UnboundedReceiver<News>,
+    ) -> Result<End, WorkerError> {
+        // What it is once nothing is in work any more.
+        let mut end = End::Left;
+        loop {
+            tokio::select! {
+                bytes = ears.messages.recv() => match bytes {
+                    Some(bytes) => self.hub.take(&bytes),
+                    None => return Err(WorkerError::Closed),
+                },
+                news = heard.recv() => {
+                    let Some(news) = news else {
+                        return Err(WorkerError::Closed);
+                    };
+                    if let Some(ended) = self.hears(news, &mut end)? {
+                        return Ok(ended);
+                    }
+                }
+                changed = ears.beats.changed() => {
+                    changed.map_err(|_| WorkerError::Closed)?;
+                    let heard = ears.beats.borrow_and_update().clone();
+                    if let Some((beat, _)) = heard {
+                        self.hub.beat(&beat);
+                    }
+                }
+                _ = ears.drain.wait_for(|drain| *drain), if !self.work.drains() => {
+                    let records = self.work.records();
+                    (self.part.tell)(Event::Drains { records });
+                    self.work.drain();
+                    if !self.hub.is_there() {
+                        return Ok(End::Left);
+                    }
+                }
+                () = self.work.is_over() => return Ok(end),
+            }
+        }
+    }
+
+    /// Does what news ask for; how the part ended, if that is what they say.
+    fn hears(&self, news: News, end: &mut End) -> Result<Option<End>, WorkerError> {
+        match news {
+            News::Ended => {
+                let epoch = self.hub.epoch();
+                return Ok(Some(End::Run { epoch }));
+            }
+            News::Stop => {
+                self.interrupt.throw();
+                self.work.stop();
+            }
+            News::Hold(held) => self.work.hold(&held),
+            // It has started again, or had lost this worker.
+            News::Welcome(again) => {
+                // What is in work was begun with another bundle, or is being stopped. What it is being answered is kept.
+                if again.bundle != self.bundle || self.interrupt.is_thrown() {
+                    *end = End::Lost;
+                    self.interrupt.throw();
+                    self.work.drain();
+                }
+                let handed = self.hub.hand_in_from(&self.spool);
+                handed.map_err(|error| self.part.spool_error(&error))?;
+                self.hub.is_let_in();
+            }
+            News::Refused(why) => return Err(WorkerError::Refused { why }),
+            News::There(is_there) => {
+                (self.part.tell)(Event::Coordinator { is_there });
+                // Nobody gives what it waits for; what it was answered stays in the spool.
+                if !is_there && self.work.drains() {
+                    return Ok(Some(*end));
+                }
+            }
+            News::Failed(cause) => {
+                return Err(WorkerError::Spool {
+                    spool: self.part.settings.spool.clone(),
+                    cause,
+                });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the coordinator that it leaves.
+    async fn says_goodbye(&self, ears: &mut Ears) {
+        self.hub.leave();
+        let gone = async {
+            loop {
+                tokio::select! {
+                    bytes = ears.messages.recv() => match bytes {
+                        Some(bytes) => self.hub.take(&bytes),
+                        None => return,
+                    },
+                    () = self.hub.is_gone() => return,
+                }
+            }
+        };
+        let _ = timeout(GOODBYE, gone).await;
+    }
+}
+
+impl News {
+    /// What a message of the coordinator means for the worker as a whole.
+    pub fn of(message: Down) -> Option<News> {
+        match message {
+            Down::Welcome(welcome) => Some(News::Welcome(welcome)),
+            Down::Refused(why) => Some(News::Refused(why)),
+            Down::Hold(held) => Some(News::Hold(held)),
+            Down::Stop => Some(News::Stop),
+            Down::Ended => Some(News::Ended),
+            Down::Have { .. }
+            | Down::Go { .. }
+            | Down::Granted { .. }
+            | Down::Denied { .. }
+            | Down::Elsewhere { .. }
+            | Down::Settled { .. }
+            | Down::Committed { .. } => None,
+        }
+    }
+}
