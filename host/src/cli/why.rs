@@ -233,6 +233,7 @@ impl Asked<'_> {
             fingerprint: before.map(|_| point.fingerprint.to_string()),
             plugin_version: before.map(|recipe| recipe.version.clone()),
             model: point.model.clone(),
+            worker: point.worker.clone(),
             executions: point.executions,
             calls: point.calls,
             input_tokens: point.usage.input_tokens,

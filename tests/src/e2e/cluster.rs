@@ -238,6 +238,8 @@ fn workers_make_what_one_machine_makes() {
     let summary = ran.summary();
     assert_eq!(summary.complete(), summary.records());
     assert_eq!(farm.coordinator.content(), farm.undisturbed());
+    let nameless = "SELECT count(*) FROM task WHERE worker IS NULL OR worker NOT IN ('one', 'two')";
+    assert_eq!(farm.coordinator.query(nameless), 0, "each has its worker");
     for worker in workers {
         worker.signal(Signal::TERM);
         let ran = worker.ended().ended(0);

@@ -311,6 +311,7 @@ impl Edited<'_> {
             executions: 0,
             calls: 0,
             usage: Usage::default(),
+            worker: None,
         }
         .keep_file(self.before);
         Ok(Checkpoint {

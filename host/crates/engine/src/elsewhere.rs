@@ -123,7 +123,7 @@ pub(super) async fn perform(
     let read = |path: &str| context.staleness.read(path);
     let written = context
         .workplace
-        .write_down(&record.id, performed.notes, read);
+        .write_down(&record.id, (performed.worker, performed.notes), read);
     let (written, spent_all) = written.await?;
     for report in performed.reports {
         context.hear(record, report);

@@ -71,9 +71,21 @@ pub struct Performed {
     pub(super) ends: Vec<End>,
     pub(super) notes: Vec<Note>,
     pub(super) reports: Vec<Report>,
+    /// Who did it, as the coordinator knows.
+    #[serde(skip)]
+    pub(super) worker: Option<String>,
 }
 
 impl Performed {
+    /// The same, done by this worker.
+    #[must_use]
+    pub fn by(self, worker: &str) -> Performed {
+        Performed {
+            worker: Some(worker.to_owned()),
+            ..self
+        }
+    }
+
     /// Components that made their file.
     pub fn made(&self) -> u64 {
         let made = |end: &&End| matches!(end, End::Made { .. });

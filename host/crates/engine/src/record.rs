@@ -514,6 +514,7 @@ fn lost(
         executions: 0,
         calls: 0,
         usage: types::request::Usage::default(),
+        worker: None,
     }
     .keep_file(checkpoint)
 }

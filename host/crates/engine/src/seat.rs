@@ -85,6 +85,7 @@ impl Seat {
             ends: vec![End::Interrupted; self.components.len()],
             notes: Vec::new(),
             reports: Vec::new(),
+            worker: None,
         };
         let (pass, place) = (leased.pass, leased.place);
         let Some(record) = leased.record.record() else {
@@ -122,6 +123,7 @@ impl Seat {
             ends: ends?,
             notes: ledger.take(),
             reports: context.meter.take_reports(),
+            worker: None,
         })
     }
 }

@@ -822,6 +822,7 @@ impl Attempt<'_> {
             executions: spent.executions,
             calls: spent.calls,
             usage: spent.usage,
+            worker: None,
         }
         .keep_file(before);
         match outcome {

@@ -296,12 +296,12 @@ impl Workplace {
 }
 
 impl Workplace {
-    /// Writes down what a worker noted of the tasks of a record, in its order. The receivers tell when files and their checkpoints
+    /// Writes down what a worker noted of the tasks of a record, in its order, and its name with what it made. The receivers tell when files and their checkpoints
     /// are durable, with the names of their components. Returns whether the run has spent what it may.
     pub async fn write_down(
         &self,
         record: &str,
-        notes: Vec<Note>,
+        (worker, notes): (Option<String>, Vec<Note>),
         read: impl Fn(&str) -> std::io::Result<Vec<u8>>,
     ) -> Result<(Vec<(String, oneshot::Receiver<Written>)>, bool), StoreError> {
         let Workplace::Own { store, dataset, .. } = self else {
@@ -316,7 +316,11 @@ impl Workplace {
         let mut spent_all = false;
         for note in notes {
             match note {
-                Note::Written { text, checkpoint } => {
+                Note::Written {
+                    text,
+                    mut checkpoint,
+                } => {
+                    checkpoint.worker.clone_from(&worker);
                     let component = checkpoint.component.clone();
                     written.push((component, self.write(text, *checkpoint, None).await));
                 }

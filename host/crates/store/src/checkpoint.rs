@@ -106,6 +106,8 @@ pub struct Checkpoint {
     pub calls: u32,
     /// Tokens of those.
     pub usage: Usage,
+    /// The worker that performed it, where that was another machine.
+    pub worker: Option<String>,
 }
 
 impl Checkpoint {
@@ -288,6 +290,7 @@ fn write(
             ":parts": &point.parts.0,
             ":attempts": point.attempts,
             ":author": point.author.map(Column),
+            ":worker": point.worker,
         })?;
     Ok(())
 }
@@ -324,7 +327,7 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT record, component, outcome, class, cause, parked IS NOT NULL, generation, fingerprint, path,
             size, mtime_ns, inode, content, model, executions, calls, input_tokens, output_tokens, recipe,
-            seen, parts, attempts, author
+            seen, parts, attempts, author, worker
          FROM task WHERE dataset = ?1 AND record IN (SELECT value FROM json_each(?2)) AND {}",
         TASKS.sound()
     )
@@ -396,6 +399,7 @@ fn checkpoint(cells: &mut Cells<'_>) -> rusqlite::Result<Checkpoint> {
         parts: FingerprintParts(cells.next()?),
         attempts: cells.next()?,
         author: cells.next::<Column<_>>()?.0,
+        worker: cells.next()?,
     })
 }
 
@@ -435,6 +439,7 @@ mod tests {
             executions: 3,
             calls: 2,
             usage: Usage::new(10, 5),
+            worker: Some("gpu-7".to_owned()),
         };
         store.complete(1, run, vec![point.clone()]).await.unwrap();
         assert_eq!(

@@ -83,6 +83,7 @@ pub(super) const TASKS: Table = Table {
         "output_tokens",
         "ended_at",
         "author",
+        "worker",
     ],
     place: "record || ' ' || component",
     remedy: "`batchgen run` makes the artifact again from its answers, and asks nothing for that",

@@ -16,7 +16,11 @@ const TABLES: &str = include_str!("tables.sql");
 const FIRST: i64 = 8;
 
 /// The step at place N leads from version `FIRST + N` to the next.
-const STEPS: &[&str] = &[include_str!("checksums.sql"), include_str!("batches.sql")];
+const STEPS: &[&str] = &[
+    include_str!("checksums.sql"),
+    include_str!("batches.sql"),
+    include_str!("workers.sql"),
+];
 
 /// Version of the tables that this host works with.
 pub(super) const VERSION: i64 = FIRST + STEPS.len() as i64;
@@ -111,6 +115,29 @@ mod tests {
         for table in checksum::TABLES {
             assert_eq!(table.count_unsound(&connection).unwrap(), 0);
         }
+    }
+
+    #[test]
+    fn a_damaged_task_of_a_version_without_workers_stays_damaged() {
+        let mut connection = at(0);
+        checksum::register(&connection).unwrap();
+        let file = Path::new("state.db");
+        climb(&mut connection, file, &STEPS[..2]).unwrap();
+        let task = |record: &str, checksum: &str| {
+            format!(
+                "INSERT INTO task (dataset, record, component, run, outcome, attempts, generation, fingerprint, recipe, seen,
+                    parts, path, executions, calls, input_tokens, output_tokens, checksum)
+                 VALUES (1, '{record}', 'text', 1, 'done', 0, 0, x'00', 1, x'00', x'00', '', 1, 1, 1, 1, {checksum});"
+            )
+        };
+        let sound = "UPDATE task SET checksum = row_checksum(dataset, record, component, run, outcome, class, cause, parked,
+            attempts, generation, fingerprint, recipe, seen, parts, path, size, mtime_ns, inode, content, model,
+            executions, calls, input_tokens, output_tokens, ended_at, author);";
+        connection.execute_batch(&task("sound", "0")).unwrap();
+        connection.execute_batch(sound).unwrap();
+        connection.execute_batch(&task("damaged", "7")).unwrap();
+        migrate(&mut connection, file).unwrap();
+        assert_eq!(checksum::TASKS.count_unsound(&connection).unwrap(), 1);
     }
 
     #[test]

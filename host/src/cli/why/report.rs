@@ -107,6 +107,8 @@ pub(super) struct Last {
     pub fingerprint: Option<String>,
     pub plugin_version: Option<String>,
     pub model: Option<String>,
+    /// The worker that performed it, where that was another machine.
+    pub worker: Option<String>,
     pub executions: u32,
     pub calls: u32,
     pub input_tokens: u64,
@@ -342,8 +344,13 @@ fn ended(last: &Last) -> String {
         .as_ref()
         .map(|model| format!(", answered by {model}"))
         .unwrap_or_default();
+    let worker = last
+        .worker
+        .as_ref()
+        .map(|worker| format!(", performed by the worker {worker}"))
+        .unwrap_or_default();
     let took = format!(
-        "{}, {}, {} tokens in, {} out{model}",
+        "{}, {}, {} tokens in, {} out{model}{worker}",
         number(last.executions, "execution"),
         number(last.calls, "answer"),
         last.input_tokens,

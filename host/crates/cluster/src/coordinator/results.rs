@@ -196,7 +196,7 @@ impl Inner {
                 worker.failed += performed.failed();
             }
             drop(state);
-            let _ = waits.send(*performed);
+            let _ = waits.send(performed.by(name));
         }
     }
 
