@@ -16,7 +16,7 @@ use self::plan::Plan;
 use self::world::World;
 
 /// Histories in CI.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 const RECORDS: u64 = 10;
 const MODEL: &str = "sim/model";
 /// The name of the coordinator, as the bus and the provider know it.

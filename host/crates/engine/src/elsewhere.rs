@@ -121,9 +121,10 @@ pub(super) async fn perform(
         return Ok(());
     };
     let read = |path: &str| context.staleness.read(path);
-    let written = context
-        .workplace
-        .write_down(&record.id, (performed.worker, performed.notes), read);
+    let written =
+        context
+            .workplace
+            .write_down(&record.id, (performed.worker, performed.notes), read);
     let (written, spent_all) = written.await?;
     for report in performed.reports {
         context.hear(record, report);

@@ -426,7 +426,8 @@ impl World {
                 );
                 // It was taken for lost before it could say that it had the answer, or before it made a call that it was granted.
                 let is_explained = self.accidents.iter().any(|accident| {
-                    let is_of = |who: &str| accident.worker.as_ref().is_none_or(|worker| worker == who);
+                    let is_of =
+                        |who: &str| accident.worker.as_ref().is_none_or(|worker| worker == who);
                     accident.from <= again.began
                         && (is_of(&before.by) && before.began <= accident.to
                             || is_of(&again.by) && again.began <= accident.to)

@@ -1,0 +1,85 @@
+//! Servers that let nobody in without a password, and say who they are.
+
+use std::process::Command;
+
+use super::farm::{Farm, Nats};
+use crate::scene::Scene;
+
+const USER: &str = "batchgen";
+const PASSWORD: &str = "correct horse";
+
+/// A server with these settings, and a run and workers that know what `known` says.
+fn farm(settings: &str, known: &[(&str, &str)]) -> Farm {
+    let farm = Farm::on(Nats::configured(1, settings), 1);
+    let with = |scene: Scene| {
+        let known = known.iter();
+        known.fold(scene, |scene, (name, value)| scene.with(name, value))
+    };
+    Farm {
+        coordinator: with(farm.coordinator),
+        workers: with(farm.workers),
+        ..farm
+    }
+}
+
+fn user() -> String {
+    format!("authorization {{ user: {USER}, password: \"{PASSWORD}\" }}\n")
+}
+
+#[test]
+fn a_user_with_a_password_is_let_in_and_others_are_not() {
+    let known = [
+        ("BATCHGEN_CLUSTER_USER", USER),
+        ("BATCHGEN_CLUSTER_PASSWORD", PASSWORD),
+    ];
+    let farm = farm(&user(), &known);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    assert_eq!(farm.ends_right(run), 0);
+    let url = farm.nats.url();
+    let stranger = Scene::new().host(&["cluster", "status", "--cluster", &url]);
+    let refused = stranger.ended(2).stderr;
+    assert!(refused.contains("cannot be reached"), "{refused}");
+    assert!(!refused.contains(PASSWORD), "{refused}");
+}
+
+#[test]
+fn a_server_whose_authority_is_named_is_trusted_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (key, certificate) = (path("key.pem"), path("certificate.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
+        .args([
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", &key, "-out", &certificate])
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("skipped: openssl makes no certificate here");
+        return;
+    }
+    let settings = format!("tls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}\n");
+    let known = [("BATCHGEN_CLUSTER_CA", certificate.as_str())];
+    let farm = farm(&settings, &known);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    assert_eq!(farm.ends_right(run), 0);
+    let url = farm.nats.url();
+    let stranger = Scene::new().host(&["cluster", "status", "--cluster", &url]);
+    stranger.ended(2);
+}

@@ -1,0 +1,258 @@
+//! A run on several machines: coordinator, workers, NATS servers and the simulator of a provider, as processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use crate::scene::{KEY, Ran, Scene, root, until};
+use simulator::{Config, Latency, Ledger, Simulator};
+
+/// Records that a run has.
+pub const ARGUMENTS: [&str; 4] = ["--category", "glass", "--category", "semiconductor"];
+
+/// NATS servers, with a folder for what they keep.
+pub struct Nats {
+    pub folder: TempDir,
+    ports: Vec<u16>,
+    servers: Vec<Option<Child>>,
+    /// More lines of their configuration.
+    settings: String,
+}
+
+/// A child that does not outlive its test.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, and gives what it said.
+    pub fn ended(mut self) -> Ran {
+        let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
+        let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                if let Some(mut pipe) = pipe {
+                    let _ = pipe.read_to_string(&mut text);
+                }
+                text
+            })
+        };
+        let stdout = read(stdout.map(|pipe| Box::new(pipe) as Box<_>));
+        let stderr = read(stderr.map(|pipe| Box::new(pipe) as Box<_>));
+        until("the end of the process", || {
+            self.0.try_wait().unwrap().is_some()
+        });
+        let status = self.0.wait().unwrap();
+        Ran {
+            code: status
+                .code()
+                .or_else(|| status.signal().map(|signal| -signal)),
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+        }
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        for server in self.servers.iter_mut().flatten() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+impl Nats {
+    /// One server, or several that keep copies of everything.
+    pub fn start(servers: usize) -> Nats {
+        Nats::configured(servers, "")
+    }
+
+    /// The same with these lines in their configuration.
+    pub fn configured(servers: usize, settings: &str) -> Nats {
+        let free = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let ports: Vec<u16> = (0..2 * servers).map(|_| free()).collect();
+        let mut nats = Nats {
+            folder: tempfile::tempdir().unwrap(),
+            ports,
+            servers: (0..servers).map(|_| None).collect(),
+            settings: settings.to_owned(),
+        };
+        for place in 0..servers {
+            nats.begin(place);
+        }
+        nats
+    }
+
+    pub fn begin(&mut self, place: usize) {
+        let count = self.servers.len();
+        let routes: Vec<String> = self.ports[count..]
+            .iter()
+            .map(|port| format!("nats://127.0.0.1:{port}"))
+            .collect();
+        let settings = self.folder.path().join("settings.conf");
+        fs::write(&settings, &self.settings).unwrap();
+        let mut command = Command::new(root().join("target/nats/bin/nats-server"));
+        command
+            .arg("--config")
+            .arg(&settings)
+            .args(["--addr", "127.0.0.1", "--jetstream"])
+            .args(["--port", &self.ports[place].to_string()])
+            .arg("--store_dir")
+            .arg(self.folder.path().join(place.to_string()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if count > 1 {
+            command
+                .args(["--cluster_name", "tests"])
+                .args(["--server_name", &format!("server-{place}")])
+                .args(["--cluster", &routes[place]])
+                .args(["--routes", &routes.join(",")]);
+        }
+        self.servers[place] = Some(command.spawn().unwrap());
+        let port = self.ports[place];
+        until("a NATS server", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+    }
+
+    pub fn kill(&mut self, place: usize) {
+        let mut server = self.servers[place].take().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    pub fn url(&self) -> String {
+        let clients = self.ports.iter().take(self.servers.len());
+        let urls: Vec<String> = clients
+            .map(|port| format!("nats://127.0.0.1:{port}"))
+            .collect();
+        urls.join(",")
+    }
+}
+
+pub fn simulator(latency: u64) -> Simulator {
+    Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        latency: Latency {
+            first_token: Duration::from_millis(latency),
+            answer: Duration::ZERO,
+        },
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+/// A run and workers, which share nothing but the bus.
+pub struct Farm {
+    pub nats: Nats,
+    pub simulator: Simulator,
+    pub coordinator: Scene,
+    pub workers: Scene,
+}
+
+impl Farm {
+    pub fn new(servers: usize, latency: u64) -> Farm {
+        Farm::on(Nats::start(servers), latency)
+    }
+
+    /// The same with these servers.
+    pub fn on(nats: Nats, latency: u64) -> Farm {
+        let simulator = simulator(latency);
+        let coordinator = Scene::new().asking(&simulator);
+        coordinator.configure("[cluster]\nack-wait-seconds = 2\n");
+        let workers = Scene::new()
+            .with("OPENAI_API_KEY", KEY)
+            .with("OPENAI_BASE_URL", simulator.base_url());
+        Farm {
+            nats,
+            simulator,
+            coordinator,
+            workers,
+        }
+    }
+
+    pub fn run(&self) -> Process {
+        let url = self.nats.url();
+        let arguments = [&["--cluster", &url], &ARGUMENTS[..]].concat();
+        Process(self.coordinator.start(&arguments))
+    }
+
+    pub fn worker(&self, name: &str) -> Process {
+        self.worker_at(&self.nats.url(), name)
+    }
+
+    /// A worker that reaches the servers at another address.
+    pub fn worker_at(&self, url: &str, name: &str) -> Process {
+        let arguments = ["worker", "--cluster", url, "--slots", "8", "--name", name];
+        Process(self.workers.command(&arguments).spawn().unwrap())
+    }
+
+    /// Waits until a coordinator is heard of.
+    pub fn wait_for_coordinator(&self) {
+        let url = self.nats.url();
+        until("the coordinator", || {
+            let arguments = ["cluster", "status", "--json", "--cluster", &url];
+            let status = self.coordinator.host(&arguments);
+            status.code == Some(0) && status.stdout.contains("\"coordinator\":\"")
+                || status.stdout.contains("\"coordinator\": \"")
+        });
+    }
+
+    /// Waits until several servers have chosen a leader.
+    pub fn wait_for_jetstream(&self) {
+        let url = self.nats.url();
+        until("a leader", || {
+            let arguments = ["cluster", "status", "--cluster", &url];
+            self.coordinator.host(&arguments).code == Some(0)
+        });
+    }
+
+    /// The run ends with all records complete, and with the files that one machine makes. How often a question was billed again.
+    pub fn ends_right(&self, run: Process) -> u64 {
+        let ran = run.ended().ended(0);
+        assert_eq!(ran.summary().complete(), ran.summary().records());
+        assert_eq!(self.coordinator.content(), self.undisturbed());
+        Farm::billed_again(&self.simulator.ledger())
+    }
+
+    pub fn billed(&self) -> u64 {
+        self.simulator.totals().billed
+    }
+
+    /// What a run on one machine makes of the same.
+    pub fn undisturbed(&self) -> BTreeMap<String, String> {
+        let simulator = simulator(0);
+        let scene = Scene::new().asking(&simulator);
+        scene.run(&ARGUMENTS).ended(0);
+        scene.content()
+    }
+
+    /// How often each question was billed beyond the first time.
+    pub fn billed_again(ledger: &Ledger) -> u64 {
+        let mut seen = BTreeSet::new();
+        let calls = ledger.calls.iter();
+        calls
+            .filter(|call| !seen.insert(call.prompt.clone()))
+            .count() as u64
+    }
+}
