@@ -36,16 +36,7 @@ impl Browser {
     /// Opens a window.
     pub fn start() -> Browser {
         let profile = tempfile::tempdir().expect("a folder");
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            // So that the browser ends with its driver, whatever happens.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{HOW_TO_GET_IT} ({error})"));
-        let port = port(&mut driver);
+        let (driver, port) = driver();
         let mut browser = Browser {
             driver,
             web: Web::new(),
@@ -169,17 +160,47 @@ impl Browser {
     }
 }
 
-/// The port that the driver says it listens on.
-fn port(driver: &mut Child) -> u16 {
+/// A driver and the port that it listens on.
+///
+/// The driver takes a free port of IPv4 and then the same one of IPv6. It ends at once if somebody else has that one, so that it is
+/// started again.
+fn driver() -> (Child, u16) {
+    let mut said = String::new();
+    for _ in 0..10 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            // So that the browser ends with its driver, whatever happens.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{HOW_TO_GET_IT} ({error})"));
+        match port(&mut driver) {
+            Ok(port) => return (driver, port),
+            Err(lines) => said = lines,
+        }
+        driver.wait().expect("the driver has ended");
+    }
+    panic!("the driver does not start: {said}");
+}
+
+/// The port that the driver says it listens on, or all that it said if it ended.
+fn port(driver: &mut Child) -> Result<u16, String> {
     let output = driver.stdout.take().expect("a pipe");
     let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    let port = lines.find_map(|line| {
-        let (_, port) = line.split_once("started successfully on port ")?;
-        port.trim_end_matches('.').parse().ok()
-    });
-    // What it says later goes nowhere, and must not fill the pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    port.expect("the driver starts")
+    let mut said = String::new();
+    for line in &mut lines {
+        let words = line.split_once("started successfully on port ");
+        if let Some(port) = words.and_then(|(_, port)| port.trim_end_matches('.').parse().ok()) {
+            // What it says later goes nowhere, and must not fill the pipe.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(port);
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    Err(said)
 }
 
 impl Drop for Browser {

@@ -27,8 +27,8 @@ pub struct Shown {
     pub prints: bool,
 }
 
-/// A command that serves a page until it is stopped, so that each test has its own way to run it.
-pub const SERVING: &str = "view";
+/// Commands that go on until they are stopped, so that each test has its own way to run them.
+pub const ENDLESS: [&str; 2] = ["view", "dev"];
 /// Commands that need a server of the network, so that `e2e::cluster` runs them.
 const WITH_SERVER: [&str; 3] = ["worker", "cluster status", "cluster clean"];
 
@@ -107,7 +107,7 @@ const TELLING: &[&str] = &[
     "accept",
 ];
 
-/// Every command but [`SERVING`] and [`WITH_SERVER`].
+/// Every command but [`ENDLESS`] and [`WITH_SERVER`].
 #[track_caller]
 pub fn each(scene: &Scene, subject: Subject<'_>) -> Vec<Shown> {
     let reference = scene.host(&["reference"]).ended(0).stdout;
@@ -123,7 +123,7 @@ pub fn each(scene: &Scene, subject: Subject<'_>) -> Vec<Shown> {
     let listed = PRINTING
         .iter()
         .chain(TELLING)
-        .chain([&SERVING])
+        .chain(&ENDLESS)
         .chain(&WITH_SERVER);
     let listed: Vec<&str> = listed.copied().collect();
     for name in known.iter().filter(|name| !is_group(name)) {

@@ -5,6 +5,7 @@ pub mod bombs;
 pub mod browser;
 pub mod core_guest;
 pub mod fuzz;
+pub mod nats;
 pub mod scene;
 pub mod watched;
 pub mod web;

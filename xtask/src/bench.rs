@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::{
-    runner,
+    nats_server, runner,
     workspace::{self, Workspace},
 };
 
@@ -24,6 +24,8 @@ pub struct Args {
 /// When something does not build, or the benchmarks cannot be started.
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     runner::build_what_tests_need(workspace)?;
+    // Without it, all but those of runs on several machines can be measured. These come last.
+    nats_server::left_out(workspace)?;
     workspace::replace(
         workspace
             .command(workspace.release("bench"))

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
-use super::project::{Project, State, block_on};
+use super::project::{Project, State, block_on, is_called};
 use engine::{Acceptance, EditedFile, accept, edits_are_certain};
 
 /// Adopt files that were edited by hand: they count as done, and stay until they are overwritten on purpose.
@@ -47,7 +47,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
         .wanted(&args.selection)?
         .into_iter()
         .map(|component| {
-            let wanted = named.is_empty() || named.contains(&component.name);
+            let wanted = named.is_empty() || named.iter().any(|name| is_called(&component, name));
             (component, wanted)
         })
         .collect();

@@ -169,7 +169,7 @@ impl SelectionArgs {
 }
 
 /// Which failed tasks.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct FailureArgs {
     /// Only those that failed with this class (repeatable)

@@ -63,6 +63,14 @@ impl Display {
         })
     }
 
+    /// The same display, which prints only what is wrong.
+    pub fn quieted(&self) -> Display {
+        Display {
+            quiet: true,
+            ..self.clone()
+        }
+    }
+
     /// Whether only what is wrong is printed.
     pub fn is_quiet(&self) -> bool {
         self.quiet

@@ -282,12 +282,10 @@ impl Fields<'_> {
 
 /// The components whose files are wanted, in running order.
 fn chosen(args: &ExportArgs, project: &Project) -> Result<Vec<Component>, Failure> {
-    for name in &args.component {
-        project.component(name)?;
-    }
+    let named = project.named(&args.component)?;
     let wanted = |component: &Component| {
         args.all
-            || args.component.contains(&component.name)
+            || named.contains(&component.name)
             || (args.component.is_empty() && component.enabled)
     };
     let names = project

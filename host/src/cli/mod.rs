@@ -12,6 +12,7 @@ mod cluster;
 mod compiler;
 mod completions;
 mod component_text;
+mod dev;
 mod display;
 mod doctor;
 mod embedded;
@@ -51,6 +52,7 @@ mod trust;
 mod unreadable;
 mod values;
 mod view;
+mod watched;
 mod why;
 mod worker;
 mod written;
@@ -94,6 +96,7 @@ enum Command {
     Add(add::AddArgs),
     Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
+    Dev(dev::DevArgs),
     Status(status::StatusArgs),
     View(view::ViewArgs),
     Report(report::ReportArgs),
@@ -226,6 +229,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Add(args) => add::perform(&args, display),
         Command::Doctor(args) => doctor::perform(&args, display),
         Command::Run(args) => run::perform(&args, display),
+        Command::Dev(args) => dev::perform(&args, display),
         Command::Status(args) => status::perform(&args),
         Command::View(args) => view::perform(&args, display),
         Command::Report(args) => report::perform(&args, display),

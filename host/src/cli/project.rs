@@ -98,9 +98,7 @@ impl Project {
 
     /// The components that are wanted, each behind what it depends on. Those of [`Self::left_out`] are not among them.
     pub fn wanted(&self, args: &SelectionArgs) -> Result<Vec<Component>, Failure> {
-        for name in &args.component {
-            self.component(name)?;
-        }
+        self.named(&args.component)?;
         let left_out = self.left_out(args);
         let asked = self
             .components
@@ -220,6 +218,23 @@ impl Project {
         }
     }
 
+    /// The components that names stand for: the name of a component that is made for each of several values stands for all of these.
+    pub fn named(&self, names: &[String]) -> Result<Vec<String>, Failure> {
+        let mut found = Vec::new();
+        for name in names {
+            let before = found.len();
+            let meant = self
+                .components
+                .iter()
+                .filter(|component| is_called(component, name));
+            found.extend(meant.map(|component| component.name.clone()));
+            if found.len() == before {
+                found.push(self.component(name)?.name.clone());
+            }
+        }
+        Ok(found)
+    }
+
     /// The component of a name.
     pub fn component(&self, name: &str) -> Result<&Component, Failure> {
         if let Some(unusable) = self.unusable.get(name) {
@@ -305,10 +320,15 @@ fn without_component(plugin: &str) -> String {
     )
 }
 
+/// Whether a name means a component, or all that are made for the same.
+pub(super) fn is_called(component: &Component, name: &str) -> bool {
+    component.name == name || component.base == name
+}
+
 /// Whether a component is asked for, by its name or with others.
 fn is_asked(args: &SelectionArgs, component: &Component) -> bool {
     args.all
-        || args.component.contains(&component.name)
+        || args.component.iter().any(|name| is_called(component, name))
         || (args.component.is_empty() && component.enabled)
 }
 

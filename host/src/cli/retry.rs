@@ -54,18 +54,24 @@ pub(super) fn perform(args: &RetryArgs, display: &Display) -> Result<Exit, Failu
     let project = Project::open(&args.project, display)?
         .limited(&args.limits)?
         .asked_as(&args.batches);
-    for name in &chosen.component {
-        project.component(name)?;
-    }
-    block_on(start(args, display, project))
+    let selection = FailureArgs {
+        component: project.named(&chosen.component)?,
+        ..chosen.clone()
+    };
+    block_on(start(args, &selection, display, project))
 }
 
-async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
+async fn start(
+    args: &RetryArgs,
+    selection: &FailureArgs,
+    display: &Display,
+    project: Project,
+) -> Result<Exit, Failure> {
     let state = State::open(&project).await?;
-    let lease = state.select(&args.selection.records())?;
+    let lease = state.select(&selection.records())?;
     let State { store, indexed } = &state;
     let due = store
-        .choose(indexed.id, &args.selection.filter(), args.fresh)
+        .choose(indexed.id, &selection.filter(), args.fresh)
         .await
         .map_err(Failure::internal)?;
     if args.json {
@@ -79,15 +85,12 @@ async fn start(args: &RetryArgs, display: &Display, project: Project) -> Result<
     if due == 0 {
         return Ok(Exit::Done);
     }
-    let lease = store.due(&lease, &args.selection.component);
+    let lease = store.due(&lease, &selection.component);
     let known = store
         .components_of(indexed, &lease)
         .map_err(Failure::internal)?;
-    let components = project.with_dependencies(concerned(
-        &project.components,
-        &known,
-        &args.selection.component,
-    ))?;
+    let components =
+        project.with_dependencies(concerned(&project.components, &known, &selection.component))?;
     Project::compile(&components)?;
     let wanted = Wanted {
         unreadable: None,

@@ -53,15 +53,26 @@ pub fn measure(mut command: Command) -> anyhow::Result<Measured> {
 /// CPU time of a program that is ending: read when it has ended and was not yet waited for.
 pub(super) fn cpu_at_end(child: &Child) -> anyhow::Result<f64> {
     loop {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
-        // The name in parentheses may hold anything; what follows it does not.
-        let (_, fields) = stat.rsplit_once(')').context("no process status")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<f64>().ok());
-        if fields.first() == Some(&"Z") {
-            let (user, system) = ticks(11).zip(ticks(12)).context("no CPU times")?;
-            return Ok((user + system) / TICKS_PER_SECOND);
+        let (state, cpu) = state_and_cpu(child.id())?;
+        if state == "Z" {
+            return Ok(cpu);
         }
         std::thread::yield_now();
     }
+}
+
+/// User and system time of a process so far, seconds.
+pub(super) fn cpu(process: u32) -> anyhow::Result<f64> {
+    Ok(state_and_cpu(process)?.1)
+}
+
+fn state_and_cpu(process: u32) -> anyhow::Result<(String, f64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold anything; what follows it does not.
+    let (_, fields) = stat.rsplit_once(')').context("no process status")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<f64>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).context("no CPU times")?;
+    let state = fields.first().copied().unwrap_or_default();
+    Ok((state.to_owned(), (user + system) / TICKS_PER_SECOND))
 }

@@ -6,6 +6,7 @@ mod bare;
 mod batches;
 mod bombs;
 mod caches;
+mod cluster;
 mod endpoints;
 mod execution;
 mod gateway;
@@ -27,7 +28,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 24] = [
+const CASES: [(&str, Case); 30] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -52,6 +53,12 @@ const CASES: [(&str, Case); 24] = [
     ("caches", caches::shared_instructions),
     ("batches", batches::hundred_thousand),
     ("bombs", bombs::all),
+    ("cluster-cpu", cluster::cpu_per_task),
+    ("cluster-limit", cluster::shared_limit),
+    ("cluster-in-flight", cluster::ten_thousand_in_flight),
+    ("cluster-kill", cluster::killed_worker),
+    ("cluster-disturbed", cluster::disturbed),
+    ("cluster-million", cluster::million),
 ];
 
 /// Runs the cases whose names contain one of the filters, or all, and prints a row for each number.

@@ -77,7 +77,7 @@ fn a_server_that_loses_everything_costs_nothing_but_time() {
     let _worker = farm.worker("one");
     until("the first answers", || farm.billed() >= 20);
     farm.nats.kill(0);
-    fs::remove_dir_all(farm.nats.folder.path().join("0")).unwrap();
+    farm.nats.forget(0);
     farm.nats.begin(0);
     let ran = run.ended().ended(0);
     assert_eq!(ran.summary().complete(), ran.summary().records());

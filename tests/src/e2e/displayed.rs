@@ -6,7 +6,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::commands::{SERVING, Subject, each};
+use super::dev::Developing;
+use crate::commands::{ENDLESS, Subject, each};
 use crate::parrot::{Parrot, Said};
 use crate::scene::{Scene, root};
 use crate::watched::Viewing;
@@ -205,7 +206,10 @@ fn no_command_log_page_report_or_metric_obeys_what_it_shows() {
     let ran = scene.host(&["run"]);
     sinks.insert("first run".to_owned(), ran.stdout + &ran.stderr);
     sinks.extend(said(&scene));
+    assert_eq!(ENDLESS, ["view", "dev"]);
     sinks.extend(pages(&scene));
+    let mut dev = Developing::start(&scene, &["--record", "r1"]);
+    sinks.insert("dev".to_owned(), dev.round());
     for file in ["report.html", "rows.jsonl", "failures.jsonl", "tasks.jsonl"] {
         sinks.insert(file.to_owned(), scene.read(file));
     }
@@ -242,7 +246,6 @@ fn routes() -> Vec<String> {
 
 /// Everything that the page of the last run gives.
 fn pages(scene: &Scene) -> BTreeMap<String, String> {
-    assert_eq!(SERVING, "view");
     let viewing = Viewing::start(scene);
     let web = Web::new();
     let mut pages = BTreeMap::new();

@@ -8,7 +8,7 @@ mod parts;
 mod prompts;
 mod template;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -41,8 +41,14 @@ pub struct Component {
     /// Whether it runs without `--all`.
     pub enabled: bool,
     pub priority: i64,
+    /// Name of the component of the configuration that it is made for a value of; else its own name.
+    pub base: String,
+    /// Locale that it writes for, where that is not the site's.
+    pub locale: Option<String>,
     /// Components whose files it reads.
     pub depends_on: Vec<String>,
+    /// What it calls those of them whose names have values in them.
+    pub aliases: BTreeMap<String, String>,
     /// Fields that it is given.
     pub input: InputFields,
     /// What its questions are asked with; `None` where its manifest needs no LLM.
@@ -75,6 +81,11 @@ impl Component {
             priority: self.priority,
             depends_on: self.depends_on.clone(),
         }
+    }
+
+    /// What it calls a component that it depends on.
+    pub fn called<'a>(&'a self, upstream: &'a str) -> &'a str {
+        self.aliases.get(upstream).map_or(upstream, String::as_str)
     }
 }
 
@@ -222,7 +233,11 @@ fn output(
     extension: &str,
 ) -> Result<OutputTemplate, ConfigError> {
     let template = settings.output.as_ref().unwrap_or(&config.output.path);
-    OutputTemplate::new(template, name, extension).map_err(|cause| {
+    let (path, component) = match &settings.variant {
+        Some(variant) => variant.path(template, name),
+        None => (template.clone(), name),
+    };
+    OutputTemplate::new(&path, component, extension).map_err(|cause| {
         let key = match &settings.output {
             Some(_) => format!("component.{name}.output"),
             None => "output.path".to_owned(),
@@ -230,7 +245,8 @@ fn output(
         ConfigError::Value {
             key,
             cause: format!("`{template}`: {cause}"),
-            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`"
+            hint: "use {component}, {category}, {shard}, {id} and {extension}, as in `{component}/{id}.{extension}`, and what \
+                   `for-each` of the component names"
                 .to_owned(),
         }
     })
@@ -252,22 +268,25 @@ fn component(
         });
     }
     let parameters = parameters(name, manifest, settings, config, model)?;
-    let (input, depends_on) = given(name, settings, manifest)?;
+    let (input, wanted) = given(name, settings, manifest)?;
+    let (depends_on, aliases) = upstreams(name, &wanted, settings, config)?;
     let options = options::options(name, settings, manifest)?;
     let (media_type, extension) = file_type(manifest, &options);
     check_limits(name, settings, config)?;
     let output = output(name, settings, config, extension)?;
-    let prompts = prompts::prompts(name, &plugin.package, settings, &input, &depends_on)?;
+    let prompts = prompts::prompts(name, &plugin.package, settings, &input, &wanted)?;
+    let variant = settings.variant.as_ref();
+    let locale = variant.and_then(|variant| variant.locale());
     let recipe = Recipe {
         plugin: manifest.plugin.name.clone(),
         version: manifest.plugin.version.clone(),
         code: plugin.digest,
         site: [
-            &config.site.base_url,
+            config.site.base_url.as_str(),
             &config.site.name,
-            &config.site.locale,
+            locale.unwrap_or(&config.site.locale),
         ]
-        .map(Clone::clone),
+        .map(str::to_owned),
         output: output.pattern(),
         options: options
             .as_object()
@@ -282,14 +301,23 @@ fn component(
         parameters: parameters.clone(),
         fields: input.record.names(),
         category_fields: input.category.names(),
-        upstreams: depends_on.clone(),
+        upstreams: depends_on
+            .iter()
+            .map(|name| match aliases.get(name) {
+                Some(alias) => format!("{alias}={name}"),
+                None => name.clone(),
+            })
+            .collect(),
     };
     Ok(Component {
         name: name.to_owned(),
         enabled: settings.enabled.unwrap_or(manifest.component.enabled),
         priority: settings.priority.unwrap_or(manifest.component.priority),
+        base: variant.map_or_else(|| name.to_owned(), |variant| variant.base.clone()),
+        locale: locale.map(str::to_owned),
         prompts,
         depends_on,
+        aliases,
         input,
         parameters,
         mode: settings.mode,
@@ -305,6 +333,29 @@ fn component(
         recipe,
         plugin,
     })
+}
+
+/// The components that it reads, and what it calls those of them whose names have values in them. One for a value may depend on
+/// another one for another value, and so on itself: the others do, and it does not.
+fn upstreams(
+    name: &str,
+    wanted: &[String],
+    settings: &ComponentConfig,
+    config: &Config,
+) -> Result<(Vec<String>, BTreeMap<String, String>), ConfigError> {
+    let mut depends_on = Vec::new();
+    let mut aliases = BTreeMap::new();
+    for called in wanted {
+        let upstream = config.upstream(name, called)?;
+        if upstream == name && settings.variant.is_some() {
+            continue;
+        }
+        if upstream != *called {
+            aliases.insert(upstream.clone(), called.clone());
+        }
+        depends_on.push(upstream);
+    }
+    Ok((depends_on, aliases))
 }
 
 /// What it is given: as its plugin says, or as the configuration does where the plugin leaves it to that.

@@ -43,9 +43,12 @@ impl ConfigError {
             return self;
         };
         let place = config.component.iter().find_map(|(name, component)| {
-            let rest = key
-                .strip_prefix("component.")?
-                .strip_prefix(name.as_str())?;
+            let rest = key.strip_prefix("component.")?;
+            let base = component.variant.as_ref().map(|variant| &variant.base);
+            let rest = match (rest.strip_prefix(name.as_str()), base) {
+                (None, Some(base)) => rest.strip_prefix(base.as_str())?,
+                (rest, _) => rest?,
+            };
             let origin = component.origin.as_ref()?;
             let setting = if rest.is_empty() {
                 ""

@@ -9,6 +9,7 @@
 pub mod component;
 pub mod component_file;
 mod error;
+mod matrix;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 
 pub use component_file::Origin;
 pub use error::ConfigError;
+pub use matrix::Variant;
 
 use dataset::DatasetConfig;
 use gateway::settings::{LimitsConfig, Mode, ModelConfig, ProviderConfig, ServiceTier};
@@ -57,6 +59,9 @@ pub struct Config {
     pub provider: BTreeMap<String, ProviderConfig>,
     /// Models by `provider/model`.
     pub models: BTreeMap<String, ModelConfig>,
+    /// Values, by a name, for each of which a component may be made.
+    pub matrix: BTreeMap<String, Vec<String>>,
+    /// Components by name; those with a `for-each` once for each value.
     pub component: BTreeMap<String, ComponentConfig>,
     /// Where the file lies; empty where there is none.
     #[serde(skip)]
@@ -90,7 +95,7 @@ impl Default for SiteConfig {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct OutputConfig {
     pub directory: PathBuf,
-    /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`.
+    /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`, and with the names of the matrix.
     pub path: String,
 }
 
@@ -285,6 +290,12 @@ pub struct ComponentConfig {
     pub input: Option<InputFields>,
     /// Components whose files it is given, where its plugin leaves that to the configuration.
     pub depends_on: Option<Vec<String>>,
+    /// Names of the matrix: it is made for each of their values.
+    #[serde(deserialize_with = "matrix::one_or_more")]
+    pub for_each: Vec<String>,
+    /// The values that it is made for, where it is one of several.
+    #[serde(skip)]
+    pub variant: Option<Variant>,
     /// The file that it comes from, where it has one of its own.
     #[serde(skip)]
     pub origin: Option<Origin>,
@@ -336,6 +347,7 @@ impl Config {
         })?;
         let mut config = Config::parsed(file, &text)?;
         config.add_component_files(file, &text)?;
+        config.expand_matrix()?;
         config.anchor(&config.folder.clone());
         Ok(config)
     }
@@ -346,6 +358,7 @@ impl Config {
     /// Like [`Config::read`].
     pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         let mut config = Config::parsed(file, text)?;
+        config.expand_matrix()?;
         config.anchor(&config.folder.clone());
         Ok(config)
     }

@@ -42,7 +42,7 @@ pub fn prepared(
         site: Site {
             base_url: site.base_url.clone(),
             name: site.name.clone(),
-            locale: site.locale.clone(),
+            locale: component.locale.as_ref().unwrap_or(&site.locale).clone(),
             output_path: component.output.path(&record.id, &record.category),
         },
         options: component.options.to_string(),
@@ -54,7 +54,10 @@ pub fn prepared(
                 text: text.clone(),
             })
             .collect(),
-        upstreams: upstreams.iter().map(upstream).collect(),
+        upstreams: upstreams
+            .iter()
+            .map(|given| upstream(component, given))
+            .collect(),
     }
 }
 
@@ -75,10 +78,10 @@ fn pick(fields: &dataset::Fields, wanted: &Fields) -> String {
     }
 }
 
-fn upstream(given: &UpstreamText<'_>) -> Upstream {
+fn upstream(component: &Component, given: &UpstreamText<'_>) -> Upstream {
     let json = artifact::as_json(given.text, given.component.media_type);
     Upstream {
-        component: given.component.name.clone(),
+        component: component.called(&given.component.name).to_owned(),
         json: json.map(|json| json.to_string()),
         text: given.text.to_owned(),
     }

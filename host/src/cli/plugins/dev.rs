@@ -3,11 +3,10 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -19,6 +18,7 @@ use super::super::replay::{answer as shown_answer, question};
 use super::super::settings::{self, cannot_ask, variable};
 use super::super::store::bytes;
 use super::super::trust::{self, Chooser};
+use super::super::watched::{LOOK, WatchedFiles};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
 use ::engine::{Interrupt, Meter, Models, Replay, Shared, replay_input};
@@ -58,15 +58,13 @@ pub(super) struct DevArgs {
     workbench: WorkbenchArgs,
 }
 
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_millis(200);
-
 /// Runs the subcommand.
 pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
     if !args.watch {
         return once(args, display);
     }
-    let mut watched = Watched::new(&args.workbench.file);
+    // While it is gone, it is being built.
+    let mut watched = WatchedFiles::new(vec![args.workbench.file.clone()], Vec::new());
     loop {
         if let Err(failure) = once(args, display) {
             say(&format!("error: {:#}\n", failure.error));
@@ -75,45 +73,10 @@ pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure
         say(&format!(
             "\nwaiting until {file} is built again; Ctrl-C ends\n\n"
         ));
-        watched.wait();
-    }
-}
-
-/// A file that is built now and then.
-struct Watched<'a> {
-    file: &'a Path,
-    seen: Option<Stamp>,
-}
-
-/// What changes when a file is written: its time and its length.
-type Stamp = (SystemTime, u64);
-
-impl Watched<'_> {
-    fn new(file: &Path) -> Watched<'_> {
-        Watched {
-            file,
-            seen: stamp(file),
-        }
-    }
-
-    /// Waits until the file has changed and is no longer being written. While it is gone, it is being built.
-    fn wait(&mut self) {
-        let mut before = None;
-        loop {
+        while !watched.have_changed() {
             thread::sleep(LOOK);
-            let now = stamp(self.file);
-            if now.is_some() && now != self.seen && now == before {
-                self.seen = now;
-                return;
-            }
-            before = now;
         }
     }
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// One round over the records.

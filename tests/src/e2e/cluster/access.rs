@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::farm::{Farm, Nats};
+use super::farm::Farm;
+use crate::nats::Nats;
 use crate::scene::Scene;
 
 const USER: &str = "batchgen";

@@ -1,28 +1,18 @@
 //! A run on several machines: coordinator, workers, NATS servers and the simulator of a provider, as processes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
-use tempfile::TempDir;
 
-use crate::scene::{KEY, Ran, Scene, root, until};
+use crate::nats::Nats;
+use crate::scene::{KEY, Ran, Scene, until};
 use simulator::{Config, Latency, Ledger, Simulator};
 
 /// Records that a run has.
 pub const ARGUMENTS: [&str; 4] = ["--category", "glass", "--category", "semiconductor"];
-
-/// NATS servers, with a folder for what they keep.
-pub struct Nats {
-    pub folder: TempDir,
-    ports: Vec<u16>,
-    servers: Vec<Option<Child>>,
-    /// More lines of their configuration.
-    settings: String,
-}
 
 /// A child that does not outlive its test.
 pub struct Process(pub Child);
@@ -65,88 +55,6 @@ impl Process {
             stdout: stdout.join().unwrap(),
             stderr: stderr.join().unwrap(),
         }
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        for server in self.servers.iter_mut().flatten() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-    }
-}
-
-impl Nats {
-    /// One server, or several that keep copies of everything.
-    pub fn start(servers: usize) -> Nats {
-        Nats::configured(servers, "")
-    }
-
-    /// The same with these lines in their configuration.
-    pub fn configured(servers: usize, settings: &str) -> Nats {
-        let free = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let ports: Vec<u16> = (0..2 * servers).map(|_| free()).collect();
-        let mut nats = Nats {
-            folder: tempfile::tempdir().unwrap(),
-            ports,
-            servers: (0..servers).map(|_| None).collect(),
-            settings: settings.to_owned(),
-        };
-        for place in 0..servers {
-            nats.begin(place);
-        }
-        nats
-    }
-
-    pub fn begin(&mut self, place: usize) {
-        let count = self.servers.len();
-        let routes: Vec<String> = self.ports[count..]
-            .iter()
-            .map(|port| format!("nats://127.0.0.1:{port}"))
-            .collect();
-        let settings = self.folder.path().join("settings.conf");
-        fs::write(&settings, &self.settings).unwrap();
-        let mut command = Command::new(root().join("target/nats/bin/nats-server"));
-        command
-            .arg("--config")
-            .arg(&settings)
-            .args(["--addr", "127.0.0.1", "--jetstream"])
-            .args(["--port", &self.ports[place].to_string()])
-            .arg("--store_dir")
-            .arg(self.folder.path().join(place.to_string()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        if count > 1 {
-            command
-                .args(["--cluster_name", "tests"])
-                .args(["--server_name", &format!("server-{place}")])
-                .args(["--cluster", &routes[place]])
-                .args(["--routes", &routes.join(",")]);
-        }
-        self.servers[place] = Some(command.spawn().unwrap());
-        let port = self.ports[place];
-        until("a NATS server", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-    }
-
-    pub fn kill(&mut self, place: usize) {
-        let mut server = self.servers[place].take().unwrap();
-        server.kill().unwrap();
-        server.wait().unwrap();
-    }
-
-    pub fn url(&self) -> String {
-        let clients = self.ports.iter().take(self.servers.len());
-        let urls: Vec<String> = clients
-            .map(|port| format!("nats://127.0.0.1:{port}"))
-            .collect();
-        urls.join(",")
     }
 }
 

@@ -1,5 +1,6 @@
 //! A component without its plugin, as it is sent to another machine of the same run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,11 @@ use types::key::Parameters;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComponentParts {
     name: String,
+    base: String,
+    locale: Option<String>,
     priority: i64,
     depends_on: Vec<String>,
+    aliases: BTreeMap<String, String>,
     input: InputFields,
     parameters: Option<Parameters>,
     /// As JSON, since the order of keys counts.
@@ -47,10 +51,13 @@ impl ComponentParts {
     pub fn with(self, plugin: Arc<Plugin>) -> Component {
         Component {
             name: self.name,
+            base: self.base,
+            locale: self.locale,
             plugin,
             enabled: true,
             priority: self.priority,
             depends_on: self.depends_on,
+            aliases: self.aliases,
             input: self.input,
             parameters: self.parameters,
             // Questions in batches are the coordinator's.
@@ -72,8 +79,11 @@ impl Component {
     pub fn parts(&self) -> ComponentParts {
         ComponentParts {
             name: self.name.clone(),
+            base: self.base.clone(),
+            locale: self.locale.clone(),
             priority: self.priority,
             depends_on: self.depends_on.clone(),
+            aliases: self.aliases.clone(),
             input: self.input.clone(),
             parameters: self.parameters.clone(),
             options: self.options.to_string(),

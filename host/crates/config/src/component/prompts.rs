@@ -47,7 +47,7 @@ pub(super) fn prompts(
         prompts.insert(prompt.clone(), text);
     }
     for (prompt, says) in declared {
-        let Some(text) = prompts.get(prompt) else {
+        let Some(text) = prompts.get_mut(prompt) else {
             return Err(ConfigError::Value {
                 key: key(prompt),
                 cause: "it is missing, and the plugin has none of its own".to_owned(),
@@ -57,8 +57,12 @@ pub(super) fn prompts(
             });
         };
         if says.template {
-            template::check(text, input, depends_on)
+            let variant = settings.variant.as_ref();
+            template::check(text, input, depends_on, variant)
                 .map_err(|fault| at_its_place(fault, key(prompt), prompt, settings))?;
+            if let Some(variant) = variant {
+                *text = variant.before(text);
+            }
         }
     }
     Ok(prompts.into_iter().collect())

@@ -2,6 +2,7 @@
 
 use minijinja::Environment;
 
+use crate::matrix::{VARIANT, Variant};
 use plugin::manifest::{Fields, InputFields};
 use types::suggest::closest;
 
@@ -27,11 +28,16 @@ pub(super) struct Fault {
     pub hint: String,
 }
 
-/// Checks a template of a component that is given these fields and depends on these components.
+/// Checks a template of a component that is given these fields, depends on these components, and is made for these values.
 ///
 /// # Errors
 /// Place and cause.
-pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> Result<(), Fault> {
+pub(super) fn check(
+    text: &str,
+    input: &InputFields,
+    depends_on: &[String],
+    variant: Option<&Variant>,
+) -> Result<(), Fault> {
     let environment = Environment::new();
     let template = environment.template_from_str(text).map_err(|error| Fault {
         line: error.line(),
@@ -45,7 +51,7 @@ pub(super) fn check(text: &str, input: &InputFields, depends_on: &[String]) -> R
     let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
     names.sort();
     for name in names {
-        if let Some(mut fault) = unknown(&name, input, depends_on) {
+        if let Some(mut fault) = unknown(&name, input, depends_on, variant) {
             fault.line = line(text, &name);
             return Err(fault);
         }
@@ -83,11 +89,22 @@ fn line(text: &str, name: &str) -> Option<usize> {
 }
 
 /// What is wrong with a name, dots and all.
-fn unknown(name: &str, input: &InputFields, depends_on: &[String]) -> Option<Fault> {
+fn unknown(
+    name: &str,
+    input: &InputFields,
+    depends_on: &[String],
+    variant: Option<&Variant>,
+) -> Option<Fault> {
     let mut parts = name.split('.');
     let root = parts.next()?;
     if FUNCTIONS.contains(&root) {
         return None;
+    }
+    if root == VARIANT
+        && let Some(variant) = variant
+    {
+        let known: Vec<&str> = variant.names().collect();
+        return not_among(parts.next()?, &known, VARIANT);
     }
     if !ROOTS.contains(&root) {
         let meant =
@@ -147,6 +164,7 @@ mod tests {
             text,
             &input,
             &["frontmatter".to_owned(), "safety-notes".to_owned()],
+            None,
         )
     }
 

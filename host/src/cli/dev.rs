@@ -1,0 +1,234 @@
+//! `batchgen dev`: makes a few records again each time that a prompt, a component, the data or a plugin is saved, and shows what has
+//! changed in their files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use similar::TextDiff;
+
+use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
+use super::display::{Display, say};
+use super::execution::{Wanted, execute};
+use super::exit::{Exit, Failure};
+use super::numbers::counted;
+use super::project::{Project, State, block_on};
+use super::settings;
+use super::watched::{LOOK, WatchedFiles};
+use config::component::Component;
+use config::{Config, PromptSource, component_file};
+use gateway::settings::Mode;
+
+/// Make a few records again each time that a prompt, a component, the data or a plugin is saved, and show what changes in
+/// their files. It ends with Ctrl-C.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  batchgen dev                              # three records, spread over the categories
+  batchgen dev --record oak --component text
+  batchgen dev --model openai/gpt-4o-mini --max-cost 0.10
+
+Files go where `batchgen run` puts them, and answers that were paid for are kept: a text that is edited back costs nothing. \
+Each round may cost what --max-cost says.
+
+Exit codes: 0 ended by Ctrl-C, 2 usage.")]
+pub(super) struct DevArgs {
+    /// Replace files that were edited by hand, instead of keeping them
+    #[arg(long)]
+    overwrite_edited: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    watch: WatchArgs,
+}
+
+/// Records of a round, where it is not said how many.
+const RECORDS: u64 = 3;
+/// Lines of a new file that are shown.
+const LINES: usize = 40;
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
+    let mut selection = args.selection.clone();
+    if selection.record.is_empty() && selection.limit.is_none() && selection.sample.is_none() {
+        selection.sample = Some(RECORDS);
+    }
+    let round = Round {
+        args,
+        selection,
+        display,
+    };
+    // What the last project that could be opened consists of: one that is broken tells less.
+    let mut known = Vec::new();
+    loop {
+        // Before the round, since what is saved meanwhile makes the next one.
+        let mut watched = round.watched(&mut known);
+        match round.perform() {
+            Ok(Exit::Interrupted) => return Ok(Exit::Done),
+            Ok(_) => {}
+            Err(failure) => display.print(&format!("error: {:#}", failure.error)),
+        }
+        say("waiting for a change; Ctrl-C ends\n\n");
+        if !block_on(next_change(&mut watched)).is_ok_and(|exit| exit == Exit::Done) {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+/// Waits for a change, or for the signal to end.
+async fn next_change(watched: &mut WatchedFiles) -> Result<Exit, Failure> {
+    let changed = async {
+        while !watched.have_changed() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = changed => Ok(Exit::Done),
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    }
+}
+
+/// What is made in each round.
+struct Round<'a> {
+    args: &'a DevArgs,
+    selection: SelectionArgs,
+    display: &'a Display,
+}
+
+impl Round<'_> {
+    /// Everything that a person may save. `known` has the files that the configuration named when it could last be read.
+    fn watched(&self, known: &mut Vec<PathBuf>) -> WatchedFiles {
+        let named = self.args.project.place.config.as_deref();
+        let file = settings::file(named);
+        let mut folders = Vec::new();
+        if let Some(folder) = file.as_deref().and_then(|file| file.parent()) {
+            folders.push((folder.join(component_file::FOLDER), "md"));
+        }
+        if let Ok(settings) = settings::Settings::resolve(&self.args.project) {
+            let dataset = &settings.dataset;
+            *known = prompts(&settings.config);
+            known.extend(dataset.path.files().unwrap_or_default());
+            for lookup in dataset.lookup.values() {
+                known.extend(lookup.path.files().unwrap_or_default());
+            }
+            known.extend(dataset.categories_file.clone());
+            known.retain(|file| file.is_file());
+            folders.push((settings.plugins.directory, "wasm"));
+        }
+        let files = file.iter().chain(&*known).cloned().collect();
+        WatchedFiles::new(files, folders)
+    }
+
+    fn perform(&self) -> Result<Exit, Failure> {
+        let project = Project::open_with_input(&self.args.project, self.display)?
+            .limited(&self.args.limits)?
+            .asked_as(&BatchArgs {
+                // Who waits for a diff does not wait for a batch.
+                mode: Some(Mode::Online),
+                ..BatchArgs::default()
+            });
+        let components = project.wanted(&self.selection)?;
+        Project::compile(&components)?;
+        block_on(self.run(&project, components))
+    }
+
+    async fn run(&self, project: &Project, components: Vec<Component>) -> Result<Exit, Failure> {
+        let state = State::open(project).await?;
+        let selection = self.selection.records();
+        let paths = paths(project, &state, state.select(&selection)?, &components)?;
+        let root = &project.settings.config.output.directory;
+        let texts = || -> BTreeMap<&String, Option<String>> {
+            let text = |path| (path, fs::read_to_string(root.join(path)).ok());
+            paths.iter().map(text).collect()
+        };
+        let before = texts();
+        let wanted = Wanted {
+            unreadable: None,
+            lease: state.select(&selection)?,
+            components,
+            limits: &self.args.limits,
+            batches: &BatchArgs::default(),
+            cluster: None,
+            dashboard: self.args.watch.dashboard.as_ref(),
+            overwrite_edited: self.args.overwrite_edited,
+            only_chosen: false,
+            stand_in_replaces: self.args.project.model.asks_for_stand_in(),
+            json: false,
+        };
+        let exit = execute(project, &state, wanted, &self.display.quieted()).await?;
+        let mut changed = 0;
+        for (path, now) in texts() {
+            let was = before.get(path).and_then(Option::as_deref);
+            if let Some(now) = now.filter(|now| was != Some(now)) {
+                changed += 1;
+                say(&change(path, was, &now));
+            }
+        }
+        say(&format!(
+            "{} of {} changed\n",
+            counted(changed, "file"),
+            paths.len()
+        ));
+        Ok(exit)
+    }
+}
+
+/// The files of prompts that the configuration names.
+fn prompts(config: &Config) -> Vec<PathBuf> {
+    let components = config.component.values();
+    let prompts = components.flat_map(|component| component.prompts.values());
+    prompts
+        .filter_map(|prompt| match prompt {
+            PromptSource::File(file) => Some(file.clone()),
+            PromptSource::Inline(_) => None,
+        })
+        .collect()
+}
+
+/// Paths of all files that a round may make, in the order of records.
+fn paths(
+    project: &Project,
+    state: &State,
+    mut lease: store::Lease,
+    components: &[Component],
+) -> Result<Vec<String>, Failure> {
+    let mut paths = Vec::new();
+    loop {
+        let records = state.store.lease(&mut lease, 256);
+        let records = records.map_err(Failure::internal)?;
+        if records.is_empty() {
+            return Ok(paths);
+        }
+        for reference in &records {
+            // One that cannot be read is told by the run.
+            let Ok(record) = project.dataset.read(reference.place) else {
+                continue;
+            };
+            for component in components {
+                paths.push(component.output.path(&record.id, &record.category));
+            }
+        }
+    }
+}
+
+/// What has changed in a file: the lines that differ, or the beginning of a file that is new.
+fn change(path: &str, was: Option<&str>, now: &str) -> String {
+    let Some(was) = was else {
+        let mut text = format!("=== {path}: new\n");
+        for line in now.lines().take(LINES) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        let more = now.lines().count().saturating_sub(LINES);
+        if more > 0 {
+            text.push_str(&format!("... {} more\n", counted(more as u64, "line")));
+        }
+        return text + "\n";
+    };
+    let diff = TextDiff::from_lines(was, now);
+    format!("=== {path}\n{}\n", diff.unified_diff().context_radius(2))
+}
