@@ -28,7 +28,7 @@ impl Developing {
         for line in &mut self.lines {
             let line = line.unwrap();
             if line.starts_with("waiting for a change") {
-                return said;
+                return said.trim_start().to_owned();
             }
             said.push_str(&line);
             said.push('\n');

@@ -27,11 +27,7 @@ fn scene() -> Scene {
         "path = \"{component}/{id}-laser-cleaning.{extension}\"",
         "path = \"{locale}/{component}/{id}.{extension}\"",
     );
-    scene.replace(
-        "batchgen.toml",
-        "# locale = [\"en_US\", \"de_DE\"]",
-        "locale = [\"en_US\", \"de_DE\"]",
-    );
+    scene.configure("[matrix]\nlocale = [\"en_US\", \"de_DE\"]\n");
     scene
 }
 
@@ -49,7 +45,7 @@ fn a_new_locale_makes_only_its_own_files() {
     );
     scene.replace("batchgen.toml", "\"de_DE\"]", "\"de_DE\", \"fr_FR\"]");
     let ran = scene.run(&["--record", "oak", "--component", "description"]);
-    assert_eq!(ran.ended(0).made(), ["description-fr-fr"]);
+    assert_eq!(ran.ended(0).summary().made(), ["description-fr-fr"]);
     let asked = scene.host(&["replay", "oak", "description-fr-fr", "--prompts"]);
     let asked = asked.ended(0).stdout;
     assert!(
@@ -91,7 +87,10 @@ fn what_depends_on_a_locale_reads_that_locale() {
     let edited = "Oak, wie es ein Mensch beschreibt.\n";
     scene.write("content/de_DE/description/oak.md", edited);
     let ran = scene.run(&["--record", "oak"]).ended(0);
-    assert_eq!(ran.made(), ["teaser-de-de-dry", "teaser-de-de-warm"]);
+    assert_eq!(
+        ran.summary().made(),
+        ["teaser-de-de-dry", "teaser-de-de-warm"]
+    );
     let asked = scene.host(&["replay", "oak", "teaser-de-de-dry", "--prompts"]);
     let asked = asked.ended(0).stdout;
     assert!(

@@ -187,14 +187,15 @@ impl Config {
                 let cause = format!("`{axis}` is there twice");
                 return Err(fault(cause, "name it once".to_owned()));
             }
-            let with = |value: &String| {
-                found.iter().map(move |before| {
+            let mut longer = Vec::with_capacity(found.len() * values.len());
+            for value in values {
+                for before in &found {
                     let mut values = before.clone();
                     values.push((axis.clone(), value.clone()));
-                    values
-                })
-            };
-            found = values.iter().flat_map(with).collect();
+                    longer.push(values);
+                }
+            }
+            found = longer;
         }
         let variant = |values: Vec<(String, String)>| {
             let mut own = name.to_owned();

@@ -45,7 +45,8 @@ fn what_the_repository_documents_is_accepted() {
         .map(|line| key(line).unwrap_or_else(|| line.to_owned()))
         .collect();
     let config = read(&uncommented.join("\n")).unwrap();
-    assert_eq!(config.component.len(), 2);
+    // One of the two is made for each of two locales.
+    assert_eq!(config.component.len(), 3);
     assert_eq!(config.provider.len(), 2);
     assert_eq!(config.models.len(), 2);
 }
