@@ -16,7 +16,7 @@ use watch::Address;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Project")]
 pub(super) struct ProjectArgs {
-    /// Dataset: .yaml, .json, .jsonl, .csv or .tsv
+    /// Dataset: a file (.csv, .jsonl, .yaml, .parquet, .xlsx and others, also packed), an address, or `-`
     #[arg(
         long,
         value_name = "FILE",

@@ -13,7 +13,7 @@ use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::real_path;
-use super::{ask, component_text, embedded, program, settings};
+use super::{ask, component_text, embedded, program, settings, trust};
 use config::{Config, FILE_NAME, component_file};
 use dataset::{Copies, DatabaseUrl, Dataset, DatasetConfig, DatasetError, Paths, Survey};
 use gateway::providers::offline;
@@ -126,6 +126,10 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
     component_text::write_new(&component, &first)?;
     // The configuration last: where it is, all is there.
     component_text::write_new(&args.config, &text)?;
+    // What a person types is no choice of a project from elsewhere.
+    if let Err(error) = trust::allow_sources(&config, &args.config) {
+        display.print(&format!("warning: {error:#}"));
+    }
     display.say(&told(args, &survey, &proposal, &model));
     let plugins = match &args.plugins {
         Some(plugins) => plugins.clone(),
@@ -265,7 +269,7 @@ fn seen_from(config: &Path, dataset: &Path) -> anyhow::Result<PathBuf> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let base = folder.unwrap_or(Path::new("."));
-    if dataset == Path::new("-") {
+    if dataset == Path::new("-") || dataset::is_remote(dataset) {
         return Ok(dataset.to_owned());
     }
     // A pattern is no file, though its folder is one.

@@ -53,8 +53,7 @@ impl Project {
         choose: fn(Copies) -> Copies,
     ) -> Result<Project, Failure> {
         let settings = Settings::resolve(args).map_err(Failure::usage)?;
-        let file = settings.file.as_deref();
-        trust::check_database(&settings.dataset, file, display).map_err(Failure::usage)?;
+        trust::check_sources(&settings, display).map_err(Failure::usage)?;
         let copies = choose(settings.copies());
         let dataset = Dataset::open_with(settings.dataset.clone(), &copies);
         let dataset = Arc::new(dataset.map_err(Failure::usage)?);
@@ -457,16 +456,18 @@ pub(super) fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Res
 
 /// Name that the state knows the dataset by: its paths from the state's directory, so that a project can
 /// be moved as a whole and entered from anywhere.
-fn source_name(state: &Path, dataset: &DatasetConfig) -> String {
-    if let Some(url) = &dataset.url {
+fn source_name(state: &Path, config: &DatasetConfig) -> String {
+    if let Some(url) = &config.url {
         return match url.file() {
             Some(file) => path_from(state, file),
             None => url.to_string(),
         };
     }
-    let paths = dataset.path.iter().map(|path| {
+    let paths = config.path.iter().map(|path| {
         if path == Path::new("-") {
             "-".to_owned()
+        } else if dataset::is_remote(path) {
+            dataset::shown(path).display().to_string()
         } else {
             path_from(state, path)
         }

@@ -29,6 +29,8 @@ use plugin::lock;
 pub(super) struct Settings {
     pub config: Config,
     pub dataset: DatasetConfig,
+    /// Whether the person named the files of the dataset, and not the project.
+    pub dataset_is_named: bool,
     /// Limits that were asked for by flag or environment, and so hold for every lane, the offline one too.
     pub explicit: LimitsConfig,
     pub plugins: Places,
@@ -88,6 +90,7 @@ impl Settings {
             plugins: plugins(&config),
             config,
             dataset,
+            dataset_is_named: args.data.is_some(),
             explicit: LimitsConfig::default(),
             file,
             cache,
@@ -139,7 +142,10 @@ pub(super) fn asking(copies: Copies) -> Copies {
     let input = std::io::stdin();
     let is_silent = input.is_terminal();
     let input = (!is_silent).then(|| input.as_fd().try_clone_to_owned().ok());
-    copies.asking(input.flatten().map(File::from))
+    let variables = env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    copies
+        .asking(input.flatten().map(File::from))
+        .with_variables(variables.collect())
 }
 
 /// The same copies with this program as the reader of rows.

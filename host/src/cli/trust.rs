@@ -39,8 +39,7 @@ pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failu
     // The dataset cannot be opened before its server is allowed.
     let settings = Settings::resolve(&args.project).map_err(Failure::usage)?;
     let file = settings.file.as_deref();
-    let asked = untrusted_database(&settings.dataset, file);
-    let mut asked: Vec<Asked> = asked.into_iter().collect();
+    let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
     if !asked.is_empty() {
         remember(file, &asked).map_err(Failure::usage)?;
     }
@@ -159,13 +158,10 @@ pub(super) fn check(
 /// Passes the dataset if it is on this machine, or if its server is trusted. A person at a terminal is asked.
 ///
 /// # Errors
-/// When the server is not trusted.
-pub(super) fn check_database(
-    dataset: &DatasetConfig,
-    file: Option<&Path>,
-    display: &Display,
-) -> anyhow::Result<()> {
-    let asked: Vec<Asked> = untrusted_database(dataset, file).into_iter().collect();
+/// When it is not trusted. It names the server, where that is written, and what allows it.
+pub(super) fn check_sources(settings: &Settings, display: &Display) -> anyhow::Result<()> {
+    let file = settings.file.as_deref();
+    let asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
     if asked.is_empty() {
         return Ok(());
     }
@@ -230,12 +226,68 @@ fn untrusted_command(settings: &Settings) -> Option<Asked> {
     })
 }
 
-/// The error for a server of the dataset that nobody has allowed.
-pub(super) fn refused_database(
+/// The error for a server of the dataset that nobody has allowed. `is_named` where the person named its files.
+pub(super) fn refused_sources(
     dataset: &DatasetConfig,
+    is_named: bool,
     file: Option<&Path>,
 ) -> Option<anyhow::Error> {
-    untrusted_database(dataset, file).map(|asked| refusal(&[asked]))
+    let asked = untrusted_sources(dataset, is_named, file);
+    (!asked.is_empty()).then(|| refusal(&asked))
+}
+
+/// Remembers the addresses that a person typed for a configuration.
+///
+/// # Errors
+/// When they cannot be remembered.
+pub(super) fn allow_sources(dataset: &DatasetConfig, file: &Path) -> anyhow::Result<()> {
+    let asked = untrusted_addresses(dataset, false, Some(file));
+    if !asked.is_empty() {
+        remember(Some(file), &asked)?;
+    }
+    Ok(())
+}
+
+/// The servers that the project takes its records from, where nobody has allowed them.
+fn untrusted_sources(dataset: &DatasetConfig, is_named: bool, file: Option<&Path>) -> Vec<Asked> {
+    let mut asked: Vec<Asked> = untrusted_database(dataset, file).into_iter().collect();
+    asked.extend(untrusted_addresses(dataset, is_named, file));
+    asked
+}
+
+/// Addresses of files that the project chooses, where nobody has allowed them.
+fn untrusted_addresses(dataset: &DatasetConfig, is_named: bool, file: Option<&Path>) -> Vec<Asked> {
+    if is_trusted_by_variable() {
+        return Vec::new();
+    }
+    let remembered = remembered(file);
+    let lookups = dataset
+        .lookup
+        .values()
+        .flat_map(|lookup| lookup.path.iter());
+    let paths = dataset.path.iter().filter(|_| !is_named);
+    let paths = paths
+        .chain(lookups)
+        .chain(dataset.categories_file.as_deref());
+    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+    let mut asked: Vec<Asked> = Vec::new();
+    for path in paths.filter(|path| dataset::is_remote(path)) {
+        let address = dataset::shown(path).display().to_string();
+        let mut builder = DigestBuilder::new("batchgen trusted address of data 1");
+        builder.text(&address);
+        let digest = builder.finish();
+        let is_known = remembered.contains(&digest.to_string())
+            || asked.iter().any(|other| other.digest == digest);
+        if !is_known {
+            let keys = match address.starts_with("s3:") {
+                true => ", with the keys in AWS_* if there are any",
+                false => "",
+            };
+            let words = format!("{place}[dataset] reads {address}{keys}");
+            asked.push(Asked { digest, words });
+        }
+    }
+    asked
 }
 
 /// The server that the project takes its records from, where that is elsewhere and nobody has allowed it.

@@ -21,13 +21,13 @@ Write a {{ variant.tone }} teaser for this: {{ upstream.description.text }}
 fn scene() -> Scene {
     let scene = Scene::new().with_plugins("plugins");
     scene.write("components/description.md", DESCRIPTION);
+    scene.configure("[matrix]\nlocale = [\"en_US\", \"de_DE\"]\n");
     scene.replace("batchgen.toml", "[plugins]", "[plugins]\nimplicit = false");
     scene.replace(
         "batchgen.toml",
         "path = \"{component}/{id}-laser-cleaning.{extension}\"",
         "path = \"{locale}/{component}/{id}.{extension}\"",
     );
-    scene.configure("[matrix]\nlocale = [\"en_US\", \"de_DE\"]\n");
     scene
 }
 

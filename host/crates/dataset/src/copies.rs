@@ -10,7 +10,6 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD};
@@ -29,8 +28,12 @@ pub struct Copies {
     program: Option<PathBuf>,
     /// Standard input.
     input: Mutex<Option<File>>,
-    /// Whether what a source without a state said the last time will do.
-    is_known: AtomicBool,
+    /// Whether what a source without a state said the last time will do, whichever it is.
+    is_known: bool,
+    /// Sources that were asked.
+    asked: Mutex<BTreeSet<String>>,
+    /// Variables of the environment that say how servers are reached.
+    variables: Vec<(String, String)>,
 }
 
 impl Copies {
@@ -43,7 +46,7 @@ impl Copies {
     pub fn kept_in(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: Some(folder.into()),
-            is_known: AtomicBool::new(true),
+            is_known: true,
             ..Self::default()
         }
     }
@@ -53,7 +56,7 @@ impl Copies {
     #[must_use]
     pub fn asking(mut self, input: Option<File>) -> Self {
         self.input = Mutex::new(input);
-        self.is_known = AtomicBool::new(false);
+        self.is_known = false;
         self
     }
 
@@ -63,15 +66,30 @@ impl Copies {
         input.take()
     }
 
+    /// The same, which reaches servers as these variables of the environment say: those of S3 have names that begin with `AWS_`.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Vec<(String, String)>) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    /// Variables of the environment that say how servers are reached.
+    #[cfg(feature = "remote")]
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
     /// Whether what a source said the last time will do.
-    #[cfg(feature = "postgres")]
-    pub(super) fn is_known(&self) -> bool {
-        self.is_known.load(Ordering::Relaxed)
+    #[cfg(any(feature = "postgres", feature = "remote"))]
+    pub(super) fn is_known(&self, source: &str) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_known || asked.contains(source)
     }
 
     /// Notes that a source was asked, and need not be asked again.
-    pub(super) fn know(&self) {
-        self.is_known.store(true, Ordering::Relaxed);
+    pub(super) fn know(&self, source: &str) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(source.to_owned());
     }
 
     /// The same, where rows of typed values are read by a process of its own: this program, started with

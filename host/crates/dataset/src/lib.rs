@@ -4,8 +4,8 @@
 //! record lies ([`Place`]). Its *parser* turns the bytes of one record into JSON. [`Dataset::entries`]
 //! uses both; [`Dataset::read`] needs only the parser, so a record is read again without its file.
 //!
-//! A splitter walks through text. What is no plain text in UTF-8 is copied once: unpacked, decoded, or row by row into JSON
-//! Lines ([`Copies`]). Places are those in the copy, lines in messages those of the file, or its rows.
+//! A splitter walks through text. What is no plain text in UTF-8 is copied once: fetched from its address, unpacked, decoded, or
+//! row by row written as JSON Lines ([`Copies`]). Places are those in the copy, lines in messages those of the file, or its rows.
 //!
 //! Contract:
 //!
@@ -39,6 +39,8 @@ mod packing;
 mod paths;
 mod query;
 mod record;
+#[cfg(feature = "remote")]
+mod remote;
 mod rows;
 mod source;
 mod split;
@@ -60,7 +62,7 @@ pub use fields::Fields;
 pub use id::{is_safe_id, safe_id};
 pub use input::Place;
 pub use origin::FileStamp;
-pub use paths::Paths;
+pub use paths::{Paths, is_remote, shown};
 pub use query::DatabaseUrl;
 pub use record::{Category, Record, RecordHash, Written};
 pub use rows::{COMMAND as READ_ROWS, child as read_rows};

@@ -13,7 +13,7 @@ use super::config::Encoding;
 use super::copies::{self, Copies};
 use super::input::{Positioned, Shared};
 use super::packing::{self, Packing};
-use super::paths::is_standard_input;
+use super::paths::{is_remote, is_standard_input, shown};
 use super::rows::Failed;
 use super::{DatasetError, Format, encoding, rows};
 
@@ -63,9 +63,11 @@ pub(super) fn open(
     told: &Told,
     copies: &Copies,
 ) -> Result<(Shared, Format), DatasetError> {
-    let is_input = is_standard_input(&path);
+    let (is_input, is_far) = (is_standard_input(&path), is_remote(&path));
     let (path, original) = if is_input {
         (PathBuf::from(STANDARD_INPUT), standard_input(copies)?)
+    } else if is_remote(&path) {
+        (shown(&path), remote(&path, copies)?)
     } else {
         let original = Original::at(&path)?;
         (path, original)
@@ -74,6 +76,8 @@ pub(super) fn open(
     let format = match told.format {
         Some(format) => format,
         None if is_input => format_of(&head.bytes),
+        // Many an address has no ending.
+        None if is_far => Format::of(&path).unwrap_or_else(|_| format_of(&head.bytes)),
         None => Format::of(&path)?,
     };
     let shared = if format.is_rows() {
@@ -284,10 +288,44 @@ fn standard_input(copies: &Copies) -> Result<Original, DatasetError> {
 
 const STANDARD_INPUT: &str = "standard input";
 
+/// A file as it came from its address.
+#[cfg(feature = "remote")]
+fn remote(path: &Path, copies: &Copies) -> Result<Original, DatasetError> {
+    let (file, state) = super::remote::fetched(path, copies)?;
+    let length = file.metadata().map(|metadata| metadata.len());
+    Ok(Original {
+        length: length.map_err(|cause| DatasetError::io(&shown(path), cause))?,
+        file: Arc::new(file),
+        state,
+        stamp: None,
+    })
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote(path: &Path, _: &Copies) -> Result<Original, DatasetError> {
+    Err(DatasetError::refused(
+        shown(path),
+        "is an address, and this build reads only files",
+        "use a released program, or fetch the file yourself",
+    ))
+}
+
 /// A copy of a source that only tells by what it says whether it has changed, and a hash of it.
 pub(super) fn taken(
     path: &Path,
     source: &str,
+    copies: &Copies,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), DatasetError>,
+) -> Result<(File, String), DatasetError> {
+    let (file, state) = hashed(path, copies, write)?;
+    copies.keep(&file, source, &state);
+    copies.know(source);
+    Ok((file, state))
+}
+
+/// A copy that has no name yet, and a hash of what it says.
+pub(super) fn hashed(
+    path: &Path,
     copies: &Copies,
     write: impl FnOnce(&mut dyn Write) -> Result<(), DatasetError>,
 ) -> Result<(File, String), DatasetError> {
@@ -296,10 +334,7 @@ pub(super) fn taken(
     fill(path, &file, u64::MAX, |out| {
         write(&mut Both(&mut hash, out))
     })?;
-    let state = copies::hex(&hash.finalize());
-    copies.keep(&file, source, &state);
-    copies.know();
-    Ok((file, state))
+    Ok((file, copies::hex(&hash.finalize())))
 }
 
 /// Writes to two at once.

@@ -11,6 +11,10 @@ use super::DatasetError;
 const MOST: usize = 500;
 /// Files that a message names.
 const NAMED: usize = 3;
+/// Addresses of the web begin so.
+const WEB: [&str; 2] = ["https://", "http://"];
+/// Addresses of S3 begin so.
+pub(super) const S3: &str = "s3://";
 /// Stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
@@ -55,7 +59,8 @@ impl Paths {
 
     /// Lets relative paths count from `base`.
     pub fn anchor(&mut self, base: &Path) {
-        for path in self.0.iter_mut().filter(|path| !is_standard_input(path)) {
+        let is_here = |path: &&mut PathBuf| !is_standard_input(path) && !is_remote(path);
+        for path in self.0.iter_mut().filter(is_here) {
             *path = match path.to_str().filter(|text| is_pattern(text)) {
                 // Only what the user wrote is a pattern, and not the folder that it counts from.
                 Some(_) if !base.join(&*path).exists() => {
@@ -118,9 +123,9 @@ impl fmt::Display for Paths {
         for (place, path) in self.0.iter().take(NAMED).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let shown = if is_standard_input(path) {
-                Path::new("standard input")
+                PathBuf::from("standard input")
             } else {
-                path
+                self::shown(path)
             };
             write!(f, "{comma}{}", shown.display())?;
         }
@@ -131,6 +136,27 @@ impl fmt::Display for Paths {
     }
 }
 
+/// Whether a path is an address, and no file of this machine.
+pub fn is_remote(path: &Path) -> bool {
+    let mut schemes = WEB.iter().chain([&S3]);
+    path.to_str()
+        .is_some_and(|text| schemes.any(|scheme| text.starts_with(scheme)))
+}
+
+/// A path as it may be shown and stored: an address without what may be secret in it, which is a login or what stands behind `?`.
+pub fn shown(path: &Path) -> PathBuf {
+    let Some((scheme, rest)) = path.to_str().and_then(|text| text.split_once("://")) else {
+        return path.to_owned();
+    };
+    if !is_remote(path) {
+        return path.to_owned();
+    }
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    let (server, file) = place.split_once('/').unwrap_or((place, ""));
+    let server = server.rsplit('@').next().unwrap_or_default();
+    PathBuf::from(format!("{scheme}://{server}/{file}"))
+}
+
 /// Whether a path stands for standard input.
 pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new(STANDARD_INPUT)
@@ -139,7 +165,7 @@ pub(super) fn is_standard_input(path: &Path) -> bool {
 /// The text of a path that is a pattern. A file whose name only looks like one is itself.
 fn pattern(path: &Path) -> Option<&str> {
     path.to_str()
-        .filter(|text| is_pattern(text) && !path.exists())
+        .filter(|text| is_pattern(text) && !is_remote(path) && !path.exists())
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -171,4 +197,27 @@ fn matches(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DatasetError> {
         ));
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_neither_anchored_nor_a_pattern_and_is_shown_without_secrets() {
+        let url = "https://me:secret@example.org/a/b.csv?token=secret#x";
+        let mut paths = Paths::from(url);
+        paths.anchor(Path::new("/srv/project"));
+        assert_eq!(paths.files().unwrap(), [PathBuf::from(url)]);
+        assert_eq!(paths.to_string(), "https://example.org/a/b.csv");
+        for (path, is) in [
+            ("s3://bucket/key.parquet", true),
+            ("http://localhost/x", true),
+            ("https:/x", false),
+            ("data/s3://x", false),
+        ] {
+            assert_eq!(is_remote(Path::new(path)), is, "{path}");
+        }
+        assert_eq!(shown(Path::new("a?b.csv")), Path::new("a?b.csv"));
+    }
 }

@@ -58,7 +58,11 @@ pub(super) fn hooks(settings: &Settings, show: &mut impl FnMut(Check)) {
 
 /// Whether the dataset can be read; gives id and category of the records that were.
 pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<(String, String)> {
-    if let Some(error) = trust::refused_database(&settings.dataset, settings.file.as_deref()) {
+    if let Some(error) = trust::refused_sources(
+        &settings.dataset,
+        settings.dataset_is_named,
+        settings.file.as_deref(),
+    ) {
         show(Check::error("dataset", error));
         return Vec::new();
     }

@@ -191,7 +191,7 @@ fn records(
         }
     };
     let file = settings::file(args.folder.config.as_deref());
-    if let Some(error) = trust::refused_database(&dataset, file.as_deref()) {
+    if let Some(error) = trust::refused_sources(&dataset, args.data.is_some(), file.as_deref()) {
         return Err(Failure::usage(error));
     }
     let copies = settings::copies_beside(config);

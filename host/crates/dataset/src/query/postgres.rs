@@ -40,7 +40,10 @@ pub(super) fn open(
     }
     config.application_name("batchgen");
     let source = format!("postgres {} {}", path.display(), query.sql);
-    let known = copies.is_known().then(|| copies.last(&source)).flatten();
+    let known = copies
+        .is_known(&source)
+        .then(|| copies.last(&source))
+        .flatten();
     let ask_now = || {
         origin::taken(&path, &source, copies, |out| {
             std::thread::scope(|scope| {
