@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::values;
+use super::{profile, values};
 use gateway::providers::offline;
 use gateway::settings::Mode;
 use store::{FailureFilter, Selection};
@@ -26,6 +26,14 @@ pub(super) struct ProjectArgs {
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub place: StateArgs,
+    /// Flags of [profile.NAME] in the configuration
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "BATCHGEN_PROFILE",
+        hide_env_values = true
+    )]
+    pub profile: Option<String>,
     /// Directory of plugins
     #[arg(
         long,
@@ -84,7 +92,9 @@ impl FromArgMatches for ModelArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<ModelArgs, clap::Error> {
         Ok(ModelArgs {
             name: ModelFlag::from_arg_matches(matches)?.model,
-            is_on_command_line: matches.value_source("model") == Some(ValueSource::CommandLine),
+            // A project may bring a profile, and has not typed it.
+            is_on_command_line: matches.value_source("model") == Some(ValueSource::CommandLine)
+                && !profile::gives("model"),
         })
     }
 

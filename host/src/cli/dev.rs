@@ -157,6 +157,8 @@ impl Round<'_> {
             overwrite_edited: self.args.overwrite_edited,
             only_chosen: false,
             stand_in_replaces: self.args.project.model.asks_for_stand_in(),
+            frozen: false,
+            most: None,
             json: false,
         };
         let exit = execute(project, &state, wanted, &self.display.quieted()).await?;

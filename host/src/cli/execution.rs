@@ -61,6 +61,10 @@ pub(super) struct Wanted<'a> {
     pub only_chosen: bool,
     /// Whether the offline stand-in may replace what a real model wrote.
     pub stand_in_replaces: bool,
+    /// Whether nothing may be asked.
+    pub frozen: bool,
+    /// Dollars that it may cost, beside those of the flags.
+    pub most: Option<f64>,
     pub json: bool,
 }
 
@@ -124,6 +128,7 @@ pub(super) async fn execute(
         about: about(project, &models),
     };
     let watch = start_watch(project, state, &wanted, watched, display).await?;
+    let frozen = wanted.frozen;
     let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
     let elsewhere = coordinator.clone().map(|coordinator| coordinator as Arc<_>);
     let run = Run {
@@ -165,6 +170,11 @@ pub(super) async fn execute(
         ));
     }
     let summary = result.map_err(cannot_go_on)?;
+    if frozen && summary.budget_reached {
+        display.print(
+            "error: --frozen lets nothing be asked, and there is something to ask\nhint: `batchgen plan` shows what; run without --frozen",
+        );
+    }
     let shown = match (json, display.is_quiet()) {
         (true, _) => Shown::Json,
         (false, true) => Shown::End,
@@ -192,7 +202,15 @@ fn budget(project: &Project, wanted: &Wanted<'_>) -> LaneBudget {
         .iter()
         .filter(|component| component.parameters.is_some());
     let calls = asking.count() as u64;
-    LaneBudget::new(project.settings.max_cost, wanted.limits.max_tokens, calls)
+    let most = wanted.most.map(|dollars| (dollars * 1e6).round() as u64);
+    let max_cost = project.settings.max_cost.into_iter().chain(most).min();
+    let max_tokens = if wanted.frozen {
+        // No question has less than one.
+        Some(0)
+    } else {
+        wanted.limits.max_tokens
+    };
+    LaneBudget::new(max_cost, max_tokens, calls)
 }
 
 /// The lanes of the models that the components ask.
@@ -429,7 +447,7 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
             Exit::Provider => EndKind::Provider,
             Exit::Interrupted => EndKind::Interrupted,
             Exit::Waiting => EndKind::Waiting,
-            Exit::Internal | Exit::Usage | Exit::Hook => EndKind::Failed,
+            Exit::Internal | Exit::Usage | Exit::Hook | Exit::Stale => EndKind::Failed,
         },
         exit_code: exit as u8,
         cause: summary.stopped.as_ref().map(ToString::to_string),

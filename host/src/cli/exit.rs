@@ -26,13 +26,15 @@ pub enum Exit {
     Waiting = 6,
     /// The run made all that was wanted, and the command of `[hooks]` failed. The next run starts it again.
     Hook = 7,
+    /// There is something to do, where that was asked.
+    Stale = 8,
     /// Interrupted. A rerun goes on from here.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, for the documentation.
-    pub(super) const ALL: [(Exit, &str); 9] = [
+    pub(super) const ALL: [(Exit, &str); 10] = [
         (Exit::Done, "all that was wanted is there"),
         (Exit::Internal, "a defect of batchgen, or the disk failed"),
         (
@@ -56,6 +58,10 @@ impl Exit {
         (
             Exit::Hook,
             "all that was wanted is there, and the command of [hooks] failed; run again to start it again",
+        ),
+        (
+            Exit::Stale,
+            "a run would make something (`plan --exit-code`)",
         ),
         (Exit::Interrupted, "interrupted; run again to go on"),
     ];

@@ -33,6 +33,7 @@ mod numbers;
 mod paths;
 mod plan;
 mod plugins;
+mod profile;
 mod program;
 mod progress;
 mod project;
@@ -130,9 +131,7 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
     }
     embedded::provide(plugin);
     let environment = environment::load();
-    let parsed = command()
-        .try_get_matches()
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = parsed();
     let (cli, ignored) = match (parsed, environment) {
         // Help and version are no errors, and need no environment.
         (Err(error), _) if !error.use_stderr() => {
@@ -174,6 +173,21 @@ pub fn main(plugin: &'static [u8]) -> ExitCode {
         display.print(&warning);
     }
     delivered(perform(cli.command, &display), &display).into()
+}
+
+/// What the command line says, with the flags of the profile that it names.
+fn parsed() -> Result<Cli, clap::Error> {
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(&words)?;
+    let with_profile = profile::applied(&command, &matches, &words).map_err(|error| {
+        command.error(clap::error::ErrorKind::InvalidValue, format!("{error:#}"))
+    })?;
+    let matches = match with_profile {
+        Some(words) => command.try_get_matches_from_mut(words)?,
+        None => matches,
+    };
+    Cli::from_arg_matches(&matches)
 }
 
 /// Where a limit bounds the size of files (`ulimit -f`), a write beyond it fails like any other and is told. The system would

@@ -1,19 +1,22 @@
 //! `batchgen plan`: what `batchgen run` would do, why, and what that would take.
 
 mod batches;
+mod kept;
 mod report;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
-use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
+use super::args::{BatchArgs, ForceArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::authors;
 use super::clean;
 use super::display::{Display, emit, say, width};
 use super::execution::{Wanted, execute, orphans};
 use super::exit::{Exit, Failure};
+use super::guard::Guard;
 use super::missing_fields;
 use super::paths;
 use super::project::{Project, State, block_on};
@@ -21,18 +24,22 @@ use super::thoughtless;
 use super::unreadable;
 use super::values;
 use config::component::Component;
-use engine::Overwriting;
+use engine::{Overwriting, Plan};
 use gateway::models;
 use gateway::settings::Mode;
 use report::{Bounds, Outcome};
-use store::Selection;
+use store::{Lease, Selection};
+
+pub(super) use kept::KeptPlan;
 
 /// Show what `run` would make, why, and what it would cost. Makes nothing and asks no model, except with --pilot.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   batchgen plan                         # what `run` would make of all records, and why
   batchgen plan --all --category metal
-  batchgen plan --pilot 8               # runs 8 records, then says what the rest will take")]
+  batchgen plan --pilot 8               # runs 8 records, then says what the rest will take
+  batchgen plan --out plan.json         # then `batchgen run --plan plan.json`
+  batchgen plan --exit-code             # for scripts: 0 nothing to do, 7 something")]
 pub(super) struct PlanArgs {
     /// Print the plan as JSON (docs/PLAN.md)
     #[arg(long)]
@@ -43,6 +50,14 @@ pub(super) struct PlanArgs {
     /// Plan for `run --overwrite-edited`
     #[arg(long)]
     overwrite_edited: bool,
+    /// End with code 7 if a run would make something
+    #[arg(long)]
+    exit_code: bool,
+    /// Write the plan to a file for `run --plan`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
@@ -98,6 +113,8 @@ async fn plan(
                 overwrite_edited: args.overwrite_edited,
                 only_chosen: false,
                 stand_in_replaces: args.project.model.asks_for_stand_in(),
+                frozen: false,
+                most: None,
                 json: args.json,
             };
             execute(project, &state, wanted, display).await?
@@ -108,11 +125,7 @@ async fn plan(
         edited: args.overwrite_edited,
         from_model: args.project.model.asks_for_stand_in(),
     };
-    let mut previewer = state.previewer(project, components, overwriting)?;
-    let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
-    let models = project.settings.models();
-    let caches = |model: &str| models.prompt_cache(model).is_some();
-    let plan = engine::plan(&mut previewer, lease, price, caches).map_err(Failure::internal)?;
+    let plan = made(project, &state, components, overwriting, lease)?;
     let orphans = orphans(project, &state)?;
     let bounds = bounds(project, &state, components)?;
     let outcome = Outcome::of(&plan, |model| {
@@ -145,20 +158,70 @@ async fn plan(
         let text = report::render(&plan, &project.settings.dataset.records, width());
         let left = clean::notice(&orphans);
         let ahead = authors::ahead(&plan);
-        let outcome = outcome
-            .map(|outcome| outcome.sentence())
-            .unwrap_or_default();
+        let outcome = outcome.as_ref().map(Outcome::sentence).unwrap_or_default();
         let in_batches = in_batches
             .map(|in_batches| in_batches.sentence())
             .unwrap_or_default();
         say(&format!("{space}{text}{ahead}{left}{outcome}{in_batches}"));
     }
-    // What failed in the pilot stands in the plan.
-    Ok(if exit == Exit::Partial {
-        Exit::Done
-    } else {
-        exit
+    let to_do = to_do(&plan);
+    if let Some(file) = &args.out {
+        let cost = outcome.as_ref().map_or(Some(0), Outcome::cost_micros);
+        let kept = KeptPlan::new(
+            &args.selection,
+            args.overwrite_edited,
+            plan.tasks,
+            to_do,
+            cost,
+        );
+        let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
+        kept.write(file, &guard)?;
+        display.note(&format!("the plan is in {}", file.display()));
+    }
+    Ok(match exit {
+        // What failed in the pilot stands in the plan.
+        Exit::Done | Exit::Partial if args.exit_code && to_do > 0 => Exit::Stale,
+        Exit::Partial => Exit::Done,
+        exit => exit,
     })
+}
+
+/// Files that a run would make, or may.
+fn to_do(plan: &Plan) -> u64 {
+    let rows = plan.components.iter();
+    rows.map(|row| row.to_make + row.depends_on_upstream).sum()
+}
+
+/// What a run of these components would do with a selection.
+fn made(
+    project: &Project,
+    state: &State,
+    components: &[Component],
+    overwriting: Overwriting,
+    lease: Lease,
+) -> Result<Plan, Failure> {
+    let mut previewer = state.previewer(project, components, overwriting)?;
+    let price = |model: &str| gateway::settings::price(&project.settings.config.models, model);
+    let models = project.settings.models();
+    let caches = |model: &str| models.prompt_cache(model).is_some();
+    engine::plan(&mut previewer, lease, price, caches).map_err(Failure::internal)
+}
+
+/// Passes a plan in a file, if a run would still do what it says.
+///
+/// # Errors
+/// When something has changed since.
+pub(super) fn check(
+    kept: &KeptPlan,
+    file: &Path,
+    project: &Project,
+    state: &State,
+    components: &[Component],
+    overwriting: Overwriting,
+) -> Result<(), Failure> {
+    let lease = state.select(&kept.selection().records())?;
+    let plan = made(project, state, components, overwriting, lease)?;
+    kept.check(file, plan.tasks, to_do(&plan))
 }
 
 /// What bounds the calls of the models that are asked, at each place where they are.

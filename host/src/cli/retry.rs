@@ -103,6 +103,8 @@ async fn start(
         overwrite_edited: false,
         only_chosen: true,
         stand_in_replaces: args.project.model.asks_for_stand_in(),
+        frozen: false,
+        most: None,
         json: args.json,
     };
     execute(&project, &state, wanted, display).await

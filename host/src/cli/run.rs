@@ -1,5 +1,7 @@
 //! `batchgen run`: makes what is missing or out of date, and says how it went.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
@@ -8,10 +10,12 @@ use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
 use super::missing_fields;
+use super::plan::{self, KeptPlan};
 use super::project::{Project, State, block_on};
 use super::thoughtless;
 use super::unreadable;
 use config::component::Component;
+use engine::Overwriting;
 
 /// Make every file that is missing or out of date, for all records and enabled components.
 #[derive(Debug, Args)]
@@ -32,6 +36,16 @@ pub(super) struct RunArgs {
     /// Print events and summary as JSON Lines
     #[arg(long)]
     json: bool,
+    /// Do what a file of `plan --out` says, and nothing if anything has changed since. The run may cost what the plan says
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["all", "component", "category", "record", "limit", "sample", "overwrite_edited"]
+    )]
+    plan: Option<PathBuf>,
+    /// Fail if anything would be asked: make only what the journal has answers for
+    #[arg(long)]
+    frozen: bool,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
@@ -51,13 +65,18 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
     let project = Project::open_with_input(&args.project, display)?
         .limited(&args.limits)?
         .asked_as(&args.batches);
-    let components = project.wanted(&args.selection)?;
+    let kept = args.plan.as_deref().map(KeptPlan::read).transpose()?;
+    let selection = match &kept {
+        Some(kept) => kept.selection(),
+        None => args.selection.clone(),
+    };
+    let components = project.wanted(&selection)?;
     Project::compile(&components)?;
-    let missing = project.broken && args.selection.all;
-    let missing = project.tell_left_out(&args.selection, display) || missing;
+    let missing = project.broken && selection.all;
+    let missing = project.tell_left_out(&selection, display) || missing;
     missing_fields::tell(&project, &components, display);
     thoughtless::tell(&components, display);
-    let exit = block_on(start(args, display, project, components))?;
+    let exit = block_on(start(args, kept, &selection, display, project, components))?;
     // A plugin that could not be loaded is a component that is missing, and so is one that lacks what it depends on.
     Ok(if exit == Exit::Done && missing {
         Exit::Partial
@@ -68,17 +87,29 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
 
 async fn start(
     args: &RunArgs,
+    kept: Option<KeptPlan>,
+    selection: &SelectionArgs,
     display: &Display,
     project: Project,
     components: Vec<Component>,
 ) -> Result<Exit, Failure> {
     let state = State::open(&project).await?;
-    let lease = state.select(&args.selection.records())?;
+    let stand_in_replaces = args.project.model.asks_for_stand_in();
+    let overwrite_edited = match &kept {
+        Some(kept) => kept.overwrite_edited,
+        None => args.overwrite_edited,
+    };
+    if let (Some(kept), Some(file)) = (&kept, &args.plan) {
+        let overwriting = Overwriting {
+            edited: overwrite_edited,
+            from_model: stand_in_replaces,
+        };
+        plan::check(kept, file, &project, &state, &components, overwriting)?;
+    }
+    let lease = state.select(&selection.records())?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let wanted = Wanted {
-        unreadable: state
-            .reaches_all(&args.selection, &lease)?
-            .then_some(unreadable),
+        unreadable: state.reaches_all(selection, &lease)?.then_some(unreadable),
         lease,
         components,
         limits: &args.limits,
@@ -89,9 +120,11 @@ async fn start(
             .as_deref()
             .or(project.settings.config.cluster.url.as_deref()),
         dashboard: args.watch.dashboard.as_ref(),
-        overwrite_edited: args.overwrite_edited,
+        overwrite_edited,
         only_chosen: false,
-        stand_in_replaces: args.project.model.asks_for_stand_in(),
+        stand_in_replaces,
+        frozen: args.frozen,
+        most: kept.and_then(|kept| kept.most()),
         json: args.json,
     };
     execute(&project, &state, wanted, display).await

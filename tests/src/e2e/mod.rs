@@ -51,6 +51,7 @@ mod plugins;
 mod policy;
 mod postgres;
 mod power;
+mod profiles;
 mod prompt;
 mod published;
 mod readers;

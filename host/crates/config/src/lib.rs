@@ -61,6 +61,8 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// Values, by a name, for each of which a component may be made.
     pub matrix: BTreeMap<String, Vec<String>>,
+    /// Flags of a run, by the name that `--profile` gives them.
+    pub profile: BTreeMap<String, ProfileConfig>,
     /// Components by name; those with a `for-each` once for each value.
     pub component: BTreeMap<String, ComponentConfig>,
     /// Where the file lies; empty where there is none.
@@ -256,6 +258,28 @@ impl Default for HooksConfig {
             timeout_seconds: 900,
         }
     }
+}
+
+/// `[profile.NAME]`: flags of a run that belong together, by their names on the command line. Their values are checked there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ProfileConfig {
+    pub all: bool,
+    pub category: Vec<String>,
+    pub component: Vec<String>,
+    pub concurrency: Option<u64>,
+    pub frozen: bool,
+    pub limit: Option<u64>,
+    /// US dollars.
+    pub max_cost: Option<f64>,
+    pub max_tokens: Option<u64>,
+    pub mode: Option<String>,
+    pub model: Option<String>,
+    pub no_wait: bool,
+    pub record: Vec<String>,
+    pub requests_per_minute: Option<u64>,
+    pub sample: Option<u64>,
+    pub tokens_per_minute: Option<u64>,
 }
 
 /// `[component.NAME]`: overrides of a plugin's manifest.

@@ -83,6 +83,7 @@ fn every_key_is_documented_in_the_repository_s_file() {
         "[retry]",
         "[batch]",
         "[cluster]",
+        "[profile.p]",
         "[provider.p]",
         "[models.'p/m']",
         "[models.'p/m'.limits]",

@@ -13,7 +13,7 @@ use gateway::prices::Price;
 use plan::explain::{CauseCount, Tally};
 use plan::forecast::{self, Cached, CostModel, Forecast, Prompt, Prompts, Unseen};
 use store::{Lease, StoreError};
-use types::digest::Digest;
+use types::digest::{Digest, DigestBuilder};
 use types::limit::Size;
 use types::request::Usage;
 
@@ -30,6 +30,9 @@ pub struct Plan {
     pub records: u64,
     /// By component, each behind what it depends on.
     pub components: Vec<ComponentPlan>,
+    /// Hash of every task that would run or may, and of what it would be made from, in their order.
+    #[serde(skip)]
+    pub tasks: Digest,
 }
 
 /// What would be done with the tasks of one component.
@@ -86,6 +89,7 @@ pub fn plan(
     let mut collected: Vec<Collected> = components.iter().map(Collected::new).collect();
     let mut estimates: HashMap<String, Estimate> = HashMap::new();
     let mut records = 0;
+    let mut tasks = DigestBuilder::new("batchgen plan 1");
     loop {
         let batch = previewer.store().lease(&mut lease, BATCH)?;
         if batch.is_empty() {
@@ -100,6 +104,7 @@ pub fn plan(
                     .is_some_and(|collected| collected.is_probed(hash, runs))
             })?;
             for (task, collected) in previews.iter().zip(&mut collected) {
+                note(&mut tasks, &reference.id, task);
                 collected.add(hash, task);
                 if let (Some(model), Some(probe)) = (&collected.plan.model, &task.probe) {
                     let estimate = estimates.entry(model.clone()).or_default();
@@ -146,7 +151,21 @@ pub fn plan(
     Ok(Plan {
         records,
         components: plans,
+        tasks: tasks.finish(),
     })
+}
+
+/// Adds a task that would run, or may.
+fn note(tasks: &mut DigestBuilder, record: &str, task: &TaskPreview) {
+    if matches!(
+        task.action,
+        PlannedAction::Runs | PlannedAction::Fails(_) | PlannedAction::DependsOnUpstream
+    ) {
+        tasks.text(record).text(&task.component);
+        tasks.optional(task.fingerprint.as_ref(), |tasks, fingerprint| {
+            tasks.bytes(fingerprint.as_bytes());
+        });
+    }
 }
 
 /// What a prompt cache is likely to change, where questions share so much.

@@ -438,6 +438,11 @@ impl Outcome {
         Some(outcome)
     }
 
+    /// What it costs, where that is known.
+    pub fn cost_micros(&self) -> Option<u64> {
+        self.cost_micros
+    }
+
     /// In one sentence.
     pub fn sentence(&self) -> String {
         if self.files == 0 {

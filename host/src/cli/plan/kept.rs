@@ -1,0 +1,129 @@
+//! A plan in a file: what `run --plan FILE` may do, and no more.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::anyhow;
+use serde::{Deserialize, Serialize};
+
+use super::super::args::SelectionArgs;
+use super::super::exit::Failure;
+use super::super::guard::Guard;
+use super::super::numbers::{counted, dollars};
+use types::digest::Digest;
+
+/// How the file is written. Raised when an older one could not be used.
+const FORMAT: u32 = 1;
+
+/// What a plan said, for the run that follows it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct KeptPlan {
+    format: u32,
+    /// Hash of every task that was to run, and of what it was to be made from.
+    tasks: Digest,
+    /// How many these were.
+    files: u64,
+    /// What they were to cost, millionths of a dollar; absent where that is not known.
+    cost_micros: Option<u64>,
+    /// What was selected.
+    all: bool,
+    components: Vec<String>,
+    categories: Vec<String>,
+    records: Vec<String>,
+    limit: Option<u64>,
+    sample: Option<u64>,
+    pub overwrite_edited: bool,
+}
+
+impl KeptPlan {
+    /// What a plan of this selection said.
+    pub fn new(
+        selection: &SelectionArgs,
+        overwrite_edited: bool,
+        tasks: Digest,
+        files: u64,
+        cost_micros: Option<u64>,
+    ) -> KeptPlan {
+        KeptPlan {
+            format: FORMAT,
+            tasks,
+            files,
+            cost_micros,
+            all: selection.all,
+            components: selection.component.clone(),
+            categories: selection.category.clone(),
+            records: selection.record.clone(),
+            limit: selection.limit,
+            sample: selection.sample,
+            overwrite_edited,
+        }
+    }
+
+    /// Writes it to a file that no one else wrote.
+    pub fn write(&self, file: &Path, guard: &Guard) -> Result<(), Failure> {
+        let mut out = guard.begin(Some(file)).map_err(Failure::usage)?;
+        let text = serde_json::to_string_pretty(self).map_err(Failure::internal)?;
+        writeln!(out, "{text}").map_err(Failure::internal)?;
+        out.publish().map_err(Failure::internal)
+    }
+
+    /// Reads a file.
+    pub fn read(file: &Path) -> Result<KeptPlan, Failure> {
+        let hint = "`batchgen plan --out FILE` writes one";
+        let shown = file.display();
+        let text = fs::read(file).map_err(|error| {
+            Failure::usage(anyhow!(
+                "cannot read the plan {shown}: {error}\nhint: {hint}"
+            ))
+        })?;
+        let plan: KeptPlan = serde_json::from_slice(&text).map_err(|error| {
+            Failure::usage(anyhow!("{shown} is no plan: {error}\nhint: {hint}"))
+        })?;
+        if plan.format != FORMAT {
+            return Err(Failure::usage(anyhow!(
+                "{shown} was written by another version of batchgen\nhint: {hint}"
+            )));
+        }
+        Ok(plan)
+    }
+
+    /// What it selected.
+    pub fn selection(&self) -> SelectionArgs {
+        SelectionArgs {
+            all: self.all,
+            component: self.components.clone(),
+            category: self.categories.clone(),
+            record: self.records.clone(),
+            limit: self.limit,
+            sample: self.sample,
+        }
+    }
+
+    /// Dollars that it may cost, where that is known.
+    pub fn most(&self) -> Option<f64> {
+        self.cost_micros.map(|micros| micros as f64 / 1e6)
+    }
+
+    /// Passes a plan that is made now, if it is the same.
+    ///
+    /// # Errors
+    /// When something has changed since.
+    pub fn check(&self, file: &Path, tasks: Digest, files: u64) -> Result<(), Failure> {
+        if self.tasks == tasks {
+            return Ok(());
+        }
+        let cost = self.cost_micros.map_or_else(String::new, |micros| {
+            format!(", for about {}", dollars(micros))
+        });
+        Err(Failure::usage(anyhow!(
+            "{} is out of date: it was to make {}{cost}, and now {} would be made or others than then\nhint: look at a new one, \
+             `batchgen plan --out {}`",
+            file.display(),
+            counted(self.files, "file"),
+            counted(files, "file"),
+            file.display(),
+        )))
+    }
+}
