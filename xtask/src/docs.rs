@@ -1,8 +1,10 @@
 //! `cargo xtask docs`: writes the pages of the documentation that follow from the code: commands from the host's own
-//! command line, the configuration from `batchgen.toml`, events from their schema.
+//! command line, the configuration and its schema from `batchgen.toml`, events from their schema, and a list of the pages for models.
 
 mod configuration;
 mod events;
+mod llms;
+mod schema;
 
 use std::{
     fs,
@@ -63,11 +65,18 @@ fn pages(workspace: &Workspace) -> Result<Vec<(PathBuf, String)>> {
     let documented = configuration
         .split_once("\n[component.")
         .map_or(configuration.as_str(), |(documented, _)| documented);
+    let schema = schema::schema(&configuration);
     let configuration = configuration::page(documented);
+    let docs = root.join("docs");
+    let llms = llms::text(&read(&docs.join("SUMMARY.md"))?, |page| {
+        read(&docs.join(page)).ok()
+    });
     let events = events::page(&read(&root.join("docs/events.schema.json"))?)?;
     Ok(vec![
         (folder.join("commands.md"), commands),
         (folder.join("configuration.md"), configuration),
         (folder.join("events.md"), events),
+        (docs.join("batchgen.schema.json"), schema),
+        (docs.join("llms.txt"), llms),
     ])
 }

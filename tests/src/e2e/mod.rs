@@ -58,6 +58,7 @@ mod readers;
 mod reasoning;
 mod replay;
 mod resources;
+mod schema;
 mod screen;
 mod secrets;
 mod sites;

@@ -33,19 +33,22 @@ pub fn page(text: &str) -> String {
     page
 }
 
-struct Section {
-    title: String,
-    about: String,
-    keys: Vec<Key>,
+/// A table of the file.
+pub(super) struct Section {
+    pub title: String,
+    pub about: String,
+    pub keys: Vec<Key>,
 }
 
-struct Key {
-    name: String,
-    value: String,
-    about: String,
+/// A key of a table, with its default or an example.
+pub(super) struct Key {
+    pub name: String,
+    pub value: String,
+    pub about: String,
 }
 
-fn sections(text: &str) -> Vec<Section> {
+/// The tables of the file, with what its comments say.
+pub(super) fn sections(text: &str) -> Vec<Section> {
     let mut sections = vec![Section {
         title: "At the top".to_owned(),
         about: String::new(),
