@@ -39,7 +39,7 @@ pub(super) use kept::KeptPlan;
   batchgen plan --all --category metal
   batchgen plan --pilot 8               # runs 8 records, then says what the rest will take
   batchgen plan --out plan.json         # then `batchgen run --plan plan.json`
-  batchgen plan --exit-code             # for scripts: 0 nothing to do, 7 something")]
+  batchgen plan --exit-code             # for scripts: 0 nothing to do, 8 something")]
 pub(super) struct PlanArgs {
     /// Print the plan as JSON (docs/PLAN.md)
     #[arg(long)]
@@ -50,7 +50,7 @@ pub(super) struct PlanArgs {
     /// Plan for `run --overwrite-edited`
     #[arg(long)]
     overwrite_edited: bool,
-    /// End with code 7 if a run would make something
+    /// End with code 8 if a run would make something
     #[arg(long)]
     exit_code: bool,
     /// Write the plan to a file for `run --plan`

@@ -95,8 +95,8 @@ fn a_plan_in_a_file_is_carried_out_while_nothing_has_changed() {
             .host(&[&["plan"], &one[..], more].concat())
             .ended(code)
     };
-    plan(7, &["--exit-code"]);
-    plan(7, &["--exit-code", "--out", "plan.json"]);
+    plan(8, &["--exit-code"]);
+    plan(8, &["--exit-code", "--out", "plan.json"]);
     scene.run(&["--plan", "plan.json"]).ended(0);
     assert_eq!(scene.content().len(), 1);
     plan(0, &["--exit-code"]);
