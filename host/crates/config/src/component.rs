@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::matrix::LOCALE;
 use crate::{ComponentConfig, Config, ConfigError};
 use gateway::settings::Mode;
 use plan::graph::Node;
@@ -235,6 +236,11 @@ fn output(
     let template = settings.output.as_ref().unwrap_or(&config.output.path);
     let (path, component) = match &settings.variant {
         Some(variant) => variant.path(template, name),
+        // It writes for the site's own locale.
+        None if config.matrix.contains_key(LOCALE) => (
+            template.replace(&format!("{{{LOCALE}}}"), &config.site.locale),
+            name,
+        ),
         None => (template.clone(), name),
     };
     OutputTemplate::new(&path, component, extension).map_err(|cause| {

@@ -15,7 +15,7 @@ use types::suggest::closest;
 /// What a path of output may name without a matrix.
 const TAKEN: [&str; 5] = ["component", "category", "shard", "id", "extension"];
 /// The value of this name takes the place of the site's locale.
-const LOCALE: &str = "locale";
+pub(crate) const LOCALE: &str = "locale";
 /// What a prompt calls the values.
 pub(crate) const VARIANT: &str = "variant";
 
