@@ -158,6 +158,8 @@ async fn ask(
     copies: &Copies,
     sender: &mpsc::SyncSender<Message>,
 ) -> Result<(), Problem> {
+    // Only the first one counts, and any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let address = path.to_string_lossy();
     let opening = async {
         match address.strip_prefix(S3) {
@@ -182,8 +184,6 @@ async fn ask(
 
 /// A file at an address of the web.
 async fn page(address: &str) -> Result<(Option<String>, Pieces), Problem> {
-    // Only the first one counts, and any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = redirect::Policy::custom(|attempt| {
         let previous = attempt.previous();
         let was_safe = previous.last().is_some_and(|url| url.scheme() == "https");
