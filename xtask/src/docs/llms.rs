@@ -31,7 +31,7 @@ fn link(line: &str) -> Option<(&str, &str)> {
 /// The first sentence of a page's first paragraph.
 fn first_sentence(page: &str) -> Option<String> {
     let is_text =
-        |line: &&str| line.starts_with(|first: char| first.is_alphanumeric() || first == '`');
+        |line: &&str| line.starts_with(|first: char| first.is_alphabetic() || first == '`');
     let mut lines = page.lines().skip_while(|line| !is_text(line));
     let paragraph: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ");
