@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::{
-    nats_server, runner,
+    pypi, runner,
     workspace::{self, Workspace},
 };
 
@@ -25,7 +25,7 @@ pub struct Args {
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     runner::build_what_tests_need(workspace)?;
     // Without it, all but those of runs on several machines can be measured. These come last.
-    nats_server::left_out(workspace)?;
+    pypi::left_out(workspace)?;
     workspace::replace(
         workspace
             .command(workspace.release("bench"))

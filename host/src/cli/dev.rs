@@ -17,7 +17,7 @@ use super::project::{Project, State, block_on};
 use super::settings;
 use super::watched::{LOOK, WatchedFiles};
 use config::component::Component;
-use config::{Config, PromptSource, component_file};
+use config::{Config, HooksConfig, PromptSource, component_file};
 use gateway::settings::Mode;
 
 /// Make a few records again each time that a prompt, a component, the data or a plugin is saved, and show what changes in
@@ -124,13 +124,15 @@ impl Round<'_> {
     }
 
     fn perform(&self) -> Result<Exit, Failure> {
-        let project = Project::open_with_input(&self.args.project, self.display)?
+        let mut project = Project::open_with_input(&self.args.project, self.display)?
             .limited(&self.args.limits)?
             .asked_as(&BatchArgs {
                 // Who waits for a diff does not wait for a batch.
                 mode: Some(Mode::Online),
                 ..BatchArgs::default()
             });
+        // A try is nothing to publish. The next run tells the command what was made.
+        project.settings.config.hooks = HooksConfig::default();
         let components = project.wanted(&self.selection)?;
         Project::compile(&components)?;
         block_on(self.run(&project, components))
