@@ -247,14 +247,17 @@ fn the_launcher_of_npm_stands_for_the_program() {
         .unwrap()
         .read_exact(&mut ready)
         .unwrap();
+    let id = child.id().to_string();
     let kill = |signal: &str| {
-        let id = child.id().to_string();
         Command::new("kill").args([signal, &id]).status().unwrap();
     };
+    // `wait` would close it, and the program would end by itself.
+    let input = child.stdin.take();
     // A terminal tells the program itself.
     kill("-INT");
     kill("-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(42));
+    drop(input);
 }
 
 #[test]
