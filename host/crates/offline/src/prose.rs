@@ -140,8 +140,10 @@ impl<'a> Draft<'a> {
     /// Says what was asked for, and gives every paragraph facts up to its share of the words.
     fn fill(&mut self) {
         let voice = self.voice;
+        // Each of the other paragraphs needs a word, too.
+        let others = self.paragraphs.len().saturating_sub(1);
         if let Some(heading) = &voice.heading
-            && count_words(heading) <= self.aim
+            && count_words(heading).saturating_add(others) <= self.aim
         {
             self.add(0, heading);
         }

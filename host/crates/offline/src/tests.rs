@@ -284,6 +284,20 @@ fn what_is_asked_without_end_is_cut_short() {
 }
 
 #[test]
+fn many_short_lines_leave_no_room_for_what_was_asked() {
+    let rules = Rules {
+        max_words: Some(9),
+        min_lines: Some(8),
+        ..Rules::default()
+    };
+    let text = write(
+        &request(json!({}), Some(rules.clone()), ResponseFormat::Text),
+        0,
+    );
+    assert_eq!(broken(&rules, &text), Vec::<String>::new(), "{text}");
+}
+
+#[test]
 fn what_is_true_of_one_thing_is_not_said_of_the_whole() {
     let facts = json!({"name": "Steel", "coatings": [{"name": "primer", "thickness": "80 µm"}, {"name": "zinc", "thickness": "9 µm"}]});
     let rules = Rules {
