@@ -4,9 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use clap::Args;
 use similar::TextDiff;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
 use super::display::{Display, say};
@@ -62,6 +66,7 @@ pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure
         selection,
         display,
     };
+    let is_over = signals().map_err(Failure::internal)?;
     // What the last project that could be opened consists of: one that is broken tells less.
     let mut known = Vec::new();
     loop {
@@ -73,23 +78,44 @@ pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure
             Err(failure) => display.print(&format!("error: {:#}", failure.error)),
         }
         say("waiting for a change; Ctrl-C ends\n\n");
-        if !block_on(next_change(&mut watched)).is_ok_and(|exit| exit == Exit::Done) {
+        if !next_change(&mut watched, &is_over) {
             return Ok(Exit::Done);
         }
     }
 }
 
-/// Waits for a change, or for the signal to end.
-async fn next_change(watched: &mut WatchedFiles) -> Result<Exit, Failure> {
-    let changed = async {
-        while !watched.have_changed() {
-            tokio::time::sleep(LOOK).await;
+/// Waits for a change; `false` if the end was asked for before.
+fn next_change(watched: &mut WatchedFiles, is_over: &AtomicBool) -> bool {
+    while !is_over.load(Ordering::Relaxed) {
+        if watched.have_changed() {
+            return true;
         }
-    };
-    tokio::select! {
-        () = changed => Ok(Exit::Done),
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        thread::sleep(LOOK);
     }
+    false
+}
+
+/// Whether Ctrl-C or SIGTERM came, from now on: in a round, which ends in order, or between two.
+fn signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let within = runtime.enter();
+    let mut keyboard = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    drop(within);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_over);
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = keyboard.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        told.store(true, Ordering::Relaxed);
+    });
+    Ok(is_over)
 }
 
 /// What is made in each round.

@@ -180,8 +180,12 @@ fn parsed() -> Result<Cli, clap::Error> {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let mut command = command();
     let matches = command.try_get_matches_from_mut(&words)?;
+    // Without the usage, which has nothing to do with it.
     let with_profile = profile::applied(&command, &matches, &words).map_err(|error| {
-        command.error(clap::error::ErrorKind::InvalidValue, format!("{error:#}"))
+        clap::Error::raw(
+            clap::error::ErrorKind::ValueValidation,
+            format!("{error:#}\n"),
+        )
     })?;
     let matches = match with_profile {
         Some(words) => command.try_get_matches_from_mut(words)?,

@@ -146,7 +146,7 @@ fn a_component_that_does_not_say_which_locale_it_reads_is_refused() {
     scene.replace(
         "components/summary.md",
         "upstream.description",
-        "variant.locale or upstream.description",
+        "variant.locale or upstream[\"description-en-us\"]",
     );
     let error = scene.run(&[]).ended(2).stderr;
     assert!(error.contains("there is no `variant`"), "{error}");

@@ -34,7 +34,7 @@ fn a_profile_is_flags_that_typed_ones_beat() {
     );
     scene.configure("[profile.ci]\nmodle = \"offline\"\n");
     let unknown = scene.run(&["--profile", "ci"]).ended(2).stderr;
-    assert!(unknown.contains("did you mean `model`?"), "{unknown}");
+    assert!(unknown.contains("unknown field `modle`"), "{unknown}");
     scene.configure("[profile.ci]\nmode = \"sometimes\"\n");
     let wrong = scene.run(&["--profile", "ci"]).ended(2).stderr;
     assert!(
