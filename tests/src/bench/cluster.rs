@@ -93,7 +93,7 @@ impl Farm {
     }
 
     /// The coordinator's arguments.
-    fn run<'a>(url: &'a str) -> [&'a str; 4] {
+    fn run(url: &str) -> [&str; 4] {
         ["run", "--json", "--cluster", url]
     }
 

@@ -76,7 +76,7 @@ fn what_is_saved_makes_a_round_that_shows_what_has_changed() {
     assert_ne!(before, now);
     let old = before.lines().next().unwrap();
     assert!(
-        second.contains(&format!("=== teaser/oak-laser-cleaning.md\n@@"))
+        second.contains("=== teaser/oak-laser-cleaning.md\n@@")
             && second.contains(&format!("-{old}"))
             && second.contains(&format!("+{}", now.lines().next().unwrap())),
         "{second}"
