@@ -281,21 +281,23 @@ pub fn killed_worker() -> anyhow::Result<Vec<Row>> {
     let scene =
         many(TASKS, &simulator, &cluster.replace(".0", "")).with("BATCHGEN_CONCURRENCY", "192");
     let url = farm.nats.url();
-    let mut run = scene.command(&Farm::run(&url)).spawn()?;
+    let mut command = scene.command(&Farm::run(&url));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = Process(command.spawn()?);
     until("some hundred answers", || simulator.totals().billed > 600);
     let start = Instant::now();
     let before: BTreeMap<String, ()> = prompts(&simulator);
     farm.workers.pop();
     // What it had under way is billed when the provider has answered it, and again when another worker asks it.
     let mut after = None;
-    while run.try_wait()?.is_none() {
+    while run.0.try_wait()?.is_none() {
         let ledger = simulator.ledger();
         if after.is_none() && billed_again(&ledger) > 0 {
             after = Some(start.elapsed().as_secs_f64());
         }
         thread::sleep(Duration::from_millis(50));
     }
-    let status = run.wait()?;
+    let status = run.0.wait()?;
     ensure!(status.success(), "tasks failed");
     let ledger = simulator.ledger();
     let journaled = ledger
