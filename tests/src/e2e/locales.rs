@@ -150,4 +150,15 @@ fn a_component_that_does_not_say_which_locale_it_reads_is_refused() {
     );
     let error = scene.run(&[]).ended(2).stderr;
     assert!(error.contains("there is no `variant`"), "{error}");
+    scene.replace(
+        "components/description.md",
+        "for-each: locale",
+        "for-each: local",
+    );
+    let error = scene.run(&[]).ended(2).stderr;
+    assert!(
+        error.contains("components/description.md:2: `for-each`: there is no `local` in [matrix]")
+            && error.contains("did you mean `locale`?"),
+        "{error}"
+    );
 }

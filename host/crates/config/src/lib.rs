@@ -371,7 +371,9 @@ impl Config {
         })?;
         let mut config = Config::parsed(file, &text)?;
         config.add_component_files(file, &text)?;
-        config.expand_matrix()?;
+        if let Err(error) = config.expand_matrix() {
+            return Err(error.in_its_file(&config));
+        }
         config.anchor(&config.folder.clone());
         Ok(config)
     }
