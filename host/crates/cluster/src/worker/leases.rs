@@ -111,13 +111,14 @@ impl Work {
         self.seat.hold(&held.component, held.class, &held.cause);
     }
 
-    /// Waits until this worker leaves, has nothing in work, and has handed in all that came of it.
+    /// Waits until this worker leaves, has nothing in work, and has handed in all that came of it. Where nobody takes it, because the
+    /// coordinator is gone, the spool keeps it for the next session.
     pub async fn is_over(&self) {
         loop {
             let changed = self.changed.notified();
             if !self.drains() || self.records() > 0 {
                 changed.await;
-            } else if self.hub.is_committed() {
+            } else if self.hub.is_committed() || !self.hub.is_there() {
                 return;
             } else {
                 sleep(LOOK).await;
