@@ -40,7 +40,7 @@ impl Variant {
         self.value(LOCALE)
     }
 
-    /// Whether it is made for names that a prompt may use as `variant.NAME`.
+    /// Names that a prompt may use, as `variant.NAME`.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(|(name, _)| name.as_str())
     }

@@ -140,7 +140,7 @@ fn take(path: &Path, source: &str, copies: &Copies, messages: &mpsc::Receiver<Me
         for message in messages {
             if let Message::Bytes(bytes) = message {
                 out.write_all(&bytes)
-                    .map_err(|cause| DatasetError::io(path, cause))?;
+                    .map_err(|cause| DatasetError::io(&shown(path), cause))?;
             }
         }
         Ok(())
