@@ -1,0 +1,30 @@
+//! Measures of text that need no language model: how alike texts are, what they repeat, how easy they are to read, where their
+//! links lead, and rules that a text keeps or breaks.
+//!
+//! It knows no files, no state and no model. Time and memory that it takes are bounded, however many texts there are.
+
+#![warn(missing_docs)]
+
+mod check;
+mod distinct;
+mod frequent;
+mod html;
+mod language;
+mod links;
+mod markdown;
+mod minhash;
+mod near;
+mod prose;
+mod readability;
+mod repetition;
+mod words;
+
+pub use check::{Document, EaseRule, Rules, Violation, check};
+pub use language::Language;
+pub use links::{Link, Target, missing};
+pub use minhash::{Signature, Signer, similarity};
+pub use near::{Found, Index, Pair};
+pub use prose::{Form, Kind, Prose};
+pub use readability::{Ease, reading_ease};
+pub use repetition::{Category, Phrase, Repetition, Survey};
+pub use words::{sentences, words};
