@@ -30,6 +30,17 @@ impl Distinct {
         }
     }
 
+    /// What several counted, as if one had counted it.
+    pub fn together(group: usize, parts: &[Distinct]) -> Distinct {
+        let mut all = Distinct::new(group);
+        for part in parts {
+            // It fails for another number of registers alone.
+            let _ = all.different.union(&part.different);
+            all.all += part.all;
+        }
+        all
+    }
+
     /// Counts the groups of a text, by the hashes of its words.
     pub fn add(&mut self, words: &[u64]) {
         for group in words.windows(self.group) {
@@ -62,6 +73,23 @@ mod tests {
                 "{share} and not {exact}"
             );
         }
+    }
+
+    #[test]
+    fn parts_together_are_what_one_would_count() {
+        let (mut one, mut other, mut all) = (Distinct::new(2), Distinct::new(2), Distinct::new(2));
+        for text in (0..4000_u64).collect::<Vec<_>>().chunks(50) {
+            one.add(text);
+            all.add(text);
+        }
+        for text in (3000..3400_u64).collect::<Vec<_>>().chunks(50) {
+            other.add(text);
+            all.add(text);
+        }
+        let mut together = Distinct::together(2, &[one, other]);
+        assert_eq!(together.all, all.all);
+        let (share, exact) = (together.share().unwrap(), all.share().unwrap());
+        assert!((share - exact).abs() < 0.03, "{share} and not {exact}");
     }
 
     #[test]

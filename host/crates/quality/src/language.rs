@@ -1,7 +1,5 @@
 //! The languages that have a formula of readability.
 
-use hypher::Lang;
-
 /// A language that reading ease is known for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what its name says")]
@@ -39,19 +37,6 @@ impl Language {
     /// The codes that [`Self::of_locale`] knows.
     pub fn codes() -> impl Iterator<Item = &'static str> {
         ALL.iter().map(|(_, code)| *code)
-    }
-
-    /// Whose rules divide its words.
-    pub(super) fn hyphenation(self) -> Lang {
-        match self {
-            Language::Dutch => Lang::Dutch,
-            Language::English => Lang::English,
-            Language::French => Lang::French,
-            Language::German => Lang::German,
-            Language::Italian => Lang::Italian,
-            Language::Portuguese => Lang::Portuguese,
-            Language::Spanish => Lang::Spanish,
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod near;
 mod prose;
 mod readability;
 mod repetition;
+mod syllables;
 mod words;
 
 pub use check::{Document, EaseRule, Rules, Violation, check};

@@ -236,12 +236,12 @@ impl Found {
     fn near(&mut self, one: u32, other: u32, equal: u8) {
         for (text, nearest) in [(one, other), (other, one)] {
             let place = text as usize;
-            if let (Some(best), Some(known)) =
-                (self.equal.get_mut(place), self.nearest.get_mut(place))
-            {
-                if equal > *best || equal == *best && nearest < *known {
-                    (*best, *known) = (equal, nearest);
-                }
+            let known = (self.equal.get_mut(place), self.nearest.get_mut(place));
+            let (Some(best), Some(known)) = known else {
+                continue;
+            };
+            if equal > *best || equal == *best && nearest < *known {
+                (*best, *known) = (equal, nearest);
             }
         }
         let (one, other) = (self.first(one), self.first(other));
@@ -333,7 +333,13 @@ mod tests {
         texts.push(text(2, 60, &[]));
         texts.push(text(2, 60, &[59]));
         // All nearly the same, and no two equal.
-        texts.extend((0..2000).map(|number| format!("{} n{number}", text(3, 60, &[]))));
+        let words = text(3, 60, &[]);
+        texts.extend((0..2000).map(|number| {
+            let mut words: Vec<&str> = words.split(' ').collect();
+            let own = format!("n{number}");
+            words[2 + number % 50] = &own;
+            words.join(" ")
+        }));
         let found = found(&texts);
         assert!((0..7002).all(|text| found.is_near(text)));
         let worst = found.worst(5000);
@@ -348,7 +354,7 @@ mod tests {
             of(2).map(|pair| (pair.one, pair.other)).collect::<Vec<_>>(),
             [(5000, 5001)]
         );
-        assert!(of(2000).count() > 500);
+        assert!(of(2000).count() > 100);
         assert_eq!(worst.len(), of(5000).chain(of(2)).chain(of(2000)).count());
         assert_eq!(worst[0].similarity, 1.0);
     }
@@ -367,11 +373,10 @@ mod tests {
             turned.rotate_left(turn % texts.len());
             let near = |texts: &[String]| {
                 let found = found(texts);
-                let mut near: Vec<&String> = texts.iter().zip(0..).filter(|(_, place)| found.is_near(*place)).map(|(text, _)| text).collect();
+                let near = texts.iter().zip(0..).filter(|(_, place)| found.is_near(*place));
+                let mut near: Vec<String> = near.map(|(text, _)| text.clone()).collect();
                 near.sort();
-                let mut groups: Vec<(u32, String)> = found.worst(100).iter().map(|pair| (pair.group, format!("{:.3}", pair.similarity))).collect();
-                groups.sort();
-                (near.into_iter().cloned().collect::<Vec<_>>(), groups.len() > 0)
+                near
             };
             prop_assert_eq!(near(&texts), near(&turned));
         }

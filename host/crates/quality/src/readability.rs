@@ -17,8 +17,8 @@
 
 use super::language::Language;
 use super::prose::{Kind, Prose};
+use super::syllables::syllables;
 use super::words::{sentences, words};
-use hypher::hyphenate_bounded;
 
 /// How easy a text is to read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,10 +98,4 @@ impl Count {
             syllables,
         })
     }
-}
-
-/// Syllables of a word: the parts that it may be divided into, letters alone included; at least one.
-fn syllables(word: &str, language: Language) -> u32 {
-    let parts = hyphenate_bounded(word, language.hyphenation(), 1, 1).count();
-    u32::try_from(parts).unwrap_or(u32::MAX).max(1)
 }

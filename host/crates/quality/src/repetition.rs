@@ -46,6 +46,8 @@ struct Text {
 /// What the texts repeat.
 #[derive(Clone, Debug)]
 pub struct Survey {
+    /// All texts.
+    pub whole: Category,
     /// By the numbers of the categories.
     pub categories: Vec<Category>,
     /// The openings of more than one text in fifty, the most frequent first.
@@ -145,9 +147,17 @@ impl Repetition {
                 category.openings += u32::from(openings.contains_key(&text.opening));
             }
         }
+        let sum = |part: fn(&Category) -> u32| categories.iter().map(part).sum();
+        let whole = Category {
+            texts: sum(|category| category.texts),
+            near: sum(|category| category.near),
+            openings: sum(|category| category.openings),
+            distinct_2: Distinct::together(2, &self.categories).share(),
+        };
         let mut openings: Vec<Phrase> = openings.into_values().collect();
         sort(&mut openings);
         Survey {
+            whole,
             categories,
             openings,
             phrases,
@@ -315,7 +325,15 @@ mod tests {
         };
         assert_eq!(survey.openings[0], when);
         assert!(first.distinct_2 < second.distinct_2);
-        assert_eq!(survey.worst(9).len(), 4);
+        let whole = survey.whole;
+        assert_eq!((whole.texts, whole.near, whole.openings), (120, 9, 46));
+        assert!(first.distinct_2 < whole.distinct_2 && whole.distinct_2 < second.distinct_2);
+        assert!(
+            survey
+                .worst(9)
+                .iter()
+                .all(|pair| pair.group == 9 && pair.similarity > 0.6)
+        );
     }
 
     #[test]
@@ -338,7 +356,7 @@ mod tests {
     fn a_worn_phrase_is_told_as_a_whole() {
         let worn = "it is important to note that every case is different";
         let text = |number: usize| {
-            let phrase = if number % 10 == 0 { worn } else { "" };
+            let phrase = if number.is_multiple_of(10) { worn } else { "" };
             (
                 0,
                 format!("{}. And {phrase}, {}", own(number), own(number + 5000)),

@@ -74,7 +74,8 @@ mod tests {
         #[test]
         fn the_way_piece_by_piece_finds_the_same_words(text in "[a-zA-Z'’.,0-9 \t\n\u{301}\u{200d}äß木カЖ😀-]{0,40}|\\PC{0,40}") {
             let pieces: Vec<&str> = words(&text).collect();
-            let whole: Vec<&str> = text.unicode_words().collect();
+            // A mark that stands alone belongs to the space before it.
+            let whole: Vec<&str> = text.unicode_words().map(str::trim).collect();
             prop_assert_eq!(pieces, whole);
         }
     }
