@@ -2,6 +2,7 @@
 //! the access to the server, and the coordinator.
 
 mod clean;
+mod server;
 mod status;
 
 use std::env;
@@ -25,6 +26,7 @@ use ::cluster::run_file;
 use config::component::Component;
 use engine::{Interrupt, Meter};
 use gateway::Gateway;
+use server::Server;
 use store::Store;
 use types::digest::Digest;
 
@@ -157,9 +159,24 @@ impl Part<'_> {
         };
         let bundle = bundle::pack(components, &config.site, &configuration);
         let bundle = bundle.map_err(|error: BundleError| Failure::usage(error))?;
-        let client = nats::connect(&access(url), "batchgen coordinator").await;
-        let client = client.map_err(unusable)?;
+        let goes_on = run_file::is_there(&config.state.file);
         let name = run_file::begin(&config.state.file).map_err(Failure::internal)?;
+        let server = Server {
+            url,
+            goes_on,
+            display,
+        };
+        let client = server.connect().await?;
+        let ack_wait = Duration::from_secs(config.cluster.ack_wait_seconds);
+        let streams = Streams {
+            replicas: config.cluster.replicas,
+            in_memory: config.cluster.in_memory,
+            ack_wait,
+        };
+        let bus = NatsCoordinator::new(client.clone(), &name.run, streams).await;
+        let bus: Arc<dyn CoordinatorBus> = Arc::new(bus.map_err(unusable)?);
+        server.insists(|| bus.prepare()).await?;
+        // The server answers, so it passes on what another coordinator says.
         let heard = nats::beats(&client, HEARD).await.map_err(unusable)?;
         if heard.contains_key(&name.run) {
             return Err(Failure::usage(anyhow!(
@@ -169,18 +186,14 @@ impl Part<'_> {
                 config.state.file.with_extension("cluster").display()
             )));
         }
-        let ack_wait = Duration::from_secs(config.cluster.ack_wait_seconds);
-        let streams = Streams {
-            replicas: config.cluster.replicas,
-            in_memory: config.cluster.in_memory,
-            ack_wait,
-        };
-        let bus = NatsCoordinator::new(client, &name.run, streams).await;
-        let bus: Arc<dyn CoordinatorBus> = Arc::new(bus.map_err(unusable)?);
-        bus.prepare().await.map_err(unusable)?;
         let digest = Digest::of(&bundle);
-        let published = bus.publish(&digest.to_string(), bundle.clone()).await;
-        published.map_err(unusable)?;
+        let object = digest.to_string();
+        let publish = async || {
+            // It may have lost all that it had since.
+            bus.prepare().await?;
+            bus.publish(&object, bundle.clone()).await
+        };
+        server.insists(publish).await?;
         // Leases of an earlier coordinator are made anew.
         bus.withdraw().await;
         display.note(&format!(

@@ -2,6 +2,7 @@
 //! a host that does the same alone.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +43,22 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Where a program says what it does: behind what its earlier lives said there.
+fn told(scene: &Scene, program: &str) -> anyhow::Result<Stdio> {
+    let mut file = OpenOptions::new();
+    let file = file.create(true).append(true);
+    Ok(file.open(scene.path(&format!("{program}.err")))?.into())
+}
+
+/// The last lines that a program said in all its lives.
+fn last_words(scene: &Scene, program: &str) -> String {
+    const LINES: usize = 20;
+    let said = std::fs::read_to_string(scene.path(&format!("{program}.err"))).unwrap_or_default();
+    let lines: Vec<&str> = said.lines().collect();
+    let last = lines.get(lines.len().saturating_sub(LINES)..);
+    format!("{program}:\n{}\n", last.unwrap_or_default().join("\n"))
 }
 
 /// A server and workers, which wait for a run.
@@ -88,8 +105,16 @@ impl Farm {
             "--spool",
             &spool,
         ]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdout(Stdio::null())
+            .stderr(told(&self.home, &name)?);
         Ok(Process(command.spawn().context("a worker does not start")?))
+    }
+
+    /// What the workers said last.
+    fn last_words(&self) -> String {
+        let workers = (0..WORKERS).map(|number| format!("worker-{number}"));
+        workers.map(|name| last_words(&self.home, &name)).collect()
     }
 
     /// The coordinator's arguments.
@@ -360,7 +385,9 @@ pub fn disturbed() -> anyhow::Result<Vec<Row>> {
     let url = farm.nats.url();
     let start = || -> anyhow::Result<Process> {
         let mut command = scene.command(&Farm::run(&url));
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdout(Stdio::null())
+            .stderr(told(&scene, "coordinator")?);
         Ok(Process(command.spawn()?))
     };
     let mut run = start()?;
@@ -393,9 +420,13 @@ pub fn disturbed() -> anyhow::Result<Vec<Row>> {
         }
         done += 1;
     }
-    while run.0.try_wait()?.is_none() {
-        thread::sleep(Duration::from_millis(50));
-    }
+    let status = run.0.wait()?;
+    ensure!(
+        status.success(),
+        "after {done} disturbances the run ended with {status}\n{}{}",
+        last_words(&scene, "coordinator"),
+        farm.last_words()
+    );
     let rerun = measure(scene.command(&["run", "--json"]))?;
     let summary = rerun.ran.summary();
     let alone = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", "64");

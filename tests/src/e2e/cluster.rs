@@ -86,6 +86,23 @@ fn a_server_that_loses_everything_costs_nothing_but_time() {
 }
 
 #[test]
+fn a_coordinator_that_goes_on_waits_for_its_server() {
+    let mut farm = Farm::new(1, 40);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    until("the first answers", || farm.billed() >= 20);
+    drop(run);
+    farm.nats.kill(0);
+    let run = farm.run();
+    until("the second life of the coordinator", || {
+        let kept = farm.coordinator.read(".batchgen/state.cluster");
+        kept.contains("\"epoch\":2")
+    });
+    farm.nats.begin(0);
+    assert_eq!(farm.ends_right(run), 0);
+}
+
+#[test]
 fn a_leader_of_three_servers_may_be_killed() {
     let mut farm = Farm::new(3, 40);
     farm.coordinator

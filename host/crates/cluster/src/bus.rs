@@ -41,6 +41,8 @@ pub trait Receipt: Send + Sync {
     fn extend(&self) -> Later<'_, ()>;
     /// It is done with.
     fn done(&self) -> Later<'_, ()>;
+    /// It is not done with, and another may have it at once.
+    fn back(&self) -> Later<'_, ()>;
 }
 
 /// A payload with its receipt.

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::bus::{BusError, CoordinatorBus};
+use crate::post::Post;
 use crate::wire::{Beat, Down, Frame, Held, ToWorker, decode, encode};
 use engine::{Elsewhere, LeasedRecord, Meter, Performing, Terms};
 use gateway::Gateway;
@@ -28,12 +29,13 @@ use types::class::FailureClass;
 use types::digest::Digest;
 
 use leases::Leases;
+use results::Written;
 use sessions::Worker;
 
 /// A run says so often that it is there.
 const BEAT: Duration = Duration::from_millis(500);
-/// Messages wait so long for others that they can go with.
-const GATHER: Duration = Duration::from_millis(1);
+/// What ends soon is looked after so often.
+const LOOK: Duration = Duration::from_millis(1);
 /// So often it is looked after those that were not heard of.
 const TICK: Duration = Duration::from_millis(250);
 /// A coordinator that starts again lets nobody ask a new question or make a new call for so long: first it hears what is under way.
@@ -76,7 +78,7 @@ struct Inner {
     state: Mutex<State>,
     room: watch::Sender<usize>,
     /// Something is to be sent.
-    flush: Notify,
+    post: Post,
     /// A record is to be leased.
     queued: Notify,
 }
@@ -86,6 +88,7 @@ struct State {
     workers: BTreeMap<String, Worker>,
     leases: Leases,
     held: Vec<Held>,
+    written: Written,
     /// Workers, and questions to which another answer counts than the one that they have.
     outdone: HashSet<(String, Digest)>,
     /// Nothing new is begun.
@@ -122,7 +125,7 @@ impl Coordinator {
             terms: OnceLock::new(),
             state: Mutex::default(),
             room: watch::Sender::new(0),
-            flush: Notify::new(),
+            post: Post::default(),
             queued: Notify::new(),
         });
         let mut tasks = JoinSet::new();
@@ -152,7 +155,7 @@ impl Coordinator {
         let unasked = state.leases.give_up_queued();
         drop(state);
         drop(unasked);
-        self.inner.flush.notify_one();
+        self.inner.post.flush();
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move { inner.bus.withdraw().await });
     }
@@ -165,10 +168,10 @@ impl Coordinator {
                 worker.link.push(&Down::Ended);
             }
         }
-        self.inner.flush.notify_one();
+        self.inner.post.flush();
         let left = async {
             while !self.inner.state().workers.is_empty() {
-                sleep(GATHER).await;
+                sleep(LOOK).await;
             }
         };
         // A worker that does not hear it hears that the run is not there any more.
@@ -206,7 +209,7 @@ impl Elsewhere for Coordinator {
         }
         state.held.push(held);
         drop(state);
-        self.inner.flush.notify_one();
+        self.inner.post.flush();
     }
 
     fn ends(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -248,7 +251,7 @@ impl Inner {
         if let Some(worker) = state.of_session(worker, session) {
             worker.link.push(message);
             drop(state);
-            self.flush.notify_one();
+            self.post.flush();
         }
     }
 }
@@ -280,6 +283,7 @@ async fn receive(inner: Arc<Inner>) {
 
 /// Sends what is to be sent.
 async fn send(inner: Arc<Inner>) {
+    let mut last = Instant::now();
     loop {
         let now = Instant::now();
         let mut frames = Vec::new();
@@ -307,15 +311,14 @@ async fn send(inner: Arc<Inner>) {
                 wakes = wakes.into_iter().chain(worker.link.wakes()).min();
             }
         }
+        if !frames.is_empty() {
+            last = now;
+        }
         for (name, frame) in frames {
             let message = encode(&ToWorker::Frame(frame));
             inner.bus.send(&name, message.into()).await;
         }
-        let wakes = wakes.unwrap_or_else(|| now + TICK);
-        tokio::select! {
-            () = inner.flush.notified() => sleep(GATHER).await,
-            () = sleep_until(wakes) => {}
-        }
+        inner.post.due(last, wakes.unwrap_or(now + TICK)).await;
     }
 }
 

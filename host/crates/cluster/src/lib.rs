@@ -11,6 +11,7 @@ pub mod bus;
 pub mod coordinator;
 mod link;
 pub mod nats;
+mod post;
 pub mod run_file;
 #[cfg(test)]
 mod simulation;

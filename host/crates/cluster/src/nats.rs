@@ -12,7 +12,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::object_store::{self, ObjectStore};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, Context};
-use async_nats::{Client, HeaderMap, Subscriber};
+use async_nats::{HeaderMap, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use crate::bus::{BusError, CoordinatorBus, Delivery, Heard, Later, Receipt, WorkerBus};
 
 pub use access::{Access, AccessError, connect};
+pub use async_nats::Client;
 pub use draining::{drain, drained};
 pub use leftovers::{Leftover, beats, leftovers, remove};
 
@@ -402,6 +403,12 @@ impl Receipt for Taken {
     fn extend(&self) -> Later<'_, ()> {
         Box::pin(async move {
             let _ = bounded(self.message.ack_with(AckKind::Progress)).await;
+        })
+    }
+
+    fn back(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            let _ = bounded(self.message.ack_with(AckKind::Nak(None))).await;
         })
     }
 

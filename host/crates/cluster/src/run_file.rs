@@ -16,6 +16,11 @@ pub struct RunName {
     pub epoch: u64,
 }
 
+/// Whether a coordinator of the run of this state has started before.
+pub fn is_there(state: &Path) -> bool {
+    file_of(state).exists()
+}
+
 /// The name of the run of this state, with the next epoch. It is kept before it is used.
 ///
 /// # Errors

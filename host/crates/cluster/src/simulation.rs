@@ -23,6 +23,10 @@ const MODEL: &str = "sim/model";
 const COORDINATOR: &str = "the coordinator";
 /// A process works for so long at a time. No message is faster.
 const TICK: Duration = Duration::from_millis(10);
+/// No history takes longer.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Histories in CI whose kills never end.
+const STORMS: u64 = 20;
 
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
@@ -39,15 +43,22 @@ impl Dice {
 
 #[test]
 fn whatever_happens_to_machines_and_messages_the_run_ends_right() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a person repeats a history by its seed"
-    )]
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     if let Some(seed) = number("SIMULATION_CLUSTER_SEED") {
         return history(seed);
     }
     let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    in_threads(seeds, history, "SIMULATION_CLUSTER_SEED");
+}
+
+#[test]
+fn kills_that_never_end_do_not_keep_the_run_from_its_end() {
+    if let Some(seed) = number("SIMULATION_STORM_SEED") {
+        return storm(seed);
+    }
+    in_threads(STORMS, storm, "SIMULATION_STORM_SEED");
+}
+
+fn in_threads(seeds: u64, history: fn(u64), variable: &str) {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     std::thread::scope(|scope| {
         for first in 0..threads {
@@ -56,12 +67,26 @@ fn whatever_happens_to_machines_and_messages_the_run_ends_right() {
                     let failed = std::panic::catch_unwind(|| history(seed)).is_err();
                     assert!(
                         !failed,
-                        "run it again with: SIMULATION_CLUSTER_SEED={seed} cargo xtask test simulation"
+                        "run it again with: {variable}={seed} cargo xtask test simulation"
                     );
                 }
             });
         }
     });
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a person repeats a history by its seed"
+)]
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn storm(seed: u64) {
+    let mut world = World::new(Plan::storm(seed));
+    world.plays();
+    world.check();
 }
 
 fn history(seed: u64) {

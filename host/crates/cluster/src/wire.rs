@@ -128,6 +128,11 @@ pub enum Up {
         /// The call.
         entry: Entry,
     },
+    /// A call begins, where it matters when.
+    Began {
+        /// Number of its permit.
+        ask: u64,
+    },
     /// The provider has accepted a call.
     Accepted {
         /// Number of its permit.
@@ -198,6 +203,8 @@ pub enum Down {
         ask: u64,
         /// Place of the lane in its pool.
         lane: usize,
+        /// Whether it matters when exactly the call begins.
+        is_timed: bool,
     },
     /// What was asked for cannot be had.
     Denied {

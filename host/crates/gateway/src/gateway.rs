@@ -220,9 +220,11 @@ impl<J: Journal> Gateway<J> {
                 }
             };
             let provenance = provenance(lane, &obtained);
-            let kept = self.keep(claim, lane, obtained).await?;
-            asking.answered(&kept.1, &provenance);
-            Ok(kept)
+            let answer = obtained.answer.clone();
+            let kept = self.keep(claim, lane, obtained).await;
+            // Also where it could not be kept here, and no component sees it: it is paid for.
+            asking.answered(&answer, &provenance);
+            kept
         })
         .await
     }

@@ -636,6 +636,7 @@ impl Lane {
         let admitted = Box::pin(self.admitted(asked, context, tally.right.take()))
             .await
             .map_err(Refusal::NotSent)?;
+        admitted.began();
         let start = Instant::now();
         *began = Some(start);
         let call = Call {

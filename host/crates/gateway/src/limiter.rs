@@ -43,6 +43,8 @@ const PAST: Duration = Duration::from_secs(2 * 86_400);
 const AHEAD: usize = 64;
 /// Calls that are spread leave in groups, one in so long.
 const TOGETHER: Duration = Duration::from_millis(4);
+/// Where a limit has a span of no more than this, it matters when exactly a call begins that was let through.
+const TIMED: Duration = Duration::from_secs(10);
 /// A refusal that asks for a longer wait than this pauses the lane by itself.
 const LONG_HINT: Duration = Duration::from_secs(10);
 /// The first pause where the provider does not say how long; it grows threefold with each refusal that follows.
@@ -222,6 +224,7 @@ pub(super) struct Permit {
     probe: bool,
     settled: bool,
     prefix: Option<u64>,
+    is_timed: bool,
 }
 
 impl Limiter {
@@ -626,6 +629,7 @@ impl Inner {
             probe,
             settled: false,
             prefix: waiter.asked.prefix,
+            is_timed: state.rates.shortest().is_some_and(|span| span <= TIMED),
         };
         if let Err(Ok(mut permit)) = waiter.reply.send(Ok(permit)) {
             // It went away at this moment: as if it had never come.

@@ -34,7 +34,7 @@ pub trait Coordinator: Send + Sync {
     /// When the question cannot be asked any more.
     fn claim(&self, key: Digest) -> Later<'_, Result<Option<Answer>, CallError>>;
 
-    /// The question was answered, and the answer is durable on this machine.
+    /// The question was answered. The answer is durable on this machine, if this machine can keep anything.
     fn answered(&self, key: Digest, answer: &Answer, provenance: &Provenance);
 
     /// The question has no answer, and is not asked any more.
@@ -49,6 +49,9 @@ pub trait Coordinator: Send + Sync {
 
 /// The right to make one call. Dropping it gives it back unused.
 pub trait Admission: Send + Sync {
+    /// The call begins now.
+    fn began(&self);
+
     /// The provider has accepted the call, and said this of its limits.
     fn accepted(&self, observed: &[Observed]);
 
@@ -147,6 +150,16 @@ pub struct OwnAdmission {
 }
 
 impl OwnAdmission {
+    /// Whether it matters when exactly the call begins.
+    pub fn is_timed(&self) -> bool {
+        self.permit.is_timed()
+    }
+
+    /// The call has begun only now: the right had to travel to whoever makes it.
+    pub fn began(&self) {
+        self.permit.began();
+    }
+
     /// The provider has accepted the call, and said this of its limits.
     pub fn accepted(&self, observed: &[Observed]) {
         self.permit.accepted(observed);
@@ -193,6 +206,13 @@ pub(super) enum Admitted {
 }
 
 impl Admitted {
+    pub fn began(&self) {
+        // One's own begins when it is given.
+        if let Admitted::Remote(admission) = self {
+            admission.began();
+        }
+    }
+
     pub fn accepted(&self, observed: &[Observed]) {
         match self {
             Admitted::Own(permit, _) => permit.accepted(observed),

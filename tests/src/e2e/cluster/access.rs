@@ -1,10 +1,11 @@
 //! Servers that let nobody in without a password, and say who they are.
 
+use std::fs;
 use std::process::Command;
 
 use super::farm::Farm;
 use crate::nats::Nats;
-use crate::scene::Scene;
+use crate::scene::{Scene, root};
 
 const USER: &str = "batchgen";
 const PASSWORD: &str = "correct horse";
@@ -37,11 +38,46 @@ fn a_user_with_a_password_is_let_in_and_others_are_not() {
     let run = farm.run();
     let _worker = farm.worker("one");
     assert_eq!(farm.ends_right(run), 0);
-    let url = farm.nats.url();
-    let stranger = Scene::new().host(&["cluster", "status", "--cluster", &url]);
-    let refused = stranger.ended(2).stderr;
+    let refused = is_refused(&farm, Scene::new(), PASSWORD);
     assert!(refused.contains("cannot be reached"), "{refused}");
-    assert!(!refused.contains(PASSWORD), "{refused}");
+}
+
+#[test]
+fn an_nkey_is_let_in_and_another_is_not() {
+    // Made for this test.
+    const SEED: &str = "SUALJONIFYWVIU7YBALVIO5RO3P4C5JBE4TJRLKBXNWL2KKVEUALYXQLPQ";
+    const PUBLIC: &str = "UBMVXYLIOJSJISYFXHKBFQCBXUOAMYKPENGJRVCHSQWJ36NJLN5BMH2I";
+    let settings = format!("authorization {{ users: [ {{ nkey: {PUBLIC} }} ] }}\n");
+    let farm = farm(&settings, &[("BATCHGEN_CLUSTER_NKEY", SEED)]);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    assert_eq!(farm.ends_right(run), 0);
+    is_refused(&farm, Scene::new(), SEED);
+}
+
+#[test]
+fn a_file_of_credentials_is_let_in_and_a_file_that_is_none_is_named() {
+    // Made for this test, with an operator and an account of its own; nothing of it ends.
+    let fixture = |name: &str| root().join("tests/fixtures/nats").join(name);
+    let settings = fs::read_to_string(fixture("operator.conf")).unwrap();
+    let file = fixture("user.creds").display().to_string();
+    let farm = farm(&settings, &[("BATCHGEN_CLUSTER_CREDENTIALS", &file)]);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    assert_eq!(farm.ends_right(run), 0);
+    is_refused(&farm, Scene::new(), "USER NKEY SEED");
+    let stranger = Scene::new().with("BATCHGEN_CLUSTER_CREDENTIALS", "/no/such/file");
+    let refused = is_refused(&farm, stranger, "USER NKEY SEED");
+    assert!(refused.contains("/no/such/file"), "{refused}");
+}
+
+/// Who knows something else is let in nowhere, and is told no secret.
+fn is_refused(farm: &Farm, stranger: Scene, secret: &str) -> String {
+    let url = farm.nats.url();
+    let refused = stranger.host(&["cluster", "status", "--cluster", &url]);
+    let refused = refused.ended(2).stderr;
+    assert!(!refused.contains(secret), "{refused}");
+    refused
 }
 
 #[test]

@@ -50,6 +50,13 @@ impl Inner {
                 let (inner, name) = (Arc::clone(self), name.to_owned());
                 tokio::spawn(async move { inner.enter(&name, session, ask, entry).await });
             }
+            Up::Began { ask } => {
+                let mut state = self.state();
+                let worker = state.of_session(name, session);
+                if let Some(admission) = worker.and_then(|worker| worker.permits.get(&ask)) {
+                    admission.began();
+                }
+            }
             Up::Accepted { ask, observed } => {
                 let mut state = self.state();
                 let worker = state.of_session(name, session);
@@ -142,6 +149,7 @@ impl Inner {
     /// Lets a call of a worker begin.
     async fn enter(&self, name: &str, session: u64, ask: u64, entry: Entry) {
         self.has_heard().await;
+        let mut hurries = false;
         let message = match self.gateway.admit(&entry).await {
             Err(error) => Down::Denied {
                 ask,
@@ -156,8 +164,14 @@ impl Inner {
                 };
                 // Another one may ask it since this worker was lost, or have the answer.
                 if worker.claims.contains_key(&entry.question) {
+                    let is_timed = admission.is_timed();
                     worker.permits.insert(ask, admission);
-                    Down::Granted { ask, lane }
+                    hurries = is_timed;
+                    Down::Granted {
+                        ask,
+                        lane,
+                        is_timed,
+                    }
                 } else {
                     drop(state);
                     admission.unused();
@@ -166,6 +180,9 @@ impl Inner {
             }
         };
         self.tell(name, session, &message);
+        if hurries {
+            self.post.hurry();
+        }
     }
 
     /// A call has ended.

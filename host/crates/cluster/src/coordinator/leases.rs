@@ -18,7 +18,7 @@ const RECORDS: usize = 8;
 /// Most bytes of a lease with more than one record.
 const BYTES: usize = 64 << 10;
 /// Records wait so long for others that they can be leased with.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 /// What could not be offered is offered again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
 /// What comes of a lease is taken as it is after so many times.
@@ -69,7 +69,7 @@ impl Leases {
 
     /// Makes the next lease, of more records the more there are for each of so many workers.
     fn next(&mut self, epoch: u64, workers: usize, now: Instant) -> Option<(u64, Bytes)> {
-        let most = (self.queue.len() / (2 * workers.max(1))).clamp(1, RECORDS);
+        let most = (self.queue.len() / workers.max(1)).clamp(1, RECORDS);
         let mut records = Vec::new();
         let mut bytes = 0;
         while records.len() < most

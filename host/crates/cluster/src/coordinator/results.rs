@@ -1,8 +1,10 @@
 //! What workers hand in: answers, which are written to the journal before they are accepted, and the ends of records.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::Inner;
@@ -41,6 +43,29 @@ pub(super) async fn collect(inner: Arc<Inner>) {
     }
 }
 
+/// Questions of which it is remembered that their answers were written.
+const WRITTEN: usize = 1 << 13;
+
+/// Questions whose answers were written lately: a record ends soon after the last of its answers.
+#[derive(Default)]
+pub(super) struct Written {
+    lately: HashSet<Digest>,
+    before: HashSet<Digest>,
+}
+
+impl Written {
+    fn insert(&mut self, key: Digest) {
+        if self.lately.len() >= WRITTEN {
+            self.before = std::mem::take(&mut self.lately);
+        }
+        self.lately.insert(key);
+    }
+
+    fn contains(&self, key: Digest) -> bool {
+        self.lately.contains(&key) || self.before.contains(&key)
+    }
+}
+
 /// The end of a record, as a worker handed it in.
 pub(super) struct Ended {
     epoch: u64,
@@ -65,11 +90,7 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
                 answer,
                 provenance,
             } => {
-                let (inner, worker) = (Arc::clone(inner), worker.clone());
-                // All at once, so that they are written together.
-                answers.push(tokio::spawn(async move {
-                    inner.answered(&worker, key, answer, *provenance).await
-                }));
+                answers.push((key, answer, provenance));
             }
             Outcome::Done {
                 epoch,
@@ -86,12 +107,13 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
     }
     let inner = Arc::clone(inner);
     tokio::spawn(async move {
-        let mut is_durable = true;
-        for answer in answers {
-            is_durable &= matches!(answer.await, Ok(Ok(())));
-        }
+        let answers = answers
+            .into_iter()
+            .map(|(key, answer, provenance)| inner.answered(&worker, key, answer, *provenance));
+        // All at once, so that they are written together.
+        let written = join_all(answers).await;
         // What is not durable is handed in again, by the bus or by the worker.
-        if is_durable {
+        if written.iter().all(Result::is_ok) {
             receipt.done().await;
             inner.committed(&worker, session, number, ends);
         }
@@ -123,6 +145,7 @@ impl Inner {
                         if known != answer {
                             self.state().outdone.insert((worker.to_owned(), key));
                         }
+                        self.state().written.insert(key);
                         return Ok(());
                     }
                     Begin::Go(claim) => break claim,
@@ -133,6 +156,7 @@ impl Inner {
             },
         };
         self.store.record(claim, &answer, &provenance).await?;
+        self.state().written.insert(key);
         Ok(())
     }
 
@@ -162,7 +186,7 @@ impl Inner {
         let beyond = worker.ends.split_off(&(last + 1));
         let ends = std::mem::replace(&mut worker.ends, beyond);
         drop(state);
-        self.flush.notify_one();
+        self.post.flush();
         self.count(name, ends.into_values().flatten().collect());
     }
 
@@ -202,7 +226,13 @@ impl Inner {
 
     /// Whether the journal has the answer that a worker has to this question.
     fn counts(&self, worker: &str, key: Digest) -> bool {
-        let is_outdone = self.state().outdone.contains(&(worker.to_owned(), key));
-        !is_outdone && matches!(self.store.answered(key), Ok(Some(_)))
+        let state = self.state();
+        let outdone = &state.outdone;
+        if !outdone.is_empty() && outdone.contains(&(worker.to_owned(), key)) {
+            return false;
+        }
+        let is_written = state.written.contains(key);
+        drop(state);
+        is_written || matches!(self.store.answered(key), Ok(Some(_)))
     }
 }

@@ -109,6 +109,12 @@ impl State {
         worker.claims.into_values().collect()
     }
 
+    /// The permits of all calls of a worker that was lost.
+    fn orphans_of(&mut self, worker: &str) -> Vec<Orphan> {
+        let is_of = |orphan: &mut Orphan| orphan.worker == worker;
+        self.orphans.extract_if(.., is_of).collect()
+    }
+
     /// The permit of a call of a worker that was lost.
     pub fn orphan(&mut self, worker: &str, ask: u64) -> Option<OwnAdmission> {
         let mut orphans = self.orphans.iter();
@@ -167,7 +173,7 @@ impl Inner {
                 Err(error) => tracing::warn!("{name}: {error}"),
             }
         }
-        self.flush.notify_one();
+        self.post.flush();
     }
 
     /// Tells a worker that it is not known: it joins again, or knows that it has left.
@@ -243,13 +249,15 @@ impl Inner {
                 None => unpermitted.push((ask, entry)),
             }
         }
+        // The same of calls that it made before it was lost.
+        let orphans = state.orphans_of(name);
         if let Some(worker) = state.of_session(name, session) {
             worker.permits = permits;
             worker.unpermitted = unpermitted.iter().map(|(ask, _)| (*ask, None)).collect();
         }
         drop(state);
         // Others can ask these now; that takes the lock of the journal.
-        drop((dropped, before));
+        drop((dropped, before, orphans));
         let claims = self.claimed(unclaimed);
         if let Some(worker) = self.state().of_session(name, session) {
             worker.claims.extend(claims);

@@ -41,6 +41,8 @@ struct State {
     workers: BTreeMap<String, UnboundedSender<Heard>>,
     /// Who is cut off, and until when.
     cuts: BTreeMap<String, Duration>,
+    /// Until when the server itself is not there.
+    down: Duration,
 }
 
 #[derive(Default)]
@@ -95,7 +97,8 @@ impl Stream {
 
 impl State {
     fn is_cut(&self, who: &str) -> bool {
-        self.cuts.get(who).is_some_and(|until| *until > self.now)
+        let is_cut_off = self.cuts.get(who).is_some_and(|until| *until > self.now);
+        is_cut_off || self.down > self.now
     }
 
     /// Sends a plain message.
@@ -163,6 +166,7 @@ impl Server {
                 coordinator: None,
                 workers: BTreeMap::new(),
                 cuts: BTreeMap::new(),
+                down: Duration::ZERO,
             }),
         })
     }
@@ -194,6 +198,17 @@ impl Server {
         state.is_made = false;
         (state.work, state.results) = Default::default();
         state.bundles.clear();
+    }
+
+    /// It is killed, and started again after so long, perhaps without what it had. What was on its way does not arrive.
+    pub fn is_killed(&self, down: Duration, forgets: bool) {
+        let mut state = self.state();
+        state.down = state.now + down;
+        state.posts.clear();
+        drop(state);
+        if forgets {
+            self.is_emptied();
+        }
     }
 
     /// Somebody is cut off for so long.
@@ -264,6 +279,17 @@ impl Receipt for Taken {
             self.server.says(&self.who, |state, free| {
                 if let Some(kept) = (self.of)(state).messages.get_mut(&self.number) {
                     kept.free = free;
+                }
+            });
+        })
+    }
+
+    fn back(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.server.says(&self.who, |state, _| {
+                let now = state.now;
+                if let Some(kept) = (self.of)(state).messages.get_mut(&self.number) {
+                    kept.free = now;
                 }
             });
         })

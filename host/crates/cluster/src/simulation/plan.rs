@@ -59,6 +59,8 @@ pub(super) enum Event {
     CoordinatorIsInterrupted { down: Duration },
     /// The bus loses all that it has.
     BusIsEmptied,
+    /// The server is killed and started again, perhaps without what it had.
+    ServerIsKilled { down: Duration, forgets: bool },
 }
 
 impl Plan {
@@ -92,6 +94,41 @@ impl Plan {
         plan
     }
 
+    /// Something is killed about once a second for as long as the run lasts: a worker, the coordinator or the server. Each is back
+    /// within a second.
+    pub fn storm(seed: u64) -> Plan {
+        let mut dice = Dice(seed);
+        let mut plan = Plan {
+            seed,
+            workers: 3,
+            slots: 4,
+            at_once: 2,
+            ack_wait: Duration::from_secs(2),
+            longest: 2_000,
+            events: Vec::new(),
+            wire: Wire::default(),
+        };
+        let mut at = Duration::ZERO;
+        while at < super::PATIENCE {
+            at += Duration::from_millis(200 + dice.below(1_500));
+            let down = Duration::from_millis(100 + dice.below(900));
+            let event = match dice.below(10) {
+                0..=4 => Event::WorkerIsKilled {
+                    worker: dice.below(3) as usize,
+                    down,
+                    loses_spool: false,
+                },
+                5 | 6 => Event::CoordinatorIsKilled { down },
+                kind => Event::ServerIsKilled {
+                    down,
+                    forgets: kind == 9,
+                },
+            };
+            plan.events.push((at, event));
+        }
+        plan
+    }
+
     fn event(&self, dice: &mut Dice) -> Event {
         let worker = dice.below(self.workers as u64) as usize;
         // Of some, half are shorter than a worker's silence may be, and half are longer.
@@ -100,7 +137,7 @@ impl Plan {
             0 => Duration::from_millis(dice.below(1_500)),
             _ => self.ack_wait + Duration::from_millis(dice.below(10_000)),
         };
-        match dice.below(10) {
+        match dice.below(12) {
             0 => Event::WorkerIsKilled {
                 worker,
                 down,
@@ -120,7 +157,11 @@ impl Plan {
                 _ => Event::CoordinatorIsCutOff { span },
             },
             8 => Event::CoordinatorIsInterrupted { down },
-            _ => Event::BusIsEmptied,
+            9 => Event::BusIsEmptied,
+            _ => Event::ServerIsKilled {
+                down,
+                forgets: dice.below(2) == 0,
+            },
         }
     }
 

@@ -16,7 +16,7 @@ use super::bus::{OfCoordinator, OfWorker, Server};
 use super::plan::{Event, Plan};
 use super::process::{Main, Process};
 use super::provider::{Book, Desk, at_first, question_of};
-use super::{COORDINATOR, MODEL, RECORDS, TICK};
+use super::{COORDINATOR, MODEL, PATIENCE, RECORDS, TICK};
 use crate::bundle;
 use crate::bus::CoordinatorBus;
 use crate::coordinator::{Conditions, Coordinator};
@@ -40,8 +40,6 @@ const RUN: &str = "run-of-history";
 const BUILD: &str = "this build";
 /// A call of a lost worker may be under way for so long.
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
-/// No history takes longer.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// No worker takes longer to leave.
 const TO_LEAVE: Duration = Duration::from_secs(60);
 /// So long after an accident its consequences may show.
@@ -259,6 +257,11 @@ impl World {
                 accident(None, down);
             }
             Event::BusIsEmptied => self.server.is_emptied(),
+            Event::ServerIsKilled { down, forgets } => {
+                self.server.is_killed(down, forgets);
+                // What was on its way is lost with it, as when messages are lost.
+                accident(None, down);
+            }
         }
     }
 

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::Settings;
 use crate::bus::WorkerBus;
 use crate::link::{Link, Piece};
+use crate::post::Post;
 use crate::wire::{Beat, Down, Frame, Held, ToWorker, Up, Welcome, decode, encode};
 use gateway::error::CallError;
 use gateway::remote::{Admission, Coordinator, Entered, Entry, Target};
@@ -28,8 +29,6 @@ use asks::Permit;
 use hand_in::Handed;
 pub(super) use hand_in::hand_in;
 
-/// Messages wait so long for others that they can go with.
-const GATHER: Duration = Duration::from_millis(1);
 /// It looks at least so often whether something has to be sent again.
 const LOOK: Duration = Duration::from_millis(250);
 /// A coordinator that is silent for so long is gone, as far as anybody knows.
@@ -43,6 +42,8 @@ pub(super) enum News {
     Hold(Held),
     Stop,
     Ended,
+    /// Nothing of the run is there any more.
+    Gone,
     /// Whether the coordinator is heard of.
     There(bool),
     /// Answers cannot be kept on this machine.
@@ -61,7 +62,7 @@ pub(super) struct Hub {
     slots: usize,
     state: Mutex<State>,
     next_ask: AtomicU64,
-    flush: Notify,
+    post: Post,
     outcomes: Mutex<mpsc::UnboundedSender<Handed>>,
     handed: Mutex<Option<mpsc::UnboundedReceiver<Handed>>>,
     news: mpsc::UnboundedSender<News>,
@@ -139,7 +140,7 @@ impl Hub {
             }),
             // No earlier life of a worker of this name had such numbers.
             next_ask: AtomicU64::new(session),
-            flush: Notify::new(),
+            post: Post::default(),
             outcomes: Mutex::new(outcomes),
             handed: Mutex::new(Some(handed)),
             news,
@@ -163,7 +164,7 @@ impl Hub {
     /// Sends a message.
     pub fn push(&self, message: &Up) {
         self.state().link.push(message);
-        self.flush.notify_one();
+        self.post.flush();
     }
 
     /// The coordinator that it belongs to.
@@ -176,9 +177,9 @@ impl Hub {
         self.state().is_there
     }
 
-    /// The run has ended, and nobody says so.
-    pub fn ended(&self) {
-        let _ = self.news.send(News::Ended);
+    /// The run has ended, as far as can be seen, and nobody says so.
+    pub fn is_gone_without_a_word(&self) {
+        let _ = self.news.send(News::Gone);
     }
 
     /// Calls under way.
@@ -262,7 +263,7 @@ impl Hub {
         for reply in settles.into_values() {
             let _ = reply.send(false);
         }
-        self.flush.notify_one();
+        self.post.flush();
     }
 
     /// Takes what the coordinator sent.
@@ -307,7 +308,7 @@ impl Hub {
                 Err(error) => tracing::warn!("{error}"),
             }
         }
-        self.flush.notify_one();
+        self.post.flush();
     }
 
     fn hear(&self, message: Down) {
@@ -331,7 +332,11 @@ impl Hub {
                     self.given_up(key);
                 }
             }
-            Down::Granted { ask, lane } => {
+            Down::Granted {
+                ask,
+                lane,
+                is_timed,
+            } => {
                 let Some((mut entry, reply)) = state.entries.remove(&ask) else {
                     return;
                 };
@@ -349,6 +354,7 @@ impl Hub {
                 let permit: Box<dyn Admission> = Box::new(Permit {
                     hub,
                     ask,
+                    is_timed,
                     is_settled: false,
                 });
                 let _ = reply.send(Ok((lane, permit)));
@@ -405,7 +411,7 @@ impl Hub {
         state.leaves = true;
         state.link.push(&Up::Leave);
         drop(state);
-        self.flush.notify_one();
+        self.post.flush();
     }
 
     /// Waits until the coordinator does not know it any more.
@@ -439,6 +445,7 @@ impl Hub {
 
 /// Sends what is to be sent.
 async fn send(hub: Arc<Hub>) {
+    let mut last = Instant::now();
     loop {
         let now = Instant::now();
         let mut frames = Vec::new();
@@ -467,14 +474,14 @@ async fn send(hub: Arc<Hub>) {
         if let Some(is_there) = change {
             let _ = hub.news.send(News::There(is_there));
         }
+        if !frames.is_empty() {
+            last = now;
+        }
         for frame in frames {
             hub.bus.send(&hub.run, encode(&frame).into()).await;
         }
         let wakes = wakes.unwrap_or(now + LOOK).min(now + LOOK);
-        tokio::select! {
-            () = hub.flush.notified() => sleep(GATHER).await,
-            () = sleep_until(wakes) => {}
-        }
+        hub.post.due(last, wakes).await;
     }
 }
 

@@ -16,6 +16,10 @@ use engine::{LeasedRecord, Seat, resident_memory};
 
 /// A worker says so often what it is doing.
 const PRESENCE: Duration = Duration::from_secs(1);
+/// Most records that a lease is expected to have before any is known.
+const RECORDS: usize = 8;
+/// Leases are taken no more often than once in so long.
+const APART: Duration = Duration::from_millis(5);
 /// Most leases that are taken at once.
 const AT_ONCE: usize = 64;
 /// What was handed in is looked after so often, before the worker leaves.
@@ -41,16 +45,30 @@ pub(super) struct Work {
     changed: Notify,
 }
 
-/// A lease in work. It is over when nobody has it any more.
+/// A lease in work. It is over when nobody has it any more: done with, or given back where a record of it was not performed.
 pub(super) struct InWork {
     receipt: Arc<dyn Receipt>,
+    /// Records that nothing was handed in of.
+    left: AtomicUsize,
+}
+
+impl InWork {
+    /// What came of one of its records is handed in.
+    fn performed(&self) {
+        self.left.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for InWork {
     fn drop(&mut self) {
-        let receipt = Arc::clone(&self.receipt);
+        let (receipt, left) = (Arc::clone(&self.receipt), *self.left.get_mut());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { receipt.done().await });
+            runtime.spawn(async move {
+                match left {
+                    0 => receipt.done().await,
+                    _ => receipt.back().await,
+                }
+            });
         }
     }
 }
@@ -145,6 +163,8 @@ impl Work {
 
 /// Takes leases as long as there is room for their records.
 pub(super) async fn take(work: Arc<Work>) {
+    // Records of a lease, as far as is known.
+    let mut size = RECORDS;
     loop {
         let changed = work.changed.notified();
         let free = work.slots.saturating_sub(work.records());
@@ -153,17 +173,23 @@ pub(super) async fn take(work: Arc<Work>) {
             changed.await;
             continue;
         }
-        match work.bus.take(&work.run, free.min(AT_ONCE)).await {
+        let most = free.div_ceil(size).min(AT_ONCE);
+        match work.bus.take(&work.run, most).await {
             Ok(deliveries) => {
+                let (leases, mut records) = (deliveries.len(), 0);
                 for delivery in deliveries {
-                    begin(&work, delivery).await;
+                    records += begin(&work, delivery).await;
                 }
+                size = (records / leases.max(1)).max(1);
+                // Each look costs the server as much as a lease.
+                sleep(APART).await;
             }
             Err(error) => {
                 tracing::debug!("no lease can be taken now: {error}");
-                // Nobody coordinates the run any more, and what it had on the server was removed.
-                if error.is_not_there() && !work.hub.is_there() {
-                    work.hub.ended();
+                // Nobody coordinates the run any more, and what it had on the server was removed. Or the server has lost that: then
+                // the coordinator is heard of again. What is being answered is waited for in any case.
+                if error.is_not_there() && !work.hub.is_there() && work.hub.calls() == 0 {
+                    work.hub.is_gone_without_a_word();
                 }
                 sleep(AGAIN).await;
             }
@@ -171,19 +197,21 @@ pub(super) async fn take(work: Arc<Work>) {
     }
 }
 
-/// Begins to perform the records of a lease.
-async fn begin(work: &Arc<Work>, delivery: Delivery) {
+/// Begins to perform the records of a lease; how many these are.
+async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
     let Delivery { payload, receipt } = delivery;
     let lease: Lease = match decode(&payload) {
         Ok(lease) => lease,
         Err(error) => {
             tracing::warn!("{error}");
-            return receipt.done().await;
+            receipt.done().await;
+            return 0;
         }
     };
     // Its coordinator has started again since, and leases its records anew.
     if lease.epoch < work.hub.epoch() {
-        return receipt.done().await;
+        receipt.done().await;
+        return 0;
     }
     let Lease {
         number,
@@ -192,10 +220,12 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) {
     } = lease;
     let in_work = Arc::new(InWork {
         receipt: Arc::from(receipt),
+        left: AtomicUsize::new(records.len()),
     });
     guard(&work.leases).insert(number, Arc::downgrade(&in_work));
     let mut tasks = guard(&work.tasks);
     while tasks.try_join_next().is_some() {}
+    let count = records.len();
     for record in records {
         work.records.fetch_add(1, Ordering::Relaxed);
         let (work, in_work) = (Arc::clone(work), Arc::clone(&in_work));
@@ -207,6 +237,7 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) {
             work.changed.notify_waiters();
         });
     }
+    count
 }
 
 async fn perform(
@@ -225,6 +256,7 @@ async fn perform(
                 record: id,
                 performed: Box::new(performed),
             };
+            in_work.performed();
             work.hub.done(outcome, in_work);
         }
         Err(error) => work.hub.failed(&error.to_string()),

@@ -38,7 +38,7 @@ pub(super) enum End {
         /// Of its last coordinator.
         epoch: u64,
     },
-    /// The run could not be joined, or goes on with another bundle: it is joined anew.
+    /// The run could not be joined, goes on with another bundle, or nothing is left of it: it is joined anew if it is heard of.
     Lost,
     /// The worker leaves.
     Left,
@@ -232,11 +232,10 @@ impl Part<'_> {
         };
         let ended = joined.until_end(ears, heard).await;
         joined.interrupt.throw();
-        if ended.is_ok() {
-            joined.says_goodbye(ears).await;
-        }
         tasks.shutdown().await;
+        // What was not performed goes back before the coordinator hears that the worker has gone.
         joined.work.shutdown().await;
+        joined.says_goodbye(ears).await;
         (self.tell)(Event::Ended {
             run: beat.run.clone(),
             records: joined.work.performed(),
@@ -284,7 +283,7 @@ impl Joined<'_> {
         heard: &mut UnboundedReceiver<News>,
     ) -> Result<End, WorkerError> {
         // What it is once nothing is in work any more.
-        let mut end = End::Left;
+        let mut end = Ok(End::Left);
         loop {
             tokio::select! {
                 bytes = ears.messages.recv() => match bytes {
@@ -295,8 +294,8 @@ impl Joined<'_> {
                     let Some(news) = news else {
                         return Err(WorkerError::Closed);
                     };
-                    if let Some(ended) = self.hears(news, &mut end)? {
-                        return Ok(ended);
+                    if self.hears(news, &mut end)? {
+                        return end;
                     }
                 }
                 changed = ears.beats.changed() => {
@@ -314,17 +313,28 @@ impl Joined<'_> {
                         return Ok(End::Left);
                     }
                 }
-                () = self.work.is_over() => return Ok(end),
+                () = self.work.is_over() => return end,
             }
         }
     }
 
-    /// Does what news ask for; how the part ended, if that is what they say.
-    fn hears(&self, news: News, end: &mut End) -> Result<Option<End>, WorkerError> {
+    /// Does what news ask for; whether the part has ended by that.
+    fn hears(&self, news: News, end: &mut Result<End, WorkerError>) -> Result<bool, WorkerError> {
         match news {
             News::Ended => {
                 let epoch = self.hub.epoch();
-                return Ok(Some(End::Run { epoch }));
+                if end.is_ok() {
+                    *end = Ok(End::Run { epoch });
+                }
+                return Ok(true);
+            }
+            // It may come again, under the same name and with the same coordinator.
+            News::Gone => {
+                if end.is_ok() {
+                    *end = Ok(End::Lost);
+                }
+                self.interrupt.throw();
+                self.work.drain();
             }
             News::Stop => {
                 self.interrupt.throw();
@@ -335,7 +345,9 @@ impl Joined<'_> {
             News::Welcome(again) => {
                 // What is in work was begun with another bundle, or is being stopped. What it is being answered is kept.
                 if again.bundle != self.bundle || self.interrupt.is_thrown() {
-                    *end = End::Lost;
+                    if end.is_ok() {
+                        *end = Ok(End::Lost);
+                    }
                     self.interrupt.throw();
                     self.work.drain();
                 }
@@ -347,18 +359,21 @@ impl Joined<'_> {
             News::There(is_there) => {
                 (self.part.tell)(Event::Coordinator { is_there });
                 // Nobody gives what it waits for; what it was answered stays in the spool.
-                if !is_there && self.work.drains() {
-                    return Ok(Some(*end));
+                return Ok(!is_there && self.work.drains());
+            }
+            // Calls under way are paid for: their answers are handed in, and nothing new begins.
+            News::Failed(cause) => {
+                if end.is_ok() {
+                    *end = Err(WorkerError::Spool {
+                        spool: self.part.settings.spool.clone(),
+                        cause,
+                    });
+                    self.interrupt.throw();
+                    self.work.drain();
                 }
             }
-            News::Failed(cause) => {
-                return Err(WorkerError::Spool {
-                    spool: self.part.settings.spool.clone(),
-                    cause,
-                });
-            }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Tells the coordinator that it leaves.

@@ -14,6 +14,17 @@ use types::class::FailureClass;
 use types::limit::{Observed, Size};
 
 impl Permit {
+    /// Whether it matters when exactly the call begins.
+    pub fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
+    /// The call has begun only now.
+    pub fn began(&self) {
+        let now = self.inner.now();
+        self.inner.state().rates.began(now, &self.booking);
+    }
+
     /// The provider has accepted the call, and said this of its limits.
     pub fn accepted(&self, observed: &[Observed]) {
         if !self.accepted.swap(true, Ordering::Relaxed) {

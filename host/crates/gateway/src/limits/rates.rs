@@ -302,6 +302,24 @@ impl Rates {
         }
     }
 
+    /// A call that was booked has begun only now: it had to travel to whoever makes it.
+    pub fn began(&mut self, now: Duration, booking: &Booking) {
+        for reserved in &booking.reservations {
+            if let Some(guard) = self.find(reserved.guard) {
+                guard.likely.delay(reserved.likely, now);
+                if let (Some(caps), Some([held, kept])) = (&mut guard.caps, reserved.caps) {
+                    caps.held.delay(held, now);
+                    caps.kept.delay(kept, now);
+                }
+            }
+        }
+    }
+
+    /// The shortest window of a limit.
+    pub fn shortest(&self) -> Option<Duration> {
+        self.guards.iter().map(|guard| guard.span).min()
+    }
+
     /// Takes back a booking of which nothing was sent.
     pub fn cancel(&mut self, booking: &Booking) {
         self.take_back(booking, |_| 0);

@@ -93,7 +93,8 @@ impl Window {
                 break;
             }
             excess = excess.saturating_sub(entry.amount);
-            at = entry.latest.saturating_add(self.span);
+            // One that was delayed goes after some that were booked later, and these go with it.
+            at = at.max(entry.latest.saturating_add(self.span));
         }
         Some(at)
     }
@@ -106,7 +107,7 @@ impl Window {
         match self.entries.back_mut() {
             Some(last) if now.saturating_sub(last.since) < slice => {
                 last.amount = last.amount.saturating_add(amount);
-                last.latest = now;
+                last.latest = last.latest.max(now);
             }
             _ => self.entries.push_back(Entry {
                 since: now,
@@ -131,6 +132,15 @@ impl Window {
             };
             entry.amount = correct(entry.amount);
             self.used = correct(self.used);
+        }
+    }
+
+    /// What was booked began only now, or arrives only now: it counts from then on.
+    pub fn delay(&mut self, reservation: Reservation, now: Duration) {
+        let place = reservation.entry.checked_sub(self.first);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
+            entry.latest = entry.latest.max(now);
         }
     }
 
@@ -236,6 +246,21 @@ mod tests {
         assert_eq!(window.used(Duration::from_secs(61)), 0);
         window.settle(first, 99);
         assert_eq!(window.used(Duration::from_secs(61)), 0);
+    }
+
+    #[test]
+    fn what_begins_late_leaves_late() {
+        let mut window = Window::new(2, Duration::from_secs(60));
+        let at = Duration::from_secs;
+        let late = window.reserve(at(0), 1);
+        window.reserve(at(1), 1);
+        window.delay(late, at(20));
+        assert_eq!(window.earliest(at(30), 1), Some(at(80)));
+        // Whatever is told late makes nothing count earlier.
+        window.delay(late, at(10));
+        assert_eq!(window.earliest(at(30), 2), Some(at(80)));
+        assert_eq!(window.used(at(79)), 2);
+        assert_eq!(window.used(at(80)), 0);
     }
 
     #[test]

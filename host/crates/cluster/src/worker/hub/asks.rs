@@ -28,7 +28,7 @@ impl Coordinator for Hub {
                 state.claims.insert(ask, (key, reply));
                 state.link.push(&Up::Claim { ask, key });
             }
-            self.flush.notify_one();
+            self.post.flush();
             answer.await.unwrap_or_else(|_| Err(Hub::gone()))
         })
     }
@@ -49,7 +49,7 @@ impl Coordinator for Hub {
         state.asking.remove(&key);
         state.link.push(&Up::GiveUp { key });
         drop(state);
-        self.flush.notify_one();
+        self.post.flush();
     }
 
     fn enter(&self, entry: Entry) -> Later<'_, Entered> {
@@ -68,7 +68,7 @@ impl Coordinator for Hub {
                 state.entries.insert(ask, (entry, reply));
                 state.link.push(&message);
             }
-            self.flush.notify_one();
+            self.post.flush();
             granted.await.unwrap_or_else(|_| Err(Hub::gone()))
         })
     }
@@ -78,10 +78,19 @@ impl Coordinator for Hub {
 pub(super) struct Permit {
     pub hub: Arc<Hub>,
     pub ask: u64,
+    /// Whether the coordinator wants to know when exactly the call begins.
+    pub is_timed: bool,
     pub is_settled: bool,
 }
 
 impl Admission for Permit {
+    fn began(&self) {
+        if self.is_timed {
+            self.hub.push(&Up::Began { ask: self.ask });
+            self.hub.post.hurry();
+        }
+    }
+
     fn accepted(&self, observed: &[Observed]) {
         self.hub.push(&Up::Accepted {
             ask: self.ask,
@@ -106,7 +115,7 @@ impl Admission for Permit {
                 settled
             })
         };
-        self.hub.flush.notify_one();
+        self.hub.post.flush();
         Box::pin(async move {
             match settled {
                 None => false,
@@ -123,7 +132,7 @@ impl Drop for Permit {
         if !self.is_settled {
             state.link.push(&Up::Unused { ask: self.ask });
             drop(state);
-            self.hub.flush.notify_one();
+            self.hub.post.flush();
         }
     }
 }

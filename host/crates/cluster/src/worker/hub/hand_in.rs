@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::super::leases::InWork;
-use super::{GATHER, Hub, LOOK, News, guard};
+use super::{Hub, LOOK, guard};
 use crate::wire::{HandIn, Outcome, encode};
 use store::{Spooled, Store, StoreError};
 use types::digest::Digest;
@@ -17,6 +17,8 @@ use types::request::Answer;
 const TOGETHER: usize = 512 << 10;
 /// What could not be handed in is handed in again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
+/// What is handed in waits so long for other that it can go with: nobody waits for it but the end of the run.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// What is handed in, with the lease that is over when it is.
 pub(super) struct Handed {
@@ -38,8 +40,8 @@ pub(in crate::worker) async fn hand_in(hub: Arc<Hub>, spool: Store, ack_wait: Du
         if !committed.is_empty()
             && let Err(error) = spool.discard(committed).await
         {
-            let _ = hub.news.send(News::Failed(error.to_string()));
-            return;
+            // What stays there is handed in once more by the next that opens it.
+            hub.failed(&error.to_string());
         }
         hub.hand_in_late(ack_wait);
         let Some(first) = next else { continue };
