@@ -1,5 +1,6 @@
 //! A disk that is full stops the run in order: it says so, and what was paid for is there when it goes on.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,10 +19,10 @@ fn simulator() -> Simulator {
 }
 
 /// A file system of its own that is soon full; only root may have one.
-struct Small(PathBuf);
+pub(super) struct Small(pub PathBuf);
 
 impl Small {
-    fn mount(scene: &Scene, bytes: u64) -> Option<Small> {
+    pub fn mount(scene: &Scene, bytes: u64) -> Option<Small> {
         let folder = scene.path("small");
         std::fs::create_dir(&folder).unwrap();
         let mounted = mount(&format!("size={bytes}"), &folder);
@@ -29,6 +30,13 @@ impl Small {
             eprintln!("skipped: only root may mount a small file system");
         }
         mounted.then_some(Small(folder))
+    }
+
+    /// Leaves no room in it.
+    pub fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        let piece = [0; 4096];
+        while file.write_all(&piece).is_ok() {}
     }
 
     fn grow(&self) {

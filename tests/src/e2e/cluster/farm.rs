@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -112,6 +113,23 @@ impl Farm {
     /// A worker that reaches the servers at another address.
     pub fn worker_at(&self, url: &str, name: &str) -> Process {
         let arguments = ["worker", "--cluster", url, "--slots", "8", "--name", name];
+        Process(self.workers.command(&arguments).spawn().unwrap())
+    }
+
+    /// A worker that keeps its answers in this folder.
+    pub fn worker_in(&self, spool: &Path, name: &str) -> Process {
+        let (url, spool) = (self.nats.url(), spool.display().to_string());
+        let arguments = [
+            "worker",
+            "--cluster",
+            &url,
+            "--slots",
+            "8",
+            "--name",
+            name,
+            "--spool",
+            &spool,
+        ];
         Process(self.workers.command(&arguments).spawn().unwrap())
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::full_disk::Small;
 use super::farm::Farm;
 use crate::scene::until;
 
@@ -135,6 +136,22 @@ fn a_network_that_is_cut_for_less_than_a_claim_costs_nothing_but_time() {
     let billed = farm.billed();
     until("some calls more", || farm.billed() >= billed + 10);
     cable.set(false);
+    assert_eq!(farm.ends_right(run), 0);
+}
+
+#[test]
+fn a_worker_whose_disk_is_full_says_so_and_loses_no_answer() {
+    let farm = Farm::new(1, 200);
+    let Some(small) = Small::mount(&farm.workers, 16 << 20) else {
+        return;
+    };
+    let run = farm.run();
+    let full = farm.worker_in(&small.0, "full");
+    until("the first answers", || farm.billed() >= 8);
+    small.fill();
+    let ran = full.ended().ended(2);
+    assert!(ran.stderr.contains("make room"), "{}", ran.stderr);
+    let _other = farm.worker("other");
     assert_eq!(farm.ends_right(run), 0);
 }
 

@@ -368,6 +368,8 @@ impl Joined<'_> {
                         spool: self.part.settings.spool.clone(),
                         cause,
                     });
+                    let records = self.work.records();
+                    (self.part.tell)(Event::Drains { records });
                     self.interrupt.throw();
                     self.work.drain();
                 }
