@@ -42,6 +42,7 @@ mod replay;
 mod report;
 mod retry;
 mod run;
+mod sameness;
 mod screen;
 mod settings;
 mod status;
@@ -101,6 +102,7 @@ enum Command {
     Status(status::StatusArgs),
     View(view::ViewArgs),
     Report(report::ReportArgs),
+    Sameness(sameness::SamenessArgs),
     Plan(plan::PlanArgs),
     Why(why::WhyArgs),
     Failures(failures::FailuresArgs),
@@ -251,6 +253,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Status(args) => status::perform(&args),
         Command::View(args) => view::perform(&args, display),
         Command::Report(args) => report::perform(&args, display),
+        Command::Sameness(args) => sameness::perform(&args, display),
         Command::Plan(args) => plan::perform(&args, display),
         Command::Why(args) => why::perform(&args, display),
         Command::Failures(args) => failures::perform(&args, display),

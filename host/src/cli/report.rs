@@ -11,7 +11,7 @@ use super::execution::evidence;
 use super::exit::{Exit, Failure};
 use super::guard::Guard;
 use super::project::{Project, State};
-use super::status;
+use super::{sameness, status};
 use watch::{self, Snapshot, TaskEvidence};
 
 /// Failures of which prompts and answers are in the page, and artifacts that are.
@@ -23,7 +23,7 @@ const PAGE: &str = "report.html";
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  batchgen report                       # report.html, to open in a browser\n  \
-    batchgen report --markdown -o run.md\n  batchgen report --json | jq .detail.failure_kinds"
+    batchgen report --markdown -o run.md\n  batchgen report --sameness\n  batchgen report --json | jq .detail.failure_kinds"
 )]
 pub(super) struct ReportArgs {
     /// Everything that is known as one JSON document, as `batchgen status --json` prints it
@@ -32,6 +32,9 @@ pub(super) struct ReportArgs {
     /// The numbers as Markdown
     #[arg(long)]
     markdown: bool,
+    /// Also how alike the files are, as `batchgen sameness` says; this reads every file
+    #[arg(long, conflicts_with = "json")]
+    sameness: bool,
     /// File to write; `-` is standard output. The page goes to report.html by default, all else to standard output
     #[arg(long, short, value_name = "FILE")]
     output_file: Option<PathBuf>,
@@ -48,13 +51,22 @@ pub(super) fn perform(args: &ReportArgs, display: &Display) -> Result<Exit, Fail
     let (text, usual) = if args.json {
         let json = types::shown::json_in_lines(&snapshot).map_err(Failure::internal)?;
         (json + "\n", "-")
-    } else if args.markdown {
-        (watch::markdown(&snapshot), "-")
+    } else if args.markdown && !args.sameness {
+        (watch::markdown(&snapshot, &[]), "-")
     } else {
-        (
-            watch::html(&snapshot, &tasks(args, &snapshot, display)?),
-            PAGE,
-        )
+        let project = Project::open(&args.project, display)?;
+        let state = State::read(&project)?;
+        let alike = if args.sameness {
+            sameness::rows(&project, &state)?
+        } else {
+            Vec::new()
+        };
+        if args.markdown {
+            (watch::markdown(&snapshot, &alike), "-")
+        } else {
+            let tasks = tasks(&project, &state, &snapshot)?;
+            (watch::html(&snapshot, &tasks, &alike), PAGE)
+        }
     };
     let file = args.output_file.as_deref().unwrap_or(Path::new(usual));
     let mut out = guard.begin(Some(file)).map_err(Failure::usage)?;
@@ -68,13 +80,11 @@ pub(super) fn perform(args: &ReportArgs, display: &Display) -> Result<Exit, Fail
 
 /// What is known of the tasks that somebody will look at.
 fn tasks(
-    args: &ReportArgs,
+    project: &Project,
+    state: &State,
     snapshot: &Snapshot,
-    display: &Display,
 ) -> Result<Vec<TaskEvidence>, Failure> {
-    let project = Project::open(&args.project, display)?;
-    let state = State::read(&project)?;
-    let evidence = evidence(&project, &state);
+    let evidence = evidence(project, state);
     let failures = snapshot.detail.failures.iter().take(TASKS);
     let failures = failures.map(|note| (&note.record, &note.component));
     let artifacts = snapshot.detail.artifacts.iter().take(TASKS);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Snapshot, TaskEvidence};
+use super::{SamenessRow, Snapshot, TaskEvidence};
 
 const INDEX: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -37,8 +37,9 @@ pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The page in one file, with a snapshot and what is known of some tasks in it. It asks nobody for anything.
-pub fn report(snapshot: &Snapshot, tasks: &[TaskEvidence]) -> String {
+/// The page in one file, with a snapshot and what is known of some tasks and of the sameness of files in it. It asks nobody for
+/// anything.
+pub fn report(snapshot: &Snapshot, tasks: &[TaskEvidence], alike: &[SamenessRow]) -> String {
     let mut page = INDEX.to_owned();
     let (mut styles, mut scripts) = (Vec::new(), Vec::new());
     for (name, kind, text) in FILES {
@@ -61,7 +62,7 @@ pub fn report(snapshot: &Snapshot, tasks: &[TaskEvidence]) -> String {
         scripts.join(" "),
         styles.join(" ")
     );
-    let data = json!({"snapshot": snapshot, "tasks": tasks});
+    let data = json!({"snapshot": snapshot, "tasks": tasks, "sameness": alike});
     let head = format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">");
     page.replace("<!-- policy -->", &head)
         .replace("<!-- data -->", &embedded(&data))

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::Snapshot;
+use super::{SamenessRow, Snapshot};
 use engine::statistics::percent;
 use types::shown::harmless;
 
 /// Failures that are listed one by one.
 const FAILURES: usize = 20;
 
-/// The report.
-pub fn markdown(snapshot: &Snapshot) -> String {
+/// The report; with a table of the sameness of files, if that was measured.
+pub fn markdown(snapshot: &Snapshot, alike: &[SamenessRow]) -> String {
     let mut text = format!(
         "# Run of {}\n\nAs of {}: {}.\n\n| what | |\n|---|---|\n",
         cell(&snapshot.run.started_at),
@@ -25,6 +25,7 @@ pub fn markdown(snapshot: &Snapshot) -> String {
         let _ = writeln!(text, "| {} | {number} |", cell(&what));
     }
     categories(&mut text, snapshot);
+    sameness(&mut text, alike);
     failures(&mut text, snapshot);
     lanes(&mut text, snapshot);
     text
@@ -130,6 +131,29 @@ fn categories(text: &mut String, snapshot: &Snapshot) {
             text.push_str(" |");
         }
         text.push('\n');
+    }
+}
+
+fn sameness(text: &mut String, alike: &[SamenessRow]) {
+    if alike.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## Sameness\n\nNear-duplicates and shared openings of so many files.\n\n\
+         | component | category | files | near-duplicates | shared openings | distinct-2 |\n|---|---|---|---|---|---|\n",
+    );
+    for row in alike {
+        let distinct = row.distinct_2.map(|share| format!("{share:.2}"));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            cell(&row.component),
+            cell(&row.category),
+            row.files,
+            row.near_duplicates,
+            row.shared_openings,
+            distinct.unwrap_or_default()
+        );
     }
 }
 

@@ -91,6 +91,7 @@
     showBatches(snapshot);
     showPlots(snapshot);
     showHeat(snapshot);
+    showSameness((embedded && embedded.sameness) || []);
     showArtifacts(snapshot);
   }
 

@@ -283,6 +283,18 @@ function showHeat(snapshot) {
   fill(byId("heat"), [names, heat], () => [make("div", { class: "matrix" }, matrix()), make("div", { class: "folded" }, heat.map(folded))]);
 }
 
+/** How alike files are, where the report was asked for it. */
+function showSameness(rows) {
+  byId("sameness-card").hidden = rows.length === 0;
+  const heads = ["component", "category", "files", "near-duplicates", "shared openings", "distinct-2"];
+  const row = (one) => {
+    const distinct = one.distinct_2 === null ? "" : one.distinct_2.toFixed(2);
+    const texts = [one.component, one.category, count(one.files), count(one.near_duplicates), count(one.shared_openings), distinct];
+    return make("tr", {}, texts.map((text, place) => cell(heads[place], text, place > 1 ? "number" : "")));
+  };
+  fill(byId("sameness"), rows, () => [table(heads, rows.map(row))]);
+}
+
 function showArtifacts(snapshot) {
   const made = byId("made");
   // Nothing moves under a pointer or the focus.

@@ -1,0 +1,105 @@
+//! `batchgen sameness`: how alike the files of a component are, which pairs are the most alike, and what many of them repeat. It
+//! reads every file and asks no model.
+
+mod screen;
+mod survey;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::args::ProjectArgs;
+use super::display::{Display, emit, say, width};
+use super::exit::{Exit, Failure};
+use super::project::{Project, State};
+use super::{unreadable, values};
+use config::component::Component;
+use survey::{Reading, Sameness, form};
+use watch::SamenessRow;
+
+/// Show how alike files are: near-duplicates, shared openings and phrases.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  batchgen sameness                          # every enabled component whose files are text
+  batchgen sameness text --worst 50
+  batchgen sameness text --category metal
+  batchgen sameness text --json | jq .pairs")]
+pub(super) struct SamenessArgs {
+    /// Only this component, enabled or not
+    #[arg(value_name = "COMPONENT")]
+    component: Option<String>,
+    /// Only records of this category, compared with each other (repeatable)
+    #[arg(long, value_name = "ID")]
+    category: Vec<String>,
+    /// List the N pairs of files that are the most alike
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::at_least_one)]
+    worst: u64,
+    /// Print a line of JSON for each component
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// Runs the subcommand.
+pub(super) fn perform(args: &SamenessArgs, display: &Display) -> Result<Exit, Failure> {
+    let project = Project::open(&args.project, display)?;
+    let components = chosen(&project, args.component.as_deref())?;
+    let state = State::read(&project)?;
+    let reading = Reading {
+        project: &project,
+        state: &state,
+        categories: &args.category,
+        worst: usize::try_from(args.worst).unwrap_or(usize::MAX),
+    };
+    let found = reading.survey(&components)?;
+    unreadable::tell(&state, false, display)?;
+    if args.json {
+        for sameness in &found {
+            emit(&sameness.as_json());
+        }
+    } else {
+        say(&screen::render(&found, width()));
+    }
+    Ok(Exit::Done)
+}
+
+/// The rows of a report on every enabled component whose files are text.
+pub(super) fn rows(project: &Project, state: &State) -> Result<Vec<SamenessRow>, Failure> {
+    let reading = Reading {
+        project,
+        state,
+        categories: &[],
+        worst: 0,
+    };
+    let found = reading.survey(&chosen(project, None)?)?;
+    Ok(found.iter().flat_map(Sameness::rows).collect())
+}
+
+/// The components whose files are compared.
+fn chosen(project: &Project, name: Option<&str>) -> Result<Vec<Component>, Failure> {
+    let named = match name {
+        Some(name) => project.named(&[name.to_owned()])?,
+        None => Vec::new(),
+    };
+    let wanted = |component: &&Component| match name {
+        Some(_) => named.contains(&component.name),
+        None => component.enabled,
+    };
+    let is_text = |component: &&Component| form(component.media_type).is_some();
+    let components = project.components.iter();
+    let chosen: Vec<Component> = components.filter(wanted).filter(is_text).cloned().collect();
+    if chosen.is_empty() {
+        let what = match name {
+            Some(name) => format!("the files of `{name}` are no text"),
+            None => "no enabled component makes files of text".to_owned(),
+        };
+        let texts = project.components.iter().filter(is_text);
+        let texts: Vec<&str> = texts.map(|component| component.name.as_str()).collect();
+        let hint = match texts.as_slice() {
+            [] => "Markdown, HTML and plain text are compared".to_owned(),
+            texts => format!("these make text: {}", texts.join(", ")),
+        };
+        return Err(Failure::usage(anyhow!("{what}\nhint: {hint}")));
+    }
+    Ok(chosen)
+}
