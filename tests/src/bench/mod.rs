@@ -16,6 +16,7 @@ mod measure;
 mod offline;
 mod online;
 mod report;
+mod sameness;
 mod scale;
 mod timeline;
 mod watch;
@@ -28,7 +29,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 30] = [
+const CASES: [(&str, Case); 32] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -53,6 +54,8 @@ const CASES: [(&str, Case); 30] = [
     ("caches", caches::shared_instructions),
     ("batches", batches::hundred_thousand),
     ("bombs", bombs::all),
+    ("sameness", sameness::million),
+    ("sameness-planted", sameness::planted),
     ("cluster-cpu", cluster::cpu_per_task),
     ("cluster-limit", cluster::shared_limit),
     ("cluster-in-flight", cluster::ten_thousand_in_flight),

@@ -20,7 +20,7 @@ esac
 ";
 
 /// What a page takes for granted, and does not say how to come by.
-const BEFORE: [(&str, &str); 5] = [
+const BEFORE: [(&str, &str); 6] = [
     ("docs/FAILURES.md", FAILURES),
     (
         "docs/PLUGINS.md",
@@ -28,6 +28,7 @@ const BEFORE: [(&str, &str); 5] = [
     ),
     ("docs/STATE.md", "batchgen run --quiet --record oak"),
     ("docs/how-to/export.md", "batchgen run --quiet --record oak"),
+    ("docs/how-to/quality.md", "batchgen run --quiet --limit 8"),
     ("docs/how-to/site.md", "batchgen run --quiet --record oak"),
 ];
 

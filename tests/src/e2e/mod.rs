@@ -58,6 +58,7 @@ mod readers;
 mod reasoning;
 mod replay;
 mod resources;
+mod sameness;
 mod schema;
 mod screen;
 mod secrets;

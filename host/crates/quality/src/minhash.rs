@@ -16,7 +16,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::prose::Prose;
+use super::prose::{Kind, Prose};
 use super::words::{fold, words};
 
 /// Rows of a signature.
@@ -71,6 +71,8 @@ pub struct Signer {
 #[derive(Debug, Default)]
 pub(super) struct Hashed {
     pub words: Vec<u64>,
+    /// What each block is, and how many words end with it.
+    blocks: Vec<(Kind, usize)>,
     pub shingles: Vec<u64>,
 }
 
@@ -84,12 +86,17 @@ impl Signer {
     pub(super) fn hashed(&mut self, prose: &Prose) -> &Hashed {
         let Hashed {
             words: hashes,
+            blocks,
             shingles,
         } = &mut self.hashed;
         hashes.clear();
-        for word in words(prose.text()) {
-            fold(word, &mut self.folded);
-            hashes.push(hash(&self.folded));
+        blocks.clear();
+        for (kind, block) in prose.blocks() {
+            for word in words(block) {
+                fold(word, &mut self.folded);
+                hashes.push(hash(&self.folded));
+            }
+            blocks.push((kind, hashes.len()));
         }
         shingles.clear();
         if hashes.len() < SHINGLE {
@@ -102,6 +109,15 @@ impl Signer {
 }
 
 impl Hashed {
+    /// The hashes of the words of each block, and what the block is.
+    pub fn blocks(&self) -> impl Iterator<Item = (Kind, &[u64])> {
+        let starts = std::iter::once(0).chain(self.blocks.iter().map(|(_, end)| *end));
+        self.blocks.iter().zip(starts).map(|((kind, end), start)| {
+            let words = self.words.get(start..*end).unwrap_or_default();
+            (*kind, words)
+        })
+    }
+
     /// `None` where there are no words.
     pub fn signature(&self) -> Option<Signature> {
         if self.shingles.is_empty() {

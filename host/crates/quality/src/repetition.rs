@@ -108,9 +108,13 @@ impl Repetition {
         if let Some(distinct) = self.categories.get_mut(category as usize) {
             distinct.add(&hashed.words);
         }
-        for (place, group) in hashed.words.windows(PHRASE).enumerate() {
-            self.phrases
-                .add(joined(group), number, || words_from(prose.text(), place));
+        // Headings and tables repeat themselves by design.
+        let paragraphs = hashed.blocks().zip(prose.blocks());
+        for ((_, words), (_, text)) in paragraphs.filter(|(_, (kind, _))| *kind == Kind::Text) {
+            for (place, group) in words.windows(PHRASE).enumerate() {
+                self.phrases
+                    .add(joined(group), number, || words_from(text, place));
+            }
         }
         let opening = opening(prose).map(|words| {
             let hash = hash(&words);
@@ -369,6 +373,19 @@ mod tests {
             .map(|phrase| (phrase.words.as_str(), phrase.texts))
             .collect();
         assert_eq!(told, [(format!("and {worn}").as_str(), 20)]);
+    }
+
+    #[test]
+    fn headings_and_cells_are_no_phrases() {
+        let cells = "| the power of the laser | in watts |\n|---|---|\n| 1 | 2 |\n";
+        let text = |number: usize| {
+            (
+                0,
+                format!("# All that is known of it\n\n{cells}\n{}\n", own(number)),
+            )
+        };
+        let survey = survey(&(0..40).map(text).collect::<Vec<_>>());
+        assert_eq!(survey.phrases, []);
     }
 
     #[test]

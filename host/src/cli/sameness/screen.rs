@@ -26,6 +26,9 @@ pub(super) fn render(found: &[Sameness], width: usize) -> String {
             distinct.unwrap_or_default(),
         ]);
     }
+    if counts.is_empty() {
+        return "no file has words that could be compared\n".to_owned();
+    }
     let mut text = counts.render(width);
     for sameness in found {
         let component = &sameness.component;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::exit::Failure;
 use crate::cli::project::{Project, State};
@@ -280,7 +280,7 @@ fn sameness(component: &Component, rows: &Rows, survey: Survey, mut pairs: Vec<A
 }
 
 impl Sameness {
-    /// A row for each category, and one for all where there are several.
+    /// A row for each category, and one for all where there are several; none where no file has words.
     pub fn rows(&self) -> Vec<SamenessRow> {
         let row = |name: &str, counts: &Category| SamenessRow {
             component: self.component.clone(),
@@ -293,7 +293,7 @@ impl Sameness {
         let categories = self.categories.iter();
         let mut rows: Vec<SamenessRow> =
             categories.map(|(name, counts)| row(name, counts)).collect();
-        if rows.len() != 1 {
+        if rows.len() > 1 {
             rows.push(row(ALL, &self.whole));
         }
         rows
@@ -301,21 +301,19 @@ impl Sameness {
 
     /// All that is known.
     pub fn as_json(&self) -> Value {
-        let counts = |counts: &Category| {
-            json!({
-                "files": counts.texts,
-                "near_duplicates": counts.near,
-                "shared_openings": counts.openings,
-                "distinct_2": counts.distinct_2,
-            })
+        let row = |name: Option<&str>, counts: &Category| {
+            let mut row = Map::new();
+            row.extend(name.map(|name| ("category".to_owned(), json!(name))));
+            row.insert("files".to_owned(), json!(counts.texts));
+            row.insert("near_duplicates".to_owned(), json!(counts.near));
+            row.insert("shared_openings".to_owned(), json!(counts.openings));
+            row.insert("distinct_2".to_owned(), json!(counts.distinct_2));
+            row
         };
-        let category = |(name, of): &(String, Category)| {
-            let mut value = counts(of);
-            if let Some(fields) = value.as_object_mut() {
-                fields.insert("category".to_owned(), json!(name));
-            }
-            value
-        };
+        let categories = self.categories.iter();
+        let categories: Vec<_> = categories
+            .map(|(name, counts)| row(Some(name), counts))
+            .collect();
         let file = |file: &File| json!({"record": file.record, "category": file.category, "path": file.path});
         let pair = |pair: &Alike| {
             json!({
@@ -332,8 +330,8 @@ impl Sameness {
         json!({
             "event": "sameness",
             "component": self.component,
-            "all": counts(&self.whole),
-            "categories": self.categories.iter().map(category).collect::<Vec<_>>(),
+            "all": row(None, &self.whole),
+            "categories": categories,
             "pairs": self.pairs.iter().map(pair).collect::<Vec<_>>(),
             "openings": phrases(&self.openings),
             "phrases": phrases(&self.phrases),
