@@ -28,6 +28,14 @@ fn workers_make_what_one_machine_makes() {
         let ran = worker.ended().ended(0);
         assert!(ran.stderr.contains("works for run-"), "{}", ran.stderr);
     }
+    for name in ["one", "two"] {
+        let spools = fs::read_dir(farm.workers.path(".batchgen-worker").join(name)).unwrap();
+        let spools: Vec<String> = spools
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("run-"))
+            .collect();
+        assert!(spools.is_empty(), "{name} keeps {spools:?}");
+    }
     // Nothing of it stays on the server, and a run on one machine goes on from there.
     let url = farm.nats.url();
     let status = farm

@@ -49,7 +49,7 @@ impl Store {
     pub async fn discard(&self, keys: Vec<Digest>) -> Result<(), StoreError> {
         self.inner
             .writer
-            .write_later(move |connection| {
+            .write(move |connection| {
                 let mut remove =
                     connection.prepare_cached("DELETE FROM completion WHERE key = ?1")?;
                 for key in &keys {

@@ -18,7 +18,7 @@ const RECORDS: usize = 8;
 /// Most bytes of a lease with more than one record.
 const BYTES: usize = 64 << 10;
 /// Records wait so long for others that they can be leased with.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// What could not be offered is offered again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
 /// What comes of a lease is taken as it is after so many times.
@@ -67,9 +67,8 @@ impl Leases {
         outcome
     }
 
-    /// Makes the next lease, of more records the more there are for each of so many workers.
-    fn next(&mut self, epoch: u64, workers: usize, now: Instant) -> Option<(u64, Bytes)> {
-        let most = (self.queue.len() / workers.max(1)).clamp(1, RECORDS);
+    /// Makes the next lease, of so many records at most.
+    fn next(&mut self, epoch: u64, most: usize, now: Instant) -> Option<(u64, Bytes)> {
         let mut records = Vec::new();
         let mut bytes = 0;
         while records.len() < most
@@ -192,8 +191,10 @@ pub(super) async fn lease(inner: Arc<Inner>) {
             let now = Instant::now();
             let next = {
                 let mut state = inner.state();
-                let workers = state.workers.len();
-                state.leases.next(inner.conditions.epoch, workers, now)
+                // A worker that has room for it at all begins with all of it at once.
+                let slots = state.slots() / state.workers.len().max(1);
+                let most = (slots / 2).clamp(1, RECORDS);
+                state.leases.next(inner.conditions.epoch, most, now)
             };
             let Some((number, payload)) = next else {
                 break;

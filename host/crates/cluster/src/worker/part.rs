@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +68,8 @@ impl Part<'_> {
             return Ok(End::Lost);
         }
         while ears.messages.try_recv().is_ok() {}
-        let spool = self.open_spool(&beat.run)?;
+        let folder = self.folder(&beat.run);
+        let spool = self.open_spool(&folder)?;
         let mut spooled = HashSet::new();
         let kept = spool.spooled(|answer| {
             spooled.insert(answer.key);
@@ -84,6 +85,7 @@ impl Part<'_> {
         );
         let ended = match self.joins(beat, &hub, ears, &mut heard).await {
             Ok(Some((welcome, bundle))) => {
+                let spool = spool.clone();
                 self.works(beat, welcome, bundle, spool, &hub, ears, &mut heard)
                     .await
             }
@@ -91,6 +93,9 @@ impl Part<'_> {
             Err(error) => Err(error),
         };
         hub.close();
+        if ended.is_ok() {
+            close(spool, &folder);
+        }
         ended
     }
 
@@ -236,6 +241,9 @@ impl Part<'_> {
         // What was not performed goes back before the coordinator hears that the worker has gone.
         joined.work.shutdown().await;
         joined.says_goodbye(ears).await;
+        if let Err(error) = hub.discards(&joined.spool).await {
+            tracing::debug!("what the coordinator has stays in the spool: {error}");
+        }
         (self.tell)(Event::Ended {
             run: beat.run.clone(),
             records: joined.work.performed(),
@@ -243,17 +251,21 @@ impl Part<'_> {
         ended
     }
 
-    fn open_spool(&self, run: &str) -> Result<Store, WorkerError> {
+    /// Where the answers of a run lie.
+    fn folder(&self, run: &str) -> PathBuf {
         // A name comes from the bus, so it must not lead elsewhere.
         let safe = run
             .chars()
             .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-');
-        let folder: PathBuf = self.settings.spool.join(safe.collect::<String>());
+        self.settings.spool.join(safe.collect::<String>())
+    }
+
+    fn open_spool(&self, folder: &Path) -> Result<Store, WorkerError> {
         let failed = |cause: String| WorkerError::Spool {
-            spool: folder.clone(),
+            spool: folder.to_owned(),
             cause,
         };
-        fs::create_dir_all(&folder).map_err(|error| failed(error.to_string()))?;
+        fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
         (self.settings.open)(&folder.join("spool.db")).map_err(|error| failed(error.to_string()))
     }
 
@@ -262,6 +274,16 @@ impl Part<'_> {
             spool: self.settings.spool.clone(),
             cause: error.to_string(),
         }
+    }
+}
+
+/// Closes a spool, and removes its folder where nothing lies in it any more.
+fn close(spool: Store, folder: &Path) {
+    let mut left = 0;
+    let is_empty = spool.spooled(|_| left += 1).is_ok() && left == 0;
+    drop(spool);
+    if is_empty && let Err(error) = fs::remove_dir_all(folder) {
+        tracing::debug!("{} stays: {error}", folder.display());
     }
 }
 

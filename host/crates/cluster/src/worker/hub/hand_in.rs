@@ -20,6 +20,10 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What is handed in waits so long for other that it can go with: nobody waits for it but the end of the run.
 const GATHER: Duration = Duration::from_millis(10);
 
+/// Answers that the coordinator has are removed from the spool when there are so many, or so often.
+const MANY: usize = 1024;
+const DISCARD: Duration = Duration::from_secs(1);
+
 /// What is handed in, with the lease that is over when it is.
 pub(super) struct Handed {
     outcome: Outcome,
@@ -31,14 +35,14 @@ pub(in crate::worker) async fn hand_in(hub: Arc<Hub>, spool: Store, ack_wait: Du
     let Some(mut handed) = guard(&hub.handed).take() else {
         return;
     };
+    let mut discarded = Instant::now();
     loop {
         let next = tokio::select! {
             next = handed.recv() => next,
             () = sleep(LOOK) => None,
         };
-        let committed = std::mem::take(&mut hub.state().committed);
-        if !committed.is_empty()
-            && let Err(error) = spool.discard(committed).await
+        if hub.has_many_committed(&mut discarded)
+            && let Err(error) = hub.discards(&spool).await
         {
             // What stays there is handed in once more by the next that opens it.
             hub.failed(&error.to_string());
@@ -112,8 +116,31 @@ impl Hub {
         }
     }
 
-    /// Whether all that was handed in is durable at the coordinator.
+    /// Whether it is time to remove answers from the spool: many at once cost as much as one.
+    fn has_many_committed(&self, discarded: &mut Instant) -> bool {
+        let committed = self.state().committed.len();
+        let is_time = committed >= MANY || discarded.elapsed() >= DISCARD && committed > 0;
+        if is_time {
+            *discarded = Instant::now();
+        }
+        is_time
+    }
+
+    /// Removes from the spool what the coordinator has.
+    pub async fn discards(&self, spool: &Store) -> Result<(), StoreError> {
+        let committed = std::mem::take(&mut self.state().committed);
+        match committed.is_empty() {
+            true => Ok(()),
+            false => spool.discard(committed).await,
+        }
+    }
+
+    /// Whether all that was handed in is durable at the coordinator. While this worker joins again, nobody knows: what lies in the
+    /// spool is handed in once it is let in.
     pub fn is_committed(&self) -> bool {
+        if !*self.is_in.borrow() {
+            return false;
+        }
         let state = self.state();
         state.queued == 0 && state.uncommitted.is_empty()
     }
