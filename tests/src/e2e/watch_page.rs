@@ -291,9 +291,17 @@ fn the_report_shows_the_same_from_a_file() {
     scene
         .run(&[&COMPONENTS[..], &["--sample", "12"]].concat())
         .ended(3);
-    scene.host(&["report"]).ended(0);
+    let address = format!("file://{}", scene.path("report.html").display());
     let browser = Browser::start();
-    browser.open(&format!("file://{}", scene.path("report.html").display()));
+    scene.host(&["report"]).ended(0);
+    browser.open(&address);
+    assert_eq!(browser.text("byId('sameness-card').hidden"), "true");
+    scene.host(&["report", "--sameness"]).ended(0);
+    browser.open(&address);
+    assert_eq!(
+        browser.text("document.querySelector('#sameness tbody td').textContent"),
+        "notice"
+    );
     assert!(
         browser
             .text("byId('state').textContent")

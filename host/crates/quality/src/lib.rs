@@ -24,7 +24,7 @@ pub use check::{Document, EaseRule, Rules, Violation, check};
 pub use language::Language;
 pub use links::{Link, Target, missing};
 pub use minhash::{Signature, Signer, similarity};
-pub use near::{Found, Index, Pair};
+pub use near::{Found, Index, NEAR, Pair};
 pub use prose::{Form, Kind, Prose};
 pub use readability::{Ease, reading_ease};
 pub use repetition::{Category, Phrase, Repetition, Survey};

@@ -1,19 +1,22 @@
 //! Finds the texts of many that are nearly the same, without comparing each with each.
 //!
-//! Signatures are cut into bands of four rows. Texts that agree in a whole band are compared, row by row; others never meet (locality
+//! Signatures are cut into bands of six rows. Texts that agree in a whole band are compared, row by row; others never meet (locality
 //! sensitive hashing: Indyk and Motwani 1998, "Approximate nearest neighbors"; bands as Leskovec, Rajaraman and Ullman, "Mining of
-//! massive datasets", chapter 3). Of two texts that share 0.74 of their shingles, as when one word in twenty was changed, 9998 of 10000
-//! meet; of two that share 0.1, 24 of 10000.
+//! massive datasets", chapter 3). Of pairs that share 0.74 of their shingles, as when one word in twenty was changed, 998 in 1000
+//! meet; of those that share 0.1, 1 in 2000.
 //!
 //! One band after the other is sorted, so that no more than one is in memory. Texts that are all alike do not make it slow: equal
 //! ones are one, and of a large group each text meets those that are the most like it.
 
-use super::minhash::{ROWS, Signature, share};
+use super::minhash::{BYTES, ROWS, Signature, share};
 
-/// Rows of a band.
-const BAND: usize = 4;
-/// Equal rows of two texts that are nearly the same: an estimate of 0.6 and more.
-const LEAST: u8 = 58;
+/// Bytes of a band, of two rows each.
+const BAND: usize = 3;
+/// Equal rows of two texts that are nearly the same: an estimate of 0.64 and more. Texts of which one word in twenty was changed are three
+/// standard deviations above it, and those that share a half are three below.
+const LEAST: u8 = 128;
+/// The exact share of shingles that two texts must have in common to be told as nearly the same.
+pub const NEAR: f64 = 0.6;
 /// Texts with a band in common that are all compared with each other. Of more, each is compared with so many others.
 const ALL: usize = 32;
 /// Signatures that are kept together, so that memory never has to be copied to grow.
@@ -45,7 +48,7 @@ impl Index {
         let mut found = Found::new(self.count);
         let mut order = Vec::with_capacity(self.count as usize);
         self.find_equal(&mut order, &mut found);
-        for band in 0..ROWS / BAND {
+        for band in 0..BYTES / BAND {
             order.clear();
             let others = (0..self.count).filter(|text| !found.is_copy(*text));
             order
@@ -126,7 +129,9 @@ impl Index {
 
 fn band_of(rows: &[u8], band: usize) -> u32 {
     let rows = rows.get(band * BAND..).and_then(<[u8]>::first_chunk);
-    rows.map_or(0, |rows| u32::from_le_bytes(*rows))
+    rows.map_or(0, |[one, two, three]| {
+        u32::from_le_bytes([*one, *two, *three, 0])
+    })
 }
 
 /// A hash of all rows: FNV-1a, since what is equal is compared anyway.

@@ -11,7 +11,7 @@ use crate::cli::project::{Project, State};
 use config::component::Component;
 use engine::{ExportError, ExportRow, export};
 use plugin::manifest::MediaType;
-use quality::{Category, Form, Pair, Phrase, Prose, Repetition, Survey, similarity};
+use quality::{Category, Form, NEAR, Pair, Phrase, Prose, Repetition, Survey, similarity};
 use store::Selection;
 use watch::SamenessRow;
 
@@ -102,7 +102,8 @@ impl Reading<'_> {
         } in gathered
         {
             let survey = repetition.finish();
-            let pairs = survey.worst(self.worst);
+            // Estimates choose more pairs than are told, and the exact shares choose among these.
+            let pairs = survey.worst(self.worst.saturating_mul(4));
             surveys.push((survey, pairs, records));
         }
         let record_of = |records: &[u32], text: u32| records.get(text as usize).copied();
@@ -122,18 +123,31 @@ impl Reading<'_> {
                     let record = record_of(&records, text)?;
                     files.get(&(place, record)).cloned()
                 };
-                let pairs = pairs.iter().filter_map(|pair| {
-                    let (one, other) = (file(pair.one)?, file(pair.other)?);
-                    Some(Alike {
-                        similarity: similarity(&one.prose, &other.prose),
-                        group: pair.group,
-                        one,
-                        other,
-                    })
-                });
-                sameness(component, rows, survey, pairs.collect())
+                let pairs = self.most_alike(&pairs, file);
+                sameness(component, rows, survey, pairs)
             })
             .collect())
+    }
+
+    /// The pairs that are the most alike, of those that were chosen by estimates.
+    fn most_alike(&self, pairs: &[Pair], file: impl Fn(u32) -> Option<File>) -> Vec<Alike> {
+        let alike = |pair: &Pair| {
+            let (one, other) = (file(pair.one)?, file(pair.other)?);
+            Some(Alike {
+                similarity: similarity(&one.prose, &other.prose),
+                group: pair.group,
+                one,
+                other,
+            })
+        };
+        let near = |pair: &Alike| pair.similarity >= NEAR;
+        let mut alike: Vec<Alike> = pairs.iter().filter_map(alike).filter(near).collect();
+        alike.sort_by(|one, other| {
+            let by_similarity = other.similarity.total_cmp(&one.similarity);
+            by_similarity.then_with(|| one.one.path.cmp(&other.one.path))
+        });
+        alike.truncate(self.worst);
+        alike
     }
 
     /// Takes in every file.
@@ -263,11 +277,7 @@ impl Rows {
     }
 }
 
-fn sameness(component: &Component, rows: &Rows, survey: Survey, mut pairs: Vec<Alike>) -> Sameness {
-    pairs.sort_by(|one, other| {
-        let by_similarity = other.similarity.total_cmp(&one.similarity);
-        by_similarity.then_with(|| one.one.path.cmp(&other.one.path))
-    });
+fn sameness(component: &Component, rows: &Rows, survey: Survey, pairs: Vec<Alike>) -> Sameness {
     let categories = rows.names.iter().cloned().zip(survey.categories);
     Sameness {
         component: component.name.clone(),
