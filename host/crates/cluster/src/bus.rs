@@ -49,6 +49,8 @@ pub trait Receipt: Send + Sync {
 pub struct Delivery {
     /// What was sent.
     pub payload: Bytes,
+    /// How often it was delivered, this time included.
+    pub times: u64,
     /// To answer for it.
     pub receipt: Box<dyn Receipt>,
 }

@@ -52,8 +52,9 @@ pub struct Streams {
     pub ack_wait: Duration,
 }
 
-/// Attempts at a lease before it is given up as deadly for workers.
-pub const MAX_DELIVER: i64 = 20;
+/// A lease is delivered until somebody answers for it: one that is deadly for workers is given up by them, so that its records are
+/// named.
+const FOR_EVER: i64 = -1;
 /// Most messages of a stream.
 const MOST_MESSAGES: i64 = 100_000;
 
@@ -219,7 +220,7 @@ impl NatsCoordinator {
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.streams.ack_wait,
             max_ack_pending: MOST_MESSAGES,
-            max_deliver: MAX_DELIVER,
+            max_deliver: FOR_EVER,
             ..pull::Config::default()
         };
         bounded(work.get_or_create_consumer("workers", workers)).await?;
@@ -358,12 +359,17 @@ impl CoordinatorBus for NatsCoordinator {
                 }
             };
             let (payload, object) = self.payloads.incoming(&message.message).await?;
+            let times = times(&message);
             let receipt = Box::new(Taken {
                 message,
                 object,
                 payloads: std::sync::Arc::clone(&self.payloads),
             });
-            Ok(Delivery { payload, receipt })
+            Ok(Delivery {
+                payload,
+                times,
+                receipt,
+            })
         })
     }
 
@@ -389,6 +395,12 @@ impl CoordinatorBus for NatsCoordinator {
                 .unwrap_or_default()
         })
     }
+}
+
+/// How often a message of a stream was delivered.
+fn times(message: &jetstream::Message) -> u64 {
+    let info = message.info();
+    info.map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1))
 }
 
 /// A message of a stream.
@@ -573,12 +585,17 @@ impl WorkerBus for NatsWorker {
             let mut deliveries = Vec::new();
             for message in taken? {
                 let (payload, object) = payloads.incoming(&message.message).await?;
+                let times = times(&message);
                 let receipt = Box::new(Taken {
                     message,
                     object,
                     payloads: std::sync::Arc::clone(&payloads),
                 });
-                deliveries.push(Delivery { payload, receipt });
+                deliveries.push(Delivery {
+                    payload,
+                    times,
+                    receipt,
+                });
             }
             Ok(deliveries)
         })

@@ -58,6 +58,13 @@ fn kills_that_never_end_do_not_keep_the_run_from_its_end() {
     in_threads(STORMS, storm, "SIMULATION_STORM_SEED");
 }
 
+#[test]
+fn a_record_that_is_the_end_of_workers_is_given_up_by_name() {
+    let mut world = World::new(Plan::deadly());
+    world.plays();
+    world.check_deadly();
+}
+
 fn in_threads(seeds: u64, history: fn(u64), variable: &str) {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     std::thread::scope(|scope| {

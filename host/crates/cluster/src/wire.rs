@@ -298,6 +298,13 @@ pub enum Outcome {
         /// Who answered.
         provenance: Box<Provenance>,
     },
+    /// A lease of several records was given to many workers, none of which came back: each record is to be leased alone.
+    Split {
+        /// Of the coordinator that made the lease.
+        epoch: u64,
+        /// The lease.
+        lease: u64,
+    },
     /// A record was performed.
     Done {
         /// Of the coordinator that made the lease.

@@ -45,6 +45,8 @@ pub(super) struct Context {
     pub held: Arc<Held>,
     /// Whether no file can be there that the state does not know.
     pub clean: bool,
+    /// Why no task of this record may be performed at all, if so.
+    pub deadly: Option<String>,
     /// Recipe of each component, in their order.
     recipes: Arc<[RecipeId]>,
     /// The categories of the records that are wanted.
@@ -72,6 +74,7 @@ pub(super) struct Leased {
     pub interrupt: Interrupt,
     pub held: Arc<Held>,
     pub repeated: Arc<RepeatedFailures>,
+    pub deadly: Option<String>,
 }
 
 impl Context {
@@ -143,6 +146,7 @@ impl Context {
             elsewhere: run.elsewhere,
             held: Held::new(run.window.at_once),
             clean,
+            deadly: None,
             recipes: recipes.into(),
             categories: totals.into_iter().map(|(category, _)| category).collect(),
             writable: OnceLock::new(),
@@ -182,6 +186,7 @@ impl Context {
             elsewhere: None,
             held: parts.held,
             clean: parts.rules.clean,
+            deadly: parts.deadly,
             recipes: parts.recipes,
             categories: Vec::new(),
             // The coordinator has looked.

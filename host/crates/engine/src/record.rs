@@ -208,6 +208,12 @@ async fn run_component(
         ));
         return Ok(End::Before(done));
     }
+    if let Some(cause) = &task.context.deadly {
+        let class = FailureClass::Machine;
+        let by = format!("{} ({class})", task.component.name);
+        tell(Signal::Lost(lost_by(by, false)));
+        return Box::pin(failed_whole(&task, class, cause)).await;
+    }
     let upstreams = match gather(&task, signals).await {
         Gathered::All(upstreams) => upstreams,
         Gathered::Interrupted => {
@@ -234,7 +240,8 @@ async fn run_component(
         Err(panic) => {
             let by = format!("{} ({})", task.component.name, FailureClass::Defect);
             tell(Signal::Lost(lost_by(by, false)));
-            Box::pin(panicked(&task, &panic_cause(panic.as_ref()))).await
+            let class = FailureClass::Defect;
+            Box::pin(failed_whole(&task, class, &panic_cause(panic.as_ref()))).await
         }
         Ok(Err(error)) => {
             // Dependents must not wait for ever while the run is being given up.
@@ -415,15 +422,18 @@ async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, Store
     Ok(End::Final(TaskEnd::Failed))
 }
 
-/// Ends a task within which the host itself failed: that costs this task, and nothing else.
-async fn panicked(task: &Task<'_>, cause: &str) -> Result<End, StoreError> {
+/// Ends a task within which the host itself failed, or a machine: that costs this task, and nothing else.
+async fn failed_whole(
+    task: &Task<'_>,
+    class: FailureClass,
+    cause: &str,
+) -> Result<End, StoreError> {
     let Task {
         context,
         component,
         record,
         ..
     } = *task;
-    let class = FailureClass::Defect;
     let point = lost(
         component,
         record,

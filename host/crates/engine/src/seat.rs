@@ -81,6 +81,26 @@ impl Seat {
     /// # Errors
     /// When answers cannot be made durable on this machine.
     pub async fn perform(&self, leased: LeasedRecord) -> Result<Performed, StoreError> {
+        self.ends(leased, None).await
+    }
+
+    /// Performs no task of a record: all of them fail for this cause.
+    ///
+    /// # Errors
+    /// When this machine can keep nothing.
+    pub async fn give_up(
+        &self,
+        leased: LeasedRecord,
+        cause: String,
+    ) -> Result<Performed, StoreError> {
+        self.ends(leased, Some(cause)).await
+    }
+
+    async fn ends(
+        &self,
+        leased: LeasedRecord,
+        deadly: Option<String>,
+    ) -> Result<Performed, StoreError> {
         let interrupted = || Performed {
             ends: vec![End::Interrupted; self.components.len()],
             notes: Vec::new(),
@@ -109,6 +129,7 @@ impl Seat {
             interrupt: self.interrupt.clone(),
             held: Arc::clone(&self.held),
             repeated: Arc::clone(&self.repeated),
+            deadly,
         }));
         let reference = Reference {
             seen: leased.seen,

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::Inner;
-use crate::wire::{Lease, encode};
+use crate::wire::{Lease, decode, encode};
 use engine::{LeasedRecord, Performed};
 
 /// Most records of a lease.
@@ -80,9 +80,11 @@ impl Leases {
             bytes += next.bytes();
             records.extend(self.queue.pop_front());
         }
-        if records.is_empty() {
-            return None;
-        }
+        (!records.is_empty()).then(|| self.make(epoch, records, now))
+    }
+
+    /// Makes a lease of these records.
+    fn make(&mut self, epoch: u64, records: Vec<LeasedRecord>, now: Instant) -> (u64, Bytes) {
         self.next += 1;
         let number = self.next;
         let ids = records.iter().map(|record| record.id().to_owned());
@@ -104,7 +106,23 @@ impl Leases {
                 doubts: 0,
             },
         );
-        Some((number, payload))
+        (number, payload)
+    }
+
+    /// Makes a lease of each record of another one that has not ended.
+    fn split(&mut self, lease: u64, now: Instant) -> Vec<(u64, Bytes)> {
+        let Some(out) = self.out.remove(&lease) else {
+            return Vec::new();
+        };
+        let Ok(Lease { epoch, records, .. }) = decode(&out.payload) else {
+            return Vec::new();
+        };
+        let left = records.into_iter().filter(|record| {
+            let mut left = out.records.iter();
+            left.any(|id| id == record.id())
+        });
+        left.map(|record| self.make(epoch, vec![record], now))
+            .collect()
     }
 
     fn offered(&mut self, number: u64, at: u64, now: Instant) {
@@ -200,6 +218,20 @@ pub(super) async fn lease(inner: Arc<Inner>) {
                 break;
             };
             let inner = Arc::clone(&inner);
+            tokio::spawn(async move { offer(&inner, number, payload).await });
+        }
+    }
+}
+
+impl Inner {
+    /// Leases each record of a lease alone that many workers did not come back from: one of them may be deadly.
+    pub(super) fn split(self: &Arc<Self>, lease: u64) {
+        let alone = self.state().leases.split(lease, Instant::now());
+        if !alone.is_empty() {
+            tracing::warn!("workers do not come back from a lease; its records are leased alone");
+        }
+        for (number, payload) in alone {
+            let inner = Arc::clone(self);
             tokio::spawn(async move { offer(&inner, number, payload).await });
         }
     }

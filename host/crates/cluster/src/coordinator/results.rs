@@ -22,7 +22,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Takes what is handed in, and accepts it when all of it is durable.
 pub(super) async fn collect(inner: Arc<Inner>) {
     loop {
-        let Delivery { payload, receipt } = match inner.bus.handed_in().await {
+        let Delivery {
+            payload, receipt, ..
+        } = match inner.bus.handed_in().await {
             Ok(delivery) => delivery,
             Err(error) => {
                 tracing::debug!("what was handed in cannot be fetched: {error}");
@@ -91,6 +93,11 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
                 provenance,
             } => {
                 answers.push((key, answer, provenance));
+            }
+            Outcome::Split { epoch, lease } => {
+                if epoch == inner.conditions.epoch {
+                    inner.split(lease);
+                }
             }
             Outcome::Done {
                 epoch,

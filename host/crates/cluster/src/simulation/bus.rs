@@ -55,6 +55,8 @@ struct Kept {
     payload: Bytes,
     /// Nobody else gets it before.
     free: Duration,
+    /// How often somebody got it.
+    times: u64,
 }
 
 #[derive(Clone)]
@@ -77,11 +79,19 @@ impl Stream {
     fn push(&mut self, payload: Bytes) -> u64 {
         self.last += 1;
         let free = Duration::ZERO;
-        self.messages.insert(self.last, Kept { payload, free });
+        let times = 0;
+        self.messages.insert(
+            self.last,
+            Kept {
+                payload,
+                free,
+                times,
+            },
+        );
         self.last
     }
 
-    fn take(&mut self, most: usize, now: Duration, ack_wait: Duration) -> Vec<(u64, Bytes)> {
+    fn take(&mut self, most: usize, now: Duration, ack_wait: Duration) -> Vec<(u64, u64, Bytes)> {
         let free = self
             .messages
             .iter_mut()
@@ -89,7 +99,8 @@ impl Stream {
         free.take(most)
             .map(|(number, kept)| {
                 kept.free = now + ack_wait;
-                (*number, kept.payload.clone())
+                kept.times += 1;
+                (*number, kept.times, kept.payload.clone())
             })
             .collect()
     }
@@ -382,14 +393,18 @@ impl CoordinatorBus for OfCoordinator {
                         false => return Err(missing()),
                     }
                 };
-                if let Some((number, payload)) = taken.into_iter().next() {
+                if let Some((number, times, payload)) = taken.into_iter().next() {
                     let receipt = Box::new(Taken {
                         server: Arc::clone(server),
                         who: COORDINATOR.to_owned(),
                         number,
                         of: |state| &mut state.results,
                     });
-                    return Ok(Delivery { payload, receipt });
+                    return Ok(Delivery {
+                        payload,
+                        times,
+                        receipt,
+                    });
                 }
                 sleep(TICK).await;
             }
@@ -470,14 +485,18 @@ impl WorkerBus for OfWorker {
                     sleep(LOOK).await;
                     continue;
                 }
-                let deliveries = taken.into_iter().map(|(number, payload)| {
+                let deliveries = taken.into_iter().map(|(number, times, payload)| {
                     let receipt = Box::new(Taken {
                         server: Arc::clone(server),
                         who: self.name.clone(),
                         number,
                         of: |state| &mut state.work,
                     });
-                    Delivery { payload, receipt }
+                    Delivery {
+                        payload,
+                        times,
+                        receipt,
+                    }
                 });
                 return Ok(deliveries.collect());
             }

@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub ack_wait: Duration,
     /// The longest call, milliseconds.
     pub longest: u64,
+    /// Whether a worker that asks of one of the records is dead.
+    pub has_deadly: bool,
     /// What happens, and when.
     pub events: Vec<(Duration, Event)>,
     wire: Wire,
@@ -75,6 +77,7 @@ impl Plan {
             at_once: 1 + dice.below(8),
             ack_wait,
             longest: [500, 2_000, 6_000][dice.below(3) as usize],
+            has_deadly: false,
             events: Vec::new(),
             wire: Wire {
                 lost: [0, 0, 20, 100][dice.below(4) as usize],
@@ -94,6 +97,21 @@ impl Plan {
         plan
     }
 
+    /// Nothing happens, but that one of the records is the end of each worker that has it in work.
+    pub fn deadly() -> Plan {
+        Plan {
+            seed: 1,
+            workers: 2,
+            slots: 8,
+            at_once: 8,
+            ack_wait: Duration::from_secs(2),
+            longest: 500,
+            has_deadly: true,
+            events: Vec::new(),
+            wire: Wire::default(),
+        }
+    }
+
     /// Something is killed about once a second for as long as the run lasts: a worker, the coordinator or the server. Each is back
     /// within a second.
     pub fn storm(seed: u64) -> Plan {
@@ -105,6 +123,7 @@ impl Plan {
             at_once: 2,
             ack_wait: Duration::from_secs(2),
             longest: 2_000,
+            has_deadly: false,
             events: Vec::new(),
             wire: Wire::default(),
         };

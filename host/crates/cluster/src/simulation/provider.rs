@@ -1,6 +1,6 @@
 //! A provider that answers each question differently each time, as a model does, and remembers who asked what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,11 +14,17 @@ use gateway::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
 use types::digest::DigestBuilder;
 use types::request::Usage;
 
+/// The name of the record that is the end of workers, where one is.
+const DEADLY: &str = "R3";
+
 /// What was asked, by all.
 pub(super) struct Book {
     seed: u64,
     longest: u64,
     calls: Mutex<Vec<Asked>>,
+    has_deadly: bool,
+    /// Who has asked of the deadly record.
+    dead: Mutex<BTreeSet<String>>,
 }
 
 /// One call.
@@ -38,7 +44,15 @@ impl Book {
             seed: plan.seed,
             longest: plan.longest,
             calls: Mutex::default(),
+            has_deadly: plan.has_deadly,
+            dead: Mutex::default(),
         })
+    }
+
+    /// Whether this process has to die now.
+    pub fn is_dead(&self, who: &str) -> bool {
+        let mut dead = self.dead.lock().expect("nobody panicked with it");
+        dead.remove(who)
     }
 
     /// All calls, by question, each in the order of time.
@@ -95,7 +109,13 @@ impl Provider for Desk {
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         Box::pin(async move {
             let mut builder = DigestBuilder::new("question");
-            builder.json(&serde_json::to_value(call.request).unwrap_or_default());
+            let request = serde_json::to_value(call.request).unwrap_or_default();
+            if self.book.has_deadly && request.to_string().contains(DEADLY) {
+                let dead = &self.book.dead;
+                let mut dead = dead.lock().expect("nobody panicked with it");
+                dead.insert(self.by.clone());
+            }
+            builder.json(&request);
             builder.number(u64::from(call.max_output_tokens));
             let question = builder.finish().seed();
             let (time, took) = {

@@ -180,6 +180,8 @@ impl World {
             seat.process = None;
             ended.unwrap_or_else(|error| panic!("{} fails: {error}", seat.name));
             assert!(*seat.drain.borrow(), "nobody told {} to leave", seat.name);
+        } else if self.book.is_dead(&seat.name) {
+            (seat.process, seat.starts) = (None, Some(now + TICK));
         }
     }
 
@@ -416,6 +418,20 @@ impl World {
         }
         assert_eq!(journal.len() as u64, 2 * RECORDS);
         self.check_bills();
+    }
+
+    /// What must hold where one record is deadly: its tasks have failed, and all others are done.
+    pub fn check_deadly(&self) {
+        let view = &self.summary.as_ref().expect("it has ended").view;
+        let totals = view.totals();
+        assert_eq!((view.complete, totals.failed), (RECORDS - 1, 2), "{view:?}");
+        let state = rusqlite::Connection::open(self.folder.path().join("state.db"));
+        let state = state.expect("a state");
+        let named = "SELECT count(*) FROM task WHERE record = 'r3' AND class = 'machine'";
+        let named: u64 = state
+            .query_row(named, [], |row| row.get(0))
+            .expect("a count");
+        assert_eq!(named, 2, "they are named");
     }
 
     fn check_bills(&self) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +16,10 @@ use engine::{LeasedRecord, Seat, resident_memory};
 
 /// A worker says so often what it is doing.
 const PRESENCE: Duration = Duration::from_secs(1);
+/// What was delivered more often is deadly for workers, as far as anybody can tell.
+const DEADLY: u64 = 10;
+/// What was delivered more often may be: one after the other is performed of such, so that the others end before the deadly one.
+const SUSPECT: u64 = 2;
 /// Most records that a lease is expected to have before any is known.
 const RECORDS: usize = 8;
 /// Leases are taken no more often than once in so long.
@@ -43,6 +47,8 @@ pub(super) struct Work {
     tasks: Mutex<JoinSet<()>>,
     /// There is room for another record, or nothing in work any more.
     changed: Notify,
+    /// For what may be deadly.
+    turn: AsyncMutex<()>,
 }
 
 /// A lease in work. It is over when nobody has it any more: done with, or given back where a record of it was not performed.
@@ -95,6 +101,7 @@ impl Work {
             drains: AtomicBool::new(false),
             tasks: Mutex::default(),
             changed: Notify::new(),
+            turn: AsyncMutex::new(()),
         })
     }
 
@@ -175,7 +182,8 @@ pub(super) async fn take(work: Arc<Work>) {
         }
         let most = free.div_ceil(size).min(AT_ONCE);
         match work.bus.take(&work.run, most).await {
-            Ok(deliveries) => {
+            Ok(mut deliveries) => {
+                deliveries.sort_by_cached_key(turn);
                 let (leases, mut records) = (deliveries.len(), 0);
                 for delivery in deliveries {
                     records += begin(&work, delivery).await;
@@ -197,9 +205,25 @@ pub(super) async fn take(work: Arc<Work>) {
     }
 }
 
+/// Of leases that may be deadly the first one begins, and the next time the last one: so each has its turn before the deadly one.
+fn turn(delivery: &Delivery) -> u64 {
+    if delivery.times <= SUSPECT {
+        return 0;
+    }
+    let number = decode::<Lease>(&delivery.payload).map_or(0, |lease| lease.number);
+    match delivery.times.is_multiple_of(2) {
+        true => number,
+        false => u64::MAX - number,
+    }
+}
+
 /// Begins to perform the records of a lease; how many these are.
 async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
-    let Delivery { payload, receipt } = delivery;
+    let Delivery {
+        payload,
+        times,
+        receipt,
+    } = delivery;
     let lease: Lease = match decode(&payload) {
         Ok(lease) => lease,
         Err(error) => {
@@ -218,6 +242,19 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
         epoch,
         records,
     } = lease;
+    let is_deadly = times > DEADLY;
+    if is_deadly && records.len() > 1 {
+        let in_work = Arc::new(InWork {
+            receipt: Arc::from(receipt),
+            left: AtomicUsize::new(0),
+        });
+        let split = Outcome::Split {
+            epoch,
+            lease: number,
+        };
+        work.hub.done(split, in_work);
+        return 0;
+    }
     let in_work = Arc::new(InWork {
         receipt: Arc::from(receipt),
         left: AtomicUsize::new(records.len()),
@@ -232,7 +269,12 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
         tasks.spawn(async move {
             // What lies in the spool is handed in before anything that is made of it.
             work.hub.let_in().await;
-            perform(&work, (epoch, number), record, in_work).await;
+            let turn = match times > SUSPECT && !is_deadly {
+                true => Some(work.turn.lock().await),
+                false => None,
+            };
+            perform(&work, (epoch, number, is_deadly), record, in_work).await;
+            drop(turn);
             work.records.fetch_sub(1, Ordering::Relaxed);
             work.changed.notify_waiters();
         });
@@ -240,14 +282,23 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
     count
 }
 
+/// Why a record is given up.
+fn deadly() -> String {
+    format!("{DEADLY} times a worker was given this record and did not come back from it")
+}
+
 async fn perform(
     work: &Work,
-    (epoch, lease): (u64, u64),
+    (epoch, lease, is_deadly): (u64, u64, bool),
     record: LeasedRecord,
     in_work: Arc<InWork>,
 ) {
     let id = record.id().to_owned();
-    match work.seat.perform(record).await {
+    let performed = match is_deadly {
+        true => work.seat.give_up(record, deadly()).await,
+        false => work.seat.perform(record).await,
+    };
+    match performed {
         Ok(performed) => {
             work.performed.fetch_add(1, Ordering::Relaxed);
             let outcome = Outcome::Done {

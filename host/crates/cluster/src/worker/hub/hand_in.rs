@@ -64,7 +64,7 @@ pub(in crate::worker) async fn hand_in(hub: Arc<Hub>, spool: Store, ack_wait: Du
             .unzip();
         let keys = results.iter().filter_map(|outcome| match outcome {
             Outcome::Answer { key, .. } => Some(*key),
-            Outcome::Done { .. } => None,
+            Outcome::Done { .. } | Outcome::Split { .. } => None,
         });
         let keys: Vec<Digest> = keys.collect();
         let message = {
@@ -97,6 +97,7 @@ impl Handed {
                 Answer::ContentFiltered(words) | Answer::ContextTooLong(words) => words.len(),
             },
             Outcome::Done { performed, .. } => performed.bytes(),
+            Outcome::Split { .. } => 0,
         }
     }
 }
@@ -145,7 +146,7 @@ impl Hub {
         state.queued == 0 && state.uncommitted.is_empty()
     }
 
-    /// Hands a record in; its lease is over when that is done.
+    /// Hands in what came of a lease, which is over when that is done.
     pub fn done(&self, outcome: Outcome, lease: Arc<InWork>) {
         self.queue(outcome, Some(lease));
     }
