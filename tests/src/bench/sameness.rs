@@ -144,7 +144,30 @@ pub fn planted() -> anyhow::Result<Vec<Row>> {
             Goal::AtMost(0.1),
         ));
     }
+    rows.push(alike_by_template(&vocabulary)?);
     Ok(rows)
+}
+
+/// Texts that all have two thirds of their words from one template, so that any two share half of their shingles: how many are taken for
+/// near-duplicates.
+fn alike_by_template(vocabulary: &[String]) -> anyhow::Result<Row> {
+    let (mut signer, mut index) = (Signer::default(), Index::default());
+    let template = text(vocabulary, MANY, LONG * 2 / 3);
+    for number in 0..MANY {
+        let words = [template.clone(), text(vocabulary, number, LONG / 3)].concat();
+        let signature = signer.sign(&Prose::of(&words.join(" "), Form::Plain));
+        index.add(signature.context("a text without words")?);
+    }
+    let found = index.find();
+    let near = (0..)
+        .take(MANY as usize)
+        .filter(|text| found.is_near(*text));
+    Ok(Row::new(
+        "100,000 texts of 2 KB that share half with each other: taken for near-duplicates",
+        near.count() as f64 * 100.0 / MANY as f64,
+        "%",
+        Goal::None,
+    ))
 }
 
 /// Words of three to nine letters.

@@ -15,7 +15,7 @@ pub struct Rules {
     pub required: Vec<String>,
     /// Words, or several in a row, that must not be there.
     pub forbidden: Vec<String>,
-    /// The least number of words.
+    /// The least number of words, those of headings, tables and code included.
     pub min_words: Option<u64>,
     /// The greatest number of words.
     pub max_words: Option<u64>,
@@ -39,7 +39,7 @@ pub struct EaseRule {
 /// A text that is held against rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
-    /// The whole file.
+    /// The whole file. Its front matter is not held against the rules.
     pub text: &'a str,
     /// Its format.
     pub form: Form,
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_word_that_must_not_be_there_is_told_with_its_sentence() {
         let rules = Rules {
-            forbidden: list(&["DELVE", "it", "—", "title", "", "elms"]),
+            forbidden: list(&["DELVE", "it", "—", "title", "", "elms", "delve under it"]),
             ..Rules::default()
         };
         assert_eq!(

@@ -234,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_shingles_does_not_matter() {
+        let mut signer = Signer::default();
+        let words = noise(400, 1).join(" ");
+        let signature = signer.sign(&prose(&words));
+        signer.hashed.shingles.reverse();
+        assert_eq!(signer.hashed.signature(), signature);
+    }
+
+    #[test]
     fn texts_without_words_have_no_signature() {
         assert_eq!(signature(" … \n"), None);
         assert!(signature("oak").is_some());

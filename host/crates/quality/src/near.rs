@@ -365,6 +365,38 @@ mod tests {
     }
 
     #[test]
+    fn texts_that_change_step_by_step_are_one_group() {
+        // Each differs from the next one in two words, and the first and the last have few words in common.
+        let step = |step: usize| -> String {
+            let changed: Vec<usize> = (0..2 * step).map(|place| place * 37 % 80).collect();
+            text(4, 80, &changed)
+        };
+        let mut texts: Vec<String> = (0..40).map(step).collect();
+        // Groups are joined in any order.
+        texts.sort_by_key(|text| text.bytes().rev().collect::<Vec<_>>());
+        texts.push(text(5, 80, &[]));
+        let found = found(&texts);
+        let worst = found.worst(100);
+        assert!(worst.len() > 5 && !found.is_near(40));
+        assert!(worst.iter().all(|pair| pair.group == 40), "{worst:?}");
+    }
+
+    #[test]
+    fn groups_that_are_joined_late_are_one() {
+        let mut found = Found::new(4);
+        for (one, other) in [(2, 3), (0, 1), (1, 2)] {
+            found.near(one, other, 150);
+        }
+        found.settle();
+        let pairs = found.worst(9);
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|pair| (pair.one, pair.other, pair.group))
+            .collect();
+        assert_eq!(pairs, [(0, 1, 4), (2, 3, 4)]);
+    }
+
+    #[test]
     fn nothing_is_found_in_nothing() {
         let found = Index::default().find();
         assert!(found.worst(9).is_empty() && !found.is_near(0));

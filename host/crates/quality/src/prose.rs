@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn html_is_read_without_its_tags() {
         let text = "<!doctype html><html><head><title>T</title><style>p { a: b }</style></head><body><h1>Oak</h1>\
-                    <p>It is <b>hard</b> &amp; heavy.<br>Very.</p><script>if (a < b) { c() }</script>\n<!-- no -->\
+                    <p>It is <b>hard</b> &amp; heavy.<br>Very.</p><script>for (i = 0; i<n; i++) {}</script>\n<!-- no -->\
                     <ul><li>one<li>two</ul><table><tr><th>a<td>1</table><pre>x = 1</pre></body></html>";
         let found = blocks(text, Form::Html);
         assert_eq!(
