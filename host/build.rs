@@ -1,5 +1,5 @@
 //! Lists the sources of the crate for plugins, so that `batchgen plugins new` can give them out, and says where the
-//! plugin lies that goes into the program.
+//! plugins lie that go into the program.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,23 @@ fn main() -> io::Result<()> {
     list.push_str("]\n");
     let output = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(output.join("sdk_sources.rs"), list)?;
-    embedded_plugin(&root)
+    for plugin in ["prompt", "judge"] {
+        embedded_plugin(&root, plugin)?;
+    }
+    Ok(())
 }
 
-/// `cargo xtask build-plugins` writes the plugin there. Before that the file is empty, and the program has no plugin. The
+/// `cargo xtask build-plugins` writes the plugin there. Before that the file is empty, and the program does not have it. The
 /// compiler itself sees when the file changes, and builds no more than the two small programs again.
-fn embedded_plugin(root: &Path) -> io::Result<()> {
+fn embedded_plugin(root: &Path, plugin: &str) -> io::Result<()> {
     let folder = root.join("../target/embedded");
     fs::create_dir_all(&folder)?;
-    let file = folder.join("prompt.wasm");
+    let file = folder.join(format!("{plugin}.wasm"));
     if !file.exists() {
         fs::write(&file, "")?;
     }
-    println!("cargo::rustc-env=EMBEDDED_PLUGIN={}", file.display());
+    let variable = format!("EMBEDDED_{}", plugin.to_uppercase());
+    println!("cargo::rustc-env={variable}={}", file.display());
     Ok(())
 }
 

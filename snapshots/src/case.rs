@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ::engine::{Replay, UpstreamText, replay};
+use ::engine::{Asking, Replay, UpstreamText, replay};
 use config::component::{Component, resolve};
 use config::{ComponentConfig, Config, FILE_NAME};
 use conformance::Recorded;
@@ -186,7 +186,7 @@ impl Bench {
             site,
             record,
             &upstreams,
-            0,
+            Asking::PLAIN,
             |question| {
                 let request = &question.request;
                 recording.answer(request, recorded.answer(component, id, request))

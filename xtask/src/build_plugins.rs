@@ -59,20 +59,25 @@ pub fn bundled(workspace: &Workspace) -> Result<()> {
     embed(workspace)
 }
 
-/// Puts the plugin that goes into the program where the program's build finds it; nothing, where there is none.
+/// The plugins that go into the program, as the host's build script knows them.
+const EMBEDDED: [&str; 2] = ["prompt", "judge"];
+
+/// Puts the plugins that go into the program where the program's build finds them; an empty file, where there is none.
 fn embed(workspace: &Workspace) -> Result<()> {
-    let plugin = workspace.plugins().join("prompt.wasm");
-    let bytes = match plugin.exists() {
-        true => fs::read(&plugin)?,
-        false => Vec::new(),
-    };
-    let embedded = workspace.embedded_plugin();
-    // A file that is written anew would make cargo link the program again.
-    if fs::read(&embedded).ok().as_ref() != Some(&bytes) {
-        if let Some(folder) = embedded.parent() {
-            fs::create_dir_all(folder)?;
+    let folder = workspace.embedded_plugins();
+    fs::create_dir_all(&folder)?;
+    for name in EMBEDDED {
+        let file = format!("{name}.wasm");
+        let plugin = workspace.plugins().join(&file);
+        let bytes = match plugin.exists() {
+            true => fs::read(&plugin)?,
+            false => Vec::new(),
+        };
+        let embedded = folder.join(&file);
+        // A file that is written anew would make cargo link the program again.
+        if fs::read(&embedded).ok().as_ref() != Some(&bytes) {
+            write_atomically(&embedded, &bytes)?;
         }
-        write_atomically(&embedded, &bytes)?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub struct Args {
 
 /// Tests that count on plugins, by the beginning of their names. What tests of the host run is some plugins of this
 /// repository; without them they are left out.
-const COUNT_ON: [(&str, &[&str]); 8] = [
+const COUNT_ON: [(&str, &[&str]); 9] = [
     (
         "e2e::",
         &["frontmatter", "metatags", "text", "table", "tags"],
@@ -35,6 +35,7 @@ const COUNT_ON: [(&str, &[&str]); 8] = [
     ("e2e::embedded::", &["prompt", "tags"]),
     ("e2e::init::", &["prompt"]),
     ("e2e::prompt::", &["prompt"]),
+    ("e2e::quality::", &["prompt", "judge"]),
     ("e2e::screen::", &["prompt"]),
     ("e2e::watch_page::", &["prompt"]),
 ];

@@ -57,9 +57,9 @@ impl Workspace {
         self.root.join("target/plugins")
     }
 
-    /// The plugin that the build of the host puts into the program.
-    pub fn embedded_plugin(&self) -> PathBuf {
-        self.root.join("target/embedded/prompt.wasm")
+    /// Where the build of the host finds the plugins that it puts into the program.
+    pub fn embedded_plugins(&self) -> PathBuf {
+        self.root.join("target/embedded")
     }
 
     /// Where the plugins that only tests load are put.

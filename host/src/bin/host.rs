@@ -9,5 +9,8 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    host::cli::main(include_bytes!(env!("EMBEDDED_PLUGIN")))
+    host::cli::main(&[
+        include_bytes!(env!("EMBEDDED_PROMPT")),
+        include_bytes!(env!("EMBEDDED_JUDGE")),
+    ])
 }

@@ -1,18 +1,19 @@
-//! The plugin in the program itself, so that the program alone can make a first configuration and run it.
+//! The plugins in the program itself, so that the program alone can make a first configuration, run it, and judge what it made.
 
 use std::sync::OnceLock;
 
-/// Its name.
+/// Name of the one that a first configuration needs.
 pub(super) const NAME: &str = "prompt";
 
-static PLUGIN: OnceLock<&'static [u8]> = OnceLock::new();
+static PLUGINS: OnceLock<Vec<&'static [u8]>> = OnceLock::new();
 
-/// Says what the program was built with; nothing, where the plugin was not built before the program.
-pub(super) fn provide(plugin: &'static [u8]) {
-    let _ = PLUGIN.set(plugin);
+/// Says what the program was built with. A file is empty where the plugin was not built before the program.
+pub(super) fn provide(plugins: &[&'static [u8]]) {
+    let there = plugins.iter().filter(|plugin| !plugin.is_empty());
+    let _ = PLUGINS.set(there.copied().collect());
 }
 
-/// The plugin, if there is one.
-pub(super) fn plugin() -> Option<&'static [u8]> {
-    PLUGIN.get().copied().filter(|plugin| !plugin.is_empty())
+/// The plugins that there are.
+pub(super) fn plugins() -> Vec<&'static [u8]> {
+    PLUGINS.get().cloned().unwrap_or_default()
 }

@@ -61,6 +61,9 @@ pub(super) struct ExportArgs {
     /// Only records that have every selected file
     #[arg(long)]
     complete_only: bool,
+    /// Only files that a person accepted, as they are now (`batchgen review`)
+    #[arg(long)]
+    accepted: bool,
     /// Also this field of the record (repeatable)
     #[arg(long, value_name = "NAME")]
     field: Vec<String>,
@@ -111,6 +114,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         project: &project,
         state: &state,
         components: &components,
+        display,
     };
     let mut fields = Fields::new(&args.field);
     let unreadable = match args.generator {
@@ -199,6 +203,7 @@ struct Source<'a> {
     project: &'a Project,
     state: &'a State,
     components: &'a [Component],
+    display: &'a Display,
 }
 
 impl Source<'_> {
@@ -215,6 +220,7 @@ impl Source<'_> {
         let args = self.args;
         let records: BTreeSet<&str> = args.record.iter().map(String::as_str).collect();
         let mut rows = 0;
+        let mut held_back = 0;
         let unreadable = export(
             &self.project.dataset,
             &self.state.indexed,
@@ -225,7 +231,9 @@ impl Source<'_> {
                 (records.is_empty() || records.contains(record.id.as_str()))
                     && (args.category.is_empty() || args.category.contains(&record.category))
             },
+            args.accepted,
             |row| {
+                held_back += row.held_back;
                 if args.complete_only && !row.is_complete() {
                     return Ok(());
                 }
@@ -238,6 +246,16 @@ impl Source<'_> {
             ExportError::Store(error) => Failure::internal(error),
             ExportError::Row(error) => typed::failure(error),
         })?;
+        if held_back > 0 {
+            let why = match args.accepted {
+                true => "nobody accepted",
+                false => "a gate holds",
+            };
+            self.display.note(&format!(
+                "{} left out that {why}: `batchgen review` decides",
+                counted(held_back, "file")
+            ));
+        }
         Ok((rows, unreadable))
     }
 }

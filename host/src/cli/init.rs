@@ -135,7 +135,7 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         Some(plugins) => plugins.clone(),
         None => settings::plugins_directory(&Config::parse(&args.config, &text)?),
     };
-    if embedded::plugin().is_none() && !plugins.join("prompt.wasm").is_file() {
+    if embedded::plugins().is_empty() && !plugins.join("prompt.wasm").is_file() {
         display.print(&format!(
             "warning: there is no plugin `{}` in {}, and the program was built without it\nhint: name the directory of \
              plugins under [plugins]; in the repository, `cargo xtask build-plugins` builds them, and the program \

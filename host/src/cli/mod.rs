@@ -41,6 +41,7 @@ mod reference;
 mod replay;
 mod report;
 mod retry;
+mod review;
 mod run;
 mod sameness;
 mod screen;
@@ -53,6 +54,7 @@ mod thoughtless;
 mod trust;
 mod unreadable;
 mod values;
+mod verdict;
 mod view;
 mod watched;
 mod why;
@@ -109,6 +111,7 @@ enum Command {
     Retry(retry::RetryArgs),
     Replay(replay::ReplayArgs),
     Accept(accept::AcceptArgs),
+    Review(review::ReviewArgs),
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
     Batches(batches::BatchesArgs),
@@ -125,13 +128,13 @@ enum Command {
 /// Open files that a run of one record needs, and some.
 const LEAST_OPEN_FILES: u64 = 48;
 
-/// Parses the arguments, runs the subcommand, and prints an error if there is one. `plugin` is the file of the plugin
-/// `prompt`; empty where the program was built without it.
-pub fn main(plugin: &'static [u8]) -> ExitCode {
+/// Parses the arguments, runs the subcommand, and prints an error if there is one. `plugins` are the files of the
+/// plugins in the program; each is empty where the program was built without it.
+pub fn main(plugins: &[&'static [u8]]) -> ExitCode {
     if let Some(exit) = compiler::perform() {
         return exit;
     }
-    embedded::provide(plugin);
+    embedded::provide(plugins);
     let environment = environment::load();
     let parsed = parsed();
     let (cli, ignored) = match (parsed, environment) {
@@ -260,6 +263,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Retry(args) => retry::perform(&args, display),
         Command::Replay(args) => replay::perform(&args, display),
         Command::Accept(args) => accept::perform(&args, display),
+        Command::Review(args) => review::perform(&args, display),
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
         Command::Batches(args) => batches::perform(&args, display),

@@ -248,6 +248,8 @@ impl Shower {
                 self.display
                     .note(&format!("{record} {component}: {class}: {cause} ({what})"));
             }
+            // The summary counts them.
+            Event::Held { .. } => {}
             Event::Edited { path } => self.display.note(&format!(
                 "{path} is not as batchgen wrote it, and is kept (`batchgen accept` adopts it, --overwrite-edited replaces it)"
             )),

@@ -216,7 +216,7 @@ pub(super) fn plugins(config: &Config) -> Places {
     Places {
         directory: plugins_directory(config),
         named: config.plugins.directory.is_some(),
-        embedded: embedded::plugin(),
+        embedded: embedded::plugins(),
     }
 }
 

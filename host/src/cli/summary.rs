@@ -130,7 +130,9 @@ fn render(
     let view = &summary.view;
     let totals = view.totals();
     let edited: u64 = view.components.iter().map(|count| count.edited).sum();
-    if totals.made == 0 && totals.failed == 0 && edited == 0 && view.complete == view.records {
+    let held: u64 = view.components.iter().map(|count| count.held).sum();
+    if totals.made == 0 && totals.failed == 0 && edited + held == 0 && view.complete == view.records
+    {
         let text = nothing_to_do(totals.kept, view.records, noun);
         return format!("{text} ({:.2} s)\n", view.elapsed_seconds);
     }
@@ -140,6 +142,18 @@ fn render(
     let _ = writeln!(text, "\n{}", outcome(view, noun));
     text.push_str(&spent(view, memory));
     let _ = writeln!(text, "files are in {}", output.display());
+    if held > 0 {
+        let _ = writeln!(
+            text,
+            "{} held by a gate: `{} review` shows them and why",
+            if held == 1 {
+                "1 file is".to_owned()
+            } else {
+                format!("{} files are", count(held))
+            },
+            program::name()
+        );
+    }
     text
 }
 
@@ -149,6 +163,7 @@ fn components(view: &View) -> Table {
         "made",
         "kept",
         "edited",
+        "held",
         "failed",
         "blocked",
         "skipped",
@@ -159,6 +174,7 @@ fn components(view: &View) -> Table {
             row.made,
             row.kept,
             row.edited,
+            row.held,
             row.failed,
             row.blocked,
             row.skipped,
@@ -166,7 +182,7 @@ fn components(view: &View) -> Table {
         let numbers = numbers.iter().map(u64::to_string);
         table.row(std::iter::once(row.component.clone()).chain(numbers));
     }
-    table.without_empty_columns(&["edited", "blocked", "skipped"])
+    table.without_empty_columns(&["edited", "held", "blocked", "skipped"])
 }
 
 /// What became of each category, where there are several.

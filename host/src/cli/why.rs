@@ -7,12 +7,13 @@ use std::borrow::Cow;
 use clap::Args;
 use serde_json::json;
 
-use report::{Detail, FileReport, Last, Now, Questions, Report, UpstreamReport, render};
+use report::{Detail, FileReport, Last, Now, Questions, Report, Said, UpstreamReport, render};
 
 use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
+use super::verdict;
 use config::component::Component;
 use dataset::Record;
 use engine::batches::view;
@@ -166,7 +167,25 @@ impl Asked<'_> {
             questions: questions.filter(|_| component.parameters.is_some()),
             batches,
             queued,
+            verdicts: self.verdicts(&task.component, point)?,
         })
+    }
+
+    /// What was said about its files.
+    fn verdicts(&self, component: &str, point: Option<&Checkpoint>) -> Result<Vec<Said>, Failure> {
+        let State { store, indexed } = self.state;
+        let kept = store.kept_verdicts(indexed.id, self.id);
+        let kept = kept.map_err(Failure::internal)?.into_iter();
+        let content = point.and_then(|point| point.content);
+        Ok(kept
+            .filter(|kept| kept.verdict.component == component)
+            .map(|kept| Said {
+                is_of_this_file: Some(kept.verdict.content) == content,
+                given_at: kept.given_at,
+                verdict: verdict::as_json(&kept.verdict),
+                in_words: verdict::in_words(&kept.verdict),
+            })
+            .collect())
     }
 
     /// The batches that have its questions, and how many of these wait for the next one.

@@ -123,6 +123,15 @@ impl Input {
         }
     }
 
+    /// All instruction files: its own, and those of the components that it depends on where the manifest asks for them, as
+    /// `COMPONENT.NAME`.
+    pub fn prompts(&self) -> impl Iterator<Item = Prompt<'_>> {
+        self.raw.prompts.iter().map(|prompt| Prompt {
+            name: &prompt.name,
+            text: &prompt.text,
+        })
+    }
+
     /// Every file that other components made of this record, in the order of `depends-on`.
     pub fn upstreams(&self) -> impl Iterator<Item = Upstream<'_>> {
         self.raw.upstreams.iter().map(|raw| Upstream { raw })

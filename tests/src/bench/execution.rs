@@ -169,6 +169,7 @@ fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
             generation: 0,
         })),
         answers,
+        feedback: None,
         limits: Limits::new(&package.manifest.limits, &[]),
     }
 }

@@ -100,6 +100,7 @@ fn run(id: &str) -> String {
                 input: Arc::new(input(id)),
                 context: Some(Arc::clone(&context)),
                 answers: told.clone(),
+                feedback: None,
                 limits: Limits::new(&manifest.limits, &[]),
             },
         );

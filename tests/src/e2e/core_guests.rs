@@ -428,6 +428,7 @@ fn execute_here(plugin: &load::Plugin) -> (Executed, Limits) {
         input: Arc::new(input),
         context,
         answers: Vec::new(),
+        feedback: None,
         limits,
     };
     (execute(plugin, execution), limits)

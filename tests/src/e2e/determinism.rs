@@ -52,6 +52,7 @@ fn asked_before(before: impl FnOnce(&CompletionRequest) -> Option<CompletionRequ
         input: Arc::clone(&input),
         context: Some(Arc::clone(&context)),
         answers,
+        feedback: None,
         limits: Limits::new(&package.manifest.limits, &[]),
     };
     let question = match execute(&plugin, execution(Vec::new())).outcome {

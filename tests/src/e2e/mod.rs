@@ -54,6 +54,7 @@ mod power;
 mod profiles;
 mod prompt;
 mod published;
+mod quality;
 mod readers;
 mod reasoning;
 mod replay;

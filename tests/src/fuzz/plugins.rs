@@ -74,6 +74,7 @@ impl Target for Loader {
                 input: Arc::new(input),
                 context: None,
                 answers: Vec::new(),
+                feedback: None,
                 limits,
             },
         );

@@ -2,6 +2,7 @@
 //! run meets no option that may be absent.
 
 mod contradictions;
+mod gate;
 mod options;
 mod output;
 mod parts;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use crate::matrix::LOCALE;
 use crate::{ComponentConfig, Config, ConfigError};
 use gateway::settings::Mode;
+use plan::gate::Gate;
 use plan::graph::Node;
 use plan::policy::FailurePolicy;
 use plan::recipe::Recipe;
@@ -68,6 +70,10 @@ pub struct Component {
     pub limits: Limits,
     /// What its failure means for the rest of the record.
     pub on_failure: FailurePolicy,
+    /// What its files must be before others get them.
+    pub gate: Option<Gate>,
+    /// Component on whose files it gives verdicts, if that is what it does.
+    pub judges: Option<String>,
     /// What all its tasks are made with.
     pub recipe: Recipe,
     /// The hash of that.
@@ -81,7 +87,14 @@ impl Component {
             name: self.name.clone(),
             priority: self.priority,
             depends_on: self.depends_on.clone(),
+            needs: self.needs(),
         }
+    }
+
+    /// Components that must run where it does: what it depends on, and its judge.
+    pub fn needs(&self) -> Vec<String> {
+        let judge = self.gate.as_ref().and_then(|gate| gate.judge.clone());
+        self.depends_on.iter().cloned().chain(judge).collect()
     }
 
     /// What it calls a component that it depends on.
@@ -151,7 +164,35 @@ fn all(
         }
     }
     distinct_outputs(&components)?;
+    give_upstream_prompts(&mut components);
+    gate::check(&components, config)?;
     Ok(components)
+}
+
+/// Gives the components whose plugins want them the prompts of what they depend on.
+fn give_upstream_prompts(components: &mut [Component]) {
+    let known: BTreeMap<String, Vec<(String, String)>> = components
+        .iter()
+        .map(|component| (component.name.clone(), component.prompts.clone()))
+        .collect();
+    for component in components {
+        if !component.plugin.package.manifest.component.upstream_prompts {
+            continue;
+        }
+        for upstream in &component.depends_on {
+            let called = component.called(upstream);
+            let of_upstream = known.get(upstream).into_iter().flatten();
+            let given: Vec<(String, String)> = of_upstream
+                .map(|(name, text)| (format!("{called}.{name}"), text.clone()))
+                .collect();
+            for (name, text) in &given {
+                let digest = Digest::of(text.as_bytes());
+                component.recipe.prompts.insert(name.clone(), digest);
+            }
+            component.prompts.extend(given);
+        }
+        component.recipe_digest = component.recipe.digest();
+    }
 }
 
 /// What a component asks its model with: the command line before the component's section, that before the manifest and the
@@ -281,6 +322,8 @@ fn component(
     check_limits(name, settings, config)?;
     let output = output(name, settings, config, extension)?;
     let prompts = prompts::prompts(name, &plugin.package, settings, &input, &wanted)?;
+    let gate = gate::gate(name, settings, config)?;
+    let judges = gate::judged(name, manifest, &depends_on)?;
     let variant = settings.variant.as_ref();
     let locale = variant.and_then(|variant| variant.locale());
     let recipe = Recipe {
@@ -335,6 +378,8 @@ fn component(
             &[&config.plugins.limits, &settings.limits],
         ),
         on_failure: settings.on_failure,
+        gate,
+        judges,
         recipe_digest: recipe.digest(),
         recipe,
         plugin,

@@ -25,6 +25,7 @@ pub use matrix::Variant;
 
 use dataset::DatasetConfig;
 use gateway::settings::{LimitsConfig, Mode, ModelConfig, ProviderConfig, ServiceTier};
+use plan::gate::Otherwise;
 use plan::policy::FailurePolicy;
 use plugin::manifest::{InputFields, LimitOverrides};
 use types::key::Reasoning;
@@ -314,6 +315,8 @@ pub struct ComponentConfig {
     pub input: Option<InputFields>,
     /// Components whose files it is given, where its plugin leaves that to the configuration.
     pub depends_on: Option<Vec<String>>,
+    /// What its files must be before others get them.
+    pub gate: Option<GateConfig>,
     /// Names of the matrix: it is made for each of their values.
     #[serde(deserialize_with = "matrix::one_or_more")]
     pub for_each: Vec<String>,
@@ -339,6 +342,20 @@ impl ComponentConfig {
             None => format!("`component.{name}.{setting}`"),
         }
     }
+}
+
+/// `[component.NAME.gate]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct GateConfig {
+    /// The component that judges its files.
+    pub judge: Option<String>,
+    /// Least score that the judge must give.
+    pub at_least: Option<f64>,
+    /// What becomes of a file that is not good enough.
+    pub otherwise: Otherwise,
+    /// How often it is asked for anew.
+    pub retries: Option<u32>,
 }
 
 /// Where a prompt comes from.

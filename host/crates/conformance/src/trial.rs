@@ -36,15 +36,21 @@ pub fn resumed(
     mut answer: impl FnMut(&Question) -> Answer,
 ) -> Trial {
     let mut told = before.clone();
-    let result = engine::replay_input(component, input, 0, before, |question| {
-        let answer = answer(question);
-        told.push(Answered {
-            key: question.key,
-            answer: answer.clone(),
-            request: Some(Arc::clone(&question.request)),
-        });
-        Ok::<_, Infallible>(answer)
-    });
+    let result = engine::replay_input(
+        component,
+        input,
+        engine::Asking::PLAIN,
+        before,
+        |question| {
+            let answer = answer(question);
+            told.push(Answered {
+                key: question.key,
+                answer: answer.clone(),
+                request: Some(Arc::clone(&question.request)),
+            });
+            Ok::<_, Infallible>(answer)
+        },
+    );
     let end = match result {
         Ok(replay) => replay.artifact,
         Err(never) => match never {},

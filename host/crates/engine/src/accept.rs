@@ -15,6 +15,7 @@ use config::component::Component;
 use dataset::{Dataset, Record};
 use plan::decision::{Author, FileState, LastOutcome, Rules};
 use plan::fingerprint::FingerprintParts;
+use plan::verdict::Verdict;
 use store::{
     Checkpoint, IndexedDataset, Lease, RecipeId, RecordRef, RunId, Seen, Store, StoreError, TaskId,
 };
@@ -142,6 +143,8 @@ impl Look {
         let Ok(record) = self.dataset.read(reference.place) else {
             return Ok(Vec::new());
         };
+        let store = &self.staleness.store;
+        let verdicts = store.verdicts(self.staleness.indexed, &record.id)?;
         let mut adopted = Vec::new();
         let mut known: Vec<(&Component, Option<Digest>)> = Vec::new();
         for (component, wanted, recipe) in &self.components {
@@ -159,6 +162,7 @@ impl Look {
                 seen: reference.seen,
                 path: &path,
                 before,
+                verdicts: &verdicts,
             };
             let due = if !*wanted {
                 None
@@ -199,6 +203,8 @@ struct Edited<'a> {
     seen: Seen,
     path: &'a str,
     before: Option<&'a Checkpoint>,
+    /// What was said about artifacts of the record.
+    verdicts: &'a [Verdict],
 }
 
 impl Edited<'_> {
@@ -275,8 +281,10 @@ impl Edited<'_> {
             .filter_map(|name| known.iter().find(|(other, _)| other.name == *name))
             .map(|(other, content)| (other.name.as_str(), *content))
             .collect();
-        self.staleness
-            .fingerprint(self.component, self.record, &upstreams)
+        let made_from =
+            self.staleness
+                .made_from(self.component, self.record, &upstreams, self.verdicts);
+        (made_from.fingerprint, made_from.parts)
     }
 
     /// The checkpoint that it gets, or why it gets none.

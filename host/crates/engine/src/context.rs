@@ -21,6 +21,7 @@ use config::SiteConfig;
 use config::component::Component;
 use gateway::Gateway;
 use plan::decision::Rules;
+use plan::verdict::Verdict;
 use plugin::pool::Pool;
 use store::{IndexedDataset, RecipeId, RunId, Store, StoreError};
 
@@ -47,6 +48,8 @@ pub(super) struct Context {
     pub clean: bool,
     /// Why no task of this record may be performed at all, if so.
     pub deadly: Option<String>,
+    /// Whether anything may have been said about artifacts.
+    has_verdicts: bool,
     /// Recipe of each component, in their order.
     recipes: Arc<[RecipeId]>,
     /// The categories of the records that are wanted.
@@ -102,6 +105,7 @@ impl Context {
                 .note_recipe(component.recipe_digest, &component.recipe);
             recipes.push(noted.await?);
         }
+        let has_verdicts = run.store.has_verdicts(run.indexed.id)?;
         let output = Output::start(
             run.output_root.clone(),
             unfinished,
@@ -147,6 +151,7 @@ impl Context {
             held: Held::new(run.window.at_once),
             clean,
             deadly: None,
+            has_verdicts,
             recipes: recipes.into(),
             categories: totals.into_iter().map(|(category, _)| category).collect(),
             writable: OnceLock::new(),
@@ -187,6 +192,8 @@ impl Context {
             held: parts.held,
             clean: parts.rules.clean,
             deadly: parts.deadly,
+            // They come with the lease.
+            has_verdicts: false,
             recipes: parts.recipes,
             categories: Vec::new(),
             // The coordinator has looked.
@@ -214,6 +221,16 @@ impl Context {
     pub fn fatal(&self) -> Option<RunError> {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
         fatal.take()
+    }
+
+    /// What was said about the artifacts of a record before this pass.
+    pub fn verdicts(&self, record: &str) -> Result<Vec<Verdict>, StoreError> {
+        let gates = || self.components.iter().any(|one| one.gate.is_some());
+        if self.has_verdicts || gates() {
+            self.store.verdicts(self.indexed.id, record)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// Number of the recipe of a component.

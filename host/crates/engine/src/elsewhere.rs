@@ -13,6 +13,7 @@ use super::meter::{Event, Report};
 use super::record::{self, End, Pass};
 use dataset::Record;
 use plan::decision::{FileState, TaskEnd};
+use plan::verdict::Verdict;
 use store::{RecordRef, StoreError, TaskId};
 use types::class::FailureClass;
 
@@ -49,8 +50,8 @@ pub(super) fn lease(
     context: &Context,
     reference: &RecordRef,
     record: &Record,
-    place: u64,
-    pass: Pass,
+    (place, pass): (u64, Pass),
+    verdicts: &[Verdict],
 ) -> Result<Leasing, StoreError> {
     if pass == Pass::Batch || !context.is_writable() {
         return Ok(Leasing::Here);
@@ -106,6 +107,7 @@ pub(super) fn lease(
         checkpoints: reference.checkpoints.clone(),
         files,
         transcripts,
+        verdicts: verdicts.to_vec(),
     })))
 }
 
@@ -181,6 +183,7 @@ impl Context {
             } => meter.attempt_ended(&component, calls, micros),
             Report::FileKept { kept, author } => meter.file_kept(kept, author),
             Report::Edited { path } => meter.tell(Event::Edited { path }),
+            Report::Held { component, cause } => meter.task_held(record, &component, &cause),
             Report::Note(note) => meter.tell(Event::Note(note)),
         }
     }

@@ -12,7 +12,10 @@ use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, DatasetError, Record, Repetition};
 use plan::decision::Rules;
+use plan::gate::Otherwise;
+use plan::verdict::{Giver, Verdict};
 use store::{IndexedDataset, Store, StoreError};
+use types::digest::Digest;
 
 /// One record with what was made of it.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct ExportRow<'a> {
     /// The text of each component's file, in the order of the components; `None` where there is none, or only
     /// one from before the task failed.
     pub texts: Vec<Option<String>>,
+    /// How many files are there and left out, since they are held, or nobody accepted them.
+    pub held_back: u64,
 }
 
 impl ExportRow<'_> {
@@ -65,6 +70,7 @@ pub fn export<E>(
     output_root: PathBuf,
     components: &[Component],
     wanted: impl Fn(&Record) -> bool,
+    only_accepted: bool,
     mut take: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
 ) -> Result<u64, ExportError<E>> {
     let left = PendingWrites::by(store.file());
@@ -79,6 +85,7 @@ pub fn export<E>(
         left,
         leased: None,
     };
+    let is_judged = only_accepted || components.iter().any(|component| component.gate.is_some());
     let is_as_indexed = staleness.store.is_as_indexed(indexed, dataset)?;
     let (mut found, mut unreadable) = (false, 0);
     let mut entries = dataset.entries();
@@ -107,19 +114,30 @@ pub fn export<E>(
             continue;
         }
         let points = staleness.store.checkpoints(indexed.id, &record.id)?;
+        let verdicts = if is_judged {
+            staleness.store.verdicts(indexed.id, &record.id)?
+        } else {
+            Vec::new()
+        };
+        let mut held_back = 0;
         let texts = components
             .iter()
             .map(|component| {
                 let mut points = points.iter();
                 let point = points.find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
-                staleness.usable(&path, point)?;
+                let content = staleness.usable(&path, point)?;
+                if is_held(component, &verdicts, content, only_accepted) {
+                    held_back += 1;
+                    return None;
+                }
                 store::read_output_text(&staleness.output_root.join(path)).ok()
             })
             .collect();
         take(&ExportRow {
             record: &record,
             texts,
+            held_back,
         })
         .map_err(ExportError::Row)?;
     }
@@ -127,4 +145,24 @@ pub fn export<E>(
         Some(Err(error)) if !found => Err(error.into()),
         _ => Ok(unreadable),
     }
+}
+
+/// Whether a file is kept back: by its gate, or since only what persons accepted is wanted.
+fn is_held(
+    component: &Component,
+    verdicts: &[Verdict],
+    content: Digest,
+    only_accepted: bool,
+) -> bool {
+    let last = verdicts.iter().rev().find(|verdict| {
+        verdict.giver == Giver::Person
+            && verdict.component == component.name
+            && verdict.content == content
+    });
+    if only_accepted {
+        return !last.is_some_and(|verdict| verdict.passes);
+    }
+    let gate = component.gate.as_ref();
+    let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
+    gate.is_some_and(|gate| gate.shut(verdicts, &component.name, content).is_some())
 }

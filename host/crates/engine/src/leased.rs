@@ -12,6 +12,7 @@ use super::staleness::{Facts, Found};
 use super::workplace::Note;
 use dataset::{Fields, Record, Written};
 use plan::decision::{FileState, Rules, TaskEnd};
+use plan::verdict::Verdict;
 use store::{Checkpoint, RecipeId, Seen};
 use types::digest::Digest;
 use types::request::Answer;
@@ -31,6 +32,8 @@ pub struct LeasedRecord {
     pub(super) files: Vec<LeasedFile>,
     /// What its tasks were told before, by component.
     pub(super) transcripts: Vec<Transcript>,
+    /// What was said about its artifacts.
+    pub(super) verdicts: Vec<Verdict>,
 }
 
 /// What a task was told: its component, its fingerprint and generation, and the answers by the keys of their questions.

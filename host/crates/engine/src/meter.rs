@@ -45,6 +45,14 @@ pub enum Event {
         /// Path of the file below the output directory.
         path: String,
     },
+    /// A file is there, and nobody gets it until a person decides.
+    Held {
+        /// Id of the record.
+        record: String,
+        /// Name of the component.
+        component: String,
+        cause: String,
+    },
     /// A record ended, complete or not.
     RecordEnded,
     /// Something about the run as a whole.
@@ -78,6 +86,10 @@ pub(super) enum Report {
     },
     Edited {
         path: String,
+    },
+    Held {
+        component: String,
+        cause: String,
     },
     Note(String),
 }
@@ -258,6 +270,23 @@ impl Meter {
         });
     }
 
+    /// A file is there and is held: nobody gets it until a person decides, or it is made anew.
+    pub(super) fn task_held(&self, record: &Record, component: &str, cause: &str) {
+        if self.reports.is_some() {
+            self.report(Report::Held {
+                component: component.to_owned(),
+                cause: cause.to_owned(),
+            });
+            return;
+        }
+        self.lock().task_held(component);
+        self.tell(Event::Held {
+            record: record.id.clone(),
+            component: component.to_owned(),
+            cause: cause.to_owned(),
+        });
+    }
+
     /// All that is parked is tried again now; what fails again is told again.
     pub(super) fn sweep_begins(&self) {
         self.lock().sweep_begins();
@@ -314,7 +343,7 @@ impl Meter {
                 Event::Edited { path } => self.report(Report::Edited { path }),
                 Event::Note(note) => self.report(Report::Note(note)),
                 // Told where they are counted.
-                Event::TaskFailed { .. } | Event::RecordEnded => None,
+                Event::TaskFailed { .. } | Event::Held { .. } | Event::RecordEnded => None,
             };
             return;
         }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::input::{self, UpstreamText};
 use super::intent_log::PendingWrites;
 use super::probe::{Probe, ProbeEnd, probe};
+use super::record::held_by;
+use super::replay::Asking;
 use super::staleness::{Staleness, StalenessCheck};
 use super::step::TaskFailure;
 use config::SiteConfig;
@@ -18,8 +20,10 @@ use plan::change::Change;
 use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
 use plan::explain::{self, Cause};
 use plan::fingerprint;
+use plan::gate::{Otherwise, Shut};
 use plan::recipe::Recipe;
 use plan::upstreams::{Hold, Loss, Upstream, Upstreams};
+use plan::verdict::{Feedback, Verdict};
 use store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -95,6 +99,12 @@ enum Standing {
         content: Digest,
         text: Option<Arc<str>>,
     },
+    /// There, and only its judge gets it.
+    Held {
+        path: String,
+        content: Digest,
+        by: String,
+    },
     /// Still to be made.
     Open,
     /// Not to be had.
@@ -120,6 +130,7 @@ pub struct Previewer {
     dataset: Arc<Dataset>,
     components: Arc<[Component]>,
     recipes: HashMap<RecipeId, Option<Recipe>>,
+    has_verdicts: bool,
     /// What questions begin with, from so many tokens on as the least that any provider keeps in its cache.
     prefixes: Prefixes,
 }
@@ -157,6 +168,7 @@ impl Previewer {
             store: store.clone(),
             components: components.into(),
             recipes: HashMap::new(),
+            has_verdicts: store.has_verdicts(indexed.id)?,
             prefixes: Prefixes::from_tokens(LEAST_CACHED),
         })
     }
@@ -190,6 +202,11 @@ impl Previewer {
         let mut checkpoints = reference.checkpoints.clone();
         let components = Arc::clone(&self.components);
         let record = self.dataset.read(reference.place);
+        let verdicts = if self.has_verdicts {
+            self.store.verdicts(self.staleness.indexed, &reference.id)?
+        } else {
+            Vec::new()
+        };
         let mut standings: Vec<Standing> = Vec::with_capacity(components.len());
         let mut previews = Vec::with_capacity(components.len());
         for (place, component) in components.iter().enumerate() {
@@ -206,7 +223,7 @@ impl Previewer {
                 Ok(record) => {
                     let before: Vec<(&Component, &Standing)> =
                         components.iter().zip(&standings).collect();
-                    self.look(task, record, &before, |runs| probed(place, runs))?
+                    self.look(task, record, &before, &verdicts, |runs| probed(place, runs))?
                 }
             };
             previews.push(preview);
@@ -221,6 +238,7 @@ impl Previewer {
         task: Looking<'_>,
         record: &Record,
         before: &[(&Component, &Standing)],
+        verdicts: &[Verdict],
         probed: impl FnOnce(bool) -> bool,
     ) -> Result<(TaskPreview, Standing), StoreError> {
         let Looking {
@@ -234,9 +252,9 @@ impl Previewer {
             .map(|upstream| upstream.component.name.clone())
             .collect();
         let contents = contents(&upstreams);
-        let staleness = self
-            .staleness
-            .check(component, record, checkpoint.as_ref(), &contents);
+        let staleness =
+            self.staleness
+                .check(component, record, checkpoint.as_ref(), &contents, verdicts);
         let changes = self.changes(component, checkpoint.as_ref(), &staleness)?;
         let stored = checkpoint
             .as_ref()
@@ -248,8 +266,8 @@ impl Previewer {
             changes: explain::certain(changes, &open),
             path: staleness.path.clone(),
             file: file_state(&staleness),
-            fingerprint: open.is_empty().then_some(staleness.fingerprint),
-            generation: decision::generation(stored, staleness.fingerprint),
+            fingerprint: open.is_empty().then_some(staleness.made_from.fingerprint),
+            generation: decision::generation(stored, staleness.made_from.fingerprint),
             given_bytes: 0,
             probe: None,
             checkpoint,
@@ -263,9 +281,12 @@ impl Previewer {
         let standing = match staleness.decision {
             Decision::Keep(kept) => {
                 if kept == Kept::UpToDate && probed(false) {
-                    preview.probe = Some(self.probe(component, record, &upstreams, &preview)?);
+                    let feedback = &staleness.made_from.feedback;
+                    let probe = self.probe(component, record, &upstreams, feedback, &preview)?;
+                    preview.probe = Some(probe);
                 }
-                preview.kept(kept, staleness)
+                let standing = preview.kept(kept, staleness);
+                held(component, verdicts, kept, standing)
             }
             Decision::StayFailed(class) => {
                 preview.stays_failed(class);
@@ -280,7 +301,8 @@ impl Previewer {
                 if !probed(true) {
                     return Ok((preview, Standing::Open));
                 }
-                let probe = self.probe(component, record, &upstreams, &preview)?;
+                let feedback = &staleness.made_from.feedback;
+                let probe = self.probe(component, record, &upstreams, feedback, &preview)?;
                 let found = staleness.content;
                 let standing = preview.come_out(component, reason, &probe, found, &self.staleness);
                 preview.probe = Some(probe);
@@ -298,14 +320,14 @@ impl Previewer {
         staleness: &Staleness,
     ) -> Result<Vec<Change>, StoreError> {
         let Some(point) = checkpoint.filter(|point| {
-            point.recipe != RecipeId::NONE && point.fingerprint != staleness.fingerprint
+            point.recipe != RecipeId::NONE && point.fingerprint != staleness.made_from.fingerprint
         }) else {
             return Ok(Vec::new());
         };
         Ok(match self.recipe(point.recipe)? {
             None => vec![Change::Unknown],
             Some(before) => fingerprint::changes(
-                (&component.recipe, &staleness.parts),
+                (&component.recipe, &staleness.made_from.parts),
                 (before, &point.parts),
             ),
         })
@@ -316,12 +338,15 @@ impl Previewer {
         component: &Component,
         record: &Record,
         upstreams: &[Upstreamed<'_>],
+        feedback: &Feedback,
         task: &TaskPreview,
     ) -> Result<Probe, StoreError> {
         let mut texts = Vec::with_capacity(upstreams.len());
         for upstream in upstreams {
-            let Some(Standing::Ready { path, text, .. }) = upstream.file else {
-                continue;
+            let (path, text) = match upstream.file {
+                Some(Standing::Ready { path, text, .. }) => (path, text.as_ref()),
+                Some(Standing::Held { path, .. }) => (path, None),
+                _ => continue,
             };
             let text = match text {
                 Some(text) => Arc::clone(text),
@@ -347,7 +372,10 @@ impl Previewer {
         probe(
             &self.store,
             component,
-            task.generation,
+            Asking {
+                generation: task.generation,
+                feedback,
+            },
             input,
             &self.prefixes,
         )
@@ -378,7 +406,7 @@ impl TaskPreview {
         Standing::Ready {
             // It is moved only by a run.
             path: staleness.from.unwrap_or_else(|| self.path.clone()),
-            content: staleness.content.unwrap_or(staleness.fingerprint),
+            content: staleness.content.unwrap_or(staleness.made_from.fingerprint),
             text: None,
         }
     }
@@ -454,7 +482,13 @@ fn gather<'a>(
                 by: by.clone(),
                 is_parked: false,
             }),
-            Standing::Ready { .. } | Standing::Open => Ok(*standing),
+            Standing::Held { by, .. } if component.judges.as_ref() != Some(&other.name) => {
+                Err(Loss {
+                    by: by.clone(),
+                    is_parked: false,
+                })
+            }
+            Standing::Ready { .. } | Standing::Held { .. } | Standing::Open => Ok(*standing),
         };
         upstreams.ended(*other, &other.name, other.on_failure, end);
     }
@@ -465,7 +499,7 @@ fn gather<'a>(
 /// none: any that no file has will do, to be told apart later.
 fn contents<'a>(upstreams: &[Upstreamed<'a>]) -> Vec<(&'a str, Option<Digest>)> {
     let of = |standing: &Standing| match standing {
-        Standing::Ready { content, .. } => Some(*content),
+        Standing::Ready { content, .. } | Standing::Held { content, .. } => Some(*content),
         Standing::Open => Some(Digest::of(b"still to be made\xff")),
         Standing::Lost { .. } => None,
     };
@@ -480,6 +514,25 @@ fn ready(preview: &TaskPreview, content: Digest, text: Option<Arc<str>>) -> Stan
         path: preview.path.clone(),
         content,
         text,
+    }
+}
+
+/// How a file stands that stays, once its gate was looked at. What nobody judged yet may pass.
+fn held(component: &Component, verdicts: &[Verdict], kept: Kept, standing: Standing) -> Standing {
+    let gate = component.gate.as_ref();
+    let gate = gate.filter(|gate| kept == Kept::UpToDate && gate.otherwise != Otherwise::Warn);
+    match (gate, standing) {
+        (Some(gate), Standing::Ready { path, content, .. })
+            if let Some(shut @ Shut::Refused { .. }) =
+                gate.shut(verdicts, &component.name, content) =>
+        {
+            Standing::Held {
+                path,
+                content,
+                by: held_by(&component.name, &shut.in_words()),
+            }
+        }
+        (_, standing) => standing,
     }
 }
 

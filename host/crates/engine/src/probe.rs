@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::replay::Asking;
 use super::step::{Executions, Step, TaskFailure};
 use config::component::Component;
 use gateway::prefix::Prefixes;
@@ -42,12 +43,12 @@ pub enum ProbeEnd {
 pub(super) fn probe(
     store: &Store,
     component: &Component,
-    generation: u32,
+    asking: Asking<'_>,
     input: Input,
     prefixes: &Prefixes,
 ) -> Result<Probe, StoreError> {
     let input = Arc::new(input);
-    let mut executions = Executions::new(component, generation);
+    let mut executions = Executions::new(component, asking.generation, asking.feedback);
     let mut sizes = Vec::new();
     let end = loop {
         let execution = match executions.next(Arc::clone(&input), component.limits) {

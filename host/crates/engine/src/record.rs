@@ -19,7 +19,9 @@ use config::component::Component;
 use dataset::{Dataset, DatasetError, Fields, Record, Written};
 use plan::decision::LastOutcome;
 use plan::decision::TaskEnd;
+use plan::gate::Otherwise;
 use plan::upstreams::{Hold, Loss, Upstreams};
+use plan::verdict::Verdict;
 use store::{Checkpoint, RecipeId, RecordRef, Seen, StoreError};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -39,6 +41,8 @@ pub(super) enum Pass {
 #[derive(Clone, Debug)]
 enum Signal {
     Ready(Ready),
+    /// There is a file, which only its judge gets.
+    Held(Ready, Loss),
     /// There is no file.
     Lost(Loss),
     /// It comes with a batch.
@@ -96,9 +100,10 @@ pub(super) async fn perform(
             return Box::pin(failed).await;
         }
     };
+    let verdicts = context.verdicts(&record.id)?;
     if let Some(elsewhere) = &context.elsewhere
         && let Leasing::Leased(leased) =
-            elsewhere::lease(&context, &reference, &record, place, pass)?
+            elsewhere::lease(&context, &reference, &record, (place, pass), &verdicts)?
     {
         // Boxed, so that a run on one machine has no room for it.
         let performed = elsewhere::perform(&context, &**elsewhere, *leased, &record, pass);
@@ -109,6 +114,7 @@ pub(super) async fn perform(
     let looked_at = Reference {
         seen: reference.seen,
         checkpoints: &reference.checkpoints,
+        verdicts: &verdicts,
     };
     let performed = perform_tasks(&context, &record, looked_at, place, pass).await;
     context.gateway.record_ended(place);
@@ -121,6 +127,8 @@ pub(super) async fn perform(
 pub(super) struct Reference<'a> {
     pub seen: Seen,
     pub checkpoints: &'a [Checkpoint],
+    /// What was said about its artifacts.
+    pub verdicts: &'a [Verdict],
 }
 
 /// Performs the tasks of a record; how each of its components ended.
@@ -131,7 +139,7 @@ pub(super) async fn perform_tasks(
     place: u64,
     pass: Pass,
 ) -> Result<Vec<End>, StoreError> {
-    let checkpoints = reference.checkpoints;
+    let (checkpoints, verdicts) = (reference.checkpoints, reference.verdicts);
     let waiting = match (&context.batches, pass) {
         (None, _) | (_, Pass::First) => Vec::new(),
         _ => context.store.waiting(context.indexed.id, &record.id)?,
@@ -157,6 +165,7 @@ pub(super) async fn perform_tasks(
                     seen,
                     place,
                     checkpoint,
+                    verdicts,
                 };
                 let end = run_component(task, signal, signals, pass, waits).await?;
                 if !context.workplace.is_leased() {
@@ -202,10 +211,10 @@ async fn run_component(
         let there = before(&task);
         let done = there.is_some();
         let is_parked = task.checkpoint.is_some_and(|point| point.parked);
-        tell(there.map_or_else(
-            || Signal::Lost(lost_by(task.component.name.clone(), is_parked)),
-            Signal::Ready,
-        ));
+        tell(match there {
+            Some(ready) => held_or_ready(&task, ready),
+            None => Signal::Lost(lost_by(task.component.name.clone(), is_parked)),
+        });
         return Ok(End::Before(done));
     }
     if let Some(cause) = &task.context.deadly {
@@ -270,8 +279,11 @@ async fn gather<'a>(task: &Task<'a>, signals: &[SetOnce<Signal>]) -> Gathered<'a
         if !upstreams.waits_for(&component.name, policy) {
             continue;
         }
+        let judges = task.component.judges.as_ref() == Some(&component.name);
         let end = match signal.wait().await.clone() {
             Signal::Ready(ready) => Ok(ready),
+            Signal::Held(ready, _) if judges => Ok(ready),
+            Signal::Held(_, loss) => Err(loss),
             Signal::Lost(loss) => Err(loss),
             Signal::Waits => return Gathered::Waits,
             Signal::Interrupted => return Gathered::Interrupted,
@@ -330,9 +342,16 @@ async fn conclude_task(
             ready,
             end,
             by_stand_in,
+            held,
             written,
         } => {
-            tell(Signal::Ready(ready));
+            tell(match held {
+                None => Signal::Ready(ready),
+                Some(cause) => {
+                    context.meter.task_held(task.record, name, &cause);
+                    Signal::Held(ready, lost_by(held_by(name, &cause), false))
+                }
+            });
             let durable = match written {
                 Some(written) => durable(context, written.await),
                 None => true,
@@ -344,6 +363,26 @@ async fn conclude_task(
             })
         }
     }
+}
+
+/// What dependents hear of a file that an earlier pass decided: its gate may be shut.
+fn held_or_ready(task: &Task<'_>, ready: Ready) -> Signal {
+    let component = task.component;
+    let gate = component.gate.as_ref();
+    let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
+    let shut = gate.and_then(|gate| gate.shut(task.verdicts, &component.name, ready.content));
+    match shut {
+        None => Signal::Ready(ready),
+        Some(shut) => {
+            let by = held_by(&component.name, &shut.in_words());
+            Signal::Held(ready, lost_by(by, false))
+        }
+    }
+}
+
+/// What dependents of a held file are told.
+pub(super) fn held_by(component: &str, cause: &str) -> String {
+    format!("{component} (held: {cause})")
 }
 
 /// A file that is lost because of what `by` names.

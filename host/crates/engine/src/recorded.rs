@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::input::UpstreamText;
 use super::intent_log::PendingWrites;
-use super::replay::replay;
+use super::replay::{Asking, replay};
 use super::staleness::StalenessCheck;
 use super::step::TaskFailure;
 use config::SiteConfig;
@@ -99,15 +99,6 @@ pub fn recorded(
     let transcript = staleness
         .store
         .transcript(&task, point.fingerprint, point.generation)?;
-    let Replayed { told, end, log } = replay_told(
-        &staleness,
-        &place.dataset,
-        component,
-        record,
-        &files,
-        point.generation,
-        &transcript,
-    );
     let contents: Vec<(&str, Option<Digest>)> = files
         .iter()
         .map(|upstream| {
@@ -115,7 +106,19 @@ pub fn recorded(
             (upstream.component.name.as_str(), content)
         })
         .collect();
-    let (fingerprint, _) = staleness.fingerprint(component, record, &contents);
+    let verdicts = staleness.store.verdicts(place.indexed.id, &record.id)?;
+    let made_from = staleness.made_from(component, record, &contents, &verdicts);
+    let Replayed { told, end, log } = replay_told(
+        &staleness,
+        &place.dataset,
+        (component, record),
+        &files,
+        Asking {
+            generation: point.generation,
+            feedback: &made_from.feedback,
+        },
+        &transcript,
+    );
     let path = component.output.path(&record.id, &record.category);
     Ok(Some(Recorded {
         told,
@@ -123,7 +126,7 @@ pub fn recorded(
         log,
         file: store::read_output(&staleness.output_root.join(&path)).ok(),
         path,
-        changed: fingerprint != point.fingerprint,
+        changed: made_from.fingerprint != point.fingerprint,
     }))
 }
 
@@ -143,10 +146,9 @@ struct Replayed {
 fn replay_told(
     staleness: &StalenessCheck,
     dataset: &Dataset,
-    component: &Component,
-    record: &Record,
+    (component, record): (&Component, &Record),
     files: &[UpstreamFile<'_>],
-    generation: u32,
+    asking: Asking<'_>,
     transcript: &[(Digest, Answer)],
 ) -> Replayed {
     let texts: Vec<UpstreamText<'_>> = files
@@ -177,7 +179,7 @@ fn replay_told(
         &staleness.site,
         record,
         &texts,
-        generation,
+        asking,
         answer,
     );
     let (end, log) = match replayed {

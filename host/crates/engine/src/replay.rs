@@ -8,6 +8,7 @@ use super::step::{Executions, Step, TaskFailure};
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Fields, Record};
+use plan::verdict::Feedback;
 use plugin::sandbox::{self, Answered, Input, LogLine, Question};
 use types::request::{Answer, CompletionRequest};
 
@@ -26,7 +27,7 @@ pub struct Replay {
     pub log: Vec<LogLine>,
 }
 
-/// Replays a component on a record, with the questions of a generation. `answer` is asked for every question,
+/// Replays a component on a record. `answer` is asked for every question,
 /// once.
 ///
 /// # Errors
@@ -37,13 +38,32 @@ pub fn replay<E>(
     site: &SiteConfig,
     record: &Record,
     upstreams: &[UpstreamText<'_>],
-    generation: u32,
+    asking: Asking<'_>,
     answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
     let none = Fields::default();
     let category = dataset.category_fields(&record.category).unwrap_or(&none);
     let input = input::prepared(component, site, record, category, upstreams);
-    replay_input(component, &Arc::new(input), generation, Vec::new(), answer)
+    replay_input(component, &Arc::new(input), asking, Vec::new(), answer)
+}
+
+/// How a component asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Generation of its questions.
+    pub generation: u32,
+    /// What was said about its earlier artifacts.
+    pub feedback: &'a Feedback,
+}
+
+impl Asking<'static> {
+    /// As a task asks that nothing was said about, and none of whose answers was at fault.
+    pub const PLAIN: Asking<'static> = Asking {
+        generation: 0,
+        feedback: &Feedback {
+            reasons: Vec::new(),
+        },
+    };
 }
 
 /// Replays a component on an input. `answers` is what it was told before: their questions are not asked again.
@@ -53,11 +73,11 @@ pub fn replay<E>(
 pub fn replay_input<E>(
     component: &Component,
     input: &Arc<Input>,
-    generation: u32,
+    asking: Asking<'_>,
     answers: Vec<Answered>,
     mut answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
-    let mut executions = Executions::new(component, generation);
+    let mut executions = Executions::new(component, asking.generation, asking.feedback);
     executions.tell(answers);
     let mut log = Vec::new();
     let artifact = loop {

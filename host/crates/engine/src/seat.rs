@@ -134,6 +134,7 @@ impl Seat {
         let reference = Reference {
             seen: leased.seen,
             checkpoints: &leased.checkpoints,
+            verdicts: &leased.verdicts,
         };
         let tasks = record::perform_tasks(&context, &record, reference, place, pass);
         let ends = AssertUnwindSafe(tasks).catch_unwind().await;

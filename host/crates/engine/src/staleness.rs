@@ -18,6 +18,7 @@ use dataset::{Dataset, Fields, Record};
 use gateway::providers::offline;
 use plan::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules, Stored};
 use plan::fingerprint::{FingerprintParts, Ingredients};
+use plan::verdict::{Feedback, Verdict};
 use plugin::sandbox::Input;
 use store::{Checkpoint, Store};
 use types::digest::Digest;
@@ -54,8 +55,7 @@ impl Facts for Dataset {
 pub(super) struct Staleness {
     /// Path of the task's file below the output directory.
     pub path: String,
-    pub fingerprint: Digest,
-    pub parts: FingerprintParts,
+    pub made_from: MadeFrom,
     pub decision: Decision,
     /// Hash of the file that is there.
     pub content: Option<Digest>,
@@ -63,6 +63,16 @@ pub(super) struct Staleness {
     pub from: Option<String>,
     /// Why no file can be put there, as far as it is seen without trying.
     pub obstacle: Option<String>,
+}
+
+/// What a task would be made from.
+pub(super) struct MadeFrom {
+    pub fingerprint: Digest,
+    pub parts: FingerprintParts,
+    /// The fingerprint without feedback.
+    pub base: Digest,
+    /// What was said about earlier artifacts.
+    pub feedback: Feedback,
 }
 
 /// A file, as it is found.
@@ -89,16 +99,19 @@ impl Found {
 }
 
 impl StalenessCheck {
-    /// Judges a task whose upstreams are known by the hashes of their files; `None` for one that is left out.
+    /// Judges a task whose upstreams are known by the hashes of their files; `None` for one that is left out. `verdicts` are those on all
+    /// artifacts of the record.
     pub fn check(
         &self,
         component: &Component,
         record: &Record,
         checkpoint: Option<&Checkpoint>,
         upstreams: &[(&str, Option<Digest>)],
+        verdicts: &[Verdict],
     ) -> Staleness {
         let path = component.output.path(&record.id, &record.category);
-        let (fingerprint, parts) = self.fingerprint(component, record, upstreams);
+        let made_from = self.made_from(component, record, upstreams, verdicts);
+        let fingerprint = made_from.fingerprint;
         let asks = component.parameters.as_ref();
         let by_stand_in = asks.is_some_and(|asks| asks.model == offline::NAME);
         let decide = |found: &Found| {
@@ -122,8 +135,7 @@ impl StalenessCheck {
             if stays || point.author == Some(Author::Person) && !self.rules.overwrite_edited {
                 return Staleness {
                     path,
-                    fingerprint,
-                    parts,
+                    made_from,
                     decision,
                     content: found.content,
                     from: Some(point.path.clone()),
@@ -133,8 +145,7 @@ impl StalenessCheck {
         }
         Staleness {
             path,
-            fingerprint,
-            parts,
+            made_from,
             decision: decide(&found),
             content: found.content,
             from: None,
@@ -190,23 +201,39 @@ impl StalenessCheck {
         input::prepared(component, &self.site, record, category, upstreams)
     }
 
-    /// The fingerprint of a task, and its parts.
-    pub fn fingerprint(
+    /// What a task would be made from.
+    pub fn made_from(
         &self,
         component: &Component,
         record: &Record,
         upstreams: &[(&str, Option<Digest>)],
-    ) -> (Digest, FingerprintParts) {
+        verdicts: &[Verdict],
+    ) -> MadeFrom {
         let none = Fields::default();
-        Ingredients {
+        let nothing = Feedback::default();
+        let mut ingredients = Ingredients {
             recipe: &component.recipe,
             recipe_digest: component.recipe_digest,
             identity: [&record.id, &record.name, &record.category],
             fields: &record.fields,
             category_fields: self.facts.of_category(&record.category).unwrap_or(&none),
             upstreams,
+            feedback: &nothing,
+        };
+        let (base, parts) = ingredients.fingerprint();
+        let feedback = Feedback::of(verdicts, &component.name, base);
+        let (fingerprint, parts) = if feedback.is_empty() {
+            (base, parts)
+        } else {
+            ingredients.feedback = &feedback;
+            ingredients.fingerprint()
+        };
+        MadeFrom {
+            fingerprint,
+            parts,
+            base,
+            feedback,
         }
-        .fingerprint()
     }
 
     /// Whether the file is the beginning of this text, as a power cut leaves it: cut off, or ending in zeros.

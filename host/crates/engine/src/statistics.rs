@@ -46,6 +46,9 @@ pub struct ComponentCount {
     pub kept: u64,
     /// Files edited by hand and kept.
     pub edited: u64,
+    /// Of the files that are there, those that a gate holds: nobody gets them until a person decides.
+    #[serde(default)]
+    pub held: u64,
     pub failed: u64,
     /// Tasks that could not start because a dependency failed.
     pub blocked: u64,
@@ -330,6 +333,14 @@ impl Statistics {
         let mut known = self.components.iter();
         if let Some(place) = known.position(|count| count.component == component) {
             self.ahead.attempt_ended(place, calls, micros);
+        }
+    }
+
+    /// A gate holds a file that is there.
+    pub fn task_held(&mut self, component: &str) {
+        let mut counts = self.components.iter_mut();
+        if let Some(count) = counts.find(|count| count.component == component) {
+            count.held += 1;
         }
     }
 

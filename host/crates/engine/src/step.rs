@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::artifact;
 use config::component::Component;
+use plan::verdict::{Feedback, Judgement};
 use plugin::limits::Limits;
-use plugin::manifest::MediaType;
 use plugin::sandbox::{Answered, Execution, Input, Outcome, Question};
 use types::class::FailureClass;
 use types::key::KeyContext;
@@ -32,13 +32,14 @@ pub(super) enum Step {
 pub(super) struct Executions<'a> {
     component: &'a Component,
     context: Option<Arc<KeyContext>>,
+    feedback: Option<Arc<str>>,
     answers: Vec<Answered>,
     count: u32,
 }
 
 impl<'a> Executions<'a> {
-    /// Of a component whose questions are asked in this generation.
-    pub fn new(component: &'a Component, generation: u32) -> Self {
+    /// Of a component whose questions are asked in this generation, with this feedback on earlier artifacts.
+    pub fn new(component: &'a Component, generation: u32, feedback: &Feedback) -> Self {
         let context = component.parameters.as_ref().map(|parameters| {
             Arc::new(KeyContext {
                 parameters: parameters.clone(),
@@ -48,6 +49,7 @@ impl<'a> Executions<'a> {
         Self {
             component,
             context,
+            feedback: feedback.in_words().map(Into::into),
             answers: Vec::new(),
             count: 0,
         }
@@ -89,20 +91,25 @@ impl<'a> Executions<'a> {
             input,
             context: self.context.clone(),
             answers: self.answers.clone(),
+            feedback: self.feedback.clone(),
             limits,
         })
     }
 
     /// How the task stands after an execution.
     pub fn step(&self, outcome: Outcome) -> Step {
-        step(outcome, self.component.media_type, &self.answers)
+        step(outcome, self.component, &self.answers)
     }
 }
 
 /// Judges an execution with the answers that it was told.
-fn step(outcome: Outcome, media_type: MediaType, told: &[Answered]) -> Step {
+fn step(outcome: Outcome, component: &Component, told: &[Answered]) -> Step {
+    let fault = |text: &str| {
+        let fault = artifact::fault(text, component.media_type);
+        fault.or_else(|| judgement(component, text)?.err())
+    };
     match outcome {
-        Outcome::Done { text } => match artifact::fault(&text, media_type) {
+        Outcome::Done { text } => match fault(&text) {
             None => Step::Made(text),
             Some(cause) => Step::Failed(TaskFailure {
                 class: FailureClass::RejectedArtifact,
@@ -119,6 +126,16 @@ fn step(outcome: Outcome, media_type: MediaType, told: &[Answered]) -> Step {
         }),
         Outcome::Suspended { questions } => Step::Asks(questions),
     }
+}
+
+/// The verdict that an artifact is, if its component judges, or what is wrong with it.
+pub(super) fn judgement(component: &Component, text: &str) -> Option<Result<Judgement, String>> {
+    component.judges.as_ref()?;
+    let json = artifact::as_json(text, component.media_type);
+    Some(match json {
+        Some(json) => Judgement::read(&json),
+        None => Err("a verdict is an object, as YAML or JSON".to_owned()),
+    })
 }
 
 /// A component that gives up on a refusal does not say which it was: the last answer does.

@@ -9,13 +9,14 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::context::Context;
+use super::gated::Remaking;
 use super::held::{self, Weight};
 use super::input::UpstreamText;
 use super::meter::{Again, Event, Report};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
-use super::staleness::Staleness;
-use super::step::{Executions, Step, TaskFailure};
+use super::staleness::{MadeFrom, Staleness};
+use super::step::{self, Executions, Step, TaskFailure};
 use super::workplace::Told;
 use config::component::Component;
 use dataset::Record;
@@ -28,6 +29,7 @@ use plan::decision::TaskEnd;
 use plan::decision::{self, Author, Decision, Kept, LastOutcome, Reason};
 use plan::fingerprint::{self, FingerprintParts};
 use plan::upstreams::Upstream;
+use plan::verdict::Verdict;
 use plugin::limits::Limits;
 use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
 use store::{Bill, Checkpoint, Seen, StoreError, TaskId};
@@ -53,6 +55,8 @@ pub(super) enum Ended {
         end: TaskEnd,
         /// Whether the offline stand-in wrote it now.
         by_stand_in: bool,
+        /// Why dependents do not get it, if its gate is shut.
+        held: Option<String>,
         written: Option<oneshot::Receiver<Written>>,
     },
     /// It failed; `parked` if a sweep tries again. Nothing is written of one that stays failed.
@@ -73,7 +77,7 @@ pub(super) enum Ended {
 pub(super) type UpstreamFile<'a> = Upstream<&'a Component, Ready>;
 
 /// The files that a task depends on.
-type Texts<'a> = Vec<(&'a Component, Arc<str>)>;
+pub(super) type Texts<'a> = Vec<(&'a Component, Arc<str>)>;
 
 /// A task before it is decided.
 pub(super) struct Task<'a> {
@@ -84,6 +88,8 @@ pub(super) struct Task<'a> {
     /// Place of the record in the run.
     pub place: u64,
     pub checkpoint: Option<&'a Checkpoint>,
+    /// What was said about artifacts of the record.
+    pub verdicts: &'a [Verdict],
 }
 
 impl Task<'_> {
@@ -103,23 +109,39 @@ impl Task<'_> {
         let staleness = &self.context.staleness;
         let Staleness {
             path,
-            fingerprint,
-            parts,
+            made_from,
             decision,
             content,
             from,
             obstacle,
-        } = staleness.check(self.component, self.record, self.checkpoint, &contents);
+        } = staleness.check(
+            self.component,
+            self.record,
+            self.checkpoint,
+            &contents,
+            self.verdicts,
+        );
+        let place = |reason| Remaking {
+            reason,
+            found: content,
+            path: path.clone(),
+            contents: &contents,
+        };
         match decision {
             Decision::Keep(kept) => {
-                let made_from = (fingerprint, parts);
-                let content = content.unwrap_or(fingerprint);
+                let (base, content) = (made_from.base, content.unwrap_or(made_from.fingerprint));
                 let stays = self.settle(kept, &path, from.as_deref(), made_from);
                 // Boxed, so that what is rare takes no memory of the many tasks that wait.
-                match Box::pin(stays).await? {
-                    Some(failed) => Ok(failed),
-                    None => Ok(self.keep(kept, path, content)),
+                if let Some(failed) = Box::pin(stays).await? {
+                    return Ok(failed);
                 }
+                let ended = self.keep(kept, path.clone(), content);
+                if self.component.gate.is_none() || kept != Kept::UpToDate {
+                    return Ok(ended);
+                }
+                let may_run = !held_back && !self.is_held() && obstacle.is_none();
+                let again = may_run.then(|| place(Reason::Changed));
+                Box::pin(self.pass_kept(ended, (base, content), again, upstreams)).await
             }
             Decision::StayFailed(class) => Ok(self.stay_failed(class)),
             Decision::Run(_) if held_back || self.is_held() => Ok(Ended::HeldBack),
@@ -129,27 +151,50 @@ impl Task<'_> {
                 Ok(self.cannot_write(&path, &obstacle))
             }
             Decision::Run(reason) => {
-                let stored = self
-                    .checkpoint
-                    .map(|point| (point.stored(), point.generation));
                 let texts = self.texts(upstreams);
-                let attempt = Attempt {
-                    task: self,
-                    fingerprint,
-                    parts,
-                    generation: decision::generation(stored, fingerprint),
-                    path,
-                };
                 let record = self.record.id.as_str();
                 let component = self.component.name.as_str();
                 let span = tracing::debug_span!("task", record, component, ?reason);
-                attempt.run(reason, content, texts).instrument(span).await
+                match &self.component.gate {
+                    None => {
+                        let attempt = self.attempt(made_from, path.clone(), &contents);
+                        attempt.run(reason, content, texts).instrument(span).await
+                    }
+                    Some(_) => {
+                        let rounds = self.rounds(place(reason), texts, self.verdicts.to_vec());
+                        Box::pin(rounds).instrument(span).await
+                    }
+                }
             }
         }
     }
 
+    /// An attempt at making its file from this, and from files with these hashes.
+    pub fn attempt(
+        &self,
+        made_from: MadeFrom,
+        path: String,
+        contents: &[(&str, Option<Digest>)],
+    ) -> Attempt<'_> {
+        let judged = self.component.judges.as_ref();
+        let judged = judged.and_then(|_| contents.first()?.1);
+        let stored = self
+            .checkpoint
+            .map(|point| (point.stored(), point.generation));
+        Attempt {
+            task: self,
+            generation: decision::generation(stored, made_from.fingerprint),
+            made_from,
+            path,
+            judged,
+        }
+    }
+
     /// The texts that the component is given. One that is no longer at hand is read: there is one truth, the file.
-    fn texts<'a>(&self, upstreams: Vec<UpstreamFile<'a>>) -> Result<Texts<'a>, TaskFailure> {
+    pub(super) fn texts<'a>(
+        &self,
+        upstreams: Vec<UpstreamFile<'a>>,
+    ) -> Result<Texts<'a>, TaskFailure> {
         let staleness = &self.context.staleness;
         upstreams
             .into_iter()
@@ -241,7 +286,7 @@ impl Task<'_> {
         kept: Kept,
         path: &str,
         from: Option<&str>,
-        made_from: (Digest, FingerprintParts),
+        made_from: MadeFrom,
     ) -> Result<Option<Ended>, StoreError> {
         let Some(before) = self.checkpoint else {
             return Ok(None);
@@ -271,8 +316,8 @@ impl Task<'_> {
                     }
                 }
                 point.path = path.to_owned();
-                if kept == Kept::Accepted && self.only_moved(before, &made_from.1)? {
-                    (point.fingerprint, point.parts) = made_from;
+                if kept == Kept::Accepted && self.only_moved(before, &made_from.parts)? {
+                    (point.fingerprint, point.parts) = (made_from.fingerprint, made_from.parts);
                     point.recipe = self.context.recipe(self.component);
                     point.seen = self.seen;
                 }
@@ -317,23 +362,25 @@ impl Task<'_> {
             },
             end,
             by_stand_in: false,
+            held: None,
             written: None,
         }
     }
 }
 
 /// A task that runs.
-struct Attempt<'a> {
+pub(super) struct Attempt<'a> {
     task: &'a Task<'a>,
-    fingerprint: Digest,
-    parts: FingerprintParts,
+    made_from: MadeFrom,
     generation: u32,
     path: String,
+    /// Hash of the file that it judges.
+    judged: Option<Digest>,
 }
 
 /// What was spent on it so far.
 #[derive(Default)]
-struct Spent {
+pub(super) struct Spent {
     executions: u32,
     calls: u32,
     usage: Usage,
@@ -389,7 +436,7 @@ impl Spent {
 }
 
 /// Why a task does not end with an artifact.
-enum Stop {
+pub(super) enum Stop {
     Failed {
         class: FailureClass,
         cause: String,
@@ -423,18 +470,23 @@ impl Attempt<'_> {
         found: Option<Digest>,
         texts: Result<Texts<'_>, TaskFailure>,
     ) -> Result<Ended, StoreError> {
-        let context = self.task.context;
         let mut spent = Spent::default();
         let result = match texts {
             Ok(texts) => self.execute(&texts, &mut spent).await,
             Err(failure) => Err(failure.into()),
         };
-        if matches!(result, Ok(_) | Err(Stop::Failed { .. })) {
-            let component = &self.task.component.name;
-            context
-                .meter
-                .attempt_ended(component, spent.calls, spent.micros);
-        }
+        self.end(reason, found, result, spent).await
+    }
+
+    /// Counts what it took, and ends it.
+    pub async fn end(
+        &self,
+        reason: Reason,
+        found: Option<Digest>,
+        result: Result<String, Stop>,
+        spent: Spent,
+    ) -> Result<Ended, StoreError> {
+        self.count(&result, &spent);
         match result {
             Ok(text) => self.made(reason, found, text, spent).await,
             Err(Stop::Failed { class, cause }) => Ok(self.failed(class, cause, spent).await),
@@ -442,6 +494,17 @@ impl Attempt<'_> {
             Err(Stop::Waits) => Ok(Ended::Waits),
             Err(Stop::Held) => Ok(Ended::HeldBack),
             Err(Stop::Store(error)) => Err(error),
+        }
+    }
+
+    /// Counts what it took.
+    pub fn count(&self, result: &Result<String, Stop>, spent: &Spent) {
+        let context = self.task.context;
+        if matches!(result, Ok(_) | Err(Stop::Failed { .. })) {
+            let component = &self.task.component.name;
+            context
+                .meter
+                .attempt_ended(component, spent.calls, spent.micros);
         }
     }
 
@@ -465,6 +528,10 @@ impl Attempt<'_> {
                 Box::pin(self.save_edit()).await?;
             }
         }
+        if let Some(verdict) = self.verdict(&text) {
+            let id = self.task.id();
+            Box::pin(context.workplace.give_verdicts(&id, vec![verdict])).await?;
+        }
         let by_stand_in = spent.by_stand_in;
         let checkpoint = self.checkpoint(LastOutcome::Done, None, false, spent);
         let mut weight = Weight::new(&context.held);
@@ -482,8 +549,18 @@ impl Attempt<'_> {
             ready,
             end: TaskEnd::Made,
             by_stand_in,
+            held: None,
             written: Some(written),
         })
+    }
+
+    /// The verdict that its artifact is, if its component judges.
+    fn verdict(&self, text: &str) -> Option<Verdict> {
+        let component = self.task.component;
+        let judgement = step::judgement(component, text)?.ok()?;
+        let judged = component.judges.clone()?;
+        let content = self.judged?;
+        Some(judgement.verdict(judged, content, &component.name, self.made_from.fingerprint))
     }
 
     /// Notes the failure, and whether this run tries again.
@@ -541,11 +618,11 @@ impl Attempt<'_> {
     }
 
     /// Runs the component until it ends, each time with the answers to what it asked before.
-    async fn execute(&self, texts: &Texts<'_>, spent: &mut Spent) -> Result<String, Stop> {
+    pub async fn execute(&self, texts: &Texts<'_>, spent: &mut Spent) -> Result<String, Stop> {
         let component = self.task.component;
         self.raise_generation().await?;
         let mut known = self.transcript()?.into_iter();
-        let mut executions = Executions::new(component, self.generation);
+        let mut executions = Executions::new(component, self.generation, &self.made_from.feedback);
         let mut lines = 0;
         let mut weight = Weight::new(&self.task.context.held);
         loop {
@@ -606,7 +683,8 @@ impl Attempt<'_> {
             return Ok(Vec::new());
         }
         let workplace = &self.task.context.workplace;
-        let told = workplace.transcript(&self.task.id(), self.fingerprint, self.generation)?;
+        let told =
+            workplace.transcript(&self.task.id(), self.made_from.fingerprint, self.generation)?;
         let told = told.into_iter().map(|(key, answer)| Answered {
             key,
             answer,
@@ -683,7 +761,7 @@ impl Attempt<'_> {
                 component: &component.name,
                 mode: component.mode,
                 place: self.task.place,
-                fingerprint: self.fingerprint,
+                fingerprint: self.made_from.fingerprint,
                 generation: self.generation,
                 cancelled: context.repeated.held(&component.name),
             };
@@ -725,7 +803,8 @@ impl Attempt<'_> {
             told.push(question.answered(answer));
         }
         let workplace = &context.workplace;
-        let append = workplace.append_transcript(id, self.fingerprint, self.generation, entries);
+        let append =
+            workplace.append_transcript(id, self.made_from.fingerprint, self.generation, entries);
         Box::pin(append).await?;
         Ok(told)
     }
@@ -769,7 +848,7 @@ impl Attempt<'_> {
         }
         let bill = Bill {
             task: id.clone(),
-            fingerprint: self.fingerprint,
+            fingerprint: self.made_from.fingerprint,
             generation: self.generation,
             tries: billed,
         };
@@ -789,7 +868,7 @@ impl Attempt<'_> {
             (LastOutcome::Failed(class), Some(point)) => {
                 let same = matches!(point.outcome, LastOutcome::Due)
                     || point.outcome == LastOutcome::Failed(class);
-                if same && point.fingerprint == self.fingerprint {
+                if same && point.fingerprint == self.made_from.fingerprint {
                     point.attempts
                 } else {
                     0
@@ -809,10 +888,10 @@ impl Attempt<'_> {
                 _ => attempts,
             },
             generation: self.generation,
-            fingerprint: self.fingerprint,
+            fingerprint: self.made_from.fingerprint,
             recipe: self.task.context.recipe(self.task.component),
             seen: self.task.seen,
-            parts: self.parts.clone(),
+            parts: self.made_from.parts.clone(),
             path: self.path.clone(),
             file: None,
             content: None,

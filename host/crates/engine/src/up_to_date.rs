@@ -42,6 +42,10 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
     let Some(point) = checkpoint(reference, &component.name) else {
         return false;
     };
+    // What a gate lets pass depends on more than the component.
+    if component.gate.is_some() {
+        return false;
+    }
     let none = Fields::default();
     let category = context.staleness.facts.of_category(&reference.category);
     let upstreams = component

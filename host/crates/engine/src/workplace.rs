@@ -11,6 +11,7 @@ use super::held::Weight;
 use super::leased::{Transcript, shared_text};
 use super::output::{Output, Written};
 use gateway::error::Billed;
+use plan::verdict::Verdict;
 use store::{Bill, Checkpoint, RunId, Store, StoreError, TaskId};
 use types::digest::Digest;
 use types::request::{Answer, Usage};
@@ -71,6 +72,8 @@ pub(super) enum Note {
     },
     /// The file of the task was edited by hand, and is about to be replaced.
     ReplacesEdit { component: String, path: String },
+    /// What was said about artifacts of the record.
+    Verdicts(Vec<Verdict>),
     /// The run has spent what it may.
     SpentAll,
 }
@@ -271,6 +274,23 @@ impl Workplace {
         }
     }
 
+    /// Keeps what was said about artifacts of the record of a task.
+    pub async fn give_verdicts(
+        &self,
+        task: &TaskId,
+        verdicts: Vec<Verdict>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Workplace::Own { store, dataset, .. } => {
+                store.give_verdicts(*dataset, &task.record, verdicts).await
+            }
+            Workplace::Leased(ledger) => {
+                ledger.note(Note::Verdicts(verdicts));
+                Ok(())
+            }
+        }
+    }
+
     /// Everything that was queued is durable, and the run has ended in order.
     pub fn end(&self) {
         if let Workplace::Own { output, .. } = self {
@@ -359,6 +379,9 @@ impl Workplace {
                     if let Ok(text) = read(&path) {
                         store.keep_edit(&task(component), &path, text).await?;
                     }
+                }
+                Note::Verdicts(verdicts) => {
+                    store.give_verdicts(*dataset, record, verdicts).await?;
                 }
                 Note::SpentAll => spent_all = true,
             }

@@ -11,6 +11,7 @@ mod bounded;
 mod chance;
 mod facts;
 mod json;
+mod judge;
 mod padding;
 mod pattern;
 mod phrase;
@@ -42,7 +43,10 @@ pub fn write(request: &CompletionRequest, seed: u64) -> String {
         }
         ResponseFormat::JsonObject => Value::Object(leaves(&facts)).to_string(),
         ResponseFormat::JsonSchema(schema) => {
-            json::json(&bounded::read(schema), &voice, &mut chance).to_string()
+            let schema = bounded::read(schema);
+            let verdict = judge::verdict(&schema, &facts.object);
+            let answer = verdict.unwrap_or_else(|| json::json(&schema, &voice, &mut chance));
+            answer.to_string()
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Change {
     Given,
     /// The file of a component that it depends on.
     Upstream(String),
+    /// What persons or judges said about it.
+    Feedback,
     /// Something that an older version of batchgen did not note.
     Unknown,
 }
@@ -54,6 +56,7 @@ impl Change {
             Change::Output => "output path changed",
             Change::Given => "given data changed",
             Change::Upstream(_) => "upstream changed",
+            Change::Feedback => "feedback given",
             Change::Unknown => "changed",
         }
     }
@@ -73,6 +76,7 @@ impl Change {
             | Change::Site
             | Change::Output
             | Change::Given
+            | Change::Feedback
             | Change::Unknown => None,
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 use super::recipe::Recipe;
+use super::verdict::Feedback;
 use types::digest::{Digest, DigestBuilder};
 use types::fields::{ALL_FIELDS, FieldTexts};
 
@@ -22,6 +23,8 @@ pub struct Ingredients<'a> {
     /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
     /// to do without.
     pub upstreams: &'a [(&'a str, Option<Digest>)],
+    /// What was said about earlier artifacts of the task.
+    pub feedback: &'a Feedback,
 }
 
 /// Stands for an upstream that was left out. No file is taken for it: artifacts are text, and this is none.
@@ -61,6 +64,10 @@ impl Ingredients<'_> {
         self.upstreams.iter().for_each(|(_, content)| {
             add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
         });
+        // Most tasks have none, and a fingerprint without it is as it was before there was any.
+        if !self.feedback.is_empty() {
+            add(self.feedback.digest());
+        }
         (builder.finish(), FingerprintParts(parts))
     }
 }
@@ -94,11 +101,16 @@ fn field(fields: &dyn FieldTexts, name: &str) -> Digest {
     fields.one(name).unwrap_or_else(|| Digest::of(b""))
 }
 
-/// Names what changed between two fingerprints, with the recipes that they were made with.
+/// Names what changed between two fingerprints, with the recipes that they were made with. Feedback counts as changed if there is more or
+/// less of it.
 pub fn changes(
     now: (&Recipe, &FingerprintParts),
     before: (&Recipe, &FingerprintParts),
 ) -> Vec<Change> {
+    let feedback = |(recipe, parts): (&Recipe, &FingerprintParts)| {
+        let before = IDENTITY + recipe.parts();
+        parts.0.chunks(KEPT).nth(before).map(<[u8]>::to_vec)
+    };
     let mut changes = named(now.0, now.1)
         .filter_map(|(change, part)| {
             let old = named(before.0, before.1).find(|(known, _)| *known == change);
@@ -106,6 +118,9 @@ pub fn changes(
         })
         .collect::<Vec<_>>();
     changes.extend(now.0.changes_since(before.0));
+    if feedback(now) != feedback(before) {
+        changes.push(Change::Feedback);
+    }
     if changes.is_empty() {
         changes.push(Change::Unknown);
     }
@@ -146,6 +161,7 @@ mod tests {
         fields: Map<String, Value>,
         category_fields: Map<String, Value>,
         upstream: Option<Digest>,
+        feedback: Vec<&'static str>,
     }
 
     impl Given {
@@ -157,6 +173,13 @@ mod tests {
                 fields: &self.fields,
                 category_fields: &self.category_fields,
                 upstreams: &[("frontmatter", self.upstream)],
+                feedback: &Feedback {
+                    reasons: self
+                        .feedback
+                        .iter()
+                        .map(|said| (*said).to_owned())
+                        .collect(),
+                },
             }
             .fingerprint()
         }
@@ -169,6 +192,7 @@ mod tests {
             fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
             category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
             upstream: Some(Digest::of(b"---")),
+            feedback: Vec::new(),
         }
     }
 
@@ -188,7 +212,7 @@ mod tests {
     fn table_of_changes() {
         let before = given();
         let (print, parts) = before.print();
-        let edits: [Edit; 13] = [
+        let edits: [Edit; 14] = [
             (&[], |given| {
                 given.fields = map(json!({"formula": "Al", "colour": "grey", "density": 2.7}));
             }),
@@ -230,6 +254,7 @@ mod tests {
                 },
             ),
             (&["changed"], |given| given.identity[0] = "other"),
+            (&["feedback given"], |given| given.feedback.push("too dry")),
         ];
         for (place, (expected, edit)) in edits.into_iter().enumerate() {
             let mut now = given();

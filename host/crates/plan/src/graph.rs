@@ -12,6 +12,8 @@ pub struct Node {
     pub priority: i64,
     /// Names of the components whose files it needs.
     pub depends_on: Vec<String>,
+    /// Names of all components that must run where it does, whatever their order.
+    pub needs: Vec<String>,
 }
 
 /// The components cannot be ordered.
@@ -34,7 +36,7 @@ pub enum GraphError {
     },
 }
 
-/// Adds to `wanted` everything that it depends on, whatever depth.
+/// Adds to `wanted` everything that it needs, whatever depth.
 ///
 /// # Errors
 /// [`GraphError::Missing`] names the first dependency that is not among `nodes`.
@@ -52,7 +54,7 @@ pub fn with_dependencies(
         let Some(node) = by_name.get(name.as_str()) else {
             continue;
         };
-        for dependency in &node.depends_on {
+        for dependency in &node.needs {
             if !by_name.contains_key(dependency.as_str()) {
                 return Err(GraphError::Missing {
                     component: name.clone(),
@@ -127,6 +129,7 @@ mod tests {
             name: name.to_owned(),
             priority,
             depends_on: depends_on.iter().map(ToString::to_string).collect(),
+            needs: depends_on.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -147,6 +150,18 @@ mod tests {
             wanted.into_iter().collect::<Vec<_>>(),
             ["frontmatter", "tags", "text"]
         );
+    }
+
+    #[test]
+    fn what_is_needed_comes_along_and_may_stand_behind() {
+        let text = Node {
+            needs: vec!["quality".to_owned()],
+            ..node("text", 1, &[])
+        };
+        let nodes = [text, node("quality", 1, &["text"]), node("other", 1, &[])];
+        let wanted = with_dependencies(&nodes, ["text".to_owned()]).unwrap();
+        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), ["quality", "text"]);
+        assert_eq!(order(&nodes).unwrap(), ["other", "text", "quality"]);
     }
 
     #[test]
@@ -171,6 +186,7 @@ mod tests {
             name: name.to_owned(),
             priority: 1,
             depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
+            needs: depends_on.iter().map(|name| (*name).to_owned()).collect(),
         };
         let nodes = [node("a", &["ghost"]), node("b", &["a"]), node("c", &[])];
         let found = unsatisfied(&nodes);

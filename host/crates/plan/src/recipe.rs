@@ -62,6 +62,11 @@ impl Recipe {
         builder.finish()
     }
 
+    /// How many fields and files its tasks are made from.
+    pub(crate) fn parts(&self) -> usize {
+        self.fields.len() + self.category_fields.len() + self.upstreams.len()
+    }
+
     /// What is not as it was.
     pub fn changes_since(&self, before: &Recipe) -> Vec<Change> {
         let mut changes = Vec::new();

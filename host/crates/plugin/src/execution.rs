@@ -86,6 +86,8 @@ pub struct Execution {
     pub context: Option<Arc<KeyContext>>,
     /// Answers by position.
     pub answers: Vec<Answered>,
+    /// What each of its questions says about earlier answers. The component does not know.
+    pub feedback: Option<Arc<str>>,
     /// What it may use.
     pub limits: Limits,
 }

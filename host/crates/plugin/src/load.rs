@@ -283,8 +283,8 @@ pub struct Places {
     pub directory: PathBuf,
     /// Whether somebody named that directory, so that it has to be there.
     pub named: bool,
-    /// The plugin in the program itself. It counts where no file gives a plugin of its name.
-    pub embedded: Option<&'static [u8]>,
+    /// The plugins in the program itself. Each counts where no file gives a plugin of its name.
+    pub embedded: Vec<&'static [u8]>,
 }
 
 impl Places {
@@ -293,7 +293,7 @@ impl Places {
         Places {
             directory: directory.to_owned(),
             named: true,
-            embedded: None,
+            embedded: Vec::new(),
         }
     }
 }
@@ -307,13 +307,13 @@ pub fn load_all(
     places: &Places,
 ) -> Result<(Vec<Arc<Plugin>>, Vec<PluginError>), PluginError> {
     let files = match files(&places.directory) {
-        Err(_) if !places.named && places.embedded.is_some() => Vec::new(),
+        Err(_) if !places.named && !places.embedded.is_empty() => Vec::new(),
         files => files.map_err(|error| PluginError::Directory {
             directory: places.directory.clone(),
             cause: error.to_string(),
         })?,
     };
-    if files.is_empty() && places.embedded.is_none() {
+    if files.is_empty() && places.embedded.is_empty() {
         return Err(PluginError::None {
             directory: places.directory.clone(),
         });
@@ -327,7 +327,7 @@ pub fn load_all(
         }
     }
     without_doubles(&mut plugins, &mut broken);
-    if let Some(bytes) = places.embedded {
+    for bytes in &places.embedded {
         let plugin = read(engine, Origin::Embedded(bytes))?;
         let name = &plugin.package.manifest.plugin.name;
         let given = plugins

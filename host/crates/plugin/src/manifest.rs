@@ -78,6 +78,9 @@ pub struct ComponentDefaults {
     /// Whether the configuration makes its components, and says what each is given and depends on: by
     /// itself it makes none.
     pub configured: bool,
+    /// Whether it is given the prompts of the components that it depends on, as `COMPONENT.PROMPT`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub upstream_prompts: bool,
 }
 
 impl Default for ComponentDefaults {
@@ -87,6 +90,7 @@ impl Default for ComponentDefaults {
             enabled: false,
             priority: 100,
             depends_on: Vec::new(),
+            upstream_prompts: false,
         }
     }
 }
@@ -171,6 +175,9 @@ pub struct OutputDefaults {
     pub media_type: MediaType,
     /// Option that holds another media type, whose usual extension counts then.
     pub media_type_option: Option<String>,
+    /// Whether the file is a verdict on the file of the one component that it depends on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verdict: bool,
 }
 
 /// Media types that the host can check before it publishes.

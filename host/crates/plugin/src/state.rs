@@ -129,7 +129,10 @@ impl State {
                 limit: limits.request,
             });
         }
-        let request = convert(request)?;
+        let mut request = convert(request)?;
+        if let Some(feedback) = &self.execution.feedback {
+            request.add_feedback(feedback);
+        }
         let position = self.asked;
         self.asked += 1;
         let answered = self.execution.answers.get(position as usize);

@@ -257,8 +257,31 @@ pub(super) const WAITING: Table = Table {
     remedy: RUN,
 };
 
+pub(super) const VERDICTS: Table = Table {
+    name: "verdict",
+    columns: &[
+        "id",
+        "dataset",
+        "record",
+        "component",
+        "content",
+        "giver",
+        "name",
+        "basis",
+        "passes",
+        "score",
+        "scores",
+        "reason",
+        "asked_again",
+        "text",
+        "given_at",
+    ],
+    place: "'a verdict of ' || name || ' on ' || record || ' ' || component",
+    remedy: "`batchgen run` has a judge say it again, and asks nothing for that; what a person said must be said again",
+};
+
 /// Every table.
-pub(super) const TABLES: [&Table; 16] = [
+pub(super) const TABLES: [&Table; 17] = [
     &COMPLETIONS,
     &RUNS,
     &DATASETS,
@@ -269,6 +292,7 @@ pub(super) const TABLES: [&Table; 16] = [
     &TRANSCRIPTS,
     &MOVED,
     &EDITS,
+    &VERDICTS,
     &BILLED,
     &LANES,
     &BATCHES,

@@ -41,6 +41,7 @@ mod sql;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod verify;
 mod wal;
 mod writer;
@@ -78,6 +79,7 @@ pub use recover::{Saved, recover};
 pub use runs::RunId;
 pub use spool::Spooled;
 pub use stats::{Spending, Stats, TableSize};
+pub use verdicts::{KeptVerdict, Scores};
 pub use verify::{Broken, Report};
 
 use types::digest::Digest;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::checksum::{
     BATCHES, BILLED, COMPLETIONS, DATASETS, LANES, MOVED, QUESTIONS, RECIPES, RECORDS, RUNS,
-    SHAPES, TASKS, TRANSCRIPTS, Table, UNREADABLE, WAITING,
+    SHAPES, TASKS, TRANSCRIPTS, Table, UNREADABLE, VERDICTS, WAITING,
 };
 use super::journal::LOST;
 use super::sql::NOW;
@@ -25,7 +25,7 @@ pub(super) fn mend(connection: &mut Connection, file: &Path) -> Result<Vec<Strin
 }
 
 /// What a person is told of damaged rows.
-const SAID: [(&Table, &str); 15] = [
+const SAID: [(&Table, &str); 16] = [
     (&TRANSCRIPTS, "their artifacts are made again"),
     (&TASKS, "their artifacts are made again"),
     (
@@ -47,6 +47,10 @@ const SAID: [(&Table, &str); 15] = [
     (&QUESTIONS, "they are asked again, at their price"),
     (&SHAPES, "they are noted again"),
     (&WAITING, "the run notes again which tasks wait"),
+    (
+        &VERDICTS,
+        "judges say them again at no cost; what a person said of these artifacts must be said again",
+    ),
 ];
 
 /// Mends rows alone, in one transaction.
@@ -150,6 +154,7 @@ fn forget(connection: &Connection) -> rusqlite::Result<()> {
         &QUESTIONS,
         &SHAPES,
         &WAITING,
+        &VERDICTS,
     ] {
         let sql = format!("DELETE FROM {} WHERE NOT {}", table.name, table.sound());
         connection.execute_batch(&sql)?;

@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("checksums.sql"),
     include_str!("batches.sql"),
     include_str!("workers.sql"),
+    include_str!("verdicts.sql"),
 ];
 
 /// Version of the tables that this host works with.

@@ -27,7 +27,7 @@ pub struct Saved {
 const ROWS: i64 = 16;
 
 /// Tables whose rows are found by a number, and those that are found by their key.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "completion",
     "run",
     "dataset",
@@ -43,6 +43,7 @@ const TABLES: [&str; 15] = [
     "question",
     "shape",
     "waiting",
+    "verdict",
 ];
 
 /// Reads the state at `old` and writes a new one at `new`. The old one is not changed.

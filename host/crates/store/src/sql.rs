@@ -1,6 +1,7 @@
 //! How the types that the state is made of stand in its columns.
 
 use plan::decision::{Author, OutcomeKind};
+use plan::verdict::Giver;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -62,6 +63,7 @@ by_name! {
     Author: Author::named;
     FailureClass: |name| name.parse().ok();
     OutcomeKind: OutcomeKind::named;
+    Giver: Giver::named;
 }
 
 impl FromSql for Seen {

@@ -99,6 +99,28 @@ impl CompletionRequest {
         }
     }
 
+    /// Adds what was said about earlier answers to the first thing that the user says.
+    pub fn add_feedback(&mut self, feedback: &str) {
+        let mut messages = self.messages.iter_mut();
+        match messages.find(|message| message.role == Role::User) {
+            Some(first) => {
+                if !first.content.is_empty() {
+                    first.content.push_str("\n\n");
+                }
+                first.content.push_str(feedback);
+            }
+            None => {
+                let of_system = |message: &&Message| message.role == Role::System;
+                let place = self.messages.iter().take_while(of_system).count();
+                let said = Message {
+                    role: Role::User,
+                    content: feedback.to_owned(),
+                };
+                self.messages.insert(place, said);
+            }
+        }
+    }
+
     /// Whether it shows the model an answer of its own that would not do.
     pub fn is_repair(&self) -> bool {
         self.messages

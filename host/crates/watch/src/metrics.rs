@@ -103,6 +103,15 @@ fn tasks(page: &mut Page, view: &View) {
             page.row("tasks_ended_total", &labels, number);
         }
     }
+    page.head(
+        "files_held",
+        GAUGE,
+        "Files that are there and that a gate holds, by component",
+    );
+    for count in &view.components {
+        let labels = [("component", count.component.as_str())];
+        page.row("files_held", &labels, count.held);
+    }
 }
 
 /// The other machines that have part in the run.

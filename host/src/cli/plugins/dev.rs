@@ -21,7 +21,7 @@ use super::super::trust::{self, Chooser};
 use super::super::watched::{LOOK, WatchedFiles};
 use super::engine;
 use super::workbench::{Workbench, WorkbenchArgs};
-use ::engine::{Interrupt, Meter, Models, Replay, Shared, replay_input};
+use ::engine::{Asking, Interrupt, Meter, Models, Replay, Shared, replay_input};
 use config::component::Component;
 use conformance::Recorded;
 use gateway::Gateway;
@@ -103,10 +103,16 @@ fn once(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
         for sample in workbench.samples(component, &Recorded::default())? {
             say(&format!("{} of {}\n\n", component.name, sample.record));
             let mut number = 0;
-            let replay = replay_input(component, &sample.input, 0, Vec::new(), |asked| {
-                number += 1;
-                answers.show(component, asked, number)
-            })?;
+            let replay = replay_input(
+                component,
+                &sample.input,
+                Asking::PLAIN,
+                Vec::new(),
+                |asked| {
+                    number += 1;
+                    answers.show(component, asked, number)
+                },
+            )?;
             if !show_end(&replay) {
                 exit = Exit::Partial;
             }

@@ -50,6 +50,14 @@ pub(super) fn happened(happened: &Event) {
                 "failed_before": *again == Again::Retry,
             }),
         ),
+        Event::Held {
+            record,
+            component,
+            cause,
+        } => event(
+            "held",
+            json!({"record": record, "component": component, "cause": cause}),
+        ),
         Event::Edited { path } => event("edited", json!({"path": path})),
         Event::Note(text) => event("note", json!({"message": text})),
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::super::numbers::duration;
 use super::super::program;
@@ -84,6 +85,19 @@ pub(super) struct Report {
     pub batches: Vec<BatchView>,
     /// Questions that wait for the next batch.
     pub queued: u64,
+    /// What was said about its files, the oldest first.
+    pub verdicts: Vec<Said>,
+}
+
+/// What was said about a file.
+#[derive(Debug, Serialize)]
+pub(super) struct Said {
+    /// Whether it was said of the file as it is now.
+    pub is_of_this_file: bool,
+    pub given_at: String,
+    pub verdict: Value,
+    #[serde(skip)]
+    pub in_words: String,
 }
 
 /// A reason, with what it leads from and to, where that is known.
@@ -224,6 +238,16 @@ pub(super) fn render(report: &Report) -> String {
     if report.queued > 0 {
         let text = format!("{} for the next batch", waits(report.queued));
         line("batch", &text);
+    }
+    for said in &report.verdicts {
+        let of = match said.is_of_this_file {
+            true => "",
+            false => "of an earlier version: ",
+        };
+        line(
+            "verdict",
+            &format!("{of}{}, {}", said.in_words, said.given_at),
+        );
     }
     text
 }

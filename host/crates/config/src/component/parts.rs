@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Component, OutputTemplate};
+use plan::gate::Gate;
 use plan::policy::FailurePolicy;
 use plan::recipe::Recipe;
 use plugin::limits::Limits;
@@ -32,6 +33,8 @@ pub struct ComponentParts {
     media_type: MediaType,
     limits: Limits,
     on_failure: FailurePolicy,
+    gate: Option<Gate>,
+    judges: Option<String>,
     recipe: Recipe,
     recipe_digest: Digest,
 }
@@ -68,6 +71,8 @@ impl ComponentParts {
             media_type: self.media_type,
             limits: self.limits,
             on_failure: self.on_failure,
+            gate: self.gate,
+            judges: self.judges,
             recipe: self.recipe,
             recipe_digest: self.recipe_digest,
         }
@@ -92,6 +97,8 @@ impl Component {
             media_type: self.media_type,
             limits: self.limits,
             on_failure: self.on_failure,
+            gate: self.gate.clone(),
+            judges: self.judges.clone(),
             recipe: self.recipe.clone(),
             recipe_digest: self.recipe_digest,
         }

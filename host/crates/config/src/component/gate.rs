@@ -1,0 +1,146 @@
+//! The gate of a component, from the configuration: who judges its files, and what becomes of those that are not good enough.
+
+use super::Component;
+use crate::{ComponentConfig, Config, ConfigError};
+use plan::gate::{Gate, Otherwise};
+use plugin::manifest::Manifest;
+use types::suggest::closest;
+
+/// How often a file is asked for anew where nothing is said.
+const RETRIES: u32 = 2;
+/// The most that may be said: each costs as much as the file and its judgement.
+const MOST_RETRIES: u32 = 10;
+
+/// The gate that the configuration gives a component.
+pub(super) fn gate(
+    name: &str,
+    settings: &ComponentConfig,
+    config: &Config,
+) -> Result<Option<Gate>, ConfigError> {
+    let Some(gate) = &settings.gate else {
+        return Ok(None);
+    };
+    let fault = |key: &str, cause: &str, hint: &str| {
+        Err(ConfigError::Value {
+            key: format!("component.{name}.gate{key}"),
+            cause: cause.to_owned(),
+            hint: hint.to_owned(),
+        })
+    };
+    let Some(judge) = &gate.judge else {
+        return fault(
+            "",
+            "it asks for nothing",
+            "name a component that judges, as in `judge = \"quality\"`",
+        );
+    };
+    if gate.at_least.is_some_and(|least| !least.is_finite()) {
+        return fault(".at-least", "it is no number", "write a score, as in 4");
+    }
+    if gate.retries.is_some() && gate.otherwise != Otherwise::Again {
+        return fault(
+            ".retries",
+            "nothing is asked for anew",
+            "write `otherwise = \"again\"`, or remove it",
+        );
+    }
+    let retries = gate.retries.unwrap_or(RETRIES);
+    if retries == 0 || retries > MOST_RETRIES {
+        return fault(
+            ".retries",
+            "it is out of range",
+            "write a number from 1 to 10, or `otherwise = \"hold\"`",
+        );
+    }
+    Ok(Some(Gate {
+        judge: Some(judge_of(name, judge, config)?),
+        at_least: gate.at_least,
+        otherwise: gate.otherwise,
+        retries,
+        rules: None,
+    }))
+}
+
+/// The component that is meant: where there is one for each value of something, the one that judges this one.
+fn judge_of(name: &str, judge: &str, config: &Config) -> Result<String, ConfigError> {
+    let found = config.upstream(name, judge);
+    found.map_err(|error| match error {
+        ConfigError::Value { cause, hint, .. } => ConfigError::Value {
+            key: format!("component.{name}.gate.judge"),
+            cause,
+            hint,
+        },
+        error => error,
+    })
+}
+
+/// The component on whose files a component gives verdicts, if its plugin does that.
+pub(super) fn judged(
+    name: &str,
+    manifest: &Manifest,
+    depends_on: &[String],
+) -> Result<Option<String>, ConfigError> {
+    if !manifest.output.verdict {
+        return Ok(None);
+    }
+    match depends_on {
+        [judged] => Ok(Some(judged.clone())),
+        _ => Err(ConfigError::Value {
+            key: format!("component.{name}.depends-on"),
+            cause: format!(
+                "it judges the files of one component, and depends on {}",
+                depends_on.len()
+            ),
+            hint: "name the one that it judges, as in `depends-on = [\"text\"]`".to_owned(),
+        }),
+    }
+}
+
+/// Checks that each judge of a gate is there and judges what stands behind the gate.
+pub(super) fn check(components: &[Component], config: &Config) -> Result<(), ConfigError> {
+    for component in components {
+        let judge = component.gate.as_ref().and_then(|gate| gate.judge.as_ref());
+        let Some(judge) = judge else { continue };
+        let fault = |cause: String, hint: String| {
+            Err(ConfigError::Value {
+                key: format!("component.{}.gate.judge", component.name),
+                cause,
+                hint,
+            })
+        };
+        let judges = || {
+            let judging = components.iter().filter(|other| other.judges.is_some());
+            judging.map(|other| other.name.as_str())
+        };
+        let Some(found) = components.iter().find(|other| other.name == *judge) else {
+            // Its plugin cannot be used, which is told where it is named.
+            if config.component.contains_key(judge) {
+                continue;
+            }
+            let hint = match closest(judge, judges()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!(
+                    "write [component.{judge}] with `plugin = \"judge\"` and `depends-on = [\"{}\"]`",
+                    component.name
+                ),
+            };
+            return fault(format!("there is no component `{judge}`"), hint);
+        };
+        match &found.judges {
+            Some(judged) if *judged == component.name => {}
+            Some(judged) => {
+                return fault(
+                    format!("`{judge}` judges `{judged}`"),
+                    format!("name one that judges `{}`", component.name),
+                );
+            }
+            None => {
+                return fault(
+                    format!("`{judge}` gives no verdicts"),
+                    "name a component whose plugin does, such as `judge`".to_owned(),
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! What persons decide about files: finds what awaits a decision, and notes what was decided. It changes no file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::intent_log::PendingWrites;
+use super::staleness::StalenessCheck;
+use config::SiteConfig;
+use config::component::Component;
+use dataset::Dataset;
+use plan::decision::Rules;
+use plan::gate::Otherwise;
+use plan::verdict::{Giver, Verdict};
+use store::{IndexedDataset, KeptVerdict, RecordRef, Store, StoreError, TaskId};
+use types::digest::Digest;
+
+/// A file that a person may decide about.
+#[derive(Clone, Debug)]
+pub struct ReviewedFile {
+    /// Id of the record.
+    pub record: String,
+    pub category: String,
+    /// Name of the component.
+    pub component: String,
+    /// Path below the output directory.
+    pub path: String,
+    /// Hash of its bytes.
+    pub content: Digest,
+    /// Its text, as it is now.
+    pub text: String,
+    /// What was said about these bytes, in the order in which it was given.
+    pub verdicts: Vec<Verdict>,
+    /// Why its gate holds it, if it does.
+    pub held: Option<String>,
+    /// What a person said of these bytes last: whether they accepted them.
+    pub accepted: Option<bool>,
+    /// The worst score that a judge gave these bytes last.
+    pub score: Option<f64>,
+    /// The text that a person accepted last, if it was another.
+    pub accepted_text: Option<String>,
+}
+
+/// Looks at files, and notes decisions.
+pub struct Reviewer {
+    staleness: StalenessCheck,
+    dataset: i64,
+    components: Vec<Component>,
+}
+
+impl Reviewer {
+    /// Over the files of these components.
+    pub fn new(
+        store: &Store,
+        dataset: &Arc<Dataset>,
+        indexed: &IndexedDataset,
+        components: Vec<Component>,
+        output_root: PathBuf,
+    ) -> Reviewer {
+        Reviewer {
+            staleness: StalenessCheck {
+                facts: Arc::clone(dataset) as Arc<_>,
+                // Nothing is made here, so it does not matter.
+                site: SiteConfig::default(),
+                output_root,
+                indexed: indexed.id,
+                store: store.clone(),
+                rules: Rules::default(),
+                left: PendingWrites::by(store.file()),
+                leased: None,
+            },
+            dataset: indexed.id,
+            components,
+        }
+    }
+
+    /// The files of a record, in the order of the components. What is no text is left out.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn files(&self, record: &RecordRef) -> Result<Vec<ReviewedFile>, StoreError> {
+        let store = &self.staleness.store;
+        let verdicts = store.verdicts(self.dataset, &record.id)?;
+        let mut files = Vec::new();
+        for component in &self.components {
+            let mut points = record.checkpoints.iter();
+            let point = points.find(|point| point.component == component.name);
+            let path = component.output.path(&record.id, &record.category);
+            let Some(content) = self.staleness.usable(&path, point) else {
+                continue;
+            };
+            let file = self.staleness.output_root.join(&path);
+            let Ok(text) = store::read_output_text(&file) else {
+                continue;
+            };
+            let task = self.task(&record.id, &component.name);
+            let accepted_text = store.accepted_text(&task)?;
+            files.push(reviewed(
+                (record, component),
+                (path, content, text),
+                &verdicts,
+                accepted_text,
+            ));
+        }
+        Ok(files)
+    }
+
+    /// Notes what a person says of a file as it is. What is refused is made anew by the next run, with `note` as feedback.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn decide(
+        &self,
+        file: &ReviewedFile,
+        by: &str,
+        accepts: bool,
+        note: &str,
+    ) -> Result<(), StoreError> {
+        let verdict = Verdict {
+            component: file.component.clone(),
+            content: file.content,
+            giver: Giver::Person,
+            name: by.to_owned(),
+            basis: None,
+            passes: accepts,
+            score: None,
+            scores: std::collections::BTreeMap::new(),
+            reason: note.trim().to_owned(),
+            asked_again: None,
+        };
+        let text = accepts.then(|| file.text.clone());
+        let store = &self.staleness.store;
+        store
+            .review(self.dataset, &file.record, verdict, text)
+            .await
+    }
+
+    /// Takes back what a person decided last, and returns it.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn take_back(&self, by: &str) -> Result<Option<KeptVerdict>, StoreError> {
+        self.staleness.store.take_back(self.dataset, by).await
+    }
+
+    fn task(&self, record: &str, component: &str) -> TaskId {
+        TaskId {
+            dataset: self.dataset,
+            record: record.to_owned(),
+            component: component.to_owned(),
+        }
+    }
+}
+
+fn reviewed(
+    (record, component): (&RecordRef, &Component),
+    (path, content, text): (String, Digest, String),
+    verdicts: &[Verdict],
+    accepted_text: Option<String>,
+) -> ReviewedFile {
+    let own: Vec<Verdict> = verdicts
+        .iter()
+        .filter(|verdict| verdict.component == component.name && verdict.content == content)
+        .cloned()
+        .collect();
+    let last = |giver: Giver| own.iter().rev().find(move |one| one.giver == giver);
+    let gate = component.gate.as_ref();
+    let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
+    let shut = gate.and_then(|gate| gate.shut(&own, &component.name, content));
+    ReviewedFile {
+        record: record.id.clone(),
+        category: record.category.clone(),
+        component: component.name.clone(),
+        path,
+        content,
+        held: shut.map(|shut| shut.in_words()),
+        accepted: last(Giver::Person).map(|verdict| verdict.passes),
+        score: last(Giver::Judge).and_then(|verdict| verdict.score),
+        accepted_text: accepted_text.filter(|before| *before != text),
+        text,
+        verdicts: own,
+    }
+}

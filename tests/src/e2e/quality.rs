@@ -1,0 +1,342 @@
+//! Verdicts: judges, gates, and what persons decide.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::scene::{Ran, Scene};
+
+const DESCRIPTION: &str = "---
+input: {record: all}
+options: {min-words: 60}
+---
+
+Describe {{ record.name }}.
+";
+
+const TEASER: &str = "---
+depends-on: [description]
+---
+
+Write a teaser for this: {{ upstream.description.text }}
+";
+
+const TWO: [&str; 4] = ["--record", "aluminum", "--record", "oak"];
+
+/// A description, which `quality` judges, and a teaser, which is made of it.
+fn scene() -> Scene {
+    let scene = Scene::new().with_plugins("plugins");
+    scene.write("components/description.md", DESCRIPTION);
+    scene.write("components/teaser.md", TEASER);
+    scene.configure("[component.quality]\nplugin = \"judge\"\ndepends-on = [\"description\"]\n");
+    scene.replace("batchgen.toml", "[plugins]", "[plugins]\nimplicit = false");
+    scene.replace(
+        "batchgen.toml",
+        "path = \"{component}/{id}-laser-cleaning.{extension}\"",
+        "path = \"{component}/{id}.{extension}\"",
+    );
+    scene
+}
+
+/// No text of the stand-in reaches this score, since 5 is the best.
+fn never(otherwise: &str) -> String {
+    format!("judge: quality, at-least: 6, otherwise: {otherwise}")
+}
+
+/// The scene with a gate at its description.
+fn gated(keys: &str) -> Scene {
+    let scene = scene();
+    scene.replace(
+        "components/description.md",
+        "---\ninput",
+        &format!("---\ngate: {{{keys}}}\ninput"),
+    );
+    scene
+}
+
+fn lines(ran: &Ran) -> Vec<Value> {
+    let lines = ran.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Runs `batchgen review` on what a person types.
+fn typed(scene: &Scene, arguments: &[&str], lines: &str) -> Ran {
+    let arguments: Vec<&str> = ["review"].iter().chain(arguments).copied().collect();
+    let mut child = scene
+        .command(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(lines.as_bytes()).unwrap();
+    drop(input);
+    Ran::from(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_judge_says_each_thing_once_and_its_prompt_makes_only_verdicts_anew() {
+    let scene = scene();
+    let ran = scene.run(&TWO).ended(0);
+    assert_eq!(ran.summary().of("quality", "made"), 2);
+    let verdict = scene.content().remove("quality/aluminum.yaml").unwrap();
+    for line in ["passes: true\n", "score: 5\n", "  faithfulness: 5\n"] {
+        assert!(verdict.contains(line), "{verdict}");
+    }
+    let again = scene.run(&TWO).ended(0);
+    assert_eq!(again.summary().calls("calls"), 0);
+
+    scene.replace(
+        "batchgen.toml",
+        "[component.quality]\nplugin = \"judge\"\n",
+        "[component.quality]\nplugin = \"judge\"\nprompts = { judge = { text = \"From {{ lowest }} to {{ highest }}:\\n{{ criteria }}\" } }\n",
+    );
+    let edited = scene.run(&TWO).ended(0).summary();
+    assert_eq!(edited.made(), ["quality"]);
+    assert_eq!(edited.calls("calls"), 2);
+}
+
+#[test]
+fn a_gate_holds_a_file_back_until_a_person_accepts_it() {
+    let scene = gated(&never("hold"));
+    let ran = scene.run(&TWO).ended(3);
+    let summary = ran.summary();
+    assert_eq!(summary.of("description", "made"), 2);
+    assert_eq!(summary.of("description", "held"), 2);
+    assert_eq!(summary.of("teaser", "blocked"), 2);
+    let mut held = ran.events();
+    held.retain(|event| event["event"] == "held");
+    assert_eq!(held.len(), 2);
+    assert_eq!(held[0]["component"], "description");
+    let exported = scene.host(&["export", "--component", "description", "--format", "jsonl"]);
+    let exported = exported.ended(0);
+    assert!(
+        exported
+            .stderr
+            .contains("2 files left out that a gate holds"),
+        "{}",
+        exported.stderr
+    );
+    assert!(
+        lines(&exported)
+            .iter()
+            .all(|row| row["components"]["description"].is_null())
+    );
+
+    // The same again: nothing is asked, and nothing is made.
+    let again = scene.run(&TWO).ended(3).summary();
+    assert_eq!(again.calls("calls"), 0);
+    assert_eq!(again.of("description", "held"), 2);
+
+    let listed = scene
+        .host(&["review", "--held", "--list", "--json"])
+        .ended(0);
+    let listed = lines(&listed);
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[0]["score"], 5.0);
+    let accepted = [
+        "review", "--held", "--record", "aluminum", "--accept", "--by", "ada",
+    ];
+    scene.host(&accepted).ended(0);
+    let ran = scene.run(&TWO).ended(3).summary();
+    assert_eq!(ran.made(), ["teaser"]);
+    assert_eq!(ran.of("description", "held"), 1);
+    let exported = scene
+        .host(&["export", "--component", "description", "--accepted"])
+        .ended(0);
+    let texts = lines(&exported)
+        .into_iter()
+        .filter(|row| !row["components"]["description"].is_null());
+    assert_eq!(texts.count(), 1);
+    let why = scene
+        .host(&["why", "aluminum", "description"])
+        .ended(0)
+        .stdout;
+    assert!(why.contains("ada accepts it"), "{why}");
+    assert!(
+        why.contains("quality lets it pass (faithfulness 5"),
+        "{why}"
+    );
+}
+
+#[test]
+fn what_a_judge_refuses_is_asked_for_anew_with_its_reason_and_then_held() {
+    let scene = gated(&never("again"));
+    let ran = scene.run(&["--record", "oak"]).ended(3).summary();
+    assert_eq!(ran.of("description", "held"), 1);
+    assert_eq!(ran.of("teaser", "blocked"), 1);
+    // Three texts, each with its verdict.
+    assert_eq!(ran.calls("calls"), 6);
+    let asked = scene
+        .host(&["replay", "oak", "description", "--prompts"])
+        .ended(0)
+        .stdout;
+    assert!(
+        asked.contains("An editor refused 2 earlier versions."),
+        "{asked}"
+    );
+    assert!(asked.contains("identical to description/oak.md"), "{asked}");
+    assert_eq!(
+        scene.query("SELECT count(*) FROM verdict WHERE asked_again IS NOT NULL"),
+        2
+    );
+    let again = scene.run(&["--record", "oak"]).ended(3).summary();
+    assert_eq!(again.calls("calls"), 0);
+}
+
+#[test]
+fn a_gate_that_warns_lets_everything_pass_and_says_so() {
+    let scene = gated(&never("warn"));
+    let ran = scene.run(&["--record", "oak"]).ended(0);
+    assert_eq!(ran.summary().of("teaser", "made"), 1);
+    let notes = ran.notes().join("\n");
+    assert!(
+        notes.contains("description/oak.md is not good enough: quality (5) refuses it"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn a_note_of_a_person_goes_to_the_model_and_the_file_is_made_anew() {
+    let scene = scene();
+    scene.run(&TWO).ended(0);
+    let before = scene.content();
+    let refuse = [
+        "review",
+        "--record",
+        "aluminum",
+        "--component",
+        "description",
+        "--refuse",
+        "Say more of rust.",
+    ];
+    scene.host(&refuse).ended(0);
+    let ran = scene.run(&TWO).ended(0).summary();
+    assert_eq!(ran.made(), ["description", "quality", "teaser"]);
+    assert_eq!(ran.of("description", "made"), 1);
+    let after = scene.content();
+    assert_ne!(
+        before["description/aluminum.md"],
+        after["description/aluminum.md"]
+    );
+    let asked = scene
+        .host(&["replay", "aluminum", "description", "--prompts"])
+        .ended(0)
+        .stdout;
+    assert!(asked.contains("- Say more of rust."), "{asked}");
+    // What was refused is gone, so the new file awaits a decision.
+    let listed = scene.host(&["review", "--component", "description", "--list", "--json"]);
+    assert_eq!(lines(&listed.ended(0)).len(), 2);
+    let again = scene.run(&TWO).ended(0).summary();
+    assert_eq!(again.calls("calls"), 0);
+}
+
+#[test]
+fn a_person_decides_file_by_file_takes_back_and_quits() {
+    let scene = scene();
+    scene
+        .run(&["--limit", "3", "--component", "description"])
+        .ended(0);
+    let ran = typed(
+        &scene,
+        &["--component", "description", "--by", "ada"],
+        "what?\na\nr too dry\nu\ns\nq\n",
+    );
+    assert_eq!(ran.code, Some(0));
+    assert!(
+        ran.stdout.contains("take back the last decision"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("taken back:"), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("1 file accepted, 0 refused by ada"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(scene.query("SELECT count(*) FROM verdict WHERE passes"), 1);
+    assert_eq!(scene.query("SELECT count(*) FROM verdict"), 1);
+    let again = scene
+        .run(&["--limit", "3", "--component", "description"])
+        .ended(0);
+    assert_eq!(
+        again.summary().made(),
+        [""; 0],
+        "what was taken back is not due"
+    );
+}
+
+#[test]
+fn an_edit_is_adopted_accepted_and_shown_as_what_changed() {
+    let scene = scene().with("EDITOR", "sed -i s/Aluminum/Alu/");
+    let arguments = ["--component", "description", "--record", "aluminum"];
+    scene.run(&arguments).ended(0);
+    let accepted = typed(&scene, &arguments, "a\n");
+    assert_eq!(accepted.code, Some(0));
+    let text = fs::read_to_string(scene.path("content/description/aluminum.md")).unwrap();
+    assert!(text.contains("Aluminum"), "{text}");
+    // An edit ends the acceptance.
+    scene.write(
+        "content/description/aluminum.md",
+        &format!("{text}\nMore.\n"),
+    );
+    let edited = typed(&scene, &arguments, "e\na\n");
+    assert!(
+        edited.stdout.contains("an earlier text was accepted"),
+        "{}",
+        edited.stdout
+    );
+    assert!(edited.stdout.contains("+More."), "{}", edited.stdout);
+    let text = fs::read_to_string(scene.path("content/description/aluminum.md")).unwrap();
+    assert!(
+        text.contains("Describe Alu.") && text.contains("More."),
+        "{text}"
+    );
+    let listed = ["review", "--decided", "--list", "--json"];
+    let listed: Vec<&str> = listed.iter().chain(&arguments).copied().collect();
+    assert_eq!(lines(&scene.host(&listed).ended(0))[0]["accepted"], true);
+    let ran = scene.run(&arguments).ended(0).summary();
+    assert_eq!(ran.of("description", "kept"), 1, "an accepted edit stays");
+}
+
+#[test]
+fn a_gate_that_cannot_be_is_told_with_its_place() {
+    for (keys, said) in [
+        ("judge: qualty", "did you mean `quality`?"),
+        ("judge: teaser", "`teaser` gives no verdicts"),
+        ("at-least: 4", "it asks for nothing"),
+        ("judge: quality, retries: 3", "nothing is asked for anew"),
+        (
+            "judge: quality, otherwise: again, retries: 99",
+            "write a number from 1 to 10",
+        ),
+        ("judge: quality, otherwise: perhaps", "perhaps"),
+    ] {
+        let scene = gated(keys);
+        let ran = scene.run(&["--record", "oak"]);
+        assert_eq!(ran.code, Some(2), "{keys}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{keys}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("components/description.md"),
+            "{keys}: {}",
+            ran.stderr
+        );
+    }
+    let scene = scene();
+    scene.replace(
+        "batchgen.toml",
+        "depends-on = [\"description\"]",
+        "depends-on = [\"description\", \"teaser\"]",
+    );
+    let ran = scene.run(&["--record", "oak"]).ended(2);
+    assert!(
+        ran.stderr.contains("it judges the files of one component"),
+        "{}",
+        ran.stderr
+    );
+}
