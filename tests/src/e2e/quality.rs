@@ -202,6 +202,35 @@ fn a_gate_that_warns_lets_everything_pass_and_says_so() {
 }
 
 #[test]
+fn what_breaks_a_rule_is_asked_for_anew_without_a_judge() {
+    let scene = gated("forbidden-words: [placeholder], otherwise: again, retries: 1");
+    let ran = scene.run(&["--record", "oak", "--component", "description"]);
+    let ran = ran.ended(0).summary();
+    // The stand-in always says it.
+    assert_eq!(ran.of("description", "held"), 1);
+    assert_eq!(ran.calls("calls"), 2);
+    let asked = ["replay", "oak", "description", "--prompts"];
+    let asked = scene.host(&asked).ended(0).stdout;
+    assert!(
+        asked.contains("An editor refused an earlier version."),
+        "{asked}"
+    );
+    assert!(asked.to_lowercase().contains("`placeholder`"), "{asked}");
+    scene.replace("components/description.md", "[placeholder]", "[nonsense]");
+    let opened = scene.run(&["--record", "oak", "--component", "description"]);
+    let opened = opened.ended(0).summary();
+    assert_eq!(opened.of("description", "held"), 0);
+    assert_eq!(opened.calls("calls"), 0);
+    scene.replace(
+        "components/description.md",
+        "[nonsense]",
+        "[nonsense], max-words: 5",
+    );
+    let held = scene.run(&["--record", "oak", "--component", "description"]);
+    assert_eq!(held.ended(0).summary().of("description", "held"), 1);
+}
+
+#[test]
 fn a_note_of_a_person_goes_to_the_model_and_the_file_is_made_anew() {
     let scene = scene();
     scene.run(&TWO).ended(0);
@@ -310,6 +339,8 @@ fn a_gate_that_cannot_be_is_told_with_its_place() {
         ("judge: qualty", "did you mean `quality`?"),
         ("judge: teaser", "`teaser` gives no verdicts"),
         ("at-least: 4", "it asks for nothing"),
+        ("min-words: 9, max-words: 8", "it is more than `max-words`"),
+        ("min-words: 9, at-least: 3", "nobody gives a score"),
         ("judge: quality, retries: 3", "nothing is asked for anew"),
         (
             "judge: quality, otherwise: again, retries: 99",

@@ -28,6 +28,7 @@ use types::digest::Digest;
 use types::key::Parameters;
 use types::suggest::closest;
 
+pub use gate::GateRules;
 pub use output::OutputTemplate;
 pub use parts::ComponentParts;
 
@@ -72,6 +73,8 @@ pub struct Component {
     pub on_failure: FailurePolicy,
     /// What its files must be before others get them.
     pub gate: Option<Gate>,
+    /// The rules of that gate.
+    pub rules: Option<GateRules>,
     /// Component on whose files it gives verdicts, if that is what it does.
     pub judges: Option<String>,
     /// What all its tasks are made with.
@@ -322,7 +325,7 @@ fn component(
     check_limits(name, settings, config)?;
     let output = output(name, settings, config, extension)?;
     let prompts = prompts::prompts(name, &plugin.package, settings, &input, &wanted)?;
-    let gate = gate::gate(name, settings, config)?;
+    let (gate, rules) = gate::gate(name, settings, config)?;
     let judges = gate::judged(name, manifest, &depends_on)?;
     let variant = settings.variant.as_ref();
     let locale = variant.and_then(|variant| variant.locale());
@@ -379,6 +382,7 @@ fn component(
         ),
         on_failure: settings.on_failure,
         gate,
+        rules,
         judges,
         recipe_digest: recipe.digest(),
         recipe,

@@ -356,6 +356,16 @@ pub struct GateConfig {
     pub otherwise: Otherwise,
     /// How often it is asked for anew.
     pub retries: Option<u32>,
+    /// Words that must be there.
+    pub required_words: Vec<String>,
+    /// Words that must not be there.
+    pub forbidden_words: Vec<String>,
+    pub min_words: Option<u64>,
+    pub max_words: Option<u64>,
+    /// Least reading ease, by Flesch's formula or that of the locale's language.
+    pub reading_ease: Option<f64>,
+    /// Whether relative links must lead to a file of the output folder.
+    pub links: bool,
 }
 
 /// Where a prompt comes from.

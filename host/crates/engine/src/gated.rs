@@ -4,6 +4,7 @@
 //! The judge is performed here as soon as there is a text, by its own task's fingerprint and keys: when that task runs, its answers are
 //! in the journal.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -14,7 +15,10 @@ use config::component::Component;
 use plan::decision::Reason;
 use plan::gate::{Gate, Otherwise, Shut};
 use plan::verdict::{Giver, Verdict};
+use plugin::manifest::MediaType;
+use quality::{Document, Form};
 use store::StoreError;
+use types::class::FailureClass;
 use types::digest::Digest;
 
 use super::step::TaskFailure;
@@ -146,8 +150,21 @@ impl Task<'_> {
                 && verdict.content == content
         });
         if !decided {
-            given.extend(self.judged(gate, content, &text, verdicts).await?);
+            given.extend(self.ruled(content, &text, verdicts)?);
             verdicts.extend(given.iter().cloned());
+            // What a rule refuses need not be judged.
+            let is_refused = matches!(
+                gate.shut(verdicts, name, content),
+                Some(Shut::Refused {
+                    giver: Giver::Rules,
+                    ..
+                })
+            );
+            if !is_refused && let Some(judged) = self.judged(gate, content, &text, verdicts).await?
+            {
+                verdicts.push(judged.clone());
+                given.push(judged);
+            }
         }
         let shut = gate.shut(verdicts, name, content);
         let may_ask = may_run && gate.otherwise == Otherwise::Again;
@@ -182,6 +199,60 @@ impl Task<'_> {
         Ok(passage)
     }
 
+    /// What the rules of the gate say of an artifact, unless they said it before and nothing else can have changed it.
+    fn ruled(
+        &self,
+        content: Digest,
+        text: impl Fn() -> io::Result<Arc<str>>,
+        known: &[Verdict],
+    ) -> Result<Option<Verdict>, Stop> {
+        let Some(rules) = &self.component.rules else {
+            return Ok(None);
+        };
+        let basis = rules.digest();
+        let is_known = known.iter().any(|verdict| {
+            verdict.giver == Giver::Rules
+                && verdict.component == self.component.name
+                && verdict.content == content
+                && verdict.basis == Some(basis)
+        });
+        if is_known && !rules.look_around() {
+            return Ok(None);
+        }
+        let text = text().map_err(unreadable)?;
+        let path = self
+            .component
+            .output
+            .path(&self.record.id, &self.record.category);
+        let document = Document {
+            text: &text,
+            form: match self.component.media_type {
+                MediaType::Markdown => Form::Markdown,
+                MediaType::Html => Form::Html,
+                MediaType::Plain | MediaType::Yaml | MediaType::Json => Form::Plain,
+            },
+            path: &path,
+        };
+        let staleness = &self.context.staleness;
+        // A worker does not see the output folder: the next look on the coordinator tells.
+        let is_there =
+            |path: &str| staleness.leased.is_some() || staleness.output_root.join(path).exists();
+        let violations = quality::check(&rules.as_rules(), &document, &is_there);
+        let reasons: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        Ok(Some(Verdict {
+            component: self.component.name.clone(),
+            content,
+            giver: Giver::Rules,
+            name: self.component.name.clone(),
+            basis: Some(basis),
+            passes: violations.is_empty(),
+            score: None,
+            scores: BTreeMap::new(),
+            reason: reasons.join("\n"),
+            asked_again: None,
+        }))
+    }
+
     /// What the judge says of an artifact, unless it is the last thing that it said.
     async fn judged(
         &self,
@@ -214,10 +285,7 @@ impl Task<'_> {
         if let Some(before) = said.find(|verdict| verdict.basis == Some(basis)) {
             return Ok(Some(before.clone()));
         }
-        let text = text().map_err(|error| Stop::Failed {
-            class: types::class::FailureClass::Output,
-            cause: format!("cannot read the file that is to be judged: {error}"),
-        })?;
+        let text = text().map_err(unreadable)?;
         let task = Task {
             context,
             component: judge,
@@ -244,6 +312,14 @@ impl Task<'_> {
             Err(Stop::Held) => Ok(None),
             Err(stop) => Err(stop),
         }
+    }
+}
+
+/// A file that is to be judged cannot be read.
+fn unreadable(error: io::Error) -> Stop {
+    Stop::Failed {
+        class: FailureClass::Output,
+        cause: format!("cannot read the file that is to be judged: {error}"),
     }
 }
 

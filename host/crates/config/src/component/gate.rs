@@ -1,9 +1,13 @@
 //! The gate of a component, from the configuration: who judges its files, and what becomes of those that are not good enough.
 
+use serde::{Deserialize, Serialize};
+
 use super::Component;
 use crate::{ComponentConfig, Config, ConfigError};
 use plan::gate::{Gate, Otherwise};
 use plugin::manifest::Manifest;
+use quality::{EaseRule, Language, Rules};
+use types::digest::Digest;
 use types::suggest::closest;
 
 /// How often a file is asked for anew where nothing is said.
@@ -11,15 +15,72 @@ const RETRIES: u32 = 2;
 /// The most that may be said: each costs as much as the file and its judgement.
 const MOST_RETRIES: u32 = 10;
 
-/// The gate that the configuration gives a component.
+/// What a file must be that no model has to judge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateRules {
+    required_words: Vec<String>,
+    forbidden_words: Vec<String>,
+    min_words: Option<u64>,
+    max_words: Option<u64>,
+    reading_ease: Option<f64>,
+    links: bool,
+    /// Locale that the file is written for.
+    locale: String,
+}
+
+impl GateRules {
+    /// Their hash.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(self)
+    }
+
+    /// Whether they depend on other files than the one that they are about.
+    pub fn look_around(&self) -> bool {
+        self.links
+    }
+
+    /// As texts are held against them.
+    pub fn as_rules(&self) -> Rules {
+        let ease = |least| {
+            Language::of_locale(&self.locale).map(|language| EaseRule {
+                language,
+                at_least: Some(least),
+                at_most: None,
+            })
+        };
+        Rules {
+            required: self.required_words.clone(),
+            forbidden: self.forbidden_words.clone(),
+            min_words: self.min_words,
+            max_words: self.max_words,
+            reading_ease: self.reading_ease.and_then(ease),
+            links: self.links,
+        }
+    }
+}
+
+/// The gate that the configuration gives a component, and its rules.
 pub(super) fn gate(
     name: &str,
     settings: &ComponentConfig,
     config: &Config,
-) -> Result<Option<Gate>, ConfigError> {
+) -> Result<(Option<Gate>, Option<GateRules>), ConfigError> {
     let Some(gate) = &settings.gate else {
-        return Ok(None);
+        return Ok((None, None));
     };
+    let variant = settings.variant.as_ref();
+    let locale = variant.and_then(|variant| variant.locale());
+    let rules = GateRules {
+        required_words: gate.required_words.clone(),
+        forbidden_words: gate.forbidden_words.clone(),
+        min_words: gate.min_words,
+        max_words: gate.max_words,
+        reading_ease: gate.reading_ease,
+        links: gate.links,
+        locale: locale.unwrap_or(&config.site.locale).to_owned(),
+    };
+    let rules =
+        (rules.as_rules() != Rules::default() || gate.reading_ease.is_some()).then_some(rules);
     let fault = |key: &str, cause: &str, hint: &str| {
         Err(ConfigError::Value {
             key: format!("component.{name}.gate{key}"),
@@ -27,13 +88,41 @@ pub(super) fn gate(
             hint: hint.to_owned(),
         })
     };
-    let Some(judge) = &gate.judge else {
+    if gate.judge.is_none() && rules.is_none() {
         return fault(
             "",
             "it asks for nothing",
-            "name a component that judges, as in `judge = \"quality\"`",
+            "name a component that judges, as in `judge = \"quality\"`, or give a rule, as in `min-words = 80`",
         );
-    };
+    }
+    if gate.judge.is_none() && gate.at_least.is_some() {
+        return fault(
+            ".at-least",
+            "nobody gives a score",
+            "name a `judge`, or remove it",
+        );
+    }
+    if gate
+        .min_words
+        .zip(gate.max_words)
+        .is_some_and(|(min, max)| min > max)
+    {
+        return fault(
+            ".min-words",
+            "it is more than `max-words`",
+            "no text has as many words",
+        );
+    }
+    if let Some(rules) = rules.as_ref().filter(|_| gate.reading_ease.is_some())
+        && Language::of_locale(&rules.locale).is_none()
+    {
+        let known: Vec<&str> = Language::codes().collect();
+        return fault(
+            ".reading-ease",
+            &format!("there is no formula for the locale `{}`", rules.locale),
+            &format!("the languages are: {}", known.join(", ")),
+        );
+    }
     if gate.at_least.is_some_and(|least| !least.is_finite()) {
         return fault(".at-least", "it is no number", "write a score, as in 4");
     }
@@ -52,13 +141,18 @@ pub(super) fn gate(
             "write a number from 1 to 10, or `otherwise = \"hold\"`",
         );
     }
-    Ok(Some(Gate {
-        judge: Some(judge_of(name, judge, config)?),
+    let judge = gate.judge.as_ref();
+    let judge = judge
+        .map(|judge| judge_of(name, judge, config))
+        .transpose()?;
+    let gate = Gate {
+        judge,
         at_least: gate.at_least,
         otherwise: gate.otherwise,
         retries,
-        rules: None,
-    }))
+        rules: rules.as_ref().map(GateRules::digest),
+    };
+    Ok((Some(gate), rules))
 }
 
 /// The component that is meant: where there is one for each value of something, the one that judges this one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Component, OutputTemplate};
+use super::{Component, GateRules, OutputTemplate};
 use plan::gate::Gate;
 use plan::policy::FailurePolicy;
 use plan::recipe::Recipe;
@@ -34,6 +34,7 @@ pub struct ComponentParts {
     limits: Limits,
     on_failure: FailurePolicy,
     gate: Option<Gate>,
+    rules: Option<GateRules>,
     judges: Option<String>,
     recipe: Recipe,
     recipe_digest: Digest,
@@ -72,6 +73,7 @@ impl ComponentParts {
             limits: self.limits,
             on_failure: self.on_failure,
             gate: self.gate,
+            rules: self.rules,
             judges: self.judges,
             recipe: self.recipe,
             recipe_digest: self.recipe_digest,
@@ -98,6 +100,7 @@ impl Component {
             limits: self.limits,
             on_failure: self.on_failure,
             gate: self.gate.clone(),
+            rules: self.rules.clone(),
             judges: self.judges.clone(),
             recipe: self.recipe.clone(),
             recipe_digest: self.recipe_digest,
