@@ -77,6 +77,10 @@ const PRINTING: &[&str] = &[
     "plugins dev PLUGIN --record RECORD",
     "plugins check PLUGIN --record RECORD",
     "accept --dry-run --json",
+    "review --list",
+    "review --list --json",
+    "judge scores",
+    "judge check",
     "clean",
     "store prune --dry-run",
     "store prune --json",
@@ -108,6 +112,9 @@ const TELLING: &[&str] = &[
     "plugins new another",
     "plugins pack PLUGIN --manifest plugin.toml --output packed.wasm",
     "accept",
+    "judge scores --json",
+    "judge check --json",
+    "review --accept",
 ];
 
 /// Every command but [`ENDLESS`] and [`WITH_SERVER`].

@@ -15,6 +15,16 @@ pub(super) fn is_possible(display: &Display) -> bool {
 /// # Errors
 /// When the input cannot be read.
 pub(super) fn ask(question: &str) -> anyhow::Result<Option<String>> {
+    let line = line(question)?.unwrap_or_default();
+    let line = line.trim();
+    Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// Asks, and gives the line as it was typed; nothing at the end of the input.
+///
+/// # Errors
+/// When the input cannot be read.
+pub(super) fn line(question: &str) -> anyhow::Result<Option<String>> {
     let mut out = io::stderr();
     // A terminal that is gone gives no answer either.
     let _ = write!(out, "{}", harmless(question));
@@ -23,7 +33,7 @@ pub(super) fn ask(question: &str) -> anyhow::Result<Option<String>> {
     if io::stdin().read_line(&mut line)? == 0 {
         // The end of the input leaves the cursor behind the question.
         let _ = writeln!(out);
+        return Ok(None);
     }
-    let line = line.trim();
-    Ok((!line.is_empty()).then(|| line.to_owned()))
+    Ok(Some(line))
 }

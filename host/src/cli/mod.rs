@@ -26,6 +26,7 @@ mod guard;
 mod held_back;
 mod hook;
 mod init;
+mod judge;
 mod log;
 mod missing_fields;
 mod misspelt;
@@ -112,6 +113,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Accept(accept::AcceptArgs),
     Review(review::ReviewArgs),
+    Judge(judge::JudgeArgs),
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
     Batches(batches::BatchesArgs),
@@ -264,6 +266,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::perform(&args, display),
         Command::Accept(args) => accept::perform(&args, display),
         Command::Review(args) => review::perform(&args, display),
+        Command::Judge(args) => judge::perform(&args, display),
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
         Command::Batches(args) => batches::perform(&args, display),

@@ -4,7 +4,6 @@ mod screen;
 
 use std::collections::VecDeque;
 use std::env;
-use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -13,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{ProjectArgs, SelectionArgs};
+use super::ask;
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
@@ -20,6 +20,8 @@ use super::project::{Project, State, block_on, is_called};
 use engine::{Acceptance, ReviewedFile, Reviewer, accept};
 use store::{Lease, RecordRef, Selection, Store};
 
+/// What is asked about each file.
+const QUESTION: &str = "[a]ccept, [r]efuse NOTE, [e]dit, [s]kip, [u]ndo, [q]uit: ";
 /// Records that are looked at together.
 const BATCH: u64 = 64;
 
@@ -29,7 +31,7 @@ const BATCH: u64 = 64;
   batchgen review                                  # one file after the other
   batchgen review --held                           # only what a gate holds
   batchgen review --component text --below 4 --list
-  batchgen review --record oak --component text --refuse 'Say less about prices.'
+  batchgen review --record oak --component text --refuse too-dry
 
 Without --list, --accept and --refuse it shows each file and reads what you decide from standard input: a, r NOTE, e, s, u, q.
 Only files that nobody has decided about as they are now are shown; a decision ends when the file changes. \
@@ -293,16 +295,16 @@ impl Session<'_> {
             let Some(mut file) = next else { break };
             say(&screen::file(&file));
             loop {
-                let Some(line) =
-                    answer("[a]ccept, [r]efuse NOTE, [e]dit, [s]kip, [u]ndo, [q]uit: ")?
-                else {
+                let Some(line) = ask::line(QUESTION).map_err(Failure::usage)? else {
                     break 'files;
                 };
                 match Decision::read(&line) {
                     Decision::Accept => self.decide(&file, true, "", &mut counts).await?,
                     Decision::Refuse(note) => {
                         let note = match note.is_empty() {
-                            true => answer("what should change? ")?.unwrap_or_default(),
+                            true => ask::line("what should change? ")
+                                .map_err(Failure::usage)?
+                                .unwrap_or_default(),
                             false => note,
                         };
                         self.decide(&file, false, note.trim(), &mut counts).await?;
@@ -441,23 +443,6 @@ impl Session<'_> {
             text.push_str("; `batchgen run` makes anew what was refused");
         }
         self.display.note(&text);
-    }
-}
-
-/// A line of standard input; nothing at its end.
-fn answer(question: &str) -> Result<Option<String>, Failure> {
-    let mut out = io::stderr();
-    // A terminal that is gone gives no answer either.
-    let _ = write!(out, "{question}");
-    let _ = out.flush();
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
-    match read.map_err(Failure::usage)? {
-        0 => {
-            let _ = writeln!(out);
-            Ok(None)
-        }
-        _ => Ok(Some(line)),
     }
 }
 

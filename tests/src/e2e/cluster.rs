@@ -243,3 +243,39 @@ fn without_a_server_or_with_a_user_in_its_address_nothing_begins() {
     assert!(refused.contains("from the environment"), "{refused}");
     assert!(!refused.contains("secret"), "{refused}");
 }
+
+/// A worker is told what was said about artifacts, and says what rules and judges say of them.
+#[test]
+fn what_a_gate_asks_anew_and_holds_is_the_same_on_several_machines() {
+    const GATE: &str = "[component.quality]\nplugin = \"judge\"\ndepends-on = [\"tags\"]\n\
+        [component.tags.gate]\njudge = \"quality\"\nat-least = 6\notherwise = \"again\"\nretries = 1\n";
+    let verdicts = |scene: &Scene, what: &str| {
+        scene.query(&format!("SELECT count(*) FROM verdict WHERE {what}"))
+    };
+    let farm = Farm::new(1, 1);
+    farm.coordinator.configure(GATE);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    let summary = run.ended().ended(0).summary();
+    let held = summary.of("tags", "held");
+    assert_eq!(held, summary.records());
+    let alone = Scene::new().asking(&farm.simulator);
+    alone.configure(GATE);
+    let again = alone.run(&ARGUMENTS).ended(0).summary();
+    assert_eq!(again.of("tags", "held"), held);
+    assert_eq!(farm.coordinator.content(), alone.content());
+    for what in ["asked_again IS NOT NULL", "giver = 'judge'"] {
+        assert_eq!(
+            verdicts(&farm.coordinator, what),
+            verdicts(&alone, what),
+            "{what}"
+        );
+    }
+    assert_eq!(verdicts(&alone, "asked_again IS NOT NULL"), held);
+    // What was said is known to the next run.
+    let billed = farm.billed();
+    let run = farm.run();
+    let _worker = farm.worker("two");
+    let summary = run.ended().ended(0).summary();
+    assert_eq!((summary.of("tags", "held"), farm.billed()), (held, billed));
+}

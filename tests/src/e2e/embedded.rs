@@ -1,4 +1,4 @@
-//! The program by itself, with the one plugin that it carries; and plugins that a run does not use.
+//! The program by itself, with the plugins that it carries; and plugins that a run does not use.
 
 use std::fs;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn a_folder_of_ones_own_plugins_keeps_the_one_in_the_program() {
         .iter()
         .map(|plugin| plugin["name"].clone())
         .collect();
-    assert_eq!(names, ["calm", "prompt"]);
+    assert_eq!(names, ["calm", "judge", "prompt"]);
 
     // What to write into the configuration is said where the plugin is asked for, and in the list.
     let asked = scene.host(&["run", "--component", "calm"]).ended(2);
@@ -117,12 +117,12 @@ fn a_folder_of_ones_own_plugins_keeps_the_one_in_the_program() {
 fn a_file_of_its_name_wins_over_the_plugin_in_the_program() {
     let scene = with_own_plugin();
     let built = fs::read(root().join("target/plugins/prompt.wasm")).unwrap();
-    let embedded = plugins(&scene).remove(1);
+    let embedded = plugins(&scene).remove(2);
     assert_eq!(embedded["file"], Value::Null);
     let mut other = built;
     append_section(&mut other, "changed", b"by somebody");
     fs::write(scene.path("plugins/prompt.wasm"), other).unwrap();
-    let found = plugins(&scene).remove(1);
+    let found = plugins(&scene).remove(2);
     assert_eq!(found["name"], "prompt");
     assert_eq!(found["file"], "plugins/prompt.wasm");
     assert_ne!(found["digest"], embedded["digest"]);
@@ -165,7 +165,7 @@ fn a_run_compiles_what_it_uses_and_a_list_compiles_nothing() {
         scene.path("plugins/tags.wasm"),
     )
     .unwrap();
-    assert_eq!(plugins(&scene).len(), 3);
+    assert_eq!(plugins(&scene).len(), 4);
     assert_eq!(compiled(&scene), 0);
     scene.host(&["plan"]).ended(0);
     scene.host(&["run"]).ended(0);

@@ -101,7 +101,7 @@ fn of_the_output() {
 #[test]
 fn of_the_state() {
     let scene = Scene::new();
-    let Some(small) = Small::mount(&scene, 1 << 20) else {
+    let Some(small) = Small::mount(&scene, (1 << 20) + (128 << 10)) else {
         return;
     };
     let state = "small/state.db";

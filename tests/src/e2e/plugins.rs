@@ -77,7 +77,7 @@ fn a_plugin_is_shown_whole_by_name_or_by_file() {
     let unknown = scene.host(&["plugins", "inspect", "hostil"]).ended(2);
     insta::assert_snapshot!(unknown.stderr, @r"
     error: there is no plugin `hostil` in two
-    hint: did you mean `hostile`? The plugins are: dependent, hostile, prompt. A file is named with its ending, .wasm
+    hint: did you mean `hostile`? The plugins are: dependent, hostile, judge, prompt. A file is named with its ending, .wasm
     ");
 }
 

@@ -266,6 +266,47 @@ fn a_note_of_a_person_goes_to_the_model_and_the_file_is_made_anew() {
 }
 
 #[test]
+fn a_judge_is_measured_by_what_persons_say() {
+    let scene = scene();
+    scene.run(&TWO).ended(0);
+    let nothing = scene.host(&["judge", "check"]).ended(0).stdout;
+    assert!(nothing.contains("`batchgen review`"), "{nothing}");
+    for (record, decision) in [
+        ("aluminum", ["--accept", "--by=ada"]),
+        ("oak", ["--refuse=Dull.", "--by=bob"]),
+    ] {
+        let mut arguments = vec!["review", "--component", "description", "--record", record];
+        arguments.extend(decision);
+        scene.host(&arguments).ended(0);
+    }
+    let checked = scene.host(&["judge", "check", "--json"]).ended(0);
+    let checked = lines(&checked).remove(0);
+    assert_eq!(
+        (&checked["judge"], &checked["texts"]),
+        (&"quality".into(), &2.into())
+    );
+    assert_eq!(
+        (&checked["percent"], &checked["too_kind"]),
+        (&50.0.into(), &1.into())
+    );
+    let low = scene
+        .host(&["judge", "check", "--at-least-agreement", "80"])
+        .ended(3)
+        .stdout;
+    assert!(
+        low.contains(
+            "oak description: quality accepts it: Nothing has to change.; bob refuses it: Dull."
+        ),
+        "{low}"
+    );
+    let scores = scene.host(&["judge", "scores"]).ended(0).stdout;
+    assert!(
+        scores.contains("persons") && scores.contains("5.00"),
+        "{scores}"
+    );
+}
+
+#[test]
 fn a_person_decides_file_by_file_takes_back_and_quits() {
     let scene = scene();
     scene

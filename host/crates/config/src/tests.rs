@@ -89,10 +89,12 @@ fn every_key_is_documented_in_the_repository_s_file() {
         "[models.'p/m'.limits]",
         "[component.c]",
         "[component.c.limits]",
+        "[component.c.gate]",
     ] {
         for key in keys(table) {
-            let is_table =
-                documented.contains(&format!("[{key}")) || documented.contains(&format!(".{key}."));
+            let is_table = documented.contains(&format!("[{key}"))
+                || documented.contains(&format!(".{key}."))
+                || documented.contains(&format!(".{key}]"));
             let stands = documented.contains(&format!("{key} = "));
             assert!(
                 stands || is_table,

@@ -79,7 +79,7 @@ pub use recover::{Saved, recover};
 pub use runs::RunId;
 pub use spool::Spooled;
 pub use stats::{Spending, Stats, TableSize};
-pub use verdicts::{KeptVerdict, Scores};
+pub use verdicts::{JudgedTwice, KeptVerdict, Scores};
 pub use verify::{Broken, Report};
 
 use types::digest::Digest;

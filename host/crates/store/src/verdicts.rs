@@ -38,6 +38,21 @@ pub struct Scores {
     pub mean: Option<f64>,
 }
 
+/// What a judge and a person said last of the same bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JudgedTwice {
+    pub record: String,
+    pub component: String,
+    /// Name of the judging component.
+    pub judge: String,
+    pub judge_passes: bool,
+    pub score: Option<f64>,
+    pub judge_reason: String,
+    pub person: String,
+    pub person_passes: bool,
+    pub person_reason: String,
+}
+
 impl Store {
     /// The verdicts on all artifacts of a record, in the order in which they were given. A damaged one counts as never given.
     ///
@@ -189,6 +204,49 @@ impl Store {
             })
             .await?;
         Ok(Some(last))
+    }
+
+    /// Gives all texts of a dataset that both a judge and a person decided about, whether they are still there or not.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn judged_twice(
+        &self,
+        dataset: i64,
+        mut take: impl FnMut(JudgedTwice),
+    ) -> Result<(), StoreError> {
+        self.read(|reader| {
+            let mut statement = reader.prepare(&format!(
+                "SELECT verdict.record, verdict.component, verdict.name, verdict.passes, verdict.score, verdict.reason,
+                    person.name, person.passes, person.reason
+                 FROM verdict JOIN verdict AS person ON person.dataset = verdict.dataset AND person.record = verdict.record
+                    AND person.component = verdict.component AND person.content = verdict.content AND person.giver = 'person'
+                 WHERE verdict.dataset = ?1 AND verdict.giver = 'judge' AND {}
+                    AND verdict.id = (SELECT max(id) FROM verdict AS later WHERE later.dataset = verdict.dataset
+                        AND later.record = verdict.record AND later.component = verdict.component
+                        AND later.content = verdict.content AND later.giver = 'judge' AND later.name = verdict.name)
+                    AND person.id = (SELECT max(id) FROM verdict AS later WHERE later.dataset = verdict.dataset
+                        AND later.record = verdict.record AND later.component = verdict.component
+                        AND later.content = verdict.content AND later.giver = 'person')
+                 ORDER BY verdict.component, verdict.name, verdict.record",
+                VERDICTS.sound()
+            ))?;
+            let mut rows = statement.query(params![dataset])?;
+            while let Some(row) = rows.next()? {
+                take(JudgedTwice {
+                    record: row.get(0)?,
+                    component: row.get(1)?,
+                    judge: row.get(2)?,
+                    judge_passes: row.get(3)?,
+                    score: row.get(4)?,
+                    judge_reason: row.get(5)?,
+                    person: row.get(6)?,
+                    person_passes: row.get(7)?,
+                    person_reason: row.get(8)?,
+                });
+            }
+            Ok(())
+        })
     }
 
     /// Counts and mean scores of the last verdicts on the artifacts of a dataset, as these are now: by component, giver and category.

@@ -20,4 +20,3 @@ CREATE TABLE verdict (
 ) STRICT;
 -- A judge says the same thing once. What persons say has no basis, and all of it is kept.
 CREATE UNIQUE INDEX verdict_once ON verdict (dataset, record, component, content, giver, name, basis);
-CREATE INDEX verdict_component ON verdict (dataset, component, giver);

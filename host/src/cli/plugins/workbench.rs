@@ -24,6 +24,8 @@ use plugin::manifest::{Fields, Manifest};
 const CATEGORIES: usize = 4;
 /// How far these are looked for.
 const ENTRIES: usize = 2_000;
+/// The component that a plugin judges which judges others, where the project has none.
+const JUDGED: &str = "judged";
 /// The record of a project without a dataset.
 const INVENTED: &str = "sample";
 
@@ -81,8 +83,12 @@ impl Workbench {
         own.component
             .retain(|component, settings| *settings.plugin.as_ref().unwrap_or(component) == name);
         if own.component.is_empty() && manifest.component.configured {
-            own.component
-                .insert(name.clone(), invented_component(manifest));
+            let mut component = invented_component(manifest);
+            if manifest.output.verdict {
+                component.depends_on = Some(vec![JUDGED.to_owned()]);
+                own.component.insert(JUDGED.to_owned(), invented_text());
+            }
+            own.component.insert(name.clone(), component);
         }
         let depends = manifest.component.depends_on.len();
         let more = own
@@ -164,6 +170,17 @@ fn invented_component(manifest: &Manifest) -> ComponentConfig {
             .keys()
             .map(|name| (name.clone(), prompt()))
             .collect(),
+        ..ComponentConfig::default()
+    }
+}
+
+/// A text for a plugin that judges others.
+fn invented_text() -> ComponentConfig {
+    let text = "Write two sentences about the record.".to_owned();
+    let prompt = PromptSource::Inline(InlinePrompt { text });
+    ComponentConfig {
+        plugin: Some("prompt".to_owned()),
+        prompts: [("write".to_owned(), prompt)].into_iter().collect(),
         ..ComponentConfig::default()
     }
 }

@@ -235,8 +235,16 @@ fn categories(categories: &[CategoryCount]) -> Vec<Part> {
     parts.collect()
 }
 
+/// A text without colours that is no wider. It is measured as a whole: some letters are wider behind others.
 fn shortened(text: &str, width: usize) -> String {
-    console::truncate_str(text, width, "…").into_owned()
+    if measure_text_width(text) <= width {
+        return text.to_owned();
+    }
+    let ends = text.char_indices().rev().map(|(end, _)| end);
+    let mut shorter = ends.map(|end| format!("{}…", text.get(..end).unwrap_or_default()));
+    shorter
+        .find(|text| measure_text_width(text) <= width)
+        .unwrap_or_default()
 }
 
 fn pad(text: &str, width: usize) -> String {
@@ -410,6 +418,13 @@ mod tests {
             console::strip_ansi_codes(&block(coloured)),
             block(screen(80, 24))
         );
+    }
+
+    #[test]
+    fn a_letter_that_widens_the_one_before_it_is_measured_with_it() {
+        assert_eq!(shortened("*\u{fe0f}abc", 4), "*\u{fe0f}a…");
+        assert_eq!(shortened("*\u{fe0f}ab", 4), "*\u{fe0f}ab");
+        assert_eq!(shortened("abc", 0), "");
     }
 
     proptest! {
