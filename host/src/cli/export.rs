@@ -27,7 +27,7 @@ use super::project::{Project, State};
 use super::unreadable;
 use config::component::Component;
 use dataset::Record;
-use engine::{ExportError, ExportRow, export};
+use engine::{ExportError, ExportRow, ExportSource, WhichFiles, export};
 use store::Selection;
 use types::suggest::closest;
 
@@ -221,17 +221,23 @@ impl Source<'_> {
         let records: BTreeSet<&str> = args.record.iter().map(String::as_str).collect();
         let mut rows = 0;
         let mut held_back = 0;
+        let source = ExportSource {
+            dataset: &self.project.dataset,
+            indexed: &self.state.indexed,
+            store: self.state.store.clone(),
+            output_root: self.project.settings.config.output.directory.clone(),
+            components: self.components,
+            which: match args.accepted {
+                true => WhichFiles::Accepted,
+                false => WhichFiles::NotHeld,
+            },
+        };
         let unreadable = export(
-            &self.project.dataset,
-            &self.state.indexed,
-            self.state.store.clone(),
-            self.project.settings.config.output.directory.clone(),
-            self.components,
+            source,
             |record| {
                 (records.is_empty() || records.contains(record.id.as_str()))
                     && (args.category.is_empty() || args.category.contains(&record.category))
             },
-            args.accepted,
             |row| {
                 held_back += row.held_back;
                 if args.complete_only && !row.is_complete() {

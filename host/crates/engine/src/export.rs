@@ -59,20 +59,43 @@ pub enum ExportError<E> {
     Row(E),
 }
 
+/// Which files are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichFiles {
+    All,
+    /// Those that no gate holds.
+    NotHeld,
+    /// Those that a person accepted, as they are now.
+    Accepted,
+}
+
+/// Where the files are, and which are wanted.
+pub struct ExportSource<'a> {
+    pub dataset: &'a Arc<Dataset>,
+    pub indexed: &'a IndexedDataset,
+    pub store: Store,
+    pub output_root: PathBuf,
+    pub components: &'a [Component],
+    pub which: WhichFiles,
+}
+
 /// Gives every record that `wanted` wants to `take`, with its files; tells how many cannot be read.
 ///
 /// # Errors
 /// A dataset without any record that can be read, a state that cannot be read, or an error of `take`.
 pub fn export<E>(
-    dataset: &Arc<Dataset>,
-    indexed: &IndexedDataset,
-    store: Store,
-    output_root: PathBuf,
-    components: &[Component],
+    source: ExportSource<'_>,
     wanted: impl Fn(&Record) -> bool,
-    only_accepted: bool,
     mut take: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
 ) -> Result<u64, ExportError<E>> {
+    let ExportSource {
+        dataset,
+        indexed,
+        store,
+        output_root,
+        components,
+        which,
+    } = source;
     let left = PendingWrites::by(store.file());
     let staleness = StalenessCheck {
         facts: Arc::clone(dataset) as Arc<_>,
@@ -85,7 +108,11 @@ pub fn export<E>(
         left,
         leased: None,
     };
-    let is_judged = only_accepted || components.iter().any(|component| component.gate.is_some());
+    let is_judged = match which {
+        WhichFiles::All => false,
+        WhichFiles::NotHeld => components.iter().any(|component| component.gate.is_some()),
+        WhichFiles::Accepted => true,
+    };
     let is_as_indexed = staleness.store.is_as_indexed(indexed, dataset)?;
     let (mut found, mut unreadable) = (false, 0);
     let mut entries = dataset.entries();
@@ -127,7 +154,7 @@ pub fn export<E>(
                 let point = points.find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
                 let content = staleness.usable(&path, point)?;
-                if is_held(component, &verdicts, content, only_accepted) {
+                if is_kept_back(component, &verdicts, content, which) {
                     held_back += 1;
                     return None;
                 }
@@ -148,21 +175,24 @@ pub fn export<E>(
 }
 
 /// Whether a file is kept back: by its gate, or since only what persons accepted is wanted.
-fn is_held(
+fn is_kept_back(
     component: &Component,
     verdicts: &[Verdict],
     content: Digest,
-    only_accepted: bool,
+    which: WhichFiles,
 ) -> bool {
     let last = verdicts.iter().rev().find(|verdict| {
         verdict.giver == Giver::Person
             && verdict.component == component.name
             && verdict.content == content
     });
-    if only_accepted {
-        return !last.is_some_and(|verdict| verdict.passes);
+    match which {
+        WhichFiles::All => false,
+        WhichFiles::Accepted => !last.is_some_and(|verdict| verdict.passes),
+        WhichFiles::NotHeld => {
+            let gate = component.gate.as_ref();
+            let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
+            gate.is_some_and(|gate| gate.shut(verdicts, &component.name, content).is_some())
+        }
     }
-    let gate = component.gate.as_ref();
-    let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
-    gate.is_some_and(|gate| gate.shut(verdicts, &component.name, content).is_some())
 }

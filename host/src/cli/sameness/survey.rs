@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::exit::Failure;
 use crate::cli::project::{Project, State};
 use config::component::Component;
-use engine::{ExportError, ExportRow, export};
+use engine::{ExportError, ExportRow, ExportSource, WhichFiles, export};
 use plugin::manifest::MediaType;
 use quality::{Category, Form, NEAR, Pair, Phrase, Prose, Repetition, Survey, similarity};
 use store::Selection;
@@ -215,12 +215,16 @@ impl Reading<'_> {
         mut take: impl FnMut(u32, &ExportRow<'_>),
     ) -> Result<(), Failure> {
         let (next, number) = (Cell::new(0), Cell::new(0));
-        let read = export(
-            &self.project.dataset,
-            &self.state.indexed,
-            self.state.store.clone(),
-            self.project.settings.config.output.directory.clone(),
+        let source = ExportSource {
+            dataset: &self.project.dataset,
+            indexed: &self.state.indexed,
+            store: self.state.store.clone(),
+            output_root: self.project.settings.config.output.directory.clone(),
             components,
+            which: WhichFiles::All,
+        };
+        let read = export(
+            source,
             |record| {
                 number.set(next.get());
                 next.set(next.get() + 1);
