@@ -127,6 +127,7 @@ fn outcomes(view: &View) -> String {
         count(totals.failed)
     );
     for (number, word) in [
+        (totals.held, "held"),
         (totals.not_begun, "blocked"),
         (view.parked_tasks, "to try again"),
         (view.waiting_tasks, "waiting for batches"),

@@ -130,7 +130,7 @@ fn render(
     let view = &summary.view;
     let totals = view.totals();
     let edited: u64 = view.components.iter().map(|count| count.edited).sum();
-    let held: u64 = view.components.iter().map(|count| count.held).sum();
+    let held = totals.held;
     if totals.made == 0 && totals.failed == 0 && edited + held == 0 && view.complete == view.records
     {
         let text = nothing_to_do(totals.kept, view.records, noun);

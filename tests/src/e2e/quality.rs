@@ -5,8 +5,9 @@ use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::Value;
+use simulator::{BatchScript, Config, Simulator};
 
-use crate::scene::{Ran, Scene};
+use crate::scene::{KEY, Ran, Scene};
 
 const DESCRIPTION: &str = "---
 input: {record: all}
@@ -411,4 +412,36 @@ fn a_gate_that_cannot_be_is_told_with_its_place() {
         "{}",
         ran.stderr
     );
+}
+
+/// The judge's questions are in batches too, so that a text waits for its verdict before anything else goes on.
+#[test]
+fn a_gate_waits_for_a_judge_whose_answer_comes_with_a_batch() {
+    let simulator = Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        batch: BatchScript::default(),
+        ..Config::default()
+    })
+    .unwrap();
+    let batched = gated(&never("again")).asking(&simulator);
+    let arguments = [&TWO[..], &["--mode", "batch"]].concat();
+    let ran = batched.run(&arguments).ended(3).summary();
+    assert_eq!(ran.of("description", "held"), 2);
+    assert_eq!(ran.of("teaser", "blocked"), 2);
+    let alone = simulator.ledger().calls;
+    assert!(
+        alone.iter().all(|call| call.batch.is_some()),
+        "nothing is asked alone"
+    );
+    let lines = simulator.billed_lines();
+    assert!(
+        lines.values().all(|line| line.billed == 1),
+        "nothing is paid for twice"
+    );
+    // What one asks at once comes to the same.
+    let online = gated(&never("again")).asking(&simulator);
+    online.run(&TWO).ended(3);
+    assert_eq!(batched.content(), online.content());
+    let again = batched.run(&arguments).ended(3).summary();
+    assert_eq!(again.calls("calls"), 0);
 }

@@ -259,6 +259,8 @@ pub struct Totals {
     pub made: u64,
     /// Artifacts that were there; edited files included.
     pub kept: u64,
+    /// Of these and those that were made, files that a gate holds.
+    pub held: u64,
     pub failed: u64,
     /// Tasks that were not begun, because something else failed.
     pub not_begun: u64,
@@ -271,6 +273,7 @@ impl View {
         Totals {
             made: sum(|count| count.made),
             kept: sum(|count| count.kept + count.edited),
+            held: sum(|count| count.held),
             failed: sum(|count| count.failed),
             not_begun: sum(ComponentCount::not_begun),
         }

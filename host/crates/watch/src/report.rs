@@ -84,6 +84,10 @@ fn what_is_unusual(snapshot: &Snapshot) -> Vec<Line> {
         let what = format!("{} that cannot be read", snapshot.run.records);
         lines.push((what, view.unreadable.to_string()));
     }
+    let held = view.totals().held;
+    if held > 0 {
+        lines.push(line("files that a gate holds", held));
+    }
     let authors = view.authors;
     for (what, files) in [
         ("placeholders by the offline stand-in", authors.placeholders),
