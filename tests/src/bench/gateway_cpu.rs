@@ -82,6 +82,7 @@ fn drive() -> anyhow::Result<f64> {
                         record: "r",
                         mode: None,
                         component: "summary",
+                        task: "summary",
                         place: number,
                         fingerprint: key,
                         generation: 0,

@@ -452,7 +452,7 @@ impl Batches {
         TaskId {
             dataset: self.dataset,
             record: asked.caller.record.to_owned(),
-            component: asked.caller.component.to_owned(),
+            component: asked.caller.task.to_owned(),
         }
     }
 }

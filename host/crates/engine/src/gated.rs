@@ -70,7 +70,7 @@ impl Task<'_> {
             },
             Err(Stop::Store(error)) => Err(error),
             // The file stays in any case; nobody gets it before it is judged.
-            Err(Stop::Waits) => self.waits().await,
+            Err(Stop::Waits) => Ok(Ended::Waits),
             Err(Stop::Failed { class, cause }) => {
                 Ok(ended.held(format!("it could not be judged ({class}): {cause}")))
             }
@@ -118,16 +118,9 @@ impl Task<'_> {
                 Ok(Passage::Held(held)) => {
                     Ok(attempt.end(reason, found, made, spent).await?.held(held))
                 }
-                Err(Stop::Waits) => self.waits().await,
                 Err(stop) => attempt.end(reason, found, Err(stop), spent).await,
             };
         }
-    }
-
-    /// Notes that it waits for its judge, whose answer comes with a batch.
-    async fn waits(&self) -> Result<Ended, StoreError> {
-        self.context.store.wait(self.id(), None).await?;
-        Ok(Ended::Waits)
     }
 
     /// Holds an artifact against the gate, and has it judged where that was not done yet. What is said is added to the verdicts.
@@ -293,6 +286,7 @@ impl Task<'_> {
             seen: self.seen,
             place: self.place,
             checkpoint: None,
+            judges_for: Some(&self.component.name),
             verdicts: known,
         };
         let path = judge.output.path(&self.record.id, &self.record.category);

@@ -165,6 +165,7 @@ pub(super) async fn perform_tasks(
                     seen,
                     place,
                     checkpoint,
+                    judges_for: None,
                     verdicts,
                 };
                 let end = run_component(task, signal, signals, pass, waits).await?;

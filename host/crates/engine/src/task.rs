@@ -88,6 +88,8 @@ pub(super) struct Task<'a> {
     /// Place of the record in the run.
     pub place: u64,
     pub checkpoint: Option<&'a Checkpoint>,
+    /// The component whose text is judged, where that is done as a part of its task.
+    pub judges_for: Option<&'a str>,
     /// What was said about artifacts of the record.
     pub verdicts: &'a [Verdict],
 }
@@ -759,6 +761,7 @@ impl Attempt<'_> {
             let caller = Caller {
                 record: &self.task.record.id,
                 component: &component.name,
+                task: self.task.judges_for.unwrap_or(&component.name),
                 mode: component.mode,
                 place: self.task.place,
                 fingerprint: self.made_from.fingerprint,

@@ -63,6 +63,7 @@ impl<J: Journal> Gateway<J> {
         let caller = Caller {
             record: "",
             component: "",
+            task: "",
             mode: None,
             place: 0,
             fingerprint: key,

@@ -126,6 +126,8 @@ pub struct Caller<'a> {
     pub record: &'a str,
     /// Name of the component, for the statistics.
     pub component: &'a str,
+    /// Name of the component whose task waits for the answer: another one, where it has its text judged.
+    pub task: &'a str,
     /// Whether it is asked in batches, where that is not as its model says.
     pub mode: Option<Mode>,
     /// Place of the record in the run: questions of earlier records go first.

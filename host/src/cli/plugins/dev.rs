@@ -219,6 +219,7 @@ impl Answers {
                 record: "",
                 mode: None,
                 component: &component.name,
+                task: &component.name,
                 place: 0,
                 fingerprint: asked.key,
                 generation: 0,

@@ -152,6 +152,7 @@ impl Scene {
                 record: "r",
                 mode: None,
                 component: "text",
+                task: "text",
                 place: 0,
                 fingerprint: Digest::of(b""),
                 generation: 0,

@@ -164,6 +164,7 @@ impl Scene {
         let context = CallContext {
             caller: Caller {
                 component: "c",
+                task: "c",
                 place,
                 fingerprint: Digest::of(b""),
                 generation: 0,

@@ -109,6 +109,7 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
             record: "r",
             mode: None,
             component: "text",
+            task: "text",
             place: 0,
             fingerprint: Digest::of(b""),
             generation: 0,
