@@ -99,8 +99,9 @@ impl Node {
             .filter(|part| *part != "*")
             .collect();
         for key in &section.keys {
-            let value = value(&table.join("."), &key.name, &key.value, &key.about);
-            self.keys.insert(key.name.clone(), value);
+            // What describes the key stands first; later sections are examples.
+            let value = || value(&table.join("."), &key.name, &key.value, &key.about);
+            self.keys.entry(key.name.clone()).or_insert_with(value);
         }
     }
 
