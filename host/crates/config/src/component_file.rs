@@ -89,7 +89,9 @@ impl Config {
                         file.display(),
                         section(text, &name)
                     ),
-                    hint: format!("keep one of them: this file, or [component.{name}]"),
+                    hint: format!(
+                        "keep one of them: what [component.{name}] says can stand between the lines `---` of this file"
+                    ),
                     file: path,
                     line: 1,
                 });
