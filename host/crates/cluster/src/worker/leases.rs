@@ -1,6 +1,7 @@
 //! The leases that a worker has in work.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -266,20 +267,34 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
     for record in records {
         work.records.fetch_add(1, Ordering::Relaxed);
         let (work, in_work) = (Arc::clone(work), Arc::clone(&in_work));
-        tasks.spawn(async move {
-            // What lies in the spool is handed in before anything that is made of it.
-            work.hub.let_in().await;
-            let turn = match times > SUSPECT && !is_deadly {
-                true => Some(work.turn.lock().await),
-                false => None,
-            };
-            perform(&work, (epoch, number, is_deadly), record, in_work).await;
-            drop(turn);
-            work.records.fetch_sub(1, Ordering::Relaxed);
-            work.changed.notify_waiters();
-        });
+        let is_suspect = times > SUSPECT && !is_deadly;
+        let lease = (epoch, number, is_deadly);
+        tasks.spawn(in_turn(work, lease, is_suspect, record, in_work));
     }
     count
+}
+
+/// Performs a record; a suspect waits for the one before it. It is a function of its own with a named type, since rustc 1.95 crashes when
+/// it builds the crate again and has to find out whether an async block at that place can be sent.
+fn in_turn(
+    work: Arc<Work>,
+    lease: (u64, u64, bool),
+    is_suspect: bool,
+    record: LeasedRecord,
+    in_work: Arc<InWork>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        // What lies in the spool is handed in before anything that is made of it.
+        work.hub.let_in().await;
+        let turn = match is_suspect {
+            true => Some(work.turn.lock().await),
+            false => None,
+        };
+        perform(&work, lease, record, in_work).await;
+        drop(turn);
+        work.records.fetch_sub(1, Ordering::Relaxed);
+        work.changed.notify_waiters();
+    })
 }
 
 /// Why a record is given up.
