@@ -12,7 +12,6 @@ use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, DatasetError, Record, Repetition};
 use plan::decision::Rules;
-use plan::gate::Otherwise;
 use plan::verdict::{Giver, Verdict};
 use store::{IndexedDataset, Store, StoreError};
 use types::digest::Digest;
@@ -191,8 +190,7 @@ fn is_kept_back(
         WhichFiles::Accepted => !last.is_some_and(|verdict| verdict.passes),
         WhichFiles::NotHeld => {
             let gate = component.gate.as_ref();
-            let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
-            gate.is_some_and(|gate| gate.shut(verdicts, &component.name, content).is_some())
+            gate.is_some_and(|gate| gate.holds(verdicts, &component.name, content).is_some())
         }
     }
 }

@@ -9,19 +9,17 @@ use std::io;
 use std::sync::Arc;
 
 use super::meter::Event;
-use super::step;
+use super::step::{self, TaskFailure};
 use super::task::{Attempt, Ended, Spent, Stop, Task, Texts, UpstreamFile};
 use config::component::Component;
 use plan::decision::Reason;
 use plan::gate::{Gate, Otherwise, Shut};
-use plan::verdict::{Giver, Verdict};
+use plan::verdict::{self, Giver, Verdict};
 use plugin::manifest::MediaType;
 use quality::{Document, Form};
 use store::StoreError;
 use types::class::FailureClass;
 use types::digest::Digest;
-
-use super::step::TaskFailure;
 
 /// What making a file takes.
 pub(super) struct Remaking<'a> {
@@ -143,8 +141,10 @@ impl Task<'_> {
                 && verdict.content == content
         });
         if !decided {
-            given.extend(self.ruled(content, &text, verdicts)?);
-            verdicts.extend(given.iter().cloned());
+            if let Some(ruled) = self.ruled(content, &text, verdicts)? {
+                verdict::add(verdicts, ruled.clone());
+                given.push(ruled);
+            }
             // What a rule refuses need not be judged.
             let is_refused = matches!(
                 gate.shut(verdicts, name, content),
@@ -155,7 +155,7 @@ impl Task<'_> {
             );
             if !is_refused && let Some(judged) = self.judged(gate, content, &text, verdicts).await?
             {
-                verdicts.push(judged.clone());
+                verdict::add(verdicts, judged.clone());
                 given.push(judged);
             }
         }
@@ -203,13 +203,13 @@ impl Task<'_> {
             return Ok(None);
         };
         let basis = rules.digest();
-        let is_known = known.iter().any(|verdict| {
+        let before = known.iter().find(|verdict| {
             verdict.giver == Giver::Rules
                 && verdict.component == self.component.name
                 && verdict.content == content
                 && verdict.basis == Some(basis)
         });
-        if is_known && !rules.look_around() {
+        if before.is_some() && !rules.look_around() {
             return Ok(None);
         }
         let text = text().map_err(unreadable)?;
@@ -232,7 +232,7 @@ impl Task<'_> {
             |path: &str| staleness.leased.is_some() || staleness.output_root.join(path).exists();
         let violations = quality::check(&rules.as_rules(), &document, &is_there);
         let reasons: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        Ok(Some(Verdict {
+        let ruled = Verdict {
             component: self.component.name.clone(),
             content,
             giver: Giver::Rules,
@@ -242,8 +242,9 @@ impl Task<'_> {
             score: None,
             scores: BTreeMap::new(),
             reason: reasons.join("\n"),
-            asked_again: None,
-        }))
+            asked_again: before.and_then(|before| before.asked_again),
+        };
+        Ok((before != Some(&ruled)).then_some(ruled))
     }
 
     /// What the judge says of an artifact, unless it is the last thing that it said.

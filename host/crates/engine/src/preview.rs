@@ -20,7 +20,7 @@ use plan::change::Change;
 use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
 use plan::explain::{self, Cause};
 use plan::fingerprint;
-use plan::gate::{Otherwise, Shut};
+use plan::gate::Shut;
 use plan::recipe::Recipe;
 use plan::upstreams::{Hold, Loss, Upstream, Upstreams};
 use plan::verdict::{Feedback, Verdict};
@@ -520,11 +520,11 @@ fn ready(preview: &TaskPreview, content: Digest, text: Option<Arc<str>>) -> Stan
 /// How a file stands that stays, once its gate was looked at. What nobody judged yet may pass.
 fn held(component: &Component, verdicts: &[Verdict], kept: Kept, standing: Standing) -> Standing {
     let gate = component.gate.as_ref();
-    let gate = gate.filter(|gate| kept == Kept::UpToDate && gate.otherwise != Otherwise::Warn);
+    let gate = gate.filter(|_| kept == Kept::UpToDate);
     match (gate, standing) {
         (Some(gate), Standing::Ready { path, content, .. })
             if let Some(shut @ Shut::Refused { .. }) =
-                gate.shut(verdicts, &component.name, content) =>
+                gate.holds(verdicts, &component.name, content) =>
         {
             Standing::Held {
                 path,

@@ -19,7 +19,6 @@ use config::component::Component;
 use dataset::{Dataset, DatasetError, Fields, Record, Written};
 use plan::decision::LastOutcome;
 use plan::decision::TaskEnd;
-use plan::gate::Otherwise;
 use plan::upstreams::{Hold, Loss, Upstreams};
 use plan::verdict::Verdict;
 use store::{Checkpoint, RecipeId, RecordRef, Seen, StoreError};
@@ -370,8 +369,7 @@ async fn conclude_task(
 fn held_or_ready(task: &Task<'_>, ready: Ready) -> Signal {
     let component = task.component;
     let gate = component.gate.as_ref();
-    let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
-    let shut = gate.and_then(|gate| gate.shut(task.verdicts, &component.name, ready.content));
+    let shut = gate.and_then(|gate| gate.holds(task.verdicts, &component.name, ready.content));
     match shut {
         None => Signal::Ready(ready),
         Some(shut) => {

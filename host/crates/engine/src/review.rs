@@ -9,7 +9,6 @@ use config::SiteConfig;
 use config::component::Component;
 use dataset::Dataset;
 use plan::decision::Rules;
-use plan::gate::Otherwise;
 use plan::verdict::{Giver, Verdict};
 use store::{IndexedDataset, KeptVerdict, RecordRef, Store, StoreError, TaskId};
 use types::digest::Digest;
@@ -164,8 +163,7 @@ fn reviewed(
         .collect();
     let last = |giver: Giver| own.iter().rev().find(move |one| one.giver == giver);
     let gate = component.gate.as_ref();
-    let gate = gate.filter(|gate| gate.otherwise != Otherwise::Warn);
-    let shut = gate.and_then(|gate| gate.shut(&own, &component.name, content));
+    let shut = gate.and_then(|gate| gate.holds(&own, &component.name, content));
     ReviewedFile {
         record: record.id.clone(),
         category: record.category.clone(),

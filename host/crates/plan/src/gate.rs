@@ -85,11 +85,16 @@ impl Gate {
         if let Some(person) = last(Giver::Person, None) {
             return (!person.passes).then(|| refused(person));
         }
-        if let Some(rules) = self.rules {
-            let verdict = last(Giver::Rules, None).filter(|verdict| verdict.basis == Some(rules));
-            if let Some(verdict) = verdict.filter(|verdict| !verdict.passes) {
-                return Some(refused(verdict));
-            }
+        // What older rules said counts no more, even if it was said last.
+        let by_rules = verdicts.iter().rev().find(|verdict| {
+            verdict.giver == Giver::Rules
+                && verdict.component == component
+                && verdict.content == content
+                && self.rules.is_some()
+                && verdict.basis == self.rules
+        });
+        if let Some(verdict) = by_rules.filter(|verdict| !verdict.passes) {
+            return Some(refused(verdict));
         }
         let judge = self.judge.as_deref()?;
         match last(Giver::Judge, Some(judge)) {
@@ -105,6 +110,14 @@ impl Gate {
                 },
                 reason: first_line(&verdict.reason),
             }),
+        }
+    }
+
+    /// What holds an artifact back from dependents and readers: nothing, where the gate only warns.
+    pub fn holds(&self, verdicts: &[Verdict], component: &str, content: Digest) -> Option<Shut> {
+        match self.otherwise {
+            Otherwise::Warn => None,
+            Otherwise::Again | Otherwise::Hold => self.shut(verdicts, component, content),
         }
     }
 
@@ -177,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_that_warns_holds_nothing() {
+        let content = Digest::of(b"a");
+        let warns = Gate {
+            otherwise: Otherwise::Warn,
+            ..gate()
+        };
+        assert!(gate().holds(&[judged(1.0)], "text", content).is_some());
+        assert!(warns.shut(&[judged(1.0)], "text", content).is_some());
+        assert_eq!(warns.holds(&[judged(1.0)], "text", content), None);
+    }
+
+    #[test]
     fn what_nobody_judged_does_not_pass() {
         assert_eq!(shut(&[]).as_deref(), Some("quality has not judged it"));
         let of_other_bytes = verdict(Giver::Judge, "b", true, "");
@@ -194,7 +219,16 @@ mod tests {
             basis: Some(Digest::of(b"old")),
             ..ruled(false)
         };
-        assert_eq!(shut(&[of_old_rules, judged(5.0)]), None);
+        assert_eq!(shut(&[of_old_rules.clone(), judged(5.0)]), None);
+        let passed_old_rules = Verdict {
+            passes: true,
+            ..of_old_rules
+        };
+        let said = shut(&[ruled(false), passed_old_rules, judged(5.0)]);
+        assert!(
+            said.is_some(),
+            "the rules of now were said before, and hold again"
+        );
     }
 
     #[test]

@@ -62,6 +62,29 @@ pub struct Verdict {
     pub asked_again: Option<Digest>,
 }
 
+impl Verdict {
+    /// Whether both are what the same judge says of the same bytes by the same rules. What a person says is never the same.
+    fn is_same_statement(&self, other: &Verdict) -> bool {
+        let of = |verdict: &Verdict| (verdict.giver, verdict.content, verdict.basis);
+        self.basis.is_some()
+            && of(self) == of(other)
+            && self.name == other.name
+            && self.component == other.component
+    }
+}
+
+/// Adds a verdict to those of its record as the last one. What was the same before goes, as it does in the state; that something was asked
+/// anew for it stays.
+pub fn add(verdicts: &mut Vec<Verdict>, mut verdict: Verdict) {
+    let mut before = verdicts
+        .iter()
+        .filter(|known| known.is_same_statement(&verdict));
+    let asked_again = before.find_map(|known| known.asked_again);
+    verdict.asked_again = verdict.asked_again.or(asked_again);
+    verdicts.retain(|known| !known.is_same_statement(&verdict));
+    verdicts.push(verdict);
+}
+
 /// A verdict as a judging component writes it: the part of a [`Verdict`] that is in its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -264,6 +287,30 @@ pub(crate) mod tests {
         );
         judged.asked_again = Some(Digest::of(b"another prompt"));
         assert_eq!(reasons(&[judged]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_said_again_is_there_once_and_last() {
+        let basis = |text: &str| Some(Digest::of(text.as_bytes()));
+        let by = |rubric: &str, reason: &str| Verdict {
+            basis: basis(rubric),
+            ..verdict(Giver::Judge, "a", false, reason)
+        };
+        let mut said = vec![
+            Verdict {
+                asked_again: basis("base"),
+                ..by("old rubric", "dull")
+            },
+            by("new rubric", "dry"),
+        ];
+        add(&mut said, by("old rubric", "dull"));
+        let reasons_now: Vec<&str> = said.iter().map(|verdict| verdict.reason.as_str()).collect();
+        assert_eq!(reasons_now, ["dry", "dull"]);
+        assert_eq!(reasons(&said), ["dull"], "it is told to the model once");
+        let person = verdict(Giver::Person, "a", false, "no");
+        add(&mut said, person.clone());
+        add(&mut said, person);
+        assert_eq!(said.len(), 4, "all that persons say is kept");
     }
 
     #[test]
