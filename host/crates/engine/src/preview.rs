@@ -1,4 +1,4 @@
-//! What a run would do with the tasks of one record, and why: judged as the run itself judges, and further,
+//! What a run would do with the tasks of one record, and why: decided as the run itself decides, and further,
 //! since what a component makes of the journal's answers is known without asking. It writes nothing.
 
 use std::collections::HashMap;
@@ -542,7 +542,7 @@ fn lost(component: &Component, class: FailureClass) -> Standing {
     }
 }
 
-/// A task before it is judged.
+/// A task before it is decided.
 struct Looking<'a> {
     component: &'a Component,
     checkpoint: Option<Checkpoint>,

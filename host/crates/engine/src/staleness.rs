@@ -23,7 +23,7 @@ use plugin::sandbox::Input;
 use store::{Checkpoint, Store};
 use types::digest::Digest;
 
-/// What judging takes.
+/// What it takes to hold tasks against their checkpoints and files.
 pub(super) struct StalenessCheck {
     /// What is known of categories.
     pub facts: Arc<dyn Facts>,
@@ -99,7 +99,7 @@ impl Found {
 }
 
 impl StalenessCheck {
-    /// Judges a task whose upstreams are known by the hashes of their files; `None` for one that is left out. `verdicts` are those on all
+    /// Decides about a task whose upstreams are known by the hashes of their files; `None` for one that is left out. `verdicts` are those on all
     /// artifacts of the record.
     pub fn check(
         &self,

@@ -102,7 +102,7 @@ impl<'a> Executions<'a> {
     }
 }
 
-/// Judges an execution with the answers that it was told.
+/// What an execution means, with the answers that it was told.
 fn step(outcome: Outcome, component: &Component, told: &[Answered]) -> Step {
     let fault = |text: &str| {
         let fault = artifact::fault(text, component.media_type);
