@@ -101,7 +101,16 @@ pub struct Viewing {
 impl Viewing {
     /// Starts `batchgen view` on a free port.
     pub fn start(scene: &Scene) -> Viewing {
-        let mut child = scene.command(&["view"]).spawn().expect("it starts");
+        Viewing::serving(scene, &["view"])
+    }
+
+    /// Starts `batchgen review --page` on a free port with more arguments. The page has its key.
+    pub fn reviewing(scene: &Scene, arguments: &[&str]) -> Viewing {
+        Viewing::serving(scene, &[&["review", "--page"], arguments].concat())
+    }
+
+    fn serving(scene: &Scene, arguments: &[&str]) -> Viewing {
+        let mut child = scene.command(arguments).spawn().expect("it starts");
         let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut all = String::new();
         let page = loop {
@@ -116,6 +125,11 @@ impl Viewing {
         // Read on, or a full pipe would stop it.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Viewing { child, page }
+    }
+
+    /// The process.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
     }
 }
 

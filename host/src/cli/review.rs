@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::env;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -14,11 +15,15 @@ use serde_json::json;
 use super::args::{ProjectArgs, SelectionArgs};
 use super::ask;
 use super::display::{Display, emit, say};
+use super::execution::evidence;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State, block_on, is_called};
-use engine::{Acceptance, ReviewedFile, Reviewer, accept};
+use super::store::places;
+use super::{status, view};
+use engine::{Acceptance, ReviewFilter, ReviewedFile, Reviewer, accept};
 use store::{Lease, RecordRef, Selection, Store};
+use watch::{Address, Desk, ReviewCounts, Snapshot};
 
 /// What is asked about each file.
 const QUESTION: &str = "[a]ccept, [r]efuse NOTE, [e]dit, [s]kip, [u]ndo, [q]uit: ";
@@ -31,9 +36,10 @@ const BATCH: u64 = 64;
   batchgen review                                  # one file after the other
   batchgen review --held                           # only what a gate holds
   batchgen review --component text --below 4 --list
+  batchgen review --page                           # the same in the browser, with the keyboard
   batchgen review --record oak --component text --refuse too-dry
 
-Without --list, --accept and --refuse it shows each file and reads what you decide from standard input: a, r NOTE, e, s, u, q.
+Without --list, --page, --accept and --refuse it shows each file and reads what you decide from standard input: a, r NOTE, e, s, u, q.
 Only files that nobody has decided about as they are now are shown; a decision ends when the file changes. \
 `batchgen export --accepted` takes only what was accepted.")]
 pub(super) struct ReviewArgs {
@@ -49,6 +55,15 @@ pub(super) struct ReviewArgs {
     /// List the files, and decide nothing
     #[arg(long, conflicts_with_all = ["accept", "refuse"])]
     list: bool,
+    /// Serve a page on which you decide, until Ctrl-C; the address is printed
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        default_missing_value = view::ADDRESS,
+        conflicts_with_all = ["list", "accept", "refuse"]
+    )]
+    page: Option<Address>,
     /// Accept all of them
     #[arg(long, conflicts_with = "refuse")]
     accept: bool,
@@ -68,12 +83,13 @@ pub(super) struct ReviewArgs {
 }
 
 impl ReviewArgs {
-    /// Whether a file is among those that are wanted.
-    fn wants(&self, file: &ReviewedFile) -> bool {
-        let below = |least| file.score.is_some_and(|score| score < least);
-        (self.decided || file.accepted.is_none())
-            && (!self.held || file.held.is_some())
-            && self.below.is_none_or(below)
+    /// Which files are wanted.
+    fn filter(&self) -> ReviewFilter {
+        ReviewFilter {
+            held: self.held,
+            below: self.below,
+            decided: self.decided,
+        }
     }
 
     /// Who decides.
@@ -93,10 +109,20 @@ pub(super) fn perform(args: &ReviewArgs, display: &Display) -> Result<Exit, Fail
         )));
     }
     let project = Project::open(&args.project, display)?;
-    block_on(start(args, display, project))
+    // Looked at before this process has the lock, since the last run is told apart from its holder by that.
+    let page = match &args.page {
+        Some(address) => Some((address, status::last(&args.project.place)?)),
+        None => None,
+    };
+    block_on(start(args, display, project, page))
 }
 
-async fn start(args: &ReviewArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
+async fn start(
+    args: &ReviewArgs,
+    display: &Display,
+    project: Project,
+    page: Option<(&Address, Snapshot)>,
+) -> Result<Exit, Failure> {
     let named = &args.selection.component;
     let mut components = project.wanted(&args.selection)?;
     components.retain(|component| {
@@ -117,6 +143,22 @@ async fn start(args: &ReviewArgs, display: &Display, project: Project) -> Result
         components,
         root.clone(),
     );
+    if let Some((address, newest)) = page {
+        let desk = Desk {
+            reviewer,
+            store: state.store.clone(),
+            indexed: state.indexed.clone(),
+            dataset: Arc::clone(&project.dataset),
+            selection: args.selection.records(),
+            filter: args.filter(),
+            by: args.by(),
+        };
+        let (file, _) = places(&args.project.place)?;
+        let evidence = Some(evidence(&project, &state));
+        let counts = view::serve(address, &file, newest, evidence, Some(desk), display).await?;
+        tell(&counts, &args.by(), display);
+        return Ok(Exit::Done);
+    }
     let files = Files {
         store: state.store.clone(),
         reviewer: &reviewer,
@@ -171,7 +213,8 @@ impl Files<'_> {
                 return Ok(None);
             };
             let files = self.reviewer.files(&record).map_err(Failure::internal)?;
-            let wanted = files.into_iter().filter(|file| self.args.wants(file));
+            let filter = self.args.filter();
+            let wanted = files.into_iter().filter(|file| filter.wants(file));
             self.files = wanted.collect();
         }
     }
@@ -225,13 +268,6 @@ impl Decision {
     }
 }
 
-/// What was decided.
-#[derive(Default)]
-struct Counts {
-    accepted: u64,
-    refused: u64,
-}
-
 struct Session<'a> {
     args: &'a ReviewArgs,
     display: &'a Display,
@@ -250,7 +286,7 @@ impl Session<'_> {
         accepts: bool,
         note: &str,
     ) -> Result<Exit, Failure> {
-        let mut counts = Counts::default();
+        let mut counts = ReviewCounts::default();
         while let Some(file) = files.next()? {
             self.decide(&file, accepts, note, &mut counts).await?;
             if self.args.json {
@@ -261,7 +297,7 @@ impl Session<'_> {
             }
         }
         if !self.args.json {
-            self.tell(&counts);
+            tell(&counts, &self.by, self.display);
         }
         Ok(Exit::Done)
     }
@@ -271,7 +307,7 @@ impl Session<'_> {
         file: &ReviewedFile,
         accepts: bool,
         note: &str,
-        counts: &mut Counts,
+        counts: &mut ReviewCounts,
     ) -> Result<(), Failure> {
         let decided = self.reviewer.decide(file, &self.by, accepts, note).await;
         decided.map_err(Failure::internal)?;
@@ -284,7 +320,7 @@ impl Session<'_> {
 
     /// Shows one file after the other, and asks what to do.
     async fn ask(&self, mut files: Files<'_>) -> Result<Exit, Failure> {
-        let mut counts = Counts::default();
+        let mut counts = ReviewCounts::default();
         let mut shown: Vec<ReviewedFile> = Vec::new();
         let mut again: Option<ReviewedFile> = None;
         'files: loop {
@@ -337,7 +373,7 @@ impl Session<'_> {
                 continue 'files;
             }
         }
-        self.tell(&counts);
+        tell(&counts, &self.by, self.display);
         Ok(Exit::Done)
     }
 
@@ -345,7 +381,7 @@ impl Session<'_> {
     async fn undo(
         &self,
         shown: &mut Vec<ReviewedFile>,
-        counts: &mut Counts,
+        counts: &mut ReviewCounts,
     ) -> Result<Option<ReviewedFile>, Failure> {
         let taken = self.reviewer.take_back(&self.by).await;
         let Some(taken) = taken.map_err(Failure::internal)? else {
@@ -431,19 +467,19 @@ impl Session<'_> {
         });
         adopted.await.map_err(Failure::internal)
     }
+}
 
-    fn tell(&self, counts: &Counts) {
-        let mut text = format!(
-            "{} accepted, {} refused by {}",
-            counted(counts.accepted, "file"),
-            counts.refused,
-            self.by
-        );
-        if counts.refused > 0 {
-            text.push_str("; `batchgen run` makes anew what was refused");
-        }
-        self.display.note(&text);
+/// Says what was decided.
+fn tell(counts: &ReviewCounts, by: &str, display: &Display) {
+    let mut text = format!(
+        "{} accepted, {} refused by {by}",
+        counted(counts.accepted, "file"),
+        counts.refused,
+    );
+    if counts.refused > 0 {
+        text.push_str("; `batchgen run` makes anew what was refused");
     }
+    display.note(&text);
 }
 
 #[cfg(test)]

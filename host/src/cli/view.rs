@@ -1,6 +1,8 @@
 //! `batchgen view`: the page of runs that have ended, for as long as somebody wants to look. It takes no lock, and shows a run
 //! that another process makes, too.
 
+use std::path::Path;
+
 use anyhow::anyhow;
 use clap::Args;
 
@@ -11,10 +13,10 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
 use super::status;
 use super::store::places;
-use watch::{Address, Evidence, Viewer};
+use watch::{Address, Desk, Evidence, ReviewCounts, Snapshot, Viewer};
 
 /// Where the page is served unless it is said.
-const ADDRESS: &str = "127.0.0.1:0";
+pub(super) const ADDRESS: &str = "127.0.0.1:0";
 
 /// Serve the page of the last run and of earlier runs, until you stop it.
 #[derive(Debug, Args)]
@@ -35,24 +37,42 @@ pub(super) fn perform(args: &ViewArgs, display: &Display) -> Result<Exit, Failur
     let newest = status::last(&args.project.place)?;
     let evidence = looked_up(args, display);
     block_on(async {
-        let viewer = Viewer::start(&args.address, &state, newest, evidence)
-            .await
-            .map_err(|error| {
-                Failure::usage(anyhow!(
-                    "the page cannot be served at {}: {error}\nhint: without an address it takes a free port",
-                    args.address
-                ))
-            })?;
-        display.print(&format!("the page is at {} (Ctrl-C ends it)", viewer.page));
-        if args.address.is_public() {
-            display.print("warning: who can reach this address sees prompts, answers and files");
-        }
-        tokio::select! {
-            () = viewer.work() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        serve(&args.address, &state, newest, evidence, None, display).await?;
         Ok(Exit::Done)
     })
+}
+
+/// Serves the page until Ctrl-C; tells what was decided, where somebody may.
+pub(super) async fn serve(
+    address: &Address,
+    state: &Path,
+    newest: Snapshot,
+    evidence: Option<Evidence>,
+    desk: Option<Desk>,
+    display: &Display,
+) -> Result<ReviewCounts, Failure> {
+    let decides = desk.is_some();
+    let viewer = Viewer::start(address, state, newest, evidence, desk).await;
+    let viewer = viewer.map_err(|error| {
+        Failure::usage(anyhow!(
+            "the page cannot be served at {address}: {error}\nhint: without an address it takes a free port"
+        ))
+    })?;
+    display.print(&format!("the page is at {} (Ctrl-C ends it)", viewer.page));
+    if address.is_public() {
+        let more = match decides {
+            true => ", and who reads along sees the key with which one decides",
+            false => "",
+        };
+        display.print(&format!(
+            "warning: who can reach this address sees prompts, answers and files{more}"
+        ));
+    }
+    tokio::select! {
+        () = viewer.work() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(viewer.finish().await)
 }
 
 /// Where single tasks are looked up; a project that cannot be read is told, and the numbers are shown without it.

@@ -59,6 +59,7 @@ mod readers;
 mod reasoning;
 mod replay;
 mod resources;
+mod review_page;
 mod sameness;
 mod schema;
 mod screen;

@@ -9,12 +9,12 @@ use crate::scene::{KEY, Scene, root, until};
 use crate::watched::{Viewing, Watched};
 use simulator::{Config, Latency, Simulator};
 
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
-const ESCAPE: &str = "\u{e00c}";
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
+pub(super) const ESCAPE: &str = "\u{e00c}";
 
 /// Text that would do something, were it markup.
-const HOSTILE: &str = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>";
+pub(super) const HOSTILE: &str = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>";
 
 /// More records than a test waits for, with names that are markup; a component that is made, and one whose answers never fit.
 fn scene(simulator: &Simulator) -> Scene {
@@ -77,7 +77,7 @@ const DRAWN: &str =
     .getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0)).length";
 
 /// Nothing of the hostile text became an element, and none of it ran.
-fn unharmed(browser: &Browser) {
+pub(super) fn unharmed(browser: &Browser) {
     assert!(!browser.holds("window.hacked"), "a text ran as a script");
     assert_eq!(browser.text("document.images.length"), "0");
     assert_eq!(
@@ -89,7 +89,7 @@ fn unharmed(browser: &Browser) {
 }
 
 /// Presses Tab until something has the focus.
-fn tab_to(browser: &Browser, css: &str) {
+pub(super) fn tab_to(browser: &Browser, css: &str) {
     for _ in 0..200 {
         if browser.holds(&format!("document.activeElement.matches({css:?})")) {
             return;
@@ -124,7 +124,7 @@ for (const element of document.querySelectorAll('body *')) {
 }
 return faint.join('\n');";
 
-fn pictures(browser: &Browser, name: &str) {
+pub(super) fn pictures(browser: &Browser, name: &str) {
     for scheme in ["dark", "light"] {
         browser.prefer(scheme);
         let ground = browser.text("getComputedStyle(document.body).backgroundColor");

@@ -71,7 +71,7 @@ pub use probe::{Probe, ProbeEnd};
 pub use process::{peak_memory, raise_open_files, resident_memory};
 pub use recorded::{Place, Recorded, RecordedEnd, recorded};
 pub use replay::{Asking, Replay, replay, replay_input};
-pub use review::{ReviewedFile, Reviewer};
+pub use review::{ReviewFilter, ReviewedFile, Reviewer};
 pub use run::{Run, RunError, RunSummary, Window};
 pub use seat::{Seat, SeatParts};
 pub use step::TaskFailure;

@@ -39,6 +39,27 @@ pub struct ReviewedFile {
     pub accepted_text: Option<String>,
 }
 
+/// Which files a person wants to decide about.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReviewFilter {
+    /// Only those that a gate holds.
+    pub held: bool,
+    /// Only those to which a judge gave less than this.
+    pub below: Option<f64>,
+    /// Also those that somebody decided about, as they are now.
+    pub decided: bool,
+}
+
+impl ReviewFilter {
+    /// Whether a file is among those that are wanted.
+    pub fn wants(&self, file: &ReviewedFile) -> bool {
+        let is_below = |least| file.score.is_some_and(|score| score < least);
+        (self.decided || file.accepted.is_none())
+            && (!self.held || file.held.is_some())
+            && self.below.is_none_or(is_below)
+    }
+}
+
 /// Looks at files, and notes decisions.
 pub struct Reviewer {
     staleness: StalenessCheck,

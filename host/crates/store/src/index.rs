@@ -70,6 +70,23 @@ impl Lease {
         self.values.len() == 1 && self.left == u64::MAX
     }
 
+    /// How far it is, as a text that [`Self::from`] understands.
+    pub fn position(&self) -> String {
+        let (rank, ord) = self.last;
+        format!("{rank}.{ord}.{}", self.left)
+    }
+
+    /// The same from a position on that another lease of this selection had; nothing where the text is none.
+    pub fn from(mut self, position: &str) -> Option<Lease> {
+        let mut numbers = position.splitn(3, '.');
+        self.last = (
+            numbers.next()?.parse().ok()?,
+            numbers.next()?.parse().ok()?,
+        );
+        self.left = numbers.next()?.parse().ok()?;
+        Some(self)
+    }
+
     /// The same with one more condition on the record.
     pub(super) fn narrowed(&self, condition: &str, values: Vec<Sql>) -> Lease {
         let mut lease = self.clone();

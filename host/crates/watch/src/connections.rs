@@ -99,10 +99,12 @@ pub(super) struct Connection<S> {
 /// How much of a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Head {
-    /// Nothing; the last one, if there was one, has come.
+    /// Nothing; the last one, if there was one, was answered.
     Awaited,
     /// A part: so many bytes of the blank line that ends it.
     Begun(usize),
+    /// All of it. What comes now is its body, until the answer begins.
+    Come,
 }
 
 /// What ends the head of a request.
@@ -115,13 +117,14 @@ impl Head {
             let matched = match head {
                 Head::Awaited => 0,
                 Head::Begun(matched) => matched,
+                Head::Come => return Head::Come,
             };
             let matched = match END.get(matched) {
                 Some(expected) if expected == byte => matched + 1,
                 _ => usize::from(*byte == b'\r'),
             };
             if matched == END.len() {
-                Head::Awaited
+                Head::Come
             } else {
                 Head::Begun(matched)
             }
@@ -160,7 +163,8 @@ impl<S> Connection<S> {
         match result {
             Poll::Ready(result) => {
                 // An answer does not lengthen the time of the request behind it.
-                if self.head == Head::Awaited {
+                if !matches!(self.head, Head::Begun(_)) {
+                    self.head = Head::Awaited;
                     self.moved(self.patience.idle);
                 }
                 Poll::Ready(result)
@@ -190,8 +194,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         let had = connection.head;
         connection.head = had.after(came);
         match (had, connection.head) {
-            (_, Head::Awaited) => connection.moved(connection.patience.idle),
-            (Head::Awaited, Head::Begun(_)) => connection.moved(connection.patience.head),
+            (_, Head::Awaited | Head::Come) => connection.moved(connection.patience.idle),
+            (Head::Awaited | Head::Come, Head::Begun(_)) => {
+                connection.moved(connection.patience.head);
+            }
             // The rest of a head does not lengthen its time.
             (Head::Begun(_), Head::Begun(_)) => {}
         }
@@ -258,10 +264,32 @@ mod tests {
         for cut in 1..whole.len() {
             let (one, other) = whole.split_at(cut);
             let begun = Head::Awaited.after(one);
-            assert_ne!(begun, Head::Awaited, "{cut}");
-            assert_eq!(begun.after(other), Head::Awaited, "{cut}");
+            assert_ne!(begun, Head::Come, "{cut}");
+            assert_eq!(begun.after(other), Head::Come, "{cut}");
         }
-        assert_eq!(Head::Awaited.after(b"\r\r\n\r\n"), Head::Awaited);
+        assert_eq!(Head::Awaited.after(b"\r\r\n\r\n"), Head::Come);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_no_head_and_the_next_request_may_come_later() {
+        let (mut far, mut near) = connection(256);
+        for _ in 0..3 {
+            far.write_all(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n")
+                .await
+                .unwrap();
+            read(&mut near).await.unwrap();
+            far.write_all(b"body").await.unwrap();
+            read(&mut near).await.unwrap();
+            near.write_all(b"answer").await.unwrap();
+            far.read_exact(&mut [0; 6]).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(50)).await;
+        }
+        far.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+        read(&mut near).await.unwrap();
+        let start = Instant::now();
+        let error = read(&mut near).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed(), Duration::from_secs(60));
     }
 
     #[tokio::test(start_paused = true)]

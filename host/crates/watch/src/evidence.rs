@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markdown::{self, Node};
+use super::verdicts::Judged;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::Dataset;
-use engine::{Place, RecordedEnd, recorded};
+use engine::{Place, RecordedEnd, ReviewedFile, Reviewer, recorded};
 use plan::decision::{Author, OutcomeKind};
 use store::{
     CallNote, Checkpoint, IndexedDataset, RecordRef, Store, StoreError, TaskId, TaskRow, TaskSearch,
@@ -66,6 +67,8 @@ pub struct TaskEvidence {
     pub artifact: Option<String>,
     /// The file as a tree of elements, where it is Markdown.
     pub rendered: Option<Vec<Node>>,
+    /// What was said of the file.
+    pub judged: Judged,
     /// When it ended, in UTC.
     pub ended_at: Option<String>,
     /// What it was asked and answered, in order.
@@ -116,6 +119,7 @@ impl Evidence {
             exchange.call = Some(call);
         }
         let ended_at = store.ended_at(&task)?.map(|ended| ended.time);
+        let judged = self.judged(&store, &known, point)?;
         let artifact = self.artifact(point);
         let is_markdown = point.path.ends_with(".md");
         let class = point.outcome.class();
@@ -135,6 +139,7 @@ impl Evidence {
                 .filter(|_| is_markdown)
                 .map(markdown::tree),
             artifact,
+            judged,
             ended_at,
             exchanges,
             note,
@@ -144,6 +149,46 @@ impl Evidence {
     /// Tasks that somebody looks for.
     pub fn find(&self, search: &TaskSearch) -> Result<Vec<TaskRow>, StoreError> {
         Store::open_reading(&self.state)?.find_tasks(self.indexed.id, search)
+    }
+
+    /// What was said of the task's file. Of a file that cannot be reviewed the hash of its checkpoint counts.
+    fn judged(
+        &self,
+        store: &Store,
+        known: &RecordRef,
+        point: &Checkpoint,
+    ) -> Result<Judged, StoreError> {
+        let kept = store.kept_verdicts(self.indexed.id, &known.id)?;
+        let reviewed = self.reviewed(store, known, &point.component)?;
+        let content = reviewed.as_ref().map(|file| file.content);
+        let content = content.or(point.content);
+        Ok(Judged::new(
+            &point.component,
+            content,
+            reviewed.as_ref(),
+            &kept,
+        ))
+    }
+
+    /// The file as a person would review it.
+    fn reviewed(
+        &self,
+        store: &Store,
+        known: &RecordRef,
+        component: &str,
+    ) -> Result<Option<ReviewedFile>, StoreError> {
+        let mut components = self.components.iter();
+        let Some(component) = components.find(|other| other.name == component) else {
+            return Ok(None);
+        };
+        let reviewer = Reviewer::new(
+            store,
+            &self.dataset,
+            &self.indexed,
+            vec![component.clone()],
+            self.output_root.clone(),
+        );
+        Ok(reviewer.files(known)?.pop())
     }
 
     /// The beginning of the task's file.
@@ -239,7 +284,7 @@ fn exchange(request: &CompletionRequest, answer: Option<&Answer>) -> Exchange {
 }
 
 /// A text, or the beginning of a long one.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     if text.len() <= LONGEST {
         return text.to_owned();
     }

@@ -3,7 +3,7 @@
 //! It owns the file of the last snapshot, which other processes read; the server on this machine with the page, its events and
 //! metrics; the report, which is the same page in one file; and the evidence of one task.
 //!
-//! It only reads: it counts nothing itself, and cannot change a run.
+//! It only reads: it counts nothing itself, and cannot change a run. Only a review on the page writes: what a person decides.
 
 mod connections;
 mod evidence;
@@ -13,22 +13,26 @@ mod metrics;
 mod page;
 mod published;
 mod report;
+mod review;
 mod runs;
 mod sameness;
 mod server;
 mod snapshot;
 mod status_file;
 mod ticker;
+mod verdicts;
 mod viewer;
 
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
 
 pub use page::report as html;
 pub use report::markdown;
+pub use review::{Desk, ReviewCounts};
 pub use runs::{RunRow, Runs};
 pub use sameness::SamenessRow;
 pub use server::{Address, Server};
 pub use snapshot::{End, EndKind, Headline, RunInfo, Snapshot, State, Tone};
 pub use status_file::{Standing, StatusFile, standing};
 pub use ticker::{About, Watch, Watched};
-pub use viewer::Viewer;
+pub use verdicts::{Judged, VerdictNote};
+pub use viewer::{Viewer, ViewerError};

@@ -13,19 +13,23 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 const PARTS: &str = include_str!("page/parts.js");
 const VIEWS: &str = include_str!("page/views.js");
+const VERDICTS: &str = include_str!("page/verdicts.js");
 const TASK: &str = include_str!("page/task.js");
+const REVIEW: &str = include_str!("page/review.js");
 const PLOTS: &str = include_str!("page/uplot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("page/uplot.min.css");
 
 /// Every file: where it is served, what it is, its text.
-pub(super) const FILES: [(&str, &str, &str); 8] = [
+pub(super) const FILES: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", INDEX),
     ("/page.css", "text/css; charset=utf-8", STYLE),
     ("/uplot.min.css", "text/css; charset=utf-8", PLOTS_STYLE),
     ("/uplot.iife.min.js", JAVASCRIPT, PLOTS),
     ("/parts.js", JAVASCRIPT, PARTS),
     ("/views.js", JAVASCRIPT, VIEWS),
+    ("/verdicts.js", JAVASCRIPT, VERDICTS),
     ("/task.js", JAVASCRIPT, TASK),
+    ("/review.js", JAVASCRIPT, REVIEW),
     ("/page.js", JAVASCRIPT, SCRIPT),
 ];
 
@@ -101,7 +105,7 @@ mod tests {
         for mark in ["<!-- policy -->", "<!-- data -->", "</body>"] {
             assert_eq!(INDEX.matches(mark).count(), 1, "{mark}");
         }
-        for text in [SCRIPT, PARTS, VIEWS, TASK, PLOTS, STYLE] {
+        for text in [SCRIPT, PARTS, VIEWS, VERDICTS, TASK, REVIEW, PLOTS, STYLE] {
             assert!(
                 !text.contains("</script")
                     && !text.contains("</style")

@@ -1,4 +1,4 @@
-//! The page's server: reads only, on loopback unless a person says otherwise. It answers to who names it by a
+//! The page's server: reads only, unless it is that of a review; on loopback unless a person says otherwise. It answers to who names it by a
 //! number, `localhost` or the name that it was given, so that no other site can have its name point here; and not
 //! to pages of other origins.
 
@@ -29,6 +29,7 @@ use plan::decision::OutcomeKind;
 
 use super::connections::Connections;
 use super::published::Published;
+use super::review::{self, Serving};
 use super::runs::Runs;
 use super::{Evidence, metrics, page};
 use store::{TaskOrder, TaskSearch};
@@ -131,6 +132,8 @@ pub(super) struct Looking {
     pub evidence: Option<Evidence>,
     /// Runs that have ended.
     pub runs: Runs,
+    /// Where a person decides about files, if that is wanted.
+    pub review: Option<Arc<Serving>>,
 }
 
 /// A server that runs.
@@ -197,9 +200,11 @@ fn router(shared: Shared) -> Router {
         let file = move || async move { ([(header::CONTENT_TYPE, kind)], text) };
         router = router.route(path, get(file));
     }
-    router
-        .layer(from_fn_with_state(shared.clone(), guard))
-        .with_state(shared)
+    let mut router = router.with_state(shared.clone());
+    if let Some(serving) = &shared.looking.review {
+        router = router.merge(review::routes(Arc::clone(serving)));
+    }
+    router.layer(from_fn_with_state(shared, guard))
 }
 
 /// Refuses who has no business here, and says on every answer what a browser may do with it.

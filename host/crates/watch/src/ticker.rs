@@ -100,6 +100,7 @@ impl Watch {
                 let looking = Looking {
                     evidence: Some(evidence),
                     runs: runs.clone(),
+                    review: None,
                 };
                 Server::start(listener, address, receiver, looking)
             });

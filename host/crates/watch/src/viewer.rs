@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Evidence;
 use super::published::Published;
+use super::review::{Desk, ReviewCounts, Serving};
 use super::runs::Runs;
 use super::server::{Address, Looking, Server};
 use super::snapshot::Snapshot;
@@ -23,13 +24,26 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Viewer {
     state: PathBuf,
     sender: watch::Sender<Arc<Published>>,
-    _server: Server,
+    server: Server,
+    review: Option<Arc<Serving>>,
     /// Where the page is.
     pub page: String,
 }
 
+/// The page cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewerError {
+    /// The address cannot be had.
+    #[error(transparent)]
+    Address(#[from] io::Error),
+    /// The system gives no random numbers.
+    #[error("no key can be made: {0}")]
+    Key(#[from] getrandom::Error),
+}
+
 impl Viewer {
-    /// Starts it. `newest` is what it shows first; without `evidence` single tasks are not looked up.
+    /// Starts it. `newest` is what it shows first; without `evidence` single tasks are not looked up. With a desk a person decides
+    /// about files there, and the address of the page has the key for that.
     ///
     /// # Errors
     /// When the address cannot be had.
@@ -38,24 +52,32 @@ impl Viewer {
         state: &Path,
         newest: Snapshot,
         evidence: Option<Evidence>,
-    ) -> io::Result<Viewer> {
+        desk: Option<Desk>,
+    ) -> Result<Viewer, ViewerError> {
         let listener = address.listen().await?;
-        let page = format!("http://{}/", listener.local_addr()?);
+        let review = desk.map(Serving::new).transpose()?.map(Arc::new);
+        let mut page = format!("http://{}/", listener.local_addr()?);
+        if let Some(serving) = &review {
+            // What stands behind `#` is sent to no server, and is in no log.
+            page.push_str(&format!("#key={}", serving.key()));
+        }
         let (sender, receiver) = watch::channel(Arc::new(Published::new(newest)));
         let looking = Looking {
             evidence,
             runs: Runs::of(state),
+            review: review.clone(),
         };
         Ok(Viewer {
             state: state.to_owned(),
             sender,
-            _server: Server::start(listener, address, receiver, looking),
+            server: Server::start(listener, address, receiver, looking),
+            review,
             page,
         })
     }
 
     /// Shows what is new, for ever.
-    pub async fn work(self) {
+    pub async fn work(&self) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -71,5 +93,15 @@ impl Viewer {
                     .send_replace(Arc::new(Published::new(*snapshot)));
             }
         }
+    }
+
+    /// Ends it, after what is being noted; tells what was decided.
+    pub async fn finish(self) -> ReviewCounts {
+        // So that nobody waits for another snapshot.
+        drop(self.sender);
+        self.server.finish().await;
+        self.review
+            .map(|serving| serving.counts())
+            .unwrap_or_default()
     }
 }

@@ -102,11 +102,13 @@
       category: ["", ...snapshot.detail.heat.map((one) => one.category)],
       outcome: ["", ...Object.keys(OUTCOMES)],
     };
-    for (const [name, values] of Object.entries(options)) {
-      const value = form[name].value;
-      fill(form[name], values, () => values.map((one) => make("option", { value: one }, one || "all")));
-      form[name].value = values.includes(value) ? value : "";
-    }
+    const offer = (field, values) => {
+      const value = field.value;
+      fill(field, values, () => values.map((one) => make("option", { value: one }, one || "all")));
+      field.value = values.includes(value) ? value : "";
+    };
+    for (const [name, values] of Object.entries(options)) offer(form[name], values);
+    for (const name of ["component", "category"]) offer(byId("review-filter").elements[name], options[name]);
     const orders = [["", "as in the dataset"], ["newest", "newest first"], ["tokens", "most tokens first"]];
     const sort = form.sort.value;
     fill(form.sort, orders, () => orders.map(([value, text]) => make("option", { value }, text)));
@@ -201,8 +203,8 @@
       if (byId("task").open) byId("task").close();
       behind = hash;
     }
-    const view = ["tasks", "runs", "compare"].includes(words[0]) ? words[0] : "run";
-    for (const name of ["run", "tasks", "runs", "compare"]) byId(`view-${name}`).hidden = name !== view;
+    const view = ["tasks", "runs", "compare"].includes(words[0]) || (words[0] === "review" && Review.isOn) ? words[0] : "run";
+    for (const name of ["run", "tasks", "runs", "compare", "review"]) byId(`view-${name}`).hidden = name !== view;
     for (const link of document.querySelectorAll("nav a")) {
       if (link.dataset.view === view || (view === "compare" && link.dataset.view === "runs")) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
@@ -223,6 +225,7 @@
       }
       showTasks(wanted, 0);
     }
+    if (view === "review") Review.open(new URLSearchParams(query || ""));
     if (view === "runs") showRuns();
     if (view === "compare") showCompare(words[1], words[2]);
   }
@@ -272,6 +275,7 @@
     route();
     return;
   }
+  document.querySelector("nav a[data-view=review]").hidden = !Review.isOn;
   const events = new EventSource("events");
   events.addEventListener("message", (event) => {
     const first = newest === null;

@@ -33,7 +33,7 @@ function facts(task) {
     ["calls took", timed ? `${(sum((call) => call.milliseconds) / 1000).toFixed(1)} s` : ""],
     ["ended", moment(task.ended_at)],
   ].filter(([, value]) => value);
-  return make("dl", { class: "facts" }, make("div", {}, make("dt", {}, "outcome"), make("dd", {}, outcomeChip(task.outcome))),
+  return make("dl", { class: "facts" }, make("div", {}, make("dt", {}, "outcome"), make("dd", {}, outcomeChip(task.outcome), standings(task.judged))),
     rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 
@@ -87,6 +87,8 @@ function showTask(record, component, task, problem) {
     parts.push(make("h3", {}, task.class ? `Why it failed (${task.class})` : "Why it was not made"), make("pre", { class: "cause" }, task.cause));
     if (task.advice) parts.push(make("p", {}, ticked(`What to do: ${task.advice}.`)));
   }
+  const said = verdicts(task.judged);
+  if (said.length) parts.push(make("h3", {}, "What was said of it"), ...said);
   if (task.artifact != null) parts.push(...artifact(task));
   if (task.note) parts.push(make("p", { class: "hint" }, ticked(`Note: ${task.note}.`)));
   if (task.exchanges.length === 0) parts.push(make("p", { class: "hint" }, "No model was asked."));
