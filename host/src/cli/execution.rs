@@ -125,6 +125,7 @@ pub(super) async fn execute(
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
         budget,
+        verdicts: (state.store.clone(), state.indexed.id),
         about: about(project, &models),
     };
     let watch = start_watch(project, state, &wanted, watched, display).await?;

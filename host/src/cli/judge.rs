@@ -10,9 +10,11 @@ use super::display::{Display, emit, say, width};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State};
+use super::scores;
 use super::table::Table;
 use engine::statistics::percent;
-use store::{JudgedTwice, Scores};
+use store::JudgedTwice;
+use watch::ScoreRow;
 
 /// Disagreements that are listed.
 const LISTED: usize = 20;
@@ -62,12 +64,12 @@ struct CheckArgs {
 /// Runs the subcommand.
 pub(super) fn perform(args: &JudgeArgs, display: &Display) -> Result<Exit, Failure> {
     match &args.command {
-        Command::Scores(args) => scores(args, display),
+        Command::Scores(args) => show_scores(args, display),
         Command::Check(args) => check(args, display),
     }
 }
 
-fn scores(args: &ScoresArgs, display: &Display) -> Result<Exit, Failure> {
+fn show_scores(args: &ScoresArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?;
     let State { store, indexed } = State::read(&project)?;
     let rows = store.scores(indexed.id).map_err(Failure::internal)?;
@@ -81,39 +83,10 @@ fn scores(args: &ScoresArgs, display: &Display) -> Result<Exit, Failure> {
     } else if rows.is_empty() {
         say("nothing was judged yet (docs/how-to/quality.md)\n");
     } else {
-        say(&scores_table(&rows).render(width()));
+        let rows: Vec<ScoreRow> = rows.into_iter().map(ScoreRow::from).collect();
+        say(&scores::table(&rows).render(width()));
     }
     Ok(Exit::Done)
-}
-
-fn scores_table(rows: &[Scores]) -> Table {
-    let mut table = Table::new([
-        "component",
-        "by",
-        "category",
-        "files",
-        "pass",
-        "%",
-        "mean score",
-    ]);
-    for row in rows {
-        let files = row.passed + row.failed;
-        let by = match row.giver.as_str() {
-            "person" => "persons",
-            _ => row.name.as_str(),
-        };
-        table.row([
-            row.component.clone(),
-            by.to_owned(),
-            row.category.clone(),
-            files.to_string(),
-            row.passed.to_string(),
-            format!("{:.0}", percent(row.passed, files)),
-            row.mean
-                .map_or_else(String::new, |mean| format!("{mean:.2}")),
-        ]);
-    }
-    table.without_empty_columns(&["mean score"])
 }
 
 /// How a judge stands to persons.

@@ -45,6 +45,7 @@ mod retry;
 mod review;
 mod run;
 mod sameness;
+mod scores;
 mod screen;
 mod settings;
 mod status;

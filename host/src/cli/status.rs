@@ -7,10 +7,11 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::args::StateArgs;
-use super::display::{emit, say};
+use super::display::{emit, say, width};
 use super::exit::{Exit, Failure};
 use super::numbers::{cost, count, counted, dollars, duration, has_pace, records};
 use super::progress::{batch_line, lane_line, worker_line};
+use super::scores;
 use super::store::places;
 use super::summary;
 use super::summary::cached;
@@ -77,6 +78,7 @@ fn render(snapshot: &Snapshot) -> String {
     let _ = writeln!(text, "{}", progress(snapshot, runs));
     let _ = writeln!(text, "{}", outcomes(&snapshot.progress));
     let _ = writeln!(text, "{}", spending(snapshot, runs));
+    text.push_str(&judged(snapshot));
     if runs {
         for lane in &snapshot.lanes {
             let breaker = lane.breaker.as_str();
@@ -90,6 +92,23 @@ fn render(snapshot: &Snapshot) -> String {
         let _ = writeln!(text, "{}", batch_line(batch));
     }
     text.push_str(&summary::failures(&snapshot.detail.failure_kinds));
+    text
+}
+
+/// What judges and persons said of the files, where they said something.
+fn judged(snapshot: &Snapshot) -> String {
+    if snapshot.scores.is_empty() {
+        return String::new();
+    }
+    let (rows, left) = scores::glance(&snapshot.scores);
+    let mut text = scores::table(&rows).render(width());
+    if left > 0 {
+        let _ = writeln!(
+            text,
+            "and {} more; `batchgen judge scores` has all of them",
+            counted(left as u64, "row")
+        );
+    }
     text
 }
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{BatchScript, Config, Simulator};
 
 use crate::scene::{KEY, Ran, Scene};
+use crate::watched::Viewing;
+use crate::web::Web;
 
 const DESCRIPTION: &str = "---
 input: {record: all}
@@ -307,6 +309,55 @@ fn a_judge_is_measured_by_what_persons_say() {
         scores.contains("persons") && scores.contains("5.00"),
         "{scores}"
     );
+}
+
+#[test]
+fn scores_are_on_every_screen() {
+    let scene = scene();
+    scene.run(&TWO).ended(0);
+    let row = |component: &str, by: &str, category: &str, passed: u64, mean: Value| json!({"component": component, "by": by, "category": category, "passed": passed, "failed": 0, "scored": passed, "mean": mean});
+    let status = scene.host(&["status", "--json"]).ended(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(
+        status["scores"],
+        json!([
+            row("description", "quality", "metal", 1, 5.0.into()),
+            row("description", "quality", "wood", 1, 5.0.into()),
+        ])
+    );
+    let accept = [
+        "review",
+        "--accept",
+        "--component",
+        "description",
+        "--record",
+        "oak",
+    ];
+    scene.host(&accept).ended(0);
+    scene.run(&TWO).ended(0);
+    let told = scene.host(&["status"]).ended(0).stdout;
+    insta::assert_snapshot!(
+        told.lines()
+            .filter(|line| line.contains("description") || line.contains("mean"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    let report = scene.host(&["report", "--markdown"]).ended(0).stdout;
+    for line in [
+        "| description | quality | (all) | 2 | 100 % | 5.00 |",
+        "| description | persons | wood | 1 | 100 % |  |",
+    ] {
+        assert!(report.contains(line), "{report}");
+    }
+    let view = Viewing::start(&scene);
+    let metrics = Web::new().get(&format!("{}metrics", view.page)).body;
+    for line in [
+        "batchgen_files_judged{component=\"description\",by=\"quality\",category=\"wood\",said=\"passes\"} 1",
+        "batchgen_files_judged{component=\"description\",by=\"persons\",category=\"wood\",said=\"fails\"} 0",
+        "batchgen_score_mean{component=\"description\",by=\"quality\",category=\"metal\"} 5",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
 }
 
 #[test]

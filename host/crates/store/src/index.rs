@@ -79,10 +79,7 @@ impl Lease {
     /// The same from a position on that another lease of this selection had; nothing where the text is none.
     pub fn from(mut self, position: &str) -> Option<Lease> {
         let mut numbers = position.splitn(3, '.');
-        self.last = (
-            numbers.next()?.parse().ok()?,
-            numbers.next()?.parse().ok()?,
-        );
+        self.last = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
         self.left = numbers.next()?.parse().ok()?;
         Some(self)
     }

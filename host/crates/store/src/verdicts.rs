@@ -34,6 +34,8 @@ pub struct Scores {
     pub category: String,
     pub passed: u64,
     pub failed: u64,
+    /// How many have a score.
+    pub scored: u64,
     /// Mean of the scores, where there are some.
     pub mean: Option<f64>,
 }
@@ -258,7 +260,7 @@ impl Store {
             reader
                 .prepare(&format!(
                     "SELECT verdict.component AS component, giver, name, coalesce(record.category, '') AS category,
-                        sum(passes) AS passed, sum(NOT passes) AS failed, avg(score) AS mean
+                        sum(passes) AS passed, sum(NOT passes) AS failed, count(score) AS scored, avg(score) AS mean
                      FROM verdict
                      JOIN task ON task.dataset = verdict.dataset AND task.record = verdict.record
                         AND task.component = verdict.component AND task.content = verdict.content
@@ -282,6 +284,7 @@ impl Store {
                         category: row.get("category")?,
                         passed: row.get("passed")?,
                         failed: row.get("failed")?,
+                        scored: row.get("scored")?,
                         mean: row.get("mean")?,
                     })
                 })?

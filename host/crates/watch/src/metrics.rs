@@ -3,6 +3,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::scores::ScoreRow;
 use super::snapshot::{Snapshot, State};
 use engine::statistics::{ComponentCount, View, WorkerView};
 use gateway::lane_view::{BreakerView, LaneView};
@@ -20,6 +21,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     calls(&mut page, &snapshot.progress);
     bounds(&mut page, snapshot);
     lanes(&mut page, &snapshot.lanes);
+    scores(&mut page, &snapshot.scores);
     page.text
 }
 
@@ -306,6 +308,35 @@ fn lanes(page: &mut Page, lanes: &[LaneView]) {
             }
         }
     }
+}
+
+fn scores(page: &mut Page, rows: &[ScoreRow]) {
+    page.head(
+        "files_judged",
+        GAUGE,
+        "Files that were decided about as they are, by component, judge, category and what was said",
+    );
+    for row in rows {
+        let [component, by, category] = score_labels(row);
+        for (said, files) in [("passes", row.passed), ("fails", row.failed)] {
+            let labels = [component, by, category, ("said", said)];
+            page.row("files_judged", &labels, files);
+        }
+    }
+    page.head("score_mean", GAUGE, "Mean score of these files");
+    for row in rows {
+        if let Some(mean) = row.mean {
+            page.row("score_mean", &score_labels(row), mean);
+        }
+    }
+}
+
+fn score_labels(row: &ScoreRow) -> [(&str, &str); 3] {
+    [
+        ("component", row.component.as_str()),
+        ("by", row.by.as_str()),
+        ("category", row.category.as_str()),
+    ]
 }
 
 fn dollars(micros: u64) -> f64 {

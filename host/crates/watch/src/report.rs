@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{SamenessRow, Snapshot};
+use super::{SamenessRow, ScoreRow, Snapshot, totals};
 use engine::statistics::percent;
 use types::shown::harmless;
 
@@ -25,6 +25,7 @@ pub fn markdown(snapshot: &Snapshot, alike: &[SamenessRow]) -> String {
         let _ = writeln!(text, "| {} | {number} |", cell(&what));
     }
     categories(&mut text, snapshot);
+    scores(&mut text, &snapshot.scores);
     sameness(&mut text, alike);
     failures(&mut text, snapshot);
     lanes(&mut text, snapshot);
@@ -135,6 +136,29 @@ fn categories(text: &mut String, snapshot: &Snapshot) {
             text.push_str(" |");
         }
         text.push('\n');
+    }
+}
+
+fn scores(text: &mut String, rows: &[ScoreRow]) {
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## Scores\n\nOf the files as they were at the end of the run.\n\n\
+         | component | by | category | files | pass | mean score |\n|---|---|---|---|---|---|\n",
+    );
+    for row in totals(rows).iter().chain(rows) {
+        let mean = row.mean.map(|mean| format!("{mean:.2}"));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {:.0} % | {} |",
+            cell(&row.component),
+            cell(&row.by),
+            cell(&row.category),
+            row.files(),
+            percent(row.passed, row.files()),
+            mean.unwrap_or_default()
+        );
     }
 }
 

@@ -154,6 +154,7 @@ mod tests {
             budget: BudgetView::default(),
             memory_bytes: None,
             peak_memory_bytes: None,
+            scores: Vec::new(),
             detail: Detail::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::scores::ScoreRow;
 use engine::statistics::{Detail, View};
 use gateway::lane_view::LaneView;
 use gateway::limits::budget::BudgetView;
@@ -36,6 +37,9 @@ pub struct Snapshot {
     pub peak_memory_bytes: Option<u64>,
     /// Heat map, series, failures, artifacts.
     pub detail: Detail,
+    /// What was said of the files as they are now.
+    #[serde(default)]
+    pub scores: Vec<ScoreRow>,
 }
 
 /// Whether a run still runs.

@@ -12,6 +12,7 @@ use super::Evidence;
 use super::headline::headline;
 use super::published::Published;
 use super::runs::Runs;
+use super::scores::{ScoreRow, Scorer};
 use super::server::{Address, Looking, Server};
 use super::snapshot::{End, RunInfo, SCHEMA, Snapshot, State};
 use super::status_file::StatusFile;
@@ -28,6 +29,8 @@ pub struct Watched {
     pub meter: Arc<Meter>,
     pub gateway: Arc<Gateway<Store>>,
     pub budget: LaneBudget,
+    /// Where verdicts are, and the number of the dataset.
+    pub verdicts: (Store, i64),
     /// What is known of it before it begins.
     pub about: About,
 }
@@ -58,6 +61,7 @@ struct Ticker {
     run: RunInfo,
     file: StatusFile,
     runs: Runs,
+    scorer: Scorer,
     sender: watch::Sender<Arc<Published>>,
 }
 
@@ -92,7 +96,8 @@ impl Watch {
         if let Err(error) = runs.keep_killed() {
             tracing::debug!("an earlier run cannot be kept: {error}");
         }
-        let first = Published::new(snapshot(&watched, &run, None));
+        let first = Published::new(snapshot(&watched, &run, None, Vec::new()));
+        let (store, dataset) = watched.verdicts.clone();
         let (sender, receiver) = watch::channel(Arc::new(first));
         let server = listener
             .zip(evidence)
@@ -109,6 +114,7 @@ impl Watch {
             run,
             file: StatusFile::of(state),
             runs,
+            scorer: Scorer::new(store, dataset),
             sender,
         };
         let (stop, stopped) = oneshot::channel();
@@ -136,7 +142,7 @@ impl Watch {
 }
 
 impl Ticker {
-    async fn work(self, mut stopped: oneshot::Receiver<End>) {
+    async fn work(mut self, mut stopped: oneshot::Receiver<End>) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -150,8 +156,12 @@ impl Ticker {
         }
     }
 
-    async fn publish(&self, end: Option<End>) {
-        let snapshot = snapshot(&self.watched, &self.run, end);
+    async fn publish(&mut self, end: Option<End>) {
+        let scores = match end {
+            Some(_) => self.scorer.last().await,
+            None => self.scorer.rows().await,
+        };
+        let snapshot = snapshot(&self.watched, &self.run, end, scores);
         self.watched.meter.lanes_used(&snapshot.lanes);
         let ended = (snapshot.state == State::Ended).then(|| (self.runs.clone(), snapshot.clone()));
         let published = Arc::new(Published::new(snapshot));
@@ -169,7 +179,7 @@ impl Ticker {
     }
 }
 
-fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
+fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>, scores: Vec<ScoreRow>) -> Snapshot {
     let lanes = watched.gateway.view();
     let mut snapshot = Snapshot {
         schema: SCHEMA,
@@ -187,6 +197,7 @@ fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>) -> Snapshot {
         memory_bytes: resident_memory(),
         peak_memory_bytes: peak_memory(),
         detail: watched.meter.detail(),
+        scores,
         headline: None,
     };
     snapshot.headline = Some(headline(&snapshot));

@@ -91,6 +91,7 @@
     showBatches(snapshot);
     showPlots(snapshot);
     showHeat(snapshot);
+    showScores(snapshot);
     showSameness((embedded && embedded.sameness) || []);
     showArtifacts(snapshot);
   }

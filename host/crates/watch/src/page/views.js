@@ -84,7 +84,7 @@ function showNumbers(snapshot) {
   const cost = calls.cost_micros > 0 || calls.unpriced === 0 ? dollars(calls.cost_micros) : "unknown";
   const placeholders = view.authors ? view.authors.placeholders : 0;
   const numbers = [
-    ["Success", success, more("of tasks that were begun", view.unreadable > 0 && `${counted(view.unreadable, "record")} cannot be read`, placeholders > 0 && `${counted(placeholders, "placeholder")} written offline`)],
+    ["Success", success, more("of tasks that were begun", view.unreadable > 0 && `${counted(view.unreadable, "record")} cannot be read`, sums(view)("held") > 0 && `${counted(sums(view)("held"), "file")} held by a gate`, placeholders > 0 && `${counted(placeholders, "placeholder")} written offline`)],
     ["Cost", cost, more(
       runs && view.projected_cost_micros != null && `${dollars(view.projected_cost_micros)} expected in all`,
       budget.most_cost_micros != null && `budget ${dollars(budget.most_cost_micros)}`,
@@ -281,6 +281,35 @@ function showHeat(snapshot) {
     return group;
   };
   fill(byId("heat"), [names, heat], () => [make("div", { class: "matrix" }, matrix()), make("div", { class: "folded" }, heat.map(folded))]);
+}
+
+/** A matrix of categories by component and judge: how many of the files pass, and their mean score. */
+function showScores(snapshot) {
+  const rows = snapshot.scores || [];
+  byId("scores-card").hidden = rows.length === 0;
+  fill(byId("scores"), rows, () => {
+    const judges = [...new Map(rows.map((row) => [JSON.stringify([row.component, row.by]), [row.component, row.by]])).values()];
+    const categories = [...new Set(rows.map((row) => row.category))];
+    const sum = (some) => some.reduce((all, row) => ({
+      passed: all.passed + row.passed, files: all.files + row.passed + row.failed,
+      scored: all.scored + row.scored, points: all.points + (row.mean || 0) * row.scored }), { passed: 0, files: 0, scored: 0, points: 0 });
+    const heads = judges.map(([component, by]) => (by === "persons" ? `${component} by persons` : `${component} by ${by}`));
+    const scoreCell = (some, place) => {
+      const all = sum(some);
+      if (all.files === 0) return cell(heads[place], "–", "none");
+      const percent = Math.floor((all.passed * 100) / all.files);
+      const inner = make("span", { title: `${all.passed} of ${all.files} pass` },
+        make("b", {}, `${percent} %`), ` of ${count(all.files)}`, all.scored ? `, ${(all.points / all.scored).toFixed(2)}` : "");
+      const element = cell(heads[place], inner, percent < 50 ? "low" : "");
+      element.style.setProperty("--share", all.passed / all.files);
+      return element;
+    };
+    const line = (name, of) => make("tr", {}, make("th", { scope: "row" }, name), judges.map(([component, by], place) =>
+      scoreCell(rows.filter((row) => row.component === component && row.by === by && of(row)), place)));
+    const all = line("all", () => true);
+    const lines = categories.length > 1 ? categories.map((category) => line(category || "none", (row) => row.category === category)) : [];
+    return [table(["category", ...heads], [all, ...lines])];
+  });
 }
 
 /** How alike files are, where the report was asked for it. */

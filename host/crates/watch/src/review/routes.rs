@@ -34,11 +34,7 @@ async fn files(State(serving): State<Arc<Serving>>, Query(wanted): Query<WantedF
     }
 }
 
-async fn decide(
-    State(serving): State<Arc<Serving>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn decide(State(serving): State<Arc<Serving>>, headers: HeaderMap, body: Bytes) -> Response {
     if let Some(refusal) = without_key(&serving, &headers) {
         return refusal;
     }
