@@ -1,5 +1,7 @@
 //! `batchgen accept`: adopts files that were edited by hand as the artifacts of their tasks.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on, is_called};
+use super::publish;
 use engine::{Acceptance, EditedFile, accept, edits_are_certain};
 
 /// Adopt files that were edited by hand: they count as done, and stay until they are overwritten on purpose.
@@ -51,24 +54,22 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
             (component, wanted)
         })
         .collect();
-    let State { store, indexed } = State::open(&project).await?;
-    if !edits_are_certain(&store).map_err(Failure::internal)? {
+    let state = State::open(&project).await?;
+    if !edits_are_certain(&state.store).map_err(Failure::internal)? {
         return Err(Failure::usage(anyhow::anyhow!(
             "the machine went down while batchgen ran, so a file may be its own last write and no edit\n\
              hint: `batchgen run --all` finds out which; then accept"
         )));
     }
-    let state = State { store, indexed };
     let lease = state.select(&args.selection.records())?;
-    let State { store, indexed } = state;
     let acceptance = Acceptance {
-        dataset: project.dataset,
-        indexed,
+        dataset: Arc::clone(&project.dataset),
+        indexed: state.indexed.clone(),
         lease,
         components,
         site: project.settings.config.site.clone(),
         output_root: project.settings.config.output.directory.clone(),
-        store,
+        store: state.store.clone(),
         restore: args.restore,
         dry_run: args.dry_run,
     };
@@ -82,6 +83,9 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
     })
     .await
     .map_err(Failure::internal)?;
+    if !args.dry_run && !publish::settle_all(&project, &state, display)? {
+        refused += 1;
+    }
     if !args.json {
         let files = if adopted == 1 { "file" } else { "files" };
         let what = match (args.restore, args.dry_run) {

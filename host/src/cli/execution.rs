@@ -20,6 +20,7 @@ use super::paths;
 use super::program;
 use super::progress::{Progress, events};
 use super::project::{Project, State};
+use super::publish;
 use super::settings::cannot_ask;
 use super::summary;
 use super::summary::Shown;
@@ -193,7 +194,11 @@ pub(super) async fn execute(
     if !json && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
         display.note(&line);
     }
-    Ok(hook::after_run(project, state, exit(&summary), &interrupt, display).await)
+    let exit = match (publish::settle_all(project, state, display)?, exit(&summary)) {
+        (false, Exit::Done) => Exit::Partial,
+        (_, exit) => exit,
+    };
+    Ok(hook::after_run(project, state, exit, &interrupt, display).await)
 }
 
 /// What the run may spend.

@@ -103,13 +103,15 @@ impl Guard {
         let keys = config.provider.values();
         let keys = keys.filter_map(|provider| provider.api_key_file.clone());
         parts.extend(keys.map(|file| (file, "the file of a key")));
-        let folders = vec![
+        let mut folders = vec![
             (config.output.directory.clone(), "the output directory"),
             (
                 settings::plugins_directory(config),
                 "the directory of plugins",
             ),
         ];
+        let published = config.output.publish.clone();
+        folders.extend(published.map(|folder| (folder, "the folder of accepted files")));
         Guard {
             parts,
             folders,

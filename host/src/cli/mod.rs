@@ -38,6 +38,7 @@ mod profile;
 mod program;
 mod progress;
 mod project;
+mod publish;
 mod reference;
 mod replay;
 mod report;

@@ -19,10 +19,12 @@ use super::execution::evidence;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State, block_on, is_called};
+use super::publish;
 use super::store::places;
 use super::{status, view};
-use engine::{Acceptance, ReviewFilter, ReviewedFile, Reviewer, accept};
+use engine::{Acceptance, Publisher, ReviewFilter, ReviewedFile, Reviewer, accept};
 use store::{Lease, RecordRef, Selection, Store};
+use types::digest::Digest;
 use watch::{Address, Desk, ReviewCounts, Snapshot};
 
 /// What is asked about each file.
@@ -152,6 +154,7 @@ async fn start(
             selection: args.selection.records(),
             filter: args.filter(),
             by: args.by(),
+            publisher: publish::publisher(&project, &state),
         };
         let (file, _) = places(&args.project.place)?;
         let evidence = Some(evidence(&project, &state));
@@ -177,6 +180,7 @@ async fn start(
         state: &state,
         reviewer: &reviewer,
         root: &root,
+        publisher: publish::publisher(&project, &state),
         by: args.by(),
     };
     match (args.accept, &args.refuse) {
@@ -275,6 +279,7 @@ struct Session<'a> {
     state: &'a State,
     reviewer: &'a Reviewer,
     root: &'a Path,
+    publisher: Option<Publisher>,
     by: String,
 }
 
@@ -311,10 +316,21 @@ impl Session<'_> {
     ) -> Result<(), Failure> {
         let decided = self.reviewer.decide(file, &self.by, accepts, note).await;
         decided.map_err(Failure::internal)?;
+        self.publish(&file.record, None)?;
         match accepts {
             true => counts.accepted += 1,
             false => counts.refused += 1,
         }
+        Ok(())
+    }
+
+    /// Sees to the copies of a record in the folder of accepted files, if there is one.
+    fn publish(&self, record: &str, taken_back: Option<Digest>) -> Result<(), Failure> {
+        let Some(publisher) = &self.publisher else {
+            return Ok(());
+        };
+        let published = publisher.settle(record, taken_back);
+        publish::tell(&published.map_err(Failure::internal)?, self.display);
         Ok(())
     }
 
@@ -394,6 +410,7 @@ impl Session<'_> {
         };
         *count = count.saturating_sub(1);
         let (record, component) = (&taken.record, &taken.verdict.component);
+        self.publish(record, Some(taken.verdict.content))?;
         say(&format!("taken back: {record} {component}\n"));
         let place = shown
             .iter()

@@ -14,7 +14,8 @@ use super::display;
 use super::embedded;
 use super::environment;
 use super::exit::Failure;
-use config::Config;
+use super::project::real_path;
+use config::{Config, OutputConfig};
 use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
 use gateway::providers::{Catalogue, ConnectError};
@@ -73,6 +74,7 @@ impl Settings {
             config.plugins.directory = Some(plugins.clone());
         }
         check(&config)?;
+        check_apart(&config.output)?;
         let file = file(args.place.config.as_deref());
         let cache = cache_directory(file.as_deref())?;
         if let Some(category) = &dataset.default_category
@@ -389,3 +391,20 @@ pub(super) fn came_with_project(place: &Path, config: &Path) -> bool {
     let is_home = home.is_some_and(|home| home.starts_with(&folder));
     !is_home && place.starts_with(&folder)
 }
+/// Passes a folder of accepted files that lies apart from the output directory: neither is in the other.
+fn check_apart(output: &OutputConfig) -> anyhow::Result<()> {
+    let Some(folder) = &output.publish else {
+        return Ok(());
+    };
+    let (published, made) = (real_path(folder), real_path(&output.directory));
+    if published.starts_with(&made) || made.starts_with(&published) {
+        bail!(
+            "`publish` of [output] is {}, and the output directory is {}: one lies in the other\nhint: name a folder beside it, as in \
+             publish = \"public\"",
+            folder.display(),
+            output.directory.display()
+        );
+    }
+    Ok(())
+}
+

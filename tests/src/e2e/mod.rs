@@ -1,5 +1,6 @@
 //! End-to-end tests: the real binary and the real plugins, against the LLM simulator over HTTP.
 
+mod accepted_folder;
 mod addresses;
 mod authoring;
 mod bad_records;

@@ -14,7 +14,7 @@ use crate::watched::Viewing;
 use crate::web::{Reply, Web};
 
 /// Things with a notice each, in two categories. With `judged` a judge scores each notice, and its gate holds all of them.
-fn scene(things: usize, judged: bool) -> Scene {
+pub(super) fn scene(things: usize, judged: bool) -> Scene {
     let scene = Scene::new().with_plugins("plugins");
     let row = |number: usize| {
         let category = if number.is_multiple_of(2) {
@@ -51,7 +51,7 @@ fn scene(things: usize, judged: bool) -> Scene {
 }
 
 /// The address of the page without its key, and the key.
-fn parts(view: &Viewing) -> (&str, &str) {
+pub(super) fn parts(view: &Viewing) -> (&str, &str) {
     view.page.split_once("#key=").unwrap()
 }
 

@@ -100,6 +100,8 @@ pub struct OutputConfig {
     pub directory: PathBuf,
     /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`, and with the names of the matrix.
     pub path: String,
+    /// Folder to which accepted files are copied, with the same paths.
+    pub publish: Option<PathBuf>,
 }
 
 impl Default for OutputConfig {
@@ -107,6 +109,7 @@ impl Default for OutputConfig {
         OutputConfig {
             directory: PathBuf::from("content"),
             path: "{component}/{id}.{extension}".to_owned(),
+            publish: None,
         }
     }
 }
@@ -444,6 +447,7 @@ impl Config {
             dataset.categories_file.iter_mut().for_each(anchor);
         }
         anchor(&mut self.output.directory);
+        self.output.publish.iter_mut().for_each(anchor);
         anchor(&mut self.state.file);
         self.plugins.directory.iter_mut().for_each(anchor);
         for provider in self.provider.values_mut() {

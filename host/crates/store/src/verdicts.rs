@@ -87,6 +87,26 @@ impl Store {
         })
     }
 
+    /// Ids of records about whose artifacts persons said something, in the order of the ids: at most `count`, behind `last`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn reviewed_records(
+        &self,
+        dataset: i64,
+        last: &str,
+        count: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT DISTINCT record FROM verdict WHERE dataset = ?1 AND giver = 'person' AND record > ?2
+                 ORDER BY record LIMIT ?3";
+            reader
+                .prepare_cached(sql)?
+                .query_map(params![dataset, last, count], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     /// Whether anything was said about artifacts of a dataset.
     ///
     /// # Errors

@@ -190,7 +190,7 @@ fn ended(snapshot: &Snapshot) -> Headline {
         EndKind::Done => (
             Tone::Good,
             format!("All {} {records} are complete.", view.records),
-            None,
+            held(view.totals().held),
         ),
         EndKind::Partial => {
             let missing = view.records - view.complete;
@@ -239,6 +239,18 @@ fn ended(snapshot: &Snapshot) -> Headline {
         ),
     };
     Headline { tone, text, hint }
+}
+
+/// What is to be done about files that a gate holds.
+fn held(files: u64) -> Option<String> {
+    let files = match files {
+        0 => return None,
+        1 => "1 file is".to_owned(),
+        many => format!("{many} files are"),
+    };
+    Some(format!(
+        "{files} held by a gate: `batchgen review --page` shows why, and lets you decide."
+    ))
 }
 
 /// Advice as a sentence of its own.

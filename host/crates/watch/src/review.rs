@@ -16,8 +16,9 @@ use super::evidence::shown;
 use super::markdown::{self, Node};
 use super::verdicts::Judged;
 use dataset::Dataset;
-use engine::{ReviewFilter, ReviewedFile, Reviewer};
+use engine::{Published, Publisher, ReviewFilter, ReviewedFile, Reviewer};
 use store::{IndexedDataset, KeptVerdict, RecordRef, Selection, Store, StoreError};
+use types::digest::Digest;
 
 pub(super) use routes::routes;
 
@@ -46,6 +47,8 @@ pub struct Desk {
     pub filter: ReviewFilter,
     /// Who decides.
     pub by: String,
+    /// What keeps the folder of accepted files, if there is one.
+    pub publisher: Option<Publisher>,
 }
 
 /// A desk that is served, with what was decided at it.
@@ -62,6 +65,14 @@ pub(super) struct Serving {
 pub struct ReviewCounts {
     pub accepted: u64,
     pub refused: u64,
+}
+
+/// What was noted.
+#[derive(Debug, Serialize)]
+pub(super) struct Noted {
+    counts: ReviewCounts,
+    /// What went wrong with the folder of accepted files.
+    warning: Option<String>,
 }
 
 /// Why something was not done.
@@ -230,7 +241,7 @@ impl Serving {
     }
 
     /// Notes a decision; returns when it is on disk.
-    pub async fn decide(self: Arc<Self>, decision: Decision) -> Result<ReviewCounts, ReviewError> {
+    pub async fn decide(self: Arc<Self>, decision: Decision) -> Result<Noted, ReviewError> {
         let _turn = self.turn.lock().await;
         let serving = Arc::clone(&self);
         let (record, component) = (decision.record.clone(), decision.component.clone());
@@ -250,16 +261,39 @@ impl Serving {
             true => counts.accepted += 1,
             false => counts.refused += 1,
         });
-        Ok(self.counts())
+        self.published(file.record, None).await
+    }
+
+    /// Sees to the copies of a record in the folder of accepted files, if there is one.
+    async fn published(
+        self: &Arc<Self>,
+        record: String,
+        taken_back: Option<Digest>,
+    ) -> Result<Noted, ReviewError> {
+        let serving = Arc::clone(self);
+        let settle = move || match &serving.desk.publisher {
+            Some(publisher) => publisher.settle(&record, taken_back),
+            None => Ok(Published::default()),
+        };
+        let published = tokio::task::spawn_blocking(settle).await??;
+        let problems = published.problems();
+        Ok(Noted {
+            counts: self.counts(),
+            warning: (!problems.is_empty()).then(|| problems.join("; ")),
+        })
     }
 
     /// Takes back the last decision of who decides here; nothing where there is none.
     pub async fn take_back(
         self: Arc<Self>,
-    ) -> Result<(Option<TakenBack>, ReviewCounts), ReviewError> {
+    ) -> Result<(Option<TakenBack>, Noted), ReviewError> {
         let _turn = self.turn.lock().await;
         let Some(taken) = self.desk.reviewer.take_back(&self.desk.by).await? else {
-            return Ok((None, self.counts()));
+            let noted = Noted {
+                counts: self.counts(),
+                warning: None,
+            };
+            return Ok((None, noted));
         };
         let accepted = taken.verdict.passes;
         self.count(|counts| {
@@ -271,6 +305,9 @@ impl Serving {
         });
         let serving = Arc::clone(&self);
         let (record, component) = (taken.record, taken.verdict.component);
+        let noted = self
+            .published(record.clone(), Some(taken.verdict.content))
+            .await?;
         let look = {
             let (record, component) = (record.clone(), component.clone());
             move || serving.desk.file(&record, &component)
@@ -282,7 +319,7 @@ impl Serving {
             accepted,
             file: file.map(|(_, view)| view),
         };
-        Ok((Some(taken), self.counts()))
+        Ok((Some(taken), noted))
     }
 }
 

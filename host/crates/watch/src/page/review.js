@@ -167,7 +167,8 @@ const Review = (() => {
     }
     counts = answer.counts;
     file.judged.accepted = accepts;
-    say(`${accepts ? "Accepted" : "Refused"}: ${file.name || record} · ${component}`, accepts ? "good" : "waits");
+    const told = `${accepts ? "Accepted" : "Refused"}: ${file.name || record} · ${component}`;
+    say(answer.warning ? `${told}. ${answer.warning}` : told, answer.warning ? "bad" : accepts ? "good" : "waits");
     moveTo(files.indexOf(file) + 1);
   }
 
@@ -187,7 +188,7 @@ const Review = (() => {
       return;
     }
     const { record, component, accepted, file } = answer.taken;
-    say(`Taken back: ${record} ${component} was ${accepted ? "accepted" : "refused"}.`);
+    say(`Taken back: ${record} ${component} was ${accepted ? "accepted" : "refused"}. ${answer.warning || ""}`, answer.warning ? "bad" : "");
     const known = files.findIndex((one) => one.record === record && one.component === component);
     if (known >= 0) files[known] = file || files[known];
     else if (file) files.splice(at, 0, file);

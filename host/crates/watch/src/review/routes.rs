@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Decision, ReviewError, Serving, WantedFiles};
+use super::{Decision, Noted, ReviewError, Serving, WantedFiles};
 
 /// Names the key.
 const KEY: &str = "x-batchgen-key";
@@ -44,7 +44,7 @@ async fn decide(State(serving): State<Arc<Serving>>, headers: HeaderMap, body: B
     };
     // A task of its own: a browser that goes away does not end it half way.
     match tokio::spawn(serving.decide(decision)).await {
-        Ok(Ok(counts)) => answer(StatusCode::OK, &json!({"counts": counts})),
+        Ok(Ok(noted)) => answer(StatusCode::OK, &noted),
         Ok(Err(error)) => error.into_response(),
         Err(error) => ReviewError::from(error).into_response(),
     }
@@ -55,8 +55,9 @@ async fn undo(State(serving): State<Arc<Serving>>, headers: HeaderMap) -> Respon
         return refusal;
     }
     match tokio::spawn(serving.take_back()).await {
-        Ok(Ok((taken, counts))) => {
-            answer(StatusCode::OK, &json!({"taken": taken, "counts": counts}))
+        Ok(Ok((taken, noted))) => {
+            let Noted { counts, warning } = noted;
+            answer(StatusCode::OK, &json!({"taken": taken, "counts": counts, "warning": warning}))
         }
         Ok(Err(error)) => error.into_response(),
         Err(error) => ReviewError::from(error).into_response(),
