@@ -110,6 +110,19 @@ impl Browser {
         self.tell("/actions", &json!({"actions": [keyboard]}));
     }
 
+    /// Presses a key while another one is held down.
+    pub fn chord(&self, held: &str, key: &str) {
+        let steps = [
+            ("keyDown", held),
+            ("keyDown", key),
+            ("keyUp", key),
+            ("keyUp", held),
+        ];
+        let actions = steps.map(|(kind, key)| json!({"type": kind, "value": key}));
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.tell("/actions", &json!({"actions": [keyboard]}));
+    }
+
     /// Shows pages as somebody sees them who likes a colour scheme.
     pub fn prefer(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);

@@ -194,7 +194,10 @@ pub(super) async fn execute(
     if !json && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
         display.note(&line);
     }
-    let exit = match (publish::settle_all(project, state, display)?, exit(&summary)) {
+    let exit = match (
+        publish::settle_all(project, state, display)?,
+        exit(&summary),
+    ) {
         (false, Exit::Done) => Exit::Partial,
         (_, exit) => exit,
     };

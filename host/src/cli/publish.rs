@@ -35,7 +35,9 @@ pub(super) fn settle_all(
         display.note(&format!(
             "{} put into {}, {} taken away",
             counted(published.put, "accepted file"),
-            folder.map(|folder| folder.display().to_string()).unwrap_or_default(),
+            folder
+                .map(|folder| folder.display().to_string())
+                .unwrap_or_default(),
             published.withdrawn
         ));
     }

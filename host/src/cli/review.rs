@@ -22,7 +22,7 @@ use super::project::{Project, State, block_on, is_called};
 use super::publish;
 use super::store::places;
 use super::{status, view};
-use engine::{Acceptance, Publisher, ReviewFilter, ReviewedFile, Reviewer, accept};
+use engine::{Editing, Publisher, ReviewFilter, ReviewedFile, Reviewer};
 use store::{Lease, RecordRef, Selection, Store};
 use types::digest::Digest;
 use watch::{Address, Desk, ReviewCounts, Snapshot};
@@ -138,6 +138,7 @@ async fn start(
     };
     let lease = state.select(&args.selection.records())?;
     let root = project.settings.config.output.directory.clone();
+    let names: Vec<String> = components.iter().map(|one| one.name.clone()).collect();
     let reviewer = Reviewer::new(
         &state.store,
         &project.dataset,
@@ -145,6 +146,12 @@ async fn start(
         components,
         root.clone(),
     );
+    let editing = Editing {
+        dataset: Arc::clone(&project.dataset),
+        indexed: state.indexed.clone(),
+        components: project.with_dependencies(names)?,
+        site: project.settings.config.site.clone(),
+    };
     if let Some((address, newest)) = page {
         let desk = Desk {
             reviewer,
@@ -155,6 +162,7 @@ async fn start(
             filter: args.filter(),
             by: args.by(),
             publisher: publish::publisher(&project, &state),
+            editing,
         };
         let (file, _) = places(&args.project.place)?;
         let evidence = Some(evidence(&project, &state));
@@ -176,9 +184,9 @@ async fn start(
     let session = Session {
         args,
         display,
-        project: &project,
         state: &state,
         reviewer: &reviewer,
+        editing: &editing,
         root: &root,
         publisher: publish::publisher(&project, &state),
         by: args.by(),
@@ -275,9 +283,9 @@ impl Decision {
 struct Session<'a> {
     args: &'a ReviewArgs,
     display: &'a Display,
-    project: &'a Project,
     state: &'a State,
     reviewer: &'a Reviewer,
+    editing: &'a Editing,
     root: &'a Path,
     publisher: Option<Publisher>,
     by: String,
@@ -438,11 +446,16 @@ impl Session<'_> {
                 "the editor failed ({status}); the file is as it left it\n"
             ));
         }
+        let fault = self.reviewer.adopt(file, self.editing).await;
+        if let Some(fault) = fault.map_err(Failure::internal)? {
+            self.display
+                .print(&format!("{} is not adopted: {fault}", file.path));
+        }
+        self.publish(&file.record, None)?;
         let selection = Selection {
             records: vec![file.record.clone()],
             ..Selection::default()
         };
-        self.adopt(file, &selection).await?;
         let mut lease = self.state.select(&selection)?;
         let records = self.state.store.lease(&mut lease, 1);
         let records = records.map_err(Failure::internal)?;
@@ -452,37 +465,6 @@ impl Session<'_> {
         let files = self.reviewer.files(record).map_err(Failure::internal)?;
         let now = files.into_iter().find(|now| now.path == file.path);
         Ok(now.filter(|now| now.content != file.content))
-    }
-
-    /// Adopts an edit.
-    async fn adopt(&self, file: &ReviewedFile, selection: &Selection) -> Result<(), Failure> {
-        let components = self
-            .project
-            .with_dependencies([file.component.clone()])?
-            .into_iter()
-            .map(|component| {
-                let wanted = component.name == file.component;
-                (component, wanted)
-            })
-            .collect();
-        let acceptance = Acceptance {
-            dataset: self.project.dataset.clone(),
-            indexed: self.state.indexed.clone(),
-            lease: self.state.select(selection)?,
-            components,
-            site: self.project.settings.config.site.clone(),
-            output_root: self.root.to_owned(),
-            store: self.state.store.clone(),
-            restore: false,
-            dry_run: false,
-        };
-        let adopted = accept(acceptance, |edited| {
-            if let Some(fault) = &edited.fault {
-                self.display
-                    .print(&format!("{} is not adopted: {fault}", edited.path));
-            }
-        });
-        adopted.await.map_err(Failure::internal)
     }
 }
 

@@ -407,4 +407,3 @@ fn check_apart(output: &OutputConfig) -> anyhow::Result<()> {
     }
     Ok(())
 }
-

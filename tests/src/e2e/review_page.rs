@@ -7,7 +7,7 @@ use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::watch_page::{ENTER, ESCAPE, HOSTILE, pictures, unharmed};
+use super::watch_page::{CONTROL, ENTER, ESCAPE, HOSTILE, pictures, unharmed};
 use crate::browser::Browser;
 use crate::scene::{Scene, until};
 use crate::watched::Viewing;
@@ -232,6 +232,76 @@ fn a_person_moves_takes_back_and_sees_what_was_said() {
             .contains("No file awaits a decision")
     });
     unharmed(&browser);
+}
+
+#[test]
+fn a_person_edits_a_file_and_what_its_component_refuses_is_put_back() {
+    let scene = scene(2, false);
+    scene.run(&[]).ended(0);
+    let view = Viewing::reviewing(&scene, &[]);
+    let browser = open(&view);
+    assert!(a_file(&browser));
+    let file = scene.path("content/notice/t000.md");
+    let before = fs::read_to_string(&file).unwrap();
+    browser.press("e");
+    until("the text", || {
+        browser.holds("document.activeElement.matches('#review-edit textarea')")
+    });
+    // Letters are a text, and Esc gives it up.
+    browser.press("aa");
+    pictures(&browser, "review-edit");
+    browser.press(ESCAPE);
+    until("the file", || !browser.holds("byId('review-edit')"));
+    assert_eq!(
+        (fs::read_to_string(&file).unwrap(), decided(&scene)),
+        (before.clone(), 0)
+    );
+
+    browser.press("e");
+    until("the text again", || {
+        browser.holds("document.activeElement.matches('#review-edit textarea')")
+    });
+    browser.press("Mine: ");
+    browser.chord(CONTROL, ENTER);
+    until("word of it", || said(&browser).starts_with("Saved"));
+    let after = fs::read_to_string(&file).unwrap();
+    assert_eq!(after, format!("Mine: {before}"));
+    let text = browser.text("document.querySelector('#review-file .text').textContent");
+    assert!(text.starts_with("Mine: "), "{text}");
+    browser.press("a");
+    until("the next", || shown(&browser).contains("t001"));
+    assert_eq!(decided(&scene), 1);
+
+    // What is empty is no Markdown.
+    let (page, key) = parts(&view);
+    let web = Web::new();
+    let seen = web.json(&format!("{page}review/files"))["files"][0]["content"].clone();
+    let other = scene.path("content/notice/t001.md");
+    let before = fs::read_to_string(&other).unwrap();
+    let edit = |text: &str, key: &str| {
+        let body = json!({"record": "t001", "component": "notice", "content": seen, "text": text});
+        let headers = [("x-batchgen-key", key)];
+        let reply = web.ask(
+            Method::POST,
+            &format!("{page}review/edit"),
+            &headers,
+            Some(&body),
+        );
+        reply.unwrap().status
+    };
+    assert_eq!(edit("Any", "other"), 403);
+    assert_eq!(edit("  ", key), 422);
+    assert_eq!(fs::read_to_string(&other).unwrap(), before);
+    assert_eq!(edit("Any", key), 200);
+    assert_eq!(
+        edit("Another", key),
+        409,
+        "it has changed since it was seen"
+    );
+    unharmed(&browser);
+    drop(view);
+    let ran = scene.run(&[]).ended(0).summary();
+    assert_eq!(ran.of("notice", "kept"), 2, "edits stay");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use simulator::{Config, Latency, Simulator};
 pub(super) const TAB: &str = "\u{e004}";
 pub(super) const ENTER: &str = "\u{e007}";
 pub(super) const ESCAPE: &str = "\u{e00c}";
+pub(super) const CONTROL: &str = "\u{e009}";
 
 /// Text that would do something, were it markup.
 pub(super) const HOSTILE: &str =

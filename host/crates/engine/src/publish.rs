@@ -174,10 +174,7 @@ impl Publisher {
                 continue;
             }
             let content = self.content(point).filter(|_| is_there);
-            let last = given
-                .iter()
-                .rev()
-                .find(|one| Some(one.content) == content);
+            let last = given.iter().rev().find(|one| Some(one.content) == content);
             let now = content.filter(|_| last.is_some_and(|last| last.passes));
             let accepted = given.iter().filter(|one| one.passes);
             let mut ours: BTreeSet<Digest> = accepted.map(|one| one.content).collect();
@@ -203,12 +200,7 @@ impl Publisher {
         self.staleness.usable(&point.path, Some(point))
     }
 
-    fn file(
-        &self,
-        path: &str,
-        now: Option<Digest>,
-        ours: &BTreeSet<Digest>,
-    ) -> io::Result<Step> {
+    fn file(&self, path: &str, now: Option<Digest>, ours: &BTreeSet<Digest>) -> io::Result<Step> {
         let target = self.folder.join(path);
         let there = match store::output_digest(&target) {
             Ok(digest) => Some(digest),

@@ -1,16 +1,20 @@
-//! What persons decide about files: finds what awaits a decision, and notes what was decided. It changes no file.
+//! What persons decide about files: finds what awaits a decision, and notes what was decided. It changes no file but one that they
+//! edit.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::accept::{Acceptance, accept};
 use super::intent_log::PendingWrites;
+use super::staged::{Directories, Staged};
 use super::staleness::StalenessCheck;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::Dataset;
 use plan::decision::Rules;
 use plan::verdict::{Giver, Verdict};
-use store::{IndexedDataset, KeptVerdict, RecordRef, Store, StoreError, TaskId};
+use store::{IndexedDataset, KeptVerdict, RecordRef, Selection, Store, StoreError, TaskId};
 use types::digest::Digest;
 
 /// A file that a person may decide about.
@@ -58,6 +62,16 @@ impl ReviewFilter {
             && (!self.held || file.held.is_some())
             && self.below.is_none_or(is_below)
     }
+}
+
+/// What it takes to adopt edits.
+pub struct Editing {
+    pub dataset: Arc<Dataset>,
+    pub indexed: IndexedDataset,
+    /// The components whose files may be edited and what they depend on, each behind what it depends on.
+    pub components: Vec<Component>,
+    /// Where artifacts will be published.
+    pub site: SiteConfig,
 }
 
 /// Looks at files, and notes decisions.
@@ -154,6 +168,65 @@ impl Reviewer {
             .await
     }
 
+    /// Adopts a file that a person edited, as `accept` does; says why not, where its component promises something else.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written.
+    pub async fn adopt(
+        &self,
+        file: &ReviewedFile,
+        editing: &Editing,
+    ) -> Result<Option<String>, StoreError> {
+        let store = &self.staleness.store;
+        let selection = Selection {
+            records: vec![file.record.clone()],
+            ..Selection::default()
+        };
+        let acceptance = Acceptance {
+            dataset: Arc::clone(&editing.dataset),
+            indexed: editing.indexed.clone(),
+            lease: store.select(&editing.indexed, &selection)?,
+            components: editing.needed(&file.component),
+            site: editing.site.clone(),
+            output_root: self.staleness.output_root.clone(),
+            store: store.clone(),
+            restore: false,
+            dry_run: false,
+        };
+        let mut fault = None;
+        accept(acceptance, |edited| fault = edited.fault).await?;
+        Ok(fault)
+    }
+
+    /// Puts another text in the place of a file's and adopts it. Where that is refused, the file is as it was; says why then.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written.
+    pub async fn edit(
+        &self,
+        file: &ReviewedFile,
+        text: &str,
+        editing: &Editing,
+    ) -> Result<Option<String>, StoreError> {
+        if let Err(error) = self.write(&file.path, text) {
+            return Ok(Some(format!("it cannot be written: {error}")));
+        }
+        let fault = self.adopt(file, editing).await?;
+        if fault.is_some()
+            && let Err(error) = self.write(&file.path, &file.text)
+        {
+            tracing::warn!("{} cannot be put back: {error}", file.path);
+        }
+        Ok(fault)
+    }
+
+    fn write(&self, path: &str, text: &str) -> std::io::Result<()> {
+        let root = &self.staleness.output_root;
+        let mut directories = Directories::new(root.clone());
+        Staged::write(root.join(path), text, &mut directories)?.publish(false)?;
+        Ok(())
+    }
+
     /// Takes back what a person decided last, and returns it.
     ///
     /// # Errors
@@ -168,6 +241,23 @@ impl Reviewer {
             record: record.to_owned(),
             component: component.to_owned(),
         }
+    }
+}
+
+impl Editing {
+    /// A component and what it depends on, and whether it is that component.
+    fn needed(&self, name: &str) -> Vec<(Component, bool)> {
+        let mut wanted = BTreeSet::from([name]);
+        for component in self.components.iter().rev() {
+            if wanted.contains(component.name.as_str()) {
+                wanted.extend(component.depends_on.iter().map(String::as_str));
+            }
+        }
+        let needed = self.components.iter();
+        let needed = needed.filter(|component| wanted.contains(component.name.as_str()));
+        needed
+            .map(|component| (component.clone(), component.name == name))
+            .collect()
     }
 }
 

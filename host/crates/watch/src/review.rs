@@ -16,7 +16,7 @@ use super::evidence::shown;
 use super::markdown::{self, Node};
 use super::verdicts::Judged;
 use dataset::Dataset;
-use engine::{Published, Publisher, ReviewFilter, ReviewedFile, Reviewer};
+use engine::{Editing, Published, Publisher, ReviewFilter, ReviewedFile, Reviewer};
 use store::{IndexedDataset, KeptVerdict, RecordRef, Selection, Store, StoreError};
 use types::digest::Digest;
 
@@ -49,6 +49,8 @@ pub struct Desk {
     pub by: String,
     /// What keeps the folder of accepted files, if there is one.
     pub publisher: Option<Publisher>,
+    /// What it takes to adopt edits.
+    pub editing: Editing,
 }
 
 /// A desk that is served, with what was decided at it.
@@ -78,11 +80,16 @@ pub(super) struct Noted {
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReviewError {
-    #[error("there is no such file to decide about")]
+    #[error(
+        "this file cannot be decided about any more: a file that was refused is made anew by the next run, unless `u` takes that back"
+    )]
     NotThere,
     /// The file is another one than the person saw.
     #[error("the file has changed since it was shown")]
     Changed(Box<FileView>),
+    /// The text is not what the component promises.
+    #[error("{0}")]
+    Unfit(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the look at the file ended early")]
@@ -125,6 +132,8 @@ pub(super) struct FileView {
     /// Hash of the bytes that the decision is about.
     content: String,
     text: String,
+    /// Whether that is all of it.
+    is_whole: bool,
     /// The text as a tree of elements, where it is Markdown.
     rendered: Option<Vec<Node>>,
     /// What changed since the text that a person accepted last, if that was another.
@@ -152,6 +161,16 @@ pub(super) struct Decision {
     accepts: bool,
     #[serde(default)]
     note: String,
+}
+
+/// A text that a person wrote in the place of another.
+#[derive(Debug, Deserialize)]
+pub(super) struct Edit {
+    record: String,
+    component: String,
+    /// Hash of the bytes that they saw.
+    content: String,
+    text: String,
 }
 
 /// A decision that was taken back.
@@ -243,25 +262,59 @@ impl Serving {
     /// Notes a decision; returns when it is on disk.
     pub async fn decide(self: Arc<Self>, decision: Decision) -> Result<Noted, ReviewError> {
         let _turn = self.turn.lock().await;
-        let serving = Arc::clone(&self);
-        let (record, component) = (decision.record.clone(), decision.component.clone());
-        let look = move || serving.desk.file(&record, &component);
-        let (file, view) = tokio::task::spawn_blocking(look)
-            .await??
-            .ok_or(ReviewError::NotThere)?;
-        if file.content.to_string() != decision.content {
-            return Err(ReviewError::Changed(Box::new(view)));
-        }
-        let Decision { accepts, note, .. } = decision;
+        let Decision { accepts, note, .. } = &decision;
+        let (accepts, note) = (*accepts, note.as_str());
+        let seen = (&*decision.record, &*decision.component, &*decision.content);
+        let file = self.seen(seen).await?;
         let desk = &self.desk;
-        desk.reviewer
-            .decide(&file, &desk.by, accepts, &note)
-            .await?;
+        desk.reviewer.decide(&file, &desk.by, accepts, note).await?;
         self.count(|counts| match accepts {
             true => counts.accepted += 1,
             false => counts.refused += 1,
         });
         self.published(file.record, None).await
+    }
+
+    /// The file as it was seen.
+    async fn seen(
+        self: &Arc<Self>,
+        (record, component, content): (&str, &str, &str),
+    ) -> Result<ReviewedFile, ReviewError> {
+        let found = self.look(record, component).await?;
+        let (file, view) = found.ok_or(ReviewError::NotThere)?;
+        match file.content.to_string() == content {
+            true => Ok(file),
+            false => Err(ReviewError::Changed(Box::new(view))),
+        }
+    }
+
+    /// A file as it is now.
+    async fn look(
+        self: &Arc<Self>,
+        record: &str,
+        component: &str,
+    ) -> Result<Option<(ReviewedFile, FileView)>, ReviewError> {
+        let serving = Arc::clone(self);
+        let (record, component) = (record.to_owned(), component.to_owned());
+        let look = move || serving.desk.file(&record, &component);
+        Ok(tokio::task::spawn_blocking(look).await??)
+    }
+
+    /// Puts a person's text in the place of a file's; gives the file as it is then.
+    pub async fn edit(self: Arc<Self>, edit: Edit) -> Result<(FileView, Noted), ReviewError> {
+        let _turn = self.turn.lock().await;
+        let file = self
+            .seen((&edit.record, &edit.component, &edit.content))
+            .await?;
+        let desk = &self.desk;
+        let edited = desk.reviewer.edit(&file, &edit.text, &desk.editing).await?;
+        if let Some(fault) = edited {
+            return Err(ReviewError::Unfit(fault));
+        }
+        let noted = self.published(file.record, None).await?;
+        let now = self.look(&edit.record, &edit.component).await?;
+        let (_, view) = now.ok_or(ReviewError::NotThere)?;
+        Ok((view, noted))
     }
 
     /// Sees to the copies of a record in the folder of accepted files, if there is one.
@@ -284,9 +337,7 @@ impl Serving {
     }
 
     /// Takes back the last decision of who decides here; nothing where there is none.
-    pub async fn take_back(
-        self: Arc<Self>,
-    ) -> Result<(Option<TakenBack>, Noted), ReviewError> {
+    pub async fn take_back(self: Arc<Self>) -> Result<(Option<TakenBack>, Noted), ReviewError> {
         let _turn = self.turn.lock().await;
         let Some(taken) = self.desk.reviewer.take_back(&self.desk.by).await? else {
             let noted = Noted {
@@ -303,16 +354,11 @@ impl Serving {
             };
             *count = count.saturating_sub(1);
         });
-        let serving = Arc::clone(&self);
         let (record, component) = (taken.record, taken.verdict.component);
         let noted = self
             .published(record.clone(), Some(taken.verdict.content))
             .await?;
-        let look = {
-            let (record, component) = (record.clone(), component.clone());
-            move || serving.desk.file(&record, &component)
-        };
-        let file = tokio::task::spawn_blocking(look).await??;
+        let file = self.look(&record, &component).await?;
         let taken = TakenBack {
             record,
             component,
@@ -397,6 +443,7 @@ impl Desk {
             component: file.component.clone(),
             path: file.path.clone(),
             content: file.content.to_string(),
+            is_whole: text.len() == file.text.len(),
             rendered: is_markdown.then(|| markdown::tree(&text)),
             text,
             difference: file

@@ -31,6 +31,7 @@ const Review = (() => {
   let loading = 0;
   let counts = { accepted: 0, refused: 0 };
   let by = "";
+  let editing = false;
 
   function say(text, tone) {
     const status = byId("review-said");
@@ -113,6 +114,8 @@ const Review = (() => {
 
   /** Shows the file that is to be decided about, or that there is none. */
   function show() {
+    // What is being written stays.
+    if (editing) return;
     if (files.length > at && at > BEHIND) {
       files.splice(0, at - BEHIND);
       at = BEHIND;
@@ -145,6 +148,7 @@ const Review = (() => {
   function moveTo(place) {
     if (place < 0 || place > files.length) return;
     at = place;
+    closeEdit();
     closeNote();
     show();
     scrollTo(0, 0);
@@ -210,6 +214,55 @@ const Review = (() => {
     byId("review-file").focus({ preventScroll: true });
   }
 
+  /** Lets a person write the text anew, in the place where it is read. */
+  function openEdit() {
+    const file = current();
+    if (!file || busy || editing) return;
+    if (!file.is_whole) {
+      say("The text is too long for the page: edit it with `batchgen review`.", "bad");
+      return;
+    }
+    editing = true;
+    const area = make("textarea", { name: "text", value: file.text, "aria-label": `Text of ${file.path}`, spellcheck: true });
+    const save = make("button", { class: "accept" }, make("kbd", {}, "Ctrl Enter"), " Save");
+    const cancel = make("button", { type: "button" }, make("kbd", {}, "Esc"), " Cancel");
+    cancel.addEventListener("click", cancelEdit);
+    const form = make("form", { id: "review-edit" }, area, make("div", {}, save, " ", cancel));
+    form.addEventListener("submit", (event) => { event.preventDefault(); saveEdit(area.value); });
+    document.querySelector("#review-file .text").replaceChildren(form);
+    area.focus();
+    area.setSelectionRange(0, 0);
+  }
+
+  function closeEdit() {
+    if (!editing) return;
+    editing = false;
+    // The same file is shown anew.
+    shown.delete(byId("review-file"));
+  }
+
+  function cancelEdit() {
+    closeEdit();
+    show();
+    byId("review-file").focus({ preventScroll: true });
+  }
+
+  async function saveEdit(written) {
+    const file = current();
+    if (busy) return;
+    busy = true;
+    const { record, component, content } = file;
+    const [answer, problem, status] = await ask("review/edit", { record, component, content, text: written });
+    busy = false;
+    if (problem) {
+      say(`Not saved: ${status === 409 ? "the file has changed since it was shown." : problem}`, "bad");
+      return;
+    }
+    files[files.indexOf(file)] = answer.file;
+    say(answer.warning || "Saved as your text, which no run replaces. Accept it with `a`.", answer.warning ? "bad" : "good");
+    cancelEdit();
+  }
+
   function facts() {
     const fold = byId("review-facts");
     if (fold) fold.open = !fold.open;
@@ -221,16 +274,18 @@ const Review = (() => {
   }
 
   const ACTIONS = {
-    a: () => decide(true, ""), r: openNote, u: undo, s: () => moveTo(at + 1), j: () => moveTo(at + 1), n: () => moveTo(at + 1),
+    a: () => decide(true, ""), r: openNote, e: openEdit, u: undo, s: () => moveTo(at + 1), j: () => moveTo(at + 1), n: () => moveTo(at + 1),
     b: () => moveTo(at - 1), k: () => moveTo(at - 1), f: facts, i: evidence,
   };
   /** Keys that a person may hold down. */
   const MOVES = "sjnbk";
 
   document.addEventListener("keydown", (event) => {
-    if (byId("view-review").hidden || byId("task").open || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (byId("view-review").hidden || byId("task").open || event.altKey) return;
+    const hasControl = event.ctrlKey || event.metaKey;
     if (event.target.closest("input, select, textarea")) {
-      if (event.key === "Escape") closeNote();
+      if (event.key === "Escape") editing ? cancelEdit() : closeNote();
+      if (event.key === "Enter" && hasControl && event.target.name === "text") event.target.form.requestSubmit();
       if (event.key === "Enter" && !event.shiftKey && event.target.name === "note") {
         event.preventDefault();
         byId("review-note").requestSubmit();
@@ -238,13 +293,13 @@ const Review = (() => {
       return;
     }
     const key = event.key.toLowerCase();
-    if (!ACTIONS[key] || (event.repeat && !MOVES.includes(key))) return;
+    if (hasControl || editing || !ACTIONS[key] || (event.repeat && !MOVES.includes(key))) return;
     event.preventDefault();
     ACTIONS[key]();
   });
   byId("review-bar").addEventListener("click", (event) => {
     const button = event.target.closest("[data-action]");
-    if (button) ACTIONS[button.dataset.action]();
+    if (button && !editing) ACTIONS[button.dataset.action]();
   });
   byId("review-note").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -274,6 +329,7 @@ const Review = (() => {
     if (query === now) return;
     query = now;
     turn += 1;
+    closeEdit();
     [files, at, after, ended] = [[], 0, null, false];
     say("");
     show();

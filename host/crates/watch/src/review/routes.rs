@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Decision, Noted, ReviewError, Serving, WantedFiles};
+use super::{Decision, Edit, Noted, ReviewError, Serving, WantedFiles};
 
 /// Names the key.
 const KEY: &str = "x-batchgen-key";
@@ -21,6 +22,7 @@ pub(in super::super) fn routes(serving: Arc<Serving>) -> Router {
     Router::new()
         .route("/review/files", get(files))
         .route("/review/decide", post(decide))
+        .route("/review/edit", post(edit))
         .route("/review/undo", post(undo))
         .with_state(serving)
 }
@@ -35,16 +37,29 @@ async fn files(State(serving): State<Arc<Serving>>, Query(wanted): Query<WantedF
 }
 
 async fn decide(State(serving): State<Arc<Serving>>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Some(refusal) = without_key(&serving, &headers) {
-        return refusal;
-    }
-    let decision: Decision = match serde_json::from_slice(&body) {
+    let decision: Decision = match said(&serving, &headers, &body) {
         Ok(decision) => decision,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(refusal) => return *refusal,
     };
     // A task of its own: a browser that goes away does not end it half way.
     match tokio::spawn(serving.decide(decision)).await {
         Ok(Ok(noted)) => answer(StatusCode::OK, &noted),
+        Ok(Err(error)) => error.into_response(),
+        Err(error) => ReviewError::from(error).into_response(),
+    }
+}
+
+async fn edit(State(serving): State<Arc<Serving>>, headers: HeaderMap, body: Bytes) -> Response {
+    let edit: Edit = match said(&serving, &headers, &body) {
+        Ok(edit) => edit,
+        Err(refusal) => return *refusal,
+    };
+    match tokio::spawn(serving.edit(edit)).await {
+        Ok(Ok((file, noted))) => {
+            let Noted { counts, warning } = noted;
+            let document = json!({"file": file, "counts": counts, "warning": warning});
+            answer(StatusCode::OK, &document)
+        }
         Ok(Err(error)) => error.into_response(),
         Err(error) => ReviewError::from(error).into_response(),
     }
@@ -57,11 +72,27 @@ async fn undo(State(serving): State<Arc<Serving>>, headers: HeaderMap) -> Respon
     match tokio::spawn(serving.take_back()).await {
         Ok(Ok((taken, noted))) => {
             let Noted { counts, warning } = noted;
-            answer(StatusCode::OK, &json!({"taken": taken, "counts": counts, "warning": warning}))
+            answer(
+                StatusCode::OK,
+                &json!({"taken": taken, "counts": counts, "warning": warning}),
+            )
         }
         Ok(Err(error)) => error.into_response(),
         Err(error) => ReviewError::from(error).into_response(),
     }
+}
+
+/// What a person says, if they show the key.
+fn said<T: DeserializeOwned>(
+    serving: &Serving,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<T, Box<Response>> {
+    if let Some(refusal) = without_key(serving, headers) {
+        return Err(Box::new(refusal));
+    }
+    let bad = |error| (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response();
+    serde_json::from_slice(body).map_err(|error: serde_json::Error| Box::new(bad(error)))
 }
 
 fn without_key(serving: &Serving, headers: &HeaderMap) -> Option<Response> {
@@ -76,6 +107,7 @@ impl IntoResponse for ReviewError {
         let status = match &self {
             ReviewError::NotThere => StatusCode::NOT_FOUND,
             ReviewError::Changed(_) => StatusCode::CONFLICT,
+            ReviewError::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ReviewError::Store(_) | ReviewError::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let error = self.to_string();
