@@ -42,6 +42,9 @@ pub(super) struct ProjectArgs {
         hide_env_values = true
     )]
     pub plugins: Option<PathBuf>,
+    /// Fetch no plugin: those that plugins.lock has from elsewhere must be in the cache
+    #[arg(long)]
+    pub no_fetch: bool,
     #[command(flatten)]
     pub model: ModelArgs,
 }

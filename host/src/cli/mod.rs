@@ -3,6 +3,7 @@
 
 mod accept;
 mod add;
+mod answered;
 mod args;
 mod ask;
 mod authors;
@@ -21,6 +22,7 @@ mod execution;
 mod exit;
 mod export;
 mod failures;
+mod fetched;
 mod file;
 mod guard;
 mod held_back;
@@ -40,6 +42,7 @@ mod progress;
 mod project;
 mod publish;
 mod reference;
+mod registries;
 mod replay;
 mod report;
 mod retry;

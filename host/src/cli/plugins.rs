@@ -1,12 +1,17 @@
 //! `batchgen plugins`: what the plugins are, whether they keep to the contract, and help for those who write them.
 
+mod add;
 mod check;
 mod dev;
 mod inspect;
+mod intake;
 mod list;
 mod lock;
 mod new;
 mod pack;
+mod publish;
+mod terms;
+mod update;
 mod workbench;
 
 use std::path::{Path, PathBuf};
@@ -16,12 +21,15 @@ use clap::{Args, Subcommand};
 
 use super::display::Display;
 use super::exit::{Exit, Failure};
+use super::fetched;
 use super::settings;
 use config::Config;
 use plugin::load::{Places, Plugin, PluginError};
-use plugin::{engine, lock as locking};
+use plugin::engine;
+use plugin::lock::Lock;
+use registry::cache::Cache;
 
-/// Look at plugins, lock them, and write and check your own.
+/// Look at plugins, lock them, take others' from elsewhere, and write, check and publish your own.
 #[derive(Debug, Args)]
 pub(super) struct PluginsArgs {
     #[command(subcommand)]
@@ -33,6 +41,9 @@ enum Command {
     List(list::ListArgs),
     Inspect(inspect::InspectArgs),
     Lock(lock::LockArgs),
+    Add(add::AddArgs),
+    Update(update::UpdateArgs),
+    Publish(publish::PublishArgs),
     Check(check::CheckArgs),
     Dev(dev::DevArgs),
     New(new::NewArgs),
@@ -43,8 +54,11 @@ enum Command {
 pub(super) fn perform(args: &PluginsArgs, display: &Display) -> Result<Exit, Failure> {
     match &args.command {
         Command::List(args) => list::perform(args, display),
-        Command::Inspect(args) => inspect::perform(args),
+        Command::Inspect(args) => inspect::perform(args, display),
         Command::Lock(args) => lock::perform(args, display),
+        Command::Add(args) => add::perform(args, display),
+        Command::Update(args) => update::perform(args, display),
+        Command::Publish(args) => publish::perform(args, display),
         Command::Check(args) => check::perform(args, display),
         Command::Dev(args) => dev::perform(args, display),
         Command::New(args) => new::perform(args, display),
@@ -64,6 +78,9 @@ struct FolderArgs {
         hide_env_values = true
     )]
     plugins: Option<PathBuf>,
+    /// Fetch no plugin: those that plugins.lock has from elsewhere must be in the cache
+    #[arg(long)]
+    no_fetch: bool,
     /// Configuration file, instead of the nearest batchgen.toml in this folder or above
     #[arg(
         long,
@@ -80,31 +97,61 @@ struct Folder {
     places: Places,
     plugins: Vec<Arc<Plugin>>,
     broken: Vec<PluginError>,
+    /// What is locked.
+    lock: Option<Lock>,
     /// Where the lock lies, if there is one.
     lock_file: PathBuf,
+    /// The configuration file, where there is one.
+    config_file: Option<PathBuf>,
+    /// The user's cache.
+    cache: PathBuf,
 }
 
 impl Folder {
     /// Reads all plugins, whatever is locked.
-    fn open(args: &FolderArgs) -> Result<Folder, Failure> {
+    fn open(args: &FolderArgs, display: &Display) -> Result<Folder, Failure> {
+        Folder::with(args, |places, lock| {
+            fetched::files(places, lock, args.no_fetch, display)
+        })
+    }
+
+    /// The same without those from elsewhere that would have to be fetched: who changes what is locked need not have them.
+    fn open_to_change(args: &FolderArgs) -> Result<Folder, Failure> {
+        Folder::with(args, |places, lock| {
+            Ok(fetched::cached(&Cache::below(places.cache), lock))
+        })
+    }
+
+    fn with(
+        args: &FolderArgs,
+        fetched: impl FnOnce(fetched::Places<'_>, Option<&Lock>) -> Result<Vec<PathBuf>, Failure>,
+    ) -> Result<Folder, Failure> {
         let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
         if let Some(plugins) = &args.plugins {
             config.plugins.directory = Some(plugins.clone());
         }
-        let places = settings::plugins(&config);
-        let (plugins, broken) = settings::load_plugins(&engine(args.config.as_deref())?, &places)?;
+        let mut places = settings::plugins(&config);
+        let config_file = settings::file(args.config.as_deref());
+        let cache = settings::cache_directory(config_file.as_deref()).map_err(Failure::usage)?;
+        let lock_file = settings::lock_file(args.config.as_deref());
+        let lock = Lock::read(&lock_file).map_err(Failure::usage)?;
+        let fetching = fetched::Places {
+            lock: &lock_file,
+            cache: &cache,
+            config: config_file.as_deref(),
+        };
+        places.fetched = fetched(fetching, lock.as_ref())?;
+        let (plugins, broken) = settings::load_plugins(&settings::engine(&cache)?, &places)?;
         Ok(Folder {
             plugins,
             broken,
-            lock_file: settings::lock_file(args.config.as_deref()),
+            lock,
+            lock_file,
+            config_file,
+            cache,
             places,
             config,
         })
-    }
-
-    /// What is locked.
-    fn lock(&self) -> Result<Option<locking::Lock>, Failure> {
-        locking::Lock::read(&self.lock_file).map_err(Failure::usage)
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
+use super::fetched;
 use super::settings::{self, Settings};
 use super::trust;
 use ::engine::{Overwriting, Previewer};
@@ -52,17 +53,20 @@ impl Project {
         display: &Display,
         choose: fn(Copies) -> Copies,
     ) -> Result<Project, Failure> {
-        let settings = Settings::resolve(args).map_err(Failure::usage)?;
+        let mut settings = Settings::resolve(args).map_err(Failure::usage)?;
         trust::check_sources(&settings, display).map_err(Failure::usage)?;
         let copies = choose(settings.copies());
         let dataset = Dataset::open_with(settings.dataset.clone(), &copies);
         let dataset = Arc::new(dataset.map_err(Failure::usage)?);
         let engine = settings::engine(&settings.cache)?;
+        let lock = Lock::read(&settings.lock).map_err(Failure::usage)?;
+        settings.plugins.fetched =
+            fetched::files(settings.fetching(), lock.as_ref(), args.no_fetch, display)?;
         let (plugins, broken) = settings::load_plugins(&engine, &settings.plugins)?;
         for error in &broken {
             display.print(&format!("warning: {error}"));
         }
-        if let Some(lock) = Lock::read(&settings.lock).map_err(Failure::usage)? {
+        if let Some(lock) = lock {
             let directory = &settings.plugins.directory;
             let concerned = settings::of_project(&plugins, &settings.config);
             lock.enforce(&settings.lock, directory, &concerned)

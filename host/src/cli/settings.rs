@@ -14,6 +14,7 @@ use super::display;
 use super::embedded;
 use super::environment;
 use super::exit::Failure;
+use super::fetched;
 use super::project::real_path;
 use config::{Config, OutputConfig};
 use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
@@ -105,6 +106,15 @@ impl Settings {
     /// Copies of what cannot be read by place, which are kept beside the state.
     pub fn copies(&self) -> Copies {
         copies_beside(&self.config)
+    }
+
+    /// Where fetched plugins and what is known of them lie.
+    pub fn fetching(&self) -> fetched::Places<'_> {
+        fetched::Places {
+            lock: &self.lock,
+            cache: &self.cache,
+            config: self.file.as_deref(),
+        }
     }
 
     /// What is asked of models. Keys come from the environment.
@@ -218,6 +228,7 @@ pub(super) fn plugins(config: &Config) -> Places {
     Places {
         directory: plugins_directory(config),
         named: config.plugins.directory.is_some(),
+        fetched: Vec::new(),
         embedded: embedded::plugins(),
     }
 }

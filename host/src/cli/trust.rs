@@ -1,5 +1,5 @@
-//! What a project may choose by itself, and what the person who runs it has to allow once: an address that questions go to,
-//! and a key that is not the provider's own. What was allowed is remembered by the user and not in the project, as a hash of
+//! What a project may choose by itself, and what the person who runs it has to allow once: an address that questions go to or that
+//! plugins come from, and a key that is not the provider's own. What was allowed is remembered by the user and not in the project, as a hash of
 //! exactly that choice. SECURITY.md describes the model.
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -14,15 +14,17 @@ use super::args::ProjectArgs;
 use super::display::Display;
 use super::environment::{self, TRUST};
 use super::exit::{Exit, Failure};
+use super::fetched;
 use super::project::Project;
 use super::settings::{Settings, came_with_project, variable};
 use config::Config;
 use config::component::Component;
 use dataset::DatasetConfig;
 use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
+use plugin::lock::Lock;
 use types::digest::{Digest, DigestBuilder};
 
-/// Allow the addresses and keys that this project chooses for its models, and the command that runs after a run. What you allow is remembered for you, for
+/// Allow the addresses and keys that this project chooses for its models, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
 /// exactly these choices, in every project.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -36,10 +38,15 @@ pub(super) struct TrustArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failure> {
-    // The dataset cannot be opened before its server is allowed.
+    // Neither dataset nor plugins can be opened before their servers are allowed.
     let settings = Settings::resolve(&args.project).map_err(Failure::usage)?;
     let file = settings.file.as_deref();
     let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
+    let lock = Lock::read(&settings.lock).map_err(Failure::usage)?;
+    for (locked, from) in lock.iter().flat_map(Lock::fetched) {
+        let place = fetched::release(&settings.lock, locked, from)?.address.place();
+        asked.extend(untrusted_place(&locked.name, &place, &settings.lock, file));
+    }
     if !asked.is_empty() {
         remember(file, &asked).map_err(Failure::usage)?;
     }
@@ -172,6 +179,66 @@ pub(super) fn check_sources(settings: &Settings, display: &Display) -> anyhow::R
         display.print(&format!("warning: {error:#}"));
     }
     Ok(())
+}
+
+/// Passes the places that plugins have to be fetched from, each with the name of its plugin. A person at a terminal is asked.
+///
+/// # Errors
+/// When one is not trusted.
+pub(super) fn check_places(
+    places: &[(&str, String)],
+    lock: &Path,
+    file: Option<&Path>,
+    display: &Display,
+) -> anyhow::Result<()> {
+    let asked = places
+        .iter()
+        .filter_map(|(plugin, place)| untrusted_place(plugin, place, lock, file));
+    let asked: Vec<Asked> = asked.collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    if !is_allowed_by_person(&asked, display) {
+        return Err(refusal(&asked));
+    }
+    if let Err(error) = remember(file, &asked) {
+        display.print(&format!("warning: {error:#}"));
+    }
+    Ok(())
+}
+
+/// Remembers the place that a person typed for a plugin.
+///
+/// # Errors
+/// When it cannot be remembered.
+pub(super) fn allow_place(
+    plugin: &str,
+    place: &str,
+    lock: &Path,
+    file: Option<&Path>,
+) -> anyhow::Result<()> {
+    match untrusted_place(plugin, place, lock, file) {
+        Some(asked) => remember(file, &[asked]).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The place that a plugin is fetched from, where nobody has allowed it.
+fn untrusted_place(plugin: &str, place: &str, lock: &Path, file: Option<&Path>) -> Option<Asked> {
+    if is_trusted_by_variable() {
+        return None;
+    }
+    let mut builder = DigestBuilder::new("batchgen trusted place of plugins 1");
+    builder.text(place);
+    let digest = builder.finish();
+    if remembered(file).contains(&digest.to_string()) {
+        return None;
+    }
+    let lock = lock.display();
+    Some(Asked {
+        digest,
+        words: format!("{lock}: the plugin `{plugin}` is fetched from {place}, with your login there if docker has one"),
+    })
 }
 
 /// Passes the command that runs after a run. A person at a terminal is asked.
@@ -319,7 +386,7 @@ fn is_trusted_by_variable() -> bool {
 pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
-        "this project is not trusted to choose where questions, keys and passwords go, or what is started:\n  {}\nhint: if that is what you want, allow it once \
+        "this project is not trusted to choose where questions, keys and passwords go, where plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
          with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )

@@ -23,7 +23,7 @@ use super::wasi;
 use types::digest::Digest;
 
 /// Largest plugin file: a Python guest with its interpreter has 18 MB.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Where the names of the contract's interfaces begin.
 const CONTRACT_PACKAGE: &str = "batchgen:component/";
 /// The version of the contract that is offered. Released ones are offered for ever (docs/CONTRACT.md).
@@ -283,6 +283,8 @@ pub struct Places {
     pub directory: PathBuf,
     /// Whether somebody named that directory, so that it has to be there.
     pub named: bool,
+    /// Files of plugins that the project has from elsewhere. Each counts in place of one of its name that came with the program.
+    pub fetched: Vec<PathBuf>,
     /// The plugins in the program itself. Each counts where no file gives a plugin of its name.
     pub embedded: Vec<&'static [u8]>,
 }
@@ -293,6 +295,7 @@ impl Places {
         Places {
             directory: directory.to_owned(),
             named: true,
+            fetched: Vec::new(),
             embedded: Vec::new(),
         }
     }
@@ -306,14 +309,15 @@ pub fn load_all(
     engine: &Engine,
     places: &Places,
 ) -> Result<(Vec<Arc<Plugin>>, Vec<PluginError>), PluginError> {
+    let has_others = !places.embedded.is_empty() || !places.fetched.is_empty();
     let files = match files(&places.directory) {
-        Err(_) if !places.named && !places.embedded.is_empty() => Vec::new(),
+        Err(_) if !places.named && has_others => Vec::new(),
         files => files.map_err(|error| PluginError::Directory {
             directory: places.directory.clone(),
             cause: error.to_string(),
         })?,
     };
-    if files.is_empty() && places.embedded.is_empty() {
+    if files.is_empty() && !has_others {
         return Err(PluginError::None {
             directory: places.directory.clone(),
         });
@@ -325,6 +329,17 @@ pub fn load_all(
             Err(error) => broken.push(error),
             Ok(plugin) => plugins.push(Arc::new(plugin)),
         }
+    }
+    for file in &places.fetched {
+        let plugin = read(engine, Origin::File(file.clone()))?;
+        let name = &plugin.package.manifest.plugin.name;
+        // A file of the project's own directory is meant, too: nobody said which.
+        plugins.retain(|other| {
+            let is_same = other.digest == plugin.digest;
+            let is_called = other.package.manifest.plugin.name == *name;
+            !is_same && (places.named || !is_called)
+        });
+        plugins.push(Arc::new(plugin));
     }
     without_doubles(&mut plugins, &mut broken);
     for bytes in &places.embedded {
@@ -505,6 +520,13 @@ pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
             FIT,
         )),
         None => Ok(package),
+        Some(import) if wasi::is_later(import) => Err((
+            format!(
+                "it imports `{import}`, and this batchgen offers an empty WASI of the version 0.2"
+            ),
+            "build it for WASI 0.2 (in Rust the target wasm32-wasip2, in other languages an option or an earlier version of the tool), \
+             or for wasm32-unknown-unknown, which needs no WASI",
+        )),
         Some(import) => Err((
             format!("it imports `{import}`, which the contract does not offer"),
             "a component has no clock, files, network or environment; build it for \

@@ -1,5 +1,6 @@
-//! `plugins.lock`: which plugins a project was made with. Where it lies beside the configuration, no other plugin is
-//! used. It says nothing of who made a plugin, only that it is still the same.
+//! `plugins.lock`: which plugins a project was made with, and where those come from that are fetched. What it names is used as it was
+//! locked or not at all, and where it names all plugins, no other is used. It says nothing of who made a plugin, only that it is
+//! still the same.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,17 +15,30 @@ use types::digest::Digest;
 
 /// Name of the file.
 pub const FILE_NAME: &str = "plugins.lock";
-/// Version of its format.
-const FORMAT: u32 = 1;
+/// Version of its format. The first one had no sources, and named all plugins.
+const FORMAT: u32 = 2;
 
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     format: u32,
+    /// Whether it names all plugins, so that no other is used.
+    #[serde(default = "yes")]
+    complete: bool,
     /// By name.
     #[serde(default, rename = "plugin")]
     plugins: Vec<Locked>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What stands in a file of any format.
+#[derive(Deserialize)]
+struct Formatted {
+    format: u32,
 }
 
 /// One plugin.
@@ -39,6 +53,19 @@ pub struct Locked {
     pub contract: String,
     /// SHA-256 of the file.
     pub digest: Digest,
+    /// Where it is fetched from; absent for one that lies in the directory of plugins.
+    #[serde(default, rename = "from")]
+    pub origin: Option<Fetched>,
+}
+
+/// Where a plugin is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetched {
+    /// What somebody asked for, which may mean another version later.
+    pub source: String,
+    /// What it meant: exactly this version.
+    pub resolved: String,
 }
 
 /// Plugins are not those that the file names, or it cannot be used.
@@ -99,6 +126,7 @@ impl Lock {
         plugins.sort_by(|one, other| one.name.cmp(&other.name));
         Lock {
             format: FORMAT,
+            complete: true,
             plugins,
         }
     }
@@ -122,22 +150,63 @@ impl Lock {
             file: file.to_owned(),
             cause,
         };
-        let lock: Lock =
-            toml::from_str(&text).map_err(|error| invalid(error.to_string().trim_end().into()))?;
-        if lock.format != FORMAT {
+        let malformed = |error: toml::de::Error| invalid(error.to_string().trim_end().into());
+        let Formatted { format } = toml::from_str(&text).map_err(malformed)?;
+        if !(1..=FORMAT).contains(&format) {
             return Err(invalid(format!(
-                "it has format {}, and this batchgen knows {FORMAT}",
-                lock.format
+                "it has format {format}, and this batchgen knows none above {FORMAT}"
             )));
         }
-        Ok(Some(lock))
+        let lock: Lock = toml::from_str(&text).map_err(malformed)?;
+        Ok(Some(Lock {
+            format: FORMAT,
+            ..lock
+        }))
+    }
+
+    /// One that names no plugin yet, and forbids no other.
+    pub fn partial() -> Lock {
+        Lock {
+            format: FORMAT,
+            complete: false,
+            plugins: Vec::new(),
+        }
+    }
+
+    /// Names a plugin, in the place of the one that has its name.
+    pub fn set(&mut self, locked: Locked) {
+        self.plugins.retain(|other| other.name != locked.name);
+        self.plugins.push(locked);
+        self.plugins.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+
+    /// The plugins that are fetched, by name.
+    pub fn fetched(&self) -> impl Iterator<Item = (&Locked, &Fetched)> {
+        let plugins = self.plugins.iter();
+        plugins.filter_map(|locked| Some((locked, locked.origin.as_ref()?)))
+    }
+
+    /// The same, with what `before` says of where plugins come from that are still the same.
+    #[must_use]
+    pub fn fetched_as(mut self, before: &Lock) -> Lock {
+        for (known, origin) in before.fetched() {
+            let same = |locked: &&mut Locked| locked.name == known.name && locked.digest == known.digest;
+            if let Some(locked) = self.plugins.iter_mut().find(same) {
+                locked.origin = Some(origin.clone());
+            }
+        }
+        self
     }
 
     /// The file's text.
     pub fn text(&self) -> String {
+        let about = match self.complete {
+            true => "no other plugin is used in this project",
+            false => "these plugins are used as they are here, and others as they are",
+        };
         let mut text = format!(
-            "# Written by `batchgen plugins lock`: no other plugin is used in this project. Commit it.\nformat = {}\n",
-            self.format
+            "# Written by `batchgen plugins`: {about}. Commit it.\nformat = {}\ncomplete = {}\n",
+            self.format, self.complete
         );
         for plugin in &self.plugins {
             let quoted = |text: &str| toml::Value::from(text).to_string();
@@ -149,6 +218,14 @@ impl Lock {
                 quoted(&plugin.contract),
                 plugin.digest
             );
+            if let Some(Fetched { source, resolved }) = &plugin.origin {
+                let _ = writeln!(
+                    text,
+                    "from = {{ source = {}, resolved = {} }}",
+                    quoted(source),
+                    quoted(resolved)
+                );
+            }
         }
         text
     }
@@ -208,6 +285,7 @@ impl Lock {
                 (Some(locked), Some(found)) if locked.digest == found.digest => None,
                 (Some(locked), Some(found)) => Some(Difference::Changed { locked, found }),
                 (Some(locked), None) => Some(Difference::Missing(locked)),
+                (None, _) if !self.complete => None,
                 (None, found) => found.map(Difference::New),
             })
             .collect()
@@ -215,13 +293,15 @@ impl Lock {
 }
 
 impl Locked {
-    fn of(plugin: &Plugin) -> Locked {
+    /// A plugin as it is.
+    pub fn of(plugin: &Plugin) -> Locked {
         let about = &plugin.package.manifest.plugin;
         Locked {
             name: about.name.clone(),
             version: about.version.clone(),
             contract: plugin.contract.clone(),
             digest: plugin.digest,
+            origin: None,
         }
     }
 }
@@ -261,12 +341,25 @@ mod tests {
             version: "0.1.0".to_owned(),
             contract: "0.1.0".to_owned(),
             digest: Digest::of(bytes),
+            origin: None,
+        }
+    }
+
+    fn from_elsewhere(locked: Locked) -> Locked {
+        let origin = Fetched {
+            source: "oci:ghcr.io/acme/b:1".to_owned(),
+            resolved: "oci:ghcr.io/acme/b@sha256:1234".to_owned(),
+        };
+        Locked {
+            origin: Some(origin),
+            ..locked
         }
     }
 
     fn lock(plugins: &[Locked]) -> Lock {
         Lock {
             format: FORMAT,
+            complete: true,
             plugins: plugins.to_vec(),
         }
     }
@@ -280,17 +373,51 @@ mod tests {
             locked("a", b"1"),
             Locked {
                 version: "\"odd\\".to_owned(),
-                ..locked("b", b"2")
+                ..from_elsewhere(locked("b", b"2"))
             },
         ]);
         fs::write(&file, written.text()).unwrap();
-        assert_eq!(Lock::read(&file).unwrap(), Some(written));
-        fs::write(&file, "format = 2\n").unwrap();
+        assert_eq!(Lock::read(&file).unwrap(), Some(written.clone()));
+        let partial = Lock {
+            complete: false,
+            ..written
+        };
+        fs::write(&file, partial.text()).unwrap();
+        assert_eq!(Lock::read(&file).unwrap(), Some(partial));
+        fs::write(&file, "format = 3\nnew = 1\n").unwrap();
         let error = Lock::read(&file).unwrap_err().to_string();
-        assert!(error.contains("it has format 2"), "{error}");
+        assert!(error.contains("it has format 3"), "{error}");
         fs::write(&file, "format = 1\n[[plugin]]\nname = \"a\"\n").unwrap();
         let error = Lock::read(&file).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn the_first_format_names_all_plugins() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE_NAME);
+        let digest = Digest::of(b"1");
+        let entry = "name = \"a\"\nversion = \"0.1.0\"\ncontract = \"0.1.0\"";
+        fs::write(&file, format!("format = 1\n[[plugin]]\n{entry}\ndigest = \"{digest}\"\n")).unwrap();
+        assert_eq!(Lock::read(&file).unwrap(), Some(lock(&[locked("a", b"1")])));
+    }
+
+    #[test]
+    fn one_that_does_not_name_all_plugins_forbids_no_other() {
+        let mut then = Lock::partial();
+        then.set(locked("b", b"2"));
+        then.set(from_elsewhere(locked("b", b"3")));
+        let now = lock(&[locked("a", b"1"), locked("b", b"3")]);
+        assert_eq!(then.held_against(&now), []);
+        // Where all are locked, it stays known where one comes from, unless it is another now.
+        let all = now.clone().fetched_as(&then);
+        assert_eq!(all.fetched().count(), 1);
+        let other = lock(&[locked("b", b"4")]).fetched_as(&then);
+        assert_eq!(other.fetched().count(), 0);
+        let found = locked("b", b"4");
+        let locked = from_elsewhere(locked("b", b"3"));
+        let changed = Difference::Changed { locked, found };
+        assert_eq!(then.held_against(&other), [changed]);
     }
 
     #[test]

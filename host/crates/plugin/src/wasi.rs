@@ -24,6 +24,14 @@ pub(super) fn offers(import: &str) -> bool {
     interface(import).is_some()
 }
 
+/// Whether an import is of a WASI that components are not given, since it is later than theirs.
+pub(super) fn is_later(import: &str) -> bool {
+    let version = import
+        .strip_prefix("wasi:")
+        .and_then(|import| import.split_once('@'));
+    version.is_some_and(|(_, version)| !version.starts_with("0.2.") && !version.starts_with("0.1."))
+}
+
 /// `cli/stdout` of `wasi:cli/stdout@0.2.9`.
 fn interface(import: &str) -> Option<&str> {
     let (name, version) = import.strip_prefix("wasi:")?.split_once('@')?;

@@ -1,8 +1,11 @@
 //! Configuration, dataset, plugins and the components that come of them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 
 use super::super::args::ProjectArgs;
+use super::super::display::Display;
+use super::super::fetched;
 use super::super::settings::{self, Settings};
 use super::super::trust;
 use super::Check;
@@ -10,6 +13,7 @@ use config::component::{self, Component};
 use config::component_file::FOLDER;
 use dataset::{Dataset, DatasetError, Place, Repetition};
 use plugin::load;
+use plugin::lock::Lock;
 
 /// Faults that are told one by one.
 const TOLD: usize = 10;
@@ -166,13 +170,16 @@ fn verdict(settings: &Settings, read: usize, bad: &[String], joined: &[String]) 
 pub(super) fn components(
     settings: &Settings,
     args: &ProjectArgs,
+    display: &Display,
     show: &mut impl FnMut(Check),
 ) -> Vec<Component> {
     let directory = settings.plugins.directory.display();
     let loaded = super::super::settings::engine(&settings.cache)
         .map_err(|failure| Check::error("plugins", failure.error))
         .and_then(|engine| {
-            load::load_all(&engine, &settings.plugins)
+            let mut places = settings.plugins.clone();
+            places.fetched = fetched(settings, args, display)?;
+            load::load_all(&engine, &places)
                 .map_err(|error| Check::error("plugins", error))
         });
     let (plugins, broken) = match loaded {
@@ -209,6 +216,13 @@ pub(super) fn components(
             components
         }
     }
+}
+
+/// The plugins from elsewhere.
+fn fetched(settings: &Settings, args: &ProjectArgs, display: &Display) -> Result<Vec<PathBuf>, Check> {
+    let lock = Lock::read(&settings.lock).map_err(|error| Check::error("plugins", error))?;
+    fetched::files(settings.fetching(), lock.as_ref(), args.no_fetch, display)
+        .map_err(|failure| Check::error("plugins", failure.error))
 }
 
 /// Which components a run makes, and which only when they are asked for.

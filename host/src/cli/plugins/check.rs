@@ -79,7 +79,7 @@ pub(super) fn perform(args: &CheckArgs, display: &Display) -> Result<Exit, Failu
         let count = counted(count as u64, "recorded answer");
         display.say(&format!("{}: {count}\n", answers.display()));
     }
-    let workbench = Workbench::new(&args.workbench, plugin, Some(offline::NAME))?;
+    let workbench = Workbench::new(&args.workbench, plugin, Some(offline::NAME), display)?;
     let mut tried = Vec::new();
     for component in &workbench.components {
         let samples = workbench.samples(component, &recorded)?;

@@ -86,7 +86,7 @@ fn once(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
         &args.workbench.file,
     )
     .map_err(Failure::usage)?;
-    let mut workbench = Workbench::new(&args.workbench, plugin, args.model.as_deref())?;
+    let mut workbench = Workbench::new(&args.workbench, plugin, args.model.as_deref(), display)?;
     if args.workbench.record.is_empty() {
         workbench.records.truncate(1);
     }

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::super::display::{emit, say};
+use super::super::display::{Display, emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::store::bytes;
 use super::{Folder, FolderArgs, engine};
@@ -32,8 +32,8 @@ pub(super) struct InspectArgs {
 }
 
 /// Runs the subcommand.
-pub(super) fn perform(args: &InspectArgs) -> Result<Exit, Failure> {
-    let plugin = find(&args.plugin, &args.folder)?;
+pub(super) fn perform(args: &InspectArgs, display: &Display) -> Result<Exit, Failure> {
+    let plugin = find(&args.plugin, &args.folder, display)?;
     plugin.compile().map_err(Failure::usage)?;
     if args.json {
         emit(&json!({
@@ -53,14 +53,18 @@ pub(super) fn perform(args: &InspectArgs) -> Result<Exit, Failure> {
 }
 
 /// The plugin of a file, or of a name in the folder.
-fn find(plugin: &str, folder: &FolderArgs) -> Result<Arc<Plugin>, Failure> {
+pub(super) fn find(
+    plugin: &str,
+    folder: &FolderArgs,
+    display: &Display,
+) -> Result<Arc<Plugin>, Failure> {
     if plugin.ends_with(".wasm") {
         let file = Path::new(plugin);
         return load::load(&engine(folder.config.as_deref())?, file)
             .map(Arc::new)
             .map_err(Failure::usage);
     }
-    let folder = Folder::open(folder)?;
+    let folder = Folder::open(folder, display)?;
     let names = || {
         let plugins = folder.plugins.iter();
         plugins.map(|plugin| plugin.package.manifest.plugin.name.as_str())

@@ -32,16 +32,15 @@ pub(super) struct ListArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &ListArgs, display: &Display) -> Result<Exit, Failure> {
-    let folder = Folder::open(&args.folder)?;
-    let lock = folder.lock()?;
+    let folder = Folder::open(&args.folder, display)?;
+    let lock = folder.lock.as_ref();
     let differences = lock
-        .as_ref()
         .map(|lock| lock.differences(&settings::of_project(&folder.plugins, &folder.config)))
         .unwrap_or_default();
     let rows: Vec<Row<'_>> = folder
         .plugins
         .iter()
-        .map(|plugin| Row::new(plugin, &folder, lock.as_ref(), &differences))
+        .map(|plugin| Row::new(plugin, &folder, lock, &differences))
         .collect();
     if args.json {
         let broken = folder.broken.iter().map(ToString::to_string);

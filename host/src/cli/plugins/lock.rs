@@ -1,13 +1,11 @@
 //! `batchgen plugins lock`: writes down which plugins the project uses.
 
-use std::io::Write;
-
 use anyhow::anyhow;
 use clap::Args;
 
 use super::super::display::Display;
 use super::super::exit::{Exit, Failure};
-use super::super::file::Writing;
+use super::super::fetched;
 use super::super::numbers::counted;
 use super::super::settings;
 use super::{Folder, FolderArgs};
@@ -25,20 +23,19 @@ pub(super) struct LockArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failure> {
-    let folder = Folder::open(&args.folder)?;
+    let folder = Folder::open(&args.folder, display)?;
     if let Some(error) = folder.broken.first() {
         return Err(Failure::usage(anyhow!(
             "nothing was locked: {error}; or remove the file"
         )));
     }
     let lock = Lock::of(&settings::of_project(&folder.plugins, &folder.config));
+    let lock = match &folder.lock {
+        Some(before) => lock.fetched_as(before),
+        None => lock,
+    };
     let file = &folder.lock_file;
-    Writing::begin(file, None)
-        .and_then(|mut writing| {
-            writing.write_all(lock.text().as_bytes())?;
-            writing.publish()
-        })
-        .map_err(Failure::internal)?;
+    fetched::write(&lock, file)?;
     display.note(&format!(
         "locked {} in {}",
         counted(lock.len() as u64, "plugin"),

@@ -8,16 +8,16 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::Value;
 
+use super::super::display::Display;
 use super::super::exit::Failure;
 use super::super::settings;
 use super::super::trust;
-use super::{FolderArgs, engine};
+use super::{Folder, FolderArgs};
 use config::component::{self, Component};
 use config::{ComponentConfig, Config, InlinePrompt, PromptSource};
 use conformance::{self, Recorded, Sample};
 use dataset::{self, Dataset, DatasetConfig, Record, Written};
 use plugin::load::Plugin;
-use plugin::lock::Lock;
 use plugin::manifest::{Fields, Manifest};
 
 /// Records that are tried where none is named: the first of so many categories.
@@ -71,6 +71,7 @@ impl Workbench {
         args: &WorkbenchArgs,
         plugin: Plugin,
         model: Option<&str>,
+        display: &Display,
     ) -> Result<Workbench, Failure> {
         let mut config =
             settings::configuration(args.folder.config.as_deref()).map_err(Failure::usage)?;
@@ -100,7 +101,7 @@ impl Workbench {
         let others = if depends == 0 {
             component::resolve(&[Arc::clone(&plugin)], &own, model)
         } else {
-            let plugins = beside(&plugin, &config, args)?;
+            let plugins = beside(&plugin, &config, args, display)?;
             let mut all = config.clone();
             all.component.extend(own.component);
             component::resolve(&plugins, &all, model)
@@ -141,16 +142,15 @@ fn beside(
     plugin: &Arc<Plugin>,
     config: &Config,
     args: &WorkbenchArgs,
+    display: &Display,
 ) -> Result<Vec<Arc<Plugin>>, Failure> {
-    let places = settings::plugins(config);
-    let (mut plugins, _) =
-        settings::load_plugins(&engine(args.folder.config.as_deref())?, &places)?;
-    let lock_file = settings::lock_file(args.folder.config.as_deref());
-    if let Some(lock) = Lock::read(&lock_file).map_err(Failure::usage)? {
-        let concerned = settings::of_project(&plugins, config);
-        lock.enforce(&lock_file, &places.directory, &concerned)
+    let folder = Folder::open(&args.folder, display)?;
+    if let Some(lock) = &folder.lock {
+        let concerned = settings::of_project(&folder.plugins, config);
+        lock.enforce(&folder.lock_file, &folder.places.directory, &concerned)
             .map_err(Failure::usage)?;
     }
+    let mut plugins = folder.plugins;
     let name = |plugin: &Plugin| plugin.package.manifest.plugin.name.clone();
     plugins.retain(|other| name(other) != name(plugin));
     plugins.push(Arc::clone(plugin));

@@ -1,0 +1,87 @@
+//! What a plugin may read, spend and do: what a person has to know who takes one from elsewhere.
+
+use config::Config;
+use plugin::limits::Limits;
+use plugin::load::Plugin;
+use plugin::manifest::Fields;
+
+/// Each with what it is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Terms(Vec<(&'static str, String)>);
+
+impl Terms {
+    /// What a plugin says of itself, as far as the project's limits let it.
+    pub fn of(plugin: &Plugin, config: &Config) -> Terms {
+        let manifest = &plugin.package.manifest;
+        let component = &manifest.component;
+        let limits = Limits::new(&manifest.limits, &[&config.plugins.limits]);
+        let upstream = match (component.depends_on.as_slice(), component.upstream_prompts) {
+            ([], false) => "none".to_owned(),
+            ([], true) => "those that the configuration says, and their prompts".to_owned(),
+            (files, false) => named(files),
+            (files, true) => format!("{}, and their prompts", named(files)),
+        };
+        let model = match &manifest.llm {
+            None => "no".to_owned(),
+            Some(llm) => format!(
+                "yes, up to {} times for a record, answers of up to {} tokens{}{}",
+                limits.calls,
+                llm.max_output_tokens,
+                limits.tokens.map_or_else(String::new, |most| format!(", {most} tokens in all")),
+                limits.cost.map_or_else(String::new, |most| format!(", ${} in all", most as f64 / 1e6)),
+            ),
+        };
+        let runs = match (component.configured, component.enabled) {
+            (true, _) => "where the configuration makes a component of it",
+            (false, true) => "in every run",
+            (false, false) => "with --all, or where it is named",
+        };
+        Terms(vec![
+            ("fields of a record", fields(&manifest.input.record, component.configured)),
+            ("fields of a category", fields(&manifest.input.category, component.configured)),
+            ("files of", upstream),
+            ("asks a model", model),
+            (
+                "memory and CPU",
+                format!(
+                    "{} MiB, {} ms at once, {} ms for a record",
+                    limits.memory >> 20,
+                    limits.cpu.as_millis(),
+                    limits.task_cpu.as_millis()
+                ),
+            ),
+            ("runs", runs.to_owned()),
+        ])
+    }
+
+    /// A line for each.
+    pub fn lines(&self) -> String {
+        let lines = self.0.iter().map(|(what, is)| format!("  {what:20}  {is}"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// A line for each that is not as it was.
+    pub fn changes(&self, before: &Terms) -> Vec<String> {
+        let both = self.0.iter().zip(&before.0);
+        both.filter(|(now, then)| now != then)
+            .map(|((what, is), (_, was))| format!("  {what:20}  {was}\n  {:20}  now: {is}", ""))
+            .collect()
+    }
+}
+
+fn fields(fields: &Fields, configured: bool) -> String {
+    match fields {
+        Fields::All(_) => "all".to_owned(),
+        Fields::Named(names) if names.is_empty() && configured => {
+            "those that the configuration says".to_owned()
+        }
+        Fields::Named(names) if names.is_empty() => "none".to_owned(),
+        Fields::Named(names) => named(names),
+    }
+}
+
+/// Names that somebody else wrote, each as one word.
+fn named(names: &[String]) -> String {
+    let words = names.iter().map(|name| name.replace(char::is_whitespace, " "));
+    words.collect::<Vec<_>>().join(", ")
+}
