@@ -29,8 +29,15 @@ pub struct Shown {
 
 /// Commands that go on until they are stopped, so that each test has its own way to run them.
 pub const ENDLESS: [&str; 2] = ["view", "dev"];
-/// Commands that need a server of the network, so that `e2e::cluster` runs them.
-const WITH_SERVER: [&str; 3] = ["worker", "cluster status", "cluster clean"];
+/// Commands that need a server of the network, so that `e2e::cluster` and `e2e::registry` run them.
+const WITH_SERVER: [&str; 6] = [
+    "worker",
+    "cluster status",
+    "cluster clean",
+    "plugins add",
+    "plugins update",
+    "plugins publish",
+];
 
 /// Commands that print a result. Those that change something come last.
 const PRINTING: &[&str] = &[

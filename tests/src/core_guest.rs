@@ -54,6 +54,9 @@ package wasi:sockets@0.2.0 {
 package wasi:http@0.2.0 {
     interface outgoing-handler { handle: func(); }
 }
+package wasi:cli@0.3.0 {
+    interface stdout { write-via-stream: func(data: stream<u8>); }
+}
 package evil:host@1.0.0 {
     interface shell { execute: func(command: string); }
 }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod bombs;
 pub mod browser;
 pub mod core_guest;
+pub mod docker_registry;
 pub mod fuzz;
 pub mod nats;
 pub mod scene;

@@ -6,6 +6,7 @@ mod bench;
 mod build_plugins;
 mod ci;
 mod component;
+mod deb;
 mod dist;
 mod docs;
 mod foreign;

@@ -18,7 +18,7 @@ struct Tool {
     trial: (&'static str, &'static [&'static str]),
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         folder: "nats",
         what: "the NATS server",
@@ -30,6 +30,12 @@ const TOOLS: [Tool; 3] = [
         what: "Hugo",
         tests: "e2e::hugo::",
         trial: ("hugo", &["version"]),
+    },
+    Tool {
+        folder: "oras",
+        what: "ORAS",
+        tests: "e2e::registry::",
+        trial: ("python", &["-c", "import oras.client"]),
     },
     Tool {
         folder: "readers",

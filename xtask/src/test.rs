@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    docs, pypi, runner,
+    deb, docs, pypi, runner,
     snapshot_files::{self, References},
     test_tools,
     workspace::Workspace,
@@ -68,6 +68,7 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         let mut skipped = skipped(workspace);
         let mut left_out = test_tools::left_out()?;
         left_out.extend(pypi::left_out(workspace)?);
+        left_out.extend(deb::left_out(workspace)?);
         if !skipped.contains(&"e2e::") {
             skipped.extend(left_out);
         }
@@ -75,6 +76,7 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     } else {
         // Whoever asks for certain tests sees what they lack.
         pypi::left_out(workspace)?;
+        deb::left_out(workspace)?;
         Vec::new()
     };
     for (place, tests) in skipped.iter().enumerate() {

@@ -54,7 +54,7 @@ static WITHOUT_FLAG: [(&str, &str); 9] = [
     ),
     (
         TRUST,
-        "1 allows the addresses and keys that the project chooses, for this command; not read from `.env`",
+        "1 allows the addresses, keys and places of plugins that the project chooses, for this command; not read from `.env`",
     ),
     (
         "BATCHGEN_CLUSTER_USER",
@@ -86,7 +86,15 @@ static WITHOUT_FLAG: [(&str, &str); 9] = [
     ),
 ];
 /// Variables that are not this program's alone.
-static SHARED: [(&str, &str); 3] = [
+static SHARED: [(&str, &str); 5] = [
+    (
+        "DOCKER_AUTH_CONFIG",
+        "logins of registries, as the text of docker's `config.json`; not read from `.env`",
+    ),
+    (
+        "DOCKER_CONFIG",
+        "the folder of docker's `config.json`; `~/.docker` where absent; not read from `.env`",
+    ),
     ("NO_COLOR", "no colours on a terminal, if it is not empty"),
     (
         "OPENAI_BASE_URL",

@@ -12,7 +12,7 @@ use super::trust;
 use plugin::lock::{Fetched, Lock, Locked};
 use registry::cache::Cache;
 use registry::source::Source;
-use registry::{Release, RegistryError};
+use registry::{RegistryError, Release};
 
 /// Where things lie that have to do with fetched plugins.
 #[derive(Clone, Copy)]
@@ -74,11 +74,7 @@ pub(super) fn files(
 }
 
 /// What the lock says of one plugin.
-pub(super) fn release(
-    lock: &Path,
-    locked: &Locked,
-    from: &Fetched,
-) -> Result<Release, Failure> {
+pub(super) fn release(lock: &Path, locked: &Locked, from: &Fetched) -> Result<Release, Failure> {
     let told = |error: RegistryError| {
         Failure::usage(anyhow!("{}: `{}`: {error}", lock.display(), locked.name))
     };

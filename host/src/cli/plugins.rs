@@ -24,8 +24,8 @@ use super::exit::{Exit, Failure};
 use super::fetched;
 use super::settings;
 use config::Config;
-use plugin::load::{Places, Plugin, PluginError};
 use plugin::engine;
+use plugin::load::{Places, Plugin, PluginError};
 use plugin::lock::Lock;
 use registry::cache::Cache;
 
@@ -110,20 +110,36 @@ struct Folder {
 impl Folder {
     /// Reads all plugins, whatever is locked.
     fn open(args: &FolderArgs, display: &Display) -> Result<Folder, Failure> {
-        Folder::with(args, |places, lock| {
+        Folder::with(args, Folder::locked(args)?, |places, lock| {
+            fetched::files(places, lock, args.no_fetch, display)
+        })
+    }
+
+    /// The same where the lock is written again: one that is not well formed counts for nothing.
+    fn open_to_lock(args: &FolderArgs, display: &Display) -> Result<Folder, Failure> {
+        let lock = Folder::locked(args).unwrap_or_else(|failure| {
+            display.print(&format!("warning: {:#}", failure.error));
+            None
+        });
+        Folder::with(args, lock, |places, lock| {
             fetched::files(places, lock, args.no_fetch, display)
         })
     }
 
     /// The same without those from elsewhere that would have to be fetched: who changes what is locked need not have them.
     fn open_to_change(args: &FolderArgs) -> Result<Folder, Failure> {
-        Folder::with(args, |places, lock| {
+        Folder::with(args, Folder::locked(args)?, |places, lock| {
             Ok(fetched::cached(&Cache::below(places.cache), lock))
         })
     }
 
+    fn locked(args: &FolderArgs) -> Result<Option<Lock>, Failure> {
+        Lock::read(&settings::lock_file(args.config.as_deref())).map_err(Failure::usage)
+    }
+
     fn with(
         args: &FolderArgs,
+        lock: Option<Lock>,
         fetched: impl FnOnce(fetched::Places<'_>, Option<&Lock>) -> Result<Vec<PathBuf>, Failure>,
     ) -> Result<Folder, Failure> {
         let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
@@ -134,7 +150,6 @@ impl Folder {
         let config_file = settings::file(args.config.as_deref());
         let cache = settings::cache_directory(config_file.as_deref()).map_err(Failure::usage)?;
         let lock_file = settings::lock_file(args.config.as_deref());
-        let lock = Lock::read(&lock_file).map_err(Failure::usage)?;
         let fetching = fetched::Places {
             lock: &lock_file,
             cache: &cache,

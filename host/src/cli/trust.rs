@@ -44,7 +44,9 @@ pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failu
     let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
     let lock = Lock::read(&settings.lock).map_err(Failure::usage)?;
     for (locked, from) in lock.iter().flat_map(Lock::fetched) {
-        let place = fetched::release(&settings.lock, locked, from)?.address.place();
+        let place = fetched::release(&settings.lock, locked, from)?
+            .address
+            .place();
         asked.extend(untrusted_place(&locked.name, &place, &settings.lock, file));
     }
     if !asked.is_empty() {
@@ -237,7 +239,9 @@ fn untrusted_place(plugin: &str, place: &str, lock: &Path, file: Option<&Path>) 
     let lock = lock.display();
     Some(Asked {
         digest,
-        words: format!("{lock}: the plugin `{plugin}` is fetched from {place}, with your login there if docker has one"),
+        words: format!(
+            "{lock}: the plugin `{plugin}` is fetched from {place}, with your login there if docker has one"
+        ),
     })
 }
 

@@ -165,6 +165,14 @@ fn refused() -> Vec<CoreGuest> {
             )
         },
         CoreGuest {
+            imports: &["wasi:cli/stdout@0.3.0"],
+            ..CoreGuest::new(
+                "imports-later-wasi",
+                r#"(import "wasi:cli/stdout@0.3.0" "write-via-stream" (func (param i32)))"#,
+                "(call $make)",
+            )
+        },
+        CoreGuest {
             imports: &["evil:host/shell@1.0.0"],
             ..CoreGuest::new(
                 "imports-a-shell",

@@ -58,6 +58,7 @@ mod published;
 mod quality;
 mod readers;
 mod reasoning;
+mod registry;
 mod replay;
 mod resources;
 mod review_page;

@@ -148,12 +148,20 @@ fn a_lock_that_is_none_is_refused_and_a_broken_plugin_is_not_locked() {
     2 | [[plugin]]
       | ^^^^^^^^^^
     missing field `version`
-    hint: `batchgen plugins lock` writes it again
+    hint: restore it, or let `batchgen plugins lock` write it again, without the plugins that come from elsewhere
     "#);
+    let again = scene.host(&["plugins", "lock"]).ended(0).stderr;
+    assert!(again.starts_with("warning: plugins.lock: TOML"), "{again}");
+    assert!(
+        again.ends_with("locked 2 plugins in plugins.lock\n"),
+        "{again}"
+    );
+    scene.write("plugins.lock", "broken");
     fs::write(scene.path("two/broken.wasm"), "not wasm").unwrap();
     let ran = scene.host(&["plugins", "lock"]).ended(2);
-    insta::assert_snapshot!(ran.stderr, @r"
-    error: nothing was locked: plugin two/broken.wasm cannot be used: it is not a WASM component
+    let (_, told) = ran.stderr.split_once("error: ").unwrap();
+    insta::assert_snapshot!(told, @r"
+    nothing was locked: plugin two/broken.wasm cannot be used: it is not a WASM component
     hint: build it again with `cargo xtask build-plugins`; or remove the file
     ");
 }

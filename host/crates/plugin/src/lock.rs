@@ -31,6 +31,9 @@ pub struct Lock {
     plugins: Vec<Locked>,
 }
 
+/// What to do about a file that is none.
+const AGAIN: &str = "restore it, or let `batchgen plugins lock` write it again, without the plugins that come from elsewhere";
+
 fn yes() -> bool {
     true
 }
@@ -72,7 +75,7 @@ pub struct Fetched {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The file cannot be read.
-    #[error("cannot read {file}: {cause}\nhint: `batchgen plugins lock` writes it again")]
+    #[error("cannot read {file}: {cause}\nhint: {AGAIN}")]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -80,7 +83,7 @@ pub enum LockError {
         cause: String,
     },
     /// The file is not one.
-    #[error("{file}: {cause}\nhint: `batchgen plugins lock` writes it again")]
+    #[error("{file}: {cause}\nhint: {AGAIN}")]
     Invalid {
         /// The file.
         file: PathBuf,
@@ -190,7 +193,8 @@ impl Lock {
     #[must_use]
     pub fn fetched_as(mut self, before: &Lock) -> Lock {
         for (known, origin) in before.fetched() {
-            let same = |locked: &&mut Locked| locked.name == known.name && locked.digest == known.digest;
+            let same =
+                |locked: &&mut Locked| locked.name == known.name && locked.digest == known.digest;
             if let Some(locked) = self.plugins.iter_mut().find(same) {
                 locked.origin = Some(origin.clone());
             }
@@ -398,7 +402,11 @@ mod tests {
         let file = folder.path().join(FILE_NAME);
         let digest = Digest::of(b"1");
         let entry = "name = \"a\"\nversion = \"0.1.0\"\ncontract = \"0.1.0\"";
-        fs::write(&file, format!("format = 1\n[[plugin]]\n{entry}\ndigest = \"{digest}\"\n")).unwrap();
+        fs::write(
+            &file,
+            format!("format = 1\n[[plugin]]\n{entry}\ndigest = \"{digest}\"\n"),
+        )
+        .unwrap();
         assert_eq!(Lock::read(&file).unwrap(), Some(lock(&[locked("a", b"1")])));
     }
 

@@ -109,7 +109,10 @@ impl Logins {
         if let Some((_, program)) = self.cred_helpers.iter().find(named) {
             return helper(program);
         }
-        let entry = self.auths.iter().find(|(known, _)| is_same(known, registry));
+        let entry = self
+            .auths
+            .iter()
+            .find(|(known, _)| is_same(known, registry));
         let login = entry.map_or(Login::None, |(_, entry)| entry.login());
         match &self.creds_store {
             // A store leaves empty entries behind.
@@ -222,7 +225,10 @@ mod tests {
             "\"credsStore\": \"pass\", \"credHelpers\": {\"gcr.io\": \"gcloud\"}, \"HttpHeaders\"",
         );
         assert_eq!(of(&file, "gcr.io"), helper("gcloud", "gcr.io"));
-        assert_eq!(of(&file, "stored.example"), helper("pass", "stored.example"));
+        assert_eq!(
+            of(&file, "stored.example"),
+            helper("pass", "stored.example")
+        );
         assert_eq!(of(&file, "ghcr.io"), password("me", "secret:1"));
         let store = r#"{"credsStore": "pass"}"#;
         assert_eq!(of(store, "docker.io"), helper("pass", DOCKER));
@@ -237,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_without_its_values() {
         let error = Logins::parse("{\"auths\": {\"a\": {\"auth\": 12345}}}").unwrap_err();
-        assert_eq!(error, "line 1, column 31 is not as docker writes it");
+        assert_eq!(error, "line 1, column 30 is not as docker writes it");
         assert!(!format!("{:?}", Logins::parse(FILE).unwrap()).contains("bWU"));
     }
 }

@@ -17,13 +17,17 @@ pub enum RegistryError {
         cause: String,
     },
     /// A place that means a plugin of today, where exactly one was needed.
-    #[error("`{place}` does not say exactly which plugin is meant\nhint: `batchgen plugins add` finds it out")]
+    #[error(
+        "`{place}` does not say exactly which plugin is meant\nhint: `batchgen plugins add` finds it out"
+    )]
     NotResolved {
         /// The place.
         place: String,
     },
     /// The server or the way to it fails.
-    #[error("{address} cannot be fetched: {cause}\nhint: see whether the address is right and the server runs, and try again")]
+    #[error(
+        "{address} cannot be fetched: {cause}\nhint: see whether the address is right and the server runs, and try again"
+    )]
     Unreachable {
         /// What was asked for.
         address: String,
@@ -41,7 +45,9 @@ pub enum RegistryError {
         hint: String,
     },
     /// More than is allowed.
-    #[error("{address} has more than {most} bytes, and no more are taken\nhint: use another version, or tell its author")]
+    #[error(
+        "{address} has more than {most} bytes, and no more are taken\nhint: use another version, or tell its author"
+    )]
     TooLarge {
         /// What was asked for.
         address: String,
@@ -62,7 +68,9 @@ pub enum RegistryError {
         found: Digest,
     },
     /// What lies there is no plugin in the way in which registries keep components.
-    #[error("{address} is no component: {cause}\nhint: a component is an image with one layer of the type application/wasm")]
+    #[error(
+        "{address} is no component: {cause}\nhint: a component is an image with one layer of the type application/wasm"
+    )]
     Layout {
         /// What was asked for.
         address: String,
@@ -109,7 +117,9 @@ pub enum RegistryError {
         image: String,
     },
     /// A registry did not take what was published.
-    #[error("{image} cannot be published: {cause}\nhint: see that you may write there (`docker login`), and try again")]
+    #[error(
+        "{image} cannot be published: {cause}\nhint: see that you may write there (`docker login`), and try again"
+    )]
     NotTaken {
         /// The image.
         image: String,

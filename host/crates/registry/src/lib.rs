@@ -14,6 +14,8 @@ mod oci;
 pub mod packages;
 pub mod publish;
 pub mod source;
+#[cfg(test)]
+mod tests;
 mod web;
 
 use std::future::Future;

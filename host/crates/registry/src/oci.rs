@@ -15,7 +15,7 @@ use url::Url;
 use super::docker::Login;
 use super::source::{Source, is_here, scheme_of};
 use super::web::{Answer, DOCUMENT, Question, Web};
-use super::{Client, Release, RegistryError};
+use super::{Client, RegistryError, Release};
 use types::digest::Digest;
 
 /// The type of a component's layer.
@@ -200,7 +200,9 @@ impl<'a> Repository<'a> {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
                 "log in with `docker login {registry}`, or set DOCKER_AUTH_CONFIG; then see that this login may do it"
             ),
-            _ => format!("check name and tag; if it is private, log in with `docker login {registry}`"),
+            _ => format!(
+                "check name and tag; if it is private, log in with `docker login {registry}`"
+            ),
         }
     }
 
@@ -250,7 +252,9 @@ impl<'a> Repository<'a> {
                 return match login {
                     Login::Password { name, password } => Ok(Access::Password(name, password)),
                     Login::None => Ok(Access::Open),
-                    Login::Identity(_) => Err(self.no_login("it wants a password, and the login has a token")),
+                    Login::Identity(_) => {
+                        Err(self.no_login("it wants a password, and the login has a token"))
+                    }
                 };
             }
         }
@@ -310,8 +314,12 @@ impl<'a> Repository<'a> {
         if !answer.status.is_success() {
             return Err(answer.refusal(&url, &self.hint(StatusCode::UNAUTHORIZED)));
         }
-        let given: Given = serde_json::from_slice(&answer.body)
-            .map_err(|_| self.no_login(format!("{} gives no token", url.origin().ascii_serialization())))?;
+        let given: Given = serde_json::from_slice(&answer.body).map_err(|_| {
+            self.no_login(format!(
+                "{} gives no token",
+                url.origin().ascii_serialization()
+            ))
+        })?;
         let token = given.token.or(given.access_token).unwrap_or_default();
         Ok(Access::Token(token))
     }
@@ -360,7 +368,10 @@ fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
 }
 
 fn basic(name: &str, password: &str) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}")))
+    format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{name}:{password}"))
+    )
 }
 
 /// Where a list goes on, on the same server.

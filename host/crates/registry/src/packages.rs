@@ -35,7 +35,10 @@ pub struct Packages {
 #[serde(untagged)]
 enum Mapping {
     Host(String),
-    Custom { registry: String, metadata: Metadata },
+    Custom {
+        registry: String,
+        metadata: Metadata,
+    },
 }
 
 /// How a registry keeps packages.
@@ -206,16 +209,23 @@ mod tests {
             auth = { username = "open", password = "sesame" }
         "#;
         let packages = Packages::parse("config.toml", text).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let web = Web::new().unwrap();
         let repository = |name: &str| {
             let Source::Package(package) = name.parse().unwrap() else {
                 panic!("{name} is a package")
             };
-            runtime.block_on(packages.repository(&web, &package)).unwrap()
+            runtime
+                .block_on(packages.repository(&web, &package))
+                .unwrap()
         };
-        assert_eq!(repository("acme:notes@1.2"), "oci:ghcr.io/acme-inc/acme/notes");
+        assert_eq!(
+            repository("acme:notes@1.2"),
+            "oci:ghcr.io/acme-inc/acme/notes"
+        );
         assert_eq!(repository("acme:odd"), "oci:odd.example/acme/odd");
         assert_eq!(repository("old:notes"), "oci:docker.io/old/notes");
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
+use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, annotations};
 use reqwest::header::HeaderValue;
 use serde::Serialize;
@@ -84,7 +85,9 @@ impl Client<'_> {
             let web = Web::new()?;
             let mut repository = Repository::new(&web, self, image);
             let auth = repository.access(Wish::Push).await?;
-            let is_version = image.tag().is_some_and(|tag| semver::Version::parse(tag).is_ok());
+            let is_version = image
+                .tag()
+                .is_some_and(|tag| semver::Version::parse(tag).is_ok());
             match repository.published(image).await? {
                 Some(published) if published == digest => return Ok(true),
                 Some(_) if is_version => {
@@ -94,28 +97,33 @@ impl Client<'_> {
                 }
                 _ => {}
             }
-            let not_taken = |cause: String| RegistryError::NotTaken {
-                image: format!("oci:{image}"),
-                cause,
-            };
-            let pushed = async {
-                let client = oci_client::Client::try_from(settings(image))?;
-                client
-                    .store_auth_if_needed(image.resolve_registry(), &auth)
-                    .await;
-                let [layer, config] = &made.parts;
-                client.push_blob(image, made.layer.data, layer).await?;
-                client.push_blob(image, made.config.data, config).await?;
-                let kind = HeaderValue::from_static(OCI_IMAGE_MEDIA_TYPE);
-                client.push_manifest_raw(image, made.manifest, kind).await
-            };
-            match timeout(ALTOGETHER, pushed).await {
-                Ok(Ok(_)) => Ok(false),
-                Ok(Err(error)) => Err(not_taken(said(&error))),
-                Err(_) => Err(not_taken("the server takes too long".to_owned())),
-            }
+            push(made, image, &auth).await.map(|()| false)
         })?;
         Ok((address, was_there))
+    }
+}
+
+/// Hands an image over.
+async fn push(made: Image, image: &Reference, auth: &RegistryAuth) -> Result<(), RegistryError> {
+    let not_taken = |cause: String| RegistryError::NotTaken {
+        image: format!("oci:{image}"),
+        cause,
+    };
+    let pushed = async {
+        let client = oci_client::Client::try_from(settings(image))?;
+        client
+            .store_auth_if_needed(image.resolve_registry(), auth)
+            .await;
+        let [layer, config] = &made.parts;
+        client.push_blob(image, made.layer.data, layer).await?;
+        client.push_blob(image, made.config.data, config).await?;
+        let kind = HeaderValue::from_static(OCI_IMAGE_MEDIA_TYPE);
+        client.push_manifest_raw(image, made.manifest, kind).await
+    };
+    match timeout(ALTOGETHER, pushed).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(not_taken(said(&error))),
+        Err(_) => Err(not_taken("the server takes too long".to_owned())),
     }
 }
 
@@ -136,7 +144,12 @@ fn settings(image: &Reference) -> ClientConfig {
 /// What a registry says of its refusal: its own words, which may be a page.
 fn said(error: &OciDistributionError) -> String {
     let text = error.to_string();
-    text.lines().next().unwrap_or_default().chars().take(300).collect()
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(300)
+        .collect()
 }
 
 fn made(publication: &Publication<'_>) -> Result<Image, RegistryError> {
@@ -158,7 +171,10 @@ fn made(publication: &Publication<'_>) -> Result<Image, RegistryError> {
     let config = serde_json::to_vec(&config).map_err(broken)?;
     let config = Config::new(config, CONFIG.to_owned(), None);
     let notes = BTreeMap::from([
-        (annotations::ORG_OPENCONTAINERS_IMAGE_TITLE, publication.name),
+        (
+            annotations::ORG_OPENCONTAINERS_IMAGE_TITLE,
+            publication.name,
+        ),
         (
             annotations::ORG_OPENCONTAINERS_IMAGE_VERSION,
             publication.version,
@@ -168,7 +184,9 @@ fn made(publication: &Publication<'_>) -> Result<Image, RegistryError> {
             publication.description,
         ),
     ]);
-    let notes = notes.into_iter().map(|(key, text)| (key.to_owned(), text.to_owned()));
+    let notes = notes
+        .into_iter()
+        .map(|(key, text)| (key.to_owned(), text.to_owned()));
     let layers = [layer];
     let mut manifest = OciImageManifest::build(&layers, &config, Some(notes.collect()));
     manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
@@ -183,8 +201,33 @@ fn made(publication: &Publication<'_>) -> Result<Image, RegistryError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::TcpListener;
+
     use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_registry_that_takes_nothing_is_given_up() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let image = Reference::with_tag(host, "acme/notes".to_owned(), "1.0.0".to_owned());
+        let publication = Publication {
+            name: "notes",
+            version: "1.0.0",
+            description: "Notes",
+            imports: Vec::new(),
+            exports: Vec::new(),
+            bytes: b"plugin".to_vec(),
+        };
+        let made = made(&publication).unwrap();
+        let pushed = push(made, &image, &RegistryAuth::Anonymous).await;
+        assert!(
+            matches!(pushed, Err(RegistryError::NotTaken { .. })),
+            "{pushed:?}"
+        );
+    }
 
     #[test]
     fn a_plugin_is_the_same_image_each_time() {
@@ -207,7 +250,10 @@ mod tests {
             manifest["layers"],
             json!([{"mediaType": "application/wasm", "digest": digest, "size": 6}])
         );
-        assert_eq!(manifest["annotations"]["org.opencontainers.image.version"], "1.2.0");
+        assert_eq!(
+            manifest["annotations"]["org.opencontainers.image.version"],
+            "1.2.0"
+        );
         let config: Value = serde_json::from_slice(&image.config.data).unwrap();
         assert_eq!(
             config,

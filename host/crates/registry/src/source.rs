@@ -256,7 +256,10 @@ mod tests {
             ("oci://ghcr.io/acme/notes:1", "invalid reference format"),
             ("http://example.org/notes.wasm", "for this machine alone"),
             ("ftp://example.org/notes.wasm", "by ftp://"),
-            ("https://me:secret@example.org/a.wasm", "names and passwords"),
+            (
+                "https://me:secret@example.org/a.wasm",
+                "names and passwords",
+            ),
             ("https://example.org/a.wasm?secret=1", "may be a key"),
             ("notes.wasm", "not where it is"),
             ("Acme:notes", "lower-case"),
@@ -274,7 +277,12 @@ mod tests {
         for here in ["localhost:5000", "127.0.0.1:5000", "127.8.8.8"] {
             assert_eq!(scheme_of(here), "http", "{here}");
         }
-        for there in ["ghcr.io", "localhost.example.org", "127.0.0.1.example.org", "10.0.0.1:5000"] {
+        for there in [
+            "ghcr.io",
+            "localhost.example.org",
+            "127.0.0.1.example.org",
+            "10.0.0.1:5000",
+        ] {
             assert_eq!(scheme_of(there), "https", "{there}");
         }
     }
@@ -282,8 +290,14 @@ mod tests {
     #[test]
     fn a_tag_is_the_version_where_it_is_left_out() {
         let image = |text: &str| Source::image(text, "0.1.0").map(|image| image.to_string());
-        assert_eq!(image("oci:localhost:5000/a/notes").unwrap(), "localhost:5000/a/notes:0.1.0");
-        assert_eq!(image("oci:localhost:5000/a/notes:x").unwrap(), "localhost:5000/a/notes:x");
+        assert_eq!(
+            image("oci:localhost:5000/a/notes").unwrap(),
+            "localhost:5000/a/notes:0.1.0"
+        );
+        assert_eq!(
+            image("oci:localhost:5000/a/notes:x").unwrap(),
+            "localhost:5000/a/notes:x"
+        );
         assert!(image(&format!("oci:localhost:5000/a/notes@{DIGEST}")).is_err());
         assert!(image("https://example.org/notes").is_err());
     }

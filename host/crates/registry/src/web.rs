@@ -183,7 +183,10 @@ async fn body(response: &mut Response, url: &Url, most: u64) -> Result<Vec<u8>, 
         address: url.to_string(),
         most,
     };
-    if response.content_length().is_some_and(|length| length > most) {
+    if response
+        .content_length()
+        .is_some_and(|length| length > most)
+    {
         return Err(too_large());
     }
     let mut body = Vec::new();
@@ -209,7 +212,11 @@ impl Answer {
     /// The error for an answer that is none. What the server says of it is shown, as far as it is a text.
     pub fn refusal(&self, url: &Url, hint: &str) -> RegistryError {
         let said = match serde_json::from_slice::<Envelope>(&self.body) {
-            Ok(envelope) => envelope.errors.into_iter().map(|error| error.message).next(),
+            Ok(envelope) => envelope
+                .errors
+                .into_iter()
+                .map(|error| error.message)
+                .next(),
             Err(_) => None,
         };
         let said: String = said.unwrap_or_default().chars().take(SAID).collect();

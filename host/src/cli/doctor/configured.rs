@@ -179,8 +179,7 @@ pub(super) fn components(
         .and_then(|engine| {
             let mut places = settings.plugins.clone();
             places.fetched = fetched(settings, args, display)?;
-            load::load_all(&engine, &places)
-                .map_err(|error| Check::error("plugins", error))
+            load::load_all(&engine, &places).map_err(|error| Check::error("plugins", error))
         });
     let (plugins, broken) = match loaded {
         Ok(loaded) => loaded,
@@ -219,7 +218,11 @@ pub(super) fn components(
 }
 
 /// The plugins from elsewhere.
-fn fetched(settings: &Settings, args: &ProjectArgs, display: &Display) -> Result<Vec<PathBuf>, Check> {
+fn fetched(
+    settings: &Settings,
+    args: &ProjectArgs,
+    display: &Display,
+) -> Result<Vec<PathBuf>, Check> {
     let lock = Lock::read(&settings.lock).map_err(|error| Check::error("plugins", error))?;
     fetched::files(settings.fetching(), lock.as_ref(), args.no_fetch, display)
         .map_err(|failure| Check::error("plugins", failure.error))

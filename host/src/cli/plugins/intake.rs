@@ -9,8 +9,8 @@ use super::super::display::Display;
 use super::super::exit::Failure;
 use super::super::fetched;
 use super::super::settings;
-use super::terms::Terms;
 use super::Folder;
+use super::terms::Terms;
 use plugin::engine::Engine;
 use plugin::load::{self, Plugin};
 use plugin::lock::{Fetched, Lock, Locked};
@@ -68,7 +68,7 @@ impl<'a> Intake<'a> {
     ) -> Result<(), Failure> {
         let about = &plugin.package.manifest.plugin;
         let terms = Terms::of(plugin, &self.folder.config);
-        match self.before(&about.name) {
+        match self.before(plugin) {
             Before::Nothing => display.note(&format!(
                 "{} {}: {}\n{}",
                 about.name,
@@ -76,6 +76,7 @@ impl<'a> Intake<'a> {
                 about.description.replace(char::is_whitespace, " "),
                 terms.lines()
             )),
+            Before::Same => {}
             Before::Unknown => agree(&about.name, &terms.lines(), consent, display)?,
             Before::Plugin(before) => {
                 let changes = terms.changes(&Terms::of(&before, &self.folder.config));
@@ -94,12 +95,16 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// What the project has of this name from elsewhere now.
-    fn before(&self, name: &str) -> Before {
+    /// What the project has from elsewhere, of the name of a plugin.
+    fn before(&self, plugin: &Plugin) -> Before {
+        let name = &plugin.package.manifest.plugin.name;
         let mut fetched = self.lock.fetched();
-        let Some((locked, _)) = fetched.find(|(locked, _)| locked.name == name) else {
+        let Some((locked, _)) = fetched.find(|(locked, _)| locked.name == *name) else {
             return Before::Nothing;
         };
+        if locked.digest == plugin.digest {
+            return Before::Same;
+        }
         let mut plugins = self.folder.plugins.iter();
         let known = plugins.find(|plugin| plugin.digest == locked.digest);
         known.map_or(Before::Unknown, |known| Before::Plugin(Arc::clone(known)))
@@ -115,6 +120,8 @@ impl<'a> Intake<'a> {
 enum Before {
     /// No plugin of its name.
     Nothing,
+    /// The same one.
+    Same,
     /// One that is not in the cache.
     Unknown,
     /// This one.
@@ -122,12 +129,7 @@ enum Before {
 }
 
 /// Shows what changes, and asks.
-fn agree(
-    name: &str,
-    changes: &str,
-    consent: Consent,
-    display: &Display,
-) -> Result<(), Failure> {
+fn agree(name: &str, changes: &str, consent: Consent, display: &Display) -> Result<(), Failure> {
     display.print(&format!(
         "`{name}` may do something else than before:\n{changes}"
     ));

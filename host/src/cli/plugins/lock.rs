@@ -23,7 +23,7 @@ pub(super) struct LockArgs {
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &LockArgs, display: &Display) -> Result<Exit, Failure> {
-    let folder = Folder::open(&args.folder, display)?;
+    let folder = Folder::open_to_lock(&args.folder, display)?;
     if let Some(error) = folder.broken.first() {
         return Err(Failure::usage(anyhow!(
             "nothing was locked: {error}; or remove the file"

@@ -41,7 +41,10 @@ pub(super) fn perform(args: &PublishArgs, display: &Display) -> Result<Exit, Fai
         registries::with_client(|client| client.publish(&publication, &image))?;
     display.note(&match was_there {
         true => format!("oci:{image} is there already, and is the same: {address}"),
-        false => format!("published {} {} as oci:{image}, which is {address}", about.name, about.version),
+        false => format!(
+            "published {} {} as oci:{image}, which is {address}",
+            about.name, about.version
+        ),
     });
     Ok(Exit::Done)
 }

@@ -27,8 +27,13 @@ impl Terms {
                 "yes, up to {} times for a record, answers of up to {} tokens{}{}",
                 limits.calls,
                 llm.max_output_tokens,
-                limits.tokens.map_or_else(String::new, |most| format!(", {most} tokens in all")),
-                limits.cost.map_or_else(String::new, |most| format!(", ${} in all", most as f64 / 1e6)),
+                limits
+                    .tokens
+                    .map_or_else(String::new, |most| format!(", {most} tokens in all")),
+                limits.cost.map_or_else(String::new, |most| format!(
+                    ", ${} in all",
+                    most as f64 / 1e6
+                )),
             ),
         };
         let runs = match (component.configured, component.enabled) {
@@ -37,8 +42,14 @@ impl Terms {
             (false, false) => "with --all, or where it is named",
         };
         Terms(vec![
-            ("fields of a record", fields(&manifest.input.record, component.configured)),
-            ("fields of a category", fields(&manifest.input.category, component.configured)),
+            (
+                "fields of a record",
+                fields(&manifest.input.record, component.configured),
+            ),
+            (
+                "fields of a category",
+                fields(&manifest.input.category, component.configured),
+            ),
             ("files of", upstream),
             ("asks a model", model),
             (
@@ -82,6 +93,8 @@ fn fields(fields: &Fields, configured: bool) -> String {
 
 /// Names that somebody else wrote, each as one word.
 fn named(names: &[String]) -> String {
-    let words = names.iter().map(|name| name.replace(char::is_whitespace, " "));
+    let words = names
+        .iter()
+        .map(|name| name.replace(char::is_whitespace, " "));
     words.collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,80 @@
+//! Programs of Debian and Ubuntu that tests start and that must not be installed, since their packages start services. They are
+//! unpacked below `target/`; apt sees to it that they are those of the distribution.
+
+use std::{env, fs, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::{self, Workspace};
+
+/// A package, whose name is also that of the folder in `target` and of the program.
+struct Package {
+    name: &'static str,
+    /// Tests that need it, by the beginning of their names.
+    tests: &'static str,
+}
+
+const PACKAGES: [Package; 1] = [Package {
+    name: "docker-registry",
+    tests: "e2e::registry::",
+}];
+
+/// Unpacks what is not there yet. The tests that are left out because something cannot be had; it is said why.
+///
+/// # Errors
+/// When something cannot be had in CI, where no test is left out.
+pub fn left_out(workspace: &Workspace) -> Result<Vec<&'static str>> {
+    let mut tests = Vec::new();
+    for package in &PACKAGES {
+        if package.works(workspace) {
+            continue;
+        }
+        let unpacked = package.unpack(workspace);
+        if package.works(workspace) {
+            continue;
+        }
+        let cause = match unpacked {
+            Ok(()) => "it does not start".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        let name = package.name;
+        if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+            bail!("{name} of Debian or Ubuntu cannot be had: {cause}");
+        }
+        eprintln!(
+            "the tests `{}` are left out, since {name} of Debian or Ubuntu cannot be had: {cause}",
+            package.tests.trim_end_matches("::")
+        );
+        tests.push(package.tests);
+    }
+    Ok(tests)
+}
+
+impl Package {
+    fn works(&self, workspace: &Workspace) -> bool {
+        let place = workspace.root().join("target").join(self.name);
+        let program = place.join("usr/bin").join(self.name);
+        let output = Command::new(program).arg("--version").output();
+        output.is_ok_and(|output| output.status.success())
+    }
+
+    fn unpack(&self, workspace: &Workspace) -> Result<()> {
+        let place = workspace.root().join("target").join(self.name);
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        fs::create_dir_all(&place)?;
+        eprintln!("unpacking {} into {}", self.name, workspace.shown(&place));
+        let mut download = workspace.command("apt-get");
+        download
+            .args(["-o", "Acquire::Retries=5", "-qq", "download", self.name])
+            .current_dir(&place);
+        workspace::run(&mut download)?;
+        let mut files = fs::read_dir(&place)?;
+        let package = files.next().context("apt-get downloaded nothing")??.path();
+        let mut unpack = workspace.command("dpkg-deb");
+        workspace::run(unpack.arg("--extract").arg(&package).arg(&place))?;
+        fs::remove_file(package)?;
+        Ok(())
+    }
+}
