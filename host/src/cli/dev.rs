@@ -188,6 +188,7 @@ impl Round<'_> {
             frozen: false,
             most: None,
             json: false,
+            only_end: false,
         };
         let exit = execute(project, &state, wanted, &self.display.quieted()).await?;
         let mut changed = 0;

@@ -67,6 +67,8 @@ pub(super) struct Wanted<'a> {
     /// Dollars that it may cost, beside those of the flags.
     pub most: Option<f64>,
     pub json: bool,
+    /// Whether of the end only that is told which a person has to know.
+    pub only_end: bool,
 }
 
 /// Runs it to its end, shows how it goes, and says how it went.
@@ -130,7 +132,7 @@ pub(super) async fn execute(
         about: about(project, &models),
     };
     let watch = start_watch(project, state, &wanted, watched, display).await?;
-    let frozen = wanted.frozen;
+    let (frozen, only_end) = (wanted.frozen, wanted.only_end);
     let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
     let elsewhere = coordinator.clone().map(|coordinator| coordinator as Arc<_>);
     let run = Run {
@@ -177,7 +179,7 @@ pub(super) async fn execute(
             "error: --frozen lets nothing be asked, and there is something to ask\nhint: `batchgen plan` shows what; run without --frozen",
         );
     }
-    let shown = match (json, display.is_quiet()) {
+    let shown = match (json, only_end || display.is_quiet()) {
         (true, _) => Shown::Json,
         (false, true) => Shown::End,
         (false, false) => Shown::All,
@@ -191,7 +193,7 @@ pub(super) async fn execute(
         meant,
         display,
     );
-    if !json && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
+    if !json && !only_end && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
         display.note(&line);
     }
     let exit = match (

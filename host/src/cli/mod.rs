@@ -10,6 +10,7 @@ mod authors;
 mod batches;
 mod clean;
 mod cluster;
+mod compare;
 mod compiler;
 mod completions;
 mod component_text;
@@ -24,6 +25,7 @@ mod export;
 mod failures;
 mod fetched;
 mod file;
+mod golden;
 mod guard;
 mod held_back;
 mod hook;
@@ -119,6 +121,8 @@ enum Command {
     Accept(accept::AcceptArgs),
     Review(review::ReviewArgs),
     Judge(judge::JudgeArgs),
+    Compare(compare::CompareArgs),
+    Golden(golden::GoldenArgs),
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
     Batches(batches::BatchesArgs),
@@ -272,6 +276,8 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Accept(args) => accept::perform(&args, display),
         Command::Review(args) => review::perform(&args, display),
         Command::Judge(args) => judge::perform(&args, display),
+        Command::Compare(args) => compare::perform(&args, display),
+        Command::Golden(args) => golden::perform(&args, display),
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
         Command::Batches(args) => batches::perform(&args, display),

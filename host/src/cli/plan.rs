@@ -116,6 +116,7 @@ async fn plan(
                 frozen: false,
                 most: None,
                 json: args.json,
+                only_end: false,
             };
             execute(project, &state, wanted, display).await?
         }

@@ -13,7 +13,7 @@ use super::fetched;
 use super::settings::{self, Settings};
 use super::trust;
 use ::engine::{Overwriting, Previewer};
-use config::Config;
+use config::{Config, ConfigError};
 use config::component::{self, Component};
 use dataset::{Copies, Dataset, DatasetConfig, safe_id};
 use plan::graph::{self, GraphError};
@@ -28,6 +28,7 @@ pub(super) struct Project {
     pub dataset: Arc<Dataset>,
     /// Every component, enabled or not.
     pub components: Vec<Component>,
+    plugins: Vec<Arc<Plugin>>,
     /// Components whose plugins cannot be used, each with the reason.
     unusable: BTreeMap<String, Unusable>,
     /// Plugins of the directory that no component uses.
@@ -81,6 +82,7 @@ impl Project {
             settings,
             dataset,
             components,
+            plugins,
             unusable,
             unused,
             broken: !broken.is_empty(),
@@ -172,12 +174,35 @@ impl Project {
         !left_out.is_empty()
     }
 
+    /// The configuration without the components whose plugins cannot be used.
+    pub fn usable_config(&self) -> Config {
+        let mut config = self.settings.config.clone();
+        config
+            .component
+            .retain(|name, _| !self.unusable.contains_key(name));
+        config
+    }
+
+    /// The components that another configuration gives with the same plugins.
+    pub fn resolved(&self, config: &Config) -> Result<Vec<Component>, ConfigError> {
+        component::resolve(&self.plugins, config, None)
+    }
+
     /// Components and what they depend on, each behind what it depends on.
     pub fn with_dependencies(
         &self,
         asked: impl IntoIterator<Item = String>,
     ) -> Result<Vec<Component>, Failure> {
-        let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
+        self.with_dependencies_among(&self.components, asked)
+    }
+
+    /// The same among these components.
+    pub fn with_dependencies_among(
+        &self,
+        components: &[Component],
+        asked: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<Component>, Failure> {
+        let nodes: Vec<graph::Node> = components.iter().map(Component::node).collect();
         let wanted =
             graph::with_dependencies(&nodes, asked).map_err(|error| self.missing(error))?;
         let nodes: Vec<graph::Node> = nodes
@@ -185,8 +210,7 @@ impl Project {
             .filter(|node| wanted.contains(&node.name))
             .collect();
         let order = graph::order(&nodes).map_err(Failure::usage)?;
-        let mut components: Vec<Component> = self
-            .components
+        let mut components: Vec<Component> = components
             .iter()
             .filter(|component| wanted.contains(&component.name))
             .cloned()
@@ -344,9 +368,21 @@ pub(super) struct State {
 impl State {
     /// Opens the state, takes its lock and brings the index up to date.
     pub async fn open(project: &Project) -> Result<State, Failure> {
+        State::open_as(project, |source| source).await
+    }
+
+    /// The same with an index of its own, so that what is done has nothing to do with the project's tasks but the answers.
+    pub async fn open_aside(project: &Project, purpose: &str) -> Result<State, Failure> {
+        State::open_as(project, |source| format!("{purpose}: {source}")).await
+    }
+
+    async fn open_as(
+        project: &Project,
+        name: impl Fn(String) -> String,
+    ) -> Result<State, Failure> {
         let file = &project.settings.config.state.file;
         let store = Store::open(file).map_err(Failure::internal)?;
-        let source = source_name(file, project.dataset.config());
+        let source = name(source_name(file, project.dataset.config()));
         let indexed = store
             .index(&source, Arc::clone(&project.dataset))
             .await

@@ -106,6 +106,7 @@ async fn start(
         frozen: false,
         most: None,
         json: args.json,
+        only_end: false,
     };
     execute(&project, &state, wanted, display).await
 }

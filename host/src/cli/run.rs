@@ -126,6 +126,7 @@ async fn start(
         frozen: args.frozen,
         most: kept.and_then(|kept| kept.most()),
         json: args.json,
+        only_end: false,
     };
     execute(&project, &state, wanted, display).await
 }

@@ -1,5 +1,5 @@
 //! Judges the file of another component by criteria from the configuration. Its own file is the verdict: a score for each criterion, whether
-//! the file passes, and why, with the sentences that are doubted.
+//! the file passes, and why, with the sentences that are doubted. Where it is given two files, `first` and `second`, it says which is better.
 
 use sdk::{Component, Failure, Input, JsonRequest, Map, Value, complete_json, json, yaml};
 use serde::Deserialize;
@@ -44,9 +44,6 @@ impl Component for Judge {
                 "the options: `lowest` must be less than `highest`",
             ));
         }
-        let judged = input.upstreams().next().ok_or_else(|| {
-            Failure::component_fault("there is nothing to judge: name a component in depends-on")
-        })?;
         let criteria: Vec<(&str, &str)> = options
             .criteria
             .iter()
@@ -61,6 +58,12 @@ impl Component for Judge {
             .iter()
             .map(|(name, meaning)| format!("- {name}: {meaning}"))
             .collect();
+        if let (Ok(first), Ok(second)) = (input.upstream("first"), input.upstream("second")) {
+            return compare(input, first.text(), second.text(), &listed.join("\n"));
+        }
+        let judged = input.upstreams().next().ok_or_else(|| {
+            Failure::component_fault("there is nothing to judge: name a component in depends-on")
+        })?;
         let instructions = input.prompt("judge")?.fill(&[
             ("lowest", &options.lowest.to_string()),
             ("highest", &options.highest.to_string()),
@@ -96,8 +99,51 @@ impl Component for Judge {
     }
 }
 
-/// What the judge is told: the text, what is known of the record, and what was asked for.
-fn facts(input: &Input, options: &Options, judged: &str, text: &str) -> Result<Value, Failure> {
+/// What the model answers that compares two texts.
+#[derive(Deserialize)]
+struct Choice {
+    reason: String,
+    better: String,
+}
+
+/// Which of two texts is better.
+fn compare(input: &Input, first: &str, second: &str, criteria: &str) -> Result<String, Failure> {
+    if first == second {
+        return Ok(choice("neither", "Both are the same."));
+    }
+    let mut facts = Map::new();
+    facts.insert("first".to_owned(), json!(first));
+    facts.insert("second".to_owned(), json!(second));
+    facts.insert("facts".to_owned(), known(input)?);
+    let schema = json!({
+        "title": "comparison",
+        "type": "object",
+        "required": ["reason", "better"],
+        "properties": {
+            "reason": {"type": "string", "maxLength": 1000, "description": "What makes the difference"},
+            "better": {"enum": ["first", "second", "neither"]},
+        },
+        "additionalProperties": false,
+    });
+    let request = JsonRequest {
+        instructions: input.prompt("compare")?.fill(&[("criteria", criteria)])?,
+        facts: Value::Object(facts),
+        quoted: Vec::new(),
+        schema,
+        numbers_from_facts: false,
+    };
+    let answer: Choice = complete_json(&request, |_: &Choice| Vec::new())?;
+    Ok(choice(&answer.better, answer.reason.trim()))
+}
+
+fn choice(better: &str, reason: &str) -> String {
+    let file = [("better", json!(better)), ("reason", json!(reason))];
+    let file = file.map(|(name, value)| (name.to_owned(), value));
+    yaml::document(&file.into_iter().collect())
+}
+
+/// What is known of the record.
+fn known(input: &Input) -> Result<Value, Failure> {
     let mut known = Map::new();
     known.insert("name".to_owned(), json!(input.name()));
     known.insert("category".to_owned(), json!(input.category()));
@@ -106,9 +152,14 @@ fn facts(input: &Input, options: &Options, judged: &str, text: &str) -> Result<V
     if !of_category.is_empty() {
         known.insert("of the category".to_owned(), Value::Object(of_category));
     }
+    Ok(Value::Object(known))
+}
+
+/// What the judge is told: the text, what is known of the record, and what was asked for.
+fn facts(input: &Input, options: &Options, judged: &str, text: &str) -> Result<Value, Failure> {
     let mut facts = Map::new();
     facts.insert("text".to_owned(), json!(text));
-    facts.insert("facts".to_owned(), Value::Object(known));
+    facts.insert("facts".to_owned(), known(input)?);
     if options.judge_prompts {
         let own = format!("{judged}.");
         let asked: Vec<&str> = input

@@ -80,3 +80,26 @@ fn options_that_nothing_can_be_judged_by_are_told() {
     let (made, _) = generate::<Judge>(alone, &[]);
     assert!(made.unwrap_err().message.contains("depends-on"));
 }
+
+#[test]
+fn of_two_texts_one_is_better_and_equal_ones_need_no_model() {
+    let compared = |second: &str| {
+        let mut raw = given(&options());
+        raw.prompts = vec![prompt("compare", "By these:\n{{ criteria }}")];
+        raw.upstreams = vec![upstream("first", TEXT, None), upstream("second", second, None)];
+        raw
+    };
+    let said = json!({"reason": "It says the right density.", "better": "second"}).to_string();
+    let (made, asked) = generate::<Judge>(compared("It weighs 720 kg.\n"), &[&said]);
+    assert_eq!(
+        made.unwrap(),
+        "better: second\nreason: It says the right density.\n"
+    );
+    let question = format!("{:?}", asked[0]);
+    for shown in ["By these:", "- faithfulness: Says", "It weighs 720", "720 kg/m"] {
+        assert!(question.contains(shown), "{shown}: {question}");
+    }
+    let (made, asked) = generate::<Judge>(compared(TEXT), &[]);
+    assert_eq!(made.unwrap(), "better: neither\nreason: Both are the same.\n");
+    assert!(asked.is_empty());
+}

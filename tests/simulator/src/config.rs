@@ -7,6 +7,7 @@ use super::batch::BatchScript;
 use super::dialect::Dialect;
 use super::faults::Fault;
 use super::limits::Limits;
+use super::quality::Quality;
 
 /// The quality of the answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -62,6 +63,8 @@ pub struct Config {
     pub seed: u64,
     /// The quality of the answers.
     pub answers: Answers,
+    /// How often good answers are wrong, and verdicts are drawn by lot.
+    pub quality: Quality,
     /// Whose API is spoken.
     pub dialect: Dialect,
     /// If set, every call must carry it as the dialect has it: `Authorization: Bearer <key>`,

@@ -27,6 +27,7 @@ mod plan;
 mod problem;
 mod prompt;
 mod provider;
+mod quality;
 mod reply;
 mod server;
 mod sloppy;
@@ -54,6 +55,7 @@ pub use faults::{Fault, FaultKind, FaultParseError, When};
 pub use ledger::{BilledLine, Call, Ledger, Tokens, Totals};
 pub use limits::{Limit, LimitParseError, Limits, Measure, OutputCharge, WindowKind, WindowReport};
 pub use odd::Odd;
+pub use quality::{Quality, Wrong};
 use provider::Provider;
 
 /// A running simulator; dropping it shuts it down.

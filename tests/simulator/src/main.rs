@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use simulator::{
     Answers, BatchScript, Config, Dialect, Fault, Flex, Latency, Limit, Limits, OutputCharge,
-    Simulator, Thinks,
+    Quality, Simulator, Thinks, Wrong,
 };
 
 const EXAMPLES: &str = "\
@@ -46,6 +46,13 @@ struct Arguments {
     /// Quality of the answers.
     #[arg(long, value_enum, default_value_t = Answers::Good)]
     answers: Answers,
+    /// A model of whose texts so many percent have a number that the facts do not have, as MODEL=PERCENT. May be given more than
+    /// once.
+    #[arg(long = "wrong", value_name = "MODEL=PERCENT")]
+    wrong: Vec<Wrong>,
+    /// Percent of the verdicts and comparisons that are drawn by lot.
+    #[arg(long, default_value_t = 0.0)]
+    judged_by_lot: f64,
     /// Whose API is spoken.
     #[arg(long, value_enum, default_value_t = Dialect::OpenAi)]
     dialect: Dialect,
@@ -123,6 +130,14 @@ fn main() -> anyhow::Result<()> {
         port: arguments.port,
         seed: arguments.seed,
         answers: arguments.answers,
+        quality: Quality {
+            wrong: arguments
+                .wrong
+                .into_iter()
+                .map(|wrong| (wrong.model, wrong.share))
+                .collect(),
+            judged_by_lot: arguments.judged_by_lot / 100.0,
+        },
         dialect: arguments.dialect,
         keep_alive: arguments.keep_alive_ms.map(Duration::from_millis),
         reasoning_tokens: arguments.reasoning_tokens,

@@ -13,6 +13,7 @@ use super::ledger::Bill;
 use super::pieces::{self, KeepAlive};
 use super::plan::{End, Plan};
 use super::problem::Problem;
+use super::quality::Quality;
 use super::{prompt, sloppy};
 
 const ECHO: &str = "This is a simulated answer.";
@@ -29,6 +30,7 @@ pub struct Model {
     dialect: Dialect,
     seed: u64,
     answers: Answers,
+    quality: Quality,
     latency: Latency,
     keep_alive: Duration,
     reasoning_tokens: u64,
@@ -59,6 +61,7 @@ impl Model {
             dialect: config.dialect,
             seed: config.seed,
             answers: config.answers,
+            quality: config.quality.clone(),
             latency: config.latency,
             keep_alive: config.keep_alive.unwrap_or(KEEP_ALIVE),
             reasoning_tokens: config.reasoning_tokens,
@@ -239,7 +242,11 @@ impl Model {
         match self.answers {
             Answers::Echo => ECHO.to_owned(),
             Answers::Long => LONG.repeat(32),
-            Answers::Good => offline::write(&request(), seed),
+            Answers::Good => {
+                let good = offline::write(&request(), seed);
+                self.quality
+                    .spoil(good, &chat.model, &format, &mut Chance::new(seed))
+            }
             Answers::Sloppy => {
                 let good = offline::write(&request(), seed);
                 sloppy::spoil(good, &chat.messages, &format, &mut Chance::new(seed))

@@ -12,6 +12,7 @@ mod caches;
 mod clean;
 mod cli;
 mod cluster;
+mod compare;
 mod component_files;
 mod conformance;
 mod contract;

@@ -31,7 +31,7 @@ const ROUNDS: usize = 20;
 const TWO: [&str; 4] = ["--record", "aluminum", "--record", "oak"];
 
 /// A description, which `quality` judges, and a teaser, which is made of it.
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let scene = Scene::new().with_plugins("plugins");
     scene.write("components/description.md", DESCRIPTION);
     scene.write("components/teaser.md", TEASER);
@@ -51,7 +51,7 @@ fn never(otherwise: &str) -> String {
 }
 
 /// The scene with a gate at its description.
-fn gated(keys: &str) -> Scene {
+pub(super) fn gated(keys: &str) -> Scene {
     let scene = scene();
     scene.replace(
         "components/description.md",
@@ -61,7 +61,7 @@ fn gated(keys: &str) -> Scene {
     scene
 }
 
-fn lines(ran: &Ran) -> Vec<Value> {
+pub(super) fn lines(ran: &Ran) -> Vec<Value> {
     let lines = ran.stdout.lines();
     lines
         .map(|line| serde_json::from_str(line).unwrap())

@@ -2,6 +2,7 @@
 //! run meets no option that may be absent.
 
 mod contradictions;
+mod copy;
 mod gate;
 mod options;
 mod output;
@@ -28,6 +29,7 @@ use types::digest::Digest;
 use types::key::Parameters;
 use types::suggest::closest;
 
+pub use copy::COMPARED;
 pub use gate::GateRules;
 pub use output::OutputTemplate;
 pub use parts::ComponentParts;
@@ -77,6 +79,8 @@ pub struct Component {
     pub rules: Option<GateRules>,
     /// Component on whose files it gives verdicts, if that is what it does.
     pub judges: Option<String>,
+    /// Texts that stand in the place of what it would make, by the id of their record.
+    pub texts: Option<Arc<BTreeMap<String, String>>>,
     /// What all its tasks are made with.
     pub recipe: Recipe,
     /// The hash of that.
@@ -384,6 +388,7 @@ fn component(
         gate,
         rules,
         judges,
+        texts: None,
         recipe_digest: recipe.digest(),
         recipe,
         plugin,

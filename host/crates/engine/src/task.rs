@@ -622,6 +622,13 @@ impl Attempt<'_> {
     /// Runs the component until it ends, each time with the answers to what it asked before.
     pub async fn execute(&self, texts: &Texts<'_>, spent: &mut Spent) -> Result<String, Stop> {
         let component = self.task.component;
+        if let Some(texts) = &component.texts {
+            let given = texts.get(&self.task.record.id).cloned();
+            return given.ok_or_else(|| Stop::Failed {
+                class: FailureClass::Record,
+                cause: "there is no text of it".to_owned(),
+            });
+        }
         self.raise_generation().await?;
         let mut known = self.transcript()?.into_iter();
         let mut executions = Executions::new(component, self.generation, &self.made_from.feedback);

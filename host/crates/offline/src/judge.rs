@@ -1,9 +1,11 @@
 //! Verdicts on a text: what can be told of it without understanding it. A question for a verdict has the `text` and the `facts` beside each
-//! other, and its schema is titled `verdict`.
+//! other, and its schema is titled `verdict`. A question which of two texts is better has `first`, `second` and the `facts`, and the title
+//! `comparison`.
 //!
 //! Numbers that the facts do not have are doubted. Sentences that come twice, long sentences and exclamation marks lower a score.
 //! A criterion of a name that is not known gets a good score: nothing is known against it.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
@@ -23,14 +25,12 @@ pub fn verdict(schema: &Value, facts: &Map<String, Value>) -> Option<Value> {
     let criteria = schema
         .pointer("/properties/scores/properties")
         .and_then(Value::as_object)?;
-    let sentences = sentences(text);
-    let doubts: Vec<(&str, String)> = doubts(&sentences, known).collect();
-    let repeated = repeated(&sentences);
-    let long = sentences
-        .iter()
-        .filter(|sentence| sentence.split_whitespace().count() > LONG)
-        .count();
-    let loud = text.matches('!').count();
+    let Faults {
+        doubts,
+        repeated,
+        long,
+        loud,
+    } = Faults::of(text, known);
     let mut reasons = Vec::new();
     for (faults, reason) in [
         (doubts.len(), "Say only numbers that the facts have."),
@@ -79,6 +79,54 @@ pub fn verdict(schema: &Value, facts: &Map<String, Value>) -> Option<Value> {
     Some(json!({"doubts": doubts, "reason": reason, "scores": scores}))
 }
 
+/// Says which of two texts is better, if that is the question: the one with fewer faults.
+pub fn comparison(schema: &Value, facts: &Map<String, Value>) -> Option<Value> {
+    if schema.get("title").and_then(Value::as_str) != Some("comparison") {
+        return None;
+    }
+    let known = facts.get("facts")?;
+    let faults = |name: &str| {
+        let text = facts.get(name).and_then(Value::as_str)?;
+        Some(Faults::of(text, known).weight())
+    };
+    let (first, second) = (faults("first")?, faults("second")?);
+    let better = match first.cmp(&second) {
+        Ordering::Less => "first",
+        Ordering::Equal => "neither",
+        Ordering::Greater => "second",
+    };
+    let reason =
+        format!("The first text has faults that weigh {first}, the second {second}.");
+    Some(json!({"reason": reason, "better": better}))
+}
+
+/// What can be told against a text.
+struct Faults<'a> {
+    /// Sentences, and why they are doubted.
+    doubts: Vec<(&'a str, String)>,
+    repeated: usize,
+    long: usize,
+    loud: usize,
+}
+
+impl<'a> Faults<'a> {
+    fn of(text: &'a str, known: &Value) -> Faults<'a> {
+        let sentences = sentences(text);
+        let is_long = |sentence: &&&str| sentence.split_whitespace().count() > LONG;
+        Faults {
+            doubts: doubts(&sentences, known),
+            repeated: repeated(&sentences),
+            long: sentences.iter().filter(is_long).count(),
+            loud: text.matches('!').count(),
+        }
+    }
+
+    /// A wrong number is worse than the rest.
+    fn weight(&self) -> usize {
+        4 * self.doubts.len() + self.repeated + self.long + self.loud
+    }
+}
+
 /// The best score, less what was lost, within the bounds of the schema.
 fn score(rule: &Value, lost: usize) -> Value {
     let bound = |keyword: &str, otherwise: i64| {
@@ -91,15 +139,16 @@ fn score(rule: &Value, lost: usize) -> Value {
 }
 
 /// Sentences with a number that the facts do not have, and why they are doubted.
-fn doubts<'a>(sentences: &'a [&'a str], known: &Value) -> impl Iterator<Item = (&'a str, String)> {
+fn doubts<'a>(sentences: &[&'a str], known: &Value) -> Vec<(&'a str, String)> {
     let known: HashSet<String> = numbers(&known.to_string()).collect();
-    sentences.iter().filter_map(move |sentence| {
+    let doubt = |sentence: &&'a str| {
         let strange = numbers(sentence).find(|number| !known.contains(number))?;
         Some((
             *sentence,
             format!("The facts do not have the number {strange}."),
         ))
-    })
+    };
+    sentences.iter().filter_map(doubt).collect()
 }
 
 /// Numbers of a text, as they are written, without signs.
@@ -172,6 +221,23 @@ mod tests {
         assert_eq!(said["scores"]["repetition"], 4);
         assert_eq!(said["scores"]["tone"], 1);
         assert_eq!(said["scores"]["faithfulness"], 5);
+    }
+
+    #[test]
+    fn of_two_texts_the_one_with_a_wrong_number_is_worse_and_equals_are_equal() {
+        let schema = json!({"title": "comparison"});
+        let facts = |first: &str, second: &str| json!({"first": first, "second": second, "facts": {"melting": 660}});
+        let said = |first: &str, second: &str| {
+            let facts = facts(first, second);
+            comparison(&schema, facts.as_object().unwrap()).unwrap()["better"].clone()
+        };
+        let (right, wrong) = ("It melts at 660 °C.", "It melts at 670 °C.");
+        assert_eq!(said(right, wrong), "first");
+        assert_eq!(said(wrong, right), "second");
+        assert_eq!(said(right, "At 660 °C it melts."), "neither");
+        let other = json!({"title": "verdict"});
+        let facts = facts(right, wrong);
+        assert_eq!(comparison(&other, facts.as_object().unwrap()), None);
     }
 
     #[test]

@@ -44,8 +44,9 @@ pub fn write(request: &CompletionRequest, seed: u64) -> String {
         ResponseFormat::JsonObject => Value::Object(leaves(&facts)).to_string(),
         ResponseFormat::JsonSchema(schema) => {
             let schema = bounded::read(schema);
-            let verdict = judge::verdict(&schema, &facts.object);
-            let answer = verdict.unwrap_or_else(|| json::json(&schema, &voice, &mut chance));
+            let judged = judge::verdict(&schema, &facts.object)
+                .or_else(|| judge::comparison(&schema, &facts.object));
+            let answer = judged.unwrap_or_else(|| json::json(&schema, &voice, &mut chance));
             answer.to_string()
         }
     }

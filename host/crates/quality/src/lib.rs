@@ -1,5 +1,5 @@
 //! Measures of text that need no language model: how alike texts are, what they repeat, how easy they are to read, where their
-//! links lead, and rules that a text keeps or breaks.
+//! links lead, rules that a text keeps or breaks, and which of two ways to make texts is better.
 //!
 //! It knows no files, no state and no model. Time and memory that it takes are bounded, however many texts there are.
 
@@ -14,6 +14,7 @@ mod links;
 mod markdown;
 mod minhash;
 mod near;
+mod paired;
 mod prose;
 mod readability;
 mod repetition;
@@ -25,6 +26,7 @@ pub use language::Language;
 pub use links::{Link, Target, missing};
 pub use minhash::{Signature, Signer, similarity};
 pub use near::{Found, Index, NEAR, Pair};
+pub use paired::{Better, Paired};
 pub use prose::{Form, Kind, Prose};
 pub use readability::{Ease, reading_ease};
 pub use repetition::{Category, Phrase, Repetition, Survey};

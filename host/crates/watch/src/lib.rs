@@ -1,10 +1,11 @@
 //! Watching a run: one snapshot of its statistics a second, for everybody who looks.
 //!
 //! It owns the file of the last snapshot, which other processes read; the server on this machine with the page, its events and
-//! metrics; the report, which is the same page in one file; and the evidence of one task.
+//! metrics; the report, which is the same page in one file; the page of a comparison; and the evidence of one task.
 //!
 //! It only reads: it counts nothing itself, and cannot change a run. Only a review on the page writes: what a person decides.
 
+mod comparison;
 mod connections;
 mod evidence;
 mod headline;
@@ -24,6 +25,7 @@ mod ticker;
 mod verdicts;
 mod viewer;
 
+pub use comparison::comparison;
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
 
 pub use page::report as html;

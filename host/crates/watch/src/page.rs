@@ -3,13 +3,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{SamenessRow, Snapshot, TaskEvidence};
 
 const INDEX: &str = include_str!("page/index.html");
-const STYLE: &str = include_str!("page/page.css");
+pub(super) const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 const PARTS: &str = include_str!("page/parts.js");
 const VIEWS: &str = include_str!("page/views.js");
@@ -49,27 +50,35 @@ pub fn report(snapshot: &Snapshot, tasks: &[TaskEvidence], alike: &[SamenessRow]
     for (name, kind, text) in FILES {
         let name = name.trim_start_matches('/');
         if kind == JAVASCRIPT {
-            scripts.push(source(text));
+            scripts.push(text);
             let tag = format!("<script src=\"{name}\" defer></script>");
             // At the end of the body, since a script in the page does not wait for it.
             page = page.replace(&format!("{tag}\n"), "");
             page = page.replace("</body>", &format!("<script>{text}</script>\n</body>"));
         } else if name.ends_with(".css") {
-            styles.push(source(text));
+            styles.push(text);
             let tag = format!("<link rel=\"stylesheet\" href=\"{name}\">");
             page = page.replace(&tag, &format!("<style>{text}</style>"));
         }
     }
+    let data = json!({"snapshot": snapshot, "tasks": tasks, "sameness": alike});
+    page.replace("<!-- policy -->", &policy(&scripts, &styles))
+        .replace("<!-- data -->", &embedded(&data))
+}
+
+/// The head of a page that is one file: these scripts and styles, and nothing else.
+pub(super) fn policy(scripts: &[&str], styles: &[&str]) -> String {
+    let sources = |texts: &[&str]| {
+        let sources = texts.iter().map(|text| source(text));
+        sources.collect::<Vec<String>>().join(" ")
+    };
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'",
-        scripts.join(" "),
-        styles.join(" ")
+        sources(scripts),
+        sources(styles)
     );
-    let data = json!({"snapshot": snapshot, "tasks": tasks, "sameness": alike});
-    let head = format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">");
-    page.replace("<!-- policy -->", &head)
-        .replace("<!-- data -->", &embedded(&data))
+    format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">")
 }
 
 /// How a policy names a text that may run.
@@ -78,7 +87,7 @@ fn source(text: &str) -> String {
 }
 
 /// JSON that no text in it can leave: `<` never occurs.
-fn embedded(data: &Value) -> String {
+pub(super) fn embedded(data: &impl Serialize) -> String {
     // A value always has a form in JSON.
     let json = types::shown::json(data).unwrap_or_default();
     let json = json.replace('<', "\\u003c");

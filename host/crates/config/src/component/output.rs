@@ -92,6 +92,14 @@ impl OutputTemplate {
                 .all(|(one, other)| parts_may_meet(one, other))
     }
 
+    /// The same below a folder.
+    pub(super) fn below(&self, folder: &str) -> OutputTemplate {
+        OutputTemplate {
+            template: format!("{folder}/{}", self.template),
+            ..self.clone()
+        }
+    }
+
     /// The path with all that depends on the record still open.
     pub fn pattern(&self) -> String {
         self.template

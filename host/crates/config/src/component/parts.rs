@@ -75,6 +75,7 @@ impl ComponentParts {
             gate: self.gate,
             rules: self.rules,
             judges: self.judges,
+            texts: None,
             recipe: self.recipe,
             recipe_digest: self.recipe_digest,
         }

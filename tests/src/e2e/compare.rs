@@ -1,0 +1,228 @@
+//! Variants side by side, and golden texts: which is better, and what it costs to know.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+use simulator::{Config, Quality, Simulator};
+
+use super::quality::{gated, lines, scene};
+use crate::browser::Browser;
+use crate::scene::{KEY, Scene, root, until};
+
+/// A server with a model `bad`, a fifth of whose texts have a wrong number.
+fn simulator() -> Simulator {
+    Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        quality: Quality {
+            wrong: BTreeMap::from([("bad".to_owned(), 0.2)]),
+            ..Quality::default()
+        },
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+fn compare(scene: &Scene, more: &[&str]) -> Value {
+    let arguments = [&["compare", "--json"], more].concat();
+    let ran = scene.host(&arguments).ended(0);
+    let mut lines = lines(&ran);
+    assert_eq!(lines.len(), 1, "{}", ran.stdout);
+    lines.remove(0)
+}
+
+const DESCRIPTION: [&str; 2] = ["--component", "description"];
+
+#[test]
+fn the_model_that_writes_wrong_facts_is_named_and_nothing_is_paid_for_twice() {
+    let simulator = simulator();
+    let scene = scene().asking(&simulator);
+    let with_bad = [&DESCRIPTION[..], &["--with", "model=openai/bad"]].concat();
+    let found = compare(&scene, &with_bad);
+    let against = &found["against"][0];
+    assert_eq!(against["better"], "first", "{against}");
+    assert_eq!(against["measure"], "pairs");
+    let says = against["says"].as_str().unwrap();
+    assert!(says.starts_with("A (as it is) is better than B"), "{says}");
+    assert_eq!(found["judge"], "quality");
+    assert_eq!(found["rows"].as_array().unwrap().len(), 50);
+    let variants = &found["variants"];
+    for variant in [&variants[0], &variants[1]] {
+        assert_eq!((&variant["files"], &variant["failed"]), (&50.into(), &0.into()));
+        assert!(variant["output_tokens"].as_u64().unwrap() > 0);
+    }
+    let faithfulness = |place: usize| variants[place]["scores"]["faithfulness"].as_f64().unwrap();
+    assert!(faithfulness(0) > faithfulness(1), "{variants}");
+    assert!(scene.content().is_empty(), "no file of the project is made");
+
+    // Again, and the project's own run: only what is new is asked.
+    let asked = simulator.ledger().calls.len();
+    let again = compare(&scene, &with_bad);
+    assert_eq!(again["against"], found["against"]);
+    assert_eq!(simulator.ledger().calls.len(), asked);
+    let ran = scene.run(&DESCRIPTION).ended(0).summary();
+    assert_eq!(ran.calls("calls"), 109 - 50);
+    assert_eq!(ran.calls("journaled"), 50);
+    assert_eq!(ran.count("orphans"), 0);
+}
+
+#[test]
+fn two_models_that_are_equally_good_are_not_told_apart() {
+    let simulator = simulator();
+    let scene = scene().asking(&simulator);
+    let arguments = [&DESCRIPTION[..], &["--with", "model=openai/other"]].concat();
+    let found = compare(&scene, &arguments);
+    let against = &found["against"][0];
+    assert_eq!(against["better"], "neither", "{against}");
+    let says = against["says"].as_str().unwrap();
+    assert!(
+        says.contains("there is no difference that 50 records can show"),
+        "{says}"
+    );
+    // They did write different texts.
+    let differ = fs::read_dir(scene.path(".batchgen/compare/A/description"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .filter(|name| {
+            let text = |variant: &str| {
+                let folder = scene.path(&format!(".batchgen/compare/{variant}/description"));
+                fs::read_to_string(folder.join(name)).unwrap()
+            };
+            text("A") != text("B")
+        });
+    assert!(differ.count() > 25);
+}
+
+#[test]
+fn prompts_are_compared_by_the_rules_of_the_gate_where_nobody_judges() {
+    let scene = gated("min-words: 80, otherwise: again");
+    scene.replace("batchgen.toml", "[component.quality]\nplugin = \"judge\"\ndepends-on = [\"description\"]\n", "");
+    // A copy of the component's file, as one edits it.
+    let copy = scene.read("components/description.md");
+    scene.write("b.md", &copy.replace("Describe {{", "Describe at length {{"));
+    scene.replace("components/description.md", "min-words: 60", "min-words: 85");
+    let found = compare(&scene, &["--with", "prompt:description=b.md", "--sample", "6"]);
+    let against = &found["against"][0];
+    assert_eq!(against["measure"], "rules");
+    assert_eq!(against["neither"], 6, "{against}");
+    assert_eq!(found["judge"], Value::Null);
+    assert_eq!(found["variants"][0]["rules_kept"], 6);
+    let says = against["says"].as_str().unwrap();
+    assert!(says.contains("nobody judges it"), "{says}");
+    let shown = scene.host(&["compare", "--with", "prompt:description=b.md", "--sample", "6"]);
+    let shown = shown.ended(0).stdout;
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(shown.contains("prompt:description=b.md"), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_told_before_anything_is_asked() {
+    let scene = scene();
+    for (arguments, said) in [
+        (vec!["--with", "prompt:descripton=b.md"], "did you mean `description`?"),
+        (vec!["--with", "prompt:description=nowhere.md"], "cannot read the prompt nowhere.md"),
+        (vec!["--with", "prompt:description.x=materials.yaml"], "has no prompt `x`"),
+        (vec!["--with", "prompt:quality=materials.yaml"], "a judge is not compared"),
+        (vec!["--with", "model=offline", "--judge", "teaser"], "`teaser` judges none"),
+        (vec!["--with", "temperature=1"], "`temperature` cannot be varied"),
+        (vec!["--with", "model=offline", "--page", "batchgen.toml"], "batchgen.toml"),
+    ] {
+        let arguments = [&["compare"], &arguments[..]].concat();
+        let ran = scene.host(&arguments).ended(2);
+        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+        assert!(!scene.path(".batchgen/compare").exists());
+    }
+}
+
+#[test]
+fn the_page_shows_texts_and_their_differences_and_runs_nothing_of_them() {
+    let simulator = simulator();
+    let scene = scene().asking(&simulator);
+    let hostile = "Describe {{ record.name }} <script>window.hacked = 1</script> <img src=x onerror=window.hacked=1>\n";
+    scene.write("b.md", hostile);
+    let arguments = [
+        "compare", "--with", "model=openai/bad", "--with", "prompt:description=b.md", "--sample", "12",
+        "--page", "page.html",
+    ];
+    let ran = scene.host(&arguments).ended(0);
+    assert!(ran.stderr.contains("page.html"), "{}", ran.stderr);
+    let browser = Browser::start();
+    browser.open(&format!("file://{}", scene.path("page.html").display()));
+    until("the records", || {
+        browser.holds("document.querySelectorAll('.record').length === 12")
+    });
+    assert!(browser.holds("document.querySelectorAll('.record:first-child .cell').length === 3"));
+    assert!(browser.holds("document.querySelectorAll('.says').length === 2"));
+    assert!(!browser.holds("window.hacked"));
+    assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+    let second = "document.querySelectorAll('.record:first-child pre')[1]";
+    assert!(!browser.holds(&format!("{second}.querySelector('ins')")));
+    browser.script(&format!("{second}.focus()"));
+    assert!(browser.holds(&format!("{second}.querySelector('ins')")));
+    browser.script("const choice = document.querySelector('select'); choice.value = 'A'; choice.dispatchEvent(new Event('change'))");
+    assert!(browser.holds("document.querySelectorAll('.record').length < 12"));
+    browser.script("const choice = document.querySelector('select'); choice.value = ''; choice.dispatchEvent(new Event('change'))");
+    for scheme in ["dark", "light"] {
+        browser.prefer(scheme);
+        browser.picture(&root().join(format!("target/pictures/comparison-{scheme}.png")));
+    }
+    browser.size(400, 1600);
+    until("it fits a phone", || {
+        browser.holds("document.documentElement.scrollWidth <= 400")
+    });
+    browser.picture(&root().join("target/pictures/comparison-phone.png"));
+}
+
+/// A project with a golden text of oak and one of aluminum.
+fn golden(simulator: &Simulator) -> Scene {
+    let scene = scene().asking(simulator);
+    scene.run(&["--component", "description", "--record", "oak", "--record", "aluminum"]).ended(0);
+    let refused = scene.host(&["golden", "add", "oak", "description"]).ended(2);
+    assert!(refused.stderr.contains("nobody accepted"), "{}", refused.stderr);
+    for record in ["oak", "aluminum"] {
+        let accepted = ["review", "--record", record, "--component", "description", "--accept", "--by", "ada"];
+        scene.host(&accepted).ended(0);
+        scene.host(&["golden", "add", record, "description"]).ended(0);
+    }
+    assert_eq!(
+        scene.read("golden/description/oak.md"),
+        scene.content()["description/oak.md"]
+    );
+    scene
+}
+
+#[test]
+fn golden_texts_tell_where_prompts_and_models_got_worse() {
+    let simulator = Simulator::start(Config {
+        key: Some(KEY.to_owned()),
+        quality: Quality {
+            wrong: BTreeMap::from([("worst".to_owned(), 1.0)]),
+            ..Quality::default()
+        },
+        ..Config::default()
+    })
+    .unwrap();
+    let none = scene().asking(&simulator);
+    let none = none.host(&["golden", "check"]).ended(2);
+    assert!(none.stderr.contains("there is no golden text"), "{}", none.stderr);
+
+    let scene = golden(&simulator);
+    let before = scene.content();
+    let asked = simulator.ledger().calls.len();
+    let fine = scene.host(&["golden", "check"]).ended(0).stdout;
+    assert!(fine.contains("description: 0 of 2 golden texts got worse, by quality; 0 changed"), "{fine}");
+    // The texts are in the journal, and equal ones need not be compared: only their scores are new.
+    assert_eq!(simulator.ledger().calls.len(), asked + 2);
+
+    let scene = scene.with("BATCHGEN_MODEL", "openai/worst");
+    let worse = scene.host(&["golden", "check"]).ended(3).stdout;
+    assert!(worse.contains("worse: oak description"), "{worse}");
+    assert!(worse.contains("2 of 2 golden texts got worse"), "{worse}");
+    scene.host(&["golden", "check", "--at-most", "2"]).ended(0);
+    let told = scene.host(&["golden", "check", "--json"]).ended(3);
+    let told = lines(&told);
+    assert_eq!(told[0]["event"], "worse");
+    assert_eq!(told[2]["worse"], 2);
+    assert_eq!(scene.content(), before);
+}
