@@ -88,6 +88,11 @@ const PRINTING: &[&str] = &[
     "review --list --json",
     "judge scores",
     "judge check",
+    "compare --with model=offline --sample 2 --component COMPONENT",
+    "compare --with model=offline --sample 2 --component COMPONENT --json",
+    "compare --with model=offline --sample 2 --component COMPONENT --page -",
+    "diff PLUGIN",
+    "diff PLUGIN --json",
     "clean",
     "store prune --dry-run",
     "store prune --json",
@@ -122,6 +127,9 @@ const TELLING: &[&str] = &[
     "judge scores --json",
     "judge check --json",
     "review --accept",
+    "golden check",
+    "golden check --json",
+    "golden add RECORD COMPONENT",
 ];
 
 /// Every command but [`ENDLESS`] and [`WITH_SERVER`].

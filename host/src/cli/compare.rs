@@ -49,11 +49,11 @@ pub(super) struct CompareArgs {
     /// The component that judges, where several judge the same files
     #[arg(long, value_name = "NAME")]
     judge: Option<String>,
-    /// Write a page with all texts side by side, as one file
+    /// Write a page with all texts side by side, as one file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
     /// Print a line of JSON for each component
-    #[arg(long)]
+    #[arg(long, conflicts_with = "page")]
     json: bool,
     #[command(flatten)]
     force: ForceArgs,
@@ -80,7 +80,6 @@ pub(super) fn perform(args: &CompareArgs, display: &Display) -> Result<Exit, Fai
     };
     let variants = Variant::all(&args.with).map_err(Failure::usage)?;
     let subject = Subject {
-        model: args.project.model.name(),
         judge: args.judge.as_deref(),
         variants,
     };
@@ -96,18 +95,19 @@ pub(super) fn perform(args: &CompareArgs, display: &Display) -> Result<Exit, Fai
         json: args.json,
     };
     let (exit, compared) = work.perform(project, &copies, display)?;
+    let is_page_alone = args.page.as_deref() == Some(Path::new("-"));
     if args.json {
         for comparison in &compared {
             emit(&comparison.as_json());
         }
-    } else {
+    } else if !is_page_alone {
         say(&screen::render(&compared, width()));
     }
     if let (Some(mut page), Some(file)) = (page, &args.page) {
         let text = watch::comparison(&compared);
         page.write_all(text.as_bytes()).map_err(Failure::internal)?;
         page.publish().map_err(Failure::internal)?;
-        if file != Path::new("-") {
+        if !is_page_alone {
             display.note(&format!("all texts are side by side in {}", file.display()));
         }
     }
@@ -130,6 +130,7 @@ pub(super) fn open(
     let config = &mut project.settings.config;
     config.hooks = HooksConfig::default();
     config.output.directory = config.state.file.with_file_name("compare");
+    config.output.publish = None;
     Ok(project)
 }
 

@@ -193,7 +193,10 @@ pub(super) async fn execute(
         meant,
         display,
     );
-    if !json && !only_end && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed()) {
+    if !json
+        && !only_end
+        && let Some(line) = held_back::at_end(&gateway.view(), began.elapsed())
+    {
         display.note(&line);
     }
     let exit = match (

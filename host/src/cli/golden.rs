@@ -43,10 +43,9 @@ enum Command {
 /// Keep the accepted file of a record as golden/COMPONENT/RECORD.EXTENSION.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  batchgen review --record oak --component text --accept
   batchgen golden add oak text
 
-The folder golden/ belongs into version control. To take a text out, remove its file.")]
+`batchgen review --record oak --component text --accept` accepts a file. The folder golden/ belongs into version control. To take a text out, remove its file.")]
 struct AddArgs {
     /// Id of the record
     record: String,
@@ -176,7 +175,6 @@ fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
         let count = texts.len() as u64;
         let [golden, now] = TAGS.map(str::to_owned);
         let subject = Subject {
-            model: args.project.model.name(),
             judge: args.judge.as_deref(),
             variants: vec![
                 Variant {
@@ -247,7 +245,10 @@ fn golden(project: &Project, wanted: &[String]) -> Result<Golden, Failure> {
                 continue;
             }
             let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
-            found.entry(name.clone()).or_default().insert(stem.into_owned(), text);
+            found
+                .entry(name.clone())
+                .or_default()
+                .insert(stem.into_owned(), text);
         }
     }
     if found.is_empty() {
@@ -270,7 +271,9 @@ fn told(comparison: &Comparison, golden: u64, json: bool) -> u64 {
     let count = worse.len() as u64;
     let changed = comparison.rows.iter().filter(|row| {
         let texts: Vec<_> = row.cells.iter().map(|cell| &cell.text).collect();
-        texts.windows(2).any(|pair| matches!(pair, [one, other] if one != other))
+        texts
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if one != other))
     });
     let changed = changed.count() as u64;
     for (row, now) in worse {
@@ -281,7 +284,7 @@ fn told(comparison: &Comparison, golden: u64, json: bool) -> u64 {
         } else {
             say(&format!("worse: {} {}\n", row.record, comparison.component));
             for reason in reasons(now) {
-                say(&format!("  {reason}\n"));
+                say(&textwrap::indent(&format!("{reason}\n"), "  "));
             }
         }
     }
@@ -315,7 +318,10 @@ fn is_worse(row: &Row, now: &Cell) -> bool {
 fn reasons(now: &Cell) -> Vec<String> {
     let cause = now.cause.iter().cloned();
     let said = now.compared.iter().map(|choice| choice.reason.clone());
-    let mut reasons: Vec<String> = cause.chain(now.reasons.iter().cloned()).chain(said).collect();
+    let mut reasons: Vec<String> = cause
+        .chain(now.reasons.iter().cloned())
+        .chain(said)
+        .collect();
     reasons.dedup();
     reasons
 }

@@ -15,6 +15,7 @@ mod compiler;
 mod completions;
 mod component_text;
 mod dev;
+mod diff;
 mod display;
 mod doctor;
 mod embedded;
@@ -123,6 +124,7 @@ enum Command {
     Judge(judge::JudgeArgs),
     Compare(compare::CompareArgs),
     Golden(golden::GoldenArgs),
+    Diff(diff::DiffArgs),
     Export(export::ExportArgs),
     Clean(clean::CleanArgs),
     Batches(batches::BatchesArgs),
@@ -278,6 +280,7 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Judge(args) => judge::perform(&args, display),
         Command::Compare(args) => compare::perform(&args, display),
         Command::Golden(args) => golden::perform(&args, display),
+        Command::Diff(args) => diff::perform(&args, display),
         Command::Export(args) => export::perform(&args, display),
         Command::Clean(args) => clean::perform(&args, display),
         Command::Batches(args) => batches::perform(&args, display),

@@ -13,8 +13,8 @@ use super::fetched;
 use super::settings::{self, Settings};
 use super::trust;
 use ::engine::{Overwriting, Previewer};
-use config::{Config, ConfigError};
 use config::component::{self, Component};
+use config::{Config, ConfigError};
 use dataset::{Copies, Dataset, DatasetConfig, safe_id};
 use plan::graph::{self, GraphError};
 use plugin::load::{Plugin, PluginError};
@@ -29,6 +29,8 @@ pub(super) struct Project {
     /// Every component, enabled or not.
     pub components: Vec<Component>,
     plugins: Vec<Arc<Plugin>>,
+    /// The model that the command line names.
+    pub model: Option<String>,
     /// Components whose plugins cannot be used, each with the reason.
     unusable: BTreeMap<String, Unusable>,
     /// Plugins of the directory that no component uses.
@@ -83,6 +85,7 @@ impl Project {
             dataset,
             components,
             plugins,
+            model: args.model.name().map(str::to_owned),
             unusable,
             unused,
             broken: !broken.is_empty(),
@@ -186,6 +189,14 @@ impl Project {
     /// The components that another configuration gives with the same plugins.
     pub fn resolved(&self, config: &Config) -> Result<Vec<Component>, ConfigError> {
         component::resolve(&self.plugins, config, None)
+    }
+
+    /// The components of the project with another build of a plugin.
+    pub fn with_plugin(&self, build: Arc<Plugin>) -> Result<Vec<Component>, ConfigError> {
+        let name = |plugin: &Plugin| plugin.package.manifest.plugin.name.clone();
+        let others = self.plugins.iter().filter(|one| name(one) != name(&build));
+        let plugins: Vec<Arc<Plugin>> = others.cloned().chain([Arc::clone(&build)]).collect();
+        component::resolve(&plugins, &self.usable_config(), self.model.as_deref())
     }
 
     /// Components and what they depend on, each behind what it depends on.
@@ -376,10 +387,7 @@ impl State {
         State::open_as(project, |source| format!("{purpose}: {source}")).await
     }
 
-    async fn open_as(
-        project: &Project,
-        name: impl Fn(String) -> String,
-    ) -> Result<State, Failure> {
+    async fn open_as(project: &Project, name: impl Fn(String) -> String) -> Result<State, Failure> {
         let file = &project.settings.config.state.file;
         let store = Store::open(file).map_err(Failure::internal)?;
         let source = name(source_name(file, project.dataset.config()));

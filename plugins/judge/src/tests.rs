@@ -86,7 +86,10 @@ fn of_two_texts_one_is_better_and_equal_ones_need_no_model() {
     let compared = |second: &str| {
         let mut raw = given(&options());
         raw.prompts = vec![prompt("compare", "By these:\n{{ criteria }}")];
-        raw.upstreams = vec![upstream("first", TEXT, None), upstream("second", second, None)];
+        raw.upstreams = vec![
+            upstream("first", TEXT, None),
+            upstream("second", second, None),
+        ];
         raw
     };
     let said = json!({"reason": "It says the right density.", "better": "second"}).to_string();
@@ -96,10 +99,18 @@ fn of_two_texts_one_is_better_and_equal_ones_need_no_model() {
         "better: second\nreason: It says the right density.\n"
     );
     let question = format!("{:?}", asked[0]);
-    for shown in ["By these:", "- faithfulness: Says", "It weighs 720", "720 kg/m"] {
+    for shown in [
+        "By these:",
+        "- faithfulness: Says",
+        "It weighs 720",
+        "720 kg/m",
+    ] {
         assert!(question.contains(shown), "{shown}: {question}");
     }
     let (made, asked) = generate::<Judge>(compared(TEXT), &[]);
-    assert_eq!(made.unwrap(), "better: neither\nreason: Both are the same.\n");
+    assert_eq!(
+        made.unwrap(),
+        "better: neither\nreason: Both are the same.\n"
+    );
     assert!(asked.is_empty());
 }

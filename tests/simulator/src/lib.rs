@@ -55,8 +55,8 @@ pub use faults::{Fault, FaultKind, FaultParseError, When};
 pub use ledger::{BilledLine, Call, Ledger, Tokens, Totals};
 pub use limits::{Limit, LimitParseError, Limits, Measure, OutputCharge, WindowKind, WindowReport};
 pub use odd::Odd;
-pub use quality::{Quality, Wrong};
 use provider::Provider;
+pub use quality::{Quality, Wrong};
 
 /// A running simulator; dropping it shuts it down.
 #[derive(Debug)]

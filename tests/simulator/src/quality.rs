@@ -67,7 +67,11 @@ impl Quality {
             _ => {
                 let share = self.wrong.get(model).copied().unwrap_or_default();
                 if *format == ResponseFormat::Text && chance.happens(share) {
-                    format!("{} It was measured 9{}7 times.", answer.trim_end(), chance.below(1000))
+                    format!(
+                        "{} It was measured 9{}7 times.",
+                        answer.trim_end(),
+                        chance.below(1000)
+                    )
                 } else {
                     answer
                 }

@@ -7,6 +7,7 @@ mod batches;
 mod bombs;
 mod caches;
 mod cluster;
+mod compare;
 mod endpoints;
 mod execution;
 mod gateway;
@@ -29,7 +30,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 32] = [
+const CASES: [(&str, Case); 33] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -54,6 +55,7 @@ const CASES: [(&str, Case); 32] = [
     ("caches", caches::shared_instructions),
     ("batches", batches::hundred_thousand),
     ("bombs", bombs::all),
+    ("compare", compare::known_quality),
     ("sameness", sameness::million),
     ("sameness-planted", sameness::planted),
     ("cluster-cpu", cluster::cpu_per_task),

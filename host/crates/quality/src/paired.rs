@@ -1,7 +1,7 @@
 //! Whether one of two ways to make texts is better, from what was measured of the same records with both.
 
 /// Times that records are drawn anew.
-const RESAMPLES: usize = 10_000;
+const RESAMPLES: usize = 4000;
 /// Differences up to which every way to give them signs is looked at; beyond, as many as [`RESAMPLES`].
 const EXACT: usize = 13;
 /// Share of the resamples that the interval leaves out, on both sides together.
@@ -90,9 +90,7 @@ fn chance(differences: &[f64], dice: &mut Dice) -> f64 {
     // Sums of the same numbers in another order differ in their last digits.
     let least = found - 1e-9 * sizes.iter().sum::<f64>();
     let reaches = |signs: &mut dyn FnMut() -> bool| {
-        let signed = sizes
-            .iter()
-            .map(|size| if signs() { *size } else { -size });
+        let signed = sizes.iter().map(|size| if signs() { *size } else { -size });
         signed.sum::<f64>().abs() >= least
     };
     if sizes.len() <= EXACT {
@@ -136,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// As `compare` asks.
-    const ERROR: f64 = 0.03;
+    const ERROR: f64 = 0.04;
 
     #[test]
     fn what_differs_in_all_records_is_named_and_what_hardly_differs_is_not() {
@@ -163,30 +161,34 @@ mod tests {
         assert_eq!(Paired::of(&[1.0, f64::NAN], 1), None);
     }
 
-    /// The differences of 50 scores from 1 to 5, with noise in each; the second way loses two points in a share of its texts.
-    fn scores(seed: u64, worse: f64) -> Vec<f64> {
+    /// What a judge says of 50 pairs: two of a hundred by mistake, and for the first where the second is wrong.
+    fn said(seed: u64, wrong: f64) -> Vec<f64> {
         let mut dice = Dice(seed);
-        (0..50)
-            .map(|_| {
-                let noise = dice.below(3) as f64 - dice.below(3) as f64;
-                let lost = if (dice.below(1000) as f64) < worse * 1000.0 { 4.0 } else { 0.0 };
-                noise - lost
-            })
-            .collect()
+        let mut lot = || dice.below(1000) as f64 / 1000.0;
+        let one = |_| match (lot() < wrong, lot()) {
+            (true, _) => -1.0,
+            (false, lot) if lot < 0.02 => 1.0,
+            (false, lot) if lot < 0.04 => -1.0,
+            (false, _) => 0.0,
+        };
+        (0..50).map(one).collect()
     }
 
     #[test]
-    fn of_a_thousand_comparisons_of_equals_few_name_one_and_a_fifth_of_wrong_texts_is_found() {
-        let named = |worse: f64| {
-            let found = (0..1000).filter(|seed| {
-                let paired = Paired::of(&scores(*seed, worse), *seed);
-                paired.is_some_and(|paired| paired.better(ERROR) == Better::First)
+    fn of_comparisons_of_equals_few_name_one_and_a_fifth_of_wrong_texts_is_found() {
+        let named = |wrong: f64| {
+            let found = (0..200).map(|seed| {
+                let paired = Paired::of(&said(seed, wrong), seed);
+                paired.map_or(Better::Neither, |paired| paired.better(ERROR))
             });
-            found.count()
+            let found: Vec<Better> = found.collect();
+            [Better::First, Better::Second]
+                .map(|one| found.iter().filter(|said| **said == one).count())
         };
-        // Of equals one of the two is named in at most 3 %, so this one in half of these.
-        assert!(named(0.0) <= 30, "{}", named(0.0));
-        assert!(named(0.2) >= 850, "{}", named(0.2));
+        let [first, second] = named(0.0);
+        assert!(first + second <= 10, "{first} and {second} of 200");
+        let [first, second] = named(0.2);
+        assert!(first >= 160 && second == 0, "{first} and {second} of 200");
     }
 
     proptest! {

@@ -31,7 +31,10 @@ mod tests {
     #[test]
     fn no_text_leaves_its_place_in_the_page() {
         let page = comparison(&[json!({"component": "</script><!-- script --><b>"})]);
-        assert!(page.contains(r"\u003c/script>\u003c!-- script -->"), "{page}");
+        assert!(
+            page.contains(r"\u003c/script>\u003c!-- script -->"),
+            "{page}"
+        );
         assert_eq!(page.matches("<script").count(), 2);
         for mark in ["<!-- policy", "<!-- styles", "<!-- script", "<!-- data"] {
             assert!(!page.contains(mark), "{mark}");

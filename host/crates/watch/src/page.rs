@@ -96,6 +96,8 @@ pub(super) fn embedded(data: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

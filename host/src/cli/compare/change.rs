@@ -39,7 +39,11 @@ impl Variant {
     /// The project as it is, and one for each of these.
     pub fn all(with: &[String]) -> anyhow::Result<Vec<Variant>> {
         if with.len() >= MOST {
-            bail!("{} variants are too many\nhint: compare at most {}", with.len(), MOST - 1);
+            bail!(
+                "{} variants are too many\nhint: compare at most {}",
+                with.len(),
+                MOST - 1
+            );
         }
         let base = (String::from("as it is"), Vec::new());
         let mut all = vec![base];

@@ -15,9 +15,7 @@ use config::{Config, InlinePrompt, PromptSource};
 
 /// What is compared, and by whom.
 pub(crate) struct Subject<'a> {
-    /// The model that the command line names for the project as it is.
-    pub model: Option<&'a str>,
-    /// The judge that it names.
+    /// The judge that the command line names.
     pub judge: Option<&'a str>,
     pub variants: Vec<Variant>,
 }
@@ -49,11 +47,7 @@ pub(crate) struct Judging {
 
 impl Subject<'_> {
     /// Makes the copies.
-    pub fn copies(
-        self,
-        project: &Project,
-        selection: &SelectionArgs,
-    ) -> Result<Copies, Failure> {
+    pub fn copies(self, project: &Project, selection: &SelectionArgs) -> Result<Copies, Failure> {
         let compared = self.compared(project, selection)?;
         let mut judges: BTreeMap<&String, String> = BTreeMap::new();
         for name in &compared {
@@ -94,7 +88,9 @@ impl Subject<'_> {
         }
         let of = |name: &str| -> Vec<Component> {
             let copies = by_variant.iter();
-            copies.filter_map(|copies| copies.get(name).cloned()).collect()
+            copies
+                .filter_map(|copies| copies.get(name).cloned())
+                .collect()
         };
         let compared: Vec<Compared> = compared
             .iter()
@@ -142,9 +138,8 @@ impl Subject<'_> {
                 .collect();
             named = project.named(&of_prompts)?;
         }
-        let asks = |component: &&Component| {
-            component.parameters.is_some() && component.judges.is_none()
-        };
+        let asks =
+            |component: &&Component| component.parameters.is_some() && component.judges.is_none();
         if named.is_empty() {
             let wanted = |one: &&Component| one.enabled || selection.all;
             let components = project.components.iter().filter(asks).filter(wanted);
@@ -198,10 +193,10 @@ impl Subject<'_> {
         compared: &[String],
     ) -> Result<Vec<Component>, Failure> {
         let mut config = project.usable_config();
-        if let Some(model) = self.model {
-            config.model = Some(model.to_owned());
+        if let Some(model) = &project.model {
+            config.model = Some(model.clone());
             for settings in config.component.values_mut() {
-                settings.model = Some(model.to_owned());
+                settings.model = Some(model.clone());
             }
         }
         for change in &variant.changes {
@@ -284,19 +279,12 @@ fn prompt_of(component: &Component, name: Option<&str>) -> Result<String, Failur
             "`{}` has no prompt\nhint: compare a component that asks a model",
             component.name
         ))),
-        (None, _) => Err(unclear(format!(
-            "`{}` has several prompts",
-            component.name
-        ))),
+        (None, _) => Err(unclear(format!("`{}` has several prompts", component.name))),
     }
 }
 
 /// For each variant but the first, the two that hold it against the first.
-fn comparing(
-    judge: &Component,
-    copies: &[Component],
-    variants: &[Variant],
-) -> Vec<[Component; 2]> {
+fn comparing(judge: &Component, copies: &[Component], variants: &[Variant]) -> Vec<[Component; 2]> {
     let (Some((first, others)), Some((base, tags))) =
         (copies.split_first(), variants.split_first())
     else {

@@ -17,8 +17,9 @@ use quality::Paired;
 use store::{Checkpoint, Lease, StoreError, TaskId};
 use types::digest::Digest;
 
-/// Share of comparisons of equals that may name a better one, over all pairs of a comparison together.
-const ERROR: f64 = 0.03;
+/// Share of comparisons of equals that may name a better one, over all pairs of a comparison together. Six records of six for one
+/// variant are enough, five are not.
+const ERROR: f64 = 0.04;
 /// Records that are read at once.
 const BATCH: u64 = 256;
 /// Where the draws of the statistics begin: equal results have equal intervals.
@@ -262,7 +263,10 @@ impl Reading<'_> {
             }
             cells.push(cell);
         }
-        if cells.iter().all(|cell| cell.text.is_none() && cell.cause.is_none()) {
+        if cells
+            .iter()
+            .all(|cell| cell.text.is_none() && cell.cause.is_none())
+        {
             return Ok(None);
         }
         let Some((first, others)) = cells.split_first_mut() else {
@@ -341,7 +345,10 @@ impl Cell {
             self.score = verdict.score;
             self.scores.clone_from(&verdict.scores);
         }
-        let said = of_rules.filter(|one| !one.passes).into_iter().chain(of_judge);
+        let said = of_rules
+            .filter(|one| !one.passes)
+            .into_iter()
+            .chain(of_judge);
         self.reasons = said
             .map(|one| one.reason.clone())
             .filter(|reason| !reason.is_empty())
@@ -426,9 +433,7 @@ fn against(copies: &Copies, compared: &Compared, rows: &[Row]) -> Vec<Against> {
     let one = |(place, second): (usize, &super::Variant)| {
         let differences: Vec<f64> = rows
             .iter()
-            .filter_map(|row| {
-                difference(row.cells.first()?, row.cells.get(place + 1)?, measure)
-            })
+            .filter_map(|row| difference(row.cells.first()?, row.cells.get(place + 1)?, measure))
             .collect();
         let paired = Paired::of(&differences, SEED);
         let count = |wanted: fn(f64) -> bool| {
@@ -470,7 +475,9 @@ impl Against {
             self.second_better, self.first_better, self.neither
         );
         let (Some((low, high)), Some(chance)) = (self.interval, self.chance) else {
-            return format!("{second} ({second_title}) and {first} were not compared: there is no record with both.");
+            return format!(
+                "{second} ({second_title}) and {first} were not compared: there is no record with both."
+            );
         };
         let range = format!("95 %: {low:+.2} to {high:+.2}");
         let named = |winner: &str, title: &str, loser: &str| {

@@ -26,7 +26,16 @@ pub(super) fn render(compared: &[Comparison], width: usize) -> String {
 
 fn table(variants: &[VariantTotals]) -> Table {
     let mut table = Table::new([
-        "", "files", "failed", "keep rules", "score", "words", "tokens in", "out", "cost", "s",
+        "",
+        "files",
+        "failed",
+        "keep rules",
+        "score",
+        "words",
+        "tokens in",
+        "out",
+        "cost",
+        "s",
         "what differs",
     ]);
     let number = |value: Option<f64>, digits: usize| {

@@ -35,7 +35,7 @@ function totals(variants) {
     ["tokens out", (one) => one.output_tokens.toLocaleString("en")],
     ["cost", (one) => dollars(one.cost_micros)],
     ["seconds a text", (one) => number(one.seconds, 1)],
-  ].filter(([, value]) => variants.some((one) => value(one) !== "" && value(one) !== "0"));
+  ].filter(([, value]) => variants.some((one) => !["", "0", "0.0"].includes(value(one))));
   const head = make("tr", {}, ...columns.map(([name]) => make("th", { scope: "col" }, name)));
   const rows = variants.map((one) => make("tr", {}, ...columns.map(([, value]) => make("td", {}, value(one)))));
   return make("div", { class: "totals" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
@@ -64,7 +64,7 @@ function cellOf(comparison, row, place, always) {
   if (cell.rules_kept === false) fact("breaks a rule", "bad");
   if (cell.text !== null) fact(`${cell.words} words`);
   if (cell.cost_micros !== null && cell.text !== null) fact(dollars(cell.cost_micros));
-  const box = make("div", { class: better ? "cell better" : "cell" }, facts);
+  const box = make("div", { class: better ? "cell wins" : "cell" }, facts);
   if (cell.text === null) {
     box.append(make("p", { class: "bad" }, cell.cause ?? "not made"));
     return box;
