@@ -242,6 +242,8 @@ fn what_is_locked_is_fetched_once_and_is_the_same_everywhere() {
     let plugins = listed["plugins"].as_array().unwrap();
     let notes = plugins.iter().find(|plugin| plugin["name"] == "notes");
     assert_eq!(notes.unwrap()["locked"], "yes");
+    let judge = plugins.iter().find(|plugin| plugin["name"] == "judge");
+    assert_eq!(judge.unwrap()["locked"], Value::Null);
 
     // Where it is in the cache, nobody is asked, and where it is not and may not be fetched, that is told.
     drop(registry);

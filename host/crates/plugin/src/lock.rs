@@ -183,6 +183,11 @@ impl Lock {
         self.plugins.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
+    /// Whether it says which plugin of this name may be used.
+    pub fn governs(&self, name: &str) -> bool {
+        self.complete || self.plugins.iter().any(|locked| locked.name == name)
+    }
+
     /// The plugins that are fetched, by name.
     pub fn fetched(&self) -> impl Iterator<Item = (&Locked, &Fetched)> {
         let plugins = self.plugins.iter();

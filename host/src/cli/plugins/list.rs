@@ -118,7 +118,9 @@ impl<'a> Row<'a> {
             priority: settings.priority.unwrap_or(manifest.component.priority),
             limits: Limits::new(&manifest.limits, &ceilings),
             locked: lock
-                .filter(|_| settings::is_of_project(plugin, &folder.config))
+                .filter(|lock| {
+                    settings::is_of_project(plugin, &folder.config) && lock.governs(name)
+                })
                 .map(|_| standing(name, differences)),
         }
     }

@@ -1,5 +1,6 @@
 //! What a plugin may read, spend and do: what a person has to know who takes one from elsewhere.
 
+use super::super::settings;
 use config::Config;
 use plugin::limits::Limits;
 use plugin::load::Plugin;
@@ -36,10 +37,14 @@ impl Terms {
                 )),
             ),
         };
-        let runs = match (component.configured, component.enabled) {
-            (true, _) => "where the configuration makes a component of it",
-            (false, true) => "in every run",
-            (false, false) => "with --all, or where it is named",
+        let is_used = config.plugins.implicit && !component.configured;
+        let runs = match (
+            is_used || settings::is_named(plugin, config),
+            component.enabled,
+        ) {
+            (false, _) => "where batchgen.toml makes a component of it: [component.NAME]",
+            (true, true) => "in every run",
+            (true, false) => "with --all, or where it is named",
         };
         Terms(vec![
             (
