@@ -113,7 +113,8 @@ fn two_hundred_files_are_decided_with_the_keyboard_and_a_kill_loses_none() {
         } else {
             browser.press("a");
         }
-        let is_killed = round % 60 == 0 || round % 77 == 0;
+        // While the decision is under way, and as soon as the page says that it is saved.
+        let (is_killed, is_killed_then) = (round % 60 == 0, round % 45 == 0);
         if is_killed {
             view.child().kill().unwrap();
         }
@@ -124,7 +125,10 @@ fn two_hundred_files_are_decided_with_the_keyboard_and_a_kill_loses_none() {
             saved.insert(task);
             refused += u64::from(round % 10 == 0);
         }
-        if is_killed {
+        if is_killed_then {
+            view.child().kill().unwrap();
+        }
+        if is_killed || is_killed_then {
             assert!(saved.iter().all(|task| is_on_disk(&scene, task)));
             assert_eq!(decided(&scene), saved.len() as u64);
             view = Viewing::reviewing(&scene, &["--by", "ada"]);
@@ -152,6 +156,7 @@ fn two_hundred_files_are_decided_with_the_keyboard_and_a_kill_loses_none() {
 fn a_person_moves_takes_back_and_sees_what_was_said() {
     let scene = scene(6, true);
     scene.run(&[]).ended(0);
+    scene.host(&["report"]).ended(0);
     let view = Viewing::reviewing(&scene, &["--held"]);
     let browser = open(&view);
     assert!(a_file(&browser));
@@ -218,6 +223,17 @@ fn a_person_moves_takes_back_and_sees_what_was_said() {
     );
     browser.script("byId('scores-card').scrollIntoView()");
     pictures(&browser, "scores");
+
+    // The report has the same in one file.
+    let report = Browser::start();
+    let file = scene.path("report.html");
+    report.open(&format!("file://{}#/task/t000/notice", file.display()));
+    until("the evidence in the report", || {
+        report
+            .holds("document.querySelector('#task[open] .verdict') && !byId('scores-card').hidden")
+    });
+    assert!(report.holds("document.querySelector('nav a[data-view=review]').hidden"));
+    unharmed(&report);
 
     browser.script("location.hash = '#/review?category=odd'");
     until("one of the others", || {
