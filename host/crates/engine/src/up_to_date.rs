@@ -1,4 +1,4 @@
-//! Records of which nothing changed, told from the index and the checkpoints alone: they are not read, and no
+//! Records of which nothing changed, told from the index, the checkpoints and the verdicts alone: they are not read, and no
 //! task is started for them. Where this is not certain, the record goes the way of all others.
 
 use std::fs;
@@ -6,10 +6,11 @@ use std::fs;
 use super::context::Context;
 use super::output::stamp;
 use crate::statistics::RecordEnd;
-use config::component::Component;
+use config::component::{Component, GateRules};
 use dataset::Fields;
 use plan::decision::TaskEnd;
 use plan::decision::{Author, Kept, LastOutcome};
+use plan::verdict::{Giver, Verdict};
 use store::{Checkpoint, RecordRef};
 
 /// Whether every task of the record is done, from what is still the same, with its file in place; then they are
@@ -19,10 +20,8 @@ pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
     if !context.staleness.rules.clean {
         return false;
     }
-    let all = context
-        .components
-        .iter()
-        .all(|component| is_kept(context, reference, component));
+    let kept = |component: &Component| is_kept(context, reference, component);
+    let all = context.components.iter().all(kept) && gates_are_open(context, reference);
     if all {
         for component in context.components.iter() {
             let meter = &context.meter;
@@ -42,10 +41,6 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
     let Some(point) = checkpoint(reference, &component.name) else {
         return false;
     };
-    // What a gate lets pass depends on more than the component.
-    if component.gate.is_some() {
-        return false;
-    }
     let none = Fields::default();
     let category = context.staleness.facts.of_category(&reference.category);
     let upstreams = component
@@ -62,6 +57,43 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
             .parts
             .surrounded_by(&component.recipe, category.unwrap_or(&none), upstreams)
         && in_place(context, point)
+}
+
+/// Whether every gate of the record lets its file pass by what was said of it before. The tasks of judges are among those that are
+/// kept, so what a judge said counts if its own task said it last.
+fn gates_are_open(context: &Context, reference: &RecordRef) -> bool {
+    let mut gated = context.components.iter().filter(|one| one.gate.is_some());
+    if gated.clone().next().is_none() {
+        return true;
+    }
+    let Ok(verdicts) = context.verdicts(&reference.id) else {
+        return false;
+    };
+    gated.all(|component| is_open(reference, component, &verdicts))
+}
+
+fn is_open(reference: &RecordRef, component: &Component, verdicts: &[Verdict]) -> bool {
+    let content = checkpoint(reference, &component.name).and_then(|point| point.content);
+    let (Some(gate), Some(content)) = (&component.gate, content) else {
+        return false;
+    };
+    let looks_around = component.rules.as_ref().is_some_and(GateRules::look_around);
+    if looks_around || gate.shut(verdicts, &component.name, content).is_some() {
+        return false;
+    }
+    let of_this = || {
+        let of_this = verdicts.iter().rev();
+        of_this.filter(|one| one.component == component.name && one.content == content)
+    };
+    let by = |giver: Giver| of_this().filter(move |one| one.giver == giver);
+    let ruled = gate.rules.is_none() || by(Giver::Rules).any(|one| one.basis == gate.rules);
+    let judged = gate.judge.as_deref().is_none_or(|judge| {
+        let said = by(Giver::Judge).find(|one| one.name == judge);
+        let task = checkpoint(reference, judge).map(|point| point.fingerprint);
+        said.is_some_and(|verdict| verdict.basis == task)
+    });
+    let is_decided = by(Giver::Person).next().is_some();
+    is_decided || ruled && judged
 }
 
 fn checkpoint<'a>(reference: &'a RecordRef, component: &str) -> Option<&'a Checkpoint> {
