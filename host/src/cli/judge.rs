@@ -12,6 +12,7 @@ use super::numbers::counted;
 use super::project::{Project, State};
 use super::scores;
 use super::table::Table;
+use super::values;
 use engine::statistics::percent;
 use store::JudgedTwice;
 use watch::ScoreRow;
@@ -52,7 +53,7 @@ struct ScoresArgs {
 A few dozen files that you accepted or refused with `batchgen review` are enough to see whether a judge is worth its price.")]
 struct CheckArgs {
     /// End with code 3 if a judge agrees with persons in less than so many percent of the texts
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
     at_least_agreement: Option<f64>,
     /// Print JSON Lines
     #[arg(long)]

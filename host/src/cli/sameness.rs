@@ -13,6 +13,7 @@ use super::exit::{Exit, Failure};
 use super::project::{Project, State};
 use super::{unreadable, values};
 use config::component::Component;
+use engine::statistics::percent;
 use survey::{Reading, Sameness, form};
 use watch::SamenessRow;
 
@@ -22,7 +23,10 @@ use watch::SamenessRow;
   batchgen sameness                          # every enabled component whose files are text
   batchgen sameness text --worst 50
   batchgen sameness text --category metal
-  batchgen sameness text --json | jq .pairs")]
+  batchgen sameness text --at-most 2         # ends with code 3 if more than 2 % are near-duplicates
+  batchgen sameness text --json | jq .pairs
+
+Exit codes: 0 measured, 2 usage, 3 more is the same than --at-most allows.")]
 pub(super) struct SamenessArgs {
     /// Only this component, enabled or not
     #[arg(value_name = "COMPONENT")]
@@ -33,6 +37,9 @@ pub(super) struct SamenessArgs {
     /// List the N pairs of files that are the most alike
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::at_least_one)]
     worst: u64,
+    /// End with code 3 if more than so many percent of the files of a component are near-duplicates
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    at_most: Option<f64>,
     /// Print a line of JSON for each component
     #[arg(long)]
     json: bool,
@@ -60,7 +67,17 @@ pub(super) fn perform(args: &SamenessArgs, display: &Display) -> Result<Exit, Fa
     } else {
         say(&screen::render(&found, width()));
     }
-    Ok(Exit::Done)
+    let mut alike = found.iter().filter(|one| is_too_alike(one, args.at_most));
+    Ok(match alike.next() {
+        Some(_) => Exit::Partial,
+        None => Exit::Done,
+    })
+}
+
+/// Whether more of its files are near-duplicates than may be.
+fn is_too_alike(sameness: &Sameness, at_most: Option<f64>) -> bool {
+    let Sameness { whole, .. } = sameness;
+    at_most.is_some_and(|most| percent(whole.near.into(), whole.texts.into()) > most)
 }
 
 /// The rows of a report on every enabled component whose files are text.

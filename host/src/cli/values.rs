@@ -17,6 +17,14 @@ pub(super) fn dollars(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads percent.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("it is no number from 0 to 100".to_owned()),
+    }
+}
+
 /// Reads a number that must not be 0.
 pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
     match text.parse() {

@@ -100,6 +100,13 @@ fn near_duplicates_openings_and_phrases_are_told() {
         "{phrase}"
     );
 
+    // 5 of 60 files are 8.3 %.
+    scene.host(&["sameness", "text", "--at-most", "9"]).ended(0);
+    scene.host(&["sameness", "text", "--at-most", "8"]).ended(3);
+    scene
+        .host(&["sameness", "text", "--at-most", "101"])
+        .ended(2);
+
     let one = scene.host(&["sameness", "text", "--worst", "1", "--json"]);
     let one = lines(&one.ended(0).stdout);
     assert_eq!(one[0]["pairs"].as_array().unwrap().len(), 1);
