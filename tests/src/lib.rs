@@ -12,6 +12,8 @@ pub mod watched;
 pub mod web;
 
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod dataset;

@@ -18,7 +18,7 @@ struct Tool {
     trial: (&'static str, &'static [&'static str]),
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         folder: "nats",
         what: "the NATS server",
@@ -42,6 +42,21 @@ const TOOLS: [Tool; 4] = [
         what: "DuckDB, pandas and PyArrow",
         tests: "e2e::readers::",
         trial: ("python", &["-c", "import duckdb, pandas, pyarrow"]),
+    },
+    Tool {
+        folder: "otlp",
+        what: "OpenTelemetry's library for Python",
+        tests: "e2e::otlp::",
+        trial: (
+            "python",
+            &["-c", "import opentelemetry.proto.trace.v1.trace_pb2"],
+        ),
+    },
+    Tool {
+        folder: "taplo",
+        what: "Taplo",
+        tests: "e2e::taplo::",
+        trial: ("taplo", &["--version"]),
     },
 ];
 

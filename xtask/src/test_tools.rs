@@ -20,7 +20,7 @@ struct Tool {
     packages: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         tests: &["e2e::watch_page::"],
         of: "the page",
@@ -45,6 +45,16 @@ const TOOLS: [Tool; 3] = [
         commands: &[&[&["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"]]],
         trial: None,
         packages: &["postgresql"],
+    },
+    Tool {
+        tests: &["e2e::prometheus::"],
+        of: "Prometheus",
+        commands: &[
+            &[&["prometheus", "--version"]],
+            &[&["promtool", "--version"]],
+        ],
+        trial: None,
+        packages: &["prometheus"],
     },
 ];
 

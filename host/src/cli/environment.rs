@@ -86,7 +86,7 @@ static WITHOUT_FLAG: [(&str, &str); 9] = [
     ),
 ];
 /// Variables that are not this program's alone.
-static SHARED: [(&str, &str); 5] = [
+static SHARED: [(&str, &str); 6] = [
     (
         "DOCKER_AUTH_CONFIG",
         "logins of registries, as the text of docker's `config.json`; not read from `.env`",
@@ -99,6 +99,10 @@ static SHARED: [(&str, &str); 5] = [
     (
         "OPENAI_BASE_URL",
         "address of the provider `openai`; not read from `.env`",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT and others",
+        "where spans and metrics are sent, by the names that OpenTelemetry has; see `docs/how-to/telemetry.md`; not read from `.env`",
     ),
     (
         "OPENAI_API_KEY and others",

@@ -8,6 +8,8 @@ use std::time::Instant;
 use anyhow::anyhow;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::args::{BatchArgs, LimitArgs};
 use super::cluster;
@@ -24,6 +26,7 @@ use super::publish;
 use super::settings::cannot_ask;
 use super::summary;
 use super::summary::Shown;
+use super::telemetry;
 use super::trust::{self, Chooser};
 use config::SiteConfig;
 use config::component::Component;
@@ -84,11 +87,12 @@ pub(super) async fn execute(
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
     let budget = budget(project, &wanted);
+    let observer = telemetry::observing(Arc::clone(&meter) as Arc<_>);
     let shared = Shared {
         store: &state.store,
         budget: &budget,
         has_max_cost: project.settings.max_cost.is_some(),
-        observer: Arc::clone(&meter) as Arc<_>,
+        observer: Arc::clone(&observer),
         coordinator: None,
         interrupt: &interrupt,
     };
@@ -100,7 +104,6 @@ pub(super) async fn execute(
     }
     let models: Vec<String> = chains.keys().cloned().collect();
     let meant = meant(project, &models);
-    let observer = Arc::clone(&meter) as Arc<_>;
     let gateway = Gateway::new(state.store.clone(), chains, observer);
     let gateway = Arc::new(match &batches {
         Some(batches) => gateway.with_desk(Arc::clone(batches) as Arc<_>),
@@ -124,14 +127,16 @@ pub(super) async fn execute(
         }
         None => None,
     };
+    let about = about(project, &models);
     let watched = Watched {
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
         budget,
         verdicts: (state.store.clone(), state.indexed.id),
-        about: about(project, &models),
+        about: about.clone(),
     };
     let watch = start_watch(project, state, &wanted, watched, display).await?;
+    telemetry::measure(watch.readings());
     let (frozen, only_end) = (wanted.frozen, wanted.only_end);
     let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
     let elsewhere = coordinator.clone().map(|coordinator| coordinator as Arc<_>);
@@ -154,8 +159,16 @@ pub(super) async fn execute(
         "stopping: answers that are under way are waited for and kept; once more to stop at once",
     );
     let began = Instant::now();
+    let span = tracing::debug_span!(
+        "run",
+        project = about.project,
+        outcome = Empty,
+        exit_code = Empty,
+        error.r#type = Empty,
+        otel.status_code = Empty,
+    );
     // A task like those that it starts: on this thread, each of their ends would wake another one.
-    let result = match tokio::spawn(engine::execute(run)).await {
+    let result = match tokio::spawn(engine::execute(run).instrument(span.clone())).await {
         Ok(result) => result,
         Err(error) => Err(RunError::Panic {
             cause: error.to_string(),
@@ -165,7 +178,9 @@ pub(super) async fn execute(
         cluster::end(coordinator, project, is_whole(&result)).await;
     }
     progress.finish().await;
-    watch.finish(end(&result)).await;
+    let end = end(&result);
+    trace_end(&span, &end);
+    watch.finish(end).await;
     let lost = state.store.lost_answers();
     if lost > 0 {
         display.print(&format!(
@@ -465,6 +480,16 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
         },
         exit_code: exit as u8,
         cause: summary.stopped.as_ref().map(ToString::to_string),
+    }
+}
+
+/// Adds to the span of a run how it ended.
+fn trace_end(span: &Span, end: &End) {
+    span.record("outcome", end.kind.as_str());
+    span.record("exit_code", i64::from(end.exit_code));
+    if end.kind != EndKind::Done {
+        span.record("error.type", end.kind.as_str());
+        span.record("otel.status_code", "ERROR");
     }
 }
 

@@ -59,6 +59,7 @@ mod status;
 mod store;
 mod summary;
 mod table;
+mod telemetry;
 mod thoughtless;
 mod trust;
 mod unreadable;
@@ -73,7 +74,12 @@ mod written;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use ::telemetry::Telemetry;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing::Subscriber;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use exit::Exit;
 
@@ -190,7 +196,9 @@ pub fn main(plugins: &[&'static [u8]]) -> ExitCode {
     for warning in ignored.into_iter().chain(unknown) {
         display.print(&warning);
     }
-    delivered(perform(cli.command, &display), &display).into()
+    let exit = delivered(perform(cli.command, &display), &display);
+    telemetry::finish(&display);
+    exit.into()
 }
 
 /// What the command line says, with the flags of the profile that it names.
@@ -287,10 +295,9 @@ fn perform(command: Command, display: &Display) -> Result<Exit, Failure> {
         Command::Worker(args) => worker::perform(&args, display),
         Command::Cluster(args) => cluster::perform(&args, display),
         Command::Store(args) => store::perform(&args, display),
-        Command::Reference(_) => Ok(reference::perform(
-            Cli::command(),
-            &environment::unflagged(),
-        )),
+        Command::Reference(args) => {
+            reference::perform(&args, Cli::command(), &environment::unflagged())
+        }
         Command::Plugins(args) => plugins::perform(&args, display),
         Command::Trust(args) => trust::perform(&args, display),
         Command::Completions(args) => Ok(completions::perform(&args, self::command())),
@@ -346,17 +353,38 @@ fn variables() -> Vec<String> {
     names
 }
 
-/// `BATCHGEN_LOG` sets what is logged, as in `debug` or `batchgen=debug`; warnings by default.
+/// `BATCHGEN_LOG` sets what is logged, as in `debug` or `batchgen=debug`; warnings by default. Spans go to a collector where one
+/// is named.
 fn start_log(display: &Display) {
     let filter = std::env::var("BATCHGEN_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::new(filter);
+    let spans = telemetry::start(display).and_then(Telemetry::layer);
+    match spans {
+        // As a filter for all, it costs nothing where nothing is logged.
+        None => tracing_subscriber::registry()
+            .with(filter)
+            .with(lines(display))
+            .init(),
+        Some(spans) => {
+            let lines = lines(display).with_filter(filter);
+            tracing_subscriber::registry()
+                .with(spans)
+                .with(lines)
+                .init();
+        }
+    }
+}
+
+/// What writes the log.
+fn lines<S>(display: &Display) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let display = display.clone();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .event_format(log::Lines)
         .with_writer(move || display.clone())
-        .init();
 }
 
 #[cfg(test)]

@@ -1,21 +1,37 @@
 //! `batchgen reference`: the page of the documentation that lists every command, flag, variable and exit code, made from the
-//! code. It is hidden: `cargo xtask docs` asks for it.
+//! code; and the manual pages. It is hidden: `cargo xtask docs` and `cargo xtask dist` ask for them.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
 
 use clap::{Arg, Args, Command};
 
 use super::display::say;
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 
 /// Print the page of the documentation on commands, flags, variables and exit codes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  batchgen reference")]
-pub(super) struct ReferenceArgs {}
+  batchgen reference
+  batchgen reference --man share/man/man1")]
+pub(super) struct ReferenceArgs {
+    /// Write the manual pages, one for each command, into this folder instead
+    #[arg(long, value_name = "DIR")]
+    man: Option<PathBuf>,
+}
 
 /// Runs the subcommand; `command` is the whole program's, and `unflagged` the variables that no flag stands for.
-pub(super) fn perform(mut command: Command, unflagged: &[(&str, &str)]) -> Exit {
+pub(super) fn perform(
+    args: &ReferenceArgs,
+    mut command: Command,
+    unflagged: &[(&str, &str)],
+) -> Result<Exit, Failure> {
+    if let Some(folder) = &args.man {
+        fs::create_dir_all(folder).map_err(Failure::usage)?;
+        clap_mangen::generate_to(command, folder).map_err(Failure::usage)?;
+        return Ok(Exit::Done);
+    }
     command.build();
     let mut page = String::from(
         "# Commands\n\nThis page is made from the code by `cargo xtask docs`. Flags beat variables of the environment, which beat \
@@ -34,7 +50,7 @@ pub(super) fn perform(mut command: Command, unflagged: &[(&str, &str)]) -> Exit 
         let _ = writeln!(page, "| `{name}` | {meaning} |");
     }
     say(&page);
-    Exit::Done
+    Ok(Exit::Done)
 }
 
 fn describe(command: &Command, path: &str, page: &mut String) {

@@ -14,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::block_on;
 use super::settings::{self, cannot_ask, variable};
+use super::telemetry;
 use super::trust::{self, Chooser};
 use ::cluster::bundle::Bundle;
 use ::cluster::nats::{self, NatsWorker};
@@ -150,7 +151,7 @@ fn chains(
         store,
         budget: &budget,
         has_max_cost: false,
-        observer,
+        observer: telemetry::observing(observer),
         coordinator: Some(coordinator),
         interrupt,
     };

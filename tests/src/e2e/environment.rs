@@ -233,6 +233,28 @@ fn completions_are_there_for_every_shell() {
     scene.host(&["completions", "tcsh"]).ended(2);
 }
 
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let scene = Scene::new();
+    scene.host(&["reference", "--man", "man/man1"]).ended(0);
+    let reference = scene.host(&["reference"]).ended(0).stdout;
+    let commands = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("## batchgen"));
+    let names: Vec<String> = commands
+        .map(|rest| format!("batchgen{rest}").replace(' ', "-"))
+        .collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        let page = scene.read(&format!("man/man1/{name}.1"));
+        assert!(page.contains(&format!("\n.TH {name} 1")), "{page}");
+    }
+    let hidden = scene.path("man/man1/batchgen-reference.1");
+    assert!(!hidden.exists(), "a command that nobody types has a page");
+    let run = scene.read("man/man1/batchgen-run.1");
+    assert!(run.contains("\\-\\-max\\-cost"), "{run}");
+}
+
 /// `host` is a second name of the program; help and hints know one name.
 #[test]
 fn help_and_hints_use_one_name_under_whichever_the_program_was_started() {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use simulator::{Config, Simulator};
 
+use crate::collector::Collector;
 use crate::parrot::{Asked, Parrot, Said};
 use crate::scene::{KEY, Scene};
 
@@ -83,9 +84,16 @@ const SHOWING: &[&[&str]] = &[
 fn no_sink_holds_a_key_that_the_server_repeats() {
     let parrot = parrot();
     let simulator = Simulator::start(Config::default()).unwrap();
+    let collector = Collector::start();
     let scene = Scene::new()
         .with_plugin("example-plugins/summary")
         .asking(&simulator)
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url)
+        .with(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "authorization=Bearer collectors-key",
+        )
+        .with("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
         .with("OPENAI_BASE_URL", &parrot.url)
         .with("BATCHGEN_CONCURRENCY", "1")
         .with("BATCHGEN_LOG", "trace");
@@ -104,7 +112,20 @@ fn no_sink_holds_a_key_that_the_server_repeats() {
         said.into_iter()
             .map(|(name, text)| (name, text.into_bytes())),
     );
-    let holds = |text: &[u8]| text.windows(KEY.len()).any(|part| part == KEY.as_bytes());
+    let sent: Vec<Vec<u8>> = ["/v1/traces", "/v1/metrics"]
+        .iter()
+        .flat_map(|path| collector.sent(path))
+        .map(|sent| sent.body)
+        .collect();
+    assert!(
+        sent.len() > 1,
+        "spans and metrics have come to the collector"
+    );
+    sinks.insert("telemetry".to_owned(), sent.concat());
+    let holds = |text: &[u8]| {
+        let has = |key: &str| text.windows(key.len()).any(|part| part == key.as_bytes());
+        has(KEY) || has("collectors-key")
+    };
     let told: Vec<&String> = sinks
         .iter()
         .filter(|(_, text)| holds(text))
@@ -137,7 +158,10 @@ fn what_is_asked_of_this_machine_takes_no_proxy() {
     ] {
         scene = scene.with(name, &address);
     }
+    let collector = Collector::start();
+    let scene = scene.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
     scene.run(&["--record", "oak"]).ended(0);
+    assert!(!collector.sent("/v1/traces").is_empty());
     assert!(proxy.accept().is_err(), "the proxy was asked");
     assert!(simulator.totals().billed > 0);
 }

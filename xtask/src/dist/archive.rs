@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::{
     PROGRAM,
-    stage::{DOCS, PLUGINS, Stage, copy},
+    stage::{DOCS, MANUAL, PLUGINS, Stage, copy},
     tarball,
 };
 use crate::workspace::Workspace;
@@ -36,6 +36,7 @@ pub fn make(
     fs::copy(stage.program(), folder.join(PROGRAM))?;
     copy(&stage.folder.join(PLUGINS), &folder.join("plugins"))?;
     copy(&stage.folder.join(DOCS), &folder)?;
+    copy(&stage.folder.join(MANUAL), &folder.join("man/man1"))?;
     for name in AS_THEY_ARE {
         copy(&workspace.root().join(name), &folder.join(name))?;
     }

@@ -24,6 +24,8 @@ pub const DOCS: &str = "share/doc/batchgen";
 pub const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 /// Licences of what it contains.
 pub const THIRD_PARTY: &str = "THIRD-PARTY-LICENSES.txt";
+/// Where the manual pages lie below it.
+pub const MANUAL: &str = "share/man/man1";
 /// Shells with the file that holds their completions.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "share/bash-completion/completions/batchgen"),
@@ -81,6 +83,9 @@ impl Stage {
             fs::create_dir_all(file.parent().context("a file lies in a folder")?)?;
             fs::write(file, script)?;
         }
+        let mut manual = workspace.command(&program);
+        manual.args(["reference", "--man"]).arg(folder.join(MANUAL));
+        workspace::run(&mut manual)?;
         Ok(Stage {
             libc: machine::libc(&program)?,
             made: made(workspace)?,

@@ -11,7 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Made, PROGRAM, is_there, stage::Stage};
+use super::{
+    Made, PROGRAM, is_there,
+    stage::{MANUAL, Stage},
+};
 use crate::workspace;
 
 /// A dataset of a user's own.
@@ -244,6 +247,12 @@ fn debian(place: &Place, package: &Path, stage: &Stage) -> Result<()> {
     )?;
     let machine = format!("Architecture: {}", stage.machine.debian);
     ensure!(told.contains(&machine), "{told}");
+    let page = place
+        .installed()
+        .join("usr")
+        .join(MANUAL)
+        .join("batchgen-run.1");
+    ensure!(page.is_file(), "there is no {}", page.display());
     used(
         place,
         &place.installed().join("usr/bin").join(PROGRAM),

@@ -39,6 +39,8 @@ pub(super) struct Context {
     pub meter: Arc<Meter>,
     pub interrupt: Interrupt,
     pub run: RunId,
+    /// The span of the run, to which those of its tasks are linked.
+    pub span: tracing::Span,
     pub repeated: Arc<RepeatedFailures>,
     /// Other machines that perform records.
     pub elsewhere: Option<Arc<dyn Elsewhere>>,
@@ -146,6 +148,7 @@ impl Context {
             meter: run.meter,
             interrupt: run.interrupt,
             run: number,
+            span: tracing::Span::current(),
             repeated: Arc::new(RepeatedFailures::new(names.iter().map(String::as_str))),
             elsewhere: run.elsewhere,
             held: Held::new(run.window.at_once),
@@ -187,6 +190,7 @@ impl Context {
             meter: parts.meter,
             interrupt: parts.interrupt,
             run: RunId::NONE,
+            span: tracing::Span::none(),
             repeated: parts.repeated,
             elsewhere: None,
             held: parts.held,

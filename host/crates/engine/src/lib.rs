@@ -48,6 +48,7 @@ pub mod statistics;
 mod step;
 mod strict_json;
 mod task;
+mod traced;
 mod up_to_date;
 mod workplace;
 mod writable;

@@ -17,6 +17,7 @@ use super::output::{Written, stamp};
 use super::relocate::relocate;
 use super::staleness::{MadeFrom, Staleness};
 use super::step::{self, Executions, Step, TaskFailure};
+use super::traced;
 use super::workplace::Told;
 use config::component::Component;
 use dataset::Record;
@@ -154,19 +155,20 @@ impl Task<'_> {
             }
             Decision::Run(reason) => {
                 let texts = self.texts(upstreams);
-                let record = self.record.id.as_str();
-                let component = self.component.name.as_str();
-                let span = tracing::debug_span!("task", record, component, ?reason);
-                match &self.component.gate {
+                let span = traced::begun(self, reason);
+                let ended = match &self.component.gate {
                     None => {
                         let attempt = self.attempt(made_from, path.clone(), &contents);
-                        attempt.run(reason, content, texts).instrument(span).await
+                        let running = attempt.run(reason, content, texts);
+                        running.instrument(span.clone()).await
                     }
                     Some(_) => {
                         let rounds = self.rounds(place(reason), texts, self.verdicts.to_vec());
-                        Box::pin(rounds).instrument(span).await
+                        Box::pin(rounds).instrument(span.clone()).await
                     }
-                }
+                };
+                traced::ended(&span, &ended);
+                ended
             }
         }
     }
@@ -737,7 +739,7 @@ impl Attempt<'_> {
             });
         }
         let plugin = Arc::clone(&component.plugin);
-        let span = tracing::debug_span!("execution", number = spent.executions);
+        let span = tracing::debug_span!("execution", number = i64::from(spent.executions));
         let run = move |execution| span.in_scope(|| sandbox::execute(&plugin, execution));
         let is_first = spent.executions == 1;
         let executing = held::execute(&context.pool, weight, is_first, execution, run);

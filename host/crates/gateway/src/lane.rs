@@ -12,8 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::adaptation::Adaptations;
 use super::back_off::BackOff;
@@ -28,6 +27,7 @@ use super::reasoning::{self, Thoughts};
 use super::remote::{Admitted, CallEnd, CallFailure, Coordinator, Entry, Right, Target};
 use super::streak::Streak;
 use crate::limits::retry::{Failure, RetryPolicy, counts};
+use crate::providers::otel_name;
 use crate::settings::Mode;
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -40,8 +40,9 @@ pub use self::batched::{AskedLine, BatchLane, Line, Verdict};
 pub use super::lane_view::{Held, LaneView, Wait};
 
 mod reading;
+mod span;
 
-use reading::{judged, note, with_text};
+use reading::{judged, with_text};
 
 /// Failures in a row, over all calls of the lane, that open its breaker.
 const BREAKER: u32 = 10;
@@ -88,6 +89,23 @@ pub struct Spent {
     pub again: bool,
 }
 
+/// One try of a call, for those who measure calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// The provider, by the name that OpenTelemetry has for it.
+    pub provider: &'a str,
+    /// The model that was asked, as the provider knows it.
+    pub model: &'a str,
+    /// The model that answered, if one did.
+    pub answered_by: Option<&'a str>,
+    /// Tokens billed.
+    pub usage: Usage,
+    /// From the question to the end of the answer.
+    pub took: Duration,
+    /// Why it brought nothing, if so.
+    pub failed: Option<FailureClass>,
+}
+
 /// Is told what happens on a lane, for the statistics.
 pub trait Observer: Send + Sync {
     /// A provider answered a question of this component, or billed what it did not answer.
@@ -100,6 +118,14 @@ pub trait Observer: Send + Sync {
     fn learned(&self, model: &str, what: &str);
     /// One of several endpoints of a model cannot be asked, or again.
     fn endpoint_changed(&self, lane: &str, what: &str);
+    /// A try of a call ended, well or not.
+    fn tried(&self, tried: Tried<'_>) {
+        let _ = tried;
+    }
+    /// Whether the spans of calls have the texts of questions and answers.
+    fn wants_texts(&self) -> bool {
+        false
+    }
 }
 
 /// A usable answer and what it took.
@@ -645,9 +671,11 @@ impl Lane {
             accepted: &|observed| admitted.accepted(observed),
             ..call
         };
-        let span = self.span(call);
+        let provider = otel_name(self.provider.name());
+        let with_texts = self.observer.wants_texts();
+        let span = span::begun(provider, call, with_texts);
         let result = self.provider.call(call).instrument(span.clone()).await;
-        note(&span, &result);
+        let took = start.elapsed();
         let result = match result.and_then(with_text) {
             Ok(raw) => {
                 self.streak.broken();
@@ -660,6 +688,15 @@ impl Lane {
             Err(error) => (*error.usage, error.served),
         };
         let micros = self.budget.cost(usage, served);
+        span::ended(span, &result, micros, with_texts);
+        self.observer.tried(Tried {
+            provider,
+            model: &self.model,
+            answered_by: result.as_ref().ok().map(|raw| raw.model.as_str()),
+            usage,
+            took,
+            failed: result.as_ref().err().map(|error| error.class),
+        });
         if result.is_ok() || usage != Usage::default() {
             let again = tally.tries > 0 || call.request.is_repair();
             let spent = Spent {
@@ -794,25 +831,6 @@ impl Lane {
     /// The record with this place in the run has ended.
     pub(super) fn record_ended(&self, place: u64) {
         self.budget.record_ended(place);
-    }
-
-    /// A call by the names of OpenTelemetry's conventions for generative AI. What is said is never in it.
-    fn span(&self, call: Call<'_>) -> Span {
-        tracing::debug_span!(
-            "chat",
-            otel.name = format_args!("chat {}", call.model),
-            otel.kind = "client",
-            gen_ai.operation.name = "chat",
-            gen_ai.provider.name = self.provider.name(),
-            gen_ai.request.model = call.model,
-            gen_ai.request.max_tokens = call.max_output_tokens,
-            gen_ai.request.temperature = call.temperature,
-            gen_ai.response.model = Empty,
-            gen_ai.response.finish_reasons = Empty,
-            gen_ai.usage.input_tokens = Empty,
-            gen_ai.usage.output_tokens = Empty,
-            error.r#type = Empty,
-        )
     }
 
     /// Waits for something, but not once the lane is closing.

@@ -21,6 +21,20 @@ pub enum TaskEnd {
     Skipped,
 }
 
+impl TaskEnd {
+    /// Its name in metrics and spans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TaskEnd::Made => "made",
+            TaskEnd::Kept => "kept",
+            TaskEnd::Edited => "edited",
+            TaskEnd::Failed => "failed",
+            TaskEnd::Blocked => "blocked",
+            TaskEnd::Skipped => "skipped",
+        }
+    }
+}
+
 /// How a task ended when it was last seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LastOutcome {

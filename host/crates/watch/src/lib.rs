@@ -28,6 +28,7 @@ mod viewer;
 pub use comparison::comparison;
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
 
+pub use metrics::{Kind, Metric, Row};
 pub use page::report as html;
 pub use report::markdown;
 pub use review::{Desk, ReviewCounts};
@@ -37,6 +38,6 @@ pub use scores::{ScoreRow, totals};
 pub use server::{Address, Server};
 pub use snapshot::{End, EndKind, Headline, RunInfo, Snapshot, State, Tone};
 pub use status_file::{Standing, StatusFile, standing};
-pub use ticker::{About, Watch, Watched};
+pub use ticker::{About, Readings, Watch, Watched};
 pub use verdicts::{Judged, VerdictNote};
 pub use viewer::{Viewer, ViewerError};

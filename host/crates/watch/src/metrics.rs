@@ -1,7 +1,7 @@
 //! A snapshot in the text format of Prometheus. Written from the numbers that everything else shows: a registry of
 //! its own would count a second time. `docs/MONITORING.md` lists the names.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 
 use super::scores::ScoreRow;
 use super::snapshot::{Snapshot, State};
@@ -12,8 +12,37 @@ use types::shown::harmless;
 /// The format.
 pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All metrics of a moment.
-pub(super) fn text(snapshot: &Snapshot) -> String {
+/// What a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It rises and falls.
+    Gauge,
+    /// It only rises.
+    Counter,
+}
+
+use Kind::{Counter as COUNTER, Gauge as GAUGE};
+
+/// A number of a run, for each set of labels that it has at a moment.
+#[derive(Clone, Debug)]
+pub struct Metric {
+    /// As Prometheus has it, without what all begin with.
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What it counts, in words.
+    pub help: &'static str,
+    pub rows: Vec<Row>,
+}
+
+/// A value with its labels.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub labels: Vec<(&'static str, String)>,
+    pub value: f64,
+}
+
+/// All metrics of a moment. It is the same list at each moment, whatever has rows.
+pub(super) fn all(snapshot: &Snapshot) -> Vec<Metric> {
     let mut page = Page::default();
     run(&mut page, snapshot);
     records(&mut page, &snapshot.progress);
@@ -22,12 +51,39 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     bounds(&mut page, snapshot);
     lanes(&mut page, &snapshot.lanes);
     scores(&mut page, &snapshot.scores);
-    page.text
+    page.metrics
+}
+
+/// All metrics of a moment in that format.
+pub(super) fn text(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for metric in all(snapshot) {
+        let Metric { name, help, .. } = metric;
+        let kind = match metric.kind {
+            GAUGE => "gauge",
+            COUNTER => "counter",
+        };
+        let _ = writeln!(text, "# HELP batchgen_{name} {help}");
+        let _ = writeln!(text, "# TYPE batchgen_{name} {kind}");
+        for Row { labels, value } in metric.rows {
+            let labels: Vec<String> = labels
+                .iter()
+                .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+                .collect();
+            let labels = if labels.is_empty() {
+                String::new()
+            } else {
+                format!("{{{}}}", labels.join(","))
+            };
+            let _ = writeln!(text, "batchgen_{name}{labels} {value}");
+        }
+    }
+    text
 }
 
 fn run(page: &mut Page, snapshot: &Snapshot) {
     let view = &snapshot.progress;
-    let is_running = u8::from(snapshot.state == State::Running);
+    let is_running = u64::from(snapshot.state == State::Running);
     page.one("running", GAUGE, "1 while the run lasts", is_running);
     page.one(
         "elapsed_seconds",
@@ -35,9 +91,8 @@ fn run(page: &mut Page, snapshot: &Snapshot) {
         "Seconds since the run began",
         view.elapsed_seconds,
     );
-    if let Some(eta) = view.eta_seconds {
-        page.one("eta_seconds", GAUGE, "Expected seconds to the end", eta);
-    }
+    let eta = view.eta_seconds;
+    page.maybe("eta_seconds", GAUGE, "Expected seconds to the end", eta);
 }
 
 fn records(page: &mut Page, view: &View) {
@@ -51,7 +106,7 @@ fn records(page: &mut Page, view: &View) {
         ("complete", view.complete),
         ("incomplete", view.done - view.complete),
     ] {
-        page.row("records_ended_total", &[("outcome", outcome)], count);
+        page.row(&[("outcome", outcome)], count);
     }
 }
 
@@ -73,7 +128,7 @@ fn tasks(page: &mut Page, view: &View) {
         "batches_open",
         GAUGE,
         "Batches that have not ended",
-        view.batches.len(),
+        view.batches.len() as u64,
     );
     page.head(
         "batch_questions",
@@ -87,7 +142,7 @@ fn tasks(page: &mut Page, view: &View) {
             ("failed", batch.failed),
         ] {
             let labels = [("batch", batch.name.as_str()), ("what", what)];
-            page.row("batch_questions", &labels, number.unwrap_or(0));
+            page.row(&labels, number.unwrap_or(0));
         }
     }
     workers(page, view);
@@ -102,7 +157,7 @@ fn tasks(page: &mut Page, view: &View) {
                 ("component", count.component.as_str()),
                 ("outcome", outcome),
             ];
-            page.row("tasks_ended_total", &labels, number);
+            page.row(&labels, number);
         }
     }
     page.head(
@@ -112,14 +167,14 @@ fn tasks(page: &mut Page, view: &View) {
     );
     for count in &view.components {
         let labels = [("component", count.component.as_str())];
-        page.row("files_held", &labels, count.held);
+        page.row(&labels, count.held);
     }
 }
 
 /// The other machines that have part in the run.
 fn workers(page: &mut Page, view: &View) {
     type Number = fn(&WorkerView) -> Option<u64>;
-    let shown: [(&str, &str, &str, Number); 7] = [
+    let shown: [(&'static str, Kind, &'static str, Number); 7] = [
         (
             "worker_slots",
             GAUGE,
@@ -167,7 +222,7 @@ fn workers(page: &mut Page, view: &View) {
         page.head(name, kind, help);
         for worker in &view.workers {
             if let Some(number) = number(worker) {
-                page.row(name, &[("worker", worker.name.as_str())], number);
+                page.row(&[("worker", worker.name.as_str())], number);
             }
         }
     }
@@ -199,8 +254,8 @@ fn calls(page: &mut Page, view: &View) {
         COUNTER,
         "Tokens of questions (in) and answers (out)",
     );
-    page.row("tokens_total", &[("direction", "in")], calls.input_tokens);
-    page.row("tokens_total", &[("direction", "out")], calls.output_tokens);
+    page.row(&[("direction", "in")], calls.input_tokens);
+    page.row(&[("direction", "out")], calls.output_tokens);
     page.one(
         "cached_tokens_total",
         COUNTER,
@@ -219,42 +274,34 @@ fn calls(page: &mut Page, view: &View) {
         "Calls of models whose price is not known",
         calls.unpriced,
     );
-    if let Some(micros) = view.projected_cost_micros {
-        page.one(
-            "projected_cost_dollars",
-            GAUGE,
-            "Expected cost of the whole run",
-            dollars(micros),
-        );
-    }
+    page.maybe(
+        "projected_cost_dollars",
+        GAUGE,
+        "Expected cost of the whole run",
+        view.projected_cost_micros.map(dollars),
+    );
 }
 
 /// What the run may spend, and the memory that it has.
 fn bounds(page: &mut Page, snapshot: &Snapshot) {
-    if let Some(micros) = snapshot.budget.most_cost_micros {
-        page.one(
-            "budget_cost_dollars",
-            GAUGE,
-            "Cost that the run may have",
-            dollars(micros),
-        );
-    }
-    if let Some(tokens) = snapshot.budget.most_tokens {
-        page.one(
-            "budget_tokens",
-            GAUGE,
-            "Tokens that the run may take",
-            tokens,
-        );
-    }
-    if let Some(bytes) = snapshot.memory_bytes {
-        page.one(
-            "resident_memory_bytes",
-            GAUGE,
-            "Memory of the process",
-            bytes,
-        );
-    }
+    page.maybe(
+        "budget_cost_dollars",
+        GAUGE,
+        "Cost that the run may have",
+        snapshot.budget.most_cost_micros.map(dollars),
+    );
+    page.maybe(
+        "budget_tokens",
+        GAUGE,
+        "Tokens that the run may take",
+        snapshot.budget.most_tokens,
+    );
+    page.maybe(
+        "resident_memory_bytes",
+        GAUGE,
+        "Memory of the process",
+        snapshot.memory_bytes,
+    );
 }
 
 fn outcomes(count: &ComponentCount) -> [(&'static str, u64); 6] {
@@ -270,7 +317,7 @@ fn outcomes(count: &ComponentCount) -> [(&'static str, u64); 6] {
 
 fn lanes(page: &mut Page, lanes: &[LaneView]) {
     type Number = fn(&LaneView) -> u64;
-    let numbers: [(&str, &str, Number); 4] = [
+    let numbers: [(&'static str, &'static str, Number); 4] = [
         (
             "lane_in_flight",
             "Requests that are being answered",
@@ -293,7 +340,7 @@ fn lanes(page: &mut Page, lanes: &[LaneView]) {
     for (name, help, number) in numbers {
         page.head(name, GAUGE, help);
         for lane in lanes {
-            page.row(name, &[("lane", &lane.model)], number(lane));
+            page.row(&[("lane", lane.model.as_str())], number(lane));
         }
     }
     for (name, help, is_used) in [
@@ -304,7 +351,7 @@ fn lanes(page: &mut Page, lanes: &[LaneView]) {
         for lane in lanes {
             for (used, most, limit) in &lane.limits {
                 let labels = [("lane", lane.model.as_str()), ("limit", limit)];
-                page.row(name, &labels, if is_used { used } else { most });
+                page.row(&labels, if is_used { *used } else { *most });
             }
         }
     }
@@ -320,18 +367,18 @@ fn scores(page: &mut Page, rows: &[ScoreRow]) {
         let [component, by, category] = score_labels(row);
         for (said, files) in [("passes", row.passed), ("fails", row.failed)] {
             let labels = [component, by, category, ("said", said)];
-            page.row("files_judged", &labels, files);
+            page.row(&labels, files);
         }
     }
     page.head("score_mean", GAUGE, "Mean score of these files");
     for row in rows {
         if let Some(mean) = row.mean {
-            page.row("score_mean", &score_labels(row), mean);
+            page.row(&score_labels(row), mean);
         }
     }
 }
 
-fn score_labels(row: &ScoreRow) -> [(&str, &str); 3] {
+fn score_labels(row: &ScoreRow) -> [(&'static str, &str); 3] {
     [
         ("component", row.component.as_str()),
         ("by", row.by.as_str()),
@@ -343,42 +390,73 @@ fn dollars(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-const GAUGE: &str = "gauge";
-const COUNTER: &str = "counter";
-
 #[derive(Default)]
 struct Page {
-    text: String,
+    metrics: Vec<Metric>,
 }
 
 impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP batchgen_{name} {help}");
-        let _ = writeln!(self.text, "# TYPE batchgen_{name} {kind}");
+    fn head(&mut self, name: &'static str, kind: Kind, help: &'static str) {
+        self.metrics.push(Metric {
+            name,
+            kind,
+            help,
+            rows: Vec::new(),
+        });
     }
 
-    fn row(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels
+    /// A value of the metric whose head came last.
+    fn row(&mut self, labels: &[(&'static str, &str)], value: impl Value) {
+        let labels = labels
             .iter()
-            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+            .map(|(label, value)| (*label, harmless(value).into_owned()))
             .collect();
-        let labels = if labels.is_empty() {
-            String::new()
-        } else {
-            format!("{{{}}}", labels.join(","))
-        };
-        let _ = writeln!(self.text, "batchgen_{name}{labels} {value}");
+        if let Some(metric) = self.metrics.last_mut() {
+            metric.rows.push(Row {
+                labels,
+                value: value.value(),
+            });
+        }
     }
 
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+    fn one(&mut self, name: &'static str, kind: Kind, help: &'static str, value: impl Value) {
+        self.maybe(name, kind, help, Some(value));
+    }
+
+    /// A value that is not always there.
+    fn maybe(
+        &mut self,
+        name: &'static str,
+        kind: Kind,
+        help: &'static str,
+        value: Option<impl Value>,
+    ) {
         self.head(name, kind, help);
-        self.row(name, &[], value);
+        if let Some(value) = value {
+            self.row(&[], value);
+        }
+    }
+}
+
+/// A number as Prometheus has it. It is exact up to 2^53.
+trait Value {
+    fn value(self) -> f64;
+}
+
+impl Value for f64 {
+    fn value(self) -> f64 {
+        self
+    }
+}
+
+impl Value for u64 {
+    fn value(self) -> f64 {
+        self as f64
     }
 }
 
 fn escaped(text: &str) -> String {
-    harmless(text)
-        .replace('\\', "\\\\")
+    text.replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")
 }
@@ -389,11 +467,6 @@ mod tests {
 
     #[test]
     fn labels_cannot_break_out_of_their_line() {
-        let mut page = Page::default();
-        page.row("tasks_ended_total", &[("component", "a\"} 1\nb\\")], 2);
-        assert_eq!(
-            page.text,
-            "batchgen_tasks_ended_total{component=\"a\\\"} 1\\nb\\\\\"} 2\n"
-        );
+        assert_eq!(escaped("a\"} 1\nb\\"), "a\\\"} 1\\nb\\\\");
     }
 }

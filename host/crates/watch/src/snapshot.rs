@@ -105,6 +105,19 @@ pub enum EndKind {
 }
 
 impl EndKind {
+    /// Its name, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EndKind::Done => "done",
+            EndKind::Partial => "partial",
+            EndKind::Budget => "budget",
+            EndKind::Provider => "provider",
+            EndKind::Waiting => "waiting",
+            EndKind::Interrupted => "interrupted",
+            EndKind::Failed => "failed",
+        }
+    }
+
     /// In words, with what to do.
     pub fn words(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Evidence;
 use super::headline::headline;
+use super::metrics::{self, Metric};
 use super::published::Published;
 use super::runs::Runs;
 use super::scores::{ScoreRow, Scorer};
@@ -54,6 +55,21 @@ pub struct Watch {
     ticker: JoinHandle<()>,
     server: Option<Server>,
     page: Option<String>,
+    readings: Readings,
+}
+
+/// The metrics of a run, as they were a second ago or less. After its end they stay as they were then.
+#[derive(Clone)]
+pub struct Readings {
+    receiver: watch::Receiver<Arc<Published>>,
+}
+
+impl Readings {
+    /// The same metrics in the same order each time, whatever has values.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let published = Arc::clone(&self.receiver.borrow());
+        metrics::all(&published.snapshot)
+    }
 }
 
 struct Ticker {
@@ -99,6 +115,9 @@ impl Watch {
         let first = Published::new(snapshot(&watched, &run, None, Vec::new()));
         let (store, dataset) = watched.verdicts.clone();
         let (sender, receiver) = watch::channel(Arc::new(first));
+        let readings = Readings {
+            receiver: receiver.clone(),
+        };
         let server = listener
             .zip(evidence)
             .map(|((listener, address), evidence)| {
@@ -123,12 +142,18 @@ impl Watch {
             ticker: tokio::spawn(ticker.work(stopped)),
             server,
             page: url,
+            readings,
         })
     }
 
     /// Where the page is.
     pub fn page(&self) -> Option<&str> {
         self.page.as_deref()
+    }
+
+    /// Its metrics, for who sends them elsewhere.
+    pub fn readings(&self) -> Readings {
+        self.readings.clone()
     }
 
     /// The run ended: shows it for the last time.

@@ -1,7 +1,5 @@
 //! What a lane makes of an answer: whether it can be used, and what a component may see of it.
 
-use tracing::Span;
-
 use crate::error::{CallError, Unusable};
 use crate::provider::{Finish, RawAnswer};
 use types::request::{Answer, Completion, StopReason, Usage};
@@ -17,22 +15,6 @@ pub(super) fn with_text(raw: RawAnswer) -> Result<RawAnswer, CallError> {
         observed: raw.observed.into(),
         ..CallError::unusable("the answer is empty", Unusable::EMPTY)
     })
-}
-
-/// Adds to a call's span what became of it.
-pub(super) fn note(span: &Span, result: &Result<RawAnswer, CallError>) {
-    match result {
-        Ok(raw) => {
-            span.record("gen_ai.response.model", raw.model.as_str());
-            span.record("gen_ai.response.finish_reasons", raw.finish_reason.as_str());
-            span.record("gen_ai.usage.input_tokens", raw.usage.input_tokens);
-            span.record("gen_ai.usage.output_tokens", raw.usage.output_tokens);
-        }
-        Err(error) => {
-            span.record("error.type", error.class.as_str());
-        }
-    }
-    span.in_scope(|| tracing::debug!("ended"));
 }
 
 /// What a component may see of an answer that is not empty.

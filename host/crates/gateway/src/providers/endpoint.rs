@@ -349,7 +349,7 @@ fn too_much(url: &Url) -> String {
 }
 
 /// Whether an address is one of this machine.
-pub(super) fn is_this_machine(url: &Url) -> bool {
+pub fn is_this_machine(url: &Url) -> bool {
     url.host().is_some_and(|host| is_loopback(&host))
 }
 

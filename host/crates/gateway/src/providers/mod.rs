@@ -34,9 +34,11 @@ mod times;
 pub use batches::connect_batches;
 pub use choices::{AddressChoice, Choice, KeyChoice};
 pub use connect::{BatchAccess, Catalogue, ConnectError, Connection, Variables, connect};
-pub use endpoint::{AddressError, Endpoint, ModelOptions, check};
+pub use endpoint::{AddressError, Endpoint, ModelOptions, check, is_this_machine};
 pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;
 pub use model_check::ModelError;
-pub use presets::{Api, BatchApi, BatchPreset, Preset, UnknownPreset, names, preset, preset_of};
+pub use presets::{
+    Api, BatchApi, BatchPreset, Preset, UnknownPreset, names, otel_name, preset, preset_of,
+};
 pub use thinking::{Efforts, Manner, Thinker, Thinking};

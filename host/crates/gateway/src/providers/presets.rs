@@ -319,6 +319,17 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|preset| preset.name)
 }
 
+/// The name that OpenTelemetry has for a provider of this name, or the name itself where it has none.
+pub fn otel_name(name: &str) -> &str {
+    match name {
+        "azure" => "azure.ai.openai",
+        "gemini" => "gcp.gemini",
+        "mistral" => "mistral_ai",
+        "xai" => "x_ai",
+        own => own,
+    }
+}
+
 /// There is no such preset.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no preset `{name}`\nhint: {meant}the presets are: {}", names().collect::<Vec<_>>().join(", "))]
