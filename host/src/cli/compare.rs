@@ -154,7 +154,7 @@ impl Work<'_> {
         Project::compile(&copies.components)?;
         let mut compared = Vec::new();
         let exit = block_on(async {
-            let state = State::open_aside(&project, "comparison").await?;
+            let state = State::open_to_compare(&project).await?;
             let selection = self.selection.records();
             let lease = state.select(&selection)?;
             if !self.json {

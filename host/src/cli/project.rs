@@ -382,9 +382,9 @@ impl State {
         State::open_as(project, |source| source).await
     }
 
-    /// The same with an index of its own, so that what is done has nothing to do with the project's tasks but the answers.
-    pub async fn open_aside(project: &Project, purpose: &str) -> Result<State, Failure> {
-        State::open_as(project, |source| format!("{purpose}: {source}")).await
+    /// The same with the index of comparisons, so that what is done has nothing to do with the project's tasks but the answers.
+    pub async fn open_to_compare(project: &Project) -> Result<State, Failure> {
+        State::open_as(project, |source| store::compared(&source)).await
     }
 
     async fn open_as(project: &Project, name: impl Fn(String) -> String) -> Result<State, Failure> {

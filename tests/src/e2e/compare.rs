@@ -80,6 +80,13 @@ fn the_model_that_writes_wrong_facts_is_named_and_nothing_is_paid_for_twice() {
     let ran = scene.run(&DESCRIPTION).ended(0).summary();
     assert_eq!(ran.calls("calls"), 109 - 50);
     assert_eq!(ran.calls("journaled"), 50);
+    // What is left of the comparison may go, and the state is whole.
+    fs::remove_dir_all(scene.path(".batchgen/compare")).unwrap();
+    scene.host(&["store", "verify"]).ended(0);
+    scene.host(&["clean"]).ended(0);
+    let again = compare(&scene, &with_bad);
+    assert_eq!(again["against"], found["against"]);
+    assert_eq!(simulator.ledger().calls.len(), asked + 59);
 }
 
 #[test]

@@ -20,6 +20,19 @@ pub struct IndexedDataset {
     pub source: String,
 }
 
+/// What the name of a dataset begins with of which only comparisons make something. Their files lie elsewhere, and may be removed.
+const COMPARED: &str = "comparison: ";
+
+/// Name under which a dataset is indexed for comparisons.
+pub fn compared(source: &str) -> String {
+    format!("{COMPARED}{source}")
+}
+
+/// Whether a dataset is one of comparisons, by its name.
+pub(super) fn is_compared(source: &str) -> bool {
+    source.starts_with(COMPARED)
+}
+
 /// One record of the index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordRef {

@@ -65,7 +65,7 @@ pub use error::{IndexError, StoreError};
 pub use export::Exported;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use history::EndedAt;
-pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection};
+pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection, compared};
 pub use journal::Claim;
 pub use made::MadeFile;
 pub use orphans::{Orphan, OrphanCount, OrphanReason};

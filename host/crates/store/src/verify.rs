@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::checksum::{TABLES, TASKS};
+use super::index::is_compared;
 use super::log::Fault;
 use super::mend::is_mended;
 use super::output_digest;
@@ -295,6 +296,7 @@ impl Look<'_> {
         report: &mut Report,
     ) -> rusqlite::Result<()> {
         let mut after = (i64::MIN, String::new(), String::new());
+        let compared = self.compared()?;
         loop {
             let rows = batch(self.reader, &after)?;
             let Some(last) = rows.last() else {
@@ -312,6 +314,7 @@ impl Look<'_> {
                 }
                 if let Some(root) = output_root
                     && row.outcome == "done"
+                    && !compared.contains(&row.dataset)
                 {
                     report.files += 1;
                     if let Some((what, remedy)) = fault(root, &row)
@@ -323,6 +326,19 @@ impl Look<'_> {
                 }
             }
         }
+    }
+
+    /// Datasets whose files lie elsewhere.
+    fn compared(&self) -> rusqlite::Result<Vec<i64>> {
+        let mut statement = self.reader.prepare("SELECT id, source FROM dataset")?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            if is_compared(&row.get::<_, String>("source")?) {
+                found.push(row.get("id")?);
+            }
+        }
+        Ok(found)
     }
 
     fn has_changed(&self, row: &TaskRow) -> rusqlite::Result<bool> {
