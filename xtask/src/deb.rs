@@ -65,16 +65,29 @@ impl Package {
         }
         fs::create_dir_all(&place)?;
         eprintln!("unpacking {} into {}", self.name, workspace.shown(&place));
-        let mut download = workspace.command("apt-get");
-        download
-            .args(["-o", "Acquire::Retries=5", "-qq", "download", self.name])
-            .current_dir(&place);
-        workspace::run(&mut download)?;
-        let mut files = fs::read_dir(&place)?;
+        // With lists of its own: those of the system may be old or missing, and only root may renew them.
+        let apt = place.join("apt");
+        for folder in ["lists/partial", "cache/archives/partial", "package"] {
+            fs::create_dir_all(apt.join(folder))?;
+        }
+        for words in [&["update"][..], &["download", self.name]] {
+            let mut command = workspace.command("apt-get");
+            command
+                .args(["-qq", "-o", "Acquire::Retries=5"])
+                .args([
+                    "-o",
+                    &format!("Dir::State::Lists={}", apt.join("lists").display()),
+                ])
+                .args(["-o", &format!("Dir::Cache={}", apt.join("cache").display())])
+                .args(words)
+                .current_dir(apt.join("package"));
+            workspace::run(&mut command)?;
+        }
+        let mut files = fs::read_dir(apt.join("package"))?;
         let package = files.next().context("apt-get downloaded nothing")??.path();
         let mut unpack = workspace.command("dpkg-deb");
-        workspace::run(unpack.arg("--extract").arg(&package).arg(&place))?;
-        fs::remove_file(package)?;
+        workspace::run(unpack.arg("--extract").arg(package).arg(&place))?;
+        fs::remove_dir_all(apt)?;
         Ok(())
     }
 }
