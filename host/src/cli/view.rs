@@ -53,7 +53,7 @@ pub(super) async fn serve(
 ) -> Result<ReviewCounts, Failure> {
     let decides = desk.is_some();
     let viewer = Viewer::start(address, state, newest, evidence, desk).await;
-    let viewer = viewer.map_err(|error| {
+    let mut viewer = viewer.map_err(|error| {
         Failure::usage(anyhow!(
             "the page cannot be served at {address}: {error}\nhint: without an address it takes a free port"
         ))

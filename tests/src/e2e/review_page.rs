@@ -288,6 +288,13 @@ fn a_person_edits_a_file_and_what_its_component_refuses_is_put_back() {
     until("the next", || shown(&browser).contains("t001"));
     assert_eq!(decided(&scene), 1);
 
+    browser.script("location.hash = '#/'");
+    until("what was decided", || {
+        browser
+            .text("byId('scores').textContent")
+            .contains("notice by persons")
+    });
+
     // What is empty is no Markdown.
     let (page, key) = parts(&view);
     let web = Web::new();

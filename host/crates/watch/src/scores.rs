@@ -120,7 +120,7 @@ impl From<Scores> for ScoreRow {
 pub(super) struct Scorer {
     store: Store,
     dataset: i64,
-    known: Arc<Mutex<Vec<ScoreRow>>>,
+    known: Arc<Mutex<Option<Vec<ScoreRow>>>>,
     /// What adds up now; it says how long it took.
     adding: Option<JoinHandle<Duration>>,
     next: Instant,
@@ -139,8 +139,8 @@ impl Scorer {
         }
     }
 
-    /// The newest sums; adds up anew in the background, where it is time to.
-    pub async fn rows(&mut self) -> Vec<ScoreRow> {
+    /// The newest sums, if any are there; adds up anew in the background, where it is time to.
+    pub async fn rows(&mut self) -> Option<Vec<ScoreRow>> {
         if self.adding.as_ref().is_some_and(JoinHandle::is_finished) {
             self.wait().await;
         }
@@ -151,14 +151,14 @@ impl Scorer {
     }
 
     /// The sums as they are now.
-    pub async fn last(&mut self) -> Vec<ScoreRow> {
+    pub async fn last(&mut self) -> Option<Vec<ScoreRow>> {
         self.wait().await;
         self.begin();
         self.wait().await;
         self.newest()
     }
 
-    fn newest(&self) -> Vec<ScoreRow> {
+    fn newest(&self) -> Option<Vec<ScoreRow>> {
         let known = self.known.lock();
         known.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -171,7 +171,7 @@ impl Scorer {
             match store.scores(dataset) {
                 Ok(rows) => {
                     let rows = bounded(rows);
-                    *known.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+                    *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows);
                 }
                 Err(error) => tracing::debug!("scores cannot be added up: {error}"),
             }

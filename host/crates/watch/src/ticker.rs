@@ -186,7 +186,7 @@ impl Ticker {
             Some(_) => self.scorer.last().await,
             None => self.scorer.rows().await,
         };
-        let snapshot = snapshot(&self.watched, &self.run, end, scores);
+        let snapshot = snapshot(&self.watched, &self.run, end, scores.unwrap_or_default());
         self.watched.meter.lanes_used(&snapshot.lanes);
         let ended = (snapshot.state == State::Ended).then(|| (self.runs.clone(), snapshot.clone()));
         let published = Arc::new(Published::new(snapshot));

@@ -13,6 +13,7 @@ use super::Evidence;
 use super::published::Published;
 use super::review::{Desk, ReviewCounts, Serving};
 use super::runs::Runs;
+use super::scores::Scorer;
 use super::server::{Address, Looking, Server};
 use super::snapshot::Snapshot;
 use super::status_file::{Standing, standing};
@@ -26,6 +27,8 @@ pub struct Viewer {
     sender: watch::Sender<Arc<Published>>,
     server: Server,
     review: Option<Arc<Serving>>,
+    /// Adds up what is decided here.
+    scorer: Option<Scorer>,
     /// Where the page is.
     pub page: String,
 }
@@ -55,6 +58,8 @@ impl Viewer {
         desk: Option<Desk>,
     ) -> Result<Viewer, ViewerError> {
         let listener = address.listen().await?;
+        let scorer = desk.as_ref();
+        let scorer = scorer.map(|desk| Scorer::new(desk.store.clone(), desk.indexed.id));
         let review = desk.map(Serving::new).transpose()?.map(Arc::new);
         let mut page = format!("http://{}/", listener.local_addr()?);
         if let Some(serving) = &review {
@@ -72,16 +77,32 @@ impl Viewer {
             sender,
             server: Server::start(listener, address, receiver, looking),
             review,
+            scorer,
             page,
         })
     }
 
     /// Shows what is new, for ever.
-    pub async fn work(&self) {
+    pub async fn work(&mut self) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
+            if let Some(scorer) = &mut self.scorer {
+                // No run goes on beside a review, so nothing else is new.
+                let scores = scorer.rows().await;
+                let shown = Arc::clone(&self.sender.borrow());
+                if let Some(scores) = scores
+                    && shown.snapshot.scores != scores
+                {
+                    let snapshot = Snapshot {
+                        scores,
+                        ..shown.snapshot.clone()
+                    };
+                    self.sender.send_replace(Arc::new(Published::new(snapshot)));
+                }
+                continue;
+            }
             let state = self.state.clone();
             let looked = tokio::task::spawn_blocking(move || standing(&state)).await;
             let Ok(Ok(Standing::Run(snapshot))) = looked else {

@@ -20,11 +20,14 @@ pub(super) fn look(settings: &Settings, components: &[Component], show: &mut imp
     show(state(&config.state.file));
     let file = &config.state.file;
     let state = file.parent().unwrap_or(Path::new("")).to_owned();
-    for (area, directory, flag) in [
+    let published = config.output.publish.clone();
+    let published = published.map(|folder| ("publish", folder, "`publish` of [output]"));
+    let places = [
         ("state", state, "--state FILE"),
         ("output", config.output.directory.clone(), "--output DIR"),
         ("cache", settings.cache.clone(), "BATCHGEN_CACHE_DIR"),
-    ] {
+    ];
+    for (area, directory, flag) in places.into_iter().chain(published) {
         show(match (area, place(area, &directory, flag)) {
             ("output", check) if check.state != State::Problem => {
                 // The directories of the components are looked at, too.
