@@ -444,6 +444,20 @@ fn a_package_is_found_by_its_name_and_its_version() {
         .stderr;
     assert!(added.contains("added notes 0.2.0 from oci:"), "{added}");
     host(&scene, &["plugins", "update"]).ended(0);
+    // Where plugins make no component by themselves, it is said what does.
+    scene.replace(
+        "project/batchgen.toml",
+        "[plugins]",
+        "[plugins]\nimplicit = false",
+    );
+    fs::remove_file(scene.path("project/plugins.lock")).unwrap();
+    let added = host(&scene, &["plugins", "add", "acme:notes"])
+        .ended(0)
+        .stderr;
+    assert!(
+        added.contains("where batchgen.toml makes a component of it"),
+        "{added}"
+    );
 }
 
 #[test]
