@@ -22,8 +22,12 @@ struct Tool {
 
 const TOOLS: [Tool; 4] = [
     Tool {
-        tests: &["e2e::watch_page::"],
-        of: "the page",
+        tests: &[
+            "e2e::watch_page::",
+            "e2e::review_page::",
+            "e2e::compare_page::",
+        ],
+        of: "the pages",
         commands: &[
             &[&["chromedriver", "--version"]],
             &[&["chromium", "--version"], &["google-chrome", "--version"]],

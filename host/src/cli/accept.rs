@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
-use super::project::{Project, State, block_on, is_called};
+use super::project::{Project, State, block_on};
 use super::publish;
 use engine::{Acceptance, EditedFile, accept, edits_are_certain};
 
@@ -45,12 +45,12 @@ pub(super) fn perform(args: &AcceptArgs, display: &Display) -> Result<Exit, Fail
 }
 
 async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
-    let named = &args.selection.component;
+    let named = project.named(&args.selection.component)?;
     let components = project
         .wanted(&args.selection)?
         .into_iter()
         .map(|component| {
-            let wanted = named.is_empty() || named.iter().any(|name| is_called(&component, name));
+            let wanted = named.is_empty() || named.contains(&component.name);
             (component, wanted)
         })
         .collect();

@@ -152,7 +152,7 @@ pub(super) struct SelectionArgs {
     /// Every component, enabled or not
     #[arg(long)]
     pub all: bool,
-    /// This component and what it depends on (repeatable)
+    /// This component and what it depends on; NAME+ also brings all that depend on it (repeatable)
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     pub component: Vec<String>,
     /// Only records of this category (repeatable)

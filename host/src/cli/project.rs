@@ -106,13 +106,13 @@ impl Project {
 
     /// The components that are wanted, each behind what it depends on. Those of [`Self::left_out`] are not among them.
     pub fn wanted(&self, args: &SelectionArgs) -> Result<Vec<Component>, Failure> {
-        self.named(&args.component)?;
+        let named = self.named(&args.component)?;
         let left_out = self.left_out(args);
         let asked = self
             .components
             .iter()
             .filter(|component| {
-                is_asked(args, component) && !left_out.contains_key(&component.name)
+                is_asked(args, component, &named) && !left_out.contains_key(&component.name)
             })
             .map(|component| component.name.clone());
         let asked_broken = self
@@ -162,7 +162,7 @@ impl Project {
                     .is_some_and(|lacking| !lacking.plugin.package.manifest.component.configured),
                 GraphError::Circle { .. } => false,
             };
-            let asked = component(name).is_some_and(|component| is_asked(args, component));
+            let asked = component(name).is_some_and(|component| is_asked(args, component, &[]));
             by_plugin && asked && args.component.is_empty()
         });
         found
@@ -256,19 +256,26 @@ impl Project {
         }
     }
 
-    /// The components that names stand for: the name of a component that is made for each of several values stands for all of these.
+    /// The components that names stand for: the name of a component that is made for each of several values stands for all of these, and
+    /// `NAME+` for the component and all that depend on it.
     pub fn named(&self, names: &[String]) -> Result<Vec<String>, Failure> {
-        let mut found = Vec::new();
+        let mut found: Vec<String> = Vec::new();
         for name in names {
-            let before = found.len();
-            let meant = self
-                .components
-                .iter()
-                .filter(|component| is_called(component, name));
-            found.extend(meant.map(|component| component.name.clone()));
-            if found.len() == before {
-                found.push(self.component(name)?.name.clone());
+            let (name, brings_dependents) = match name.strip_suffix('+') {
+                Some(name) => (name, true),
+                None => (name.as_str(), false),
+            };
+            let components = self.components.iter();
+            let meant = components.filter(|component| is_called(component, name));
+            let mut meant: Vec<String> = meant.map(|component| component.name.clone()).collect();
+            if meant.is_empty() {
+                meant.push(self.component(name)?.name.clone());
             }
+            if brings_dependents {
+                let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
+                meant = graph::with_dependents(&nodes, meant).into_iter().collect();
+            }
+            found.extend(meant);
         }
         Ok(found)
     }
@@ -364,10 +371,8 @@ pub(super) fn is_called(component: &Component, name: &str) -> bool {
 }
 
 /// Whether a component is asked for, by its name or with others.
-fn is_asked(args: &SelectionArgs, component: &Component) -> bool {
-    args.all
-        || args.component.iter().any(|name| is_called(component, name))
-        || (args.component.is_empty() && component.enabled)
+fn is_asked(args: &SelectionArgs, component: &Component, named: &[String]) -> bool {
+    args.all || named.contains(&component.name) || (args.component.is_empty() && component.enabled)
 }
 
 /// The project's state, with its dataset in the index.

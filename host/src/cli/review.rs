@@ -18,7 +18,7 @@ use super::display::{Display, emit, say};
 use super::execution::evidence;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
-use super::project::{Project, State, block_on, is_called};
+use super::project::{Project, State, block_on};
 use super::publish;
 use super::store::places;
 use super::{status, view};
@@ -125,11 +125,9 @@ async fn start(
     project: Project,
     page: Option<(&Address, Snapshot)>,
 ) -> Result<Exit, Failure> {
-    let named = &args.selection.component;
+    let named = project.named(&args.selection.component)?;
     let mut components = project.wanted(&args.selection)?;
-    components.retain(|component| {
-        named.is_empty() || named.iter().any(|name| is_called(component, name))
-    });
+    components.retain(|component| named.is_empty() || named.contains(&component.name));
     // Verdicts are shown with what they judge.
     components.retain(|component| component.judges.is_none() || !named.is_empty());
     let state = match args.list {

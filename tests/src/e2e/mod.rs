@@ -13,6 +13,7 @@ mod clean;
 mod cli;
 mod cluster;
 mod compare;
+mod compare_page;
 mod component_files;
 mod conformance;
 mod contract;

@@ -107,6 +107,23 @@ fn a_judge_says_each_thing_once_and_its_prompt_makes_only_verdicts_anew() {
 }
 
 #[test]
+fn a_name_with_a_plus_stands_for_all_that_depends_on_it_too() {
+    let scene = scene();
+    let all = ["--record", "oak", "--component", "description+"];
+    let ran = scene.run(&all).ended(0).summary();
+    assert_eq!(ran.made(), ["description", "quality", "teaser"]);
+    let one = ["--record", "oak", "--component", "teaser+"];
+    let ran = scene.run(&one).ended(0).summary();
+    assert_eq!(ran.of("teaser", "kept"), 1);
+    let unknown = scene.host(&["run", "--component", "descripton+"]).ended(2);
+    assert!(
+        unknown.stderr.contains("did you mean `description`?"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
 fn a_gate_holds_a_file_back_until_a_person_accepts_it() {
     let scene = gated(&never("hold"));
     let ran = scene.run(&TWO).ended(3);

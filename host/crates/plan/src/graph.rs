@@ -70,6 +70,27 @@ pub fn with_dependencies(
     Ok(found)
 }
 
+/// These components and all that depend on them, at whatever depth.
+pub fn with_dependents(
+    nodes: &[Node],
+    wanted: impl IntoIterator<Item = String>,
+) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = wanted.into_iter().collect();
+    loop {
+        let reached = |node: &&Node| node.depends_on.iter().any(|name| found.contains(name));
+        let new: Vec<String> = nodes
+            .iter()
+            .filter(|node| !found.contains(&node.name))
+            .filter(reached)
+            .map(|node| node.name.clone())
+            .collect();
+        if new.is_empty() {
+            return found;
+        }
+        found.extend(new);
+    }
+}
+
 /// Components that cannot run because something that they need, at whatever depth, is not there: what is missing.
 pub fn unsatisfied(nodes: &[Node]) -> BTreeMap<String, GraphError> {
     let missing = |node: &Node| with_dependencies(nodes, [node.name.clone()]).err();
@@ -123,6 +144,24 @@ fn circle(waiting: &[&Node]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dependents_are_found_at_whatever_depth() {
+        let nodes = [
+            node("a", 0, &[]),
+            node("b", 0, &["a"]),
+            node("c", 0, &["b"]),
+            node("d", 0, &[]),
+        ];
+        let found = |name: &str| -> Vec<String> {
+            with_dependents(&nodes, [name.to_owned()])
+                .into_iter()
+                .collect()
+        };
+        assert_eq!(found("a"), ["a", "b", "c"]);
+        assert_eq!(found("c"), ["c"]);
+        assert_eq!(found("d"), ["d"]);
+    }
 
     fn node(name: &str, priority: i64, depends_on: &[&str]) -> Node {
         Node {
