@@ -22,6 +22,7 @@ use engine::Overwriting;
 #[command(after_help = "Examples:
   batchgen run --limit 3                                  # enabled components of three records
   batchgen run --component text --record oak              # brings what `text` depends on
+  batchgen run --component text+                          # and all that depends on `text`
   batchgen run --all --sample 8                           # spread over the categories
   batchgen run --model openai/gpt-4o-mini --max-cost 5    # ends in order at 5 dollars
   batchgen run --json > events.jsonl                      # for a machine
@@ -36,7 +37,8 @@ pub(super) struct RunArgs {
     /// Print events and summary as JSON Lines
     #[arg(long)]
     json: bool,
-    /// Do what a file of `plan --out` says, and nothing if anything has changed since. The run may cost what the plan says
+    /// Do what a file of `plan --out` says, and nothing if anything has changed since. The run may cost a quarter
+    /// more than the plan says, or what three more files cost
     #[arg(
         long,
         value_name = "FILE",

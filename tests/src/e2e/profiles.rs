@@ -87,6 +87,30 @@ fn a_frozen_run_asks_nobody() {
 }
 
 #[test]
+fn a_plan_of_one_record_leaves_room_for_its_call() {
+    let simulator = simulator();
+    let scene = Scene::new().with_plugins("plugins").asking(&simulator);
+    scene.configure("[models.\"openai/sim\"]\nprice = { input = 10.0, output = 20.0 }\n");
+    let some = ["--component", "tags", "--sample", "4"];
+    scene.run(&some).ended(0);
+    scene
+        .run(&["--component", "tags", "--record", "oak"])
+        .ended(0);
+    scene.replace("materials.yaml", "name: Oak", "name: Red oak");
+    let one = [
+        "plan",
+        "--component",
+        "tags",
+        "--record",
+        "oak",
+        "--out",
+        "plan.json",
+    ];
+    scene.host(&one).ended(0);
+    scene.run(&["--plan", "plan.json"]).ended(0);
+}
+
+#[test]
 fn a_plan_in_a_file_is_carried_out_while_nothing_has_changed() {
     let scene = Scene::new();
     let one = ["--record", "oak", "--component", "frontmatter"];

@@ -101,9 +101,12 @@ impl KeptPlan {
         }
     }
 
-    /// Dollars that it may cost, where that is known.
+    /// Dollars that it may cost, where that is known. The plan is an estimate, of few files a rough one, and before a call starts there must be
+    /// room for a long answer: so it may cost a quarter more, or what three more files cost.
     pub fn most(&self) -> Option<f64> {
-        self.cost_micros.map(|micros| micros as f64 / 1e6)
+        let dollars = self.cost_micros? as f64 / 1e6;
+        let more = (3.0 / self.files.max(1) as f64).max(0.25);
+        Some(dollars * (1.0 + more))
     }
 
     /// Passes a plan that is made now, if it is the same.
