@@ -129,7 +129,7 @@ async fn plan(
     let plan = made(project, &state, components, overwriting, lease)?;
     let orphans = orphans(project, &state)?;
     let bounds = bounds(project, &state, components)?;
-    let outcome = Outcome::of(&plan, |model| {
+    let outcome = Outcome::of(&plan, components, |model| {
         bounds.get(model).map(Vec::as_slice).unwrap_or_default()
     });
     let models = &project.settings.config;

@@ -189,6 +189,11 @@ fn a_gate_holds_a_file_back_until_a_person_accepts_it() {
 #[test]
 fn what_a_judge_refuses_is_asked_for_anew_with_its_reason_and_then_held() {
     let scene = gated(&never("again"));
+    let planned = scene.host(&["plan", "--record", "oak"]).ended(0).stdout;
+    assert!(
+        planned.contains("Gates may ask for files anew: at most 4 calls more."),
+        "{planned}"
+    );
     let ran = scene.run(&["--record", "oak"]).ended(3).summary();
     assert_eq!(ran.of("description", "held"), 1);
     assert_eq!(ran.of("teaser", "blocked"), 1);

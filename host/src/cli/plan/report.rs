@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::numbers::{count, counted, dollars, nothing_to_do, span};
 use crate::cli::table::Table;
+use config::component::Component;
 use engine::{ComponentPlan, Plan};
 use gateway::found::Found;
 use gateway::providers::offline;
@@ -14,6 +15,7 @@ use gateway::settings::LimitsConfig;
 use plan::duration::{HeldBack, Lasts, Work, lasts};
 use plan::explain::CauseCount;
 use plan::forecast::{Basis, Forecast, LookedAt, Quantiles};
+use plan::gate::Otherwise;
 use types::limit::Limit;
 
 /// The tables of a plan, no wider than this; a plan with nothing to do is one sentence.
@@ -352,9 +354,58 @@ pub(super) struct Outcome {
     input_tokens: u64,
     seconds: Option<f64>,
     limited_by: Option<String>,
+    /// What gates may ask beyond that, where all that they let be asked anew is refused.
+    again: Option<Again>,
     /// Tasks that fail, that stay failed, and that are not begun because of others.
     #[serde(skip)]
     without_file: [u64; 3],
+}
+
+/// The most that gates may ask beyond a plan.
+#[derive(Debug, Default, Serialize)]
+struct Again {
+    calls: u64,
+    cost_micros: Option<u64>,
+}
+
+impl Again {
+    /// Of a plan; `None` where no gate may ask anew. Each round costs a text and its verdict.
+    fn of(plan: &Plan, components: &[Component]) -> Option<Again> {
+        let forecast = |name: &str| {
+            let row = plan.components.iter().find(|row| row.component == name)?;
+            row.forecast.as_ref()
+        };
+        let mut again = Again {
+            calls: 0,
+            cost_micros: Some(0),
+        };
+        for component in components {
+            let Some(gate) = &component.gate else {
+                continue;
+            };
+            if gate.otherwise != Otherwise::Again {
+                continue;
+            }
+            let judge = gate.judge.as_deref().and_then(forecast);
+            for forecast in forecast(&component.name).into_iter().chain(judge) {
+                let rounds = u64::from(gate.retries);
+                again.calls += rounds.saturating_mul(forecast.calls.total());
+                let cost = again.cost_micros.zip(forecast.cost_micros);
+                again.cost_micros = cost.map(|(sum, more)| sum + rounds.saturating_mul(more));
+            }
+        }
+        (again.calls > 0).then_some(again)
+    }
+
+    fn sentence(&self, offline: bool) -> String {
+        let calls = counted(self.calls, "call");
+        let cost = match (offline, self.cost_micros) {
+            (true, _) => String::new(),
+            (false, Some(_)) => format!(" and {}", money(self.cost_micros)),
+            (false, None) => " at a cost that is not known".to_owned(),
+        };
+        format!(" Gates may ask for files anew: at most {calls}{cost} more.")
+    }
 }
 
 /// How many seconds calls last that these places share, and what limits them.
@@ -376,7 +427,11 @@ fn last(places: &[Bounds], work: &Work) -> (f64, Option<String>) {
 
 impl Outcome {
     /// Of a plan; `None` where nothing is to be done. `bounds` are those of a model, at each place where it is asked.
-    pub fn of<'b>(plan: &Plan, bounds: impl Fn(&str) -> &'b [Bounds]) -> Option<Outcome> {
+    pub fn of<'b>(
+        plan: &Plan,
+        components: &[Component],
+        bounds: impl Fn(&str) -> &'b [Bounds],
+    ) -> Option<Outcome> {
         if is_done(plan) {
             return None;
         }
@@ -392,6 +447,7 @@ impl Outcome {
             input_tokens: 0,
             seconds: None,
             limited_by: None,
+            again: Again::of(plan, components),
             without_file: [0; 3],
         };
         let mut models: BTreeMap<&str, Work> = BTreeMap::new();
@@ -483,7 +539,11 @@ impl Outcome {
         if let Some(limit) = &self.limited_by {
             let _ = write!(text, ", limited by {limit}");
         }
-        text.push_str(". Nothing was made yet.\n");
+        text.push_str(". Nothing was made yet.");
+        if let Some(again) = &self.again {
+            text.push_str(&again.sentence(self.offline));
+        }
+        text.push('\n');
         text
     }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -121,22 +121,30 @@ fn carry(mut from: TcpStream, mut to: TcpStream, state: &(Mutex<bool>, Condvar))
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
+/// How long the coordinator waits for a worker that says nothing.
+const CLAIM: Duration = Duration::from_secs(20);
+
 #[test]
 fn a_network_that_is_cut_for_less_than_a_claim_costs_nothing_but_time() {
     let farm = Farm::new(1, 40);
-    farm.coordinator
-        .configure("[cluster]\nack-wait-seconds = 20\n");
+    farm.coordinator.configure(&format!(
+        "[cluster]\nack-wait-seconds = {}\n",
+        CLAIM.as_secs()
+    ));
     let run = farm.run();
     let cable = Cable::to(&farm.nats.url());
     let _worker = farm.worker_at(&cable.address, "far");
     let _other = farm.worker("near");
     until("the first answers", || farm.billed() >= 20);
     cable.set(true);
-    // Calls that are under way end, and nobody hears of it.
+    let cut = Instant::now();
+    // A call that is under way ends, and nobody hears of it. There may be few of them: the other worker may have no record.
     let billed = farm.billed();
-    until("some calls more", || farm.billed() >= billed + 10);
+    until("another call", || farm.billed() > billed);
     cable.set(false);
-    assert_eq!(farm.ends_right(run), 0);
+    let is_short = cut.elapsed() < CLAIM;
+    let again = farm.ends_right(run);
+    assert!(again == 0 || !is_short, "{again} answers were billed again");
 }
 
 #[test]
