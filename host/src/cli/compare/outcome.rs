@@ -17,9 +17,9 @@ use quality::Paired;
 use store::{Checkpoint, Lease, StoreError, TaskId};
 use types::digest::Digest;
 
-/// Share of comparisons of equals that may name a better one, over all pairs of a comparison together. Six records of six for one
-/// variant are enough, five are not.
-const ERROR: f64 = 0.04;
+/// Share of comparisons of equals that may name a better one, over all pairs of a comparison together. Five records of five for one
+/// variant are enough, four are not.
+const ERROR: f64 = 0.035;
 /// Records that are read at once.
 const BATCH: u64 = 256;
 /// Where the draws of the statistics begin: equal results have equal intervals.
@@ -109,7 +109,7 @@ pub(crate) struct Against {
     pub mean: Option<f64>,
     /// Where that lies in 95 of 100 samples.
     pub interval: Option<(f64, f64)>,
-    /// How often equals differ as much.
+    /// How often equals differ more.
     pub chance: Option<f64>,
     pub better: Better,
     /// The same in words.
@@ -486,7 +486,7 @@ impl Against {
                 false => format!("{:.1} %", 100.0 * chance),
             };
             format!(
-                "{winner} ({title}) is better than {loser}, {by}: {counts} ({range}; equals differ as much in {chance} of cases)."
+                "{winner} ({title}) is better than {loser}, {by}: {counts} ({range}; equals differ more in {chance} of cases)."
             )
         };
         match self.better {
