@@ -152,16 +152,21 @@ pub(super) fn check(
     display: &Display,
 ) -> anyhow::Result<()> {
     let asked = chooser.untrusted(models)?;
+    pass(&asked, chooser.file, display)
+}
+
+/// Passes what a person at the terminal allows, and remembers it.
+fn pass(asked: &[Asked], file: Option<&Path>, display: &Display) -> anyhow::Result<()> {
     if asked.is_empty() {
         return Ok(());
     }
-    if is_allowed_by_person(&asked, display) {
-        if let Err(error) = remember(chooser.file, &asked) {
-            display.print(&format!("warning: {error:#}"));
-        }
-        return Ok(());
+    if !is_allowed_by_person(asked, display) {
+        return Err(refusal(asked));
     }
-    Err(refusal(&asked))
+    if let Err(error) = remember(file, asked) {
+        display.print(&format!("warning: {error:#}"));
+    }
+    Ok(())
 }
 
 /// Passes the dataset if it is on this machine, or if its server is trusted. A person at a terminal is asked.
@@ -171,16 +176,7 @@ pub(super) fn check(
 pub(super) fn check_sources(settings: &Settings, display: &Display) -> anyhow::Result<()> {
     let file = settings.file.as_deref();
     let asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
-    if asked.is_empty() {
-        return Ok(());
-    }
-    if !is_allowed_by_person(&asked, display) {
-        return Err(refusal(&asked));
-    }
-    if let Err(error) = remember(file, &asked) {
-        display.print(&format!("warning: {error:#}"));
-    }
-    Ok(())
+    pass(&asked, file, display)
 }
 
 /// Passes the places that plugins have to be fetched from, each with the name of its plugin. A person at a terminal is asked.
@@ -197,16 +193,7 @@ pub(super) fn check_places(
         .iter()
         .filter_map(|(plugin, place)| untrusted_place(plugin, place, lock, file));
     let asked: Vec<Asked> = asked.collect();
-    if asked.is_empty() {
-        return Ok(());
-    }
-    if !is_allowed_by_person(&asked, display) {
-        return Err(refusal(&asked));
-    }
-    if let Err(error) = remember(file, &asked) {
-        display.print(&format!("warning: {error:#}"));
-    }
-    Ok(())
+    pass(&asked, file, display)
 }
 
 /// Remembers the place that a person typed for a plugin.
@@ -252,16 +239,7 @@ fn untrusted_place(plugin: &str, place: &str, lock: &Path, file: Option<&Path>) 
 pub(super) fn check_command(settings: &Settings, display: &Display) -> anyhow::Result<()> {
     let file = settings.file.as_deref();
     let asked: Vec<Asked> = untrusted_command(settings).into_iter().collect();
-    if asked.is_empty() {
-        return Ok(());
-    }
-    if !is_allowed_by_person(&asked, display) {
-        return Err(refusal(&asked));
-    }
-    if let Err(error) = remember(file, &asked) {
-        display.print(&format!("warning: {error:#}"));
-    }
-    Ok(())
+    pass(&asked, file, display)
 }
 
 /// The error for a command that nobody has allowed.

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::artifact;
-use super::intent_log::PendingWrites;
 use super::staleness::StalenessCheck;
-use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, DatasetError, Record, Repetition};
-use plan::decision::Rules;
 use plan::verdict::{Giver, Verdict};
 use store::{IndexedDataset, Store, StoreError};
 use types::digest::Digest;
@@ -95,18 +92,7 @@ pub fn export<E>(
         components,
         which,
     } = source;
-    let left = PendingWrites::by(store.file());
-    let staleness = StalenessCheck {
-        facts: Arc::clone(dataset) as Arc<_>,
-        // Nothing is made here, so it does not matter.
-        site: SiteConfig::default(),
-        output_root,
-        indexed: indexed.id,
-        store,
-        rules: Rules::default(),
-        left,
-        leased: None,
-    };
+    let staleness = StalenessCheck::of_reader(dataset, indexed, store, output_root);
     let is_judged = match which {
         WhichFiles::All => false,
         WhichFiles::NotHeld => components.iter().any(|component| component.gate.is_some()),

@@ -8,14 +8,11 @@ use std::path::{Component as Part, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::below::stays_below;
-use super::intent_log::PendingWrites;
 use super::relocate::remove_empty;
 use super::staged::{Directories, Staged};
 use super::staleness::StalenessCheck;
-use config::SiteConfig;
 use config::component::Component;
 use dataset::Dataset;
-use plan::decision::Rules;
 use plan::verdict::{Giver, Verdict};
 use store::{Checkpoint, IndexedDataset, Store, StoreError};
 use types::digest::Digest;
@@ -103,17 +100,7 @@ impl Publisher {
         folder: PathBuf,
     ) -> Publisher {
         Publisher {
-            staleness: StalenessCheck {
-                facts: Arc::clone(dataset) as Arc<_>,
-                // Nothing is made here, so it does not matter.
-                site: SiteConfig::default(),
-                output_root,
-                indexed: indexed.id,
-                store: store.clone(),
-                rules: Rules::default(),
-                left: PendingWrites::by(store.file()),
-                leased: None,
-            },
+            staleness: StalenessCheck::of_reader(dataset, indexed, store.clone(), output_root),
             indexed: indexed.clone(),
             components,
             directories: Mutex::new(Directories::new(folder.clone())),

@@ -4,14 +4,12 @@
 use std::sync::Arc;
 
 use super::input::UpstreamText;
-use super::intent_log::PendingWrites;
 use super::replay::{Asking, replay};
 use super::staleness::StalenessCheck;
 use super::step::TaskFailure;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Record};
-use plan::decision::Rules;
 use plugin::sandbox::{LogLine, Question};
 use store::{Checkpoint, IndexedDataset, Store, StoreError, TaskId};
 use types::digest::Digest;
@@ -63,16 +61,14 @@ pub fn recorded(
     component: &Component,
     record: &Record,
 ) -> Result<Option<Recorded>, StoreError> {
-    let left = PendingWrites::by(place.store.file());
     let staleness = StalenessCheck {
-        facts: Arc::clone(&place.dataset) as Arc<_>,
         site: place.site,
-        output_root: place.output_root,
-        indexed: place.indexed.id,
-        store: place.store,
-        rules: Rules::default(),
-        left,
-        leased: None,
+        ..StalenessCheck::of_reader(
+            &place.dataset,
+            place.indexed,
+            place.store,
+            place.output_root,
+        )
     };
     let points = staleness.store.checkpoints(place.indexed.id, &record.id)?;
     let of = |component: &Component| {

@@ -6,13 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::accept::{Acceptance, accept};
-use super::intent_log::PendingWrites;
 use super::staged::{Directories, Staged};
 use super::staleness::StalenessCheck;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::Dataset;
-use plan::decision::Rules;
 use plan::verdict::{Giver, Verdict};
 use store::{IndexedDataset, KeptVerdict, RecordRef, Selection, Store, StoreError, TaskId};
 use types::digest::Digest;
@@ -91,17 +89,7 @@ impl Reviewer {
         output_root: PathBuf,
     ) -> Reviewer {
         Reviewer {
-            staleness: StalenessCheck {
-                facts: Arc::clone(dataset) as Arc<_>,
-                // Nothing is made here, so it does not matter.
-                site: SiteConfig::default(),
-                output_root,
-                indexed: indexed.id,
-                store: store.clone(),
-                rules: Rules::default(),
-                left: PendingWrites::by(store.file()),
-                leased: None,
-            },
+            staleness: StalenessCheck::of_reader(dataset, indexed, store.clone(), output_root),
             dataset: indexed.id,
             components,
         }

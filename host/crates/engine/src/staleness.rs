@@ -1,5 +1,5 @@
 //! Holds one task against its checkpoint and its file, and decides by the rule in `plan::decision`.
-//! It reads, and changes nothing: a run and a dry run staleness alike.
+//! It reads, and changes nothing. A run and a dry run decide alike.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -20,7 +20,7 @@ use plan::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules
 use plan::fingerprint::{FingerprintParts, Ingredients};
 use plan::verdict::{Feedback, Verdict};
 use plugin::sandbox::Input;
-use store::{Checkpoint, Store};
+use store::{Checkpoint, IndexedDataset, Store};
 use types::digest::Digest;
 
 /// What it takes to hold tasks against their checkpoints and files.
@@ -99,6 +99,26 @@ impl Found {
 }
 
 impl StalenessCheck {
+    /// For those who look at files and make none.
+    pub fn of_reader(
+        dataset: &Arc<Dataset>,
+        indexed: &IndexedDataset,
+        store: Store,
+        output_root: PathBuf,
+    ) -> StalenessCheck {
+        StalenessCheck {
+            facts: Arc::clone(dataset) as Arc<_>,
+            // Nothing is made, so it does not matter.
+            site: SiteConfig::default(),
+            output_root,
+            indexed: indexed.id,
+            rules: Rules::default(),
+            left: PendingWrites::by(store.file()),
+            store,
+            leased: None,
+        }
+    }
+
     /// Decides about a task whose upstreams are known by the hashes of their files; `None` for one that is left out. `verdicts` are those on all
     /// artifacts of the record.
     pub fn check(
