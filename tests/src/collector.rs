@@ -11,6 +11,7 @@ pub struct Sent {
     pub path: String,
     /// In lower case, each a line.
     pub headers: Vec<String>,
+    /// Unpacked.
     pub body: Vec<u8>,
 }
 
@@ -87,6 +88,12 @@ fn serve(mut stream: TcpStream, all: &Mutex<Vec<Sent>>, answer: &Answer) -> Opti
         .find_map(|line| line.strip_prefix("content-length:"));
     let mut body = vec![0; length?.trim().parse().ok()?];
     reader.read_exact(&mut body).ok()?;
+    if headers.iter().any(|line| line == "content-encoding: gzip") {
+        let mut unpacked = Vec::new();
+        let mut packed = flate2::read::GzDecoder::new(&body[..]);
+        packed.read_to_end(&mut unpacked).ok()?;
+        body = unpacked;
+    }
     let mut sent = all.lock().unwrap_or_else(PoisonError::into_inner);
     sent.push(Sent {
         path,

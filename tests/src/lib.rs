@@ -22,4 +22,6 @@ mod e2e;
 #[cfg(test)]
 mod parrot;
 #[cfg(test)]
+mod received;
+#[cfg(test)]
 mod waits;

@@ -18,7 +18,7 @@ struct Tool {
     trial: (&'static str, &'static [&'static str]),
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         folder: "nats",
         what: "the NATS server",
@@ -50,6 +50,19 @@ const TOOLS: [Tool; 6] = [
         trial: (
             "python",
             &["-c", "import opentelemetry.proto.trace.v1.trace_pb2"],
+        ),
+    },
+    Tool {
+        folder: "rotel",
+        what: "the collector Rotel",
+        tests: "e2e::rotel::",
+        trial: (
+            "python",
+            // The package has its program among its modules.
+            &[
+                "-c",
+                "import rotel, subprocess; subprocess.check_call([rotel.__path__[0] + '/rotel-agent', '--version'])",
+            ],
         ),
     },
     Tool {

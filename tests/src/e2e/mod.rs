@@ -67,6 +67,7 @@ mod registry;
 mod replay;
 mod resources;
 mod review_page;
+mod rotel;
 mod sameness;
 mod schema;
 mod screen;
