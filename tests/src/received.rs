@@ -14,6 +14,7 @@ use crate::collector::Collector;
 /// A name with its value, as words.
 pub type Attributes = BTreeMap<String, String>;
 
+/// Attributes as words.
 pub fn words(attributes: &[KeyValue]) -> Attributes {
     fn said(value: &Value) -> String {
         match value {
@@ -90,7 +91,11 @@ pub fn value(metrics: &BTreeMap<String, Metric>, name: &str, label: (&str, &str)
 }
 
 /// Sum and number of what a histogram counted.
-pub fn histogram(metrics: &BTreeMap<String, Metric>, name: &str, label: (&str, &str)) -> (f64, u64) {
+pub fn histogram(
+    metrics: &BTreeMap<String, Metric>,
+    name: &str,
+    label: (&str, &str),
+) -> (f64, u64) {
     let Data::Histogram(histogram) = metrics[name].data.as_ref().unwrap() else {
         panic!("{name} is no histogram");
     };
@@ -106,7 +111,17 @@ pub fn histogram(metrics: &BTreeMap<String, Metric>, name: &str, label: (&str, &
     })
 }
 
+/// The spans of this name, or of a name that begins so and has another word.
 pub fn named<'a>(spans: &'a [Span], name: &str) -> Vec<(&'a Span, Attributes)> {
-    let spans = spans.iter().filter(|span| span.name == name);
+    let is_it = |span: &&Span| {
+        let rest = span.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let spans = spans.iter().filter(is_it);
     spans.map(|span| (span, words(&span.attributes))).collect()
+}
+
+/// An identity as it is written.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -132,6 +132,8 @@ pub(super) struct Part<'a> {
     pub project: &'a Project,
     pub state: &'a State,
     pub components: &'a [Component],
+    /// The span of the run, for those of its workers.
+    pub trace: Option<String>,
 }
 
 impl Part<'_> {
@@ -151,6 +153,7 @@ impl Part<'_> {
             project,
             state,
             components,
+            ref trace,
         } = *self;
         let config = &project.settings.config;
         let configuration = match &project.settings.file {
@@ -208,6 +211,7 @@ impl Part<'_> {
             bundle: digest,
             ack_wait,
             call_timeout: config.retry.idle_timeout(None).max(CALL) + ack_wait,
+            trace: trace.clone(),
         };
         let coordinator = Coordinator::start(
             bus,

@@ -115,19 +115,22 @@ pub(super) async fn execute(
              one with --mode online; `batches list` shows batches that are open"
         )));
     }
+    let about = about(project, &models);
+    let span = begun(&about);
+    let trace = telemetry::begin(&span, None);
     let coordinator = match wanted.cluster {
         Some(url) => {
             let part = cluster::Part {
                 project,
                 state,
                 components: &wanted.components,
+                trace,
             };
             let started = part.coordinate(url, &gateway, &meter, &interrupt, display);
             Some(started.await?)
         }
         None => None,
     };
-    let about = about(project, &models);
     let watched = Watched {
         meter: Arc::clone(&meter),
         gateway: Arc::clone(&gateway),
@@ -159,14 +162,6 @@ pub(super) async fn execute(
         "stopping: answers that are under way are waited for and kept; once more to stop at once",
     );
     let began = Instant::now();
-    let span = tracing::debug_span!(
-        "run",
-        project = about.project,
-        outcome = Empty,
-        exit_code = Empty,
-        error.r#type = Empty,
-        otel.status_code = Empty,
-    );
     // A task like those that it starts: on this thread, each of their ends would wake another one.
     let result = match tokio::spawn(engine::execute(run).instrument(span.clone())).await {
         Ok(result) => result,
@@ -483,6 +478,19 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
     }
 }
 
+/// The span of a run that begins.
+fn begun(about: &About) -> Span {
+    tracing::debug_span!(
+        "run",
+        project = about.project,
+        outcome = Empty,
+        exit_code = Empty,
+        error.r#type = Empty,
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+    )
+}
+
 /// Adds to the span of a run how it ended.
 fn trace_end(span: &Span, end: &End) {
     span.record("outcome", end.kind.as_str());
@@ -490,6 +498,7 @@ fn trace_end(span: &Span, end: &End) {
     if end.kind != EndKind::Done {
         span.record("error.type", end.kind.as_str());
         span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", end.kind.as_str());
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tracing::Span;
+
 use super::display::Display;
 use super::numbers::counted;
 use ::telemetry::{Identity, Lost, Telemetry};
@@ -40,6 +42,11 @@ pub(super) fn observing(observer: Arc<dyn Observer>) -> Arc<dyn Observer> {
         Some(telemetry) => telemetry.observing(observer),
         None => observer,
     }
+}
+
+/// A run begins with this span, or a worker's part in the run whose `trace` it was given. What workers of it are to be given.
+pub(super) fn begin(span: &Span, trace: Option<&str>) -> Option<String> {
+    TELEMETRY.get()?.begin(span, trace)
 }
 
 /// Sends the metrics of a run, where any are sent.

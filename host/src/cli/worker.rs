@@ -87,6 +87,14 @@ pub(super) fn perform(args: &WorkerArgs, display: &Display) -> Result<Exit, Fail
             let made = chains(bundle, store, observer, coordinator, interrupt, &shown);
             made.map_err(|failure| format!("{:#}", failure.error))
         }),
+        span: Box::new({
+            let name = name.clone();
+            move |run, trace| {
+                let span = tracing::debug_span!("work", worker = name, run);
+                telemetry::begin(&span, trace);
+                span
+            }
+        }),
     };
     block_on(async {
         let connected = nats::connect(&access, &format!("batchgen worker {name}")).await;

@@ -54,14 +54,14 @@ fn spans_and_metrics_are_what_the_library_of_others_reads() {
     let spans = read(&scene, "traces", &collector.sent("/v1/traces")[0]);
     let spans = &spans["resourceSpans"][0]["scopeSpans"][0]["spans"];
     let named = names(spans);
-    for name in ["execution", "run", "task"] {
+    for name in ["execution", "run", "task frontmatter"] {
         assert!(named.contains(&name), "{named:?}");
     }
     let task = spans
         .as_array()
         .unwrap()
         .iter()
-        .find(|span| span["name"] == "task")
+        .find(|span| span["name"] == "task frontmatter")
         .unwrap();
     assert_eq!(task["links"].as_array().unwrap().len(), 1);
 

@@ -3,10 +3,11 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
+use super::batches;
 use crate::collector::{Answer, Collector};
-use crate::received::{histogram, metrics, named, spans, value};
+use crate::received::{hexadecimal, histogram, metrics, named, spans, value};
 use crate::scene::{Ran, Scene};
-use simulator::{Config, Simulator};
+use simulator::{BatchScript, Config, Fault, FaultKind, Simulator, When};
 
 const RUN: [&str; 4] = ["--record", "oak", "--component", "metatags"];
 
@@ -60,7 +61,14 @@ fn a_run_its_tasks_their_executions_and_calls_are_spans_by_the_conventions() {
     assert_eq!(about["batchgen.outcome"], "done");
     assert_eq!(about["batchgen.exit_code"], "0");
 
+    let session = hexadecimal(&run.trace_id);
+    for span in &spans {
+        let about = crate::received::words(&span.attributes);
+        assert_eq!(about["session.id"], session, "{}", span.name);
+    }
+
     let tasks = named(&spans, "task");
+    assert_eq!(tasks[0].0.name, "task frontmatter");
     let names: Vec<&str> = tasks
         .iter()
         .map(|(_, about)| about["batchgen.component"].as_str())
@@ -155,6 +163,80 @@ fn metrics_say_what_the_page_says_and_count_calls_by_the_conventions() {
     assert_eq!(count, calls);
     assert!(seconds > 0.0);
     assert_eq!(metrics["gen_ai.client.operation.duration"].unit, "s");
+}
+
+#[test]
+fn what_fails_says_why_and_repeats_no_text_unless_it_is_asked_for() {
+    for with_texts in ["false", "true"] {
+        let simulator = Simulator::start(Config {
+            faults: vec![Fault {
+                kind: FaultKind::Unprocessable,
+                when: When::Probability(1.0),
+            }],
+            ..Config::default()
+        })
+        .unwrap();
+        let collector = Collector::start();
+        let content = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+        let scene = scene(&simulator, &collector.url).with(content, with_texts);
+        scene.run(&RUN).ended(3);
+        let (spans, _) = spans(&collector);
+        let chats = named(&spans, "chat sim");
+        let tasks = named(&spans, "task frontmatter");
+        for (span, about) in chats.iter().chain(&tasks) {
+            let status = span.status.clone().unwrap();
+            assert_eq!(status.code, 2, "{about:?}");
+            assert!(!status.message.is_empty(), "{about:?}");
+            if with_texts == "false" || span.name.starts_with("task") {
+                assert_eq!(status.message, about["error.type"]);
+            }
+        }
+        assert!(!chats.is_empty() && !tasks.is_empty());
+    }
+}
+
+#[test]
+fn each_step_of_a_batch_and_each_of_its_answers_is_a_span() {
+    let simulator = batches::simulator(BatchScript::default());
+    let collector = Collector::start();
+    let scene = batches::scene(&simulator).with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let ran = scene.host(&["run", "--json", "--mode", "batch"]).ended(0);
+    let (spans, _) = spans(&collector);
+    let (run, _) = named(&spans, "run")[0];
+    let steps = named(&spans, "batch");
+    for step in ["upload", "create", "look", "collect"] {
+        let name = format!("batch {step}");
+        assert!(steps.iter().any(|(span, _)| span.name == name), "{name}");
+    }
+    let (created, about) = &named(&spans, "batch create")[0];
+    assert_eq!(created.parent_span_id, run.span_id);
+    assert_eq!(about["batchgen.questions"], batches::RECORDS.to_string());
+    assert!(!about["batchgen.id"].is_empty());
+    let (collected, of_collected) = &named(&spans, "batch collect")[0];
+    assert_eq!(collected.trace_id, run.trace_id);
+    assert_eq!(of_collected["batchgen.id"], about["batchgen.id"]);
+
+    let chats = named(&spans, "chat sim");
+    assert_eq!(chats.len(), batches::RECORDS);
+    let mut dollars = 0.0;
+    for (chat, of_chat) in &chats {
+        assert!(chat.parent_span_id.is_empty(), "a trace of its own");
+        assert_eq!(chat.links[0].span_id, collected.span_id);
+        assert_eq!(of_chat["batchgen.batch"], about["batchgen.batch"]);
+        assert_eq!(of_chat["batchgen.component"], "summary");
+        assert_eq!(of_chat["gen_ai.response.model"], "sim");
+        dollars += of_chat["gen_ai.usage.cost"].parse::<f64>().unwrap();
+    }
+    let micros = (dollars * 1e6).round() as u64;
+    assert_eq!(micros, scene.query(batches::COST));
+
+    let metrics = metrics(&collector);
+    let of_input = ("gen_ai.token.type", "input");
+    let (tokens, count) = histogram(&metrics, "gen_ai.client.token.usage", of_input);
+    assert_eq!(count, batches::RECORDS as u64);
+    assert_eq!(tokens, ran.summary().calls("input_tokens") as f64);
+    // How long a batch takes is not how long a call takes.
+    assert!(!metrics.contains_key("gen_ai.client.operation.duration"));
 }
 
 #[test]

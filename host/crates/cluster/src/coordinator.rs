@@ -58,6 +58,8 @@ pub struct Conditions {
     pub ack_wait: Duration,
     /// A call of a lost worker may be under way for so long.
     pub call_timeout: Duration,
+    /// The span of the run, if it has one, as W3C's Trace Context writes it.
+    pub trace: Option<String>,
 }
 
 /// The coordinator of one run.

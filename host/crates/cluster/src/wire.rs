@@ -260,6 +260,8 @@ pub struct Welcome {
     pub held: Vec<Held>,
     /// A lease that is not extended for so long is given to another worker.
     pub ack_wait_millis: u64,
+    /// The span of the run, if it has one.
+    pub trace: Option<String>,
 }
 
 /// A few records for one worker.

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tracing::Span;
 
 use crate::bundle::{Bundle, BundleError};
 use crate::bus::{Heard, WorkerBus};
@@ -44,6 +45,9 @@ pub type MakeChains = dyn Fn(
     + Send
     + Sync;
 
+/// Begins the span of a worker's part in a run, which has this name and, where it has one, this span.
+pub type BeginSpan = dyn Fn(&str, Option<&str>) -> Span + Send + Sync;
+
 /// What a worker is started with.
 pub struct Settings {
     /// Its name, which no other worker of a run has.
@@ -62,6 +66,8 @@ pub struct Settings {
     pub pool: Pool,
     /// Makes lanes.
     pub chains: Box<MakeChains>,
+    /// Makes spans.
+    pub span: Box<BeginSpan>,
 }
 
 /// What a worker tells of itself.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::meter::Event;
 use crate::statistics::BatchView;
-use crate::{Interrupt, Meter};
+use crate::{Interrupt, Meter, traced};
 use gateway::batch::protocol::BatchProtocol;
 use gateway::batch::{Asked, Asking, Desk, Reply};
 use gateway::budget::BatchReservation;
@@ -325,6 +325,7 @@ impl Batches {
             Some(days) => format!("{note}; its provider discards its answers in about {days} days"),
             None => note,
         };
+        traced::note_of_batch("note", &note);
         let is_new = batch.note.as_deref() != Some(note.as_str());
         if self.now().held.insert(batch.id) || is_new {
             self.tell(format!("batch {}: {note}", batch.name));

@@ -80,6 +80,7 @@ pub(super) struct Leased {
     pub held: Arc<Held>,
     pub repeated: Arc<RepeatedFailures>,
     pub deadly: Option<String>,
+    pub span: tracing::Span,
 }
 
 impl Context {
@@ -190,7 +191,7 @@ impl Context {
             meter: parts.meter,
             interrupt: parts.interrupt,
             run: RunId::NONE,
-            span: tracing::Span::none(),
+            span: parts.span,
             repeated: parts.repeated,
             elsewhere: None,
             held: parts.held,

@@ -35,6 +35,8 @@ pub struct Seat {
     pub pool: Pool,
     /// Stops the part in order.
     pub interrupt: Interrupt,
+    /// The span to which those of tasks are linked.
+    span: tracing::Span,
     terms: Terms,
     held: Arc<Held>,
     repeated: Arc<RepeatedFailures>,
@@ -48,6 +50,7 @@ pub struct SeatParts {
     pub gateway: Arc<Gateway<Store>>,
     pub pool: Pool,
     pub interrupt: Interrupt,
+    pub span: tracing::Span,
     pub terms: Terms,
     /// Records in work at once.
     pub slots: usize,
@@ -67,6 +70,7 @@ impl Seat {
             gateway: parts.gateway,
             pool: parts.pool,
             interrupt: parts.interrupt,
+            span: parts.span,
             terms: parts.terms,
         }
     }
@@ -130,6 +134,7 @@ impl Seat {
             held: Arc::clone(&self.held),
             repeated: Arc::clone(&self.repeated),
             deadly,
+            span: self.span.clone(),
         }));
         let reference = Reference {
             seen: leased.seen,

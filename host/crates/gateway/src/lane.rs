@@ -100,8 +100,8 @@ pub struct Tried<'a> {
     pub answered_by: Option<&'a str>,
     /// Tokens billed.
     pub usage: Usage,
-    /// From the question to the end of the answer.
-    pub took: Duration,
+    /// From the question to the end of the answer; nothing where it was asked in a batch.
+    pub took: Option<Duration>,
     /// Why it brought nothing, if so.
     pub failed: Option<FailureClass>,
 }
@@ -694,7 +694,7 @@ impl Lane {
             model: &self.model,
             answered_by: result.as_ref().ok().map(|raw| raw.model.as_str()),
             usage,
-            took,
+            took: Some(took),
             failed: result.as_ref().err().map(|error| error.class),
         });
         if result.is_ok() || usage != Usage::default() {

@@ -58,7 +58,9 @@ impl Calls {
         if let Some(class) = tried.failed {
             labels.push(KeyValue::new("error.type", class.as_str()));
         }
-        self.duration.record(tried.took.as_secs_f64(), &labels);
+        if let Some(took) = tried.took {
+            self.duration.record(took.as_secs_f64(), &labels);
+        }
     }
 }
 

@@ -7,16 +7,17 @@
 mod address;
 mod calls;
 mod carrier;
+mod parent;
 mod readings;
 mod spans;
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{SpanContext, TraceContextExt, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{
     ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig,
 };
@@ -27,7 +28,8 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
 };
 use tokio::runtime::Runtime;
-use tracing::{Metadata, Subscriber};
+use tracing::{Metadata, Span, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
@@ -36,7 +38,7 @@ use address::Address;
 use calls::Calls;
 use carrier::{Carrier, Counts};
 use gateway::lane::Observer;
-use spans::{Counted, Counting};
+use spans::{Counted, Counting, Session};
 use watch::Readings;
 
 /// What was gathered is sent within this time at the end, or not at all.
@@ -45,7 +47,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// a second.
 const QUEUE: usize = 16_384;
 /// Spans that are sent. Libraries have some, too.
-const SPANS: [&str; 4] = ["run", "task", "execution", "chat"];
+const SPANS: [&str; 6] = ["run", "work", "batch", "task", "execution", "chat"];
 /// What its spans and metrics are said to be of.
 const SCOPE: &str = "batchgen";
 
@@ -90,6 +92,7 @@ pub struct Telemetry {
     _runtime: Runtime,
     tracer: Option<SdkTracerProvider>,
     meter: Option<SdkMeterProvider>,
+    session: Session,
     readings: Arc<RwLock<Option<Readings>>>,
     calls: Option<Calls>,
     counts: Arc<Counts>,
@@ -128,6 +131,7 @@ impl Telemetry {
             .build()
             .map_err(|error| TelemetryError::Setup(error.to_string()))?;
         let counts = Arc::new(Counts::default());
+        let session = Session::default();
         let carry = |address: &Address| {
             Carrier::new(address, runtime.handle().clone(), Arc::clone(&counts))
         };
@@ -140,7 +144,7 @@ impl Telemetry {
                     .with_http_client(carry(address)?)
                     .with_endpoint(address.url.as_str())
                     .build()?;
-                Some(tracer(exporter, &resource, &counts, variables))
+                Some(tracer(exporter, &resource, (&counts, &session), variables))
             }
         };
         let meter = match &metrics {
@@ -162,6 +166,7 @@ impl Telemetry {
         Ok(Some(Telemetry {
             calls: meter.as_ref().map(|meter| Calls::new(&meter.meter(SCOPE))),
             with_texts: tracer.is_some() && is_true(variables, content),
+            session,
             readings: Arc::default(),
             _runtime: runtime,
             tracer,
@@ -191,6 +196,28 @@ impl Telemetry {
                 .with_filter::<Box<dyn Filter<S> + Send + Sync>>(Box::new(filter))
                 .boxed(),
         )
+    }
+
+    /// A run begins, or a worker's part in one, with this span: the spans that begin from now on are of it. A part belongs to the
+    /// run whose `trace` it was given. What workers of this run are to be given; nothing where no spans are sent.
+    pub fn begin(&self, span: &Span, trace: Option<&str>) -> Option<String> {
+        self.tracer.as_ref()?;
+        if let Some(run) = trace.and_then(parent::read) {
+            // A span that has begun keeps the trace that it has.
+            let _ = span.set_parent(Context::new().with_remote_span_context(run));
+        }
+        let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        // The span of the next run of a process is not of the last one.
+        *session = None;
+        drop(session);
+        let context = span.context();
+        let own: SpanContext = context.span().span_context().clone();
+        let run: Arc<str> = own.trace_id().to_string().into();
+        let attribute = spans::of_session(Arc::clone(&run));
+        span.set_attribute(attribute.key, attribute.value);
+        let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        *session = Some(run);
+        Some(parent::written(&own))
     }
 
     /// The same observer, with which calls are measured, too.
@@ -245,7 +272,7 @@ impl Telemetry {
 fn tracer(
     exporter: SpanExporter,
     resource: &Resource,
-    counts: &Arc<Counts>,
+    (counts, session): (&Arc<Counts>, &Session),
     variables: Variables<'_>,
 ) -> SdkTracerProvider {
     let settings = BatchConfigBuilder::default();
@@ -256,7 +283,11 @@ fn tracer(
     let exporter = Counted::new(exporter, Arc::clone(counts));
     let batches = BatchSpanProcessor::new(exporter, settings.build());
     SdkTracerProvider::builder()
-        .with_span_processor(Counting::new(batches, Arc::clone(counts)))
+        .with_span_processor(Counting::new(
+            batches,
+            Arc::clone(counts),
+            Arc::clone(session),
+        ))
         .with_resource(resource.clone())
         .build()
 }

@@ -1,8 +1,9 @@
 //! Spans on their way: counted, under names that belong to this program or to OpenTelemetry, and without what a screen obeys.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use opentelemetry::trace::{Span as _, Status};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -12,25 +13,43 @@ use super::carrier::Counts;
 use types::shown::harmless;
 
 /// What the names of attributes begin with that OpenTelemetry has. All others are of this program.
-const KNOWN: [&str; 2] = ["gen_ai.", "error."];
+const KNOWN: [&str; 3] = ["gen_ai.", "error.", "session."];
 /// A list by the conventions.
 const REASONS: &str = "gen_ai.response.finish_reasons";
 
-/// Counts spans that are to be sent.
+/// The run whose spans begin, by the trace of its own span.
+pub(super) type Session = Arc<RwLock<Option<Arc<str>>>>;
+
+/// An attribute by which all spans of a run are found together, though each task is a trace of its own.
+pub(super) fn of_session(session: Arc<str>) -> KeyValue {
+    KeyValue::new("session.id", StringValue::from(session))
+}
+
+/// Counts spans that are to be sent, and says of which run they are.
 #[derive(Debug)]
 pub(super) struct Counting<P> {
     processor: P,
     counts: Arc<Counts>,
+    session: Session,
 }
 
 impl<P> Counting<P> {
-    pub fn new(processor: P, counts: Arc<Counts>) -> Counting<P> {
-        Counting { processor, counts }
+    pub fn new(processor: P, counts: Arc<Counts>, session: Session) -> Counting<P> {
+        Counting {
+            processor,
+            counts,
+            session,
+        }
     }
 }
 
 impl<P: SpanProcessor> SpanProcessor for Counting<P> {
     fn on_start(&self, span: &mut Span, context: &Context) {
+        let session = self.session.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &*session {
+            span.set_attribute(of_session(Arc::clone(session)));
+        }
+        drop(session);
         self.processor.on_start(span, context);
     }
 
@@ -118,8 +137,13 @@ fn adapted(span: SpanData) -> SpanData {
         };
         KeyValue::new(key, value)
     });
+    let status = match span.status {
+        Status::Error { description } => Status::error(harmless(&description).into_owned()),
+        other => other,
+    };
     SpanData {
         attributes: attributes.collect(),
+        status,
         name: harmless(&span.name).into_owned().into(),
         ..span
     }

@@ -203,6 +203,7 @@ impl Inner {
                 held,
                 ack_wait_millis: u64::try_from(self.conditions.ack_wait.as_millis())
                     .unwrap_or(u64::MAX),
+                trace: self.conditions.trace.clone(),
             }))
         } else {
             Down::Refused("the run is not ready yet".to_owned())

@@ -307,6 +307,7 @@ impl World {
                 bundle: digest,
                 ack_wait,
                 call_timeout: CALL_TIMEOUT,
+                trace: None,
             };
             let (store, meter) = (run.store.clone(), Arc::clone(&run.meter));
             let gateway = Arc::clone(&run.gateway);
@@ -336,6 +337,7 @@ impl World {
             build: BUILD.to_owned(),
             engine: plugin().0.clone(),
             pool: Pool::inline(),
+            span: Box::new(|_, _| tracing::Span::none()),
             chains: Box::new(move |_, _, observer, coordinator, interrupt| {
                 let budget = LaneBudget::new(None, None, 1);
                 let lane = Lane::new(

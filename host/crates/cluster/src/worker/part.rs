@@ -163,6 +163,7 @@ impl Part<'_> {
     /// What the records of a run are performed with.
     fn seat(
         &self,
+        run: &str,
         welcome: &Welcome,
         bundle: Bundle,
         spool: &Store,
@@ -187,6 +188,7 @@ impl Part<'_> {
             gateway: Arc::new(gateway),
             pool: self.settings.pool.clone(),
             interrupt: interrupt.clone(),
+            span: (self.settings.span)(run, welcome.trace.as_deref()),
             terms: welcome.terms.clone(),
             slots: self.settings.slots,
         });
@@ -209,7 +211,7 @@ impl Part<'_> {
         heard: &mut UnboundedReceiver<News>,
     ) -> Result<End, WorkerError> {
         let interrupt = Interrupt::default();
-        let seat = Arc::new(self.seat(&welcome, bundle, &spool, hub, &interrupt)?);
+        let seat = Arc::new(self.seat(&beat.run, &welcome, bundle, &spool, hub, &interrupt)?);
         (self.tell)(Event::Joined {
             run: beat.run.clone(),
         });

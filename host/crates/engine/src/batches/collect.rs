@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use tracing::Instrument;
 
 use super::{Batched, Batches, Turn, is_open, may_pass};
+use crate::traced;
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchStatus, LineResult, Problem, RemoteBatch};
 use gateway::error::CallError;
@@ -77,6 +79,7 @@ impl Batches {
                     .await;
             }
         };
+        traced::note_of_batch("word", &remote.word);
         batch.word = Some(remote.word.clone());
         batch.answered = remote.answered.or(batch.answered);
         batch.failed = remote.failed.or(batch.failed);
@@ -97,7 +100,9 @@ impl Batches {
                 // Where a provider has no word for the end, it may not have read all questions yet.
                 let is_whole = remote.total.is_none_or(|total| total >= batch.lines);
                 if remote.is_settled && (is_whole || is_late) {
-                    return self.collect(batch, batched, &remote, turn).await;
+                    let span = traced::of_batch("collect", &batch);
+                    let collecting = self.collect(batch, batched, &remote, turn);
+                    return collecting.instrument(span).await;
                 }
                 if is_late && self.may_resubmit(&batch) {
                     return self.end(batch, turn).await;
@@ -522,7 +527,7 @@ impl<'a> Keeping<'a> {
                 }
                 other => other,
             };
-            let verdict = batched.or_fallback(batched.lane.judge(result, asked));
+            let verdict = batched.or_fallback(batched.lane.judge(result, asked, &batch.name));
             match &verdict {
                 Verdict::Failed(error, _) => {
                     tracing::debug!(lane = batch.lane, "a question of a batch failed: {error}");

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use futures_util::stream;
 use futures_util::{Stream, StreamExt};
+use tracing::Instrument;
 
 use super::collect::LONGEST;
 use super::{Batched, Batches, DOUBT, Turn, is_open, may_pass};
+use crate::traced;
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
 use gateway::error::CallError;
@@ -121,20 +123,34 @@ impl Batches {
             if self.interrupt.is_thrown() {
                 break;
             }
-            next = match batch.state {
+            let step = match batch.state {
                 // Begun by an export that was killed.
-                BatchState::Formed if !batched.hands_in => None,
-                BatchState::Formed => self.upload(batch, batched, turn).await?,
-                BatchState::Uploaded => self.create(batch, batched, turn).await?,
-                BatchState::Creating => self.find(batch, batched, turn).await?,
-                BatchState::Open => {
-                    self.look(batch, batched, turn).await?;
-                    None
-                }
-                BatchState::Exported | BatchState::Ended => None,
+                BatchState::Formed if !batched.hands_in => break,
+                BatchState::Formed => "upload",
+                BatchState::Uploaded => "create",
+                BatchState::Creating => "find",
+                BatchState::Open => "look",
+                BatchState::Exported | BatchState::Ended => break,
             };
+            let span = traced::of_batch(step, &batch);
+            next = self.step(batch, batched, turn).instrument(span).await?;
         }
         Ok(())
+    }
+
+    async fn step(
+        &self,
+        batch: Batch,
+        batched: &Batched,
+        turn: &mut Turn,
+    ) -> Result<Option<Batch>, StoreError> {
+        match batch.state {
+            BatchState::Formed => self.upload(batch, batched, turn).await,
+            BatchState::Uploaded => self.create(batch, batched, turn).await,
+            BatchState::Creating => self.find(batch, batched, turn).await,
+            BatchState::Open => self.look(batch, batched, turn).await.map(|()| None),
+            BatchState::Exported | BatchState::Ended => Ok(None),
+        }
     }
 
     async fn upload(
@@ -217,6 +233,8 @@ impl Batches {
     ) -> Result<Option<Batch>, StoreError> {
         batch.state = BatchState::Open;
         batch.remote = Some(remote.id.clone());
+        traced::note_of_batch("id", &remote.id);
+        traced::note_of_batch("word", &remote.word);
         batch.word = Some(remote.word.clone());
         batch.expires_at = remote.expires_at;
         batch.note = None;

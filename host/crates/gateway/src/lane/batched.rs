@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{CallContext, Lane, Obtained, Question, Spent, judged, with_text};
+use super::{CallContext, Lane, Obtained, Question, Spent, Tried, judged, span, with_text};
 use crate::adaptation::Adaptations;
 use crate::batch::protocol::{BatchProtocol, LineResult};
 use crate::batch::{Asked, custom_id};
@@ -14,6 +14,7 @@ use crate::budget::LaneBudget;
 use crate::error::CallError;
 use crate::limiter::RequestSize;
 use crate::provider::{Finish, RawAnswer};
+use crate::providers::otel_name;
 use crate::reasoning;
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -142,8 +143,8 @@ impl BatchLane {
         })
     }
 
-    /// What a line of a result file means for its question. What it cost is counted here, once.
-    pub fn judge(&self, result: LineResult, asked: &AskedLine) -> Verdict {
+    /// What a line of a result file of this batch means for its question. What it cost is counted here, once.
+    pub fn judge(&self, result: LineResult, asked: &AskedLine, batch: &str) -> Verdict {
         let result = match result {
             LineResult::NotReached(_) => {
                 return Verdict::Again {
@@ -161,6 +162,7 @@ impl BatchLane {
             Err(error) => *error.usage,
         };
         let micros = self.budget.spend_at_once(usage);
+        self.trace(&result, (usage, micros), asked, batch);
         if result.is_ok() || usage != Usage::default() {
             let spent = Spent {
                 usage,
@@ -189,6 +191,28 @@ impl BatchLane {
                 self.judge_error(error, asked, tally)
             }
         }
+    }
+
+    /// Tells those who trace and measure calls.
+    fn trace(
+        &self,
+        result: &Result<RawAnswer, CallError>,
+        (usage, micros): (Usage, Option<u64>),
+        asked: &AskedLine,
+        batch: &str,
+    ) {
+        let lane = &self.lane;
+        let provider = otel_name(lane.provider.name());
+        let span = span::of_line(provider, &lane.model, asked, batch);
+        span::ended(span, result, micros, lane.observer.wants_texts());
+        lane.observer.tried(Tried {
+            provider,
+            model: &lane.model,
+            answered_by: result.as_ref().ok().map(|raw| raw.model.as_str()),
+            usage,
+            took: None,
+            failed: result.as_ref().err().map(|error| error.class),
+        });
     }
 
     /// Whether an answer to a question shows that the way in which is asked now will do.

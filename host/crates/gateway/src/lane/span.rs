@@ -5,26 +5,42 @@ use serde_json::{Value, json};
 use tracing::Span;
 use tracing::field::Empty;
 
+use super::batched::AskedLine;
+
 use crate::error::CallError;
 use crate::provider::{Call, RawAnswer};
 use types::request::{Message, ResponseFormat, Role};
 
-/// A call that begins.
-pub(super) fn begun(provider: &str, call: Call<'_>, with_texts: bool) -> Span {
+/// What is known of a question before it is answered.
+struct Asked<'a> {
+    provider: &'a str,
+    model: &'a str,
+    cap: u32,
+    temperature: Option<f64>,
+    /// What is to be answered.
+    kind: Option<&'a str>,
+    /// The batch in which it was asked, and the component that asked first.
+    batched: Option<(&'a str, &'a str)>,
+}
+
+fn of(asked: &Asked<'_>) -> Span {
+    // An answer of a batch is a trace of its own, as a task is: a batch has thousands.
+    let current = Span::current();
     let span = tracing::debug_span!(
+        parent: current.id().filter(|_| asked.batched.is_none()),
         "chat",
-        otel.name = format_args!("chat {}", call.model),
+        otel.name = format_args!("chat {}", asked.model),
         otel.kind = "client",
         otel.status_code = Empty,
+        otel.status_description = Empty,
+        batch = asked.batched.map(|(batch, _)| batch),
+        component = asked.batched.map(|(_, component)| component),
         gen_ai.operation.name = "chat",
-        gen_ai.provider.name = provider,
-        gen_ai.request.model = call.model,
-        gen_ai.request.max_tokens = i64::from(call.max_output_tokens),
-        gen_ai.request.temperature = call.temperature,
-        gen_ai.output.r#type = match call.request.format {
-            ResponseFormat::Text => "text",
-            ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) => "json",
-        },
+        gen_ai.provider.name = asked.provider,
+        gen_ai.request.model = asked.model,
+        gen_ai.request.max_tokens = i64::from(asked.cap),
+        gen_ai.request.temperature = asked.temperature,
+        gen_ai.output.r#type = asked.kind,
         gen_ai.response.model = Empty,
         gen_ai.response.finish_reasons = Empty,
         gen_ai.usage.input_tokens = Empty,
@@ -38,6 +54,37 @@ pub(super) fn begun(provider: &str, call: Call<'_>, with_texts: bool) -> Span {
         gen_ai.output.messages = Empty,
         error.r#type = Empty,
     );
+    if asked.batched.is_some() {
+        span.follows_from(current.id());
+    }
+    span
+}
+
+/// A line of a batch, whose answer is read within the step that collects the batch.
+pub(super) fn of_line(provider: &str, model: &str, asked: &AskedLine, batch: &str) -> Span {
+    of(&Asked {
+        provider,
+        model,
+        cap: asked.cap,
+        temperature: None,
+        kind: asked.schema.as_ref().map(|_| "json"),
+        batched: Some((batch, &asked.component)),
+    })
+}
+
+/// A call that begins.
+pub(super) fn begun(provider: &str, call: Call<'_>, with_texts: bool) -> Span {
+    let span = of(&Asked {
+        provider,
+        model: call.model,
+        cap: call.max_output_tokens,
+        temperature: Some(call.temperature),
+        kind: Some(match call.request.format {
+            ResponseFormat::Text => "text",
+            ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) => "json",
+        }),
+        batched: None,
+    });
     if with_texts && !span.is_disabled() {
         let of_system = |message: &&Message| message.role == Role::System;
         let all = &call.request.messages;
@@ -84,6 +131,11 @@ pub(super) fn ended(
         Err(error) => {
             span.record("error.type", error.class.as_str());
             span.record("otel.status_code", "ERROR");
+            // A provider may say again what it was asked.
+            match with_texts {
+                true => span.record("otel.status_description", error.message.as_str()),
+                false => span.record("otel.status_description", error.class.as_str()),
+            };
             *error.usage
         }
     };
