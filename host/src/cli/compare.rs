@@ -4,10 +4,12 @@
 //! budget and its way to go on after an interruption. The copies have an index and checkpoints of their own, and files beside the state. The
 //! journal is the project's: what was paid for is not asked again, and what a comparison paid for serves later runs.
 
+mod against;
 mod change;
 mod copies;
 mod outcome;
 mod screen;
+mod totals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,7 @@ use gateway::settings::Mode;
 
 pub(super) use change::{Change, Variant};
 pub(super) use copies::Subject;
-pub(super) use outcome::{Better, Cell, Comparison, Row};
+pub(super) use outcome::{Cell, Comparison, Row};
 
 /// Make some records with other models or prompts, and show which are better. The project's own files stay as they are.
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tracing::field::Empty;
@@ -109,11 +109,9 @@ pub(super) async fn execute(
         Some(batches) => gateway.with_desk(Arc::clone(batches) as Arc<_>),
         None => gateway,
     });
-    if wanted.cluster.is_some() && batches.is_some() {
-        return Err(Failure::usage(anyhow!(
-            "questions that are asked in batches are not shared with workers\nhint: leave out --cluster (and [cluster] url), or ask one by \
-             one with --mode online; `batches list` shows batches that are open"
-        )));
+    if wanted.cluster.is_some() {
+        let refused = not_for_workers(&wanted.components, batches.is_some());
+        refused.map_err(Failure::usage)?;
     }
     let about = about(project, &models);
     let span = begun(&about);
@@ -217,6 +215,28 @@ pub(super) async fn execute(
         (_, exit) => exit,
     };
     Ok(hook::after_run(project, state, exit, &interrupt, display).await)
+}
+
+/// Refuses what workers cannot do.
+fn not_for_workers(components: &[Component], has_batches: bool) -> anyhow::Result<()> {
+    if has_batches {
+        bail!(
+            "questions that are asked in batches are not shared with workers\nhint: leave out --cluster (and [cluster] url), or ask one by \
+             one with --mode online; `batches list` shows batches that are open"
+        );
+    }
+    let is_compared = |component: &&Component| {
+        let rules = component.rules.as_ref();
+        rules.is_some_and(|rules| rules.max_similarity().is_some())
+    };
+    if let Some(compared) = components.iter().find(is_compared) {
+        bail!(
+            "the gate of `{}` has `max-similarity`, and a worker does not see the files of other records\nhint: leave out --cluster (and \
+             [cluster] url), or remove the key and look at all files with `sameness --at-most` behind the run",
+            compared.name
+        );
+    }
+    Ok(())
 }
 
 /// What the run may spend.

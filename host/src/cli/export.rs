@@ -62,7 +62,7 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     complete_only: bool,
     /// Only files that a person accepted, as they are now (`batchgen review`)
-    #[arg(long)]
+    #[arg(long, alias = "approved")]
     accepted: bool,
     /// Also this field of the record (repeatable)
     #[arg(long, value_name = "NAME")]

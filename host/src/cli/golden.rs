@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
-use super::compare::{Better, Cell, Change, Comparison, Row, Subject, Variant, Work, open};
+use super::compare::{Cell, Change, Comparison, Row, Subject, Variant, Work, open};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::file::Writing;
@@ -19,6 +19,7 @@ use super::numbers::counted;
 use super::project::{Project, State};
 use config::component::Component;
 use plan::verdict::Giver;
+use quality::Better;
 use store::Selection;
 use types::digest::Digest;
 

@@ -134,6 +134,7 @@ async fn start(
         true => State::read(&project)?,
         false => State::open(&project).await?,
     };
+    state.store.set_reviews();
     let lease = state.select(&args.selection.records())?;
     let root = project.settings.config.output.directory.clone();
     let names: Vec<String> = components.iter().map(|one| one.name.clone()).collect();

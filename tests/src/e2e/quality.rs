@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use simulator::{BatchScript, Config, Simulator};
+use simulator::{Answers, BatchScript, Config, Simulator};
 
 use crate::scene::{KEY, Ran, Scene};
 use crate::watched::Viewing;
@@ -257,6 +257,59 @@ fn what_breaks_a_rule_is_asked_for_anew_without_a_judge() {
     assert_eq!(held.ended(0).summary().of("description", "held"), 1);
 }
 
+/// The model gives one text for all records.
+#[test]
+fn of_files_that_say_the_same_the_first_stays_and_the_others_are_asked_for_anew_and_held() {
+    let simulator = Simulator::start(Config {
+        answers: Answers::Long,
+        key: Some(KEY.to_owned()),
+        ..Config::default()
+    })
+    .unwrap();
+    let scene = gated("max-similarity: 0.7, otherwise: again, retries: 1").asking(&simulator);
+    let three = [
+        "--record",
+        "oak",
+        "--record",
+        "silk",
+        "--record",
+        "aluminum",
+        "--component",
+        "description",
+    ];
+    let ran = scene.run(&three).ended(0).summary();
+    assert_eq!(ran.of("description", "made"), 3);
+    assert_eq!(ran.of("description", "held"), 2);
+    assert_eq!(ran.calls("calls"), 5);
+    let listed = scene.host(&["review", "--held", "--list"]).ended(0).stdout;
+    assert!(
+        listed.contains("100 % of it is word for word in the text of another record, `"),
+        "{listed}"
+    );
+
+    let again = scene.run(&three).ended(0).summary();
+    assert_eq!(again.of("description", "held"), 2);
+    assert_eq!(again.calls("calls"), 0);
+
+    // A file that somebody writes anew is like no other one.
+    let held = ["oak", "silk", "aluminum"]
+        .into_iter()
+        .find(|record| listed.contains(&format!("description/{record}.md")))
+        .unwrap();
+    let own = format!("content/description/{held}.md");
+    scene.write(&own, "Nothing that is written here stands anywhere else.\n");
+    let edited = scene.run(&three).ended(0).summary();
+    assert_eq!(edited.of("description", "held"), 1);
+
+    // And one that is made to say what another one says is held.
+    let others = ["oak", "silk", "aluminum"].into_iter();
+    let other = others.filter(|record| *record != held).next().unwrap();
+    let text = fs::read_to_string(scene.path(&format!("content/description/{other}.md"))).unwrap();
+    scene.write(&own, &text);
+    let copied = scene.run(&three).ended(0).summary();
+    assert_eq!(copied.of("description", "held"), 2);
+}
+
 #[test]
 fn a_note_of_a_person_goes_to_the_model_and_the_file_is_made_anew() {
     let scene = scene();
@@ -459,6 +512,8 @@ fn a_gate_that_cannot_be_is_told_with_its_place() {
         ("min-words: 9, max-words: 8", "it is more than `max-words`"),
         ("min-words: 9, at-least: 3", "nobody gives a score"),
         ("judge: quality, retries: 3", "nothing is asked for anew"),
+        ("max-similarity: 0.4", "write a share from 0.6 to 0.99"),
+        ("max-similarity: 70", "write a share from 0.6 to 0.99"),
         (
             "judge: quality, otherwise: again, retries: 99",
             "write a number from 1 to 10",

@@ -369,6 +369,8 @@ pub struct GateConfig {
     pub reading_ease: Option<f64>,
     /// Whether relative links must lead to a file of the output folder.
     pub links: bool,
+    /// The greatest share of its word groups that a file may have in common with another file of the component.
+    pub max_similarity: Option<f64>,
 }
 
 /// Where a prompt comes from.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::strict_json;
 use plugin::manifest::MediaType;
+use quality::FrontMatter;
 use repair::is_control;
 
 /// Why an artifact is not published; `None` if it may be.
@@ -45,32 +46,13 @@ pub(super) fn as_json(text: &str, media_type: MediaType) -> Option<Value> {
     }
 }
 
-/// A text of Markdown without its front matter; the whole text where that is none.
-pub(super) fn without_front_matter(text: &str) -> &str {
-    split(text)
-        .and_then(Result::ok)
-        .map_or(text, |(_, body)| body)
-}
-
 /// The YAML between the first two `---` lines; `None` if the text does not start with one.
 fn front_matter(text: &str) -> Option<Result<&str, String>> {
-    split(text).map(|parts| parts.map(|(yaml, _)| yaml))
-}
-
-/// The same, with what follows.
-fn split(text: &str) -> Option<Result<(&str, &str), String>> {
-    let rest = text
-        .strip_prefix("---\n")
-        .or_else(|| text.strip_prefix("---\r\n"))?;
-    let mut at = 0;
-    for line in rest.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            let parts = rest.get(..at).zip(rest.get(at + line.len()..));
-            return Some(parts.ok_or_else(|| "its front matter is cut off".to_owned()));
-        }
-        at += line.len();
+    match FrontMatter::of(text) {
+        FrontMatter::Absent => None,
+        FrontMatter::Unclosed => Some(Err("its front matter has no closing `---` line".to_owned())),
+        FrontMatter::Whole { yaml, .. } => Some(Ok(yaml)),
     }
-    Some(Err("its front matter has no closing `---` line".to_owned()))
 }
 
 /// A failure's cause with the rules that the last answer broke, a line each.
@@ -109,9 +91,5 @@ mod tests {
             Some(json!({"title": "A", "n": 2}))
         );
         assert_eq!(as_json("# Title", MediaType::Markdown), None);
-        assert_eq!(without_front_matter(text), "Body\n---\n");
-        for whole in ["# Title\n---\n", "---\na: b\n", ""] {
-            assert_eq!(without_front_matter(whole), whole);
-        }
     }
 }

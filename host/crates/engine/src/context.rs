@@ -9,6 +9,7 @@ use super::held::Held;
 use super::intent_log::{IntentLog, PendingWrites};
 use super::interrupt::Interrupt;
 use super::leased::{LeasedFiles, Terms};
+use super::likeness::Likeness;
 use super::meter::Meter;
 use super::output::Output;
 use super::repeated::RepeatedFailures;
@@ -30,6 +31,8 @@ pub(super) struct Context {
     pub staleness: StalenessCheck,
     pub indexed: IndexedDataset,
     pub components: Arc<[Component]>,
+    /// The texts that no other one may be like.
+    pub likeness: Likeness,
     pub workplace: Workplace,
     pub store: Store,
     pub gateway: Arc<Gateway<Store>>,
@@ -139,6 +142,7 @@ impl Context {
                 leased: None,
             },
             indexed: run.indexed,
+            likeness: Likeness::new(&run.components),
             components: run.components.into(),
             workplace,
             store: run.store,
@@ -182,6 +186,8 @@ impl Context {
                 source: String::new(),
             },
             components: parts.components,
+            // No gate that needs it comes to a worker.
+            likeness: Likeness::default(),
             workplace: Workplace::Leased(parts.ledger),
             store: parts.spool,
             gateway: parts.gateway,

@@ -36,11 +36,6 @@ pub fn as_json(text: &str, component: &Component) -> Option<Value> {
     artifact::as_json(text, component.media_type)
 }
 
-/// A text of Markdown without its front matter.
-pub fn without_front_matter(text: &str) -> &str {
-    artifact::without_front_matter(text)
-}
-
 /// The rows could not all be given.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError<E> {

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::likeness::{Earlier, Likest, form};
 use super::meter::Event;
 use super::step::{self, TaskFailure};
 use super::task::{Attempt, Ended, Spent, Stop, Task, Texts, UpstreamFile};
-use config::component::Component;
+use config::component::{Component, GateRules};
 use plan::decision::Reason;
 use plan::gate::{Gate, Otherwise, Shut};
 use plan::verdict::{self, Giver, Verdict};
-use plugin::manifest::MediaType;
-use quality::{Document, Form};
+use quality::Document;
 use store::StoreError;
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -141,7 +141,7 @@ impl Task<'_> {
                 && verdict.content == content
         });
         if !decided {
-            if let Some(ruled) = self.ruled(content, &text, verdicts)? {
+            if let Some(ruled) = self.ruled(content, &text, verdicts).await? {
                 verdict::add(verdicts, ruled.clone());
                 given.push(ruled);
             }
@@ -193,7 +193,7 @@ impl Task<'_> {
     }
 
     /// What the rules of the gate say of an artifact, unless they said it before and nothing else can have changed it.
-    fn ruled(
+    async fn ruled(
         &self,
         content: Digest,
         text: impl Fn() -> io::Result<Arc<str>>,
@@ -209,21 +209,38 @@ impl Task<'_> {
                 && verdict.content == content
                 && verdict.basis == Some(basis)
         });
-        if before.is_some() && !rules.look_around() {
+        // A file that was too much like another one may be alone by now. One that came first stays, whatever comes behind it.
+        let may_be_alone = |before: &Verdict| rules.max_similarity().is_some() && !before.passes;
+        if before.is_some_and(|before| !rules.look_around() && !may_be_alone(before)) {
             return Ok(None);
         }
         let text = text().map_err(unreadable)?;
+        let mut reasons = self.broken(rules, &text);
+        reasons.extend(self.too_alike(rules, &text).await?);
+        let ruled = Verdict {
+            component: self.component.name.clone(),
+            content,
+            giver: Giver::Rules,
+            name: self.component.name.clone(),
+            basis: Some(basis),
+            passes: reasons.is_empty(),
+            score: None,
+            scores: BTreeMap::new(),
+            reason: reasons.join("\n"),
+            asked_again: before.and_then(|before| before.asked_again),
+        };
+        Ok((before != Some(&ruled)).then_some(ruled))
+    }
+
+    /// The rules that a text breaks by itself.
+    fn broken(&self, rules: &GateRules, text: &str) -> Vec<String> {
         let path = self
             .component
             .output
             .path(&self.record.id, &self.record.category);
         let document = Document {
-            text: &text,
-            form: match self.component.media_type {
-                MediaType::Markdown => Form::Markdown,
-                MediaType::Html => Form::Html,
-                MediaType::Plain | MediaType::Yaml | MediaType::Json => Form::Plain,
-            },
+            text,
+            form: form(self.component.media_type),
             path: &path,
         };
         let staleness = &self.context.staleness;
@@ -231,20 +248,30 @@ impl Task<'_> {
         let is_there =
             |path: &str| staleness.leased.is_some() || staleness.output_root.join(path).exists();
         let violations = quality::check(&rules.as_rules(), &document, &is_there);
-        let reasons: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        let ruled = Verdict {
-            component: self.component.name.clone(),
-            content,
-            giver: Giver::Rules,
-            name: self.component.name.clone(),
-            basis: Some(basis),
-            passes: violations.is_empty(),
-            score: None,
-            scores: BTreeMap::new(),
-            reason: reasons.join("\n"),
-            asked_again: before.and_then(|before| before.asked_again),
+        violations.iter().map(ToString::to_string).collect()
+    }
+
+    /// The file of another record that says nearly the same, in words for a person and a model.
+    async fn too_alike(&self, rules: &GateRules, text: &str) -> Result<Option<String>, Stop> {
+        let Some(most) = rules.max_similarity() else {
+            return Ok(None);
         };
-        Ok((before != Some(&ruled)).then_some(ruled))
+        let staleness = &self.context.staleness;
+        let earlier = Earlier {
+            store: staleness.store.clone(),
+            dataset: staleness.indexed,
+            output_root: staleness.output_root.clone(),
+        };
+        let likeness = &self.context.likeness;
+        let likest = likeness.put(self.component, &self.record.id, text, earlier);
+        let likest = likest.await?;
+        let too_alike = likest.filter(|likest| likest.similarity > most);
+        Ok(too_alike.map(|Likest { record, similarity }| {
+            format!(
+                "{:.0} % of it is word for word in the text of another record, `{record}`: it must say what is particular to this one",
+                similarity * 100.0
+            )
+        }))
     }
 
     /// What the judge says of an artifact, unless it is the last thing that it said.

@@ -23,6 +23,7 @@ mod intent_log;
 mod interrupt;
 mod lanes;
 mod leased;
+mod likeness;
 mod meter;
 mod neighbour;
 mod output;
@@ -58,9 +59,7 @@ pub use below::stays_below;
 pub use clean::{Standing, remove, standing};
 pub use elsewhere::{Elsewhere, Performing};
 pub use executor::execute;
-pub use export::{
-    ExportError, ExportRow, ExportSource, WhichFiles, as_json, export, without_front_matter,
-};
+pub use export::{ExportError, ExportRow, ExportSource, WhichFiles, as_json, export};
 pub use input::{UpstreamText, prepared};
 pub use intent_log::edits_are_certain;
 pub use interrupt::Interrupt;

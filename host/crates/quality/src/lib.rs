@@ -8,12 +8,14 @@
 mod check;
 mod distinct;
 mod frequent;
+mod front_matter;
 mod html;
 mod language;
 mod links;
 mod markdown;
 mod minhash;
 mod near;
+mod nearest;
 mod paired;
 mod prose;
 mod readability;
@@ -22,10 +24,12 @@ mod syllables;
 mod words;
 
 pub use check::{Document, EaseRule, Rules, Violation, check};
+pub use front_matter::{FrontMatter, without_front_matter};
 pub use language::Language;
 pub use links::{Link, Target, missing};
 pub use minhash::{Signature, Signer, similarity};
 pub use near::{Found, Index, NEAR, Pair};
+pub use nearest::{LEAST_SIMILARITY, Nearest};
 pub use paired::{Better, Paired};
 pub use prose::{Form, Kind, Prose};
 pub use readability::{Ease, reading_ease};

@@ -1,5 +1,7 @@
 //! Whether one of two ways to make texts is better, from what was measured of the same records with both.
 
+use serde::Serialize;
+
 /// Times that records are drawn anew.
 const RESAMPLES: usize = 4000;
 /// Differences up to which every way to give them signs is looked at; beyond, as many as [`RESAMPLES`].
@@ -24,7 +26,8 @@ pub struct Paired {
 }
 
 /// Which of two ways is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Better {
     /// The first one.
     First,

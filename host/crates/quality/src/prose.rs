@@ -1,5 +1,6 @@
 //! The words of a file as a reader sees them, without the marks of its format.
 
+use super::front_matter::without_front_matter;
 use super::links::Link;
 use super::{html, markdown};
 
@@ -138,23 +139,6 @@ fn plain(text: &str, writer: &mut Writer) {
     }
 }
 
-/// A text without the YAML between its first two `---` lines.
-fn without_front_matter(text: &str) -> &str {
-    let mut lines = text.split_inclusive('\n');
-    let first = lines.next().unwrap_or_default();
-    if first.trim_end() != "---" {
-        return text;
-    }
-    let mut at = first.len();
-    for line in lines {
-        at += line.len();
-        if line.trim_end() == "---" {
-            return text.get(at..).unwrap_or_default();
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,13 +204,5 @@ mod tests {
             [block(Kind::Text, "# one two"), block(Kind::Text, "three")]
         );
         assert_eq!(blocks(" \n\n", Form::Plain), []);
-    }
-
-    #[test]
-    fn only_front_matter_is_taken_for_it() {
-        for whole in ["# Title\n---\na\n---\n", "---\na: b\n", ""] {
-            assert_eq!(without_front_matter(whole), whole);
-        }
-        assert_eq!(without_front_matter("---\r\na: b\r\n---\r\nBody"), "Body");
     }
 }

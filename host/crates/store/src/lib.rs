@@ -67,6 +67,7 @@ pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, No
 pub use history::EndedAt;
 pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection, compared};
 pub use journal::Claim;
+pub use lock::Holder;
 pub use made::MadeFile;
 pub use orphans::{Orphan, OrphanCount, OrphanReason};
 pub use output_file::{obstacle, output_digest, read_output, read_output_text};
@@ -178,12 +179,19 @@ impl Store {
         })
     }
 
-    /// Number of the process that holds a state, if one does; 0 where it is not known.
+    /// The process that holds a state, if one does.
     ///
     /// # Errors
     /// When the lock cannot be looked at.
-    pub fn holder(path: &Path) -> std::io::Result<Option<u32>> {
+    pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
         lock::Lock::holder(path)
+    }
+
+    /// Notes beside the state that this process shows files to a person and runs nothing, so that others go on telling of the last run.
+    pub fn set_reviews(&self) {
+        if let Some(lock) = &self.inner.lock {
+            lock.set_reviews();
+        }
     }
 
     /// Opens a state whose writes are done when they are asked for and never synced: for simulations that hold the clock, in

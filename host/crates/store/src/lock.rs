@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use super::{StoreError, private};
 
+/// What the holder is called.
+const PROCESS: &str = "process";
+/// The same for one that shows files to a person.
+const REVIEW: &str = "review in process";
 /// Stands behind the holder's name once its run has ended in order.
 const IN_ORDER: &str = ", in order";
 /// Who only looks holds the lock for a moment, so it is tried for so long.
@@ -21,6 +25,16 @@ const BETWEEN: Duration = Duration::from_millis(5);
 pub(super) struct Lock {
     file: File,
     in_order: AtomicBool,
+    reviews: AtomicBool,
+}
+
+/// The process that holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number; 0 where it is not known.
+    pub process: u32,
+    /// Whether it shows files to a person, which may take hours, and runs nothing.
+    pub reviews: bool,
 }
 
 impl Lock {
@@ -58,13 +72,17 @@ impl Lock {
             });
         }
         let in_order = AtomicBool::new(owner.is_empty() || owner.ends_with(IN_ORDER));
-        let lock = Lock { file, in_order };
+        let lock = Lock {
+            file,
+            in_order,
+            reviews: AtomicBool::new(false),
+        };
         lock.write("").map_err(failed)?;
         Ok(lock)
     }
 
-    /// Number of the process that holds the lock of the state at `path`, if one does; 0 where it is not known.
-    pub fn holder(path: &Path) -> std::io::Result<Option<u32>> {
+    /// The process that holds the lock of the state at `path`, if one does.
+    pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
         let mut file = match File::open(name(path)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -80,9 +98,10 @@ impl Lock {
         file.read_to_string(&mut owner)?;
         let owner = owner.trim().trim_end_matches(IN_ORDER);
         let process = owner.rsplit(' ').next();
-        Ok(Some(
-            process.and_then(|number| number.parse().ok()).unwrap_or(0),
-        ))
+        Ok(Some(Holder {
+            process: process.and_then(|number| number.parse().ok()).unwrap_or(0),
+            reviews: owner.starts_with(REVIEW),
+        }))
     }
 
     /// Writes the holder's name.
@@ -90,7 +109,18 @@ impl Lock {
         let mut file = &self.file;
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
-        writeln!(file, "process {}{state}", std::process::id())
+        let what = match self.reviews.load(Ordering::Relaxed) {
+            true => REVIEW,
+            false => PROCESS,
+        };
+        writeln!(file, "{what} {}{state}", std::process::id())
+    }
+
+    /// Notes that the holder shows files to a person.
+    pub fn set_reviews(&self) {
+        self.reviews.store(true, Ordering::Relaxed);
+        // Where this cannot be written, the holder is taken for a run that says nothing yet.
+        let _ = self.write("");
     }
 
     /// Whether everything that was written is accounted for.
@@ -133,10 +163,16 @@ mod tests {
         let path = directory.path().join("state.db");
         assert_eq!(Lock::holder(&path).unwrap(), None);
         let held = Lock::take(&path).unwrap();
-        let own = Some(std::process::id());
-        assert_eq!(Lock::holder(&path).unwrap(), own);
+        let own = |reviews| {
+            let process = std::process::id();
+            Some(Holder { process, reviews })
+        };
+        assert_eq!(Lock::holder(&path).unwrap(), own(false));
         held.set_in_order(true);
-        assert_eq!(Lock::holder(&path).unwrap(), own);
+        assert_eq!(Lock::holder(&path).unwrap(), own(false));
+        held.set_reviews();
+        assert_eq!(Lock::holder(&path).unwrap(), own(true));
+        assert!(held.is_in_order());
         drop(held);
         assert_eq!(Lock::holder(&path).unwrap(), None);
         assert!(Lock::take(&path).is_ok());

@@ -62,16 +62,17 @@ pub fn standing(state: &Path) -> io::Result<Standing> {
     let snapshot = StatusFile::of(state).read();
     Ok(match (snapshot, holder) {
         (Some(mut snapshot), holder) => {
-            let runs = holder == Some(snapshot.run.process);
+            let runs = holder.is_some_and(|holder| holder.process == snapshot.run.process);
             if snapshot.state == State::Running && !runs {
                 snapshot.state = State::Killed;
             }
             match holder {
-                Some(process) if !runs => Standing::Held(process),
+                // A run that begins has not said anything yet, and that of before would be taken for it.
+                Some(holder) if !runs && !holder.reviews => Standing::Held(holder.process),
                 _ => Standing::Run(Box::new(snapshot)),
             }
         }
-        (None, Some(process)) => Standing::Held(process),
+        (None, Some(holder)) => Standing::Held(holder.process),
         (None, None) => Standing::Nothing,
     })
 }

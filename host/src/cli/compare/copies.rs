@@ -240,7 +240,7 @@ fn give_prompt(
     (file, text): (&std::path::Path, &str),
 ) {
     let settings = config.component.entry(component.to_owned()).or_default();
-    let body = engine::without_front_matter(text);
+    let body = quality::without_front_matter(text);
     let source = if body.len() == text.len() {
         PromptSource::File(std::path::absolute(file).unwrap_or_else(|_| file.to_owned()))
     } else {

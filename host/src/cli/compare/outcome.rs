@@ -1,4 +1,4 @@
-//! What a comparison shows: each text with what was said of it and what it took, and which variant is better.
+//! What a comparison shows: each text with what was said of it and what it took.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,24 +7,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
+use super::against::{self, Against};
 use super::copies::{Compared, Copies, Judging};
+use super::totals::{self, VariantTotals};
 use crate::cli::exit::Failure;
 use crate::cli::project::{Project, State};
 use config::component::{COMPARED, Component};
 use plan::decision::OutcomeKind;
 use plan::verdict::{Giver, Verdict};
-use quality::Paired;
+use quality::Better;
 use store::{Checkpoint, Lease, StoreError, TaskId};
 use types::digest::Digest;
 
-/// Share of comparisons of equals that may name a better one, over all pairs of a comparison together. Five records of five for one
-/// variant are enough, four are not.
-const ERROR: f64 = 0.035;
 /// Records that are read at once.
 const BATCH: u64 = 256;
-/// Where the draws of the statistics begin: equal results have equal intervals.
-const SEED: u64 = 1;
-
 /// One component in all variants.
 #[derive(Debug, Serialize)]
 pub(crate) struct Comparison {
@@ -35,85 +31,6 @@ pub(crate) struct Comparison {
     /// Each variant against the first one.
     pub against: Vec<Against>,
     pub rows: Vec<Row>,
-}
-
-/// What all texts of a variant are and took together.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct VariantTotals {
-    pub name: String,
-    /// What it changes.
-    pub title: String,
-    pub files: u64,
-    pub failed: u64,
-    /// Of the files, how many keep the rules of the gate; nothing where there are none.
-    pub rules_kept: Option<u64>,
-    /// Mean score by the judge: the worst criterion of each text.
-    pub score: Option<f64>,
-    /// Mean score of each criterion.
-    pub scores: BTreeMap<String, f64>,
-    /// Mean words of a text.
-    pub words: Option<f64>,
-    pub calls: u64,
-    pub input_tokens: u64,
-    pub output_tokens: u64,
-    /// Millionths of a dollar, where prices are known.
-    pub cost_micros: Option<u64>,
-    /// Mean seconds of the calls of a text.
-    pub seconds: Option<f64>,
-}
-
-/// By what two variants were compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Measure {
-    /// The judge saw both, in both orders.
-    Pairs,
-    /// The rules of the gate.
-    Rules,
-    /// Whether there is a file.
-    Files,
-}
-
-/// Which of two is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Better {
-    First,
-    Second,
-    Neither,
-}
-
-impl From<quality::Better> for Better {
-    fn from(better: quality::Better) -> Better {
-        match better {
-            quality::Better::First => Better::First,
-            quality::Better::Second => Better::Second,
-            quality::Better::Neither => Better::Neither,
-        }
-    }
-}
-
-/// A variant against the first one.
-#[derive(Debug, Serialize)]
-pub(crate) struct Against {
-    /// Name of the first variant.
-    pub first: String,
-    /// Name of the other one.
-    pub second: String,
-    pub measure: Measure,
-    /// Records in which the first, the second or neither is better.
-    pub first_better: u64,
-    pub second_better: u64,
-    pub neither: u64,
-    /// Mean of 1 where the second is better and −1 where the first is.
-    pub mean: Option<f64>,
-    /// Where that lies in 95 of 100 samples.
-    pub interval: Option<(f64, f64)>,
-    /// How often equals differ more.
-    pub chance: Option<f64>,
-    pub better: Better,
-    /// The same in words.
-    pub says: String,
 }
 
 /// One record.
@@ -206,8 +123,8 @@ pub(super) fn read(
     let comparison = |(compared, rows): (&Compared, Vec<Row>)| Comparison {
         component: compared.component.clone(),
         judge: compared.judge.as_ref().map(|one| one.judge.clone()),
-        variants: totals(copies, &rows),
-        against: against(copies, compared, &rows),
+        variants: totals::of(copies, &rows),
+        against: against::of(copies, compared, &rows),
         rows,
     };
     Ok(copies.compared.iter().zip(rows).map(comparison).collect())
@@ -244,7 +161,7 @@ impl Reading<'_> {
                         component: component.name.clone(),
                     };
                     cell.took(&store.calls_of(&task, point)?);
-                    let body = engine::without_front_matter(&text);
+                    let body = quality::without_front_matter(&text);
                     cell.words = body.split_whitespace().count() as u64;
                     let scoring = compared.judge.as_ref();
                     let scoring = scoring.and_then(|judge| judge.scoring.get(place));
@@ -280,7 +197,7 @@ impl Reading<'_> {
             if let (Some(before), Some(now)) = (&first.text, &cell.text) {
                 cell.changes = changes(before, now);
             }
-            let difference = difference(first, cell, measure(compared));
+            let difference = against::difference(first, cell, against::measure(compared));
             better.push(match difference {
                 Some(one) if one > 0.0 => Better::Second,
                 Some(one) if one < 0.0 => Better::First,
@@ -383,122 +300,6 @@ fn choices(
     found
 }
 
-/// By what the copies of a component can be compared.
-fn measure(compared: &Compared) -> Measure {
-    let has_rules = compared.copies.iter().any(|copy| copy.rules.is_some());
-    match &compared.judge {
-        Some(_) => Measure::Pairs,
-        None if has_rules => Measure::Rules,
-        None => Measure::Files,
-    }
-}
-
-/// From −1 to 1, how much better the second is; nothing where that is not known. Without a file it is worse.
-fn difference(first: &Cell, second: &Cell, measure: Measure) -> Option<f64> {
-    let stands = |cell: &Cell| match (&cell.text, &cell.cause) {
-        (Some(_), _) => Some(1.0),
-        (None, Some(_)) => Some(0.0),
-        (None, None) => None,
-    };
-    let there: f64 = stands(second)? - stands(first)?;
-    if there != 0.0 || first.text.is_none() {
-        return Some(there);
-    }
-    match measure {
-        Measure::Files => Some(0.0),
-        Measure::Rules => {
-            let kept = |cell: &Cell| f64::from(u8::from(cell.rules_kept.unwrap_or(true)));
-            Some(kept(second) - kept(first))
-        }
-        Measure::Pairs => {
-            let chosen = second.compared.iter().map(|choice| match choice.better {
-                Better::First => -1.0,
-                Better::Second => 1.0,
-                Better::Neither => 0.0,
-            });
-            let count = second.compared.len();
-            (count > 0).then(|| chosen.sum::<f64>() / count as f64)
-        }
-    }
-}
-
-/// Each variant against the first.
-fn against(copies: &Copies, compared: &Compared, rows: &[Row]) -> Vec<Against> {
-    let Some((first, others)) = copies.variants.split_first() else {
-        return Vec::new();
-    };
-    let measure = measure(compared);
-    let pairs = others.len() * copies.compared.len();
-    let error = ERROR / pairs.max(1) as f64;
-    let one = |(place, second): (usize, &super::Variant)| {
-        let differences: Vec<f64> = rows
-            .iter()
-            .filter_map(|row| difference(row.cells.first()?, row.cells.get(place + 1)?, measure))
-            .collect();
-        let paired = Paired::of(&differences, SEED);
-        let count = |wanted: fn(f64) -> bool| {
-            let found = differences.iter().filter(|one| wanted(**one));
-            found.count() as u64
-        };
-        let better = paired.map_or(quality::Better::Neither, |paired| paired.better(error));
-        let mut against = Against {
-            first: first.tag.clone(),
-            second: second.tag.clone(),
-            measure,
-            first_better: count(|one| one < 0.0),
-            second_better: count(|one| one > 0.0),
-            neither: count(|one| one == 0.0),
-            mean: paired.map(|paired| paired.mean),
-            interval: paired.map(|paired| paired.interval),
-            chance: paired.map(|paired| paired.chance),
-            better: better.into(),
-            says: String::new(),
-        };
-        against.says = against.in_words(&first.title, &second.title);
-        against
-    };
-    others.iter().enumerate().map(one).collect()
-}
-
-impl Against {
-    /// Which is better, and what that rests on.
-    fn in_words(&self, first_title: &str, second_title: &str) -> String {
-        let Against { first, second, .. } = self;
-        let records = self.first_better + self.second_better + self.neither;
-        let by = match self.measure {
-            Measure::Pairs => "by the judge, who saw both in both orders",
-            Measure::Rules => "by the rules of its gate; nobody judges it",
-            Measure::Files => "by whether there is a file; nobody judges it",
-        };
-        let counts = format!(
-            "{second} is better in {}, {first} in {}, neither in {} of {records} records",
-            self.second_better, self.first_better, self.neither
-        );
-        let (Some((low, high)), Some(chance)) = (self.interval, self.chance) else {
-            return format!(
-                "{second} ({second_title}) and {first} were not compared: there is no record with both."
-            );
-        };
-        let range = format!("95 %: {low:+.2} to {high:+.2}");
-        let named = |winner: &str, title: &str, loser: &str| {
-            let chance = match chance < 0.001 {
-                true => "less than 0.1 %".to_owned(),
-                false => format!("{:.1} %", 100.0 * chance),
-            };
-            format!(
-                "{winner} ({title}) is better than {loser}, {by}: {counts} ({range}; equals differ more in {chance} of cases)."
-            )
-        };
-        match self.better {
-            Better::First => named(first, first_title, second),
-            Better::Second => named(second, second_title, first),
-            Better::Neither => format!(
-                "Between {first} and {second} ({second_title}) there is no difference that {records} records can show, {by}: {counts} ({range})."
-            ),
-        }
-    }
-}
-
 /// The words of a text beside those of another one.
 fn changes(before: &str, now: &str) -> Vec<(&'static str, String)> {
     let diff = TextDiff::from_words(before, now);
@@ -515,45 +316,4 @@ fn changes(before: &str, now: &str) -> Vec<(&'static str, String)> {
         }
     }
     found
-}
-
-fn totals(copies: &Copies, rows: &[Row]) -> Vec<VariantTotals> {
-    let totals = |(place, variant): (usize, &super::Variant)| {
-        let cells = || rows.iter().filter_map(|row| row.cells.get(place));
-        let files = || cells().filter(|cell| cell.text.is_some());
-        let count = files().count() as u64;
-        let mut by_criterion: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
-        for (criterion, score) in files().flat_map(|cell| &cell.scores) {
-            by_criterion.entry(criterion).or_default().push(*score);
-        }
-        let scores = by_criterion.into_iter();
-        VariantTotals {
-            name: variant.tag.clone(),
-            title: variant.title.clone(),
-            files: count,
-            failed: cells().filter(|cell| cell.cause.is_some()).count() as u64,
-            rules_kept: files()
-                .map(|cell| cell.rules_kept.map(u64::from))
-                .sum::<Option<u64>>()
-                .filter(|_| count > 0),
-            score: mean(files().filter_map(|cell| cell.score)),
-            scores: scores
-                .filter_map(|(name, scores)| Some((name.clone(), mean(scores)?)))
-                .collect(),
-            words: mean(files().map(|cell| cell.words as f64)),
-            calls: files().map(|cell| cell.calls).sum(),
-            input_tokens: files().map(|cell| cell.input_tokens).sum(),
-            output_tokens: files().map(|cell| cell.output_tokens).sum(),
-            cost_micros: files().map(|cell| cell.cost_micros).sum(),
-            seconds: mean(files().filter_map(|cell| Some(cell.milliseconds? as f64 / 1000.0))),
-        }
-    };
-    copies.variants.iter().enumerate().map(totals).collect()
-}
-
-fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values
-        .into_iter()
-        .fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / count as f64)
 }

@@ -1,6 +1,7 @@
 //! A comparison on the terminal.
 
-use super::outcome::{Comparison, VariantTotals};
+use super::outcome::Comparison;
+use super::totals::VariantTotals;
 use crate::cli::numbers::{count, dollars};
 use crate::cli::table::Table;
 

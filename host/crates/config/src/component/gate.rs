@@ -6,7 +6,7 @@ use super::Component;
 use crate::{ComponentConfig, Config, ConfigError};
 use plan::gate::{Gate, Otherwise};
 use plugin::manifest::Manifest;
-use quality::{EaseRule, Language, Rules};
+use quality::{EaseRule, LEAST_SIMILARITY, Language, Rules};
 use types::digest::Digest;
 use types::suggest::closest;
 
@@ -24,6 +24,9 @@ pub struct GateRules {
     max_words: Option<u64>,
     reading_ease: Option<f64>,
     links: bool,
+    /// Absent where nothing is asked, so that rules from before it was known keep their hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_similarity: Option<f64>,
     /// Locale that the file is written for.
     locale: String,
 }
@@ -37,6 +40,11 @@ impl GateRules {
     /// Whether they depend on other files than the one that they are about.
     pub fn look_around(&self) -> bool {
         self.links
+    }
+
+    /// The greatest share of its word groups that a file may have in common with another file of its component.
+    pub fn max_similarity(&self) -> Option<f64> {
+        self.max_similarity
     }
 
     /// As texts are held against them.
@@ -77,10 +85,13 @@ pub(super) fn gate(
         max_words: gate.max_words,
         reading_ease: gate.reading_ease,
         links: gate.links,
+        max_similarity: gate.max_similarity,
         locale: locale.unwrap_or(&config.site.locale).to_owned(),
     };
-    let rules =
-        (rules.as_rules() != Rules::default() || gate.reading_ease.is_some()).then_some(rules);
+    let asks = rules.as_rules() != Rules::default()
+        || gate.reading_ease.is_some()
+        || gate.max_similarity.is_some();
+    let rules = asks.then_some(rules);
     let fault = |key: &str, cause: &str, hint: &str| {
         Err(ConfigError::Value {
             key: format!("component.{name}.gate{key}"),
@@ -121,6 +132,14 @@ pub(super) fn gate(
             ".reading-ease",
             &format!("there is no formula for the locale `{}`", rules.locale),
             &format!("the languages are: {}", known.join(", ")),
+        );
+    }
+    let is_measured = |share: &f64| (LEAST_SIMILARITY..1.0).contains(share);
+    if gate.max_similarity.is_some_and(|most| !is_measured(&most)) {
+        return fault(
+            ".max-similarity",
+            "it is out of range",
+            "write a share from 0.6 to 0.99: files that have less in common are not found for certain",
         );
     }
     if gate.at_least.is_some_and(|least| !least.is_finite()) {

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use config::component::Component;
-use engine::{ExportRow, as_json, without_front_matter};
+use engine::{ExportRow, as_json};
 use plugin::manifest::MediaType;
+use quality::without_front_matter;
 
 /// A page about one record.
 pub(super) struct Page {
