@@ -1,7 +1,7 @@
 //! Verdicts: judges, gates, and what persons decide.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -271,7 +271,7 @@ fn of_files_that_say_the_same_the_first_stays_and_the_others_are_asked_for_anew_
         "--record",
         "oak",
         "--record",
-        "silk",
+        "walnut",
         "--record",
         "aluminum",
         "--component",
@@ -292,18 +292,19 @@ fn of_files_that_say_the_same_the_first_stays_and_the_others_are_asked_for_anew_
     assert_eq!(again.calls("calls"), 0);
 
     // A file that somebody writes anew is like no other one.
-    let held = ["oak", "silk", "aluminum"]
-        .into_iter()
-        .find(|record| listed.contains(&format!("description/{record}.md")))
-        .unwrap();
+    let held = scene.host(&["review", "--held", "--list", "--json"]);
+    let held = lines(&held.ended(0))[0]["record"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let own = format!("content/description/{held}.md");
     scene.write(&own, "Nothing that is written here stands anywhere else.\n");
     let edited = scene.run(&three).ended(0).summary();
     assert_eq!(edited.of("description", "held"), 1);
 
     // And one that is made to say what another one says is held.
-    let others = ["oak", "silk", "aluminum"].into_iter();
-    let other = others.filter(|record| *record != held).next().unwrap();
+    let others = ["oak", "walnut", "aluminum"];
+    let other = others.into_iter().find(|record| *record != held).unwrap();
     let text = fs::read_to_string(scene.path(&format!("content/description/{other}.md"))).unwrap();
     scene.write(&own, &text);
     let copied = scene.run(&three).ended(0).summary();
@@ -468,6 +469,35 @@ fn a_person_decides_file_by_file_takes_back_and_quits() {
         [""; 0],
         "what was taken back is not due"
     );
+}
+
+#[test]
+fn while_a_person_reviews_the_last_run_is_told_and_no_run_begins() {
+    let scene = scene();
+    scene.run(&TWO).ended(0);
+    let mut child = scene
+        .command(&["review"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = String::new();
+    let mut output = child.stderr.take().unwrap();
+    while !shown.contains("[q]uit") {
+        let mut byte = [0];
+        output.read_exact(&mut byte).unwrap();
+        shown.push(byte[0].into());
+    }
+    let status = scene.host(&["status"]).ended(0).stdout;
+    assert!(status.contains("6 artifacts made"), "{status}");
+    let report = scene.host(&["report", "--markdown"]).ended(0).stdout;
+    assert!(report.contains("quality"), "{report}");
+    let refused = scene.host(&["run"]);
+    let holder = format!("another batchgen (review in process {})", child.id());
+    assert!(refused.stderr.contains(&holder), "{}", refused.stderr);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
