@@ -154,7 +154,9 @@ impl CoreGuest {
 /// Makes a component of a core module, of the world `guest` in `world`.
 pub fn componentize(mut module: Vec<u8>, world: &str, name: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    resolve.push_dir(root().join("wit")).expect("the contract");
+    resolve
+        .push_dir(root().join("wit/0.1.0"))
+        .expect("the contract");
     let package = resolve
         .push_str(Path::new("guest.wit"), world)
         .unwrap_or_else(|error| panic!("{name}: {error:#}"));

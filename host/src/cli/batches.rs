@@ -126,6 +126,7 @@ impl Desk {
             observer: Arc::clone(&meter) as Arc<_>,
             coordinator: None,
             interrupt: &interrupt,
+            pictures: None,
         };
         let models = Models {
             components,

@@ -19,6 +19,7 @@ use super::held_back;
 use super::hook;
 use super::numbers::counted;
 use super::paths;
+use super::pictures;
 use super::program;
 use super::progress::{Progress, events};
 use super::project::{Project, State};
@@ -95,6 +96,7 @@ pub(super) async fn execute(
         observer: Arc::clone(&observer),
         coordinator: None,
         interrupt: &interrupt,
+        pictures: Some(pictures::loader(&project.dataset)),
     };
     let chains = chains(project, &wanted.components, &shared, display)?;
     let batches = batches(project, state, &wanted, &chains, &shared, &meter)?;
@@ -353,6 +355,7 @@ fn left_over(project: &Project, model: &str, shared: &Shared<'_>) -> anyhow::Res
         has_max_cost: false,
         observer: Arc::clone(&shared.observer),
         coordinator: None,
+        pictures: None,
         ..*shared
     };
     let found = project.settings.models().left_over(model, &shared)?;

@@ -37,6 +37,7 @@ mod missing_fields;
 mod misspelt;
 mod numbers;
 mod paths;
+mod pictures;
 mod plan;
 mod plugins;
 mod profile;

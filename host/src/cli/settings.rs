@@ -146,7 +146,8 @@ impl Settings {
 
 /// Copies of what cannot be read by place, which are kept beside the state.
 pub(super) fn copies_beside(config: &Config) -> Copies {
-    reading_rows(Copies::kept_in(config.state.file.with_file_name("copies")))
+    let copies = Copies::kept_in(config.state.file.with_file_name("copies"));
+    reading_rows(copies.of_project(&config.folder))
 }
 
 /// The same copies for a command that takes in records: from standard input, too, unless that is a terminal.

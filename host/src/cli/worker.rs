@@ -162,6 +162,7 @@ fn chains(
         observer: telemetry::observing(observer),
         coordinator: Some(coordinator),
         interrupt,
+        pictures: None,
     };
     models
         .chains(&bundle.components, &shared)

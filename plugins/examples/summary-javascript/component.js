@@ -1,7 +1,7 @@
 // Asks for a summary of the record and publishes whatever comes back, unless it is empty or cut off.
 
-import { complete } from 'batchgen:component/llm@0.1.0';
-import { log } from 'batchgen:component/log@0.1.0';
+import { complete } from 'batchgen:component/llm@0.2.0';
+import { log } from 'batchgen:component/log@0.2.0';
 
 export function generate(input) {
   try {
@@ -28,6 +28,8 @@ function summary(input) {
     // An option that is left out, such as `maxWords`, is none.
     rules: { requiredWords: [], headings: [], numbersFromFacts: false, wholeSentences: false },
     responseFormat: { tag: 'text' },
+    // Fields of the record whose pictures the model is shown.
+    images: [],
   });
   return { text: `${answer}\n` };
 }

@@ -34,6 +34,8 @@ class WitWorld(World):
                     whole_sentences=False,
                 ),
                 response_format=llm.ResponseFormat_Text(),
+                # Fields of the record whose pictures the model is shown.
+                images=[],
             )
         )
         return Artifact(answer + "\n")

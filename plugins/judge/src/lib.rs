@@ -73,6 +73,7 @@ impl Component for Judge {
             instructions,
             facts: facts(input, &options, judged.component(), judged.text())?,
             quoted: Vec::new(),
+            images: Vec::new(),
             schema: schema(&criteria, &options),
             // The scores are none of the facts'.
             numbers_from_facts: false,
@@ -129,6 +130,7 @@ fn compare(input: &Input, first: &str, second: &str, criteria: &str) -> Result<S
         instructions: input.prompt("compare")?.fill(&[("criteria", criteria)])?,
         facts: Value::Object(facts),
         quoted: Vec::new(),
+        images: Vec::new(),
         schema,
         numbers_from_facts: false,
     };

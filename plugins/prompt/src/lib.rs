@@ -79,6 +79,7 @@ impl Prompt {
         let Some(schema) = &options.schema else {
             let mut request = TextRequest::new(instructions, facts);
             request.quoted = quoted;
+            request.images = input.images().to_vec();
             request.rules = rules;
             request.begins_markdown = options.media_type == "text/markdown";
             let text = ask_text_checked(&request, |text| patterns.violations(text))?;
@@ -90,6 +91,7 @@ impl Prompt {
             numbers_from_facts: options.numbers_from_facts,
             facts,
             quoted,
+            images: input.images().to_vec(),
         };
         let answer: Map<String, Value> = complete_json(&request, |answer| {
             let text = rules::texts(answer);

@@ -28,6 +28,8 @@ pub struct TextRequest {
     pub facts: Value,
     /// Facts that the instructions quote: the model is not told them a second time.
     pub quoted: Vec<Path>,
+    /// Fields of the record whose pictures the model is shown, of those that [`crate::Input::images`] names.
+    pub images: Vec<String>,
     /// What the answer must obey.
     pub rules: Rules,
     /// Whether the component writes the title itself, so that one in the answer is dropped.
@@ -46,6 +48,8 @@ pub struct JsonRequest {
     pub facts: Value,
     /// Facts that the instructions quote: the model is not told them a second time.
     pub quoted: Vec<Path>,
+    /// Fields of the record whose pictures the model is shown, of those that [`crate::Input::images`] names.
+    pub images: Vec<String>,
     /// What the answer must obey.
     pub schema: Value,
     /// Whether every number in the answer's strings must be one of the facts'.
@@ -53,12 +57,20 @@ pub struct JsonRequest {
 }
 
 impl TextRequest {
+    /// The same question, which shows the model the pictures of a field of the record.
+    #[must_use]
+    pub fn image(mut self, field: &str) -> Self {
+        self.images.push(field.to_owned());
+        self
+    }
+
     /// A question without rules.
     pub fn new(instructions: String, facts: Value) -> Self {
         TextRequest {
             instructions,
             facts,
             quoted: Vec::new(),
+            images: Vec::new(),
             rules: rules::none(),
             drop_title: false,
             begins_markdown: true,
@@ -67,6 +79,13 @@ impl TextRequest {
 }
 
 impl JsonRequest {
+    /// The same question, which shows the model the pictures of a field of the record.
+    #[must_use]
+    pub fn image(mut self, field: &str) -> Self {
+        self.images.push(field.to_owned());
+        self
+    }
+
     /// A question whose answer obeys a JSON Schema, with numbers from the facts only.
     ///
     /// Providers ask that every object is closed and every property required; one that may be absent
@@ -81,6 +100,7 @@ impl JsonRequest {
             instructions,
             facts,
             quoted: Vec::new(),
+            images: Vec::new(),
             schema,
             numbers_from_facts: true,
         })
@@ -132,6 +152,7 @@ pub fn ask_text_checked(
         facts,
         rules: Some(request.rules.clone()),
         response_format: llm::ResponseFormat::Text,
+        images: request.images.clone(),
     };
     let mut accepted = String::new();
     converse(question, &mut |answer| {
@@ -182,6 +203,7 @@ pub fn complete_json<T: DeserializeOwned>(
         facts,
         rules: Some(rules),
         response_format: llm::ResponseFormat::JsonSchema(request.schema.to_string()),
+        images: request.images.clone(),
     };
     let mut accepted = None;
     converse(question, &mut |answer| {

@@ -97,6 +97,11 @@ impl Input {
         })
     }
 
+    /// Fields of the record whose pictures a question may show: those that the manifest or the configuration names.
+    pub fn images(&self) -> &[String] {
+        &self.raw.images
+    }
+
     /// The component's options, defaults included.
     ///
     /// # Errors

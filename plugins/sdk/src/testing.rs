@@ -88,6 +88,7 @@ pub fn input(id: &str, name: &str, category: &str) -> RawInput {
         options: "{}".to_owned(),
         prompts: Vec::new(),
         upstreams: Vec::new(),
+        images: Vec::new(),
     }
 }
 

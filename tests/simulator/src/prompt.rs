@@ -41,6 +41,7 @@ pub fn read(mut messages: Vec<Message>, mut format: ResponseFormat) -> Completio
         facts,
         rules,
         format,
+        images: Vec::new(),
     }
 }
 
@@ -193,6 +194,7 @@ mod tests {
                 facts: json!(facts).into(),
                 rules: Some(rules).filter(|rules| *rules != Rules::default()),
                 format: format.clone(),
+                images: Vec::new(),
             };
             let rendered = render(&request);
             prop_assert_eq!(read(rendered, format), request);

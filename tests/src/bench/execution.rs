@@ -157,7 +157,9 @@ fn execution(plugin: &Plugin, answers: Vec<Answered>) -> Execution {
             options: if is_told { OPTIONS } else { "{}" }.to_owned(),
             prompts,
             upstreams: Vec::new(),
+            images: Vec::new(),
         }),
+        pictures: Arc::default(),
         context: Some(Arc::new(KeyContext {
             parameters: Parameters {
                 model: "bench".to_owned(),

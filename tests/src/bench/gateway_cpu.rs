@@ -121,6 +121,7 @@ fn question() -> CompletionRequest {
         facts: json!({"name": "Thing", "about": {"formula": "X", "subcategory": "thing"}}).into(),
         rules: None,
         format: ResponseFormat::Text,
+        images: Vec::new(),
     }
 }
 

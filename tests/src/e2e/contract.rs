@@ -53,6 +53,7 @@ fn input(id: &str) -> Input {
                 json: None,
             },
         ],
+        images: Vec::new(),
     }
 }
 
@@ -98,6 +99,7 @@ fn run(id: &str) -> String {
             &plugin,
             Execution {
                 input: Arc::new(input(id)),
+                pictures: Arc::default(),
                 context: Some(Arc::clone(&context)),
                 answers: told.clone(),
                 feedback: None,

@@ -431,9 +431,11 @@ fn execute_here(plugin: &load::Plugin) -> (Executed, Limits) {
         options: "{}".to_owned(),
         prompts: Vec::new(),
         upstreams: Vec::new(),
+        images: Vec::new(),
     };
     let execution = Execution {
         input: Arc::new(input),
+        pictures: Arc::default(),
         context,
         answers: Vec::new(),
         feedback: None,

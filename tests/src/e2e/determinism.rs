@@ -36,6 +36,7 @@ fn asked_before(before: impl FnOnce(&CompletionRequest) -> Option<CompletionRequ
         options: "{}".to_owned(),
         prompts: prompts.collect(),
         upstreams: Vec::new(),
+        images: Vec::new(),
     });
     let parameters = Parameters {
         model: "offline".to_owned(),
@@ -50,6 +51,7 @@ fn asked_before(before: impl FnOnce(&CompletionRequest) -> Option<CompletionRequ
     });
     let execution = |answers| Execution {
         input: Arc::clone(&input),
+        pictures: Arc::default(),
         context: Some(Arc::clone(&context)),
         answers,
         feedback: None,

@@ -50,6 +50,7 @@ mod odd_answers;
 mod otlp;
 mod overwrite;
 mod paths;
+mod pictures;
 mod plan;
 mod plugins;
 mod policy;

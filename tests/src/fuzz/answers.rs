@@ -93,6 +93,7 @@ impl Target for Answers {
             facts: serde_json::json!({"name": "Oak"}).into(),
             rules: None,
             format: ResponseFormat::Text,
+            images: Vec::new(),
         };
         for provider in &self.providers {
             self.next
@@ -101,6 +102,7 @@ impl Target for Answers {
             let call = Call {
                 prefix: None,
                 request: &request,
+                pictures: &[],
                 model: "m-1",
                 temperature: 0.5,
                 max_output_tokens: 100,

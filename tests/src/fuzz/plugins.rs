@@ -67,11 +67,13 @@ impl Target for Loader {
             options: "{}".to_owned(),
             prompts: Vec::new(),
             upstreams: Vec::new(),
+            images: Vec::new(),
         };
         let executed = execute(
             plugin,
             Execution {
                 input: Arc::new(input),
+                pictures: Arc::default(),
                 context: None,
                 answers: Vec::new(),
                 feedback: None,

@@ -364,6 +364,7 @@ fn component(
                 None => name.clone(),
             })
             .collect(),
+        images: input.images.clone(),
     };
     Ok(Component {
         name: name.to_owned(),
@@ -430,13 +431,26 @@ fn given(
         hint: "remove it; its plugin.toml has what counts".to_owned(),
     };
     if manifest.component.configured {
-        let input = settings.input.as_ref().unwrap_or(&manifest.input);
+        let mut input = settings.input.as_ref().unwrap_or(&manifest.input).clone();
+        if let Some(images) = &settings.images {
+            if !input.images.is_empty() {
+                return Err(ConfigError::Value {
+                    key: format!("component.{name}.input.images"),
+                    cause: "`images` of the component says the same".to_owned(),
+                    hint: "keep `images`, which stands beside `plugin`".to_owned(),
+                });
+            }
+            input.images.clone_from(images);
+        }
         let depends_on = settings.depends_on.as_ref();
         let depends_on = depends_on.unwrap_or(&manifest.component.depends_on);
-        return Ok((input.clone(), depends_on.clone()));
+        return Ok((input, depends_on.clone()));
     }
     if settings.input.is_some() {
         return Err(fixed("input"));
+    }
+    if settings.images.is_some() {
+        return Err(fixed("images"));
     }
     if settings.depends_on.is_some() {
         return Err(fixed("depends-on"));

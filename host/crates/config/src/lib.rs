@@ -316,6 +316,8 @@ pub struct ComponentConfig {
     pub on_failure: FailurePolicy,
     /// Fields that it is given, where its plugin leaves that to the configuration.
     pub input: Option<InputFields>,
+    /// Fields whose pictures its questions show, where its plugin leaves that to the configuration.
+    pub images: Option<Vec<String>>,
     /// Components whose files it is given, where its plugin leaves that to the configuration.
     pub depends_on: Option<Vec<String>>,
     /// What its files must be before others get them.

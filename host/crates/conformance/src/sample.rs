@@ -12,6 +12,7 @@ use dataset::{Fields, Record};
 use engine::{TaskFailure, UpstreamText, prepared};
 use plugin::sandbox::Input;
 use types::class::FailureClass;
+use types::image::Pictures;
 
 /// A record as a component is given it.
 #[derive(Clone, Debug)]
@@ -94,6 +95,11 @@ fn of_upstream(upstream: &str, failure: &TaskFailure) -> String {
 }
 
 impl Sample {
+    /// A made-up picture for each field whose pictures may be shown.
+    pub fn pictures(&self) -> Pictures {
+        trial::pictures(&self.input)
+    }
+
     /// The record's fields.
     pub(super) fn fields(&self) -> Map<String, Value> {
         object(&self.input.fields)

@@ -8,6 +8,8 @@ use config::component::Component;
 use engine::TaskFailure;
 use plugin::sandbox::{Answered, Input, Question};
 use types::class::FailureClass;
+use types::digest::Digest;
+use types::image::{Image, ImageType, Pictures};
 use types::request::{Answer, Completion, StopReason, Usage};
 
 /// How a task went.
@@ -38,7 +40,7 @@ pub fn resumed(
     let mut told = before.clone();
     let result = engine::replay_input(
         component,
-        input,
+        (input, pictures(input)),
         engine::Asking::PLAIN,
         before,
         |question| {
@@ -56,6 +58,22 @@ pub fn resumed(
         Err(never) => match never {},
     };
     Trial { told, end }
+}
+
+/// A made-up picture for each field that may be shown.
+pub fn pictures(input: &Input) -> Pictures {
+    let picture = |field: &String| Image {
+        source: format!("{field}.png"),
+        digest: Digest::of(field.as_bytes()),
+        media_type: ImageType::Png,
+        width: 800,
+        height: 600,
+        bytes: 1,
+    };
+    let fields = input.images.iter();
+    fields
+        .map(|field| (field.clone(), Ok(vec![picture(field)])))
+        .collect()
 }
 
 /// Runs a task to its end with good answers.

@@ -18,12 +18,17 @@ use sha2::{Digest, Sha256};
 /// How copies are written. Raised when the same source would give another copy.
 pub(super) const VERSION: u32 = 1;
 
+/// Name of the folder of pictures that were fetched, beside that of the copies.
+pub const IMAGES: &str = "images";
+
 /// Where copies are.
 #[derive(Debug, Default)]
 pub struct Copies {
     /// Where they are kept; without it they are files without a name, which are gone with the dataset.
     folder: Option<PathBuf>,
     used: Mutex<BTreeSet<String>>,
+    /// The folder of the project.
+    project: Option<PathBuf>,
     /// Reads rows of typed values.
     program: Option<PathBuf>,
     /// Standard input.
@@ -58,6 +63,28 @@ impl Copies {
         self.input = Mutex::new(input);
         self.is_known = false;
         self
+    }
+
+    /// The same for a dataset of the project in this folder.
+    #[must_use]
+    pub fn of_project(mut self, folder: &Path) -> Self {
+        let is_here = folder.as_os_str().is_empty();
+        self.project = Some(if is_here {
+            ".".into()
+        } else {
+            folder.to_owned()
+        });
+        self
+    }
+
+    /// The folder of the project.
+    pub(super) fn project(&self) -> Option<&Path> {
+        self.project.as_deref()
+    }
+
+    /// Where pictures that were fetched are kept, if copies are.
+    pub(super) fn images(&self) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.with_file_name(IMAGES))
     }
 
     /// Standard input, if there is one that was not read yet.

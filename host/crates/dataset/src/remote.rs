@@ -57,6 +57,61 @@ pub(super) fn fetched(path: &Path, copies: &Copies) -> Result<(File, String), Da
     }
 }
 
+/// The bytes of a picture at an address of the web, up to a size. An error is with whether it may pass.
+pub(super) fn picture(address: &str, most: u64) -> Result<Vec<u8>, (bool, String)> {
+    let mut tries = 1;
+    loop {
+        // A runtime cannot be started within another one.
+        let asked = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(|error| Problem::Passing(error.to_string()))?;
+                runtime.block_on(bytes_at(address, most))
+            });
+            let asked = asking.join();
+            asked.unwrap_or_else(|_| Err(Problem::Passing("the client broke".to_owned())))
+        });
+        match asked {
+            Ok(bytes) => return Ok(bytes),
+            Err(Problem::Passing(_)) if tries < TRIES => {
+                std::thread::sleep(PAUSE * tries);
+                tries += 1;
+            }
+            Err(Problem::Passing(cause)) => return Err((true, cause)),
+            Err(Problem::Lasting { cause, remedy }) => {
+                return Err((false, format!("{cause}; {remedy}")));
+            }
+            Err(Problem::Copy(error)) => return Err((false, error.to_string())),
+        }
+    }
+}
+
+async fn bytes_at(address: &str, most: u64) -> Result<Vec<u8>, Problem> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if address.starts_with(S3) {
+        return Err(Problem::Lasting {
+            cause: "pictures are not taken from S3".to_owned(),
+            remedy: "use a path, or an address that begins with https://",
+        });
+    }
+    let silent = |_| Problem::Passing("the server says nothing".to_owned());
+    let (_, mut pieces) = timeout(HEAD, page(address)).await.map_err(silent)??;
+    let mut bytes: Vec<u8> = Vec::new();
+    while let Some(piece) = timeout(NEXT_BYTES, pieces.next()).await.map_err(silent)? {
+        let piece = piece.map_err(Problem::Passing)?;
+        if (bytes.len() + piece.len()) as u64 > most {
+            return Err(Problem::Lasting {
+                cause: format!("it has more than {most} bytes"),
+                remedy: "make the picture smaller",
+            });
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
 /// Why a file did not come.
 enum Problem {
     /// It may come if it is asked for again.

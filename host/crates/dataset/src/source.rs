@@ -7,11 +7,13 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::copies::{self, Copies};
 use super::error::At;
+use super::images::Images;
 use super::input::{Chunk, Place};
 use super::layout::Wanted;
 use super::list::{Element, List};
@@ -37,6 +39,7 @@ pub struct Dataset {
     categories: Vec<Category>,
     category_at: HashMap<String, usize>,
     lookups: Vec<Lookup>,
+    images: Arc<Images>,
 }
 
 /// What records are read from.
@@ -93,7 +96,11 @@ impl Dataset {
             safe_ids: config.safe_ids,
             default_category: config.default_category.clone(),
         };
+        let files = config.path.files().ok().filter(|_| config.url.is_none());
+        let file = files.as_ref().and_then(|files| files.first());
+        let images = Images::beside(file.map(PathBuf::as_path), copies);
         let mut dataset = Self {
+            images: Arc::new(images),
             parts: Vec::new(),
             names,
             categories: Vec::new(),
@@ -199,6 +206,11 @@ impl Dataset {
         let opened = origin::open(path.clone(), &Told::default(), copies)?;
         let (list, _) = List::open(opened, None, &wanted, of_categories(), of_categories())?;
         Ok(Some(list))
+    }
+
+    /// The pictures that its records name.
+    pub fn images(&self) -> &Arc<Images> {
+        &self.images
     }
 
     /// What it was opened with.

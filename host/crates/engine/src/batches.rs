@@ -478,8 +478,11 @@ impl Batched {
         said.unwrap_or(u64::MAX).min(self.most.input_tokens)
     }
 
-    /// Whether a question is asked alone.
+    /// Whether a question is asked alone. One with pictures is: lines of batches are kept in the state, and pictures are not.
     fn asks_online(&self, asked: &Asked<'_>) -> bool {
+        if !asked.request.images.is_empty() {
+            return true;
+        }
         match self.forced.or(asked.caller.mode).unwrap_or(self.mode) {
             Mode::Online => true,
             Mode::Batch => false,

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::leased::{LeasedFile, LeasedRecord, Performed, Terms, WholeRecord};
 use super::meter::{Event, Report};
 use super::record::{self, End, Pass};
+use config::component::Component;
 use dataset::Record;
 use plan::decision::{FileState, TaskEnd};
 use plan::verdict::Verdict;
@@ -53,7 +54,9 @@ pub(super) fn lease(
     (place, pass): (u64, Pass),
     verdicts: &[Verdict],
 ) -> Result<Leasing, StoreError> {
-    if pass == Pass::Batch || !context.is_writable() {
+    let shows = |component: &Component| !component.input.images.is_empty();
+    // Pictures lie on the machine of the dataset.
+    if pass == Pass::Batch || context.components.iter().any(shows) || !context.is_writable() {
         return Ok(Leasing::Here);
     }
     let staleness = &context.staleness;

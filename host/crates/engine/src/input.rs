@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::artifact;
 use config::SiteConfig;
 use config::component::Component;
-use dataset::{self, Dataset, Record};
+use dataset::{self, Dataset, Fetching, Images, Record};
 use plugin::manifest::Fields;
 use plugin::sandbox::{Input, Prompt, Site, Upstream};
+use types::image::Pictures;
 
 /// A file that the component depends on.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,24 @@ pub fn prepared(
             .iter()
             .map(|given| upstream(component, given))
             .collect(),
+        images: component.input.images.clone(),
     }
+}
+
+/// The pictures of these fields of a record, as far as it has them.
+pub fn pictures(
+    images: &Images,
+    names: &[String],
+    fields: &dataset::Fields,
+    fetching: Fetching,
+) -> Pictures {
+    names
+        .iter()
+        .filter_map(|name| {
+            let of_field = images.of_field(name, fields.get(name), fetching)?;
+            Some((name.clone(), of_field))
+        })
+        .collect()
 }
 
 /// Bytes of the prompts and fields that a component is given.

@@ -13,6 +13,7 @@ use gateway::budget::LaneBudget;
 use gateway::found::{Found, unix_time};
 use gateway::lane::{BatchLane, Lane, LaneSettings, Observer, lane_name};
 use gateway::limits::retry::RetryPolicy;
+use gateway::pictures::PictureLoader;
 use gateway::pool::Pool;
 use gateway::prices::Price;
 use gateway::provider::PromptCache;
@@ -54,6 +55,8 @@ pub struct Shared<'a> {
     pub coordinator: Option<Arc<dyn Coordinator>>,
     /// Once it is thrown, no call begins any more.
     pub interrupt: &'a Interrupt,
+    /// Who has the bytes of pictures.
+    pub pictures: Option<PictureLoader>,
 }
 
 /// A lane cannot be made.
@@ -332,7 +335,8 @@ impl Models<'_> {
             shared.interrupt.subscribe(),
         )
         .with_lessons(shared.store.lessons(&name, options)?, options)
-        .with_coordinator(shared.coordinator.clone());
+        .with_coordinator(shared.coordinator.clone())
+        .with_pictures(shared.pictures.clone());
         if let Some(span) = lane.longest_window() {
             book_recent_use(&lane, shared.store, span, idle_timeout)?;
         }

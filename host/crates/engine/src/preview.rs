@@ -14,7 +14,7 @@ use super::staleness::{Staleness, StalenessCheck};
 use super::step::TaskFailure;
 use config::SiteConfig;
 use config::component::Component;
-use dataset::{Dataset, Record};
+use dataset::{Dataset, Fetching, Record};
 use gateway::prefix::Prefixes;
 use plan::change::Change;
 use plan::decision::{self, Decision, FileState, Kept, LastOutcome, Reason, Rules};
@@ -369,6 +369,10 @@ impl Previewer {
         }
         let upstreams = UpstreamText::of(&texts);
         let input = self.staleness.input(component, record, &upstreams);
+        // A picture is fetched when its component is made, and not to be told what that would take.
+        let names = &component.input.images;
+        let images = self.dataset.images();
+        let pictures = input::pictures(images, names, &record.fields, Fetching::Later);
         probe(
             &self.store,
             component,
@@ -376,7 +380,7 @@ impl Previewer {
                 generation: task.generation,
                 feedback,
             },
-            input,
+            (input, pictures),
             &self.prefixes,
         )
     }

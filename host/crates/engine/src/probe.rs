@@ -9,6 +9,7 @@ use config::component::Component;
 use gateway::prefix::Prefixes;
 use plugin::sandbox::{self, Input};
 use store::{Store, StoreError};
+use types::image::Pictures;
 use types::render;
 use types::request::Answer;
 
@@ -44,11 +45,11 @@ pub(super) fn probe(
     store: &Store,
     component: &Component,
     asking: Asking<'_>,
-    input: Input,
+    (input, pictures): (Input, Pictures),
     prefixes: &Prefixes,
 ) -> Result<Probe, StoreError> {
     let input = Arc::new(input);
-    let mut executions = Executions::new(component, asking.generation, asking.feedback);
+    let mut executions = Executions::new(component, asking.generation, asking.feedback, pictures);
     let mut sizes = Vec::new();
     let end = loop {
         let execution = match executions.next(Arc::clone(&input), component.limits) {

@@ -7,9 +7,10 @@ use super::input::{self, UpstreamText};
 use super::step::{Executions, Step, TaskFailure};
 use config::SiteConfig;
 use config::component::Component;
-use dataset::{Dataset, Fields, Record};
+use dataset::{Dataset, Fetching, Fields, Record};
 use plan::verdict::Feedback;
 use plugin::sandbox::{self, Answered, Input, LogLine, Question};
+use types::image::Pictures;
 use types::request::{Answer, CompletionRequest};
 
 /// What a replay was told and made.
@@ -44,7 +45,10 @@ pub fn replay<E>(
     let none = Fields::default();
     let category = dataset.category_fields(&record.category).unwrap_or(&none);
     let input = input::prepared(component, site, record, category, upstreams);
-    replay_input(component, &Arc::new(input), asking, Vec::new(), answer)
+    let names = &component.input.images;
+    let pictures = input::pictures(dataset.images(), names, &record.fields, Fetching::Later);
+    let given = (&Arc::new(input), pictures);
+    replay_input(component, given, asking, Vec::new(), answer)
 }
 
 /// How a component asks.
@@ -66,18 +70,18 @@ impl Asking<'static> {
     };
 }
 
-/// Replays a component on an input. `answers` is what it was told before: their questions are not asked again.
+/// Replays a component on an input, with the pictures that it may show. `answers` is what it was told before: their questions are not asked again.
 ///
 /// # Errors
 /// Those of `answer`, unchanged.
 pub fn replay_input<E>(
     component: &Component,
-    input: &Arc<Input>,
+    (input, pictures): (&Arc<Input>, Pictures),
     asking: Asking<'_>,
     answers: Vec<Answered>,
     mut answer: impl FnMut(&Question) -> Result<Answer, E>,
 ) -> Result<Replay, E> {
-    let mut executions = Executions::new(component, asking.generation, asking.feedback);
+    let mut executions = Executions::new(component, asking.generation, asking.feedback, pictures);
     executions.tell(answers);
     let mut log = Vec::new();
     let artifact = loop {

@@ -14,7 +14,7 @@ use super::leased::LeasedFiles;
 use super::output::stamp;
 use config::SiteConfig;
 use config::component::Component;
-use dataset::{Dataset, Fields, Record};
+use dataset::{Dataset, Fields, Images, Record};
 use gateway::providers::offline;
 use plan::decision::{self, Author, Decision, FileState, Kept, LastOutcome, Rules, Stored};
 use plan::fingerprint::{FingerprintParts, Ingredients};
@@ -25,7 +25,7 @@ use types::digest::Digest;
 
 /// What it takes to hold tasks against their checkpoints and files.
 pub(super) struct StalenessCheck {
-    /// What is known of categories.
+    /// What is known of categories, and where pictures are.
     pub facts: Arc<dyn Facts>,
     pub site: SiteConfig,
     pub output_root: PathBuf,
@@ -39,15 +39,24 @@ pub(super) struct StalenessCheck {
     pub leased: Option<Arc<LeasedFiles>>,
 }
 
-/// What is known of categories.
+/// What is known beside the record.
 pub(super) trait Facts: Send + Sync {
     /// The facts of one category.
     fn of_category(&self, id: &str) -> Option<&Fields>;
+
+    /// Where the pictures of records are; nowhere, on another machine than that of the dataset.
+    fn images(&self) -> Option<&Images> {
+        None
+    }
 }
 
 impl Facts for Dataset {
     fn of_category(&self, id: &str) -> Option<&Fields> {
         self.category_fields(id)
+    }
+
+    fn images(&self) -> Option<&Images> {
+        Some(Dataset::images(self))
     }
 }
 
@@ -231,6 +240,12 @@ impl StalenessCheck {
     ) -> MadeFrom {
         let none = Fields::default();
         let nothing = Feedback::default();
+        let images: Vec<Digest> = self.facts.images().map_or_else(Vec::new, |images| {
+            let fields = component.input.images.iter();
+            fields
+                .map(|field| images.digest(record.fields.get(field)))
+                .collect()
+        });
         let mut ingredients = Ingredients {
             recipe: &component.recipe,
             recipe_digest: component.recipe_digest,
@@ -238,6 +253,7 @@ impl StalenessCheck {
             fields: &record.fields,
             category_fields: self.facts.of_category(&record.category).unwrap_or(&none),
             upstreams,
+            images: &images,
             feedback: &nothing,
         };
         let (base, parts) = ingredients.fingerprint();

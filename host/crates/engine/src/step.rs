@@ -10,6 +10,7 @@ use plan::verdict::{Feedback, Judgement};
 use plugin::limits::Limits;
 use plugin::sandbox::{Answered, Execution, Input, Outcome, Question};
 use types::class::FailureClass;
+use types::image::Pictures;
 use types::key::KeyContext;
 use types::request::Answer;
 
@@ -33,13 +34,20 @@ pub(super) struct Executions<'a> {
     component: &'a Component,
     context: Option<Arc<KeyContext>>,
     feedback: Option<Arc<str>>,
+    pictures: Arc<Pictures>,
     answers: Vec<Answered>,
     count: u32,
 }
 
 impl<'a> Executions<'a> {
-    /// Of a component whose questions are asked in this generation, with this feedback on earlier artifacts.
-    pub fn new(component: &'a Component, generation: u32, feedback: &Feedback) -> Self {
+    /// Of a component whose questions are asked in this generation, with this feedback on earlier artifacts, and can show
+    /// these pictures.
+    pub fn new(
+        component: &'a Component,
+        generation: u32,
+        feedback: &Feedback,
+        pictures: Pictures,
+    ) -> Self {
         let context = component.parameters.as_ref().map(|parameters| {
             Arc::new(KeyContext {
                 parameters: parameters.clone(),
@@ -50,6 +58,7 @@ impl<'a> Executions<'a> {
             component,
             context,
             feedback: feedback.in_words().map(Into::into),
+            pictures: Arc::new(pictures),
             answers: Vec::new(),
             count: 0,
         }
@@ -89,6 +98,7 @@ impl<'a> Executions<'a> {
         self.count += 1;
         Ok(Execution {
             input,
+            pictures: Arc::clone(&self.pictures),
             context: self.context.clone(),
             answers: self.answers.clone(),
             feedback: self.feedback.clone(),

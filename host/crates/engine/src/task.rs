@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::context::Context;
 use super::gated::Remaking;
 use super::held::{self, Weight};
-use super::input::UpstreamText;
+use super::input::{self, UpstreamText};
 use super::meter::{Again, Event, Report};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
@@ -20,7 +20,7 @@ use super::step::{self, Executions, Step, TaskFailure};
 use super::traced;
 use super::workplace::Told;
 use config::component::Component;
-use dataset::Record;
+use dataset::{Fetching, Fields, Record};
 use gateway::error::{Billed, GatewayError};
 use gateway::lane::Caller;
 use gateway::providers::offline;
@@ -36,6 +36,7 @@ use plugin::sandbox::{self, Answered, Executed, LogLine, Question};
 use store::{Bill, Checkpoint, Seen, StoreError, TaskId};
 use types::class::FailureClass;
 use types::digest::Digest;
+use types::image::Pictures;
 use types::request::{Answer, StopReason, Usage};
 
 /// A file that dependents can use.
@@ -633,7 +634,13 @@ impl Attempt<'_> {
         }
         self.raise_generation().await?;
         let mut known = self.transcript()?.into_iter();
-        let mut executions = Executions::new(component, self.generation, &self.made_from.feedback);
+        let pictures = self.pictures().await?;
+        let mut executions = Executions::new(
+            component,
+            self.generation,
+            &self.made_from.feedback,
+            pictures,
+        );
         let mut lines = 0;
         let mut weight = Weight::new(&self.task.context.held);
         loop {
@@ -671,6 +678,32 @@ impl Attempt<'_> {
                 }
             }
         }
+    }
+
+    /// The pictures that it may show. Those at addresses are fetched now, by a thread that may wait.
+    async fn pictures(&self) -> Result<Pictures, Stop> {
+        let Task {
+            context,
+            component,
+            record,
+            ..
+        } = *self.task;
+        let names = component.input.images.clone();
+        if names.is_empty() {
+            return Ok(Pictures::new());
+        }
+        let of_field = |name: &String| Some((name.clone(), record.fields.get(name)?.clone()));
+        let fields: Fields = names.iter().filter_map(of_field).collect();
+        let facts = Arc::clone(&context.staleness.facts);
+        let looked_at = tokio::task::spawn_blocking(move || {
+            facts.images().map_or_else(Pictures::new, |images| {
+                input::pictures(images, &names, &fields, Fetching::Now)
+            })
+        });
+        looked_at.await.map_err(|error| Stop::Failed {
+            class: FailureClass::Defect,
+            cause: format!("the pictures could not be looked at: {error}"),
+        })
     }
 
     /// Makes it durable that the task asks in a new generation, if it does.

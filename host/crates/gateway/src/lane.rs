@@ -21,6 +21,7 @@ use super::error::{Billed, CallError};
 use super::found::{Found, UnixTime, unix_time};
 use super::learned::{Keeping, Learned, Lessons};
 use super::limiter::{Limiter, Outcome, Permit, RequestSize, Settings};
+use super::pictures::{self, Loaded, PictureLoader};
 use super::prefix::Prefix;
 use super::provider::{Call, Finish, PromptCache, Provider, RawAnswer, Served};
 use super::reasoning::{self, Thoughts};
@@ -31,6 +32,7 @@ use crate::providers::otel_name;
 use crate::settings::Mode;
 use types::class::FailureClass;
 use types::digest::Digest;
+use types::image::Image;
 use types::key::Parameters;
 use types::limit::{Limit, Size};
 use types::render;
@@ -201,6 +203,8 @@ pub struct Lane {
     found: Keeping,
     /// Who lets calls begin, where that is not this process.
     coordinator: Option<Arc<dyn Coordinator>>,
+    /// Who has the bytes of pictures.
+    pictures: Option<PictureLoader>,
 }
 
 /// What is asked, and with which cap.
@@ -263,6 +267,7 @@ impl Lane {
             streak: Streak::default(),
             found: Keeping::default(),
             coordinator: None,
+            pictures: None,
         }
     }
 
@@ -273,6 +278,12 @@ impl Lane {
             coordinator,
             ..self
         }
+    }
+
+    /// The same lane, which has the bytes of pictures from here.
+    #[must_use]
+    pub fn with_pictures(self, pictures: Option<PictureLoader>) -> Lane {
+        Lane { pictures, ..self }
     }
 
     /// The same lane, that goes on from what it learned before this process began. `options` is a hash of how it is
@@ -634,6 +645,7 @@ impl Lane {
     ) -> Call<'a> {
         Call {
             request: question.request,
+            pictures: &[],
             model: &self.model,
             temperature: question.temperature,
             max_output_tokens: question.cap,
@@ -654,6 +666,8 @@ impl Lane {
         tally: &mut Tally,
         began: &mut Option<Instant>,
     ) -> Result<RawAnswer, Refusal> {
+        let loaded = self.loaded(&call.request.images).await;
+        let loaded = loaded.map_err(Refusal::NotSent)?;
         let bytes = render::bytes(call.request);
         let asked = RequestSize {
             bytes,
@@ -668,6 +682,7 @@ impl Lane {
         let start = Instant::now();
         *began = Some(start);
         let call = Call {
+            pictures: &loaded.pictures,
             accepted: &|observed| admitted.accepted(observed),
             ..call
         };
@@ -681,7 +696,12 @@ impl Lane {
                 self.streak.broken();
                 Ok(raw)
             }
-            Err(error) => Err(self.streak.judge(error)),
+            Err(error) => {
+                let images = call.request.images.len();
+                Err(self
+                    .streak
+                    .judge(pictures::judged(error, images, &self.name)))
+            }
         };
         let (usage, served) = match &result {
             Ok(raw) => (raw.usage, raw.served),
@@ -732,6 +752,21 @@ impl Lane {
                 Refusal::Call(error)
             }
         })
+    }
+
+    /// The bytes of the pictures of a question. They are waited for before there is a permit, which others could use.
+    async fn loaded(&self, images: &[Image]) -> Result<Loaded, CallError> {
+        if images.is_empty() || !self.provider.takes_pictures() {
+            return Ok(Loaded::default());
+        }
+        match &self.pictures {
+            // Boxed, since most questions show none.
+            Some(loader) => Box::pin(loader.load(images)).await,
+            None => Err(CallError::new(
+                FailureClass::Record,
+                "the pictures of the question are on another machine",
+            )),
+        }
     }
 
     /// The right to make a call on this lane.

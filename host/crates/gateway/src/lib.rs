@@ -23,6 +23,7 @@ pub mod learned;
 mod limiter;
 pub mod limits;
 pub mod models;
+pub mod pictures;
 pub mod pool;
 pub mod prefix;
 pub mod prices;

@@ -230,6 +230,7 @@ mod tests {
                 ..Rules::default()
             }),
             format: ResponseFormat::Text,
+            images: Vec::new(),
         }
     }
 

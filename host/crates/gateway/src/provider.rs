@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adaptation::{Adaptation, Adaptations, Refused};
 use super::error::CallError;
+use super::pictures::Picture;
 use super::prefix::Prefix;
 use super::reasoning::Thoughts;
 use types::digest::Digest;
@@ -21,6 +22,8 @@ use types::request::{CompletionRequest, Usage};
 pub struct Call<'a> {
     /// The question.
     pub request: &'a CompletionRequest,
+    /// The pictures that it shows, with their bytes.
+    pub pictures: &'a [Picture],
     /// Name of the model, without the provider's.
     pub model: &'a str,
     /// Sampling temperature.
@@ -119,6 +122,11 @@ pub trait Provider: Send + Sync {
 
     /// Asks once.
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a>;
+
+    /// Whether it is sent the bytes of pictures.
+    fn takes_pictures(&self) -> bool {
+        true
+    }
 
     /// A hash of how it is configured to ask: what was learned of another way of asking does not count for this one.
     fn options(&self) -> Digest {

@@ -12,6 +12,8 @@ pub struct Facts {
     pub facts: Vec<Fact>,
     /// The request's own object, for looking up a value by its label.
     pub object: Map<String, Value>,
+    /// How many sentences, at the beginning, say what is seen.
+    pub seen: usize,
 }
 
 /// One thing that is known.
@@ -56,12 +58,28 @@ impl Facts {
             name,
             facts: Vec::new(),
             object: Map::new(),
+            seen: 0,
         };
         for (key, value) in object.iter().filter(|(key, _)| *key != "name") {
             facts.add(Group::None, key, value);
         }
         facts.object = object;
         facts
+    }
+
+    /// Adds what is seen, in front of what is told.
+    pub fn see(&mut self, sentences: Vec<String>) {
+        if sentences.is_empty() {
+            return;
+        }
+        self.seen = sentences.len();
+        let seen = Fact {
+            group: None,
+            of_item: false,
+            label: "pictures".to_owned(),
+            value: FactValue::Sentences(sentences),
+        };
+        self.facts.insert(0, seen);
     }
 
     fn add(&mut self, group: Group<'_>, key: &str, value: &Value) {

@@ -15,6 +15,7 @@ mod judge;
 mod padding;
 mod pattern;
 mod phrase;
+mod picture;
 mod prose;
 mod schema;
 mod sentence;
@@ -31,7 +32,8 @@ use voice::Voice;
 /// Answers a request. A longer conversation gives another answer, as a repair should.
 pub fn write(request: &CompletionRequest, seed: u64) -> String {
     let mut chance = Chance::new(seed).fork(request.messages.len() as u64);
-    let facts = Facts::read(bounded::read(&request.facts));
+    let mut facts = Facts::read(bounded::read(&request.facts));
+    facts.see(picture::sentences(request));
     let voice = Voice::new(&facts, &request.messages, &mut chance);
     match &request.format {
         ResponseFormat::Text => {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::sentence::count_words;
 use super::*;
 use strategies::{facts, rules, schemas};
+use types::image::{Image, ImageType};
 use types::request::{Message, Role};
 
 fn request(facts: Value, rules: Option<Rules>, format: ResponseFormat) -> CompletionRequest {
@@ -27,6 +28,7 @@ fn request(facts: Value, rules: Option<Rules>, format: ResponseFormat) -> Comple
         facts: facts.into(),
         rules,
         format,
+        images: Vec::new(),
     }
 }
 
@@ -349,4 +351,35 @@ proptest! {
         let object = request(facts, None, schema(wanted));
         prop_assert_eq!(write(&object, seed), write(&object, seed));
     }
+}
+
+#[test]
+fn it_says_what_a_picture_is_and_breaks_no_rule_by_it() {
+    let image = |source: &str| Image {
+        source: source.to_owned(),
+        digest: types::digest::Digest::of(b"picture"),
+        media_type: ImageType::Jpeg,
+        width: 800,
+        height: 600,
+        bytes: 1,
+    };
+    let mut question = request(json!({"name": "Oak"}), None, ResponseFormat::Text);
+    question.images = vec![image("photos/oak-2.jpg")];
+    let text = write(&question, 1);
+    assert!(
+        text.contains("The JPEG picture oak-2.jpg has 800 by 600 pixels."),
+        "{text}"
+    );
+    question.rules = Some(Rules {
+        numbers_from_facts: true,
+        ..Rules::default()
+    });
+    let text = write(&question, 1);
+    assert!(
+        text.contains("The JPEG picture is wider than it is tall."),
+        "{text}"
+    );
+    assert!(!text.contains(char::is_numeric), "{text}");
+    question.images = vec![image("oak.jpg")];
+    assert!(write(&question, 1).contains("The JPEG picture oak.jpg is wider"));
 }

@@ -32,8 +32,10 @@ impl<'a> Voice<'a> {
     /// Makes the sentences of all facts; chance says which comes first.
     pub fn new(facts: &'a Facts, messages: &[Message], chance: &mut Chance) -> Voice<'a> {
         let mut statements = statements(facts);
-        let first = chance.below(statements.len());
-        statements.rotate_left(first);
+        let seen = facts.seen.min(statements.len());
+        let (_, told) = statements.split_at_mut(seen);
+        let first = chance.below(told.len());
+        told.rotate_left(first);
         Voice {
             facts,
             subject: facts

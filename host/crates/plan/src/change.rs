@@ -35,6 +35,8 @@ pub enum Change {
     Given,
     /// The file of a component that it depends on.
     Upstream(String),
+    /// The pictures of a field of the record.
+    Picture(String),
     /// What persons or judges said about it.
     Feedback,
     /// Something that an older version of batchgen did not note.
@@ -56,6 +58,7 @@ impl Change {
             Change::Output => "output path changed",
             Change::Given => "given data changed",
             Change::Upstream(_) => "upstream changed",
+            Change::Picture(_) => "picture changed",
             Change::Feedback => "feedback given",
             Change::Unknown => "changed",
         }
@@ -66,9 +69,10 @@ impl Change {
         match self {
             Change::Record(what) => Some((*what).to_owned()),
             Change::Field(name) | Change::CategoryField(name) => Some(format!("fields.{name}")),
-            Change::Prompt(name) | Change::Option(name) | Change::Upstream(name) => {
-                Some(name.clone())
-            }
+            Change::Prompt(name)
+            | Change::Option(name)
+            | Change::Upstream(name)
+            | Change::Picture(name) => Some(name.clone()),
             Change::Model { from, to } => Some(format!("{from} to {to}")),
             Change::Plugin { from, to } if from != to => Some(format!("{from} to {to}")),
             Change::Plugin { .. }

@@ -226,6 +226,7 @@ pub fn sides(change: &Change, now: &Recipe, before: &Recipe) -> (Option<String>,
         | Change::Field(_)
         | Change::CategoryField(_)
         | Change::Upstream(_)
+        | Change::Picture(_)
         | Change::Feedback
         | Change::Unknown => (None, None),
     }

@@ -23,6 +23,8 @@ pub struct Ingredients<'a> {
     /// Component and hash of the file of each upstream, in the order of the recipe; `None` for one that it has
     /// to do without.
     pub upstreams: &'a [(&'a str, Option<Digest>)],
+    /// What counts of the pictures of each field that the recipe names for them.
+    pub images: &'a [Digest],
     /// What was said about earlier artifacts of the task.
     pub feedback: &'a Feedback,
 }
@@ -36,7 +38,7 @@ const KEPT: usize = 8;
 const IDENTITY: usize = 2;
 
 /// Eight bytes of the hash of each part: name and category, then fields, category fields and upstreams in the
-/// order of the recipe.
+/// order of the recipe, and the pictures of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FingerprintParts(pub Vec<u8>);
 
@@ -64,6 +66,7 @@ impl Ingredients<'_> {
         self.upstreams.iter().for_each(|(_, content)| {
             add(content.unwrap_or_else(|| Digest::of(LEFT_OUT)));
         });
+        self.images.iter().for_each(|digest| add(*digest));
         // Most tasks have none, and a fingerprint without it is as it was before there was any.
         if !self.feedback.is_empty() {
             add(self.feedback.digest());
@@ -74,7 +77,8 @@ impl Ingredients<'_> {
 
 impl FingerprintParts {
     /// Whether all but the record is as it was: `self` was made by `recipe`, which is still the same, from
-    /// these category fields and upstream files. Then, if the record is the same too, so is the fingerprint.
+    /// these category fields and upstream files. Then, if the record is the same too, so is the fingerprint. It never is where
+    /// the recipe names pictures: those have to be looked at.
     pub fn surrounded_by(
         &self,
         recipe: &Recipe,
@@ -89,7 +93,7 @@ impl FingerprintParts {
             .chain(upstreams)
             .map(|digest| digest.seed().to_be_bytes());
         let before = self.0.chunks(KEPT).skip(IDENTITY + recipe.fields.len());
-        before.eq(now)
+        recipe.images.is_empty() && before.eq(now)
     }
 }
 
@@ -141,7 +145,8 @@ fn named<'a>(
                 .cloned()
                 .map(Change::CategoryField),
         )
-        .chain(recipe.upstreams.iter().cloned().map(Change::Upstream));
+        .chain(recipe.upstreams.iter().cloned().map(Change::Upstream))
+        .chain(recipe.images.iter().cloned().map(Change::Picture));
     names.zip(parts.0.chunks(KEPT))
 }
 
@@ -161,6 +166,7 @@ mod tests {
         fields: Map<String, Value>,
         category_fields: Map<String, Value>,
         upstream: Option<Digest>,
+        images: Vec<Digest>,
         feedback: Vec<&'static str>,
     }
 
@@ -173,6 +179,7 @@ mod tests {
                 fields: &self.fields,
                 category_fields: &self.category_fields,
                 upstreams: &[("frontmatter", self.upstream)],
+                images: &self.images,
                 feedback: &Feedback {
                     reasons: self
                         .feedback
@@ -192,6 +199,7 @@ mod tests {
             fields: map(json!({"density": 2.7, "formula": "Al", "colour": "grey"})),
             category_fields: map(json!({"hazards": ["dust"], "note": "x"})),
             upstream: Some(Digest::of(b"---")),
+            images: Vec::new(),
             feedback: Vec::new(),
         }
     }
@@ -205,6 +213,34 @@ mod tests {
         let (before, _) = given.print();
         given.fields.insert("colour".to_owned(), json!("red"));
         assert_ne!(given.print().0, before);
+    }
+
+    #[test]
+    fn a_picture_is_a_part_that_is_looked_at_each_time() {
+        let mut given = given();
+        let (without, parts) = given.print();
+        assert_eq!(
+            without.to_string(),
+            "dea4f5951da89d03c4b7b9b8ce3569ada3d9e931d32815b58ad032b48972003d",
+            "checkpoints have it"
+        );
+        let category = given.category_fields.clone();
+        let upstream = || given.upstream.into_iter();
+        assert!(parts.surrounded_by(&given.recipe, &category, upstream()));
+        let mut with = super::tests::given();
+        with.recipe.images = vec!["photo".to_owned()];
+        with.images = vec![Digest::of(b"one")];
+        let (before, old) = with.print();
+        with.images = vec![Digest::of(b"other")];
+        with.feedback.push("too dry");
+        let (now, new) = with.print();
+        assert_ne!(before, now);
+        let said = changes((&with.recipe, &new), (&with.recipe, &old));
+        let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["picture changed: photo", "feedback given"]);
+        assert!(!old.surrounded_by(&with.recipe, &category, upstream()));
+        given.recipe = with.recipe;
+        assert_ne!(given.print().0, without);
     }
 
     /// What each change must remake, and how it is named: the table of docs/FINGERPRINT.md.

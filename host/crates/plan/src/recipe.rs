@@ -34,6 +34,9 @@ pub struct Recipe {
     pub category_fields: Vec<String>,
     /// Components whose files it reads.
     pub upstreams: Vec<String>,
+    /// Fields of the record whose pictures its questions may show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
 }
 
 impl Recipe {
@@ -59,12 +62,20 @@ impl Recipe {
                 builder.text(name);
             });
         }
+        // Most components have none, and a recipe without them is as it was before there were any.
+        if !self.images.is_empty() {
+            builder
+                .text("images")
+                .list(self.images.iter(), |builder, name| {
+                    builder.text(name);
+                });
+        }
         builder.finish()
     }
 
     /// How many fields and files its tasks are made from.
     pub(crate) fn parts(&self) -> usize {
-        self.fields.len() + self.category_fields.len() + self.upstreams.len()
+        self.fields.len() + self.category_fields.len() + self.upstreams.len() + self.images.len()
     }
 
     /// What is not as it was.
@@ -93,7 +104,12 @@ impl Recipe {
             changes.push(Change::Output);
         }
         let given = |recipe: &Recipe| {
-            let lists = [&recipe.fields, &recipe.category_fields, &recipe.upstreams];
+            let lists = [
+                &recipe.fields,
+                &recipe.category_fields,
+                &recipe.upstreams,
+                &recipe.images,
+            ];
             lists.map(Clone::clone)
         };
         if given(self) != given(before) {
@@ -139,6 +155,7 @@ pub(super) mod tests {
             fields: vec!["density".to_owned(), "formula".to_owned()],
             category_fields: vec!["hazards".to_owned()],
             upstreams: vec!["frontmatter".to_owned()],
+            images: Vec::new(),
         }
     }
 
@@ -147,7 +164,7 @@ pub(super) mod tests {
     #[test]
     fn every_part_counts_and_is_named() {
         let before = recipe();
-        let edits: [Edit; 13] = [
+        let edits: [Edit; 14] = [
             ("plugin changed", |recipe| recipe.code = Digest::of(b"x")),
             ("site changed", |recipe| recipe.site[2].push('x')),
             ("output path changed", |recipe| recipe.output.push('x')),
@@ -185,6 +202,9 @@ pub(super) mod tests {
                 recipe.fields.pop();
             }),
             ("given data changed", |recipe| recipe.upstreams.clear()),
+            ("given data changed", |recipe| {
+                recipe.images.push("photo".to_owned());
+            }),
         ];
         for (name, edit) in edits {
             let mut now = before.clone();
@@ -197,6 +217,11 @@ pub(super) mod tests {
                 .collect();
             assert_eq!(said, [name]);
         }
+        // As it was before recipes named pictures: checkpoints have it.
+        assert_eq!(
+            before.digest().to_string(),
+            "260bcc3fe38a7a26972fa3beb88e7ed877805bb11e990006868b56a7f43cba9d"
+        );
         let mut same = before.clone();
         same.version = "0.1.1".to_owned();
         assert_eq!(same.digest(), before.digest());

@@ -11,3 +11,12 @@ wasmtime::component::bindgen!({
     world: "component",
     imports: { default: trappable },
 });
+
+/// Version 0.1.0, which is offered for ever.
+pub mod first {
+    wasmtime::component::bindgen!({
+        path: "../../../wit/0.1.0",
+        world: "component",
+        imports: { default: trappable },
+    });
+}

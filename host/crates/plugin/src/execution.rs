@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::limits::Limits;
 use types::class::FailureClass;
 use types::digest::Digest;
+use types::image::Pictures;
 use types::key::KeyContext;
 use types::request::{Answer, CompletionRequest};
 
@@ -82,6 +83,8 @@ pub struct LogLine {
 pub struct Execution {
     /// The component's input.
     pub input: Arc<Input>,
+    /// What its questions can show of the record.
+    pub pictures: Arc<Pictures>,
     /// What its questions are keyed by; `None` for a component whose manifest needs no LLM.
     pub context: Option<Arc<KeyContext>>,
     /// Answers by position.

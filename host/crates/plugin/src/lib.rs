@@ -10,6 +10,7 @@
 mod bindings;
 mod cache;
 pub mod compile;
+mod contract;
 mod cpu_time;
 pub mod engine;
 mod execution;

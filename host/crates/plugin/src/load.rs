@@ -10,32 +10,21 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 
-use super::bindings::ComponentPre;
 use super::cache::Known;
 use super::compile::CompileError;
+use super::contract::{self, Code};
 use super::engine::Engine;
 use super::inspect::{Contents, code_size, inspect, validate};
 use super::manifest::{Package, SECTION};
-use super::state::State;
 use super::wasi;
 use types::digest::Digest;
 
 /// Largest plugin file: a Python guest with its interpreter has 18 MB.
 pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// Where the names of the contract's interfaces begin.
-const CONTRACT_PACKAGE: &str = "batchgen:component/";
-/// The version of the contract that is offered. Released ones are offered for ever (docs/CONTRACT.md).
-const CONTRACT_VERSION: &str = "0.1.0";
 /// What a component exports.
 const EXPORT: &str = "generate";
-/// What a component may import, beside an empty WASI; anything else is refused by name.
-const CONTRACT: [&str; 3] = [
-    "batchgen:component/types@0.1.0",
-    "batchgen:component/llm@0.1.0",
-    "batchgen:component/log@0.1.0",
-];
 
 /// A plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +133,7 @@ pub struct Plugin {
     pub(super) engine: Engine,
     /// Names of all that it imports, other than types.
     imports: Vec<String>,
-    code: OnceLock<Result<ComponentPre<State>, Fault>>,
+    code: OnceLock<Result<Code, Fault>>,
 }
 
 /// An interface or a function at a plugin's border.
@@ -166,13 +155,13 @@ impl Plugin {
     }
 
     /// Its code, compiled at the first call.
-    pub(super) fn code(&self) -> Result<&ComponentPre<State>, PluginError> {
+    pub(super) fn code(&self) -> Result<&Code, PluginError> {
         let code = self.code.get_or_init(|| self.compiled());
         code.as_ref()
             .map_err(|(cause, hint)| self.refused(cause.clone(), hint))
     }
 
-    fn compiled(&self) -> Result<ComponentPre<State>, Fault> {
+    fn compiled(&self) -> Result<Code, Fault> {
         let wasmtime = &self.engine.wasmtime;
         let compile = || self.made().map_err(Uncompiled);
         let component = self
@@ -180,7 +169,7 @@ impl Plugin {
             .cache
             .component(wasmtime, &self.digest, compile)
             .map_err(|Uncompiled(fault)| fault)?;
-        link(&self.engine, &component, &self.imports)
+        link(&self.engine, &component, &self.imports, &self.contract)
     }
 
     /// Compiles it.
@@ -227,7 +216,7 @@ impl Plugin {
         self.code().map_or_else(
             |_| Vec::new(),
             |code| {
-                let component = code.instance_pre().component().component_type();
+                let component = code.component().component_type();
                 let imports = component.imports(&self.engine.wasmtime);
                 self.ports(imports.map(|(name, item)| (name, item.ty)))
             },
@@ -239,7 +228,7 @@ impl Plugin {
         self.code().map_or_else(
             |_| Vec::new(),
             |code| {
-                let component = code.instance_pre().component().component_type();
+                let component = code.component().component_type();
                 let exports = component.exports(&self.engine.wasmtime);
                 self.ports(exports.map(|(name, item)| (name, item.ty)))
             },
@@ -433,7 +422,7 @@ fn read(engine: &Engine, origin: Origin) -> Result<Plugin, PluginError> {
             digest,
             origin: origin.clone(),
             size,
-            contract: contract(&contents),
+            contract: built_against(&contents).to_owned(),
             engine: engine.clone(),
             imports: contents.imports,
             code: OnceLock::new(),
@@ -474,21 +463,10 @@ impl From<wasmtime::Error> for Uncompiled {
 }
 
 /// Version of the contract that it was built against: its world names the contract's types, so one is always there.
-fn contract(contents: &Contents) -> String {
-    let mut versions = contents.imports.iter().filter_map(|import| version(import));
-    versions.next().unwrap_or_default().to_owned()
-}
-
-/// A version of the contract that it names and this host does not offer.
-fn other_version(contents: &Contents) -> Option<&str> {
-    let mut versions = contents.imports.iter().filter_map(|import| version(import));
-    versions.find(|version| *version != CONTRACT_VERSION)
-}
-
-/// The version of an interface of the contract.
-fn version(import: &str) -> Option<&str> {
-    let (_, version) = import.strip_prefix(CONTRACT_PACKAGE)?.split_once('@')?;
-    Some(version)
+fn built_against(contents: &Contents) -> &str {
+    contract::versions(&contents.imports)
+        .next()
+        .unwrap_or_default()
 }
 
 /// The manifest of a file that the host accepts.
@@ -505,15 +483,16 @@ pub(super) fn accepted(contents: &Contents) -> Result<Package, Fault> {
     if let Some(fault) = package.manifest.fault() {
         return Err((format!("its manifest is not valid: {fault}"), correct));
     }
-    if let Some(version) = other_version(contents) {
+    if let Some(version) = contract::unknown(&contents.imports) {
         return Err((
             format!(
-                "it was built against version {version} of the contract, and this batchgen offers {CONTRACT_VERSION}"
+                "it was built against version {version} of the contract, and this batchgen offers {}",
+                contract::OFFERED
             ),
             "use a batchgen that offers it, or build the plugin against wit/component.wit of this one (docs/CONTRACT.md)",
         ));
     }
-    let offered = |import: &str| CONTRACT.contains(&import) || wasi::offers(import);
+    let offered = |import: &str| contract::has(import) || wasi::offers(import);
     match contents.imports.iter().find(|import| !offered(import)) {
         None if !contents.exports.iter().any(|export| export == EXPORT) => Err((
             format!("it does not fit the contract: no export `{EXPORT}` found"),
@@ -540,15 +519,15 @@ fn link(
     engine: &Engine,
     component: &Component,
     imports: &[String],
-) -> Result<ComponentPre<State>, Fault> {
+    version: &str,
+) -> Result<Code, Fault> {
     let mismatch =
         |error: wasmtime::Error| (format!("it does not fit the contract: {error:#}"), FIT);
     let mut linker = Linker::new(&engine.wasmtime);
-    super::bindings::Component::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
-        .map_err(mismatch)?;
+    contract::add_to_linker(version, &mut linker).map_err(mismatch)?;
     if imports.iter().any(|import| wasi::offers(import)) {
         wasi::add_to_linker(&mut linker, component).map_err(mismatch)?;
     }
     let pre = linker.instantiate_pre(component).map_err(mismatch)?;
-    ComponentPre::new(pre).map_err(mismatch)
+    Code::new(version, pre).map_err(mismatch)
 }

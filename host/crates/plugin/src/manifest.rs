@@ -103,6 +103,9 @@ pub struct InputFields {
     pub record: Fields,
     /// Fields of the category.
     pub category: Fields,
+    /// Fields of the record whose pictures its questions may show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
 }
 
 /// Which fields: a list of names, or `"all"`.
@@ -327,6 +330,9 @@ impl Manifest {
             .is_some_and(|llm| llm.max_output_tokens == 0)
         {
             return Some("max-output-tokens must be at least 1".to_owned());
+        }
+        if self.llm.is_none() && !self.input.images.is_empty() {
+            return Some("it names `images`, and without [llm] it asks no model".to_owned());
         }
         if let Some(option) = &self.output.media_type_option
             && !self.options.contains_key(option)

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use wasmtime::error::OutOfMemory;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use super::bindings::ComponentPre;
 use super::bindings::batchgen::component::types;
 use super::bindings::batchgen::component::types::FailureKind;
+use super::contract::Code;
 use super::limits::{HANDLES, Limits, TABLE_ELEMENTS};
 use super::load::{Plugin, PluginError};
 use super::state::{State, Stop};
@@ -47,7 +47,7 @@ pub fn execute(plugin: &Plugin, mut execution: Execution) -> Executed {
 /// Runs it in a fresh instance. Gives the execution back where the pool has no room for another instance.
 fn execute_once(
     plugin: &Plugin,
-    code: &ComponentPre<State>,
+    code: &Code,
     execution: Execution,
 ) -> Result<Executed, Box<Execution>> {
     let limits = execution.limits;
@@ -55,7 +55,7 @@ fn execute_once(
     let mut store = store(plugin, execution);
     let instance = code.instantiate(&mut store);
     let is_instantiated = instance.is_ok();
-    let result = instance.and_then(|component| component.call_generate(&mut store, &input));
+    let result = instance.and_then(|component| component.generate(&mut store, &input));
     let mut state = store.into_data();
     if let Err(error) = &result
         && error.is::<PoolConcurrencyLimitError>()

@@ -11,6 +11,7 @@ use super::execution::{Execution, LogLine, Question};
 use super::limits::MemoryLimiter;
 use ::types::class::FailureClass;
 use ::types::digest::Digest;
+use ::types::image::{Image, Pictures, Unshowable};
 use ::types::json::Json;
 use ::types::request::{
     Answer, CompletionRequest, Message, ResponseFormat, Role, Rules, StopReason,
@@ -35,6 +36,8 @@ pub(super) enum Stop {
     NoLlm,
     #[error("its question is malformed: {cause}")]
     Malformed { cause: String },
+    #[error("{0}")]
+    Pictures(Unshowable),
     #[error(
         "it is not deterministic: its question {number} is not the one that was asked before{difference}"
     )]
@@ -50,6 +53,7 @@ impl Stop {
             | Stop::Calls { .. }
             | Stop::RequestSize { .. } => FailureClass::Limit,
             Stop::NoLlm | Stop::Malformed { .. } => FailureClass::ComponentFault,
+            Stop::Pictures(unshowable) => unshowable.class,
         }
     }
 }
@@ -129,7 +133,16 @@ impl State {
                 limit: limits.request,
             });
         }
-        let mut request = convert(request)?;
+        let execution = &self.execution;
+        let images = shown(
+            &request.images,
+            &execution.input.images,
+            &execution.pictures,
+        )?;
+        let mut request = CompletionRequest {
+            images,
+            ..convert(request)?
+        };
         if let Some(feedback) = &self.execution.feedback {
             request.add_feedback(feedback);
         }
@@ -279,7 +292,44 @@ fn convert(request: llm::CompletionRequest) -> Result<CompletionRequest, Stop> {
                 ResponseFormat::JsonSchema(json("schema's keywords", schema)?)
             }
         },
+        images: Vec::new(),
     })
+}
+
+/// Most pictures of a question.
+const MOST_IMAGES: usize = 16;
+
+/// The pictures of the fields that a question shows, which must be among those that the component may show.
+fn shown(fields: &[String], allowed: &[String], pictures: &Pictures) -> Result<Vec<Image>, Stop> {
+    let unsuitable = |cause: String| {
+        let class = FailureClass::UnsuitableRecord;
+        Stop::Pictures(Unshowable { class, cause })
+    };
+    let mut images = Vec::new();
+    for field in fields {
+        if !allowed.contains(field) {
+            return Err(Stop::Malformed {
+                cause: format!(
+                    "it shows the pictures of the field `{field}`, which `images` of its [input] does not name"
+                ),
+            });
+        }
+        match pictures.get(field) {
+            Some(Ok(of_field)) => images.extend_from_slice(of_field),
+            Some(Err(unshowable)) => return Err(Stop::Pictures(unshowable.clone())),
+            None => {
+                return Err(unsuitable(format!(
+                    "the record has no field `{field}`, whose picture is to be shown"
+                )));
+            }
+        }
+        if images.len() > MOST_IMAGES {
+            return Err(unsuitable(format!(
+                "a question shows more than {MOST_IMAGES} pictures of the record"
+            )));
+        }
+    }
+    Ok(images)
 }
 
 /// What a component hears of an answer.

@@ -31,7 +31,10 @@ pub fn render(request: &CompletionRequest) -> Vec<Message> {
     messages
 }
 
-/// Bytes of the messages to send: what tokens are reckoned from.
+/// Bytes of a token that is told and not counted from text.
+const BYTES_OF_TOKEN: u64 = 4;
+
+/// Bytes of the messages to send: what tokens are reckoned from. A picture counts as the text of as many tokens.
 pub fn bytes(request: &CompletionRequest) -> u64 {
     let messages = &request.messages;
     let all: usize = messages.iter().map(|message| message.content.len()).sum();
@@ -48,7 +51,8 @@ pub fn bytes(request: &CompletionRequest) -> u64 {
     if request.facts.has_entries() {
         add(FACTS_MARK.len() + request.facts.as_str().len());
     }
-    (all - said + first) as u64
+    let images = request.images.iter().map(|image| image.tokens());
+    (all - said + first) as u64 + images.sum::<u64>().saturating_mul(BYTES_OF_TOKEN)
 }
 
 /// Stands between the parts of the first user message.
@@ -169,6 +173,7 @@ mod tests {
                         facts: facts.into(),
                         rules: rules.clone(),
                         format: ResponseFormat::Text,
+                        images: Vec::new(),
                     };
                     let sent = render(&request);
                     let sum: usize = sent.iter().map(|message| message.content.len()).sum();

@@ -2,6 +2,7 @@
 //! a lane or HTTP.
 
 use crate::digest::{Digest, DigestBuilder};
+use crate::image::Image;
 use crate::json::Json;
 use crate::key;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,9 @@ pub struct CompletionRequest {
     pub rules: Option<Rules>,
     /// The shape of the answer.
     pub format: ResponseFormat,
+    /// Pictures that the model is shown with the first message of the user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
 }
 
 impl CompletionRequest {
@@ -96,6 +100,7 @@ impl CompletionRequest {
             facts: Json::empty_object(),
             rules: None,
             format: ResponseFormat::Text,
+            images: Vec::new(),
         }
     }
 
@@ -128,10 +133,12 @@ impl CompletionRequest {
             .any(|message| message.role == Role::Assistant)
     }
 
-    /// The hash that its key is made from: that of its JSON, which is not built for it.
+    /// The hash that its key is made from: that of its JSON, which is not built for it. Of pictures the hashes of their bytes
+    /// count, so that one is the same under another name. Where there are none, nothing is added.
     pub fn digest(&self) -> Digest {
+        let has_images = !self.images.is_empty();
         key::question(|builder| {
-            builder.object(4).text("facts");
+            builder.object(if has_images { 5 } else { 4 }).text("facts");
             self.facts.add_to(builder);
             builder.text("format");
             match &self.format {
@@ -144,6 +151,12 @@ impl CompletionRequest {
                 ResponseFormat::JsonSchema(schema) => {
                     builder.object(1).text("json-schema");
                     schema.add_to(builder);
+                }
+            }
+            if has_images {
+                builder.text("images").array(self.images.len());
+                for image in &self.images {
+                    builder.text(&image.digest.to_string());
                 }
             }
             builder.text("messages").array(self.messages.len());
@@ -299,6 +312,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::image::ImageType;
 
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -343,18 +357,37 @@ mod tests {
         })
     }
 
+    fn image() -> impl Strategy<Value = Image> {
+        (".{0,6}", any::<[u32; 2]>()).prop_map(|(source, [width, height])| Image {
+            digest: Digest::of(source.as_bytes()),
+            source,
+            media_type: ImageType::Png,
+            width,
+            height,
+            bytes: 1,
+        })
+    }
+
     fn request() -> impl Strategy<Value = CompletionRequest> {
         let format = prop_oneof![
             Just(ResponseFormat::Text),
             Just(ResponseFormat::JsonObject),
             value().prop_map(|schema| ResponseFormat::JsonSchema(schema.into())),
         ];
-        (vec(message(), 0..4), value(), option::of(rules()), format).prop_map(
-            |(messages, facts, rules, format)| CompletionRequest {
+        let parts = (
+            vec(message(), 0..4),
+            value(),
+            option::of(rules()),
+            format,
+            vec(image(), 0..3),
+        );
+        parts.prop_map(
+            |(messages, facts, rules, format, images)| CompletionRequest {
                 messages,
                 facts: facts.into(),
                 rules,
                 format,
+                images,
             },
         )
     }
@@ -362,10 +395,45 @@ mod tests {
     proptest! {
         #[test]
         fn the_hash_of_a_question_is_that_of_its_json(request in request()) {
+            let mut json = json!(request);
+            if !request.images.is_empty() {
+                let digests = request.images.iter().map(|image| image.digest);
+                json["images"] = json!(digests.collect::<Vec<_>>());
+            }
             let of_json = key::question(|builder| {
-                builder.json(&json!(request));
+                builder.json(&json);
             });
             prop_assert_eq!(request.digest(), of_json);
         }
+    }
+
+    /// Questions of which answers are in journals: no hash of theirs may ever change.
+    #[test]
+    fn known_questions_stay() {
+        let request = CompletionRequest::text("What is laser cleaning?");
+        assert_eq!(
+            request.digest().to_string(),
+            "d35c2f74786779c1da82cb038a0f364288e1cc161da0aa038f4e977cdeb43cfb"
+        );
+    }
+
+    #[test]
+    fn a_picture_counts_by_its_bytes() {
+        let mut request = CompletionRequest::text("What is this?");
+        let without = request.digest();
+        request.images = vec![Image {
+            source: "a.png".to_owned(),
+            digest: Digest::of(b"a"),
+            media_type: ImageType::Png,
+            width: 1,
+            height: 1,
+            bytes: 1,
+        }];
+        let with = request.digest();
+        assert_ne!(with, without);
+        request.images[0].source = "moved/a.png".to_owned();
+        assert_eq!(request.digest(), with);
+        request.images[0].digest = Digest::of(b"b");
+        assert_ne!(request.digest(), with);
     }
 }

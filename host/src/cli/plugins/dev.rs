@@ -105,7 +105,7 @@ fn once(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
             let mut number = 0;
             let replay = replay_input(
                 component,
-                &sample.input,
+                (&sample.input, sample.pictures()),
                 Asking::PLAIN,
                 Vec::new(),
                 |asked| {
@@ -178,6 +178,7 @@ impl Answers {
             observer: Arc::clone(&meter) as Arc<_>,
             coordinator: None,
             interrupt: &interrupt,
+            pictures: None,
         };
         let models = Models {
             config: &workbench.config,

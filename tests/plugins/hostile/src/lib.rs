@@ -87,6 +87,7 @@ fn question(behaviour: &str) -> Option<llm::CompletionRequest> {
         facts: "{}".to_owned(),
         rules: None,
         response_format: llm::ResponseFormat::Text,
+        images: Vec::new(),
     };
     match behaviour {
         "many-facts" => question.facts = format!("{{\"a\":[{}0]}}", repeated("0,")),
@@ -134,6 +135,7 @@ fn ask_all(count: u32) -> Result<String, Failure> {
             facts: "{}".to_owned(),
             rules: None,
             response_format: llm::ResponseFormat::Text,
+            images: Vec::new(),
         })
         .collect();
     Ok(format!(

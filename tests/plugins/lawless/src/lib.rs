@@ -73,6 +73,7 @@ fn ask(law: &str, fields: &Value) -> Result<String, Failure> {
         facts: json!({"applications": fields.get("applications")}).to_string(),
         rules: None,
         response_format: llm::ResponseFormat::Text,
+        images: Vec::new(),
     };
     let answer = match llm::complete(&request) {
         Ok(answer) => answer,

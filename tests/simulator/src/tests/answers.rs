@@ -26,6 +26,7 @@ fn good_answers_obey_the_rules_of_the_prompt() {
         facts: json!({"name": "Steel", "density": "7.85 g/cm³"}).into(),
         rules: Some(rules),
         format: ResponseFormat::Text,
+        images: Vec::new(),
     };
     let messages: Vec<Value> = render(&request)
         .iter()

@@ -158,7 +158,7 @@ mod tests {
     fn check(text: &str) -> Result<(), Fault> {
         let input = InputFields {
             record: Fields::Named(vec!["laser".to_owned()]),
-            category: Fields::default(),
+            ..InputFields::default()
         };
         super::check(
             text,

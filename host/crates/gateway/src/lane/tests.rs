@@ -145,6 +145,7 @@ impl Scene {
             facts: json!({}).into(),
             rules: None,
             format: ResponseFormat::Text,
+            images: Vec::new(),
         };
         let parameters = parameters();
         let context = CallContext {

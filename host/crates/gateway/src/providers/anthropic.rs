@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::body::{lay_over, turn, written};
+use super::body::{lay_over, turn, turn_of_parts, written};
 use super::endpoint::{Endpoint, ModelOptions};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
@@ -15,6 +15,7 @@ use super::response::{Reader, Step};
 use super::schema;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::error::CallError;
+use crate::pictures::Picture;
 use crate::provider::{Call, CallFuture, ModelsFuture, PromptCache, Provider, RawAnswer};
 use crate::settings::JsonSupport;
 use types::digest::Digest;
@@ -109,8 +110,13 @@ impl Anthropic {
             is_whole: call.prefix.is_some(),
         };
         for (place, message) in render(call.request).into_iter().enumerate() {
+            let is_first = message.role == Role::User && conversation.messages.is_empty();
+            let shown = match is_first {
+                true => call.pictures,
+                false => &[],
+            };
             // A text without a character is refused.
-            if message.content.is_empty() {
+            if message.content.is_empty() && shown.is_empty() {
                 continue;
             }
             let shared = call
@@ -130,10 +136,21 @@ impl Anthropic {
             match (message.role, blocks) {
                 (Role::System, Some(blocks)) => conversation.system.extend(blocks),
                 (Role::System, None) => conversation.system.push(text(&message.content)),
-                (role, Some(blocks)) => conversation
-                    .messages
-                    .push(json!({"role": role.as_str(), "content": blocks})),
-                (role, None) => conversation.messages.push(turn(role, message.content)),
+                // What questions share stands in front.
+                (role, Some(mut blocks)) => {
+                    blocks.extend(shown.iter().map(image));
+                    conversation.messages.push(turn_of_parts(role, blocks));
+                }
+                (role, None) if shown.is_empty() => {
+                    conversation.messages.push(turn(role, message.content));
+                }
+                // The model looks at pictures best that come before the text.
+                (role, None) => {
+                    let said = Some(message.content).filter(|said| !said.is_empty());
+                    let said = said.iter().map(|said| text(said));
+                    let parts = shown.iter().map(image).chain(said).collect();
+                    conversation.messages.push(turn_of_parts(role, parts));
+                }
             }
         }
         conversation
@@ -153,6 +170,12 @@ impl Anthropic {
 
 fn text(text: &str) -> Value {
     json!({"type": "text", "text": text})
+}
+
+/// A picture as the API takes it. <https://docs.claude.com/en/docs/build-with-claude/vision>
+fn image(picture: &Picture) -> Value {
+    json!({"type": "image", "source": {"type": "base64", "media_type": picture.media_type.as_str(),
+        "data": picture.base64}})
 }
 
 impl Provider for Anthropic {

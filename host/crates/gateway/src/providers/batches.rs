@@ -113,6 +113,7 @@ fn no_question(model: &str) -> Call<'_> {
     static NONE: LazyLock<Adaptations> = LazyLock::new(Adaptations::default);
     Call {
         request: &REQUEST,
+        pictures: &[],
         model,
         temperature: 0.0,
         max_output_tokens: u32::MAX,

@@ -28,6 +28,19 @@ pub(super) fn turn(role: Role, content: String) -> Value {
         .into()
 }
 
+/// A message that shows pictures, made of parts.
+pub(super) fn turn_of_parts(role: Role, parts: Vec<Value>) -> Value {
+    let fields = [
+        ("role", Value::from(role.as_str())),
+        ("content", Value::Array(parts)),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
 /// The text of a body. What `Display` writes is the same, and takes several times as long for large texts.
 pub(super) fn written(body: &Value) -> String {
     let texts = texts(body);

@@ -2,6 +2,7 @@
 //! what it wrote.
 
 use crate::provider::{Call, CallFuture, Finish, Provider, RawAnswer};
+use types::image::Image;
 use types::render::render;
 use types::request::Usage;
 
@@ -25,6 +26,10 @@ impl Provider for Offline {
         NAME
     }
 
+    fn takes_pictures(&self) -> bool {
+        false
+    }
+
     fn call<'a>(&'a self, call: Call<'a>) -> CallFuture<'a> {
         Box::pin(async move {
             let text = offline::write(call.request, call.seed);
@@ -32,7 +37,9 @@ impl Provider for Offline {
                 .iter()
                 .map(|message| message.content.len())
                 .sum();
-            let usage = Offline::usage(asked, text.len());
+            let shown = call.request.images.iter().map(Image::tokens).sum();
+            let mut usage = Offline::usage(asked, text.len());
+            usage.input_tokens = usage.input_tokens.saturating_add(shown);
             Ok(RawAnswer {
                 text,
                 finish: Finish::Stop,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::body::{lay_over, turn, written};
+use super::body::{lay_over, turn, turn_of_parts, written};
 use super::endpoint::{Endpoint, ModelOptions};
 use super::gathered::{Gathered, Told, malformed, parsed};
 use super::http::Http;
@@ -15,6 +15,7 @@ use super::response::{Reader, Step};
 use super::schema;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::error::CallError;
+use crate::pictures::Picture;
 use crate::provider::{Call, CallFuture, ModelsFuture, PromptCache, Provider, RawAnswer, Served};
 use crate::settings::{JsonSupport, ServiceTier};
 use types::class::FailureClass;
@@ -76,10 +77,7 @@ impl OpenAi {
         if adaptations.contains(&Adaptation::NoSystem) {
             messages = without_system(messages);
         }
-        let messages = messages
-            .into_iter()
-            .map(|message| turn(message.role, message.content));
-        body.insert("messages".to_owned(), messages.collect());
+        body.insert("messages".to_owned(), turns(messages, call.pictures));
         body.insert(
             self.options.cap(adaptations).to_owned(),
             json!(call.max_output_tokens),
@@ -134,6 +132,26 @@ impl OpenAi {
             _ => error,
         }
     }
+}
+
+/// Messages as the API takes them. The first one of the user shows the pictures, behind its text.
+/// <https://platform.openai.com/docs/guides/images-vision>
+fn turns(messages: Vec<Message>, pictures: &[Picture]) -> Value {
+    let of_user = |message: &Message| message.role == Role::User;
+    let first = messages.iter().position(of_user);
+    let first = first.filter(|_| !pictures.is_empty());
+    let turn_at = |(place, message): (usize, Message)| {
+        if first != Some(place) {
+            return turn(message.role, message.content);
+        }
+        let text = Some(message.content).filter(|text| !text.is_empty());
+        let text = text.map(|text| json!({"type": "text", "text": text}));
+        let shown = pictures
+            .iter()
+            .map(|picture| json!({"type": "image_url", "image_url": {"url": picture.data_url()}}));
+        turn_of_parts(message.role, text.into_iter().chain(shown).collect())
+    };
+    messages.into_iter().enumerate().map(turn_at).collect()
 }
 
 /// The same conversation without system messages: what they say begins the user's first.

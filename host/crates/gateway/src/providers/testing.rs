@@ -100,6 +100,7 @@ pub(crate) fn question(format: ResponseFormat) -> CompletionRequest {
         facts: json!({"name": "Oak"}).into(),
         rules: None,
         format,
+        images: Vec::new(),
     }
 }
 
@@ -110,6 +111,7 @@ static NONE: Adaptations = Adaptations::new();
 pub(crate) fn call(request: &CompletionRequest) -> Call<'_> {
     Call {
         request,
+        pictures: &[],
         model: "m-1",
         temperature: 0.5,
         max_output_tokens: 100,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::batch::protocol::{LineResult, ResultLine};
 use crate::error::{CallError, Unusable};
+use crate::pictures::Picture;
 use crate::provider::{Call, RawAnswer};
 use crate::providers::batches::grpc::{Status, error};
 use crate::providers::batches::no_question;
@@ -45,7 +46,13 @@ pub(super) fn question(options: &ModelOptions, call: Call<'_>) -> Value {
     for message in render(call.request) {
         match message.role {
             Role::System => system.push(json!({"text": message.content})),
-            Role::User => contents.push(turn("user", &message.content)),
+            Role::User => {
+                let shown = match contents.is_empty() {
+                    true => call.pictures,
+                    false => &[],
+                };
+                contents.push(of_user(&message.content, shown));
+            }
             Role::Assistant => contents.push(turn("model", &message.content)),
         }
     }
@@ -76,6 +83,17 @@ fn thinking(options: &ModelOptions, call: Call<'_>) -> Option<Value> {
         _ => 24_576,
     };
     Some(json!({"thinkingBudget": tokens}))
+}
+
+/// What the user says, behind the pictures that it is about.
+/// <https://ai.google.dev/gemini-api/docs/image-understanding>
+fn of_user(content: &str, pictures: &[Picture]) -> Value {
+    let shown = pictures.iter().map(|picture| {
+        json!({"inlineData": {"mimeType": picture.media_type.as_str(), "data": picture.base64}})
+    });
+    let said = (!content.is_empty() || pictures.is_empty()).then(|| json!({"text": content}));
+    let parts: Vec<Value> = shown.chain(said).collect();
+    json!({"role": "user", "parts": parts})
 }
 
 fn turn(role: &str, content: &str) -> Value {
