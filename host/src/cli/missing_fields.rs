@@ -15,21 +15,22 @@ const LOOKED_AT: usize = 100;
 /// Says which fields that the configuration gives to these components are in none of the first records.
 pub(super) fn tell(project: &Project, components: &[Component], display: &Display) {
     let config = &project.settings.config;
-    let asked: Vec<(&str, &String)> = components
-        .iter()
-        .filter_map(|component| {
-            let configured = config.component.get(&component.name)?;
-            match &configured.input.as_ref()?.record {
-                Fields::Named(names) => Some((component.name.as_str(), names)),
-                Fields::All(_) => None,
-            }
-        })
-        .flat_map(|(component, names)| names.iter().map(move |name| (component, name)))
-        .collect();
+    let mut asked: Vec<(&str, &str, &String)> = Vec::new();
+    for component in components {
+        let name = component.name.as_str();
+        let Some(configured) = config.component.get(name) else {
+            continue;
+        };
+        if let Some(Fields::Named(names)) = configured.input.as_ref().map(|input| &input.record) {
+            asked.extend(names.iter().map(|field| (name, "input", field)));
+        }
+        let images = configured.images.iter().flatten();
+        asked.extend(images.map(|field| (name, "images", field)));
+    }
     let mut seen = BTreeSet::new();
     // What is wrong with a record is told when it is indexed.
     let mut records = project.dataset.entries().take(LOOKED_AT).flatten();
-    while asked.iter().any(|(_, name)| !seen.contains(*name)) {
+    while asked.iter().any(|(_, _, name)| !seen.contains(*name)) {
         let Some((_, record)) = records.next() else {
             break;
         };
@@ -40,7 +41,7 @@ pub(super) fn tell(project: &Project, components: &[Component], display: &Displa
         return;
     }
     let noun = &project.settings.dataset.records;
-    for (component, name) in asked {
+    for (component, key, name) in asked {
         if seen.contains(name) {
             continue;
         }
@@ -48,7 +49,7 @@ pub(super) fn tell(project: &Project, components: &[Component], display: &Displa
             .map(|meant| format!("; did you mean `{meant}`?"))
             .unwrap_or_default();
         let place = config.component.get(component);
-        let place = place.map_or_else(String::new, |settings| settings.place(component, "input"));
+        let place = place.map_or_else(String::new, |settings| settings.place(component, key));
         display.print(&format!(
             "warning: {place} names the field `{name}`, which none of the first {LOOKED_AT} {noun} \
              has{hint}"

@@ -16,6 +16,7 @@ use super::environment;
 use super::exit::Failure;
 use super::fetched;
 use super::project::real_path;
+use super::trust;
 use config::{Config, OutputConfig};
 use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
@@ -147,7 +148,8 @@ impl Settings {
 /// Copies of what cannot be read by place, which are kept beside the state.
 pub(super) fn copies_beside(config: &Config) -> Copies {
     let copies = Copies::kept_in(config.state.file.with_file_name("copies"));
-    reading_rows(copies.of_project(&config.folder))
+    let copies = copies.of_project(&config.folder);
+    reading_rows(copies.reaching_own_networks(trust::is_trusted_by_variable()))
 }
 
 /// The same copies for a command that takes in records: from standard input, too, unless that is a terminal.

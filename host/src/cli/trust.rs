@@ -360,7 +360,8 @@ fn untrusted_database(dataset: &DatasetConfig, file: Option<&Path>) -> Option<As
     })
 }
 
-fn is_trusted_by_variable() -> bool {
+/// Whether everything is allowed that has to be.
+pub(super) fn is_trusted_by_variable() -> bool {
     std::env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0")
 }
 

@@ -7,12 +7,17 @@ use types::request::{Message, ResponseFormat};
 /// Characters in a token, roughly.
 const TOKEN_CHARS: usize = 4;
 
+/// Tokens of a picture, whatever its size.
+const PICTURE_TOKENS: u64 = 85;
+
 /// A request for an answer.
 #[derive(Clone, Debug)]
 pub struct Chat {
     /// The model that was asked for.
     pub model: String,
     pub messages: Vec<Message>,
+    /// Hashes of the pictures that it shows.
+    pub pictures: Vec<String>,
     /// The shape of the answer.
     pub format: ResponseFormat,
     /// The tool that the answer must be a call of.
@@ -39,7 +44,8 @@ impl Chat {
     /// Tokens of the question.
     pub fn input_tokens(&self) -> u64 {
         let messages = self.messages.iter();
-        messages.map(|message| tokens(&message.content) + 4).sum()
+        let said: u64 = messages.map(|message| tokens(&message.content) + 4).sum();
+        said + PICTURE_TOKENS * self.pictures.len() as u64
     }
 }
 

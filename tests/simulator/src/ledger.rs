@@ -48,6 +48,9 @@ pub struct Call {
     pub arrived_ms: u64,
     /// When its last byte was about to be sent, or when it broke off.
     pub ended_ms: u64,
+    /// Hashes of the pictures that the question showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<String>,
     /// The batch that it was a line of; it was billed at the price of batches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,

@@ -22,6 +22,7 @@ mod ledger;
 mod limits;
 mod odd;
 mod openai;
+mod pictures;
 mod pieces;
 mod plan;
 mod problem;

@@ -133,6 +133,7 @@ impl Model {
     /// What is entered for an answer that is sent whole.
     fn bill(&self, asked: &Asked<'_>, answer: &Answer) -> Bill {
         Bill {
+            pictures: asked.chat.pictures.clone(),
             number: asked.number,
             model: asked.chat.model.clone(),
             prompt: asked.chat.prompt,

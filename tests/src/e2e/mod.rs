@@ -51,6 +51,7 @@ mod otlp;
 mod overwrite;
 mod paths;
 mod pictures;
+mod pictures_sent;
 mod plan;
 mod plugins;
 mod policy;

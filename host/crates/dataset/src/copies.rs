@@ -29,6 +29,8 @@ pub struct Copies {
     used: Mutex<BTreeSet<String>>,
     /// The folder of the project.
     project: Option<PathBuf>,
+    /// Whether pictures are fetched from networks of this machine's own.
+    reaches_own_networks: bool,
     /// Reads rows of typed values.
     program: Option<PathBuf>,
     /// Standard input.
@@ -75,6 +77,18 @@ impl Copies {
             folder.to_owned()
         });
         self
+    }
+
+    /// The same, where pictures may be fetched from networks of this machine's own, as a person says: records name their addresses.
+    #[must_use]
+    pub fn reaching_own_networks(mut self, reaches: bool) -> Self {
+        self.reaches_own_networks = reaches;
+        self
+    }
+
+    /// Whether pictures are fetched from networks of this machine's own.
+    pub(super) fn reaches_own_networks(&self) -> bool {
+        self.reaches_own_networks
     }
 
     /// The folder of the project.

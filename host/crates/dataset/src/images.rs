@@ -40,6 +40,8 @@ pub struct Images {
     within: PathBuf,
     /// Where those that were fetched are kept.
     kept: Option<PathBuf>,
+    /// Whether pictures are fetched from networks of this machine's own.
+    reaches_own_networks: bool,
 }
 
 impl Images {
@@ -61,6 +63,7 @@ impl Images {
             within: if is_inside { around } else { own },
             folder,
             kept: copies.images(),
+            reaches_own_networks: copies.reaches_own_networks(),
         }
     }
 
@@ -190,7 +193,7 @@ impl Images {
         if let Some(bytes) = file.and_then(|file| read(file).ok()) {
             return Ok(bytes);
         }
-        let bytes = fetch(address)?;
+        let bytes = fetch(address, self.reaches_own_networks)?;
         if let Some(path) = &kept {
             keep(&bytes, path).map_err(|error| Unshowable {
                 class: FailureClass::Output,
@@ -202,8 +205,8 @@ impl Images {
 }
 
 #[cfg(feature = "remote")]
-fn fetch(address: &str) -> Result<Vec<u8>, Unshowable> {
-    remote::picture(address, MOST_BYTES).map_err(|(is_passing, cause)| Unshowable {
+fn fetch(address: &str, reaches_own: bool) -> Result<Vec<u8>, Unshowable> {
+    remote::picture(address, MOST_BYTES, reaches_own).map_err(|(is_passing, cause)| Unshowable {
         class: match is_passing {
             true => FailureClass::Transient,
             false => FailureClass::Record,
@@ -213,7 +216,7 @@ fn fetch(address: &str) -> Result<Vec<u8>, Unshowable> {
 }
 
 #[cfg(not(feature = "remote"))]
-fn fetch(address: &str) -> Result<Vec<u8>, Unshowable> {
+fn fetch(address: &str, _reaches_own: bool) -> Result<Vec<u8>, Unshowable> {
     Err(unsuitable(format!(
         "{} is an address, which this batchgen was built without",
         shown(Path::new(address)).display()

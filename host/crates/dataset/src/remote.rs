@@ -4,6 +4,7 @@
 //! (its ETag, or when it was changed) tells whether the copy is still right; where it says nothing, the file is fetched each time.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -58,7 +59,11 @@ pub(super) fn fetched(path: &Path, copies: &Copies) -> Result<(File, String), Da
 }
 
 /// The bytes of a picture at an address of the web, up to a size. An error is with whether it may pass.
-pub(super) fn picture(address: &str, most: u64) -> Result<Vec<u8>, (bool, String)> {
+pub(super) fn picture(
+    address: &str,
+    most: u64,
+    reaches_own: bool,
+) -> Result<Vec<u8>, (bool, String)> {
     let mut tries = 1;
     loop {
         // A runtime cannot be started within another one.
@@ -68,7 +73,7 @@ pub(super) fn picture(address: &str, most: u64) -> Result<Vec<u8>, (bool, String
                     .enable_all()
                     .build()
                     .map_err(|error| Problem::Passing(error.to_string()))?;
-                runtime.block_on(bytes_at(address, most))
+                runtime.block_on(bytes_at(address, most, reaches_own))
             });
             let asked = asking.join();
             asked.unwrap_or_else(|_| Err(Problem::Passing("the client broke".to_owned())))
@@ -88,7 +93,7 @@ pub(super) fn picture(address: &str, most: u64) -> Result<Vec<u8>, (bool, String
     }
 }
 
-async fn bytes_at(address: &str, most: u64) -> Result<Vec<u8>, Problem> {
+async fn bytes_at(address: &str, most: u64, reaches_own: bool) -> Result<Vec<u8>, Problem> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     if address.starts_with(S3) {
         return Err(Problem::Lasting {
@@ -97,7 +102,13 @@ async fn bytes_at(address: &str, most: u64) -> Result<Vec<u8>, Problem> {
         });
     }
     let silent = |_| Problem::Passing("the server says nothing".to_owned());
-    let (_, mut pieces) = timeout(HEAD, page(address)).await.map_err(silent)??;
+    let opening = async {
+        if !reaches_own {
+            is_elsewhere(address).await?;
+        }
+        page(address, reaches_own).await
+    };
+    let (_, mut pieces) = timeout(HEAD, opening).await.map_err(silent)??;
     let mut bytes: Vec<u8> = Vec::new();
     while let Some(piece) = timeout(NEXT_BYTES, pieces.next()).await.map_err(silent)? {
         let piece = piece.map_err(Problem::Passing)?;
@@ -110,6 +121,46 @@ async fn bytes_at(address: &str, most: u64) -> Result<Vec<u8>, Problem> {
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes)
+}
+
+/// Refuses an address in a network of this machine's own.
+async fn is_elsewhere(address: &str) -> Result<(), Problem> {
+    let lasting = |cause: String| Problem::Lasting {
+        cause,
+        remedy: "check the address; if its server is to be asked, set BATCHGEN_TRUST=1",
+    };
+    let url = reqwest::Url::parse(address).map_err(|error| lasting(error.to_string()))?;
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default().unwrap_or(443);
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found = found.map_err(|error| Problem::Passing(error.to_string()))?;
+    match found.map(|place| place.ip()).find(is_own) {
+        Some(own) => Err(lasting(format!(
+            "{own} is in a network of this machine's own, and a record may not choose what is asked there"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether an address is not one of the public network.
+fn is_own(address: &IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || is_shared
+        }
+        IpAddr::V6(address) => {
+            let [first, ..] = address.segments();
+            let is_local = first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80;
+            address.is_loopback() || address.is_unspecified() || is_local
+        }
+    }
 }
 
 /// Why a file did not come.
@@ -219,7 +270,7 @@ async fn ask(
     let opening = async {
         match address.strip_prefix(S3) {
             Some(rest) => object(rest, copies).await,
-            None => page(&address).await,
+            None => page(&address, true).await,
         }
     };
     let silent = |_| Problem::Passing("the server says nothing".to_owned());
@@ -237,15 +288,25 @@ async fn ask(
     Ok(())
 }
 
+/// Whether an address names a place in a network of this machine's own, as far as that is seen without looking it up.
+fn leads_home(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    let literal: Option<IpAddr> = literal.parse().ok();
+    literal.is_some_and(|address| is_own(&address)) || host == "localhost"
+}
+
 /// A file at an address of the web.
-async fn page(address: &str) -> Result<(Option<String>, Pieces), Problem> {
-    let policy = redirect::Policy::custom(|attempt| {
+async fn page(address: &str, reaches_own: bool) -> Result<(Option<String>, Pieces), Problem> {
+    let policy = redirect::Policy::custom(move |attempt| {
         let previous = attempt.previous();
         let was_safe = previous.last().is_some_and(|url| url.scheme() == "https");
         if previous.len() > REDIRECTIONS {
             attempt.error("too many redirections")
         } else if was_safe && attempt.url().scheme() != "https" {
             attempt.error("it leads from https to http")
+        } else if !reaches_own && leads_home(attempt.url()) {
+            attempt.error("it leads to a network of this machine's own")
         } else {
             attempt.follow()
         }
@@ -476,6 +537,45 @@ mod tests {
         assert!(
             error.contains("names no object; write s3://BUCKET/KEY"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn networks_of_this_machine_are_told_from_the_public_one() {
+        for own in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.16.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(is_own(&own.parse().unwrap()), "{own}");
+        }
+        for public in ["93.184.216.34", "2606:2800:220:1::1", "100.128.0.1"] {
+            assert!(!is_own(&public.parse().unwrap()), "{public}");
+        }
+        let leads = |url: &str| leads_home(&reqwest::Url::parse(url).unwrap());
+        assert!(leads("http://localhost/a") && leads("http://[::1]/a"));
+        assert!(!leads("https://example.org/a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_of_a_picture_that_says_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/a.png", listener.local_addr().unwrap());
+        let asked = bytes_at(&address, 1000, true).await;
+        assert!(
+            matches!(asked, Err(Problem::Passing(cause)) if cause == "the server says nothing")
+        );
+        let refused = bytes_at(&address, 1000, false).await;
+        assert!(
+            matches!(refused, Err(Problem::Lasting { cause, .. }) if cause.contains("127.0.0.1 is in"))
         );
     }
 

@@ -46,7 +46,7 @@ impl Terms {
             (true, true) => "in every run",
             (true, false) => "with --all, or where it is named",
         };
-        Terms(vec![
+        let mut terms = vec![
             (
                 "fields of a record",
                 fields(&manifest.input.record, component.configured),
@@ -67,7 +67,12 @@ impl Terms {
                 ),
             ),
             ("runs", runs.to_owned()),
-        ])
+        ];
+        if !manifest.input.images.is_empty() {
+            let shown = named(&manifest.input.images);
+            terms.insert(2, ("pictures of fields", shown));
+        }
+        Terms(terms)
     }
 
     /// A line for each.
@@ -78,9 +83,18 @@ impl Terms {
 
     /// A line for each that is not as it was.
     pub fn changes(&self, before: &Terms) -> Vec<String> {
-        let both = self.0.iter().zip(&before.0);
-        both.filter(|(now, then)| now != then)
-            .map(|((what, is), (_, was))| format!("  {what:20}  {was}\n  {:20}  now: {is}", ""))
+        let of = |terms: &Terms, what: &str| {
+            let mut known = terms.0.iter().filter(|(other, _)| *other == what);
+            known.next().map_or("none", |(_, is)| is).to_owned()
+        };
+        let mut all: Vec<&str> = self.0.iter().map(|(what, _)| *what).collect();
+        let gone = before.0.iter().map(|(what, _)| *what);
+        let is_here = |what: &&str| self.0.iter().any(|(other, _)| other == what);
+        all.extend(gone.filter(|what| !is_here(what)));
+        all.into_iter()
+            .map(|what| (what, of(self, what), of(before, what)))
+            .filter(|(_, is, was)| is != was)
+            .map(|(what, is, was)| format!("  {what:20}  {was}\n  {:20}  now: {is}", ""))
             .collect()
     }
 }

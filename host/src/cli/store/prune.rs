@@ -1,5 +1,8 @@
 //! `batchgen store prune`: removes what no task refers to any more.
 
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +14,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::places;
 use super::stats::bytes;
+use dataset::IMAGES;
 use store::{Pruning, StoreError, prune};
 
 /// Remove answers that another version of their task took the place of, and runs and recipes that no task refers to.
@@ -38,6 +42,28 @@ pub(super) struct PruneArgs {
     state: StateArgs,
 }
 
+/// Removes pictures that were fetched so long ago: a component that is made again fetches its own. Returns how many there were.
+fn pictures(folder: &Path, pruning: Pruning) -> io::Result<u64> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut count = 0;
+    for entry in entries {
+        let entry = entry?;
+        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+        if age < pruning.older_than {
+            continue;
+        }
+        count += 1;
+        if !pruning.dry_run {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(count)
+}
+
 /// Runs the subcommand.
 pub(super) fn perform(args: &PruneArgs, display: &Display) -> Result<Exit, Failure> {
     let (file, _) = places(&args.state)?;
@@ -50,12 +76,19 @@ pub(super) fn perform(args: &PruneArgs, display: &Display) -> Result<Exit, Failu
         dry_run: args.dry_run,
     };
     let pruned = prune(&file, pruning).map_err(Failure::internal)?;
+    let pictures = pictures(&file.with_file_name(IMAGES), pruning).map_err(Failure::internal)?;
     if args.json {
-        emit(&json!(pruned));
+        let mut pruned = json!(pruned);
+        pruned["pictures"] = json!(pictures);
+        emit(&pruned);
         return Ok(Exit::Done);
     }
+    let of_addresses = match pictures {
+        0 => String::new(),
+        count => format!(", {}", counted(count, "picture")),
+    };
     let what = format!(
-        "{}, {} of transcripts, {}, {}\n",
+        "{}, {} of transcripts, {}, {}{of_addresses}\n",
         counted(pruned.completions, "completion"),
         counted(pruned.transcripts, "entry"),
         counted(pruned.recipes, "recipe"),

@@ -9,6 +9,7 @@ use types::request::{Message, ResponseFormat, Role};
 
 use crate::cache::Marks;
 use crate::chat::{Chat, Told, hash, prompt_hash, short};
+use crate::pictures;
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -89,6 +90,7 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         serde_json::from_str(raw).map_err(|error| invalid(format!("messages: {error}")))?;
     let system = parsed.system.map(RawValue::get);
     let mut messages = Vec::new();
+    let mut pictures = Vec::new();
     let mut marks = Marks::default();
     if let Some(system) = system {
         let value: Value =
@@ -121,8 +123,11 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
                 )));
             }
         };
+        let shown = pictures::of_messages(&model, &message.content).map_err(invalid)?;
+        let is_shown = !shown.is_empty();
+        pictures.extend(shown);
         let content = text(&message.content)
-            .filter(|text| !text.is_empty())
+            .filter(|text| is_shown || !text.is_empty())
             .ok_or_else(|| {
                 invalid(format!(
                     "messages.{at}: all messages must have non-empty content"
@@ -146,11 +151,13 @@ pub fn read(body: &[u8]) -> Result<Chat, Problem> {
         .iter()
         .flat_map(|message| [message.role.as_str(), message.content.as_str()])
         .chain(config)
+        .chain(pictures.iter().map(String::as_str))
         .collect();
     let prompt = prompt_hash(&said);
     Ok(Chat {
         model,
         messages,
+        pictures,
         marked: marks.beginnings(),
         format,
         tool,
@@ -175,6 +182,7 @@ fn text(content: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(blocks) => blocks
             .iter()
+            .filter(|block| block.get("type").is_none_or(|kind| kind != "image"))
             .map(|block| block.get("text")?.as_str())
             .collect(),
         _ => None,

@@ -43,6 +43,7 @@ struct Record {
     complete: bool,
     again: bool,
     line: Option<Box<BilledFor>>,
+    pictures: Box<[String]>,
 }
 
 /// The line of a batch that something is billed for.
@@ -74,6 +75,7 @@ impl Record {
             again: self.again,
             arrived_ms: self.arrived_ms,
             ended_ms: self.ended_ms,
+            pictures: self.pictures.to_vec(),
             batch: line.map(|line| line.batch.to_string()),
             custom_id: line.map(|line| line.custom_id.to_string()),
         }
@@ -120,6 +122,8 @@ pub struct Bill {
     pub arrived: Duration,
     /// The line of a batch that it is, if it is one.
     pub line: Option<BilledFor>,
+    /// Hashes of the pictures that the question showed.
+    pub pictures: Vec<String>,
 }
 
 impl Book {
@@ -227,6 +231,7 @@ impl Book {
             complete,
             again,
             line: bill.line.clone().map(Box::new),
+            pictures: bill.pictures.clone().into(),
         };
         self.totals.tokens.add(record.tokens());
         if record.line.is_some() {

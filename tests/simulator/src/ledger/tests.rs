@@ -20,6 +20,7 @@ fn bill(prompt: u128, complete: bool, well: bool) -> Bill {
         well,
         arrived: Duration::from_millis(5),
         line: None,
+        pictures: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use types::request::{Message, ResponseFormat, Role};
 
 use crate::chat::{Chat, Tier, Told, hash, prompt_hash, short};
+use crate::pictures;
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -62,6 +63,10 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
         ));
     }
     let tier = parsed.service_tier.as_deref().map(tier).transpose()?;
+    let mut pictures = Vec::new();
+    for content in wire.iter().filter_map(|message| message.content.as_ref()) {
+        pictures.extend(pictures::of_chat(&model, content).map_err(invalid)?);
+    }
     let messages = wire.into_iter().map(message).collect::<Result<_, _>>()?;
     let format = parsed.response_format.map(RawValue::get);
     let prompt = prompt_hash(&[raw, format.unwrap_or_default()]);
@@ -69,6 +74,7 @@ pub fn read(body: &[u8], deployment: Option<&str>) -> Result<Chat, Problem> {
     Ok(Chat {
         model,
         messages,
+        pictures,
         format: format
             .map(read_format)
             .transpose()?

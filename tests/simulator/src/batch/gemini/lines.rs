@@ -11,6 +11,7 @@ use crate::batch::job::BatchError;
 use crate::batch::lines::{Outcome, Read, Rendered};
 use crate::chat::{Answer, Chat, Finish, Told, hash, prompt_hash, short};
 use crate::dialect::Dialect;
+use crate::pictures;
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -62,9 +63,20 @@ struct Content {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Part {
+    #[serde(default)]
     text: String,
+    #[serde(alias = "inline_data")]
+    inline_data: Option<Blob>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Blob {
+    #[serde(alias = "mime_type")]
+    mime_type: String,
+    data: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -111,6 +123,12 @@ pub fn read_question(body: &RawValue, model: &str) -> Result<Chat, Problem> {
             .map(|part| part.text.as_str())
             .collect()
     };
+    let parts = question.contents.iter().flat_map(|turn| &turn.parts);
+    let blobs = parts.filter_map(|part| part.inline_data.as_ref());
+    let pictures = blobs
+        .map(|blob| pictures::seen(model, &blob.mime_type, &blob.data))
+        .collect::<Result<_, _>>()
+        .map_err(invalid)?;
     let system = question.system_instruction.iter().map(|system| {
         Ok(Message {
             role: Role::System,
@@ -150,6 +168,7 @@ pub fn read_question(body: &RawValue, model: &str) -> Result<Chat, Problem> {
     Ok(Chat {
         model: model.to_owned(),
         messages,
+        pictures,
         format,
         tool: None,
         stream: false,

@@ -381,3 +381,35 @@ fn the_end_of_what_is_shared_is_marked() {
     assert!(content[1]["text"].as_str().unwrap().starts_with(" is it?"));
     assert_eq!(content.len(), 2);
 }
+
+#[test]
+fn pictures_stand_before_the_text_or_behind_what_is_shared() {
+    let asked = question(ResponseFormat::Text);
+    let pictures = [Picture::new(types::image::ImageType::WebP, b"bytes")];
+    let body = |prefix| {
+        let provider = ProviderConfig::default();
+        let endpoint = endpoint("anthropic", "http://127.0.0.1:1/v1", &provider);
+        let options = options("anthropic", &ModelConfig::default());
+        let provider = Anthropic::new(endpoint, options).unwrap();
+        provider.body(Call {
+            prefix,
+            pictures: &pictures,
+            ..call(&asked)
+        })["messages"]
+            .clone()
+    };
+    let image = json!({"type": "image",
+        "source": {"type": "base64", "media_type": "image/webp", "data": "Ynl0ZXM="}});
+    let plain = body(None);
+    assert_eq!(plain.as_array().unwrap().len(), 1);
+    assert_eq!(plain[0]["content"][0], image);
+    assert_eq!(plain[0]["content"][1]["type"], "text");
+    let shared = body(Some(Prefix {
+        id: 7,
+        messages: 1,
+        bytes: 4,
+        total: 4,
+    }));
+    assert_eq!(shared[0]["content"][0]["text"], "What");
+    assert_eq!(shared[0]["content"][2], image);
+}

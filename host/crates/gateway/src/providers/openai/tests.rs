@@ -737,3 +737,27 @@ async fn a_property_that_may_be_left_out_is_null_on_the_wire_only() {
     assert_eq!(sent["strict"], true);
     assert_eq!(sent["schema"]["required"], json!(["title", "subtitle"]));
 }
+
+#[test]
+fn pictures_stand_behind_the_text_of_the_user() {
+    let asked = question(ResponseFormat::Text);
+    let endpoint = endpoint(
+        "openai",
+        "http://127.0.0.1:1/v1",
+        &ProviderConfig::default(),
+    );
+    let openai = OpenAi::new(endpoint, options("openai", &ModelConfig::default())).unwrap();
+    let pictures = [Picture::new(types::image::ImageType::Png, b"bytes")];
+    let body = openai.body(Call {
+        pictures: &pictures,
+        ..call(&asked)
+    });
+    assert!(body["messages"][0]["content"].is_string());
+    let content = body["messages"][1]["content"].as_array().unwrap();
+    assert_eq!(content[0]["type"], "text");
+    assert_eq!(
+        content[1],
+        json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,Ynl0ZXM="}})
+    );
+    assert_eq!(content.len(), 2);
+}

@@ -229,3 +229,33 @@ fn how_much_is_thought_is_said_in_its_own_words() {
         assert_eq!(asked(model, level), config, "{model}");
     }
 }
+
+#[test]
+fn pictures_stand_before_the_text() {
+    let options = ModelOptions::new(
+        "gemini-2.5-flash",
+        preset("gemini").unwrap(),
+        &ProviderConfig::default(),
+        None,
+    );
+    let asked = question(ResponseFormat::Text);
+    let pictures = [crate::pictures::Picture::new(
+        types::image::ImageType::Jpeg,
+        b"bytes",
+    )];
+    let call = Call {
+        pictures: &pictures,
+        ..call(&asked)
+    };
+    let parts = lines::question(&options, call)["contents"][0]["parts"].clone();
+    assert_eq!(
+        parts[0],
+        json!({"inlineData": {"mimeType": "image/jpeg", "data": "Ynl0ZXM="}})
+    );
+    assert!(
+        parts[1]["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("What is it?")
+    );
+}
