@@ -241,26 +241,30 @@ fn a_picture_at_an_address_is_fetched_once_and_a_404_costs_its_record_alone() {
         assert!(ran.stdout.contains(said), "{said}\n{}", ran.stdout);
     }
     assert!(!ran.stdout.contains("secret"), "{}", ran.stdout);
-    // Both addresses have the same picture, so the question is the same.
-    assert_eq!(simulator.totals().billed, 1);
+    assert_eq!(simulator.totals().billed, 2);
 
     // Other bytes at the same address change nothing, and are not even asked for.
     *server.chair.lock().unwrap() = bytes("chair-blue.png");
     let before = server.asked.load(Ordering::SeqCst);
     fs::remove_dir_all(scene.path("content")).unwrap();
     let summary = scene.run(&["--record", "chair"]).ended(0).summary();
-    assert_eq!((summary.count("made"), simulator.totals().billed), (1, 1));
+    assert_eq!((summary.count("made"), simulator.totals().billed), (1, 2));
     assert_eq!(server.asked.load(Ordering::SeqCst), before);
 
     let prune = ["store", "prune", "--older-than", "0s", "--json"];
     let pruned = scene.host(&prune).ended(0).stdout;
     assert!(pruned.contains("\"pictures\":"), "{pruned}");
-    assert_eq!(fs::read_dir(scene.path(".batchgen/images")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(scene.path(".batchgen/images"))
+            .unwrap()
+            .count(),
+        0
+    );
 
     // Another address is another picture.
     scene.replace("products.csv", "token=secret", "token=other");
     let summary = scene.run(&["--record", "chair"]).ended(0).summary();
-    assert_eq!((summary.count("made"), simulator.totals().billed), (1, 2));
+    assert_eq!((summary.count("made"), simulator.totals().billed), (1, 3));
 }
 
 #[test]
