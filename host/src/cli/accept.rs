@@ -61,7 +61,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
              hint: `batchgen run --all` finds out which; then accept"
         )));
     }
-    let lease = state.select(&args.selection.records())?;
+    let lease = state.select(&args.selection.records(&project)?)?;
     let acceptance = Acceptance {
         dataset: Arc::clone(&project.dataset),
         indexed: state.indexed.clone(),

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::exit::Failure;
+use super::project::Project;
+use super::selector::{self, Selector};
 use super::{profile, values};
 use gateway::providers::offline;
 use gateway::settings::Mode;
-use store::{FailureFilter, Selection};
+use store::{FailureFilter, Selection, WithTasks};
 use types::class::FailureClass;
 use watch::Address;
 
@@ -152,9 +155,10 @@ pub(super) struct SelectionArgs {
     /// Every component, enabled or not
     #[arg(long)]
     pub all: bool,
-    /// This component and what it depends on; NAME+ also brings all that depend on it (repeatable)
-    #[arg(long, value_name = "NAME", conflicts_with = "all")]
-    pub component: Vec<String>,
+    /// This component and what it depends on; NAME+ also brings all that depend on it. state:failed and category:ID limit the records
+    /// (repeatable)
+    #[arg(long, value_name = "SELECTOR")]
+    pub component: Vec<Selector>,
     /// Only records of this category (repeatable)
     #[arg(long, value_name = "ID")]
     pub category: Vec<String>,
@@ -170,15 +174,29 @@ pub(super) struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    /// The records that are named.
-    pub fn records(&self) -> Selection {
-        Selection {
-            categories: self.category.clone(),
+    /// The records that are meant, of a project with these components.
+    pub fn records(&self, project: &Project) -> Result<Selection, Failure> {
+        Ok(Selection {
+            categories: selector::categories(&self.component, &self.category),
             records: self.record.clone(),
+            with: with(project, &self.component)?,
             limit: self.limit,
             sample: self.sample,
-        }
+        })
     }
+}
+
+/// What tasks the records have that are meant.
+pub(super) fn with(
+    project: &Project,
+    selectors: &[Selector],
+) -> Result<Option<WithTasks>, Failure> {
+    let states = selector::states(selectors);
+    if states.is_empty() {
+        return Ok(None);
+    }
+    let components = project.named(selectors)?;
+    Ok(Some(WithTasks { states, components }))
 }
 
 /// Which failed tasks.
@@ -188,9 +206,9 @@ pub(super) struct FailureArgs {
     /// Only those that failed with this class (repeatable)
     #[arg(long, value_name = "CLASS", value_parser = values::class)]
     pub class: Vec<FailureClass>,
-    /// Only this component (repeatable)
-    #[arg(long, value_name = "NAME")]
-    pub component: Vec<String>,
+    /// Only this component; NAME+ and +NAME bring those around it. state:blocked and category:ID limit the tasks (repeatable)
+    #[arg(long, value_name = "SELECTOR")]
+    pub component: Vec<Selector>,
     /// Only records of this category (repeatable)
     #[arg(long, value_name = "ID")]
     pub category: Vec<String>,
@@ -200,12 +218,13 @@ pub(super) struct FailureArgs {
 }
 
 impl FailureArgs {
-    /// As the state is asked.
-    pub fn filter(&self) -> FailureFilter {
+    /// As the state is asked, where the selectors stand for these components.
+    pub fn filter(&self, components: Vec<String>) -> FailureFilter {
         FailureFilter {
             classes: self.class.clone(),
-            components: self.component.clone(),
-            categories: self.category.clone(),
+            states: selector::states(&self.component),
+            components,
+            categories: selector::categories(&self.component, &self.category),
             records: self.record.clone(),
         }
     }
@@ -213,7 +232,7 @@ impl FailureArgs {
     /// The records that are named.
     pub fn records(&self) -> Selection {
         Selection {
-            categories: self.category.clone(),
+            categories: selector::categories(&self.component, &self.category),
             records: self.record.clone(),
             ..Selection::default()
         }

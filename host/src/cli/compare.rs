@@ -157,7 +157,7 @@ impl Work<'_> {
         let mut compared = Vec::new();
         let exit = block_on(async {
             let state = State::open_to_compare(&project).await?;
-            let selection = self.selection.records();
+            let selection = self.selection.records(&project)?;
             let lease = state.select(&selection)?;
             if !self.json {
                 let totals = state.store.totals(&lease).map_err(Failure::internal)?;

@@ -166,7 +166,7 @@ impl Round<'_> {
 
     async fn run(&self, project: &Project, components: Vec<Component>) -> Result<Exit, Failure> {
         let state = State::open(project).await?;
-        let selection = self.selection.records();
+        let selection = self.selection.records(project)?;
         let paths = paths(project, &state, state.select(&selection)?, &components)?;
         let root = &project.settings.config.output.directory;
         let texts = || -> BTreeMap<&String, Option<String>> {

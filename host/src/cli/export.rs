@@ -18,12 +18,13 @@ use clap::Args;
 use format::Format;
 use site::Generator;
 
-use super::args::{ForceArgs, ProjectArgs};
+use super::args::{ForceArgs, ProjectArgs, with};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::guard::Guard;
 use super::numbers::counted;
-use super::project::{Project, State};
+use super::project::{Chosen, Project, State};
+use super::selector::{self, Selector};
 use super::unreadable;
 use config::component::Component;
 use dataset::Record;
@@ -80,9 +81,9 @@ pub(super) struct ExportArgs {
     /// Every component, enabled or not
     #[arg(long)]
     all: bool,
-    /// This component (repeatable)
-    #[arg(long, value_name = "NAME", conflicts_with = "all")]
-    component: Vec<String>,
+    /// This component; NAME+ and +NAME bring those around it. state:failed and category:ID limit the records (repeatable)
+    #[arg(long, value_name = "SELECTOR")]
+    component: Vec<Selector>,
     /// Only records of this category (repeatable)
     #[arg(long, value_name = "ID")]
     category: Vec<String>,
@@ -103,13 +104,14 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     let project = Project::open(&args.project, display)?;
     let components = chosen(args, &project)?;
     let state = State::read(&project)?;
-    // For the error, where a name is not known.
-    state.select(&Selection {
-        categories: args.category.clone(),
+    let selection = Selection {
+        categories: selector::categories(&args.component, &args.category),
         records: args.record.clone(),
+        with: with(&project, &args.component)?,
         ..Selection::default()
-    })?;
+    };
     let source = Source {
+        chosen: state.chosen(selection)?,
         args,
         project: &project,
         state: &state,
@@ -128,7 +130,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     if known == 0 && unreadable > 0 {
         display.print(&format!("warning: {}", unreadable::sentence(unreadable)));
     }
-    Ok(if unreadable.max(known) > 0 && args.record.is_empty() {
+    Ok(if unreadable.max(known) > 0 && source.chosen.names_none() {
         Exit::Partial
     } else {
         Exit::Done
@@ -203,13 +205,14 @@ struct Source<'a> {
     project: &'a Project,
     state: &'a State,
     components: &'a [Component],
+    chosen: Chosen,
     display: &'a Display,
 }
 
 impl Source<'_> {
     /// Whether no record is left out that the dataset has.
     fn is_whole(&self) -> bool {
-        self.args.category.is_empty() && self.args.record.is_empty()
+        self.chosen.is_whole()
     }
 
     /// Gives every row that is wanted; tells how many there are, and how many records cannot be read.
@@ -218,7 +221,6 @@ impl Source<'_> {
         mut take: impl FnMut(&ExportRow<'_>) -> anyhow::Result<()>,
     ) -> Result<(u64, u64), Failure> {
         let args = self.args;
-        let records: BTreeSet<&str> = args.record.iter().map(String::as_str).collect();
         let mut rows = 0;
         let mut held_back = 0;
         let source = ExportSource {
@@ -234,10 +236,7 @@ impl Source<'_> {
         };
         let unreadable = export(
             source,
-            |record| {
-                (records.is_empty() || records.contains(record.id.as_str()))
-                    && (args.category.is_empty() || args.category.contains(&record.category))
-            },
+            |record| self.chosen.has(&record.id, &record.category),
             |row| {
                 held_back += row.held_back;
                 if args.complete_only && !row.is_complete() {
@@ -306,11 +305,12 @@ impl Fields<'_> {
 
 /// The components whose files are wanted, in running order.
 fn chosen(args: &ExportArgs, project: &Project) -> Result<Vec<Component>, Failure> {
+    selector::names_all_or_some(args.all, &args.component)?;
     let named = project.named(&args.component)?;
     let wanted = |component: &Component| {
         args.all
             || named.contains(&component.name)
-            || (args.component.is_empty() && component.enabled)
+            || (!selector::names_components(&args.component) && component.enabled)
     };
     let names = project
         .components

@@ -51,15 +51,12 @@ const BATCH: u64 = 256;
 /// Runs the subcommand.
 pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?;
-    let selection = FailureArgs {
-        component: project.named(&args.selection.component)?,
-        ..args.selection.clone()
-    };
+    let components = project.named(&args.selection.component)?;
     let state = State::read(&project)?;
     // For the error, where a name is not known.
-    state.select(&selection.records())?;
-    let filter = selection.filter();
-    let with_dataset = names_no_task(&selection);
+    state.select(&args.selection.records())?;
+    let filter = args.selection.filter(components);
+    let with_dataset = names_no_task(&args.selection);
     if let Some(file) = &args.export {
         let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
         let written = export(&state, &filter, with_dataset, &guard, file)?;

@@ -10,13 +10,14 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
+use super::args::{LimitArgs, ProjectArgs, SelectionArgs, with};
 use super::compare::{Cell, Change, Comparison, Row, Subject, Variant, Work, open};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::file::Writing;
 use super::numbers::counted;
 use super::project::{Project, State};
+use super::selector::{self, Selector};
 use config::component::Component;
 use plan::verdict::Giver;
 use quality::Better;
@@ -68,9 +69,9 @@ one keeps, or if it cannot be made any more.
 
 Exit codes: 0 as good as ever, 3 more got worse than --at-most allows; others as those of `batchgen run`.")]
 struct CheckArgs {
-    /// Only this component (repeatable)
-    #[arg(long, value_name = "NAME")]
-    component: Vec<String>,
+    /// Only this component; NAME+ and +NAME bring those around it. state:failed and category:ID limit the records (repeatable)
+    #[arg(long, value_name = "SELECTOR")]
+    component: Vec<Selector>,
     /// The component that judges, where several judge the same files
     #[arg(long, value_name = "NAME")]
     judge: Option<String>,
@@ -163,13 +164,21 @@ fn keep(file: &Path, text: &str) -> anyhow::Result<()> {
 
 fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
     let project = open(&args.project, &args.limits, display)?;
-    let golden = golden(&project, &args.component)?;
+    let mut golden = golden(&project, &args.component)?;
+    let selection = Selection {
+        categories: selector::categories(&args.component, &[]),
+        with: with(&project, &args.component)?,
+        ..Selection::default()
+    };
+    if selection != Selection::default() {
+        limit(&mut golden, &State::read(&project)?, selection)?;
+    }
     drop(project);
     let (mut worse, mut exit) = (0, Exit::Done);
     for (component, texts) in golden {
         let project = open(&args.project, &args.limits, display)?;
         let selection = SelectionArgs {
-            component: vec![component.clone()],
+            component: vec![Selector::component(&component)],
             record: texts.keys().cloned().collect(),
             ..SelectionArgs::default()
         };
@@ -211,11 +220,29 @@ fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
     })
 }
 
+/// Keeps the texts of these records alone.
+fn limit(golden: &mut Golden, state: &State, selection: Selection) -> Result<(), Failure> {
+    let chosen = state.chosen(selection)?;
+    for texts in golden.values_mut() {
+        let mut kept = BTreeMap::new();
+        for (id, text) in std::mem::take(texts) {
+            let found = state.store.find_record(&state.indexed, &id);
+            let found = found.map_err(Failure::internal)?;
+            if found.is_some_and(|record| chosen.has(&record.id, &record.category)) {
+                kept.insert(id, text);
+            }
+        }
+        *texts = kept;
+    }
+    golden.retain(|_, texts| !texts.is_empty());
+    Ok(())
+}
+
 /// Golden texts, by component and record.
 type Golden = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The golden texts of these components, or of all.
-fn golden(project: &Project, wanted: &[String]) -> Result<Golden, Failure> {
+fn golden(project: &Project, wanted: &[Selector]) -> Result<Golden, Failure> {
     let wanted = project.named(wanted)?;
     let root = project.settings.config.folder.join(FOLDER);
     let mut found = Golden::new();

@@ -55,6 +55,7 @@ mod run;
 mod sameness;
 mod scores;
 mod screen;
+mod selector;
 mod settings;
 mod status;
 mod store;

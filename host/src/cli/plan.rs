@@ -91,7 +91,7 @@ async fn plan(
     components: &[Component],
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
-    let selection = args.selection.records();
+    let selection = args.selection.records(project)?;
     let lease = state.select(&selection)?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let exit = match args.pilot {
@@ -220,7 +220,7 @@ pub(super) fn check(
     components: &[Component],
     overwriting: Overwriting,
 ) -> Result<(), Failure> {
-    let lease = state.select(&kept.selection().records())?;
+    let lease = state.select(&kept.selection()?.records(project)?)?;
     let plan = made(project, state, components, overwriting, lease)?;
     kept.check(file, plan.tasks, to_do(&plan))
 }

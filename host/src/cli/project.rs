@@ -1,6 +1,6 @@
 //! The project that a subcommand works on: configuration, dataset, plugins and components, and its state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::fetched;
+use super::selector::{self, Selector, names_components};
 use super::settings::{self, Settings};
 use super::trust;
 use ::engine::{Overwriting, Previewer};
@@ -21,6 +22,9 @@ use plugin::load::{Plugin, PluginError};
 use plugin::lock::Lock;
 use store::{IndexError, IndexedDataset, Lease, Selection, Store};
 use types::suggest::closest;
+
+/// Records that are read at once.
+const IDS: u64 = 1000;
 
 /// A project without its state.
 pub(super) struct Project {
@@ -106,6 +110,7 @@ impl Project {
 
     /// The components that are wanted, each behind what it depends on. Those of [`Self::left_out`] are not among them.
     pub fn wanted(&self, args: &SelectionArgs) -> Result<Vec<Component>, Failure> {
+        selector::names_all_or_some(args.all, &args.component)?;
         let named = self.named(&args.component)?;
         let left_out = self.left_out(args);
         let asked = self
@@ -118,7 +123,7 @@ impl Project {
         let asked_broken = self
             .unusable
             .values()
-            .find(|unusable| args.component.is_empty() && (args.all || unusable.enabled));
+            .find(|unusable| !names_components(&args.component) && (args.all || unusable.enabled));
         if let Some(unusable) = asked_broken {
             return Err(unusable.failure());
         }
@@ -163,7 +168,7 @@ impl Project {
                 GraphError::Circle { .. } => false,
             };
             let asked = component(name).is_some_and(|component| is_asked(args, component, &[]));
-            by_plugin && asked && args.component.is_empty()
+            by_plugin && asked && !names_components(&args.component)
         });
         found
     }
@@ -256,28 +261,36 @@ impl Project {
         }
     }
 
-    /// The components that names stand for: the name of a component that is made for each of several values stands for all of these, and
-    /// `NAME+` for the component and all that depend on it.
-    pub fn named(&self, names: &[String]) -> Result<Vec<String>, Failure> {
+    /// The components that selectors stand for.
+    pub fn named(&self, selectors: &[Selector]) -> Result<Vec<String>, Failure> {
         let mut found: Vec<String> = Vec::new();
-        for name in names {
-            let (name, brings_dependents) = match name.strip_suffix('+') {
-                Some(name) => (name, true),
-                None => (name.as_str(), false),
+        for selector in selectors {
+            let Selector::Component(named) = selector else {
+                continue;
             };
-            let components = self.components.iter();
-            let meant = components.filter(|component| is_called(component, name));
-            let mut meant: Vec<String> = meant.map(|component| component.name.clone()).collect();
-            if meant.is_empty() {
-                meant.push(self.component(name)?.name.clone());
+            let meant = self.called(&named.name)?;
+            let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
+            if named.brings_dependencies {
+                let before = graph::with_dependencies(&nodes, meant.clone());
+                found.extend(before.map_err(|error| self.missing(error))?);
             }
-            if brings_dependents {
-                let nodes: Vec<graph::Node> = self.components.iter().map(Component::node).collect();
-                meant = graph::with_dependents(&nodes, meant).into_iter().collect();
+            if named.brings_dependents {
+                found.extend(graph::with_dependents(&nodes, meant.clone()));
             }
             found.extend(meant);
         }
         Ok(found)
+    }
+
+    /// The components that a name stands for: that of a component that is made for each of several values stands for all of these.
+    pub fn called(&self, name: &str) -> Result<Vec<String>, Failure> {
+        let components = self.components.iter();
+        let meant = components.filter(|component| is_called(component, name));
+        let mut meant: Vec<String> = meant.map(|component| component.name.clone()).collect();
+        if meant.is_empty() {
+            meant.push(self.component(name)?.name.clone());
+        }
+        Ok(meant)
     }
 
     /// The component of a name.
@@ -372,7 +385,37 @@ pub(super) fn is_called(component: &Component, name: &str) -> bool {
 
 /// Whether a component is asked for, by its name or with others.
 fn is_asked(args: &SelectionArgs, component: &Component, named: &[String]) -> bool {
-    args.all || named.contains(&component.name) || (args.component.is_empty() && component.enabled)
+    args.all
+        || named.contains(&component.name)
+        || (!names_components(&args.component) && component.enabled)
+}
+
+/// Records that are wanted.
+#[derive(Default)]
+pub(super) struct Chosen {
+    /// Only these categories, unless there is none.
+    categories: Vec<String>,
+    /// Only these; `None` for all.
+    records: Option<BTreeSet<String>>,
+}
+
+impl Chosen {
+    /// Whether all records are.
+    pub fn is_whole(&self) -> bool {
+        self.categories.is_empty() && self.records.is_none()
+    }
+
+    /// Whether none is named, and none looked up.
+    pub fn names_none(&self) -> bool {
+        self.records.is_none()
+    }
+
+    /// Whether this one is.
+    pub fn has(&self, id: &str, category: &str) -> bool {
+        let is_named = self.records.as_ref().is_none_or(|ids| ids.contains(id));
+        let mut categories = self.categories.iter();
+        is_named && (self.categories.is_empty() || categories.any(|one| one == category))
+    }
 }
 
 /// The project's state, with its dataset in the index.
@@ -421,9 +464,31 @@ impl State {
         Ok(State { store, indexed })
     }
 
+    /// The records of a selection, for what reads the dataset itself.
+    pub fn chosen(&self, selection: Selection) -> Result<Chosen, Failure> {
+        let mut lease = self.select(&selection)?;
+        let mut records: BTreeSet<String> = selection.records.iter().cloned().collect();
+        let limits = selection.with.is_some() || !records.is_empty();
+        if selection.with.is_some() {
+            records.clear();
+            loop {
+                let some = self.store.lease(&mut lease, IDS);
+                let some = some.map_err(Failure::internal)?;
+                if some.is_empty() {
+                    break;
+                }
+                records.extend(some.into_iter().map(|record| record.id));
+            }
+        }
+        Ok(Chosen {
+            categories: selection.categories,
+            records: limits.then_some(records),
+        })
+    }
+
     /// Whether nothing limits the selection to fewer records than there are: then those that cannot be read are wanted, too.
     pub fn reaches_all(&self, args: &SelectionArgs, lease: &Lease) -> Result<bool, Failure> {
-        if !args.record.is_empty() {
+        if !args.record.is_empty() || !selector::states(&args.component).is_empty() {
             return Ok(false);
         }
         let Some(most) = args.limit.into_iter().chain(args.sample).min() else {

@@ -45,8 +45,11 @@ pub(super) struct RetryArgs {
 /// Runs the subcommand.
 pub(super) fn perform(args: &RetryArgs, display: &Display) -> Result<Exit, Failure> {
     let chosen = &args.selection;
-    let named = [&chosen.component, &chosen.category, &chosen.record];
-    if args.fresh && chosen.class.is_empty() && named.iter().all(|names| names.is_empty()) {
+    let names_none = chosen.component.is_empty()
+        && chosen.category.is_empty()
+        && chosen.record.is_empty()
+        && chosen.class.is_empty();
+    if args.fresh && names_none {
         return Err(Failure::usage(anyhow::anyhow!(
             "--fresh alone would pay for everything again\nhint: choose with --record, --component, --category or --class"
         )));
@@ -54,24 +57,22 @@ pub(super) fn perform(args: &RetryArgs, display: &Display) -> Result<Exit, Failu
     let project = Project::open(&args.project, display)?
         .limited(&args.limits)?
         .asked_as(&args.batches);
-    let selection = FailureArgs {
-        component: project.named(&chosen.component)?,
-        ..chosen.clone()
-    };
-    block_on(start(args, &selection, display, project))
+    let components = project.named(&chosen.component)?;
+    block_on(start(args, &components, display, project))
 }
 
 async fn start(
     args: &RetryArgs,
-    selection: &FailureArgs,
+    components: &[String],
     display: &Display,
     project: Project,
 ) -> Result<Exit, Failure> {
     let state = State::open(&project).await?;
-    let lease = state.select(&selection.records())?;
+    let lease = state.select(&args.selection.records())?;
     let State { store, indexed } = &state;
+    let filter = args.selection.filter(components.to_vec());
     let due = store
-        .choose(indexed.id, &selection.filter(), args.fresh)
+        .choose(indexed.id, &filter, args.fresh)
         .await
         .map_err(Failure::internal)?;
     if args.json {
@@ -85,12 +86,12 @@ async fn start(
     if due == 0 {
         return Ok(Exit::Done);
     }
-    let lease = store.due(&lease, &selection.component);
+    let lease = store.due(&lease, components);
     let known = store
         .components_of(indexed, &lease)
         .map_err(Failure::internal)?;
-    let components =
-        project.with_dependencies(concerned(&project.components, &known, &selection.component))?;
+    let concerned = concerned(&project.components, &known, components);
+    let components = project.with_dependencies(concerned)?;
     Project::compile(&components)?;
     let wanted = Wanted {
         unreadable: None,

@@ -135,7 +135,8 @@ async fn start(
         false => State::open(&project).await?,
     };
     state.store.set_reviews();
-    let lease = state.select(&args.selection.records())?;
+    let selection = args.selection.records(&project)?;
+    let lease = state.select(&selection)?;
     let root = project.settings.config.output.directory.clone();
     let names: Vec<String> = components.iter().map(|one| one.name.clone()).collect();
     let reviewer = Reviewer::new(
@@ -157,7 +158,7 @@ async fn start(
             store: state.store.clone(),
             indexed: state.indexed.clone(),
             dataset: Arc::clone(&project.dataset),
-            selection: args.selection.records(),
+            selection,
             filter: args.filter(),
             by: args.by(),
             publisher: publish::publisher(&project, &state),

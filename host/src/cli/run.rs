@@ -23,6 +23,7 @@ use engine::Overwriting;
   batchgen run --limit 3                                  # enabled components of three records
   batchgen run --component text --record oak              # brings what `text` depends on
   batchgen run --component text+                          # and all that depends on `text`
+  batchgen run --component state:failed                   # only records of which a task failed
   batchgen run --all --sample 8                           # spread over the categories
   batchgen run --model openai/gpt-4o-mini --max-cost 5    # ends in order at 5 dollars
   batchgen run --json > events.jsonl                      # for a machine
@@ -69,7 +70,7 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
         .asked_as(&args.batches);
     let kept = args.plan.as_deref().map(KeptPlan::read).transpose()?;
     let selection = match &kept {
-        Some(kept) => kept.selection(),
+        Some(kept) => kept.selection()?,
         None => args.selection.clone(),
     };
     let components = project.wanted(&selection)?;
@@ -108,7 +109,7 @@ async fn start(
         };
         plan::check(kept, file, &project, &state, &components, overwriting)?;
     }
-    let lease = state.select(&selection.records())?;
+    let lease = state.select(&selection.records(&project)?)?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let wanted = Wanted {
         unreadable: state.reaches_all(selection, &lease)?.then_some(unreadable),

@@ -7,13 +7,15 @@ mod survey;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::args::ProjectArgs;
+use super::args::{ProjectArgs, with};
 use super::display::{Display, emit, say, width};
 use super::exit::{Exit, Failure};
-use super::project::{Project, State};
+use super::project::{Chosen, Project, State};
+use super::selector::{self, Selector};
 use super::{unreadable, values};
 use config::component::Component;
 use engine::statistics::percent;
+use store::Selection;
 use survey::{Reading, Sameness, form};
 use watch::SamenessRow;
 
@@ -28,9 +30,9 @@ use watch::SamenessRow;
 
 Exit codes: 0 measured, 2 usage, 3 more is the same than --at-most allows.")]
 pub(super) struct SamenessArgs {
-    /// Only this component, enabled or not
-    #[arg(value_name = "COMPONENT")]
-    component: Option<String>,
+    /// Only this component, enabled or not; NAME+ and +NAME bring those around it. state:done and category:ID limit the records
+    #[arg(value_name = "SELECTOR")]
+    component: Vec<Selector>,
     /// Only records of this category, compared with each other (repeatable)
     #[arg(long, value_name = "ID")]
     category: Vec<String>,
@@ -50,12 +52,18 @@ pub(super) struct SamenessArgs {
 /// Runs the subcommand.
 pub(super) fn perform(args: &SamenessArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?;
-    let components = chosen(&project, args.component.as_deref())?;
+    let components = chosen(&project, &args.component)?;
     let state = State::read(&project)?;
+    let selection = Selection {
+        categories: selector::categories(&args.component, &args.category),
+        with: with(&project, &args.component)?,
+        ..Selection::default()
+    };
     let reading = Reading {
         project: &project,
         state: &state,
-        categories: &args.category,
+        chosen: state.chosen(selection.clone())?,
+        selection: &selection,
         worst: usize::try_from(args.worst).unwrap_or(usize::MAX),
     };
     let found = reading.survey(&components)?;
@@ -85,30 +93,28 @@ pub(super) fn rows(project: &Project, state: &State) -> Result<Vec<SamenessRow>,
     let reading = Reading {
         project,
         state,
-        categories: &[],
+        selection: &Selection::default(),
+        chosen: Chosen::default(),
         worst: 0,
     };
-    let found = reading.survey(&chosen(project, None)?)?;
+    let found = reading.survey(&chosen(project, &[])?)?;
     Ok(found.iter().flat_map(Sameness::rows).collect())
 }
 
 /// The components whose files are compared.
-fn chosen(project: &Project, name: Option<&str>) -> Result<Vec<Component>, Failure> {
-    let named = match name {
-        Some(name) => project.named(&[name.to_owned()])?,
-        None => Vec::new(),
-    };
-    let wanted = |component: &&Component| match name {
-        Some(_) => named.contains(&component.name),
-        None => component.enabled,
+fn chosen(project: &Project, selectors: &[Selector]) -> Result<Vec<Component>, Failure> {
+    let named = project.named(selectors)?;
+    let wanted = |component: &&Component| match named.as_slice() {
+        [] => component.enabled,
+        named => named.contains(&component.name),
     };
     let is_text = |component: &&Component| form(component.media_type).is_some();
     let components = project.components.iter();
     let chosen: Vec<Component> = components.filter(wanted).filter(is_text).cloned().collect();
     if chosen.is_empty() {
-        let what = match name {
-            Some(name) => format!("the files of `{name}` are no text"),
-            None => "no enabled component makes files of text".to_owned(),
+        let what = match named.as_slice() {
+            [] => "no enabled component makes files of text".to_owned(),
+            named => format!("the files of `{}` are no text", named.join("`, `")),
         };
         let texts = project.components.iter().filter(is_text);
         let texts: Vec<&str> = texts.map(|component| component.name.as_str()).collect();

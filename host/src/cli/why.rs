@@ -13,6 +13,7 @@ use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
 use super::project::{Project, State, block_on};
+use super::selector::Selector;
 use super::verdict;
 use config::component::Component;
 use dataset::Record;
@@ -50,7 +51,7 @@ pub(super) struct WhyArgs {
 pub(super) fn perform(args: &WhyArgs, display: &Display) -> Result<Exit, Failure> {
     let project = Project::open(&args.project, display)?;
     let selection = SelectionArgs {
-        component: vec![args.component.clone()],
+        component: vec![Selector::component(&args.component)],
         record: vec![args.record.clone()],
         ..SelectionArgs::default()
     };
@@ -65,7 +66,7 @@ async fn why(
     selection: &SelectionArgs,
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
-    let mut lease = state.select(&selection.records())?;
+    let mut lease = state.select(&selection.records(project)?)?;
     let records = state
         .store
         .lease(&mut lease, 1)

@@ -74,6 +74,7 @@ mod sameness;
 mod schema;
 mod screen;
 mod secrets;
+mod selectors;
 mod sites;
 mod store;
 mod taplo;

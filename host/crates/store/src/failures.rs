@@ -8,6 +8,7 @@ use super::checksum::TASKS;
 use super::sql::Column;
 use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
 use plan::causes::{Cause, Causes};
+use plan::decision::OutcomeKind;
 use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use types::digest::Digest;
 use types::request::Usage;
@@ -17,6 +18,8 @@ use types::request::Usage;
 pub struct FailureFilter {
     /// Only these classes.
     pub classes: Vec<FailureClass>,
+    /// Only those that stand so.
+    pub states: Vec<OutcomeKind>,
     /// Only these components.
     pub components: Vec<String>,
     /// Only these categories.
@@ -130,8 +133,14 @@ impl FailureFilter {
 
     fn narrow(&self, sql: &mut String, values: &mut Vec<Sql>) {
         let classes: Vec<String> = self.classes.iter().map(ToString::to_string).collect();
+        let states: Vec<String> = self
+            .states
+            .iter()
+            .map(|state| state.as_str().to_owned())
+            .collect();
         for (column, wanted) in [
             ("task.class", &classes),
+            ("task.outcome", &states),
             ("task.component", &self.components),
             ("record.category", &self.categories),
             ("task.record", &self.records),

@@ -11,6 +11,7 @@ use super::checkpoint::checkpoints_of;
 use super::checksum::{DATASETS, RECORDS, UNREADABLE};
 use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
 use dataset::{Dataset, DatasetError, Place, Record, RecordHash, Repetition};
+use plan::decision::OutcomeKind;
 
 /// A dataset that is in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +55,21 @@ pub struct Selection {
     pub categories: Vec<String>,
     /// Only these records.
     pub records: Vec<String>,
+    /// Only those with such a task.
+    pub with: Option<WithTasks>,
     /// At most so many.
     pub limit: Option<u64>,
     /// So many, spread over the categories.
     pub sample: Option<u64>,
+}
+
+/// What tasks a record has, when it is selected: what becomes of them afterwards changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WithTasks {
+    /// One in one of these states.
+    pub states: Vec<OutcomeKind>,
+    /// Of one of these components; empty for any.
+    pub components: Vec<String>,
 }
 
 /// Work that is given out record by record, in order.
@@ -70,6 +82,18 @@ pub struct Lease {
     values: Vec<Sql>,
     last: (i64, i64),
     left: u64,
+    /// Records that were looked up when they were selected.
+    fixed: Option<Fixed>,
+}
+
+/// The ids of a selection in order, of which a few at a time are asked for: all at once would be read anew for each few records.
+#[derive(Clone, Debug)]
+struct Fixed {
+    ids: Arc<[String]>,
+    /// How many were asked for.
+    asked: usize,
+    /// Which of the values of the filter names them.
+    place: usize,
 }
 
 impl Lease {
@@ -103,6 +127,21 @@ impl Lease {
         lease.filter.push_str(condition);
         lease.values.extend(values);
         lease
+    }
+
+    /// Names the next few of the records that were looked up; whether there are more.
+    fn ask_for_more(&mut self, count: u64) -> bool {
+        let Some(fixed) = &mut self.fixed else {
+            return false;
+        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX).max(1);
+        let behind = fixed.ids.get(fixed.asked..).unwrap_or_default();
+        let next = behind.get(..count).unwrap_or(behind);
+        if let Some(value) = self.values.get_mut(fixed.place) {
+            *value = Sql::Text(serde_json::json!(next).to_string());
+        }
+        fixed.asked += next.len();
+        !next.is_empty()
     }
 
     /// A query for the ids of all its records, with its values.
@@ -262,6 +301,18 @@ impl Store {
                 values.push(Sql::Text(serde_json::json!(wanted).to_string()));
             }
         }
+        let mut fixed = None;
+        if let Some(with) = &selection.with {
+            let ids = self.read(|reader| ids_with(reader, &filter, &values, with))?;
+            filter.push_str(" AND id IN (SELECT value FROM json_each(?))");
+            let place = values.len();
+            values.push(Sql::Text(serde_json::json!(ids).to_string()));
+            fixed = Some(Fixed {
+                ids: ids.into(),
+                asked: 0,
+                place,
+            });
+        }
         if let Some(sample) = selection.sample {
             let ids = self.read(|reader| sample_ids(reader, &filter, &values, sample))?;
             filter.push_str(" AND id IN (SELECT value FROM json_each(?))");
@@ -269,7 +320,7 @@ impl Store {
         }
         let left = selection.limit.unwrap_or(u64::MAX);
         // Left to itself SQLite may sort all records for every batch. Few that are named are found by id.
-        let few = !selection.records.is_empty() || selection.sample.is_some();
+        let few = !selection.records.is_empty() || selection.sample.is_some() || fixed.is_some();
         let index = if few { "" } else { "INDEXED BY record_order" };
         Ok(Lease {
             dataset: dataset.id,
@@ -278,6 +329,7 @@ impl Store {
             values,
             last: (-1, -1),
             left,
+            fixed,
         })
     }
 
@@ -290,6 +342,16 @@ impl Store {
 
     /// The next records of a selection, at most `count`, with their checkpoints; none when all were given out.
     pub fn lease(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
+        while lease.ask_for_more(count) {
+            let found = self.lease_asked(lease, count)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        self.lease_asked(lease, count)
+    }
+
+    fn lease_asked(&self, lease: &mut Lease, count: u64) -> Result<Vec<RecordRef>, StoreError> {
         let count = count.min(lease.left);
         let mut rows: Vec<(RecordRef, (i64, i64))> = self.read(|reader| {
             let sql = format!(
@@ -442,6 +504,34 @@ fn bad_record(row: &Row<'_>) -> rusqlite::Result<BadRecord> {
 }
 
 /// Takes records from each category in turn, in the order of their hashes: the same every time.
+/// The ids of records that have such a task, in order.
+fn ids_with(
+    reader: &Connection,
+    filter: &str,
+    values: &[Sql],
+    with: &WithTasks,
+) -> rusqlite::Result<Vec<String>> {
+    let json = |words: &[&str]| Sql::Text(serde_json::json!(words).to_string());
+    let states: Vec<&str> = with.states.iter().map(|state| state.as_str()).collect();
+    let mut values = values.to_vec();
+    values.push(json(&states));
+    let mut tasks =
+        "SELECT 1 FROM task WHERE task.dataset = record.dataset AND task.record = record.id
+        AND task.outcome IN (SELECT value FROM json_each(?))"
+            .to_owned();
+    if !with.components.is_empty() {
+        let components: Vec<&str> = with.components.iter().map(String::as_str).collect();
+        values.push(json(&components));
+        tasks.push_str(" AND task.component IN (SELECT value FROM json_each(?))");
+    }
+    let sql =
+        format!("SELECT id FROM record WHERE {filter} AND EXISTS ({tasks}) ORDER BY rank, ord");
+    reader
+        .prepare(&sql)?
+        .query_map(params_from_iter(&values), |row| row.get(0))?
+        .collect()
+}
+
 fn sample_ids(
     reader: &Connection,
     filter: &str,

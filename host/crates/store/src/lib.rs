@@ -65,7 +65,7 @@ pub use error::{IndexError, StoreError};
 pub use export::Exported;
 pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use history::EndedAt;
-pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection, compared};
+pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection, WithTasks, compared};
 pub use journal::Claim;
 pub use lock::Holder;
 pub use made::MadeFile;

@@ -5,9 +5,14 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params};
 
-use super::{Exported, Pruned, Pruning, Store, prune, recover, schema, seal_rows};
+use super::{
+    Exported, Lease, Pruned, Pruning, Selection, Store, WithTasks, prune, recover, schema,
+    seal_rows,
+};
+use plan::decision::OutcomeKind;
 use types::digest::Digest;
 
 const SOURCE: &str = "../records.jsonl";
@@ -127,6 +132,58 @@ fn stats_add_up() {
     assert!(bytes + stats.free_bytes <= stats.file_bytes.max(stats.wal_bytes));
     let each = stats.bytes_per_completion.unwrap();
     assert!((2000..4000).contains(&each), "{each}");
+}
+
+#[test]
+fn records_are_selected_by_how_their_tasks_stand_when_they_are_selected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = state(folder.path(), 10);
+    let stand = |outcome: &str, records: &str| {
+        let connection = schema::open(&path).unwrap();
+        let sql = format!(
+            "UPDATE task SET outcome = '{outcome}', class = 'trap' WHERE record IN ({records})"
+        );
+        connection.execute(&sql, []).unwrap();
+        seal_rows(&connection).unwrap();
+    };
+    stand("failed", "'r2', 'r5', 'r6', 'r9'");
+    let store = Store::open(&path).unwrap();
+    let dataset = store.indexed(SOURCE).unwrap().unwrap();
+    let with = |components: &[&str]| Selection {
+        with: Some(WithTasks {
+            states: vec![OutcomeKind::Failed],
+            components: components.iter().map(|name| (*name).to_owned()).collect(),
+        }),
+        ..Selection::default()
+    };
+    let next = |lease: &mut Lease, count| -> Vec<String> {
+        let records = store.lease(lease, count).unwrap();
+        records.into_iter().map(|record| record.id).collect()
+    };
+    let mut lease = store.select(&dataset, &with(&["text"])).unwrap();
+    assert!(!lease.is_whole());
+    assert_eq!(store.totals(&lease).unwrap(), [("c".to_owned(), 4)]);
+    assert_eq!(next(&mut lease, 2), ["r2", "r5"]);
+    stand("done", "'r2', 'r6'");
+    assert_eq!(next(&mut lease, 2), ["r6", "r9"]);
+    assert!(next(&mut lease, 2).is_empty());
+
+    // What narrows it may leave out whole portions.
+    let lease = store.select(&dataset, &with(&[])).unwrap();
+    let mut last = lease.narrowed(" AND id = ?", vec![Sql::Text("r9".to_owned())]);
+    assert_eq!(next(&mut last, 1), ["r9"]);
+    assert!(next(&mut last, 1).is_empty());
+
+    let mut other = store.select(&dataset, &with(&["table"])).unwrap();
+    assert!(next(&mut other, 2).is_empty());
+    let few = Selection {
+        limit: Some(1),
+        sample: Some(1),
+        ..with(&[])
+    };
+    let mut few = store.select(&dataset, &few).unwrap();
+    assert_eq!(next(&mut few, 9).len(), 1);
+    assert!(next(&mut few, 9).is_empty());
 }
 
 #[test]

@@ -136,7 +136,9 @@ impl Subject<'_> {
                     Change::Model(_) | Change::Texts(_) => None,
                 })
                 .collect();
-            named = project.named(&of_prompts)?;
+            for name in of_prompts {
+                named.extend(project.called(&name)?);
+            }
         }
         let asks =
             |component: &&Component| component.parameters.is_some() && component.judges.is_none();
@@ -165,7 +167,7 @@ impl Subject<'_> {
     /// The judge of a component, if there is one: the one that is named, that of its gate, or the only one.
     fn judge_of(&self, project: &Project, name: &str) -> Result<Option<String>, Failure> {
         if let Some(judge) = self.judge {
-            project.named(&[judge.to_owned()])?;
+            project.called(judge)?;
         }
         let gate = project.component(name)?.gate.as_ref();
         let of_gate = gate.and_then(|gate| gate.judge.as_deref());
@@ -220,7 +222,7 @@ impl Subject<'_> {
                             file.display()
                         ))
                     })?;
-                    for component in project.named(std::slice::from_ref(component))? {
+                    for component in project.called(component)? {
                         let known = project.component(&component)?;
                         let prompt = prompt_of(known, name.as_deref())?;
                         give_prompt(&mut config, &component, prompt, (file, &text));

@@ -11,6 +11,7 @@ use super::super::args::SelectionArgs;
 use super::super::exit::Failure;
 use super::super::guard::Guard;
 use super::super::numbers::{counted, dollars};
+use super::super::selector::Selector;
 use types::digest::Digest;
 
 /// How the file is written. Raised when an older one could not be used.
@@ -52,7 +53,11 @@ impl KeptPlan {
             files,
             cost_micros,
             all: selection.all,
-            components: selection.component.clone(),
+            components: selection
+                .component
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             categories: selection.category.clone(),
             records: selection.record.clone(),
             limit: selection.limit,
@@ -90,15 +95,19 @@ impl KeptPlan {
     }
 
     /// What it selected.
-    pub fn selection(&self) -> SelectionArgs {
-        SelectionArgs {
+    pub fn selection(&self) -> Result<SelectionArgs, Failure> {
+        let selectors = self.components.iter().map(|text| {
+            let selector = text.parse::<Selector>();
+            selector.map_err(|cause| Failure::usage(anyhow!("the plan names `{text}`: {cause}")))
+        });
+        Ok(SelectionArgs {
             all: self.all,
-            component: self.components.clone(),
+            component: selectors.collect::<Result<_, _>>()?,
             category: self.categories.clone(),
             record: self.records.clone(),
             limit: self.limit,
             sample: self.sample,
-        }
+        })
     }
 
     /// Dollars that it may cost, where that is known. The plan is an estimate, of few files a rough one, and before a call starts there must be

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use serde_json::{Map, Value, json};
 
 use crate::cli::exit::Failure;
-use crate::cli::project::{Project, State};
+use crate::cli::project::{Chosen, Project, State};
 use config::component::Component;
 use engine::{ExportError, ExportRow, ExportSource, WhichFiles, export};
 use plugin::manifest::MediaType;
@@ -68,8 +68,8 @@ pub(super) fn form(media_type: MediaType) -> Option<Form> {
 pub(super) struct Reading<'a> {
     pub project: &'a Project,
     pub state: &'a State,
-    /// Only these categories, unless there is none.
-    pub categories: &'a [String],
+    pub selection: &'a Selection,
+    pub chosen: Chosen,
     /// Pairs that are told.
     pub worst: usize,
 }
@@ -77,10 +77,7 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// Measures the files of these components.
     pub fn survey(&self, components: &[Component]) -> Result<Vec<Sameness>, Failure> {
-        let lease = self.state.select(&Selection {
-            categories: self.categories.to_vec(),
-            ..Selection::default()
-        })?;
+        let lease = self.state.select(self.selection)?;
         let totals = self.state.store.totals(&lease).map_err(Failure::internal)?;
         let records: u64 = totals.iter().map(|(_, records)| records).sum();
         let names = totals.into_iter().map(|(category, _)| category).collect();
@@ -228,9 +225,7 @@ impl Reading<'_> {
             |record| {
                 number.set(next.get());
                 next.set(next.get() + 1);
-                let is_asked =
-                    self.categories.is_empty() || self.categories.contains(&record.category);
-                is_asked && wanted(number.get())
+                self.chosen.has(&record.id, &record.category) && wanted(number.get())
             },
             |row| {
                 take(number.get(), row);
