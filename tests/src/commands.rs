@@ -29,14 +29,16 @@ pub struct Shown {
 
 /// Commands that go on until they are stopped, so that each test has its own way to run them.
 pub const ENDLESS: [&str; 2] = ["view", "dev"];
-/// Commands that need a server of the network, so that `e2e::cluster` and `e2e::registry` run them.
-const WITH_SERVER: [&str; 6] = [
+/// Commands that need a server of the network, so that `e2e::cluster`, `e2e::registry` and `e2e::storage` run them.
+const WITH_SERVER: [&str; 8] = [
     "worker",
     "cluster status",
     "cluster clean",
     "plugins add",
     "plugins update",
     "plugins publish",
+    "store push",
+    "store pull",
 ];
 
 /// Commands that print a result. Those that change something come last.

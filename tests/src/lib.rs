@@ -6,6 +6,7 @@ pub mod browser;
 pub mod core_guest;
 pub mod docker_registry;
 pub mod fuzz;
+pub mod moto;
 pub mod nats;
 pub mod scene;
 pub mod watched;

@@ -18,12 +18,18 @@ struct Tool {
     trial: (&'static str, &'static [&'static str]),
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         folder: "nats",
         what: "the NATS server",
         tests: "e2e::cluster::",
         trial: ("nats-server", &["--version"]),
+    },
+    Tool {
+        folder: "moto",
+        what: "moto, which speaks the API of S3",
+        tests: "e2e::storage::",
+        trial: ("moto_server", &["--help"]),
     },
     Tool {
         folder: "hugo",

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use engine::RunError;
+use objects::ObjectError;
 use store::{IndexError, StoreError};
 
 /// How the program ends.
@@ -13,8 +14,8 @@ pub enum Exit {
     Done = 0,
     /// A defect of batchgen, or the disk failed.
     Internal = 1,
-    /// Something has to be put right first: flags, configuration, dataset, plugins, or a state that is in use, damaged or
-    /// out of reach.
+    /// Something has to be put right first: flags, configuration, dataset, plugins, or a state or storage that is in
+    /// use, damaged or out of reach.
     Usage = 2,
     /// The run ended, and some tasks failed.
     Partial = 3,
@@ -39,8 +40,8 @@ impl Exit {
         (Exit::Internal, "a defect of batchgen, or the disk failed"),
         (
             Exit::Usage,
-            "something has to be put right first: flags, configuration, dataset, plugins, permissions, or a state that another \
-             process uses or that is damaged",
+            "something has to be put right first: flags, configuration, dataset, plugins, permissions, a state that another \
+             process uses or that is damaged, or storage that is out of reach or holds something newer",
         ),
         (Exit::Partial, "the run ended, and some tasks failed"),
         (
@@ -124,10 +125,21 @@ fn is_for_the_user(error: &anyhow::Error) -> bool {
     }
 }
 
+/// What may not be read or written, or is out of reach.
 fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let error = error.downcast_ref::<std::io::Error>();
-    error.is_some_and(|error| [PermissionDenied, ReadOnlyFilesystem].contains(&error.kind()))
+    if error.is::<ObjectError>() {
+        return true;
+    }
+    let Some(error) = error.downcast_ref::<std::io::Error>() else {
+        return false;
+    };
+    let is_of_storage = || {
+        error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<ObjectError>())
+    };
+    [PermissionDenied, ReadOnlyFilesystem].contains(&error.kind()) || is_of_storage()
 }
 
 #[cfg(test)]

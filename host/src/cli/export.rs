@@ -39,10 +39,11 @@ use types::suggest::closest;
   batchgen export site.jsonl --complete-only
   batchgen export site.parquet --all-fields
   batchgen export site.csv --component text --field origin
+  batchgen export s3://shop/texts.parquet
   batchgen export excel.csv --all-fields --bom --escape-formulas
   batchgen export --as hugo site")]
 pub(super) struct ExportArgs {
-    /// File to write: .jsonl, .csv, .parquet, .arrow or .db (SQLite); standard output by default
+    /// File to write, or s3://BUCKET/KEY: .jsonl, .csv, .parquet, .arrow or .db (SQLite); standard output by default
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Format, if the file name does not tell it

@@ -1,7 +1,8 @@
-//! A file that a subcommand writes for somebody else: whole, or not at all. [`super::guard`] says which may be begun.
+//! A file that a subcommand writes for somebody else, on this machine or as an object in storage: whole, or not at all. [`super::guard`] says which may be begun.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -11,13 +12,28 @@ use tempfile::NamedTempFile;
 
 use super::display;
 use super::written::Written;
+use objects::{Address, Bucket, Condition, ObjectError, Upload};
 use types::digest::Digest;
 
 /// A file in the making. One that is dropped before it is published leaves nothing.
 pub(super) struct Writing {
     place: Option<Place>,
-    out: BufWriter<Box<dyn Write + Send>>,
+    out: Out,
     hash: Sha256,
+}
+
+/// Where bytes go.
+enum Out {
+    Stream(BufWriter<Box<dyn Write + Send>>),
+    Object(Box<Object>),
+}
+
+/// An object in storage, which is seen once it is whole.
+struct Object {
+    upload: Upload,
+    address: Address,
+    condition: Condition,
+    written: Written,
 }
 
 /// Where a file is made, and where it goes.
@@ -47,9 +63,32 @@ impl Writing {
     fn without_place(out: Box<dyn Write + Send>) -> Writing {
         Writing {
             place: None,
-            out: BufWriter::new(out),
+            out: Out::Stream(BufWriter::new(out)),
             hash: Sha256::new(),
         }
+    }
+
+    /// Begins an object, which is put in its place where the condition holds, and remembered in `written`.
+    ///
+    /// # Errors
+    /// When its address is none.
+    pub fn object(
+        bucket: &Bucket,
+        condition: Condition,
+        written: Written,
+    ) -> Result<Writing, ObjectError> {
+        let address = bucket.address().clone();
+        let object = Object {
+            upload: bucket.upload(&address, 0)?,
+            address,
+            condition,
+            written,
+        };
+        Ok(Writing {
+            place: None,
+            out: Out::Object(Box::new(object)),
+            hash: Sha256::new(),
+        })
     }
 
     /// Begins a file, which is remembered in `written` once it is whole.
@@ -80,7 +119,7 @@ impl Writing {
                 file: file.to_owned(),
                 written,
             }),
-            out: BufWriter::new(Box::new(out)),
+            out: Out::Stream(BufWriter::new(Box::new(out))),
             hash: Sha256::new(),
         })
     }
@@ -112,7 +151,18 @@ impl Writing {
     /// # Errors
     /// When that fails; what lay there before lies there still.
     pub fn publish(mut self) -> anyhow::Result<()> {
-        self.out.flush()?;
+        self.flush()?;
+        if let Out::Object(object) = mem::replace(&mut self.out, nowhere()) {
+            let Object {
+                upload,
+                address,
+                condition,
+                written,
+            } = *object;
+            let tag = upload.finish(&condition)?;
+            written.note_object(&address, &tag);
+            return Ok(());
+        }
         if let Some(place) = self.place.take() {
             let publish = || {
                 File::open(&place.temporary)?.sync_all()?;
@@ -133,14 +183,24 @@ impl Writing {
 
 impl Write for Writing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.out.write(bytes)?;
+        let taken = match &mut self.out {
+            Out::Stream(out) => out.write(bytes)?,
+            Out::Object(object) => object.upload.write(bytes)?,
+        };
         self.hash.update(bytes.get(..taken).unwrap_or(bytes));
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        match &mut self.out {
+            Out::Stream(out) => out.flush(),
+            Out::Object(object) => object.upload.flush(),
+        }
     }
+}
+
+fn nowhere() -> Out {
+    Out::Stream(BufWriter::with_capacity(0, Box::new(io::sink())))
 }
 
 impl Drop for Writing {

@@ -13,6 +13,7 @@ use super::file::Writing;
 use super::settings;
 use super::written::{Written, real};
 use config::{Config, PromptSource};
+use objects::{Address, Bucket, Condition};
 
 /// What must not be overwritten.
 pub(super) struct Guard {
@@ -142,6 +143,9 @@ impl Guard {
         let Some(file) = file.filter(|file| *file != Path::new("-")) else {
             return Ok(Writing::to_stdout());
         };
+        if let Some(address) = file.to_str().filter(|text| Address::is_one(text)) {
+            return self.begin_object(&Address::parse(address)?);
+        }
         let Ok(found) = fs::metadata(file) else {
             self.check_parts(file, None)?;
             return Writing::begin(file, Some(self.written.clone()));
@@ -167,6 +171,29 @@ impl Guard {
             }
         }
         Writing::begin(&real, Some(self.written.clone()))
+    }
+
+    /// Begins an object in storage.
+    fn begin_object(&self, address: &Address) -> anyhow::Result<Writing> {
+        if address.key.is_empty() {
+            bail!("{address} names no object\nhint: write s3://BUCKET/KEY");
+        }
+        let shown = PathBuf::from(address.to_string());
+        if let Some((_, what)) = self.parts.iter().find(|(part, _)| *part == shown) {
+            return Err(refused(&shown, &format!("is {what} of this project")));
+        }
+        let bucket = Bucket::open(address, &settings::storage_variables())?;
+        let condition = match bucket.tag(address)? {
+            None => Condition::Absent,
+            Some(tag) if self.force || self.written.has_object(address, &tag) => {
+                Condition::Unchanged(tag)
+            }
+            Some(_) => bail!(
+                "{address} is there already, and is not as an earlier command of this project wrote it\n\
+                 hint: name another object, or replace it with --force"
+            ),
+        };
+        Ok(Writing::object(&bucket, condition, self.written.clone())?)
     }
 
     /// The files that the project is made of, also those that are not there yet.

@@ -157,10 +157,15 @@ pub(super) fn asking(copies: Copies) -> Copies {
     let input = std::io::stdin();
     let is_silent = input.is_terminal();
     let input = (!is_silent).then(|| input.as_fd().try_clone_to_owned().ok());
-    let variables = env::vars().filter(|(name, _)| name.starts_with("AWS_"));
     copies
         .asking(input.flatten().map(File::from))
-        .with_variables(variables.collect())
+        .with_variables(storage_variables())
+}
+
+/// Variables that say how storage that speaks the API of S3 is reached.
+pub(super) fn storage_variables() -> Vec<(String, String)> {
+    let variables = env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    variables.collect()
 }
 
 /// The same copies with this program as the reader of rows.

@@ -1,8 +1,13 @@
-//! `batchgen store`: looks after the state. Everything but `prune` also works while a run goes on.
+//! `batchgen store`: looks after the state. Everything but `prune`, `push` and `pull` also works while a run goes on.
 
+mod base;
+mod beside;
 mod export;
 mod prune;
+mod pull;
+mod push;
 mod recover;
+mod revision;
 mod stats;
 mod verify;
 
@@ -33,6 +38,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
     Recover(recover::RecoverArgs),
+    Push(push::PushArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Runs the subcommand.
@@ -43,6 +50,8 @@ pub(super) fn perform(args: &StoreArgs, display: &Display) -> Result<Exit, Failu
         Command::Verify(args) => verify::perform(args, display),
         Command::Export(args) => export::perform(args, display),
         Command::Recover(args) => recover::perform(args, display),
+        Command::Push(args) => push::perform(args, display),
+        Command::Pull(args) => pull::perform(args, display),
     }
 }
 

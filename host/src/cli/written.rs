@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use objects::{Address, Tag};
 use types::digest::Digest;
 
 /// Files that are remembered as written by an earlier command.
@@ -23,6 +24,9 @@ pub(super) struct Written {
 #[derive(Default, Serialize, Deserialize)]
 struct Note {
     files: BTreeMap<PathBuf, Digest>,
+    /// Objects in storage, by their addresses, with what the storage called them.
+    #[serde(default)]
+    objects: BTreeMap<String, String>,
 }
 
 impl Written {
@@ -52,9 +56,28 @@ impl Written {
             note.files.retain(|file, _| file.exists());
         }
         note.files.insert(real(file), content);
+        self.write(&note);
+    }
+
+    /// Whether an object in storage is as it was written.
+    pub fn has_object(&self, address: &Address, tag: &Tag) -> bool {
+        self.read().objects.get(&address.to_string()) == Some(&tag.0)
+    }
+
+    /// Remembers an object that is in its place now.
+    pub fn note_object(&self, address: &Address, tag: &Tag) {
+        let mut note = self.read();
+        if note.objects.len() >= REMEMBERED {
+            note.objects.pop_first();
+        }
+        note.objects.insert(address.to_string(), tag.0.clone());
+        self.write(&note);
+    }
+
+    fn write(&self, note: &Note) {
         let temporary = self.note.with_extension("json.tmp");
         // Without the note, the next command asks before it replaces the file.
-        let _ = serde_json::to_vec(&note)
+        let _ = serde_json::to_vec(note)
             .map_err(io::Error::from)
             .and_then(|note| store::write_private(&temporary, &note))
             .and_then(|()| fs::rename(&temporary, &self.note));

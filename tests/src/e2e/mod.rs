@@ -76,6 +76,7 @@ mod screen;
 mod secrets;
 mod selectors;
 mod sites;
+mod storage;
 mod store;
 mod taplo;
 mod telemetry;

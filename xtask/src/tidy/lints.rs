@@ -42,8 +42,8 @@ pub fn check(workspace: &Workspace) -> Result<bool> {
             .args(runner::EVERYTHING)
             .args(deny),
     )?;
-    // Without what reads and writes heavy formats, which can be left out of the program.
-    for package in ["batchgen-dataset", "batchgen-tables"] {
+    // Without what reads and writes heavy formats or reaches storage, which can be left out of the program.
+    for package in ["batchgen-dataset", "batchgen-objects", "batchgen-tables"] {
         clean &= passes(
             clippy()
                 .args(["--package", package, "--no-default-features"])

@@ -14,7 +14,7 @@ const NAMED: usize = 3;
 /// Addresses of the web begin so.
 const WEB: [&str; 2] = ["https://", "http://"];
 /// Addresses of S3 begin so.
-pub(super) const S3: &str = "s3://";
+const S3: &str = "s3://";
 /// Stands for standard input.
 const STANDARD_INPUT: &str = "-";
 

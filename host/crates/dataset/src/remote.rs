@@ -10,16 +10,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::path::Path as Key;
-use object_store::{ObjectStoreExt, RetryConfig};
+use objects::{Address, ObjectError};
 use reqwest::{Client, StatusCode, header, redirect};
 use tokio::time::timeout;
 
 use super::DatasetError;
 use super::copies::{self, Copies};
 use super::origin;
-use super::paths::{S3, shown};
+use super::paths::shown;
 
 /// As long is waited for a connection and the head of an answer.
 const HEAD: Duration = Duration::from_secs(60);
@@ -95,7 +93,7 @@ pub(super) fn picture(
 
 async fn bytes_at(address: &str, most: u64, reaches_own: bool) -> Result<Vec<u8>, Problem> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if address.starts_with(S3) {
+    if Address::is_one(address) {
         return Err(Problem::Lasting {
             cause: "pictures are not taken from S3".to_owned(),
             remedy: "use a path, or an address that begins with https://",
@@ -257,7 +255,7 @@ fn take(path: &Path, source: &str, copies: &Copies, messages: &mpsc::Receiver<Me
     }
 }
 
-type Pieces = std::pin::Pin<Box<dyn Stream<Item = Result<bytes::Bytes, String>>>>;
+type Pieces = std::pin::Pin<Box<dyn Stream<Item = Result<bytes::Bytes, String>> + Send>>;
 
 async fn ask(
     path: &Path,
@@ -268,9 +266,9 @@ async fn ask(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let address = path.to_string_lossy();
     let opening = async {
-        match address.strip_prefix(S3) {
-            Some(rest) => object(rest, copies).await,
-            None => page(&address, true).await,
+        match Address::is_one(&address) {
+            true => object(&address, copies).await,
+            false => page(&address, true).await,
         }
     };
     let silent = |_| Problem::Passing("the server says nothing".to_owned());
@@ -370,49 +368,33 @@ fn refused(status: StatusCode) -> Problem {
 }
 
 /// An object of S3, or of a server that speaks its API.
-async fn object(rest: &str, copies: &Copies) -> Result<(Option<String>, Pieces), Problem> {
-    let Some((bucket, key)) = rest.split_once('/').filter(|(_, key)| !key.is_empty()) else {
-        return Err(Problem::Lasting {
-            cause: "names no object".to_owned(),
-            remedy: "write s3://BUCKET/KEY",
-        });
-    };
-    let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
-    for (name, value) in copies.variables() {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
+async fn object(address: &str, copies: &Copies) -> Result<(Option<String>, Pieces), Problem> {
+    let lasting = |cause: String, remedy| Problem::Lasting { cause, remedy };
+    let no_object = || lasting("names no object".to_owned(), "write s3://BUCKET/KEY");
+    let address = Address::parse(address).map_err(|_| no_object())?;
+    if address.key.is_empty() {
+        return Err(no_object());
     }
-    let is_plain = copies
-        .variables()
-        .iter()
-        .any(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && value.starts_with("http://"));
-    let failed = |error: object_store::Error| match error {
-        object_store::Error::NotFound { .. } => Problem::Lasting {
-            cause: "there is no such object".to_owned(),
-            remedy: "check bucket and key",
-        },
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => Problem::Lasting {
-            cause: "the server refuses it with these keys".to_owned(),
-            remedy: "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION",
-        },
+    let opened = objects::reading(&address, copies.variables()).await;
+    let reading = opened.map_err(|error| match error {
+        ObjectError::Address { .. } => no_object(),
+        ObjectError::Missing { .. } => {
+            lasting("there is no such object".to_owned(), "check bucket and key")
+        }
+        ObjectError::NoBucket { .. } => lasting(
+            "there is no such bucket".to_owned(),
+            "check bucket and AWS_ENDPOINT_URL",
+        ),
+        ObjectError::Refused { .. } | ObjectError::NoKeys { .. } => lasting(
+            "the server refuses it with these keys".to_owned(),
+            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION",
+        ),
+        ObjectError::Unreachable { cause, .. } | ObjectError::Settings { cause, .. } => {
+            Problem::Passing(cause)
+        }
         error => Problem::Passing(innermost(&error)),
-    };
-    // Who asks for it tries again.
-    let builder = builder.with_allow_http(is_plain).with_retry(RetryConfig {
-        max_retries: 0,
-        ..RetryConfig::default()
-    });
-    let store = builder.build().map_err(failed)?;
-    let key = Key::parse(key).map_err(|error| failed(error.into()))?;
-    let found = store.get(&key).await.map_err(failed)?;
-    let meta = &found.meta;
-    let tag = meta.e_tag.clone();
-    let state = tag.unwrap_or_else(|| format!("{} {}", meta.last_modified, meta.size));
-    let pieces = found.into_stream();
-    let pieces = pieces.map(|piece| piece.map_err(|error| innermost(&error)));
-    Ok((Some(state), Box::pin(pieces)))
+    })?;
+    Ok((Some(reading.state), reading.pieces))
 }
 
 /// What is at the bottom of an error: what stands around it only says that there is one.

@@ -68,6 +68,29 @@ pub fn edits_are_certain(store: &Store) -> Result<bool, StoreError> {
     PendingWrites::by(store.file()).is_certain_in(store)
 }
 
+/// Notes, beside a state that nobody uses, files that its checkpoints do not know and that nobody edited: those of a note that
+/// came from elsewhere with the state, and these, each a path below the output directory and the hash of its bytes. The next run
+/// replaces them.
+///
+/// # Errors
+/// When the note cannot be written.
+pub fn note_files_of_others(
+    state: &Path,
+    came: Option<&str>,
+    files: BTreeSet<PlacedFile>,
+) -> io::Result<()> {
+    let came: Note = came
+        .and_then(|note| serde_json::from_str(note).ok())
+        .unwrap_or_default();
+    let mut left = PendingWrites::by(state);
+    left.files.extend(came.files);
+    left.files.extend(files);
+    if left.files.is_empty() {
+        return Ok(());
+    }
+    IntentLog::start(state, left, false).map(drop)
+}
+
 /// The note of one run.
 #[derive(Debug)]
 pub(super) struct IntentLog {
@@ -187,6 +210,28 @@ mod tests {
         assert_eq!(
             PendingWrites::by(&state).files,
             BTreeSet::from([file("b", "b")])
+        );
+    }
+
+    #[test]
+    fn files_of_others_are_added_to_what_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state.db");
+        note_files_of_others(&state, None, BTreeSet::new()).unwrap();
+        assert!(!note_of(&state).exists());
+        let came = serde_json::to_string(&Note {
+            boot: boot(),
+            files: BTreeSet::from([file("b", "b")]),
+        })
+        .unwrap();
+        note_files_of_others(&state, Some(&came), BTreeSet::from([file("a", "a")])).unwrap();
+        note_files_of_others(&state, Some("no note"), BTreeSet::from([file("c", "c")])).unwrap();
+        let noted = PendingWrites::by(&state);
+        let expected = BTreeSet::from([file("a", "a"), file("b", "b"), file("c", "c")]);
+        assert_eq!(noted.files, expected);
+        assert!(
+            !noted.is_certain(false),
+            "the boot was one of another machine"
         );
     }
 

@@ -61,7 +61,7 @@ pub use elsewhere::{Elsewhere, Performing};
 pub use executor::execute;
 pub use export::{ExportError, ExportRow, ExportSource, WhichFiles, as_json, export};
 pub use input::{UpstreamText, prepared};
-pub use intent_log::edits_are_certain;
+pub use intent_log::{edits_are_certain, note_files_of_others};
 pub use interrupt::Interrupt;
 pub use lanes::{LaneError, Models, Shared};
 pub use leased::{LeasedRecord, Performed, Terms};

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// Another process holds it.
     #[error("another batchgen ({owner}) is using the state {}\nhint: wait for it or stop it, or name another file with --state FILE", file.display())]
     Locked { file: PathBuf, owner: String },
+    /// A reader keeps the newest part of it apart.
+    #[error("the state {} is being read by another program, which keeps a part of it in a log of its own\nhint: end that program, such as a `sqlite3` shell after `BEGIN`, and try again", file.display())]
+    BeingRead { file: PathBuf },
     /// It is not to be brought up to date by one who only reads.
     #[error("the state {} has version {found}, and this batchgen works with {known}\nhint: `batchgen run` brings it up to date", file.display())]
     Outdated {

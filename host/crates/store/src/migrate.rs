@@ -142,6 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_an_older_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("copy");
+        let mut connection = Connection::open(&file).unwrap();
+        checksum::register(&connection).unwrap();
+        climb(&mut connection, &file, &STEPS[..1]).unwrap();
+        drop(connection);
+        crate::check_copy(&file).unwrap();
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(names.count(), 1, "it is one file");
+        let connection = Connection::open(&file).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+    }
+
+    #[test]
     fn versions_that_were_never_released_and_later_ones_are_refused_unchanged() {
         for found in [1, FIRST - 1, VERSION + 1] {
             let mut connection = at(found);

@@ -17,6 +17,7 @@ use dataset::safe_id;
 use folder::{Folder, Standing};
 pub(super) use generator::Generator;
 use generator::PageFile;
+use objects::Address;
 use page::Page;
 
 /// Files that are named one by one.
@@ -135,6 +136,12 @@ fn site_of(site: Option<&Path>) -> anyhow::Result<&Path> {
             "pages are many files\nhint: name the folder of the site: `batchgen export --as hugo site`"
         ));
     };
+    if site.to_str().is_some_and(Address::is_one) {
+        return Err(anyhow!(
+            "{} is an address, and pages need a folder of this machine\nhint: write them into a folder, and copy that",
+            site.display()
+        ));
+    }
     if site.exists() && !site.is_dir() {
         return Err(anyhow!(
             "{} is a file, and pages need a folder\nhint: name the folder of the site",
