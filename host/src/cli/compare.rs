@@ -152,12 +152,16 @@ impl Work<'_> {
         copies: &Copies,
         display: &Display,
     ) -> Result<(Exit, Vec<Comparison>), Failure> {
+        let mut selection = self.selection.records(&project)?;
+        if selection.with.is_some() {
+            // It is about the project's tasks, and not about the copies'.
+            selection = State::read(&project)?.looked_up(selection)?;
+        }
         project.components.clone_from(&copies.components);
         Project::compile(&copies.components)?;
         let mut compared = Vec::new();
         let exit = block_on(async {
             let state = State::open_to_compare(&project).await?;
-            let selection = self.selection.records(&project)?;
             let lease = state.select(&selection)?;
             if !self.json {
                 let totals = state.store.totals(&lease).map_err(Failure::internal)?;

@@ -235,7 +235,12 @@ fn limit(golden: &mut Golden, state: &State, selection: Selection) -> Result<(),
         *texts = kept;
     }
     golden.retain(|_, texts| !texts.is_empty());
-    Ok(())
+    match golden.is_empty() {
+        true => Err(Failure::usage(anyhow!(
+            "no golden text is of a record that is meant\nhint: `batchgen golden check` without state: and category: takes all of them"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Golden texts, by component and record.

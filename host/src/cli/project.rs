@@ -466,24 +466,46 @@ impl State {
 
     /// The records of a selection, for what reads the dataset itself.
     pub fn chosen(&self, selection: Selection) -> Result<Chosen, Failure> {
-        let mut lease = self.select(&selection)?;
-        let mut records: BTreeSet<String> = selection.records.iter().cloned().collect();
-        let limits = selection.with.is_some() || !records.is_empty();
-        if selection.with.is_some() {
-            records.clear();
-            loop {
-                let some = self.store.lease(&mut lease, IDS);
-                let some = some.map_err(Failure::internal)?;
-                if some.is_empty() {
-                    break;
-                }
-                records.extend(some.into_iter().map(|record| record.id));
-            }
-        }
+        let lease = self.select(&selection)?;
+        let records = match (&selection.with, selection.records.as_slice()) {
+            (None, []) => None,
+            (None, records) => Some(records.iter().cloned().collect()),
+            (Some(_), _) => Some(self.ids(lease)?),
+        };
         Ok(Chosen {
             categories: selection.categories,
-            records: limits.then_some(records),
+            records,
         })
+    }
+
+    /// The same selection by its records, for what has other tasks than those that it asks for.
+    pub fn looked_up(&self, selection: Selection) -> Result<Selection, Failure> {
+        if selection.with.is_none() {
+            return Ok(selection);
+        }
+        let records = self.ids(self.select(&selection)?)?;
+        if records.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "no record has a task in such a state\nhint: `batchgen status` shows how tasks stand"
+            )));
+        }
+        Ok(Selection {
+            records: records.into_iter().collect(),
+            with: None,
+            ..selection
+        })
+    }
+
+    fn ids(&self, mut lease: Lease) -> Result<BTreeSet<String>, Failure> {
+        let mut ids = BTreeSet::new();
+        loop {
+            let records = self.store.lease(&mut lease, IDS);
+            let records = records.map_err(Failure::internal)?;
+            if records.is_empty() {
+                return Ok(ids);
+            }
+            ids.extend(records.into_iter().map(|record| record.id));
+        }
     }
 
     /// Whether nothing limits the selection to fewer records than there are: then those that cannot be read are wanted, too.

@@ -116,6 +116,25 @@ fn two_models_that_are_equally_good_are_not_told_apart() {
 }
 
 #[test]
+fn records_are_compared_whose_own_tasks_stand_so() {
+    let simulator = simulator();
+    let scene = unchecked().asking(&simulator);
+    let with = ["--with", "model=openai/other", "--component", "state:done"];
+    let with = [&DESCRIPTION[..], &with].concat();
+    let arguments = [&["compare"], &with[..]].concat();
+    let refused = scene.host(&arguments).ended(2).stderr;
+    assert!(refused.contains("nothing was run yet"), "{refused}");
+    let two = ["--record", "oak", "--record", "iron"];
+    scene.run(&[&DESCRIPTION[..], &two].concat()).ended(0);
+    let found = compare(&scene, &with);
+    let rows = found["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let failed = [&arguments[..], &["--component", "category:stone"]].concat();
+    let refused = scene.host(&failed).ended(2).stderr;
+    assert!(refused.contains("no record has a task"), "{refused}");
+}
+
+#[test]
 fn prompts_are_compared_by_the_rules_of_the_gate_where_nobody_judges() {
     let scene = gated("min-words: 80, otherwise: again");
     scene.replace(
@@ -295,6 +314,15 @@ fn golden_texts_tell_where_prompts_and_models_got_worse() {
     );
     // The texts are in the journal, and equal ones need not be compared: only their scores are new.
     assert_eq!(simulator.ledger().calls.len(), asked + 2);
+    let check = |category| scene.host(&["golden", "check", "--component", category]);
+    let wood = check("category:wood").ended(0);
+    assert!(
+        wood.stdout.contains("0 of 1 golden text"),
+        "{}",
+        wood.stdout
+    );
+    let stone = check("category:stone").ended(2);
+    assert!(stone.stderr.contains("no golden text"), "{}", stone.stderr);
 
     let scene = scene.with("BATCHGEN_MODEL", "openai/worst");
     let worse = scene.host(&["golden", "check"]).ended(3).stdout;
