@@ -146,6 +146,9 @@ pub(super) fn question(text: &mut String, request: &CompletionRequest) {
             message.content.trim_end()
         );
     }
+    for image in &request.images {
+        let _ = writeln!(text, "--- picture\n{}", image.in_words());
+    }
     if let ResponseFormat::JsonSchema(schema) = &request.format {
         let _ = writeln!(text, "--- schema\n{:#}", schema.value());
     }

@@ -73,7 +73,7 @@ impl Component for Judge {
             instructions,
             facts: facts(input, &options, judged.component(), judged.text())?,
             quoted: Vec::new(),
-            images: Vec::new(),
+            images: input.images().to_vec(),
             schema: schema(&criteria, &options),
             // The scores are none of the facts'.
             numbers_from_facts: false,
@@ -130,7 +130,7 @@ fn compare(input: &Input, first: &str, second: &str, criteria: &str) -> Result<S
         instructions: input.prompt("compare")?.fill(&[("criteria", criteria)])?,
         facts: Value::Object(facts),
         quoted: Vec::new(),
-        images: Vec::new(),
+        images: input.images().to_vec(),
         schema,
         numbers_from_facts: false,
     };

@@ -1,14 +1,16 @@
-//! Versions of the contract: a plugin that was built against the first one loads for ever, and one of a version that is not
+//! Versions of the contract: a plugin that was built against one of them loads for ever, and one of a version that is not
 //! offered is refused with what to do.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugin::limits::Limits;
 use plugin::sandbox::{Answered, Execution, Input, Outcome, Prompt, Site, Upstream, execute};
 use plugin::{engine, load};
 use types::digest::Digest;
+use types::image::{Image, ImageType, Pictures};
 use types::key::{KeyContext, Parameters};
 use types::request::{Answer, Completion, StopReason, Usage};
 
@@ -17,6 +19,13 @@ use crate::scene::{Scene, root};
 
 /// Hash of the binary, which is never built again.
 const FIRST: &str = "dd66639d18d3bd86a2abdcbdd1237f92cbffb0f145dcea4feae21b12c6c307f2";
+
+/// Hash of that of version 0.2.0.
+const SECOND: &str = "cf913f161aa1ad4fc8c46ec44c32449b88f63a4e87deaeed88203f81fb823adb";
+
+fn second() -> PathBuf {
+    root().join("tests/fixtures/contract-0.2.0/plugin.wasm")
+}
 
 fn first() -> PathBuf {
     root().join("tests/fixtures/contract-0.1.0/plugin.wasm")
@@ -53,8 +62,27 @@ fn input(id: &str) -> Input {
                 json: None,
             },
         ],
-        images: Vec::new(),
+        images: vec![text("photo"), text("label")],
     }
+}
+
+/// The record has a photo and two labels.
+fn pictures() -> Pictures {
+    let image = |source: &str| Image {
+        source: source.to_owned(),
+        digest: Digest::of(source.as_bytes()),
+        media_type: ImageType::Jpeg,
+        width: 800,
+        height: 600,
+        bytes: 1000,
+    };
+    BTreeMap::from([
+        ("photo".to_owned(), Ok(vec![image("photos/oak.jpg")])),
+        (
+            "label".to_owned(),
+            Ok(vec![image("labels/1.jpg"), image("labels/2.jpg")]),
+        ),
+    ])
 }
 
 /// The fourth answer to a question is an error, and so is the third.
@@ -78,8 +106,13 @@ fn answers() -> Vec<Answer> {
 
 /// Runs the first plugin to its end.
 fn run(id: &str) -> String {
+    run_plugin(&first(), id)
+}
+
+/// Runs a plugin to its end.
+fn run_plugin(file: &Path, id: &str) -> String {
     let engine = engine::engine(&root().join("target/wasm-cache")).unwrap();
-    let plugin = load::load(&engine, &first()).unwrap_or_else(|error| panic!("{error}"));
+    let plugin = load::load(&engine, file).unwrap_or_else(|error| panic!("{error}"));
     let manifest = &plugin.package.manifest;
     let llm = manifest.llm.as_ref().unwrap();
     let context = Arc::new(KeyContext {
@@ -99,7 +132,7 @@ fn run(id: &str) -> String {
             &plugin,
             Execution {
                 input: Arc::new(input(id)),
-                pictures: Arc::default(),
+                pictures: Arc::new(pictures()),
                 context: Some(Arc::clone(&context)),
                 answers: told.clone(),
                 feedback: None,
@@ -139,6 +172,12 @@ fn run(id: &str) -> String {
 fn a_plugin_of_the_first_version_is_told_and_tells_all_that_it_was_then() {
     assert_eq!(Digest::of(&fs::read(first()).unwrap()).to_string(), FIRST);
     insta::assert_snapshot!(run("oak"));
+}
+
+#[test]
+fn a_plugin_of_the_second_version_is_told_and_tells_all_that_it_was_then() {
+    assert_eq!(Digest::of(&fs::read(second()).unwrap()).to_string(), SECOND);
+    insta::assert_snapshot!(run_plugin(&second(), "oak"));
 }
 
 #[test]

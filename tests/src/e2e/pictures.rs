@@ -85,6 +85,13 @@ fn a_picture_that_changes_makes_its_record_again_and_one_that_moves_asks_nothing
     let text = scene.read("content/alt-text/chair.txt");
     assert!(text.contains("80 by 60 pixels"), "{text}");
 
+    let replay = scene.host(&["replay", "chair", "alt-text", "--prompts"]);
+    let told = replay.ended(0).stdout;
+    assert!(
+        told.contains("--- picture\nphotos/chair.png: image/png, 80 by 60 pixels"),
+        "{told}"
+    );
+
     put(&scene, "chair-blue.png", "moved.png");
     scene.replace("data/products.csv", "photos/chair.png", "photos/moved.png");
     let summary = scene.run(&[]).ended(0).summary();

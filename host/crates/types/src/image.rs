@@ -68,6 +68,27 @@ impl Image {
             .unwrap_or_default()
     }
 
+    /// What is known of it, in a line. What may be secret in an address is left out.
+    pub fn in_words(&self) -> String {
+        let place = match self.source.split_once("://") {
+            Some((scheme, rest)) => {
+                let place = rest.split(['?', '#']).next().unwrap_or_default();
+                let (server, file) = place.split_once('/').unwrap_or((place, ""));
+                let server = server.rsplit('@').next().unwrap_or_default();
+                format!("{scheme}://{server}/{file}")
+            }
+            None => self.source.clone(),
+        };
+        format!(
+            "{place}: {}, {} by {} pixels, {} bytes, SHA-256 {}",
+            self.media_type.as_str(),
+            self.width,
+            self.height,
+            self.bytes,
+            self.digest
+        )
+    }
+
     /// About how many tokens a model takes for it: a token for 750 pixels, once its longer edge is no more than 1568. That is
     /// Anthropic's rule, and counts no fewer than those of other providers do for most models.
     /// <https://docs.claude.com/en/docs/build-with-claude/vision#calculate-image-costs>
@@ -121,6 +142,16 @@ mod tests {
         ] {
             assert_eq!(image("a.png", width, height).tokens(), tokens);
         }
+    }
+
+    #[test]
+    fn words_have_no_secret_of_an_address() {
+        let words = image("https://me:secret@example.org/a.png?token=secret", 3, 2).in_words();
+        assert!(
+            words.starts_with("https://example.org/a.png: image/png, 3 by 2 pixels, 7 bytes"),
+            "{words}"
+        );
+        assert!(image("a?b.png", 3, 2).in_words().starts_with("a?b.png: "));
     }
 
     #[test]

@@ -250,13 +250,16 @@ impl Evidence {
 }
 
 fn exchange(request: &CompletionRequest, answer: Option<&Answer>) -> Exchange {
-    let question = render(request)
-        .iter()
-        .map(|message| Said {
-            role: message.role.as_str().to_owned(),
-            text: shown(&message.content),
-        })
-        .collect();
+    let said = render(request);
+    let said = said.iter().map(|message| Said {
+        role: message.role.as_str().to_owned(),
+        text: shown(&message.content),
+    });
+    let seen = request.images.iter().map(|image| Said {
+        role: "picture".to_owned(),
+        text: shown(&image.in_words()),
+    });
+    let question = said.chain(seen).collect();
     let schema = match &request.format {
         ResponseFormat::JsonSchema(schema) => Some(shown(&format!("{:#}", schema.value()))),
         _ => None,
