@@ -112,6 +112,19 @@ fn a_model_that_takes_no_pictures_is_named_and_asked_once_for_each_record() {
 }
 
 #[test]
+fn questions_with_pictures_are_in_no_batch_and_a_person_is_told() {
+    let simulator = simulator(Dialect::OpenAi);
+    let scene = scene("openai", "gpt-4o-mini", simulator.base_url(), "");
+    let ran = scene.run(&["--mode", "batch"]).ended(0);
+    assert_eq!(ran.summary().complete(), 4);
+    let notes = ran.notes();
+    let told = notes.iter().filter(|note| note.contains("not in batches"));
+    assert_eq!(told.count(), 1, "{notes:?}");
+    let ledger = simulator.ledger();
+    assert!(ledger.calls.iter().all(|call| call.batch.is_none()));
+}
+
+#[test]
 fn nothing_is_paid_for_twice_after_a_kill() {
     let simulator = Simulator::start(Config {
         key: Some(KEY.to_owned()),

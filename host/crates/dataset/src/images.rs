@@ -292,15 +292,10 @@ fn look(mut file: impl Read + Seek, source: &str) -> Result<Image, String> {
         Ok(Found::Jpeg) => ImageType::Jpeg,
         Ok(Found::Webp) => ImageType::WebP,
         Ok(Found::Gif) => ImageType::Gif,
-        #[allow(
-            unreachable_patterns,
-            reason = "another crate may turn on more formats"
-        )]
-        Ok(_) => return Err(none()),
         Err(ImageError::IoError(error)) if error.kind() != ErrorKind::UnexpectedEof => {
             return Err(unreadable(error));
         }
-        Err(_) => return Err(none()),
+        _ => return Err(none()),
     };
     reader.rewind().map_err(unreadable)?;
     let size = imagesize::reader_size(&mut reader).map_err(|_| {

@@ -97,7 +97,7 @@ struct Now {
     refused: BTreeMap<String, CallError>,
     /// Batches of which a person was told what holds them up.
     held: HashSet<i64>,
-    /// Lanes whose questions a person was told to export.
+    /// What a person was told once: lanes whose questions are to be exported, and models whose questions show pictures.
     told: BTreeSet<String>,
 }
 
@@ -342,6 +342,9 @@ impl Batches {
         let model = asked.parameters.model.as_str();
         let batched = self.lanes.get(model);
         let is_online = batched.is_none_or(|batched| batched.asks_online(&asked));
+        if batched.is_some() && !asked.request.images.is_empty() {
+            self.tell_of_pictures(model);
+        }
         let cap = match standing.as_ref().map(|standing| &standing.state) {
             // It is in no batch, so it need not wait for one that nobody wants.
             Some(QuestionState::Queued) if is_online && self.store.unqueue(asked.key).await? => {
@@ -390,6 +393,15 @@ impl Batches {
         self.store.queue_question(question, standing).await?;
         self.queued.fetch_add(1, Ordering::Relaxed);
         Ok(Reply::Waits)
+    }
+
+    /// A person is told that questions of a model that is asked in batches are not in one, once.
+    fn tell_of_pictures(&self, model: &str) {
+        if self.now().told.insert(format!("pictures of {model}")) {
+            self.tell(format!(
+                "{model}: questions with pictures are asked one by one, at the price of that, and not in batches"
+            ));
+        }
     }
 
     /// A question is asked alone, whatever became of it in batches.
