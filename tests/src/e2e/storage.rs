@@ -1,17 +1,16 @@
 //! The state and exports in storage that speaks the API of S3: a real server, and projects that push and pull against each other.
 
+mod exports;
+mod overtaken;
+
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::moto::Moto;
-use crate::scene::{Scene, root, until};
+use crate::scene::{Scene, root};
 
 const PLACE: &str = "s3://team/herbs/state";
 const GLASS: [&str; 2] = ["--category", "glass"];
@@ -292,91 +291,6 @@ fn a_push_or_a_pull_that_is_killed_leaves_one_whole_state() {
     assert_eq!(bob.journal(), journal);
 }
 
-/// Stands between a project and the server. Before the newest revision is written, `before` is done, once; with `is_cut`, the
-/// answer to that never arrives.
-fn between(moto: &Moto, is_cut: bool, before: impl FnOnce() + Send + 'static) -> String {
-    const WRITTEN: &[u8] = b"PUT /team/herbs/state/latest.json";
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let server = moto.host().to_owned();
-    let before = Arc::new(Mutex::new(Some(before)));
-    std::thread::spawn(move || {
-        for client in listener.incoming().map(Result::unwrap) {
-            let upstream = TcpStream::connect(&server).unwrap();
-            let cut = Arc::new(AtomicBool::new(false));
-            let (mut asked, mut asking) =
-                (client.try_clone().unwrap(), upstream.try_clone().unwrap());
-            let (before, cutting) = (Arc::clone(&before), Arc::clone(&cut));
-            std::thread::spawn(move || {
-                let mut buffer = [0; 1 << 16];
-                while let Ok(read @ 1..) = asked.read(&mut buffer) {
-                    if buffer[..read].starts_with(WRITTEN)
-                        && let Some(before) = before.lock().unwrap().take()
-                    {
-                        before();
-                        cutting.store(is_cut, Ordering::SeqCst);
-                    }
-                    if asking.write_all(&buffer[..read]).is_err() {
-                        break;
-                    }
-                }
-                let _ = asking.shutdown(Shutdown::Write);
-            });
-            let (mut answered, mut answering) = (upstream, client);
-            std::thread::spawn(move || {
-                let mut buffer = [0; 1 << 16];
-                while let Ok(read @ 1..) = answered.read(&mut buffer) {
-                    if cut.load(Ordering::SeqCst) || answering.write_all(&buffer[..read]).is_err() {
-                        break;
-                    }
-                }
-                let _ = answering.shutdown(Shutdown::Both);
-            });
-        }
-    });
-    address
-}
-
-#[test]
-fn a_push_that_is_overtaken_in_its_last_moment_is_refused() {
-    let moto = Moto::start();
-    let (ann, bob) = (project(&moto), project(&moto));
-    ann.run(&GLASS).ended(0);
-    ann.host(&PUSH).ended(0);
-    bob.host(&PULL).ended(0);
-    ann.run(&GLASS).ended(0);
-    bob.run(&GLASS).ended(0);
-    let address = between(&moto, false, move || {
-        ann.host(&PUSH).ended(0);
-    });
-    let bob = bob.with("AWS_ENDPOINT_URL", &address);
-    let refused = bob.host(&PUSH).ended(2).stderr;
-    assert!(
-        refused.contains("has revision 2, pushed by ") && refused.contains("comes from revision 1"),
-        "{refused}"
-    );
-    // Nothing is taken for pushed that was not.
-    bob.host(&PULL).ended(2);
-    bob.host(&[&PULL[..], &["--set-aside"]].concat()).ended(0);
-    bob.host(&PUSH).ended(0);
-}
-
-#[test]
-fn a_push_whose_answer_is_lost_is_known_to_have_arrived() {
-    let moto = Moto::start();
-    let ann = project(&moto);
-    ann.run(&GLASS).ended(0);
-    ann.host(&PUSH).ended(0);
-    ann.run(&GLASS).ended(0);
-    let address = between(&moto, true, || {});
-    let ann = ann.with("AWS_ENDPOINT_URL", &address);
-    let said = ann.host(&PUSH).ended(0).stderr;
-    assert!(said.contains("pushed revision 2"), "{said}");
-    assert_eq!(latest(&moto)["number"], 2);
-    let said = ann.host(&PUSH).ended(0).stderr;
-    assert!(said.contains("nothing to push"), "{said}");
-}
-
 /// One that is packed to more than a part, with what belongs to it.
 #[test]
 fn a_large_state_goes_in_parts_and_its_small_files_go_with_it() {
@@ -521,123 +435,4 @@ fn the_workflow_with_the_state_in_storage_asks_for_changed_records_only() {
     assert!(asked > 0 && asked < all / 2, "{asked} of {all}");
     assert_eq!(again, files);
     assert_eq!(latest(&moto)["number"], 3);
-}
-
-#[test]
-fn an_export_is_an_object_that_is_there_whole_or_not_at_all() {
-    let moto = Moto::start();
-    let scene = project(&moto);
-    scene.run(&GLASS).ended(0);
-    scene.host(&["export", "rows.jsonl"]).ended(0);
-    let said = scene
-        .host(&["export", "s3://team/out/rows.jsonl"])
-        .ended(0)
-        .stderr;
-    assert!(said.contains("are in s3://team/out/rows.jsonl"), "{said}");
-    assert!(moto.object("out/rows.jsonl") == scene.read("rows.jsonl").into_bytes());
-    // Its own object is replaced, and that of somebody else is not.
-    scene
-        .host(&["export", "s3://team/out/rows.jsonl", "--all-fields"])
-        .ended(0);
-    moto.put("out/rows.jsonl", b"by hand");
-    let refused = scene
-        .host(&["export", "s3://team/out/rows.jsonl"])
-        .ended(2)
-        .stderr;
-    assert!(
-        refused.contains("is there already") && refused.contains("--force"),
-        "{refused}"
-    );
-    assert_eq!(moto.object("out/rows.jsonl"), b"by hand");
-    scene
-        .host(&["export", "s3://team/out/rows.jsonl", "--force"])
-        .ended(0);
-    assert!(moto.object("out/rows.jsonl") == scene.read("rows.jsonl").into_bytes());
-    for file in ["rows.csv", "rows.parquet", "rows.arrow", "rows.db"] {
-        let address = format!("s3://team/out/{file}");
-        scene.host(&["export", file]).ended(0);
-        scene.host(&["export", &address]).ended(0);
-        let bytes = moto.object(&format!("out/{file}"));
-        assert!(bytes == fs::read(scene.path(file)).unwrap(), "{file}");
-    }
-    scene
-        .host(&["report", "-o", "s3://team/out/report.html"])
-        .ended(0);
-    assert!(
-        moto.object("out/report.html")
-            .starts_with(b"<!doctype html>")
-    );
-    let pages = scene
-        .host(&["export", "--as", "hugo", "s3://team/site"])
-        .ended(2)
-        .stderr;
-    assert!(
-        pages.contains("pages need a folder of this machine"),
-        "{pages}"
-    );
-    let none = scene
-        .host(&["export", "s3://team/", "--format", "csv"])
-        .ended(2)
-        .stderr;
-    assert!(none.contains("names no object"), "{none}");
-}
-
-/// A dataset of so many long fields is larger than a part of an upload.
-#[test]
-fn a_large_export_goes_up_in_parts_and_one_that_is_cut_off_leaves_nothing() {
-    let moto = Moto::start();
-    let scene = project(&moto);
-    let filler = "long and plain text ".repeat(500);
-    let rows: String = (0..2500)
-        .map(|row| format!("{{\"id\":\"r{row}\",\"name\":\"R{row}\",\"category\":\"c\",\"text\":\"{filler}\"}}\n"))
-        .collect();
-    scene.write("rows.jsonl", &rows);
-    let first = [
-        "run",
-        "--data",
-        "rows.jsonl",
-        "--limit",
-        "1",
-        "--component",
-        "tags",
-    ];
-    scene.host(&first);
-    let export = |address: &str| {
-        [
-            "export",
-            address,
-            "--data",
-            "rows.jsonl",
-            "--all-fields",
-            "--component",
-            "tags",
-        ]
-        .map(str::to_owned)
-    };
-    let run = |address: &str| {
-        let words = export(address);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        scene.host(&words)
-    };
-    run("out.jsonl").ended(0);
-    run("s3://team/out.jsonl").ended(0);
-    let (there, here) = (
-        moto.object("out.jsonl"),
-        fs::read(scene.path("out.jsonl")).unwrap(),
-    );
-    assert!(
-        here.len() > 20 << 20 && there == here,
-        "{} {}",
-        here.len(),
-        there.len()
-    );
-    assert_eq!(moto.unfinished_uploads(), 0);
-    // Killed in the middle.
-    let words = export("s3://team/cut.jsonl");
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut cut = scene.command(&words).spawn().unwrap();
-    until("a part of an upload", || moto.unfinished_uploads() > 0);
-    let _ = cut.kill();
-    cut.wait().unwrap();
-    assert!(!moto.keys().contains(&"cut.jsonl".to_owned()));
 }
