@@ -58,7 +58,18 @@ impl Browser {
             .as_str()
             .unwrap_or_else(|| panic!("no window opens: {session}"));
         browser.session = format!("{}/{id}", browser.session);
+        // A window without a screen may be behind others, and a page behind others gets no focus.
+        browser.develop(
+            "Emulation.setFocusEmulationEnabled",
+            &json!({"enabled": true}),
+        );
         browser
+    }
+
+    /// Does a command of the DevTools protocol.
+    fn develop(&self, command: &str, parameters: &Value) -> Value {
+        let command = json!({"cmd": command, "params": parameters});
+        self.tell("/goog/cdp/execute", &command)
     }
 
     fn command(&self, method: Method, path: &str, body: &Value) -> Value {
@@ -126,28 +137,21 @@ impl Browser {
     /// Shows pages as somebody sees them who likes a colour scheme.
     pub fn prefer(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.tell(
-            "/goog/cdp/execute",
-            &json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}),
-        );
+        let media = json!({"features": features});
+        self.develop("Emulation.setEmulatedMedia", &media);
     }
 
     /// Makes the window as wide and high as this, as the page sees it.
     pub fn size(&self, width: u32, height: u32) {
         let metrics =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.tell(
-            "/goog/cdp/execute",
-            &json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}),
-        );
+        self.develop("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
     /// Bytes of memory that the page's scripts hold after what is not used was thrown away.
     pub fn memory(&self) -> f64 {
-        let cdp =
-            |command: &str| self.tell("/goog/cdp/execute", &json!({"cmd": command, "params": {}}));
-        cdp("HeapProfiler.collectGarbage");
-        cdp("Runtime.getHeapUsage")["usedSize"]
+        self.develop("HeapProfiler.collectGarbage", &json!({}));
+        self.develop("Runtime.getHeapUsage", &json!({}))["usedSize"]
             .as_f64()
             .expect("a number")
     }

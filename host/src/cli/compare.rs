@@ -14,6 +14,7 @@ mod totals;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 
 use super::args::{BatchArgs, ForceArgs, LimitArgs, ProjectArgs, SelectionArgs};
@@ -26,6 +27,7 @@ use super::project::{Project, State, block_on};
 use config::HooksConfig;
 use copies::Copies;
 use gateway::settings::Mode;
+use store::Selection;
 
 pub(super) use change::{Change, Variant};
 pub(super) use copies::Subject;
@@ -55,7 +57,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
     /// Print a line of JSON for each component
-    #[arg(long, conflicts_with = "page")]
+    #[arg(long)]
     json: bool,
     #[command(flatten)]
     force: ForceArgs,
@@ -72,6 +74,12 @@ const SAMPLE: u64 = 50;
 
 /// Runs the subcommand.
 pub(super) fn perform(args: &CompareArgs, display: &Display) -> Result<Exit, Failure> {
+    let is_page_alone = args.page.as_deref() == Some(Path::new("-"));
+    if args.json && is_page_alone {
+        return Err(Failure::usage(anyhow!(
+            "--json and --page - both go to standard output\nhint: name a file, as in --page compared.html"
+        )));
+    }
     let project = open(&args.project, &args.limits, display)?;
     let page = match &args.page {
         Some(file) => {
@@ -97,7 +105,6 @@ pub(super) fn perform(args: &CompareArgs, display: &Display) -> Result<Exit, Fai
         json: args.json,
     };
     let (exit, compared) = work.perform(project, &copies, display)?;
-    let is_page_alone = args.page.as_deref() == Some(Path::new("-"));
     if args.json {
         for comparison in &compared {
             emit(&comparison.as_json());
@@ -152,17 +159,15 @@ impl Work<'_> {
         copies: &Copies,
         display: &Display,
     ) -> Result<(Exit, Vec<Comparison>), Failure> {
-        let mut selection = self.selection.records(&project)?;
-        if selection.with.is_some() {
-            // It is about the project's tasks, and not about the copies'.
-            selection = State::read(&project)?.looked_up(selection)?;
-        }
+        // It is about the project's tasks, and not about the copies'.
+        let selection = self.selection.records(&project)?;
         project.components.clone_from(&copies.components);
         Project::compile(&copies.components)?;
         let mut compared = Vec::new();
         let exit = block_on(async {
-            let state = State::open_to_compare(&project).await?;
-            let lease = state.select(&selection)?;
+            let state = State::open_to_compare(&project, &selection).await?;
+            let all = Selection::default();
+            let lease = state.select(&all)?;
             if !self.json {
                 let totals = state.store.totals(&lease).map_err(Failure::internal)?;
                 let records = totals.iter().map(|(_, count)| count).sum();
@@ -191,7 +196,7 @@ impl Work<'_> {
             let quiet = display.quieted();
             let shown = if self.json { &quiet } else { display };
             let exit = execute(&project, &state, wanted, shown).await?;
-            compared = outcome::read(&project, &state, copies, state.select(&selection)?)?;
+            compared = outcome::read(&project, &state, copies, state.select(&all)?)?;
             Ok(exit)
         })?;
         // A record that fails with one variant is a result.

@@ -427,18 +427,9 @@ pub(super) struct State {
 impl State {
     /// Opens the state, takes its lock and brings the index up to date.
     pub async fn open(project: &Project) -> Result<State, Failure> {
-        State::open_as(project, |source| source).await
-    }
-
-    /// The same with the index of comparisons, so that what is done has nothing to do with the project's tasks but the answers.
-    pub async fn open_to_compare(project: &Project) -> Result<State, Failure> {
-        State::open_as(project, |source| store::compared(&source)).await
-    }
-
-    async fn open_as(project: &Project, name: impl Fn(String) -> String) -> Result<State, Failure> {
         let file = &project.settings.config.state.file;
         let store = Store::open(file).map_err(Failure::internal)?;
-        let source = name(source_name(file, project.dataset.config()));
+        let source = source_name(file, project.dataset.config());
         let indexed = store
             .index(&source, Arc::clone(&project.dataset))
             .await
@@ -447,6 +438,22 @@ impl State {
                 IndexError::Store(error) => Failure::internal(error),
             })?;
         Ok(State { store, indexed })
+    }
+
+    /// The same with these records in the index of comparisons, so that what is done has nothing to do with the project's tasks but the
+    /// answers.
+    pub async fn open_to_compare(project: &Project, records: &Selection) -> Result<State, Failure> {
+        let mut state = State::open(project).await?;
+        let lease = state.select(records)?;
+        let totals = state.store.totals(&lease).map_err(Failure::internal)?;
+        if records.with.is_some() && totals.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "no record has a task in such a state\nhint: `batchgen status` shows how tasks stand"
+            )));
+        }
+        let compared = state.store.index_compared(&state.indexed, &lease).await;
+        state.indexed = compared.map_err(Failure::internal)?;
+        Ok(state)
     }
 
     /// Opens the state to read it, without its lock: the index is as the last run left it.
@@ -475,24 +482,6 @@ impl State {
         Ok(Chosen {
             categories: selection.categories,
             records,
-        })
-    }
-
-    /// The same selection by its records, for what has other tasks than those that it asks for.
-    pub fn looked_up(&self, selection: Selection) -> Result<Selection, Failure> {
-        if selection.with.is_none() {
-            return Ok(selection);
-        }
-        let records = self.ids(self.select(&selection)?)?;
-        if records.is_empty() {
-            return Err(Failure::usage(anyhow!(
-                "no record has a task in such a state\nhint: `batchgen status` shows how tasks stand"
-            )));
-        }
-        Ok(Selection {
-            records: records.into_iter().collect(),
-            with: None,
-            ..selection
         })
     }
 

@@ -89,6 +89,49 @@ fn the_model_that_writes_wrong_facts_is_named_and_nothing_is_paid_for_twice() {
 }
 
 #[test]
+fn each_comparison_has_its_records_and_those_of_an_earlier_one_are_paid_for() {
+    let simulator = simulator();
+    let scene = unchecked().asking(&simulator);
+    let of = |record: &str| {
+        let chosen = ["--with", "model=openai/other", "--record", record];
+        let found = compare(&scene, &[&DESCRIPTION[..], &chosen].concat());
+        let rows = found["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 1);
+        rows[0]["record"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(of("oak"), "oak");
+    assert_eq!(of("walnut"), "walnut");
+    let asked = simulator.ledger().calls.len();
+    assert_eq!(of("oak"), "oak");
+    assert_eq!(simulator.ledger().calls.len(), asked);
+    let page = scene.path("compared.html").display().to_string();
+    let chosen = ["--with", "model=openai/other", "--record", "oak"];
+    compare(
+        &scene,
+        &[&DESCRIPTION[..], &chosen, &["--page", &page]].concat(),
+    );
+    assert!(
+        fs::read_to_string(page)
+            .unwrap()
+            .starts_with("<!doctype html>")
+    );
+    let both = [
+        "compare",
+        "--json",
+        "--page",
+        "-",
+        "--with",
+        "model=openai/other",
+    ];
+    let refused = scene.host(&both).ended(2);
+    assert!(
+        refused.stderr.contains("both go to standard output"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn two_models_that_are_equally_good_are_not_told_apart() {
     let simulator = simulator();
     let scene = unchecked().asking(&simulator);
@@ -123,7 +166,7 @@ fn records_are_compared_whose_own_tasks_stand_so() {
     let with = [&DESCRIPTION[..], &with].concat();
     let arguments = [&["compare"], &with[..]].concat();
     let refused = scene.host(&arguments).ended(2).stderr;
-    assert!(refused.contains("nothing was run yet"), "{refused}");
+    assert!(refused.contains("no record has a task"), "{refused}");
     let two = ["--record", "oak", "--record", "iron"];
     scene.run(&[&DESCRIPTION[..], &two].concat()).ended(0);
     let found = compare(&scene, &with);

@@ -21,19 +21,6 @@ pub struct IndexedDataset {
     pub source: String,
 }
 
-/// What the name of a dataset begins with of which only comparisons make something. Their files lie elsewhere, and may be removed.
-const COMPARED: &str = "comparison: ";
-
-/// Name under which a dataset is indexed for comparisons.
-pub fn compared(source: &str) -> String {
-    format!("{COMPARED}{source}")
-}
-
-/// Whether a dataset is one of comparisons, by its name.
-pub(super) fn is_compared(source: &str) -> bool {
-    source.starts_with(COMPARED)
-}
-
 /// One record of the index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordRef {
@@ -142,6 +129,17 @@ impl Lease {
         }
         fixed.asked += next.len();
         !next.is_empty()
+    }
+
+    /// A query for the rows of the records that are left of it, with its values.
+    pub(super) fn records(&self) -> (String, &[Sql]) {
+        let (rank, ord) = self.last;
+        let left = i64::try_from(self.left).unwrap_or(i64::MAX);
+        let sql = format!(
+            "SELECT * FROM record {} WHERE {} AND (rank, ord) > ({rank}, {ord}) ORDER BY rank, ord LIMIT {left}",
+            self.index, self.filter
+        );
+        (sql, &self.values)
     }
 
     /// A query for the ids of all its records, with its values.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::checksum::{TABLES, TASKS};
-use super::index::is_compared;
+use super::compared::is_compared;
 use super::log::Fault;
 use super::mend::is_mended;
 use super::output_digest;
