@@ -79,7 +79,9 @@ pub(super) fn perform(args: &PruneArgs, display: &Display) -> Result<Exit, Failu
     let pictures = pictures(&file.with_file_name(IMAGES), pruning).map_err(Failure::internal)?;
     if args.json {
         let mut pruned = json!(pruned);
-        pruned["pictures"] = json!(pictures);
+        if let Some(pruned) = pruned.as_object_mut() {
+            pruned.insert("pictures".to_owned(), json!(pictures));
+        }
         emit(&pruned);
         return Ok(Exit::Done);
     }
