@@ -1,6 +1,7 @@
 //! Judges the file of another component by criteria from the configuration. Its own file is the verdict: a score for each criterion, whether
 //! the file passes, and why, with the sentences that are doubted. Where it is given two files, `first` and `second`, it says which is better.
 
+use sdk::digits::Digits;
 use sdk::{Component, Failure, Input, JsonRequest, Map, Value, complete_json, json, yaml};
 use serde::Deserialize;
 
@@ -149,11 +150,17 @@ fn known(input: &Input) -> Result<Value, Failure> {
     let mut known = Map::new();
     known.insert("name".to_owned(), json!(input.name()));
     known.insert("category".to_owned(), json!(input.category()));
-    known.extend(input.all_fields()?);
+    let fields = input.all_fields()?;
     let of_category = input.all_category_fields()?;
+    // The writer was given the digits, too.
+    let mut digits = Digits::default();
+    digits.read(&fields, input.fields_json());
+    digits.read(&of_category, input.category_fields_json());
+    known.extend(fields);
     if !of_category.is_empty() {
         known.insert("of the category".to_owned(), Value::Object(of_category));
     }
+    digits.put_into(&mut known);
     Ok(Value::Object(known))
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use sdk::ask::Path as FactPath;
+use sdk::digits::Digits;
 use sdk::{Failure, Input, Map, Value, json};
 
-use crate::digits::Digits;
+use crate::digits;
 use crate::plain;
 use crate::quoted;
 use crate::values::{Node, ROOTS, Values};
@@ -116,7 +117,8 @@ impl Given {
         let render = |mut environment: Environment<'_>| {
             environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
             let digits = self.digits.clone();
-            environment.set_formatter(move |out, state, value| digits.format(out, state, value));
+            environment
+                .set_formatter(move |out, state, value| digits::format(&digits, out, state, value));
             environment.render_str(template.trim(), values.clone())
         };
         // The language has many filters, tests and functions, which take longer to set up than most templates to fill. A

@@ -12,6 +12,7 @@ mod arena;
 pub mod ask;
 pub mod bindings;
 mod component;
+pub mod digits;
 mod failure;
 mod front_matter;
 mod host;

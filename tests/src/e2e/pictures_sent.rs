@@ -115,6 +115,8 @@ fn a_model_that_takes_no_pictures_is_named_and_asked_once_for_each_record() {
 fn questions_with_pictures_are_in_no_batch_and_a_person_is_told() {
     let simulator = simulator(Dialect::OpenAi);
     let scene = scene("openai", "gpt-4o-mini", simulator.base_url(), "");
+    let plan = scene.host(&["plan"]).ended(0).stdout;
+    assert!(!plan.contains("--mode batch"), "{plan}");
     let ran = scene.run(&["--mode", "batch"]).ended(0);
     assert_eq!(ran.summary().complete(), 4);
     let notes = ran.notes();

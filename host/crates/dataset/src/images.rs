@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use imagesize::{ImageError, ImageType as Found};
 use serde_json::Value;
@@ -133,7 +133,11 @@ impl Images {
 
     /// The file that a path leads to.
     fn open(&self, source: &str) -> Result<File, String> {
-        let folder = self.folder.display();
+        let is_here = |part| part == Component::CurDir;
+        let folder = match self.folder.components().all(is_here) {
+            true => "the folder of the project".to_owned(),
+            false => self.folder.display().to_string(),
+        };
         let path = self.folder.join(source);
         let real = path.canonicalize().map_err(|error| match error.kind() {
             ErrorKind::NotFound => format!("there is no file `{source}` in {folder}"),

@@ -140,9 +140,11 @@ fn score(rule: &Value, lost: usize) -> Value {
 
 /// Sentences with a number that the facts do not have, and why they are doubted.
 fn doubts<'a>(sentences: &[&'a str], known: &Value) -> Vec<(&'a str, String)> {
-    let known: HashSet<String> = numbers(&known.to_string()).collect();
+    let known: HashSet<String> = numbers(&known.to_string())
+        .map(|number| value(&number).to_owned())
+        .collect();
     let doubt = |sentence: &&'a str| {
-        let strange = numbers(sentence).find(|number| !known.contains(number))?;
+        let strange = numbers(sentence).find(|number| !known.contains(value(number)))?;
         Some((
             *sentence,
             format!("The facts do not have the number {strange}."),
@@ -157,6 +159,14 @@ fn numbers(text: &str) -> impl Iterator<Item = String> {
     text.split(move |letter: char| !is_part(letter))
         .map(|piece| piece.trim_matches(['.', ',']).replace(',', ""))
         .filter(|piece| piece.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+/// A number without zeros that say nothing of its value: `0.50` is 0.5, and `7.0` is 7.
+fn value(number: &str) -> &str {
+    match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    }
 }
 
 /// How many sentences stand somewhere else in the text, too.
@@ -221,6 +231,20 @@ mod tests {
         assert_eq!(said["scores"]["repetition"], 4);
         assert_eq!(said["scores"]["tone"], 1);
         assert_eq!(said["scores"]["faithfulness"], 5);
+    }
+
+    #[test]
+    fn a_number_is_known_by_its_value_whatever_its_digits() {
+        let known = json!({"price": 0.5, "weight": "7.0 kg", "count": 30});
+        let sentences = [
+            "It costs 0.50.",
+            "It weighs 7 kg.",
+            "There are 30.0.",
+            "There are 3.",
+        ];
+        let found = doubts(&sentences, &known);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "There are 3.");
     }
 
     #[test]

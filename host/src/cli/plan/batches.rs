@@ -35,16 +35,22 @@ impl InBatches {
         let mut rounds: BTreeMap<&str, u64> = BTreeMap::new();
         let mut models = BTreeSet::new();
         for row in &plan.components {
-            let before = components
-                .iter()
-                .find(|component| component.name == row.component)
-                .map(|component| component.depends_on.as_slice());
+            let component = components.iter().find(|one| one.name == row.component);
+            let before = component.map(|component| component.depends_on.as_slice());
             let before = before.unwrap_or_default().iter();
             let before = before.filter_map(|name| rounds.get(name.as_str())).max();
             let mut own = before.copied().unwrap_or(0);
             if let Some((forecast, model)) = row.forecast.as_ref().zip(row.model.as_deref())
                 && forecast.calls.total() > 0
             {
+                // Questions with pictures are asked one by one in any case.
+                if component.is_some_and(|component| !component.input.images.is_empty()) {
+                    cost = cost
+                        .zip(forecast.cost_micros)
+                        .map(|(sum, more)| sum.saturating_add(more));
+                    rounds.insert(&row.component, own);
+                    continue;
+                }
                 models.insert(model);
                 let tasks = (row.to_make + row.depends_on_upstream).max(1);
                 own += forecast.calls.total().div_ceil(tasks);
