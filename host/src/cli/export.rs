@@ -8,6 +8,7 @@ mod lines;
 mod site;
 mod typed;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -117,13 +118,24 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
         project: &project,
         state: &state,
         components: &components,
-        display,
+        held_back: Cell::new(0),
     };
     let mut fields = Fields::new(&args.field);
     let unreadable = match args.generator {
         Some(generator) => site::write(generator, &source, &mut fields, display)?,
         None => table(&source, &mut fields, display)?,
     };
+    let held_back = source.held_back.get();
+    if held_back > 0 {
+        let why = match args.accepted {
+            true => "nobody accepted",
+            false => "a gate holds",
+        };
+        display.note(&format!(
+            "{} left out that {why}: `batchgen review` decides",
+            counted(held_back, "file")
+        ));
+    }
     for warning in fields.warnings() {
         display.print(&warning);
     }
@@ -152,7 +164,8 @@ fn table(source: &Source<'_>, fields: &mut Fields<'_>, display: &Display) -> Res
         }
     };
     out.publish().map_err(Failure::internal)?;
-    if let Some(file) = &args.file {
+    let named = args.file.as_deref();
+    if let Some(file) = named.filter(|file| *file != Path::new("-")) {
         let are = if rows == 1 { "is" } else { "are" };
         display.note(&format!(
             "{} {are} in {}",
@@ -207,7 +220,8 @@ struct Source<'a> {
     state: &'a State,
     components: &'a [Component],
     chosen: Chosen,
-    display: &'a Display,
+    /// Files that the last pass left out.
+    held_back: Cell<u64>,
 }
 
 impl Source<'_> {
@@ -252,16 +266,7 @@ impl Source<'_> {
             ExportError::Store(error) => Failure::internal(error),
             ExportError::Row(error) => typed::failure(error),
         })?;
-        if held_back > 0 {
-            let why = match args.accepted {
-                true => "nobody accepted",
-                false => "a gate holds",
-            };
-            self.display.note(&format!(
-                "{} left out that {why}: `batchgen review` decides",
-                counted(held_back, "file")
-            ));
-        }
+        self.held_back.set(held_back);
         Ok((rows, unreadable))
     }
 }

@@ -175,6 +175,17 @@ fn a_gate_holds_a_file_back_until_a_person_accepts_it() {
         .into_iter()
         .filter(|row| !row["components"]["description"].is_null());
     assert_eq!(texts.count(), 1);
+    // The verdict goes with its text, so the record is complete, and what is left out is told once.
+    let whole = ["export", "--accepted", "--complete-only", "--component"];
+    let whole = [
+        &whole[..],
+        &["description", "--component", "quality", "whole.csv"],
+    ]
+    .concat();
+    let exported = scene.host(&whole).ended(0).stderr;
+    assert!(exported.contains("1 row is in whole.csv"), "{exported}");
+    let told = exported.matches("2 files left out that nobody accepted");
+    assert_eq!(told.count(), 1, "{exported}");
     let why = scene
         .host(&["why", "aluminum", "description"])
         .ended(0)

@@ -130,11 +130,22 @@ pub fn export<E>(
         let texts = components
             .iter()
             .map(|component| {
-                let mut points = points.iter();
-                let point = points.find(|point| point.component == component.name);
+                let points = points.iter();
+                let point = points
+                    .clone()
+                    .find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
                 let content = staleness.usable(&path, point)?;
-                if is_kept_back(component, &verdicts, content, which) {
+                // A verdict goes with the file that it is about.
+                let decided = match &component.judges {
+                    Some(judged) if which == WhichFiles::Accepted => {
+                        let mut points = points.clone();
+                        let point = points.find(|point| point.component == *judged);
+                        (judged.as_str(), point.and_then(|point| point.content)?)
+                    }
+                    _ => (component.name.as_str(), content),
+                };
+                if is_kept_back(component, decided, &verdicts, which) {
                     held_back += 1;
                     return None;
                 }
@@ -157,14 +168,12 @@ pub fn export<E>(
 /// Whether a file is kept back: by its gate, or since only what persons accepted is wanted.
 fn is_kept_back(
     component: &Component,
+    (decided, content): (&str, Digest),
     verdicts: &[Verdict],
-    content: Digest,
     which: WhichFiles,
 ) -> bool {
     let last = verdicts.iter().rev().find(|verdict| {
-        verdict.giver == Giver::Person
-            && verdict.component == component.name
-            && verdict.content == content
+        verdict.giver == Giver::Person && verdict.component == decided && verdict.content == content
     });
     match which {
         WhichFiles::All => false,

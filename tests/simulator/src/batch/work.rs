@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -57,6 +57,20 @@ impl Work {
     }
 }
 
+/// Reads a file from its beginning. Several batches may read one file at once, which has only one position of its own.
+struct Reading<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
 /// Reads all lines and finds what is wrong with them.
 ///
 /// # Errors
@@ -64,9 +78,11 @@ impl Work {
 pub fn check(provider: &Provider, work: &Work) -> io::Result<Checked> {
     let mut checked = Checked::default();
     let mut names = HashSet::new();
-    let mut file = File::try_clone(&work.input)?;
-    file.rewind()?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let whole = Reading {
+        file: &work.input,
+        at: 0,
+    };
+    let mut reader = BufReader::with_capacity(1 << 18, whole);
     let (mut bytes, mut start, mut number) = (Vec::new(), 0, 0);
     loop {
         bytes.clear();
