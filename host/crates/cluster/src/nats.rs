@@ -471,6 +471,8 @@ pub struct NatsWorker {
     context: Context,
     beats: AsyncMutex<Subscriber>,
     messages: AsyncMutex<Option<Subscriber>>,
+    /// Those of another run, until whoever hears takes them.
+    next: Mutex<Option<Subscriber>>,
     /// Wakes whoever hears when there is another run to listen to.
     changed: tokio::sync::Notify,
     run: Mutex<Option<std::sync::Arc<Payloads>>>,
@@ -489,10 +491,17 @@ impl NatsWorker {
             client,
             beats: AsyncMutex::new(beats),
             messages: AsyncMutex::new(None),
+            next: Mutex::new(None),
             changed: tokio::sync::Notify::new(),
             run: Mutex::new(None),
             work: AsyncMutex::new(None),
         })
+    }
+
+    /// The messages of another run, if there is one to listen to.
+    fn taken(&self) -> Option<Subscriber> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.take()
     }
 
     fn payloads(&self, run: &str) -> std::sync::Arc<Payloads> {
@@ -513,8 +522,11 @@ impl WorkerBus for NatsWorker {
     fn hear(&self) -> Later<'_, Option<Heard>> {
         Box::pin(async move {
             let mut beats = self.beats.lock().await;
+            let mut messages = self.messages.lock().await;
             loop {
-                let mut messages = self.messages.lock().await;
+                if let Some(next) = self.taken() {
+                    *messages = Some(next);
+                }
                 let message = async {
                     match &mut *messages {
                         Some(messages) => messages.next().await,
@@ -526,7 +538,6 @@ impl WorkerBus for NatsWorker {
                     () = self.changed.notified() => continue,
                     message = message => message?,
                 };
-                drop(messages);
                 let run = self
                     .run
                     .lock()
@@ -551,9 +562,11 @@ impl WorkerBus for NatsWorker {
             self.payloads(run);
             let to = subject(run, &format!("down.{worker}"));
             let messages = bounded(self.client.subscribe(to)).await?;
-            // Whoever hears has the lock until then.
+            // Left there, and not waited for: whoever hears may hear nothing for as long as no run is there.
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            *next = Some(messages);
+            drop(next);
             self.changed.notify_one();
-            *self.messages.lock().await = Some(messages);
             Ok(())
         })
     }

@@ -83,14 +83,21 @@ impl Part<'_> {
             spooled,
             news,
         );
-        let ended = match self.joins(beat, &hub, ears, &mut heard).await {
-            Ok(Some((welcome, bundle))) => {
+        let mut drain = ears.drain.clone();
+        let joined = tokio::select! {
+            joined = self.joins(beat, &hub, ears, &mut heard) => Some(joined),
+            // Nothing is in work yet.
+            _ = drain.wait_for(|drain| *drain) => None,
+        };
+        let ended = match joined {
+            None => Ok(End::Left),
+            Some(Ok(Some((welcome, bundle)))) => {
                 let spool = spool.clone();
                 self.works(beat, welcome, bundle, spool, &hub, ears, &mut heard)
                     .await
             }
-            Ok(None) => Ok(End::Lost),
-            Err(error) => Err(error),
+            Some(Ok(None)) => Ok(End::Lost),
+            Some(Err(error)) => Err(error),
         };
         hub.close();
         if ended.is_ok() {
