@@ -4,6 +4,7 @@
 mod access;
 mod farm;
 mod faults;
+mod listening;
 mod traces;
 
 use std::fs;
