@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use memchr::memchr2;
-
 use crate::{Map, Value};
 
 /// How numbers are written that would be printed in another way, by their bits.
@@ -90,7 +88,7 @@ fn behind_string(json: &[u8], start: usize) -> usize {
     let mut place = start + 1;
     while let Some(found) = json
         .get(place..)
-        .and_then(|rest| memchr2(b'"', b'\\', rest))
+        .and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\')))
     {
         place += found + 1;
         if json.get(place - 1) == Some(&b'"') {
