@@ -8,6 +8,7 @@ pub mod docker_registry;
 pub mod fuzz;
 pub mod moto;
 pub mod nats;
+pub mod ports;
 pub mod scene;
 pub mod watched;
 pub mod web;

@@ -6,11 +6,12 @@
 )]
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::ports;
 use crate::scene::{root, until};
 
 /// NATS servers, with a folder for what they keep.
@@ -36,13 +37,9 @@ impl Nats {
 
     /// The same with these lines in their configuration.
     pub fn configured(servers: usize, settings: &str) -> Nats {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            listener.local_addr().expect("its address").port()
-        };
         let servers = (0..servers).map(|_| Server {
-            port: free(),
-            route: free(),
+            port: ports::free(),
+            route: ports::free(),
             child: None,
         });
         let mut nats = Nats {
@@ -94,6 +91,9 @@ impl Nats {
         );
         let port = server.port;
         until("a NATS server", || {
+            let child = server.child.as_mut();
+            let ended = child.and_then(|child| child.try_wait().ok().flatten());
+            assert_eq!(ended, None, "the NATS server on port {port} has ended");
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
     }

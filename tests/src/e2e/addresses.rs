@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
+use crate::ports;
 use crate::scene::{Scene, until};
 
 /// Python's own web server over a folder.
@@ -12,9 +13,7 @@ struct Server {
 
 impl Server {
     fn start(folder: &std::path::Path) -> Server {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = ports::free();
         let child = Command::new("python3")
             .args([
                 "-m",

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde_json::Value;
 
+use crate::ports;
 use crate::scene::{Scene, root, until};
 use crate::watched::Watched;
 use crate::web::Web;
@@ -23,9 +24,7 @@ struct Prometheus {
 
 impl Prometheus {
     fn scraping(page: &str, folder: &Path) -> Prometheus {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = format!("127.0.0.1:{}", ports::free());
         let target = page.trim_start_matches("http://").trim_end_matches('/');
         let settings = folder.join("prometheus.yml");
         let text = format!(
@@ -45,7 +44,7 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .expect("prometheus, which `cargo xtask test` installs");
-        until("Prometheus", || TcpStream::connect(address).is_ok());
+        until("Prometheus", || TcpStream::connect(&address).is_ok());
         Prometheus {
             child,
             url: format!("http://{address}"),

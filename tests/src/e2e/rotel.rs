@@ -1,11 +1,12 @@
 //! Spans and metrics by way of a real collector, Rotel, which reads them, gathers them and sends them on. Where it cannot be had,
 //! `cargo xtask test` leaves this out and says so.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::collector::Collector;
+use crate::ports;
 use crate::received::{metrics, named, spans, value};
 use crate::scene::{Ran, Scene, root, until};
 use simulator::{Config, Latency, Simulator};
@@ -23,10 +24,7 @@ struct Rotel {
 
 impl Rotel {
     fn start(more: &[&str]) -> Rotel {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().to_string()
-        };
+        let free = || format!("127.0.0.1:{}", ports::free());
         let behind = Collector::start();
         let (http, grpc) = (free(), free());
         let child = Command::new(root().join("target/rotel/bin/python"))

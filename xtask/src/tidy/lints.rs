@@ -25,9 +25,10 @@ pub fn check(workspace: &Workspace) -> Result<bool> {
         );
     }
     let mut clean = passes(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+    // In the profile of the builds, so that build scripts, macros and libraries in C are built once for both.
     let clippy = || {
         let mut cargo = workspace.cargo();
-        cargo.args(["clippy", "--quiet"]);
+        cargo.args(["clippy", "--quiet", "--release"]);
         cargo
     };
     let deny = ["--", "-D", "warnings"];

@@ -14,7 +14,7 @@ use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, Storag
 use async_nats::jetstream::{self, AckKind, Context};
 use async_nats::{HeaderMap, Subscriber};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use tokio::time::timeout;
@@ -629,17 +629,54 @@ impl WorkerBus for NatsWorker {
 
 /// Takes what is there, and waits for the first where nothing is.
 async fn fetch(consumer: &PullConsumer, most: usize) -> Result<Vec<jetstream::Message>, BusError> {
+    let at_once = consumer.fetch().max_messages(most).messages();
+    let there = taken(bounded(at_once).await?, PATIENCE).await?;
+    if !there.is_empty() {
+        return Ok(there);
+    }
+    let batch = consumer.batch().max_messages(1).expires(FOR_A_LEASE);
+    taken(bounded(batch.messages()).await?, FOR_A_LEASE + PATIENCE).await
+}
+
+/// The messages that answer one request. The wait for each is bounded here, since a server that is killed after it took the request
+/// never answers, and the client waits for that for ever.
+async fn taken<T, E: std::fmt::Display>(
+    mut answers: impl Stream<Item = Result<T, E>> + Unpin,
+    patience: Duration,
+) -> Result<Vec<T>, BusError> {
     let mut messages = Vec::new();
-    let mut there = bounded(consumer.fetch().max_messages(most).messages()).await?;
-    while let Some(message) = there.next().await {
-        messages.push(message.map_err(failed)?);
-    }
-    if messages.is_empty() {
-        let batch = consumer.batch().max_messages(1).expires(FOR_A_LEASE);
-        let mut first = bounded(batch.messages()).await?;
-        if let Some(message) = first.next().await {
-            messages.push(message.map_err(failed)?);
+    let error = loop {
+        match timeout(patience, answers.next()).await {
+            Ok(Some(Ok(message))) => messages.push(message),
+            Ok(Some(Err(error))) => break failed(error),
+            Ok(None) => return Ok(messages),
+            Err(_) => break BusError::new("the server did not answer in time"),
         }
+    };
+    // Those that came are leased to this worker already.
+    match messages.is_empty() {
+        true => Err(error),
+        false => Ok(messages),
     }
-    Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up_and_leases_that_came_are_kept() {
+        let silent = stream::pending::<Result<u8, Infallible>>();
+        assert!(taken(silent, PATIENCE).await.is_err());
+        let silent_after_one = stream::iter([Ok::<_, Infallible>(1)]).chain(stream::pending());
+        assert_eq!(taken(silent_after_one, PATIENCE).await.unwrap(), [1]);
+        let broken_after_one = stream::iter([Ok(1), Err("gone")]);
+        assert_eq!(taken(broken_after_one, PATIENCE).await.unwrap(), [1]);
+        let broken = stream::iter([Err::<u8, _>("gone")]);
+        assert_eq!(taken(broken, PATIENCE).await.unwrap_err().cause, "gone");
+    }
 }
