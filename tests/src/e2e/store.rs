@@ -167,8 +167,13 @@ fn a_state_that_is_not_there_or_not_known_is_named() {
 fn a_state_that_was_cut_off_is_saved_as_far_as_it_reaches() {
     let scene = done();
     let path = scene.path(".batchgen/state.db");
+    // Pages lie in the order in which they were first written: the file ends behind one that has completions.
+    let leaf = scene
+        .query("SELECT min(pageno) FROM dbstat WHERE name = 'completion' AND pagetype = 'leaf'");
     let whole = fs::read(&path).unwrap();
-    fs::write(&path, &whole[..whole.len() / 4 * 3]).unwrap();
+    let end = usize::try_from(leaf).unwrap() * 16384;
+    assert!(end < whole.len());
+    fs::write(&path, &whole[..end]).unwrap();
     let ran = scene.run(&GLASS).ended(2);
     assert!(ran.stderr.contains("is damaged"), "{}", ran.stderr);
     let state = ".batchgen/state.db";
@@ -180,10 +185,7 @@ fn a_state_that_was_cut_off_is_saved_as_far_as_it_reaches() {
         let line = said.lines().find(|line| line.starts_with(table)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    assert!(
-        rows("record") > 0 || rows("task") > 0 || rows("completion") > 0,
-        "{said}"
-    );
+    assert!(rows("completion") > 0, "{said}");
 
     let ran = scene.host(&["store", "recover", state, "new.db"]).ended(2);
     assert!(
