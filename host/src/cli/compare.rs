@@ -80,7 +80,7 @@ pub(super) fn perform(args: &CompareArgs, display: &Display) -> Result<Exit, Fai
             "--json and --page - both go to standard output\nhint: name a file, as in --page compared.html"
         )));
     }
-    let project = open(&args.project, &args.limits, display)?;
+    let mut project = open(&args.project, &args.limits, display)?;
     let page = match &args.page {
         Some(file) => {
             let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;
@@ -104,7 +104,7 @@ pub(super) fn perform(args: &CompareArgs, display: &Display) -> Result<Exit, Fai
         stand_in_replaces: args.project.model.asks_for_stand_in(),
         json: args.json,
     };
-    let (exit, compared) = work.perform(project, &copies, display)?;
+    let (exit, compared) = work.perform(&mut project, &copies, display)?;
     if args.json {
         for comparison in &compared {
             emit(&comparison.as_json());
@@ -155,17 +155,17 @@ impl Work<'_> {
     /// Makes what is missing, and looks at what there is.
     pub fn perform(
         &self,
-        mut project: Project,
+        project: &mut Project,
         copies: &Copies,
         display: &Display,
     ) -> Result<(Exit, Vec<Comparison>), Failure> {
         // It is about the project's tasks, and not about the copies'.
-        let selection = self.selection.records(&project)?;
-        project.components.clone_from(&copies.components);
+        let selection = self.selection.records(project)?;
+        let own = std::mem::replace(&mut project.components, copies.components.clone());
         Project::compile(&copies.components)?;
         let mut compared = Vec::new();
         let exit = block_on(async {
-            let state = State::open_to_compare(&project, &selection).await?;
+            let state = State::open_to_compare(project, &selection).await?;
             let all = Selection::default();
             let lease = state.select(&all)?;
             if !self.json {
@@ -195,10 +195,11 @@ impl Work<'_> {
             };
             let quiet = display.quieted();
             let shown = if self.json { &quiet } else { display };
-            let exit = execute(&project, &state, wanted, shown).await?;
-            compared = outcome::read(&project, &state, copies, state.select(&all)?)?;
+            let exit = execute(project, &state, wanted, shown).await?;
+            compared = outcome::read(project, &state, copies, state.select(&all)?)?;
             Ok(exit)
         })?;
+        project.components = own;
         // A record that fails with one variant is a result.
         let exit = match exit {
             Exit::Partial => Exit::Done,

@@ -163,7 +163,7 @@ fn keep(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
-    let project = open(&args.project, &args.limits, display)?;
+    let mut project = open(&args.project, &args.limits, display)?;
     let mut golden = golden(&project, &args.component)?;
     let selection = Selection {
         categories: selector::categories(&args.component, &[]),
@@ -173,10 +173,8 @@ fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
     if selection != Selection::default() {
         limit(&mut golden, &State::read(&project)?, selection)?;
     }
-    drop(project);
     let (mut worse, mut exit) = (0, Exit::Done);
     for (component, texts) in golden {
-        let project = open(&args.project, &args.limits, display)?;
         let selection = SelectionArgs {
             component: vec![Selector::component(&component)],
             record: texts.keys().cloned().collect(),
@@ -206,7 +204,7 @@ fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
             stand_in_replaces: args.project.model.asks_for_stand_in(),
             json: args.json,
         };
-        let (ended, compared) = work.perform(project, &copies, display)?;
+        let (ended, compared) = work.perform(&mut project, &copies, display)?;
         if ended != Exit::Done {
             exit = ended;
         }

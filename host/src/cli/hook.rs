@@ -96,7 +96,7 @@ fn list(project: &Project, state: &State, after: i64) -> anyhow::Result<(File, u
     let output = std::path::absolute(&project.settings.config.output.directory)?;
     let mut out = BufWriter::new(tempfile::tempfile()?);
     let (mut files, mut failed) = (0, None);
-    state.store.made_since(state.indexed.id, after, |file| {
+    state.store.made_since(state.indexed.id, after, None, |file| {
         let line = json!({
             "path": output.join(&file.path).to_string_lossy(), "record": file.record, "component": file.component,
             "what": "made",

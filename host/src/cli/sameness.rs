@@ -16,7 +16,7 @@ use super::{unreadable, values};
 use config::component::Component;
 use engine::statistics::percent;
 use store::Selection;
-use survey::{Reading, Sameness, form};
+use survey::{Reading, Sameness};
 use watch::SamenessRow;
 
 /// Show how alike files are: near-duplicates, shared openings and phrases.
@@ -108,7 +108,7 @@ fn chosen(project: &Project, selectors: &[Selector]) -> Result<Vec<Component>, F
         [] => component.enabled,
         named => named.contains(&component.name),
     };
-    let is_text = |component: &&Component| form(component.media_type).is_some();
+    let is_text = |component: &&Component| component.form().is_some();
     let components = project.components.iter();
     let chosen: Vec<Component> = components.filter(wanted).filter(is_text).cloned().collect();
     if chosen.is_empty() {

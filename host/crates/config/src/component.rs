@@ -25,6 +25,7 @@ use plan::recipe::Recipe;
 use plugin::limits::Limits;
 use plugin::load::Plugin;
 use plugin::manifest::{InputFields, Manifest, MediaType};
+use quality::Form;
 use types::digest::Digest;
 use types::key::Parameters;
 use types::suggest::closest;
@@ -102,6 +103,16 @@ impl Component {
     pub fn needs(&self) -> Vec<String> {
         let judge = self.gate.as_ref().and_then(|gate| gate.judge.clone());
         self.depends_on.iter().cloned().chain(judge).collect()
+    }
+
+    /// What its files are to the measures of texts; nothing where they are data.
+    pub fn form(&self) -> Option<Form> {
+        match self.media_type {
+            MediaType::Markdown => Some(Form::Markdown),
+            MediaType::Html => Some(Form::Html),
+            MediaType::Plain => Some(Form::Plain),
+            MediaType::Yaml | MediaType::Json => None,
+        }
     }
 
     /// What it calls a component that it depends on.

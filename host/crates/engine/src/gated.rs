@@ -245,7 +245,7 @@ impl Task<'_> {
             .path(&self.record.id, &self.record.category);
         let document = Document {
             text,
-            form: form(self.component.media_type),
+            form: form(self.component),
             path: &path,
         };
         let staleness = &self.context.staleness;

@@ -10,7 +10,6 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 use config::component::Component;
-use plugin::manifest::MediaType;
 use quality::{Form, Nearest, Prose, Signature, Signer};
 use store::{Store, StoreError};
 
@@ -69,7 +68,7 @@ impl Likeness {
         let Some(texts) = self.components.get(&component.name) else {
             return Ok(None);
         };
-        let signature = sign(&mut Signer::default(), text, component.media_type);
+        let signature = sign(&mut Signer::default(), text, form(component));
         let read = || read(component.clone(), earlier);
         let texts = texts.get_or_try_init(read).await?;
         let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,11 +93,10 @@ async fn read(component: Component, earlier: Earlier) -> Result<Mutex<Texts>, St
             dataset,
             output_root,
         } = earlier;
-        store.made_since(dataset, FIRST, |file| {
-            if file.component == component.name
-                // A file that is gone or was replaced by something else is like no other one.
-                && let Ok(text) = fs::read_to_string(output_root.join(&file.path))
-                && let Some(signature) = sign(&mut signer, &text, component.media_type)
+        store.made_since(dataset, FIRST, Some(&component.name), |file| {
+            // A file that is gone or was replaced by something else is like no other one.
+            if let Ok(text) = fs::read_to_string(output_root.join(&file.path))
+                && let Some(signature) = sign(&mut signer, &text, form(&component))
             {
                 texts.put(&file.record, signature);
             }
@@ -115,17 +113,13 @@ async fn read(component: Component, earlier: Earlier) -> Result<Mutex<Texts>, St
     }
 }
 
-fn sign(signer: &mut Signer, text: &str, media_type: MediaType) -> Option<Signature> {
-    signer.sign(&Prose::of(text, form(media_type)))
+fn sign(signer: &mut Signer, text: &str, form: Form) -> Option<Signature> {
+    signer.sign(&Prose::of(text, form))
 }
 
-/// What files of this type are to the measures of texts.
-pub(super) fn form(media_type: MediaType) -> Form {
-    match media_type {
-        MediaType::Markdown => Form::Markdown,
-        MediaType::Html => Form::Html,
-        MediaType::Plain | MediaType::Yaml | MediaType::Json => Form::Plain,
-    }
+/// What the files of a component are to rules and to this comparison: data is taken for plain text.
+pub(super) fn form(component: &Component) -> Form {
+    component.form().unwrap_or(Form::Plain)
 }
 
 /// The texts of one component.
@@ -171,7 +165,7 @@ mod tests {
     use super::*;
 
     fn signature(text: &str) -> Signature {
-        sign(&mut Signer::default(), text, MediaType::Plain).unwrap()
+        sign(&mut Signer::default(), text, Form::Plain).unwrap()
     }
 
     #[test]

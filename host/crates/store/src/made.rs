@@ -28,16 +28,19 @@ impl Store {
         })
     }
 
-    /// Gives the files that runs after this one made, by record and component, until `sink` has had enough and says `false`.
+    /// Gives the files that runs after this one made, of one component or of all, by record and component, until `sink` has had enough
+    /// and says `false`.
     pub fn made_since(
         &self,
         dataset: i64,
         run: i64,
+        of: Option<&str>,
         mut sink: impl FnMut(MadeFile) -> bool,
     ) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT record, component, path FROM task
              WHERE dataset = ?1 AND (record, component) > (?2, ?3) AND run > ?4
+                 AND (?6 IS NULL OR component = ?6)
                  AND outcome = 'done' AND content IS NOT NULL AND {}
              ORDER BY record, component LIMIT ?5",
             TASKS.sound()
@@ -47,7 +50,7 @@ impl Store {
             let batch: Vec<MadeFile> = self.read(|reader| {
                 let mut statement = reader.prepare_cached(&sql)?;
                 let rows = statement.query_map(
-                    params![dataset, record, component, run, BATCH],
+                    params![dataset, record, component, run, BATCH, of],
                     |row| {
                         Ok(MadeFile {
                             record: row.get(0)?,

@@ -10,8 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::project::{Chosen, Project, State};
 use config::component::Component;
 use engine::{ExportError, ExportRow, ExportSource, WhichFiles, export};
-use plugin::manifest::MediaType;
-use quality::{Category, Form, NEAR, Pair, Phrase, Prose, Repetition, Survey, similarity};
+use quality::{Category, NEAR, Pair, Phrase, Prose, Repetition, Survey, similarity};
 use store::Selection;
 use watch::SamenessRow;
 
@@ -52,16 +51,6 @@ pub(super) struct File {
     pub category: String,
     pub path: String,
     prose: Prose,
-}
-
-/// What files of this type are to the measures; `None` for those that are data.
-pub(super) fn form(media_type: MediaType) -> Option<Form> {
-    match media_type {
-        MediaType::Markdown => Some(Form::Markdown),
-        MediaType::Html => Some(Form::Html),
-        MediaType::Plain => Some(Form::Plain),
-        MediaType::Yaml | MediaType::Json => None,
-    }
 }
 
 /// Which files are read.
@@ -249,7 +238,7 @@ struct Gathered {
 }
 
 fn prose(component: &Component, text: Option<&str>) -> Option<Prose> {
-    Some(Prose::of(text?, form(component.media_type)?))
+    Some(Prose::of(text?, component.form()?))
 }
 
 /// Which row each category has.
