@@ -130,7 +130,7 @@ pub fn resolve(
     config: &Config,
     model: Option<&str>,
 ) -> Result<Vec<Component>, ConfigError> {
-    all(plugins, config, model).map_err(|error| error.in_its_file(config))
+    all(plugins, config, model).map_err(|error| error.at_its_place(config))
 }
 
 fn all(

@@ -83,7 +83,7 @@ impl Config {
         for path in files(&self.folder.join(FOLDER))? {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             if self.component.contains_key(name.as_ref()) {
-                return Err(ConfigError::Component {
+                return Err(ConfigError::Placed {
                     cause: format!(
                         "`{name}` is a component of {}:{}, too",
                         file.display(),
@@ -162,7 +162,7 @@ fn read(file: &Path) -> Result<ComponentConfig, ConfigError> {
 pub fn parse(file: &Path, text: &str) -> Result<ComponentConfig, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.replace("\r\n", "\n");
-    let fault = |line: usize, cause: &str, hint: &str| ConfigError::Component {
+    let fault = |line: usize, cause: &str, hint: &str| ConfigError::Placed {
         file: file.to_owned(),
         line,
         cause: cause.to_owned(),
@@ -258,7 +258,7 @@ fn explained(file: &Path, settings: &str, error: &Error) -> ConfigError {
             None,
         ),
     };
-    ConfigError::Component {
+    ConfigError::Placed {
         file: file.to_owned(),
         line,
         cause,

@@ -1,6 +1,9 @@
 //! What is wrong with a configuration, where, and what to do about it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
 
 use crate::Config;
 use types::suggest::closest;
@@ -26,9 +29,9 @@ pub enum ConfigError {
         cause: String,
         hint: String,
     },
-    /// The same of a component that has a file of its own.
+    /// The same, where it is known in which line that stands.
     #[error("{}:{line}: {cause}\nhint: {hint}", file.display())]
-    Component {
+    Placed {
         file: PathBuf,
         line: usize,
         cause: String,
@@ -37,8 +40,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The same error, where the component that it is about has a file of its own: at its place in there.
-    pub(super) fn in_its_file(self, config: &Config) -> ConfigError {
+    /// The same error with the place of what it is about: in the file of a component that has its own, or in the configuration.
+    pub(super) fn at_its_place(self, config: &Config) -> ConfigError {
         let ConfigError::Value { key, cause, hint } = self else {
             return self;
         };
@@ -58,7 +61,7 @@ impl ConfigError {
             Some((origin, setting.to_owned()))
         });
         match place {
-            Some((origin, setting)) => ConfigError::Component {
+            Some((origin, setting)) => ConfigError::Placed {
                 file: origin.file.clone(),
                 line: origin.line(&setting),
                 cause: if setting.is_empty() {
@@ -68,9 +71,51 @@ impl ConfigError {
                 },
                 hint,
             },
-            None => ConfigError::Value { key, cause, hint },
+            None => match line_of(&config.file, &key) {
+                Some(line) => ConfigError::Placed {
+                    file: config.file.clone(),
+                    line,
+                    cause: format!("`{key}`: {cause}"),
+                    hint,
+                },
+                None => ConfigError::Value { key, cause, hint },
+            },
         }
     }
+}
+
+/// The line of a configuration in which a key stands, or the innermost table of those that it names; nothing where only the
+/// outermost is there.
+fn line_of(file: &Path, key: &str) -> Option<usize> {
+    let text = fs::read_to_string(file).ok()?;
+    let document = DeTable::parse(&text).ok()?;
+    let (mut table, mut rest) = (document.get_ref(), key);
+    let (mut found, mut depth) = (None, 0);
+    loop {
+        let behind = |name: &str| {
+            let quoted = format!("\"{name}\"");
+            let behind = rest
+                .strip_prefix(name)
+                .or_else(|| rest.strip_prefix(&quoted))?;
+            match behind.strip_prefix('.') {
+                None => behind.is_empty().then_some(""),
+                behind => behind,
+            }
+        };
+        let next = table
+            .iter()
+            .find_map(|(name, value)| Some((name.span().start, value, behind(name.get_ref())?)));
+        let Some((start, value, behind)) = next else {
+            break;
+        };
+        (found, rest, depth) = (Some(start), behind, depth + 1);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    let start = found.filter(|_| depth > 1 || rest.is_empty())?;
+    Some(text.get(..start)?.matches('\n').count() + 1)
 }
 
 /// The parser's words without what stands behind `=` in lines that name a key: someone may have written

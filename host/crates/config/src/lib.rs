@@ -69,6 +69,9 @@ pub struct Config {
     /// Where the file lies; empty where there is none.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The file; empty where there is none.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// `[site]`.
@@ -406,7 +409,7 @@ impl Config {
         let mut config = Config::parsed(file, &text)?;
         config.add_component_files(file, &text)?;
         if let Err(error) = config.expand_matrix() {
-            return Err(error.in_its_file(&config));
+            return Err(error.at_its_place(&config));
         }
         config.anchor(&config.folder.clone());
         Ok(config)
@@ -428,6 +431,7 @@ impl Config {
             file: file.to_owned(),
             cause: error::without_keys(&error.to_string()),
         })?;
+        config.file = file.to_owned();
         config.folder = file.parent().unwrap_or(Path::new("")).to_owned();
         Ok(config)
     }

@@ -80,7 +80,7 @@ fn at_its_place(
         && let Some(line) = origin.line_of_prompt(prompt, line.unwrap_or(1))
     {
         let file = origin.file.clone();
-        return ConfigError::Component {
+        return ConfigError::Placed {
             file,
             line,
             cause,
