@@ -379,5 +379,9 @@ fn next_run(task: &TaskPreview, component: &Component, record: &str) -> String {
         PlannedAction::Blocked { by } => format!("cannot make it, since {by} fails"),
         PlannedAction::Skipped { by } => format!("gives up the record, since {by} fails"),
         PlannedAction::Unreadable { cause } => format!("cannot read the record: {cause}"),
+        PlannedAction::NotSampled(sample) => format!(
+            "does not make it, and leaves its file if there is one: {} is made for a sample of {sample}, and {record} is not in it",
+            task.component
+        ),
     }
 }

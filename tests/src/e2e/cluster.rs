@@ -52,6 +52,29 @@ fn workers_make_what_one_machine_makes() {
     assert_eq!(farm.billed(), billed);
 }
 
+/// Which records are in the sample, the coordinator says.
+#[test]
+fn workers_make_a_component_for_its_sample_alone() {
+    let farm = Farm::new(1, 1);
+    let sample = "[component.tags]\nsample = 40\n";
+    let settings = format!("[cluster]\nack-wait-seconds = 2\n{sample}");
+    farm.coordinator.configure(&settings);
+    let run = farm.run();
+    let _worker = farm.worker("one");
+    let summary = run.ended().ended(0).summary();
+    assert_eq!(summary.complete(), summary.records());
+    let (made, left) = (
+        summary.of("tags", "made"),
+        summary.of("tags", "not_sampled"),
+    );
+    assert!(made > 0 && left > 0, "{made} made, {left} not sampled");
+    assert_eq!(made + left, summary.records());
+    let alone = Scene::new().asking(&farm.simulator);
+    alone.configure(sample);
+    alone.run(&ARGUMENTS).ended(0);
+    assert_eq!(farm.coordinator.content(), alone.content());
+}
+
 #[test]
 fn a_worker_that_is_killed_loses_no_answer_and_its_records_go_to_others() {
     let farm = Farm::new(1, 40);

@@ -71,6 +71,7 @@ mod resources;
 mod review_page;
 mod rotel;
 mod sameness;
+mod samples;
 mod schema;
 mod screen;
 mod secrets;

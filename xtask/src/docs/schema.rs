@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 use super::configuration::{Section, sections};
 
 /// Keys whose values may be of other kinds than their example.
-const KINDS: [(&str, &str, &[&str]); 6] = [
+const KINDS: [(&str, &str, &[&str]); 7] = [
     ("dataset", "path", &["string", "array"]),
     ("dataset.lookup", "path", &["string", "array"]),
     ("component", "for-each", &["string", "array"]),
+    ("component", "sample", &["integer", "string"]),
     ("component", "prompts", &["object"]),
     ("component", "input", &["object"]),
     ("provider", "endpoints", &["array"]),

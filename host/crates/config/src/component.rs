@@ -8,6 +8,7 @@ mod options;
 mod output;
 mod parts;
 mod prompts;
+mod sampled;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use plan::gate::Gate;
 use plan::graph::Node;
 use plan::policy::FailurePolicy;
 use plan::recipe::Recipe;
+use plan::sample::Sample;
 use plugin::limits::Limits;
 use plugin::load::Plugin;
 use plugin::manifest::{InputFields, Manifest, MediaType};
@@ -80,6 +82,8 @@ pub struct Component {
     pub rules: Option<GateRules>,
     /// Component on whose files it gives verdicts, if that is what it does.
     pub judges: Option<String>,
+    /// The records that it is made for, where not for all.
+    pub sample: Option<Sample>,
     /// Texts that stand in the place of what it would make, by the id of their record.
     pub texts: Option<Arc<BTreeMap<String, String>>>,
     /// What all its tasks are made with.
@@ -184,6 +188,7 @@ fn all(
     distinct_outputs(&components)?;
     give_upstream_prompts(&mut components);
     gate::check(&components, config)?;
+    sampled::check(&components)?;
     Ok(components)
 }
 
@@ -400,6 +405,7 @@ fn component(
         gate,
         rules,
         judges,
+        sample: settings.sample,
         texts: None,
         recipe_digest: recipe.digest(),
         recipe,

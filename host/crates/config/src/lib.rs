@@ -27,6 +27,7 @@ use dataset::DatasetConfig;
 use gateway::settings::{LimitsConfig, Mode, ModelConfig, ProviderConfig, ServiceTier};
 use plan::gate::Otherwise;
 use plan::policy::FailurePolicy;
+use plan::sample::Sample;
 use plugin::manifest::{InputFields, LimitOverrides};
 use types::key::Reasoning;
 
@@ -328,6 +329,8 @@ pub struct ComponentConfig {
     /// Names of the matrix: it is made for each of their values.
     #[serde(deserialize_with = "matrix::one_or_more")]
     pub for_each: Vec<String>,
+    /// The records that it is made for, where not for all.
+    pub sample: Option<Sample>,
     /// The values that it is made for, where it is one of several.
     #[serde(skip)]
     pub variant: Option<Variant>,

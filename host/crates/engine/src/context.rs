@@ -14,6 +14,7 @@ use super::meter::Meter;
 use super::output::Output;
 use super::repeated::RepeatedFailures;
 use super::run::{Run, RunError};
+use super::sampled::Samples;
 use super::staleness::{Facts, StalenessCheck};
 use super::workplace::{Ledger, Workplace};
 use super::writable::check_output;
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub staleness: StalenessCheck,
     pub indexed: IndexedDataset,
     pub components: Arc<[Component]>,
+    /// The records that they are made for.
+    pub samples: Samples,
     /// The texts that no other one may be like.
     pub likeness: Likeness,
     pub workplace: Workplace,
@@ -75,6 +78,7 @@ pub(super) struct Leased {
     pub ledger: Arc<Ledger>,
     pub meter: Arc<Meter>,
     pub components: Arc<[Component]>,
+    pub samples: Samples,
     pub site: SiteConfig,
     pub spool: Store,
     pub gateway: Arc<Gateway<Store>>,
@@ -102,7 +106,9 @@ impl Context {
             .iter()
             .map(|component| component.name.clone())
             .collect();
-        run.meter.expect(&names, &totals);
+        let samples = Samples::of(&run.components, &run.store, run.indexed.id)?;
+        let left_out = samples.left_out(&run.store, &run.lease)?;
+        run.meter.expect(&names, &totals, &left_out);
         run.meter.unreadable(&run.unreadable);
         let mut recipes = Vec::with_capacity(run.components.len());
         for component in &run.components {
@@ -144,6 +150,7 @@ impl Context {
             indexed: run.indexed,
             likeness: Likeness::new(&run.components),
             components: run.components.into(),
+            samples,
             workplace,
             store: run.store,
             gateway: run.gateway,
@@ -186,6 +193,7 @@ impl Context {
                 source: String::new(),
             },
             components: parts.components,
+            samples: parts.samples,
             // No gate that needs it comes to a worker.
             likeness: Likeness::default(),
             workplace: Workplace::Leased(parts.ledger),
@@ -220,6 +228,7 @@ impl Context {
             dataset: self.indexed.id,
             rules: self.staleness.rules,
             recipes: self.recipes.to_vec(),
+            samples: self.samples.clone(),
         }
     }
 
@@ -242,6 +251,11 @@ impl Context {
         } else {
             Ok(Vec::new())
         }
+    }
+
+    /// Whether a component is made for a record.
+    pub fn is_made_for(&self, component: &Component, record: &str) -> bool {
+        self.samples.include(&component.name, record)
     }
 
     /// Number of the recipe of a component.

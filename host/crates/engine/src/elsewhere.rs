@@ -62,7 +62,8 @@ pub(super) fn lease(
     let staleness = &context.staleness;
     let mut files = Vec::new();
     let mut transcripts = Vec::new();
-    for component in context.components.iter() {
+    let made = context.components.iter();
+    for component in made.filter(|component| context.is_made_for(component, &record.id)) {
         let checkpoint = reference
             .checkpoints
             .iter()

@@ -104,7 +104,8 @@ fn looks_at_all(context: &Context, lease: &Lease) -> Result<bool, StoreError> {
         .iter()
         .map(|component| component.name.as_str())
         .collect();
-    context.store.has_only(context.indexed.id, &components)
+    let (store, dataset) = (&context.store, context.indexed.id);
+    Ok(store.has_only(dataset, &components)? && !context.samples.leave_files(store, dataset)?)
 }
 
 /// Tries again what failed for what may have passed, until that gains nothing.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::artifact;
+use super::sampled::Samples;
 use super::staleness::StalenessCheck;
 use config::component::Component;
 use dataset::{Dataset, DatasetError, Record, Repetition};
@@ -18,16 +19,19 @@ use types::digest::Digest;
 pub struct ExportRow<'a> {
     pub record: &'a Record,
     /// The text of each component's file, in the order of the components; `None` where there is none, or only
-    /// one from before the task failed.
+    /// one from before the task failed, or from when the record was in the sample of the component.
     pub texts: Vec<Option<String>>,
+    /// How many components are not made for the record, since it is not in their sample.
+    pub not_sampled: u64,
     /// How many files are there and left out, since they are held, or nobody accepted them.
     pub held_back: u64,
 }
 
 impl ExportRow<'_> {
-    /// Whether every file is there.
+    /// Whether every file is there that is made for the record.
     pub fn is_complete(&self) -> bool {
-        self.texts.iter().all(Option::is_some)
+        let missing = self.texts.iter().filter(|text| text.is_none());
+        missing.count() as u64 == self.not_sampled
     }
 }
 
@@ -87,6 +91,7 @@ pub fn export<E>(
         components,
         which,
     } = source;
+    let samples = Samples::of(components, &store, indexed.id)?;
     let staleness = StalenessCheck::of_reader(dataset, indexed, store, output_root);
     let is_judged = match which {
         WhichFiles::All => false,
@@ -126,10 +131,14 @@ pub fn export<E>(
         } else {
             Vec::new()
         };
-        let mut held_back = 0;
+        let (mut held_back, mut not_sampled) = (0, 0);
         let texts = components
             .iter()
             .map(|component| {
+                if !samples.include(&component.name, &record.id) {
+                    not_sampled += 1;
+                    return None;
+                }
                 let points = points.iter();
                 let point = points
                     .clone()
@@ -155,6 +164,7 @@ pub fn export<E>(
         take(&ExportRow {
             record: &record,
             texts,
+            not_sampled,
             held_back,
         })
         .map_err(ExportError::Row)?;

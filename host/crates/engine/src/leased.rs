@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meter::Report;
 use super::record::{End, Pass};
+use super::sampled::Samples;
 use super::staleness::{Facts, Found};
 use super::workplace::Note;
 use dataset::{Fields, Record, Written};
@@ -65,6 +66,7 @@ pub struct Terms {
     pub(super) dataset: i64,
     pub(super) rules: Rules,
     pub(super) recipes: Vec<RecipeId>,
+    pub(super) samples: Samples,
 }
 
 /// What a worker did with a record.

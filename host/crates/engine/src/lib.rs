@@ -40,6 +40,7 @@ mod replay;
 mod review;
 mod room;
 mod run;
+mod sampled;
 mod seat;
 #[cfg(test)]
 mod simulation;

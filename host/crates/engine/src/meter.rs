@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use super::sampled::NotSampled;
 pub use crate::statistics::Again;
 use crate::statistics::{
     BatchView, CallEnd, Detail, Failed, FailureKind, RecordEnd, Statistics, View, WorkerView,
@@ -143,8 +144,17 @@ impl Meter {
     }
 
     /// Sets what there is to do.
-    pub(super) fn expect(&self, components: &[String], categories: &[(String, u64)]) {
-        *self.lock() = Statistics::new(components, categories);
+    pub(super) fn expect(
+        &self,
+        components: &[String],
+        categories: &[(String, u64)],
+        left_out: &[NotSampled],
+    ) {
+        let mut statistics = Statistics::new(components, categories);
+        for one in left_out {
+            statistics.not_sampled(&one.category, &one.component, one.records);
+        }
+        *self.lock() = statistics;
     }
 
     /// Counts records of the dataset that cannot be read, and shows the first with what failed.

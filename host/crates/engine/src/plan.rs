@@ -60,6 +60,8 @@ pub struct ComponentPlan {
     pub skipped: u64,
     /// Their record cannot be read.
     pub unreadable: u64,
+    /// Their record is not in the sample of the component.
+    pub not_sampled: u64,
     /// Why tasks would run, or may.
     pub reasons: Vec<CauseCount>,
     /// Model that it asks.
@@ -205,6 +207,7 @@ impl Collected {
                 blocked: 0,
                 skipped: 0,
                 unreadable: 0,
+                not_sampled: 0,
                 reasons: Vec::new(),
                 model: parameters.map(|parameters| parameters.model.clone()),
                 forecast: None,
@@ -241,6 +244,7 @@ impl Collected {
             PlannedAction::Blocked { .. } => plan.blocked += 1,
             PlannedAction::Skipped { .. } => plan.skipped += 1,
             PlannedAction::Unreadable { .. } => plan.unreadable += 1,
+            PlannedAction::NotSampled(_) => plan.not_sampled += 1,
         }
         self.tally.add(&task.causes);
         match (&task.action, &task.probe) {

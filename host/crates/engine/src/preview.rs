@@ -10,6 +10,7 @@ use super::intent_log::PendingWrites;
 use super::probe::{Probe, ProbeEnd, probe};
 use super::record::held_by;
 use super::replay::Asking;
+use super::sampled::Samples;
 use super::staleness::{Staleness, StalenessCheck};
 use super::step::TaskFailure;
 use config::SiteConfig;
@@ -22,6 +23,7 @@ use plan::explain::{self, Cause};
 use plan::fingerprint;
 use plan::gate::Shut;
 use plan::recipe::Recipe;
+use plan::sample::Sample;
 use plan::upstreams::{Hold, Loss, Upstream, Upstreams};
 use plan::verdict::{Feedback, Verdict};
 use store::{Checkpoint, IndexedDataset, RecipeId, RecordRef, Store, StoreError};
@@ -32,7 +34,7 @@ use types::digest::Digest;
 const LEAST_CACHED: u32 = 1024;
 
 /// What a run would do with a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PlannedAction {
     /// Leave its file, which is up to date.
     UpToDate,
@@ -63,6 +65,8 @@ pub enum PlannedAction {
     Unreadable {
         cause: String,
     },
+    /// Nothing, since its record is not in the sample of its component.
+    NotSampled(Sample),
 }
 
 /// One task, as a run would find it.
@@ -129,6 +133,7 @@ pub struct Previewer {
     store: Store,
     dataset: Arc<Dataset>,
     components: Arc<[Component]>,
+    samples: Samples,
     recipes: HashMap<RecipeId, Option<Recipe>>,
     has_verdicts: bool,
     /// What questions begin with, from so many tokens on as the least that any provider keeps in its cache.
@@ -167,6 +172,7 @@ impl Previewer {
             dataset,
             store: store.clone(),
             components: components.into(),
+            samples: Samples::of(components, store, indexed.id)?,
             recipes: HashMap::new(),
             has_verdicts: store.has_verdicts(indexed.id)?,
             prefixes: Prefixes::from_tokens(LEAST_CACHED),
@@ -218,9 +224,22 @@ impl Previewer {
                 component,
                 checkpoint,
             };
-            let (preview, standing) = match &record {
-                Err(error) => task.unreadable(reference, &error.to_string()),
-                Ok(record) => {
+            let is_made = self.samples.include(&component.name, &reference.id);
+            let (preview, standing) = match (&record, component.sample) {
+                (_, Some(sample)) if !is_made => {
+                    let action = PlannedAction::NotSampled(sample);
+                    let (mut preview, standing) = task.not_done(reference, action);
+                    if let Some(point) = &preview.checkpoint {
+                        let found = self.staleness.on_disk(&preview.path, Some(point));
+                        preview.file = found.state;
+                    }
+                    (preview, standing)
+                }
+                (Err(error), _) => {
+                    let cause = error.to_string();
+                    task.not_done(reference, PlannedAction::Unreadable { cause })
+                }
+                (Ok(record), _) => {
                     let before: Vec<(&Component, &Standing)> =
                         components.iter().zip(&standings).collect();
                     self.look(task, record, &before, &verdicts, |runs| probed(place, runs))?
@@ -553,12 +572,11 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn unreadable(self, reference: &RecordRef, cause: &str) -> (TaskPreview, Standing) {
+    /// Nothing is done with it, and nothing that is done depends on it.
+    fn not_done(self, reference: &RecordRef, action: PlannedAction) -> (TaskPreview, Standing) {
         let preview = TaskPreview {
             component: self.component.name.clone(),
-            action: PlannedAction::Unreadable {
-                cause: cause.to_owned(),
-            },
+            action,
             causes: Vec::new(),
             changes: Vec::new(),
             path: self

@@ -44,6 +44,8 @@ enum Signal {
     Held(Ready, Loss),
     /// There is no file.
     Lost(Loss),
+    /// The record is not in its sample.
+    NotSampled,
     /// It comes with a batch.
     Waits,
     Interrupted,
@@ -63,6 +65,8 @@ pub(super) enum End {
     Interrupted,
     /// Decided in an earlier pass.
     Before(bool),
+    /// There is no such task, since the record is not in the sample of the component.
+    NotSampled,
 }
 
 /// Runs one record; its questions go after those of records with a lower place.
@@ -193,6 +197,10 @@ async fn run_component(
         // Set once, by this function only.
         let _ = signal.set(said);
     };
+    if !task.context.is_made_for(task.component, &task.record.id) {
+        tell(Signal::NotSampled);
+        return Ok(End::NotSampled);
+    }
     if pass == Pass::Sweep && waits {
         // It was counted when it began to wait.
         tell(Signal::Waits);
@@ -285,6 +293,8 @@ async fn gather<'a>(task: &Task<'a>, signals: &[SetOnce<Signal>]) -> Gathered<'a
             Signal::Held(ready, _) if judges => Ok(ready),
             Signal::Held(_, loss) => Err(loss),
             Signal::Lost(loss) => Err(loss),
+            // Nothing that is made for this record depends on it.
+            Signal::NotSampled => continue,
             Signal::Waits => return Gathered::Waits,
             Signal::Interrupted => return Gathered::Interrupted,
         };
@@ -582,7 +592,8 @@ async fn unreadable(
         written: Written::default(),
     };
     let mut ends = Vec::new();
-    for component in context.components.iter() {
+    let made = context.components.iter();
+    for component in made.filter(|component| context.is_made_for(component, &record.id)) {
         let checkpoint = reference
             .checkpoints
             .iter()
@@ -614,7 +625,7 @@ async fn unreadable(
 /// Counts how one component ended in this pass.
 pub(super) fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
     let meter = &context.meter;
-    if matches!(end, End::Interrupted | End::Before(_)) {
+    if matches!(end, End::Interrupted | End::Before(_) | End::NotSampled) {
         return;
     }
     match pass {
@@ -627,7 +638,7 @@ pub(super) fn count(context: &Context, record: &Record, component: &str, pass: P
         End::Made { by_stand_in } => (TaskEnd::Made, Some(by_stand_in)),
         End::Parked => return meter.tasks_parked(1),
         End::Waits => return meter.tasks_waiting(1),
-        End::Interrupted | End::Before(_) => return,
+        End::Interrupted | End::Before(_) | End::NotSampled => return,
     };
     meter.task_ended(&record.category, component, end);
     if let Some(by_stand_in) = made {
@@ -643,7 +654,7 @@ pub(super) fn conclude(context: &Context, category: &str, ends: &[End]) {
             End::Final(end) => {
                 complete &= matches!(end, TaskEnd::Made | TaskEnd::Kept | TaskEnd::Edited);
             }
-            End::Made { .. } => {}
+            End::Made { .. } | End::NotSampled => {}
             End::Parked | End::Waits | End::Interrupted => return,
             End::Before(done) => complete &= done,
         }

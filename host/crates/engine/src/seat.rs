@@ -126,6 +126,7 @@ impl Seat {
             ledger: Arc::clone(&ledger),
             meter: Arc::new(Meter::reporting()),
             components: Arc::clone(&self.components),
+            samples: self.terms.samples.clone(),
             site: self.site.clone(),
             spool: self.spool.clone(),
             gateway: Arc::clone(&self.gateway),

@@ -60,9 +60,17 @@ pub struct ComponentCount {
     pub tokens: u64,
     /// What they cost in millionths of a dollar, as far as prices are known.
     pub cost_micros: u64,
+    /// Records that are wanted and not in its sample, so that they have no task of it.
+    #[serde(default)]
+    pub not_sampled: u64,
 }
 
 impl ComponentCount {
+    /// Tasks that there are, where so many records are wanted.
+    pub fn tasks(&self, records: u64) -> u64 {
+        records.saturating_sub(self.not_sampled)
+    }
+
     /// Tasks that have their artifact.
     pub fn there(&self) -> u64 {
         self.made + self.kept + self.edited
@@ -312,6 +320,15 @@ impl Statistics {
         }
     }
 
+    /// A component is not made for so many records of this category.
+    pub fn not_sampled(&mut self, category: &str, component: &str, records: u64) {
+        let mut counts = self.components.iter_mut().enumerate();
+        if let Some((place, count)) = counts.find(|(_, count)| count.component == component) {
+            count.not_sampled += records;
+            self.heat.not_sampled(category, place, records);
+        }
+    }
+
     /// A task of a record of this category ended.
     pub fn task_ended(&mut self, now: Duration, category: &str, component: &str, end: TaskEnd) {
         let mut counts = self.components.iter_mut().enumerate();
@@ -482,7 +499,8 @@ impl Statistics {
         let records = sum(|count| count.total);
         let complete = sum(|count| count.complete);
         let done = complete + sum(|count| count.incomplete);
-        let tasks = records.saturating_mul(self.components.len() as u64);
+        let tasks = self.components.iter().map(|count| count.tasks(records));
+        let tasks = tasks.sum();
         let tasks_done = self.components.iter().map(ComponentCount::ended).sum();
         let there: u64 = self.components.iter().map(ComponentCount::there).sum();
         let failed: u64 = self.components.iter().map(|count| count.failed).sum();

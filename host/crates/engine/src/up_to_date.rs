@@ -13,17 +13,21 @@ use plan::decision::{Author, Kept, LastOutcome};
 use plan::verdict::{Giver, Verdict};
 use store::{Checkpoint, RecordRef};
 
-/// Whether every task of the record is done, from what is still the same, with its file in place; then they are
+/// Whether every task that the record has is done, from what is still the same, with its file in place; then they are
 /// counted as kept.
 pub(super) fn keep(context: &Context, reference: &RecordRef) -> bool {
     // After an unclean end files are held against their hashes.
     if !context.staleness.rules.clean {
         return false;
     }
-    let kept = |component: &Component| is_kept(context, reference, component);
-    let all = context.components.iter().all(kept) && gates_are_open(context, reference);
+    let made = context.components.iter();
+    let made = made.filter(|component| context.is_made_for(component, &reference.id));
+    let all = made
+        .clone()
+        .all(|component| is_kept(context, reference, component))
+        && gates_are_open(context, reference);
     if all {
-        for component in context.components.iter() {
+        for component in made {
             let meter = &context.meter;
             meter.task_ended(&reference.category, &component.name, TaskEnd::Kept);
             let author = checkpoint(reference, &component.name).and_then(|point| point.author);
@@ -62,7 +66,10 @@ fn is_kept(context: &Context, reference: &RecordRef, component: &Component) -> b
 /// Whether every gate of the record lets its file pass by what was said of it before. The tasks of judges are among those that are
 /// kept, so what a judge said counts if its own task said it last.
 fn gates_are_open(context: &Context, reference: &RecordRef) -> bool {
-    let mut gated = context.components.iter().filter(|one| one.gate.is_some());
+    let mut gated = context
+        .components
+        .iter()
+        .filter(|one| one.gate.is_some() && context.is_made_for(one, &reference.id));
     if gated.clone().next().is_none() {
         return true;
     }

@@ -16,5 +16,6 @@ pub mod gate;
 pub mod graph;
 pub mod policy;
 pub mod recipe;
+pub mod sample;
 pub mod upstreams;
 pub mod verdict;

@@ -36,6 +36,7 @@ mod questions;
 mod recipes;
 mod recover;
 mod runs;
+mod sampled;
 mod schema;
 mod seal;
 mod spool;

@@ -187,6 +187,32 @@ fn records_are_selected_by_how_their_tasks_stand_when_they_are_selected() {
 }
 
 #[test]
+fn samples_are_told_from_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = state(folder.path(), 10);
+    let store = Store::open(&path).unwrap();
+    let dataset = store.indexed(SOURCE).unwrap().unwrap();
+    let all: Vec<String> = (0..10).map(|number| format!("r{number}")).collect();
+    for most in [1, 3, 10, 11] {
+        let bound = store.sample_bound(dataset.id, most).unwrap();
+        let within = all.iter().filter(|id| bound.includes(id)).count() as u64;
+        assert_eq!(within, most.min(10));
+        let outside = store.has_files_outside(dataset.id, "text", bound).unwrap();
+        assert_eq!(outside, most < 10, "all have a file");
+        assert!(!store.has_files_outside(dataset.id, "table", bound).unwrap());
+    }
+    let few = Selection {
+        limit: Some(3),
+        ..Selection::default()
+    };
+    let few = store.select(&dataset, &few).unwrap();
+    let mut seen = Vec::new();
+    let see = |category: &str, id: &str| seen.push(format!("{category} {id}"));
+    store.each_selected(&few, see).unwrap();
+    assert_eq!(seen, ["c r0", "c r1", "c r2"]);
+}
+
+#[test]
 fn pruning_takes_what_was_superseded_and_nothing_that_can_be_of_use() {
     let folder = tempfile::tempdir().unwrap();
     let path = state(folder.path(), 10);

@@ -128,7 +128,7 @@ fn categories(text: &mut String, snapshot: &Snapshot) {
     for row in &snapshot.detail.heat {
         let _ = write!(text, "| {} |", cell(&row.category));
         for count in &row.cells {
-            let _ = write!(text, " {}/{}", count.made + count.kept, row.records);
+            let _ = write!(text, " {}/{}", count.made + count.kept, row.tasks(count));
             let lost = count.failed + count.blocked;
             if lost > 0 {
                 let _ = write!(text, " **−{lost}**");

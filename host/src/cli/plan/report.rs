@@ -44,7 +44,9 @@ fn stays(row: &ComponentPlan) -> u64 {
 /// Whether everything is there.
 fn is_done(plan: &Plan) -> bool {
     let kept = plan.components.iter().map(stays);
-    kept.sum::<u64>() == plan.records * plan.components.len() as u64
+    let left_out = plan.components.iter().map(|row| row.not_sampled);
+    let tasks = plan.records * plan.components.len() as u64;
+    kept.chain(left_out).sum::<u64>() == tasks
 }
 
 /// How the tasks stand. What is rare has a column only where there is any.
@@ -62,6 +64,7 @@ fn states(components: &[ComponentPlan]) -> Table {
         "blocked",
         "skipped",
         "unreadable",
+        "not in sample",
     ];
     let mut table = Table::new(heads);
     for row in components {
@@ -77,6 +80,7 @@ fn states(components: &[ComponentPlan]) -> Table {
             row.blocked,
             row.skipped,
             row.unreadable,
+            row.not_sampled,
         ];
         let numbers = numbers.iter().map(u64::to_string);
         table.row(std::iter::once(row.component.clone()).chain(numbers));

@@ -120,7 +120,7 @@ impl Layout {
                         losses.push_str(&format!("  {} {word}", count(number)));
                     }
                 }
-                (format!("{}/{records}", row.there()), losses)
+                (format!("{}/{}", row.there(), row.tasks(records)), losses)
             })
             .collect();
         let number_width = numbers
@@ -146,7 +146,7 @@ impl Layout {
                     name_width,
                 );
                 let bar = if bar >= SHORTEST_BAR {
-                    format!("  {}", self.bar(row.there(), records, bar))
+                    format!("  {}", self.bar(row.there(), row.tasks(records), bar))
                 } else {
                     String::new()
                 };

@@ -28,6 +28,7 @@ pub(super) enum Action {
     Blocked,
     Skipped,
     Unreadable,
+    NotSampled,
 }
 
 impl From<&PlannedAction> for Action {
@@ -44,6 +45,7 @@ impl From<&PlannedAction> for Action {
             PlannedAction::Blocked { .. } => Action::Blocked,
             PlannedAction::Skipped { .. } => Action::Skipped,
             PlannedAction::Unreadable { .. } => Action::Unreadable,
+            PlannedAction::NotSampled(_) => Action::NotSampled,
         }
     }
 }
@@ -63,6 +65,7 @@ impl Action {
             Action::Blocked => "blocked",
             Action::Skipped => "skipped",
             Action::Unreadable => "unreadable",
+            Action::NotSampled => "not in the sample",
         }
     }
 }

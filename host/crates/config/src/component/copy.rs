@@ -34,6 +34,8 @@ impl Component {
             gate.otherwise = Otherwise::Warn;
         }
         copy.output = self.output.below(tag);
+        // The records of a comparison are a sample themselves.
+        copy.sample = None;
         copy.remade()
     }
 
@@ -45,6 +47,7 @@ impl Component {
         let called = COMPARED.map(str::to_owned);
         copy.aliases = copy.depends_on.iter().cloned().zip(called).collect();
         copy.judges = None;
+        copy.sample = None;
         copy.gate = None;
         copy.rules = None;
         // Both are judged by the same facts, whatever each was asked for.

@@ -75,6 +75,8 @@ impl ComponentParts {
             gate: self.gate,
             rules: self.rules,
             judges: self.judges,
+            // Which records are in it is among the terms of the run.
+            sample: None,
             texts: None,
             recipe: self.recipe,
             recipe_digest: self.recipe_digest,

@@ -72,7 +72,7 @@ impl Attempts {
 
 /// Attempts that a component still makes: of those that ended, some were kept or not begun.
 fn attempts_left(count: &ComponentCount, records: u64) -> f64 {
-    let left = records.saturating_sub(count.ended()) as f64;
+    let left = count.tasks(records).saturating_sub(count.ended()) as f64;
     match count.ended() {
         0 => left,
         ended => left * (count.made + count.failed) as f64 / ended as f64,

@@ -20,6 +20,9 @@ pub struct HeatCell {
     pub failed: u64,
     /// Tasks that were not begun, since something else failed.
     pub blocked: u64,
+    /// Records of the category that are not in the sample of the component, so that they have no task of it.
+    #[serde(default)]
+    pub not_sampled: u64,
 }
 
 /// The row of a category.
@@ -27,10 +30,17 @@ pub struct HeatCell {
 pub struct HeatRow {
     /// Id of the category.
     pub category: String,
-    /// Records wanted: tasks of each component.
+    /// Records wanted: tasks of each component that has no sample.
     pub records: u64,
     /// One for each component, in their order.
     pub cells: Vec<HeatCell>,
+}
+
+impl HeatRow {
+    /// Tasks that a cell stands for.
+    pub fn tasks(&self, cell: &HeatCell) -> u64 {
+        self.records.saturating_sub(cell.not_sampled)
+    }
 }
 
 /// Category by component.
@@ -71,6 +81,15 @@ impl Heat {
     pub fn place(&self, category: &str) -> usize {
         let known = self.places.get(category).copied();
         known.unwrap_or(CATEGORIES - 1)
+    }
+
+    /// So many records of a category have no task of this component.
+    pub fn not_sampled(&mut self, category: &str, component: usize, records: u64) {
+        let place = self.place(category);
+        let row = self.rows.get_mut(place);
+        if let Some(cell) = row.and_then(|row| row.cells.get_mut(component)) {
+            cell.not_sampled += records;
+        }
     }
 
     /// A task ended.

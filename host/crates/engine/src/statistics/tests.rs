@@ -37,6 +37,33 @@ fn blocked_is_not_failed_and_no_part_of_success() {
 }
 
 #[test]
+fn records_outside_a_sample_have_no_task() {
+    let mut statistics = two();
+    statistics.not_sampled("metal", "text", 2);
+    statistics.not_sampled("wood", "text", 1);
+    let second = Duration::from_secs(1);
+    for _ in 0..3 {
+        statistics.task_ended(second, "metal", "frontmatter", TaskEnd::Made);
+    }
+    statistics.task_ended(second, "wood", "frontmatter", TaskEnd::Made);
+    let view = statistics.view(second);
+    assert_eq!((view.tasks, view.tasks_done), (5, 4));
+    let [frontmatter, text] = &view.components[..] else {
+        panic!("two components");
+    };
+    assert_eq!((frontmatter.tasks(4), text.tasks(4)), (4, 1));
+    let heat = statistics.detail(second).heat;
+    let [metal, wood] = &heat[..] else {
+        panic!("two categories");
+    };
+    assert_eq!(metal.tasks(&metal.cells[1]), 1);
+    assert_eq!(
+        (wood.tasks(&wood.cells[0]), wood.tasks(&wood.cells[1])),
+        (1, 0)
+    );
+}
+
+#[test]
 fn the_estimate_follows_recent_pace() {
     let mut statistics = Statistics::new(&[], &[("metal".to_owned(), 1000)]);
     for second in 0..600 {

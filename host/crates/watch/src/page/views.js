@@ -261,18 +261,21 @@ function showHeat(snapshot) {
     element.style.setProperty("--share", all ? there / all : 0);
     return element;
   };
+  // Records that are not in the sample of a component have no task of it.
+  const tasks = (row, one) => row.records - (one.not_sampled || 0);
   const heatCell = (row, one, place) => {
     const there = one.made + one.kept;
-    const inner = make("span", {}, `${count(there)}/${count(row.records)}`);
+    const all = tasks(row, one);
+    const inner = make("span", {}, `${count(there)}/${count(all)}`);
     const button = lostButton(row, names[place], one);
     if (button) inner.append(button);
-    return share(cell(names[place], inner, button ? "lost" : ""), there, row.records);
+    return share(cell(names[place], inner, button ? "lost" : ""), there, all);
   };
   const matrix = () => table(["category", ...names], heat.map((row) =>
     make("tr", {}, make("th", { scope: "row" }, row.category), row.cells.map((one, place) => heatCell(row, one, place)))));
   const folded = (row) => {
     const sum = (...parts) => row.cells.reduce((all, one) => all + parts.reduce((part, name) => part + one[name], 0), 0);
-    const [there, lost, all] = [sum("made", "kept"), sum("failed", "blocked"), row.records * row.cells.length];
+    const [there, lost, all] = [sum("made", "kept"), sum("failed", "blocked"), row.cells.reduce((sum, one) => sum + tasks(row, one), 0)];
     const group = make("details", {},
       make("summary", {}, make("b", {}, row.category), make("span", {}, `${count(there)}/${count(all)}`), lost > 0 ? make("b", { class: "lost" }, `−${count(lost)}`) : null,
         bar([["made", all ? there / all : 0], ["failed", all ? lost / all : 0]], `${there} of ${all} files`)),

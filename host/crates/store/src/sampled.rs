@@ -1,0 +1,58 @@
+//! What samples of the records are told from: the ids of all records, one at a time.
+
+use rusqlite::params_from_iter;
+
+use super::{Lease, Store, StoreError};
+use plan::sample::{Bound, Smallest};
+
+impl Store {
+    /// Where a sample of so many records of a dataset ends.
+    pub fn sample_bound(&self, dataset: i64, most: u64) -> Result<Bound, StoreError> {
+        self.read(|reader| {
+            let mut smallest = Smallest::new(most);
+            let mut statement = reader.prepare("SELECT id FROM record WHERE dataset = ?1")?;
+            let mut rows = statement.query([dataset])?;
+            while let Some(row) = rows.next()? {
+                smallest.add(row.get_ref(0)?.as_str()?);
+            }
+            Ok(smallest.bound())
+        })
+    }
+
+    /// Gives the category and the id of each record that is left of a selection to `see`.
+    pub fn each_selected(
+        &self,
+        lease: &Lease,
+        mut see: impl FnMut(&str, &str),
+    ) -> Result<(), StoreError> {
+        self.read(|reader| {
+            let (sql, values) = lease.records();
+            let mut statement = reader.prepare(&format!("SELECT category, id FROM ({sql})"))?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                see(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a component has made a file of a record that is not in its sample.
+    pub fn has_files_outside(
+        &self,
+        dataset: i64,
+        component: &str,
+        bound: Bound,
+    ) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT record FROM task WHERE dataset = ?1 AND component = ?2 AND content IS NOT NULL";
+            let mut statement = reader.prepare(sql)?;
+            let mut rows = statement.query(rusqlite::params![dataset, component])?;
+            while let Some(row) = rows.next()? {
+                if !bound.includes(row.get_ref(0)?.as_str()?) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+}
