@@ -212,6 +212,35 @@ fn a_share_is_the_same_whatever_is_added() {
     assert!(judged(&scene).is_superset(&before));
 }
 
+/// What a person tries on a few records shows what the judge says of them.
+#[test]
+fn a_trial_with_few_records_has_judged_ones_and_a_comparison_judges_all_of_its_own() {
+    let scene = scene();
+    let few = scene.run(&["--sample", "4"]).ended(0).summary();
+    let (made, left) = (few.of("quality", "made"), few.of("quality", "not_sampled"));
+    assert!(made >= 2, "{made} of 4 are judged");
+    assert_eq!(made + left, 4);
+    scene.write("b.md", "Describe {{ record.name }} in other words.\n");
+    let arguments = [
+        "compare",
+        "--with",
+        "prompt:description=b.md",
+        "--sample",
+        "12",
+        "--json",
+    ];
+    let said = scene.host(&arguments).ended(0).events();
+    let mut said = said.iter();
+    let compared = said.find(|line| line["event"] == "comparison").unwrap();
+    let rows = compared["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 12);
+    let scores = rows
+        .iter()
+        .flat_map(|row| row["scores"].as_array().unwrap());
+    assert!(scores.clone().all(Value::is_number), "{compared}");
+    assert_eq!(scores.count(), 24);
+}
+
 /// A gate and dependents would wait for files that nobody makes.
 #[test]
 fn what_needs_all_files_of_a_sampled_component_is_refused() {

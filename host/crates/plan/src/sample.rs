@@ -70,7 +70,8 @@ impl Smallest {
     }
 }
 
-fn hash(id: &str) -> u64 {
+/// The hash of an id: what has a smaller one comes first into a sample.
+pub fn hash(id: &str) -> u64 {
     let mut builder = DigestBuilder::new("batchgen sample 1");
     builder.text(id);
     builder.finish().seed()

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, 
 
 use super::checkpoint::checkpoints_of;
 use super::checksum::{DATASETS, RECORDS, UNREADABLE};
+use super::sampled::{self, PLACE};
 use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
 use dataset::{Dataset, DatasetError, Place, Record, RecordHash, Repetition};
 use plan::decision::OutcomeKind;
@@ -501,7 +502,6 @@ fn bad_record(row: &Row<'_>) -> rusqlite::Result<BadRecord> {
     })
 }
 
-/// Takes records from each category in turn, in the order of their hashes: the same every time.
 /// The ids of records that have such a task, in order.
 fn ids_with(
     reader: &Connection,
@@ -530,15 +530,18 @@ fn ids_with(
         .collect()
 }
 
+/// Takes records from each category in turn, in the order in which they come into the sample of a component: so those of a small trial
+/// are in there, too.
 fn sample_ids(
     reader: &Connection,
     filter: &str,
     values: &[Sql],
     sample: u64,
 ) -> rusqlite::Result<Vec<String>> {
+    sampled::register(reader)?;
     let sql = format!(
         "SELECT id FROM
-            (SELECT id, rank, hash, row_number() OVER (PARTITION BY rank ORDER BY hash) AS turn
+            (SELECT id, rank, row_number() OVER (PARTITION BY rank ORDER BY {PLACE}(id), id) AS turn
              FROM record WHERE {filter})
          ORDER BY turn, rank LIMIT {}",
         i64::try_from(sample).unwrap_or(i64::MAX)

@@ -1,9 +1,23 @@
 //! What samples of the records are told from: the ids of all records, one at a time.
 
-use rusqlite::params_from_iter;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::{Lease, Store, StoreError};
-use plan::sample::{Bound, Smallest};
+use plan::sample::{Bound, Smallest, hash};
+
+/// The function that tells how early a record comes into a sample, by its id.
+pub(super) const PLACE: &str = "sample_place";
+
+/// Makes that function known to a connection.
+pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function(PLACE, 1, flags, |context| {
+        let id = context.get_raw(0).as_str()?;
+        // In the order of the hashes, as far as numbers of SQLite go.
+        Ok((hash(id) >> 1).cast_signed())
+    })
+}
 
 impl Store {
     /// Where a sample of so many records of a dataset ends.
@@ -46,7 +60,7 @@ impl Store {
         self.read(|reader| {
             let sql = "SELECT record FROM task WHERE dataset = ?1 AND component = ?2 AND content IS NOT NULL";
             let mut statement = reader.prepare(sql)?;
-            let mut rows = statement.query(rusqlite::params![dataset, component])?;
+            let mut rows = statement.query(params![dataset, component])?;
             while let Some(row) = rows.next()? {
                 if !bound.includes(row.get_ref(0)?.as_str()?) {
                     return Ok(true);
