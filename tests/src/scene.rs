@@ -217,15 +217,20 @@ impl Scene {
 
     /// Every output file and its text.
     pub fn content(&self) -> BTreeMap<String, String> {
+        self.content_of("content")
+    }
+
+    /// Every file below a folder and its text.
+    pub fn content_of(&self, root: &str) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
-        let mut folders = vec![self.path("content")];
+        let mut folders = vec![self.path(root)];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).expect("an output folder") {
                 let path = entry.expect("an entry").path();
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let name = path.strip_prefix(self.path("content")).expect("below it");
+                    let name = path.strip_prefix(self.path(root)).expect("below it");
                     files.insert(
                         name.display().to_string(),
                         fs::read_to_string(&path).expect("text"),

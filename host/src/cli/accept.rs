@@ -8,6 +8,7 @@ use serde_json::json;
 use super::args::{ProjectArgs, SelectionArgs};
 use super::display::{Display, emit};
 use super::exit::{Exit, Failure};
+use super::mirrored::Mirrored;
 use super::project::{Project, State, block_on};
 use super::publish;
 use engine::{Acceptance, EditedFile, accept, edits_are_certain};
@@ -61,6 +62,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
              hint: `batchgen run --all` finds out which; then accept"
         )));
     }
+    let mirrored = Mirrored::look(&project, &state, display)?;
     let lease = state.select(&args.selection.records(&project)?)?;
     let acceptance = Acceptance {
         dataset: Arc::clone(&project.dataset),
@@ -83,6 +85,11 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
     })
     .await
     .map_err(Failure::internal)?;
+    if let Some(mirrored) = &mirrored
+        && !args.dry_run
+    {
+        mirrored.settle()?;
+    }
     if !args.dry_run && !publish::settle_all(&project, &state, display)? {
         refused += 1;
     }

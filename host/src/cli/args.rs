@@ -122,7 +122,7 @@ pub(super) struct StateArgs {
         hide_env_values = true
     )]
     pub state: Option<PathBuf>,
-    /// Output directory
+    /// Output directory, or an address s3://BUCKET/PATH
     #[arg(
         long,
         value_name = "DIR",

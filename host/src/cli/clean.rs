@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::ProjectArgs;
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
+use super::mirrored::Mirrored;
 use super::project::{Project, State, block_on};
 use engine::{Standing, remove, standing};
 use store::{Orphan, OrphanCount, OrphanReason, Store, TaskId};
@@ -52,7 +53,9 @@ pub(super) fn perform(args: &CleanArgs, display: &Display) -> Result<Exit, Failu
 
 async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<Exit, Failure> {
     let only_lists = !(args.deleted || args.dropped || args.moved);
-    let State { store, indexed } = State::open(&project).await?;
+    let state = State::open(&project).await?;
+    let mirrored = Mirrored::look(&project, &state, display)?;
+    let State { store, indexed } = state;
     let names = project.known_components();
     let mut cleaning = Cleaning {
         args,
@@ -83,6 +86,11 @@ async fn clean(args: &CleanArgs, display: &Display, project: Project) -> Result<
             };
             cleaning.batch(batch, removes).await?;
         }
+    }
+    if let Some(mirrored) = &mirrored
+        && !only_lists
+    {
+        mirrored.settle()?;
     }
     if !args.json {
         display.say(&format!("{}\n", summary(&cleaning.counts, only_lists)));

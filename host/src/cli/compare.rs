@@ -140,6 +140,7 @@ pub(super) fn open(
     config.hooks = HooksConfig::default();
     config.output.directory = config.state.file.with_file_name("compare");
     config.output.publish = None;
+    project.settings.storage = None;
     Ok(project)
 }
 

@@ -17,6 +17,7 @@ use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::held_back;
 use super::hook;
+use super::mirrored::{self, Following, Mirrored};
 use super::numbers::counted;
 use super::paths;
 use super::pictures;
@@ -87,6 +88,7 @@ pub(super) async fn execute(
     let (events, receiver) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::new(events));
     let interrupt = Interrupt::default();
+    let mirrored = Mirrored::look(project, state, display)?;
     let budget = budget(project, &wanted);
     let observer = telemetry::observing(Arc::clone(&meter) as Arc<_>);
     let shared = Shared {
@@ -143,9 +145,14 @@ pub(super) async fn execute(
     let (frozen, only_end) = (wanted.frozen, wanted.only_end);
     let (json, noun) = (wanted.json, project.settings.dataset.records.clone());
     let elsewhere = coordinator.clone().map(|coordinator| coordinator as Arc<_>);
+    let following = mirrored
+        .as_ref()
+        .map(|mirrored| mirrored.follow(&interrupt))
+        .transpose()?;
     let run = Run {
         batches,
         elsewhere,
+        written: following.as_ref().map(Following::queue),
         ..run(project, state, wanted, &gateway, &meter, &interrupt, window)?
     };
     let progress = Progress::start(
@@ -172,6 +179,7 @@ pub(super) async fn execute(
     if let Some(coordinator) = &coordinator {
         cluster::end(coordinator, project, is_whole(&result)).await;
     }
+    let stored = following.map(|following| following.finish(&interrupt));
     progress.finish().await;
     let end = end(&result);
     trace_end(&span, &end);
@@ -197,7 +205,7 @@ pub(super) async fn execute(
     summary::print(
         &summary,
         &noun,
-        &project.settings.config.output.directory,
+        &mirrored::shown(&project.settings),
         &orphans(project, state)?,
         shown,
         meant,
@@ -209,6 +217,7 @@ pub(super) async fn execute(
     {
         display.note(&line);
     }
+    stored.transpose()?;
     let exit = match (
         publish::settle_all(project, state, display)?,
         exit(&summary),
@@ -419,6 +428,7 @@ fn run(
         components: wanted.components,
         site: config.site.clone(),
         output_root: config.output.directory.clone(),
+        written: None,
         store: store.clone(),
         gateway: Arc::clone(gateway),
         batches: None,

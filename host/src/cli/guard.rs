@@ -10,6 +10,7 @@ use anyhow::{anyhow, bail};
 use super::args::{ForceArgs, ProjectArgs, StateArgs};
 use super::environment;
 use super::file::Writing;
+use super::mirrored;
 use super::settings;
 use super::written::{Written, real};
 use config::{Config, PromptSource};
@@ -56,6 +57,7 @@ impl Guard {
         if let Some(state) = &place.state {
             config.state.file.clone_from(state);
         }
+        mirrored::take_place(&mut config)?;
         Ok(Guard::of_config(
             &config,
             settings::file(place.config.as_deref()),
@@ -66,7 +68,9 @@ impl Guard {
     /// For a command that needs no project, though it may be started in one.
     pub fn of_place(force: &ForceArgs) -> Guard {
         let file = settings::file(None);
-        let config = settings::configuration(None).unwrap_or_default();
+        let mut config = settings::configuration(None).unwrap_or_default();
+        // What is wrong with an address is told where files are put there.
+        let _ = mirrored::take_place(&mut config);
         Guard::of_config(&config, file, force)
     }
 

@@ -33,6 +33,7 @@ mod hook;
 mod init;
 mod judge;
 mod log;
+mod mirrored;
 mod missing_fields;
 mod misspelt;
 mod numbers;

@@ -17,6 +17,7 @@ use super::display::{Display, emit, say, width};
 use super::execution::{Wanted, execute, orphans};
 use super::exit::{Exit, Failure};
 use super::guard::Guard;
+use super::mirrored::Mirrored;
 use super::missing_fields;
 use super::paths;
 use super::project::{Project, State, block_on};
@@ -91,6 +92,7 @@ async fn plan(
     components: &[Component],
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
+    Mirrored::look(project, &state, display)?;
     let selection = args.selection.records(project)?;
     let lease = state.select(&selection)?;
     let unreadable = unreadable::tell(&state, args.json, display)?;

@@ -17,6 +17,7 @@ use super::ask;
 use super::display::{Display, emit, say};
 use super::execution::evidence;
 use super::exit::{Exit, Failure};
+use super::mirrored::Mirrored;
 use super::numbers::counted;
 use super::project::{Project, State, block_on};
 use super::publish;
@@ -134,6 +135,10 @@ async fn start(
         true => State::read(&project)?,
         false => State::open(&project).await?,
     };
+    let mirrored = match args.list {
+        true => None,
+        false => Mirrored::look(&project, &state, display)?,
+    };
     state.store.set_reviews();
     let selection = args.selection.records(&project)?;
     let lease = state.select(&selection)?;
@@ -168,6 +173,7 @@ async fn start(
         let evidence = Some(evidence(&project, &state));
         let counts = view::serve(address, &file, newest, evidence, Some(desk), display).await?;
         tell(&counts, &args.by(), display);
+        settle(mirrored.as_ref())?;
         return Ok(Exit::Done);
     }
     let files = Files {
@@ -191,13 +197,20 @@ async fn start(
         publisher: publish::publisher(&project, &state),
         by: args.by(),
     };
-    match (args.accept, &args.refuse) {
+    let exit = match (args.accept, &args.refuse) {
         (false, None) => session.ask(files).await,
         (accepts, note) => {
             let note = note.as_deref().unwrap_or_default();
             session.decide_all(files, accepts, note).await
         }
-    }
+    }?;
+    settle(mirrored.as_ref())?;
+    Ok(exit)
+}
+
+/// Puts what was edited where it belongs.
+fn settle(mirrored: Option<&Mirrored<'_>>) -> Result<(), Failure> {
+    mirrored.map_or(Ok(()), Mirrored::settle)
 }
 
 /// The files that are wanted, record by record.

@@ -15,6 +15,7 @@ use super::embedded;
 use super::environment;
 use super::exit::Failure;
 use super::fetched;
+use super::mirrored;
 use super::project::real_path;
 use super::trust;
 use config::{Config, OutputConfig};
@@ -22,6 +23,7 @@ use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
 use gateway::providers::{Catalogue, ConnectError};
 use gateway::settings::{LimitsConfig, Mode};
+use objects::Address;
 use plugin::compile::Compiler;
 use plugin::engine::Engine;
 use plugin::load::{self, Places, Plugin, PluginError};
@@ -31,6 +33,10 @@ use plugin::lock;
 #[derive(Debug)]
 pub(super) struct Settings {
     pub config: Config,
+    /// The address of the output, if it is one: then the output directory is its working copy.
+    pub storage: Option<Address>,
+    /// Whether the person named the place of the output, and not the project.
+    pub output_is_named: bool,
     pub dataset: DatasetConfig,
     /// Whether the person named the files of the dataset, and not the project.
     pub dataset_is_named: bool,
@@ -75,6 +81,7 @@ impl Settings {
         if let Some(plugins) = &args.plugins {
             config.plugins.directory = Some(plugins.clone());
         }
+        let storage = mirrored::take_place(&mut config)?;
         check(&config)?;
         check_apart(&config.output)?;
         let file = file(args.place.config.as_deref());
@@ -93,6 +100,8 @@ impl Settings {
         Ok(Settings {
             plugins: plugins(&config),
             config,
+            storage,
+            output_is_named: args.place.output.is_some(),
             dataset,
             dataset_is_named: args.data.is_some(),
             explicit: LimitsConfig::default(),

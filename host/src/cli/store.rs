@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 use super::args::StateArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::{program, settings};
+use super::{mirrored, program, settings};
 use config::FILE_NAME;
 
 pub(super) use stats::bytes;
@@ -57,9 +57,15 @@ pub(super) fn perform(args: &StoreArgs, display: &Display) -> Result<Exit, Failu
 
 /// Where state and output of the project are.
 pub(super) fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
-    let config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
-    let state = args.state.clone().unwrap_or(config.state.file);
-    let output = args.output.clone().unwrap_or(config.output.directory);
+    let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
+    if let Some(state) = &args.state {
+        config.state.file.clone_from(state);
+    }
+    if let Some(output) = &args.output {
+        config.output.directory.clone_from(output);
+    }
+    mirrored::take_place(&mut config).map_err(Failure::usage)?;
+    let (state, output) = (config.state.file, config.output.directory);
     let is_project = args.state.is_some() || settings::file(args.config.as_deref()).is_some();
     if !is_project && !state.exists() {
         let name = program::name();

@@ -1,4 +1,4 @@
-//! What a project may choose by itself, and what the person who runs it has to allow once: an address that questions go to or that
+//! What a project may choose by itself, and what the person who runs it has to allow once: an address that questions or files go to or that
 //! plugins come from, and a key that is not the provider's own. What was allowed is remembered by the user and not in the project, as a hash of
 //! exactly that choice. SECURITY.md describes the model.
 
@@ -42,6 +42,7 @@ pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failu
     let settings = Settings::resolve(&args.project).map_err(Failure::usage)?;
     let file = settings.file.as_deref();
     let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
+    asked.extend(untrusted_storage(&settings));
     let lock = Lock::read(&settings.lock).map_err(Failure::usage)?;
     for (locked, from) in lock.iter().flat_map(Lock::fetched) {
         let place = fetched::release(&settings.lock, locked, from)?
@@ -169,14 +170,40 @@ fn pass(asked: &[Asked], file: Option<&Path>, display: &Display) -> anyhow::Resu
     Ok(())
 }
 
-/// Passes the dataset if it is on this machine, or if its server is trusted. A person at a terminal is asked.
+/// Passes the dataset and the output if they are on this machine, or if their servers are trusted. A person at a terminal is asked.
 ///
 /// # Errors
 /// When it is not trusted. It names the server, where that is written, and what allows it.
 pub(super) fn check_sources(settings: &Settings, display: &Display) -> anyhow::Result<()> {
     let file = settings.file.as_deref();
-    let asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
+    let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
+    asked.extend(untrusted_storage(settings));
     pass(&asked, file, display)
+}
+
+/// The error for an address of the output that nobody has allowed.
+pub(super) fn refused_storage(settings: &Settings) -> Option<anyhow::Error> {
+    untrusted_storage(settings).map(|asked| refusal(&[asked]))
+}
+
+/// The address that the project puts its files at, where nobody has allowed it.
+fn untrusted_storage(settings: &Settings) -> Option<Asked> {
+    let address = settings.storage.as_ref()?;
+    if settings.output_is_named || is_trusted_by_variable() {
+        return None;
+    }
+    let file = settings.file.as_deref();
+    let mut builder = DigestBuilder::new("batchgen trusted address of output 1");
+    builder.text(&address.to_string());
+    let digest = builder.finish();
+    if remembered(file).contains(&digest.to_string()) {
+        return None;
+    }
+    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+    Some(Asked {
+        digest,
+        words: format!("{place}[output] puts files at {address}, with the keys in AWS_*"),
+    })
 }
 
 /// Passes the places that plugins have to be fetched from, each with the name of its plugin. A person at a terminal is asked.
@@ -369,7 +396,7 @@ pub(super) fn is_trusted_by_variable() -> bool {
 pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
-        "this project is not trusted to choose where questions, keys and passwords go, where plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
+        "this project is not trusted to choose where questions, files, keys and passwords go, where plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
          with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )

@@ -1,6 +1,7 @@
 //! The state and exports in storage that speaks the API of S3: a real server, and projects that push and pull against each other.
 
 mod exports;
+mod output;
 mod overtaken;
 
 use std::fs;

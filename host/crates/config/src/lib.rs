@@ -101,6 +101,7 @@ impl Default for SiteConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct OutputConfig {
+    /// A folder, or an address in storage that speaks the API of S3.
     pub directory: PathBuf,
     /// Path of a file below it, with `{component}`, `{category}`, `{shard}`, `{id}` and `{extension}`, and with the names of the matrix.
     pub path: String,
@@ -457,8 +458,14 @@ impl Config {
             dataset.url.iter_mut().for_each(|url| url.anchor(base));
             dataset.categories_file.iter_mut().for_each(anchor);
         }
-        anchor(&mut self.output.directory);
-        self.output.publish.iter_mut().for_each(anchor);
+        // An address is no path.
+        if !dataset::is_remote(&self.output.directory) {
+            anchor(&mut self.output.directory);
+        }
+        let published = self.output.publish.iter_mut();
+        published
+            .filter(|path| !dataset::is_remote(path))
+            .for_each(anchor);
         anchor(&mut self.state.file);
         self.plugins.directory.iter_mut().for_each(anchor);
         for provider in self.provider.values_mut() {

@@ -122,8 +122,8 @@ impl Context {
             run.output_root.clone(),
             unfinished,
             run.store.clone(),
-            run.indexed.id,
-            number,
+            (run.indexed.id, number),
+            run.written,
         );
         let workplace = Workplace::Own {
             store: run.store.clone(),

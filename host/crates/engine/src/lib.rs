@@ -67,6 +67,7 @@ pub use interrupt::Interrupt;
 pub use lanes::{LaneError, Models, Shared};
 pub use leased::{LeasedRecord, Performed, Terms};
 pub use meter::{Again, Event, Meter, Unreadable};
+pub use output::stamp as file_stamp;
 pub use plan::{ComponentPlan, Plan, plan};
 pub use preview::{Overwriting, PlannedAction, Previewer, TaskPreview};
 pub use probe::{Probe, ProbeEnd};

@@ -66,8 +66,8 @@ impl Output {
         root: PathBuf,
         unfinished: IntentLog,
         store: Store,
-        dataset: i64,
-        run: RunId,
+        (dataset, run): (i64, RunId),
+        written: Option<mpsc::Sender<Vec<String>>>,
     ) -> Output {
         let (jobs, receiver) = mpsc::channel(QUEUE);
         let place = Place {
@@ -76,7 +76,13 @@ impl Output {
             unfinished,
         };
         let place = Arc::new(Mutex::new(place));
-        tokio::spawn(work(receiver, Arc::clone(&place), store, dataset, run));
+        let telling = Telling {
+            store,
+            dataset,
+            run,
+            written,
+        };
+        tokio::spawn(work(receiver, Arc::clone(&place), telling));
         Output { jobs, place }
     }
 
@@ -115,13 +121,34 @@ struct Place {
     known: Directories,
 }
 
-async fn work(
-    mut jobs: mpsc::Receiver<Job>,
-    place: Arc<Mutex<Place>>,
+/// Who is told of files that are in their places.
+struct Telling {
     store: Store,
     dataset: i64,
     run: RunId,
-) {
+    /// Is told the paths once their checkpoints are durable; while it has no room, nothing more is written.
+    written: Option<mpsc::Sender<Vec<String>>>,
+}
+
+impl Telling {
+    /// Writes checkpoints, and then tells of their files.
+    async fn complete(&self, checkpoints: Vec<Checkpoint>, paths: Vec<String>) -> Written {
+        let done = self.store.complete(self.dataset, self.run, checkpoints);
+        done.await.map_err(|error| WriteError {
+            message: error.to_string(),
+            fatal: true,
+        })?;
+        if let Some(written) = &self.written
+            && !paths.is_empty()
+        {
+            // Who is gone has been told to end.
+            let _ = written.send(paths).await;
+        }
+        Ok(())
+    }
+}
+
+async fn work(mut jobs: mpsc::Receiver<Job>, place: Arc<Mutex<Place>>, telling: Telling) {
     let mut group = Vec::with_capacity(GROUP);
     let mut last = 0;
     let mut broken: Option<WriteError> = None;
@@ -154,9 +181,13 @@ async fn work(
         group = left;
         let mut done = Vec::new();
         let mut checkpoints = Vec::new();
+        let mut paths = Vec::new();
         for (job, result) in written {
             match result {
                 Ok(()) => {
+                    if job.text.is_some() {
+                        paths.push(job.checkpoint.path.clone());
+                    }
                     checkpoints.push(job.checkpoint);
                     done.push(job.done);
                 }
@@ -171,13 +202,7 @@ async fn work(
             .unfinished
             .left();
         left.retain(|path| checkpoints.iter().any(|point| point.path == *path));
-        let result = store
-            .complete(dataset, run, checkpoints)
-            .await
-            .map_err(|error| WriteError {
-                message: error.to_string(),
-                fatal: true,
-            });
+        let result = telling.complete(checkpoints, paths).await;
         match &result {
             Ok(()) if left.is_empty() => {}
             Ok(()) => {
@@ -355,7 +380,7 @@ fn sync_all(_root: &Path) -> io::Result<()> {
 }
 
 /// What tells later that a file is still the one that was written.
-pub(super) fn stamp(metadata: &fs::Metadata) -> FileStamp {
+pub fn stamp(metadata: &fs::Metadata) -> FileStamp {
     FileStamp {
         size: metadata.len(),
         mtime_ns: metadata

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::elsewhere::Elsewhere;
 use super::interrupt::Interrupt;
 use super::meter::{Meter, Unreadable};
@@ -47,6 +49,8 @@ pub struct Run {
     /// Where artifacts will be published.
     pub site: SiteConfig,
     pub output_root: PathBuf,
+    /// Is told the paths of files that are durable with their checkpoints, if anybody is. While it has no room, the run waits.
+    pub written: Option<mpsc::Sender<Vec<String>>>,
     pub store: Store,
     pub gateway: Arc<Gateway<Store>>,
     /// The batches of the run, if any model is asked in batches.

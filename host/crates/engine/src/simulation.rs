@@ -244,6 +244,7 @@ impl World {
             components: self.components(),
             site: Config::default().site,
             output_root: path("content"),
+            written: None,
             store,
             gateway: Arc::new(gateway),
             batches: None,

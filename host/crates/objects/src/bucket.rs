@@ -6,15 +6,22 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use object_store::path::Path;
-use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{
+    Attribute, Attributes, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    UpdateVersion,
+};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use super::connect::{RETRIES, client};
-use super::{Address, Download, ObjectError, Upload};
+use super::connect::{RETRIES, checked_client, client};
+use super::{Address, Download, Listing, ObjectError, Upload};
 
 /// As long is waited for the answer to a small request.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(60);
+/// As long is waited until an object of any size is taken.
+const TAKEN: Duration = Duration::from_secs(300);
+/// An object that has more bytes is no small one.
+const SMALL: usize = 1 << 20;
 
 /// What the server calls a state of an object (its ETag).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +71,17 @@ impl Bucket {
     /// When the variables cannot be used, or the program has no client.
     pub fn open(address: &Address, variables: &[(String, String)]) -> Result<Bucket, ObjectError> {
         Bucket::of(address, client(address, variables, RETRIES)?)
+    }
+
+    /// The same, whose writes have a checksum (SHA-256) that the server holds against what has arrived.
+    ///
+    /// # Errors
+    /// Like [`Bucket::open`].
+    pub fn open_checked(
+        address: &Address,
+        variables: &[(String, String)],
+    ) -> Result<Bucket, ObjectError> {
+        Bucket::of(address, checked_client(address, variables, RETRIES)?)
     }
 
     /// A bucket that another client reaches.
@@ -144,18 +162,53 @@ impl Bucket {
         bytes: Vec<u8>,
         condition: &Condition,
     ) -> Result<Tag, ObjectError> {
-        let (store, key) = (Arc::clone(&self.store), path(address)?);
-        let mode = match condition {
-            Condition::Absent => PutMode::Create,
-            Condition::Unchanged(Tag(tag)) => PutMode::Update(UpdateVersion {
-                e_tag: Some(tag.clone()),
-                version: None,
-            }),
+        self.put_with(address, bytes, PutOptions::from(mode(condition)))
+    }
+
+    /// Writes an object by one request, with what readers are told of its form.
+    ///
+    /// # Errors
+    /// Like [`Bucket::write`].
+    pub fn put(
+        &self,
+        address: &Address,
+        bytes: Vec<u8>,
+        condition: &Condition,
+        media_type: &'static str,
+    ) -> Result<Tag, ObjectError> {
+        let mut attributes = Attributes::new();
+        attributes.insert(Attribute::ContentType, media_type.into());
+        let options = PutOptions {
+            mode: mode(condition),
+            attributes,
+            ..PutOptions::default()
         };
-        let options = PutOptions::from(mode);
+        self.put_with(address, bytes, options)
+    }
+
+    fn put_with(
+        &self,
+        address: &Address,
+        bytes: Vec<u8>,
+        options: PutOptions,
+    ) -> Result<Tag, ObjectError> {
+        let (store, key) = (Arc::clone(&self.store), path(address)?);
+        let most = match bytes.len() > SMALL {
+            true => TAKEN,
+            false => ANSWER,
+        };
         let put = async move { store.put_opts(&key, bytes.into(), options).await };
-        let written = self.wait(address, ANSWER, put)?;
+        let written = self.wait(address, most, put)?;
         known(address, written.e_tag)
+    }
+
+    /// All objects whose keys begin with this address and a slash, with their states, page by page.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn states(&self, address: &Address) -> Result<Listing, ObjectError> {
+        let listed = self.store.list(Some(&path(address)?));
+        Ok(Listing::of(self.clone(), address.clone(), listed))
     }
 
     /// Begins an object that becomes visible once it is whole. `expected` are the bytes that it will have, about; 0 where
@@ -257,6 +310,16 @@ impl Bucket {
             let _ = sender.send(answer);
         });
         Ok(answer)
+    }
+}
+
+fn mode(condition: &Condition) -> PutMode {
+    match condition {
+        Condition::Absent => PutMode::Create,
+        Condition::Unchanged(Tag(tag)) => PutMode::Update(UpdateVersion {
+            e_tag: Some(tag.clone()),
+            version: None,
+        }),
     }
 }
 

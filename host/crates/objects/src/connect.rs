@@ -53,6 +53,29 @@ pub(super) fn client(
     variables: &[(String, String)],
     max_retries: usize,
 ) -> Result<Arc<dyn ObjectStore>, ObjectError> {
+    build(address, variables, max_retries, |builder| builder)
+}
+
+/// The same, whose writes have checksums.
+#[cfg(feature = "s3")]
+pub(super) fn checked_client(
+    address: &Address,
+    variables: &[(String, String)],
+    max_retries: usize,
+) -> Result<Arc<dyn ObjectStore>, ObjectError> {
+    use object_store::aws::Checksum;
+    build(address, variables, max_retries, |builder| {
+        builder.with_checksum_algorithm(Checksum::SHA256)
+    })
+}
+
+#[cfg(feature = "s3")]
+fn build(
+    address: &Address,
+    variables: &[(String, String)],
+    max_retries: usize,
+    choose: fn(object_store::aws::AmazonS3Builder) -> object_store::aws::AmazonS3Builder,
+) -> Result<Arc<dyn ObjectStore>, ObjectError> {
     use std::time::Duration;
 
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -78,7 +101,7 @@ pub(super) fn client(
             builder = builder.with_config(key, value);
         }
     }
-    let builder = builder.with_retry(RetryConfig {
+    let builder = choose(builder).with_retry(RetryConfig {
         max_retries,
         ..RetryConfig::default()
     });
@@ -88,6 +111,9 @@ pub(super) fn client(
     })?;
     Ok(Arc::new(store))
 }
+
+#[cfg(not(feature = "s3"))]
+pub(super) use client as checked_client;
 
 /// A program that was built without a client reaches nothing.
 #[cfg(not(feature = "s3"))]

@@ -8,7 +8,8 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 use object_store::GetResult;
 
-use super::{Address, Bucket, ObjectError};
+use super::bucket::known;
+use super::{Address, Bucket, ObjectError, Tag};
 
 /// As long is waited for the next piece.
 const NEXT: Duration = Duration::from_secs(60);
@@ -22,6 +23,7 @@ pub struct Download {
     /// Gone once there is no more.
     pieces: Option<Pieces>,
     piece: Bytes,
+    tag: Option<String>,
     /// Bytes that the server says there are, and that have come.
     expected: u64,
     come: u64,
@@ -33,10 +35,19 @@ impl Download {
             bucket,
             address,
             expected: found.meta.size,
+            tag: found.meta.e_tag.clone(),
             pieces: Some(Box::pin(found.into_stream())),
             piece: Bytes::new(),
             come: 0,
         }
+    }
+
+    /// Which state of the object is read.
+    ///
+    /// # Errors
+    /// When the server has not named it.
+    pub fn tag(&self) -> Result<Tag, ObjectError> {
+        known(&self.address, self.tag.clone())
     }
 
     fn next(&mut self) -> Result<(), ObjectError> {

@@ -66,6 +66,10 @@ impl ObjectError {
         match error {
             _ if said.contains(ROLES) => ObjectError::NoKeys { address },
             _ if said.contains("NoSuchBucket") => ObjectError::NoBucket { address },
+            // A list that is refused has no class of its own.
+            Error::Generic { .. } if said.contains("403 Forbidden") => {
+                ObjectError::Refused { address }
+            }
             Error::NotFound { .. } => ObjectError::Missing { address },
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
                 ObjectError::Refused { address }

@@ -8,6 +8,7 @@ mod bucket;
 mod connect;
 mod download;
 mod error;
+mod listing;
 mod upload;
 
 pub use address::Address;
@@ -15,4 +16,5 @@ pub use bucket::{Bucket, Condition, Found, Tag};
 pub use connect::{Reading, reading};
 pub use download::Download;
 pub use error::ObjectError;
+pub use listing::Listing;
 pub use upload::Upload;

@@ -72,7 +72,7 @@ pub use history::EndedAt;
 pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection, WithTasks};
 pub use journal::Claim;
 pub use lock::Holder;
-pub use made::MadeFile;
+pub use made::{MadeFile, WrittenFile};
 pub use orphans::{Orphan, OrphanCount, OrphanReason};
 pub use output_file::{obstacle, output_digest, read_output, read_output_text};
 pub use paths::Writer;

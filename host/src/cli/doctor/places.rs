@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 use super::super::settings::Settings;
+use super::super::{mirrored, trust};
 use super::{Check, State};
 use config::component::Component;
 use engine::check_output;
+use objects::Address;
 use store::{Store, StoreError};
 
 /// Free space that gets a warning, and that is a problem, bytes.
@@ -42,6 +44,20 @@ pub(super) fn look(settings: &Settings, components: &[Component], show: &mut imp
             }
             (_, check) => check,
         });
+    }
+    if let Some(address) = &settings.storage {
+        show(storage(settings, address));
+    }
+}
+
+/// Whether files can be put at an address.
+fn storage(settings: &Settings, address: &Address) -> Check {
+    if let Some(error) = trust::refused_storage(settings) {
+        return Check::error("storage", error);
+    }
+    match mirrored::probe(address) {
+        Ok(()) => Check::good("storage", format!("{address} can be written to")),
+        Err(error) => Check::error("storage", error),
     }
 }
 

@@ -489,6 +489,7 @@ fn run(root: &Path, interrupt: &Interrupt) -> Run {
         components: components(),
         site: Config::default().site,
         output_root: root.join("content"),
+        written: None,
         gateway: Arc::new(Gateway::builder(store.clone()).build()),
         store,
         batches: None,

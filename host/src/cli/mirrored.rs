@@ -1,0 +1,231 @@
+//! `[output] directory = "s3://BUCKET/PATH"`: the working copy beside the state, and how it is kept equal to that address.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+
+use super::display::Display;
+use super::exit::{Exit, Failure};
+use super::numbers::counted;
+use super::project::{Project, State};
+use super::settings::{Settings, storage_variables};
+use config::Config;
+use engine::Interrupt;
+use mirror::{Mirror, MirrorError, Report, Seen, Terms, Uploads};
+use objects::{Address, Bucket, ObjectError};
+use tokio::sync::mpsc;
+
+/// Puts a working copy in the place of an address, so that all that reads and writes files does so there. The address, if it is one.
+pub(super) fn take_place(config: &mut Config) -> anyhow::Result<Option<Address>> {
+    let output = &mut config.output;
+    if let Some(folder) = &output.publish
+        && dataset::is_remote(folder)
+    {
+        bail!(
+            "`publish` of [output] is {}, and accepted files are copied into a folder of this machine\nhint: name a folder, and copy that",
+            dataset::shown(folder).display()
+        );
+    }
+    if !dataset::is_remote(&output.directory) {
+        return Ok(None);
+    }
+    let address = Address::parse(&output.directory.to_string_lossy())?;
+    output.directory = mirror::working_copy(&config.state.file);
+    Ok(Some(address))
+}
+
+/// Where a person finds the files.
+pub(super) fn shown(settings: &Settings) -> PathBuf {
+    match &settings.storage {
+        Some(address) => PathBuf::from(address.to_string()),
+        None => settings.config.output.directory.clone(),
+    }
+}
+
+/// Whether files can be put below an address.
+pub(super) fn probe(address: &Address) -> Result<(), ObjectError> {
+    mirror::probe(&Bucket::open(address, &storage_variables())?)
+}
+
+/// The working copy of a project and its address.
+pub(super) struct Mirrored<'a> {
+    mirror: Arc<Mirror>,
+    display: &'a Display,
+    patience: Duration,
+}
+
+impl<'a> Mirrored<'a> {
+    /// Brings the working copy up to date with the address, if there is one, and says what others did there.
+    pub fn look(
+        project: &Project,
+        state: &State,
+        display: &'a Display,
+    ) -> Result<Option<Mirrored<'a>>, Failure> {
+        let Some(address) = &project.settings.storage else {
+            return Ok(None);
+        };
+        let mirror = Mirror::open(address, &storage_variables(), state.store.clone());
+        let mirror = mirror.map_err(failure)?;
+        let seen = mirror.look().map_err(failure)?;
+        tell_seen(&mirror, &seen, display);
+        Ok(Some(Mirrored {
+            mirror: Arc::new(mirror),
+            display,
+            patience: Duration::from_secs(project.settings.config.retry.max_outage_seconds),
+        }))
+    }
+
+    /// Begins to put what a run makes. Where the server takes nothing any more, the run is interrupted.
+    pub fn follow(&self, interrupt: &Interrupt) -> Result<Following<'_>, Failure> {
+        probe(self.mirror.address()).map_err(Failure::usage)?;
+        let interrupt = interrupt.clone();
+        let terms = self.terms(Some(&interrupt));
+        let uploads = Uploads::start(Arc::clone(&self.mirror), terms, move || interrupt.throw());
+        Ok(Following {
+            mirrored: self,
+            uploads,
+        })
+    }
+
+    /// Makes the address equal to the working copy.
+    pub fn settle(&self) -> Result<(), Failure> {
+        let report = self.mirror.settle(&self.terms(None)).map_err(failure)?;
+        self.tell(report)
+    }
+
+    fn terms(&self, interrupt: Option<&Interrupt>) -> Terms {
+        let interrupt = interrupt.cloned();
+        Terms {
+            // Only a run waits for a server that was there a moment ago.
+            patience: match &interrupt {
+                Some(_) => self.patience,
+                None => Duration::ZERO,
+            },
+            is_stopped: Box::new(move || interrupt.as_ref().is_some_and(Interrupt::is_thrown)),
+        }
+    }
+
+    /// Says what was done there.
+    fn tell(&self, report: Report) -> Result<(), Failure> {
+        let address = self.mirror.address();
+        for (path, aside) in &report.names {
+            self.display.print(&format!(
+                "warning: {} was written by somebody else meanwhile: that stays, and what was made here lies in {}\nhint: look at it; \
+                 `batchgen accept` adopts it, `batchgen run --overwrite-edited` replaces it",
+                address.below(path),
+                aside.display()
+            ));
+        }
+        let others = report.edited.saturating_sub(report.names.len() as u64);
+        if others > 0 {
+            self.display.print(&format!(
+                "warning: and so were {}",
+                counted(others, "other file")
+            ));
+        }
+        if report.put + report.removed > 0 {
+            let removed = match report.removed {
+                0 => String::new(),
+                removed => format!(", {removed} removed"),
+            };
+            self.display.note(&format!(
+                "{address}: {} put{removed}",
+                counted(report.put, "file")
+            ));
+        }
+        match report.failed {
+            None => Ok(()),
+            Some(error) => Err(Failure {
+                error: anyhow!(
+                    "{error}\nhint: {} not there yet and {} in the working copy; the next run puts them there and asks nothing for that",
+                    match report.left {
+                        1 => "1 file is".to_owned(),
+                        left => format!("{left} files are"),
+                    },
+                    match report.left {
+                        1 => "lies",
+                        _ => "lie",
+                    }
+                ),
+                exit: Exit::Usage,
+            }),
+        }
+    }
+}
+
+/// A run whose files are put where they belong.
+pub(super) struct Following<'a> {
+    mirrored: &'a Mirrored<'a>,
+    uploads: Uploads,
+}
+
+impl Following<'_> {
+    /// Takes the paths of files that are durable.
+    pub fn queue(&self) -> mpsc::Sender<Vec<String>> {
+        self.uploads.queue()
+    }
+
+    /// Puts the rest, and makes the address equal to the working copy.
+    pub fn finish(self, interrupt: &Interrupt) -> Result<(), Failure> {
+        let Following { mirrored, uploads } = self;
+        let finish = || -> Result<Report, MirrorError> {
+            let mut report = uploads.finish();
+            if report.failed.is_none() {
+                report.add(mirrored.mirror.settle(&mirrored.terms(Some(interrupt)))?);
+            }
+            Ok(report)
+        };
+        let report = tokio::task::block_in_place(finish).map_err(failure)?;
+        mirrored.tell(report)
+    }
+}
+
+fn failure(error: MirrorError) -> Failure {
+    match error {
+        MirrorError::Store(error) => Failure::internal(error),
+        error => Failure::usage(error),
+    }
+}
+
+/// Says what others did at the address.
+fn tell_seen(mirror: &Mirror, seen: &Seen, display: &Display) {
+    let address = mirror.address();
+    if seen.fetched > 0 {
+        display.note(&format!(
+            "{address}: {} fetched",
+            counted(seen.fetched, "file")
+        ));
+    }
+    if seen.edited > 0 {
+        let more = match seen.edited > seen.names.len() as u64 {
+            true => ", …",
+            false => "",
+        };
+        display.note(&format!(
+            "{address}: {} written there by somebody else: {}{more}",
+            counted(seen.edited, "file"),
+            seen.names.join(", ")
+        ));
+    }
+    if seen.deleted > 0 {
+        display.note(&format!(
+            "{address}: {} removed there by somebody else",
+            counted(seen.deleted, "file")
+        ));
+    }
+    for aside in &seen.aside {
+        display.print(&format!(
+            "warning: {} gave way to what is at {address}, and nothing else has it",
+            aside.display()
+        ));
+    }
+    if seen.strangers > 0 && !seen.is_known {
+        display.print(&format!(
+            "warning: {address} has {} that this project did not put there: they stay, also where a task would write\nhint: give each \
+             project an address of its own",
+            counted(seen.strangers, "object")
+        ));
+    }
+}
