@@ -229,7 +229,10 @@ impl Inner {
         if self.conditions.epoch > 1
             && let Some((_, since)) = self.terms.get()
         {
-            sleep_until(*since + HEARS_FIRST).await;
+            let heard = *since + HEARS_FIRST;
+            if Instant::now() < heard {
+                sleep_until(heard).await;
+            }
         }
     }
 

@@ -109,19 +109,21 @@ pub enum Up {
         /// Calls that it was allowed to make and that have not ended, by the numbers of their permits.
         calling: Vec<(u64, Entry)>,
     },
-    /// Is there an answer, or may this worker ask? The reply names the number.
-    Claim {
-        /// Number of this message in the session's asks.
+    /// Is there an answer, or may this worker ask, and may its first call begin? The reply names the number.
+    Ask {
+        /// Number of the ask, and of the permit that it may bring.
         ask: u64,
         /// Key of the question.
         key: Digest,
+        /// The first call, where it is known.
+        first: Option<Entry>,
     },
     /// A question is not asked any more.
     GiveUp {
         /// Its key.
         key: Digest,
     },
-    /// May a call begin?
+    /// May another call for a question begin?
     Enter {
         /// Number of the ask, and of the permit that it brings.
         ask: u64,
@@ -152,12 +154,12 @@ pub enum Up {
         /// How.
         end: Box<CallEnd>,
     },
-    /// For the statistics: a call was answered or billed.
+    /// For the statistics: calls were answered or billed.
     Called {
         /// The component that asked.
         component: String,
-        /// What it took.
-        spent: Spent,
+        /// What each took.
+        spent: Vec<Spent>,
     },
     /// For the statistics: a try failed.
     TryFailed {
@@ -168,8 +170,11 @@ pub enum Up {
         /// What was said.
         message: String,
     },
-    /// For the statistics: a question was answered by a journal.
-    Journaled,
+    /// For the statistics: questions were answered by a journal.
+    Journaled {
+        /// How many.
+        times: u64,
+    },
     /// For people.
     Note(String),
     /// What it is doing.
@@ -192,12 +197,12 @@ pub enum Down {
         /// The answer.
         answer: Answer,
     },
-    /// The worker asks that question.
+    /// The worker asks that question; nothing is said of its first call.
     Go {
         /// The ask.
         ask: u64,
     },
-    /// The call may begin.
+    /// The call may begin. Where a question was asked for, the worker asks it.
     Granted {
         /// The ask.
         ask: u64,

@@ -12,7 +12,7 @@ use super::lane::{CallContext, Caller, Lane, LaneView, Observer, Obtained};
 use super::learned::Learned;
 use super::limiter::Tried;
 use super::pool::Pool;
-use super::remote::{Coordinator, Entry, OwnAdmission, Target};
+use super::remote::{Coordinator, Entry, First, OwnAdmission, Right, Target, Turn};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::key::{KeyContext, Parameters};
@@ -194,7 +194,7 @@ impl<J: Journal> Gateway<J> {
             }
         }
         let Some(coordinator) = &self.coordinator else {
-            let obtaining = self.obtain(first, parameters, request, &context, billed);
+            let obtaining = self.obtain(first, None, parameters, request, &context, billed);
             let (lane, obtained) = obtaining.await?;
             // Boxed, so that a call that waits for its answer has no room for what follows.
             return Box::pin(self.keep(claim, lane, obtained)).await;
@@ -202,18 +202,25 @@ impl<J: Journal> Gateway<J> {
         // Boxed, since the calls of one machine alone do not go this way.
         Box::pin(async {
             let (asking, lane, obtained) = loop {
-                if let Some(answer) = coordinator.claim(key).await? {
-                    self.observer.journaled();
-                    // It is in the coordinator's journal, and has no number here.
-                    return Ok((0, answer, 0));
-                }
                 let asking = Asking {
                     coordinator,
                     key,
                     is_answered: false,
                 };
-                let obtaining = self.obtain(first, parameters, request, &context, billed);
-                match obtaining.await {
+                let asked = self.asks(first, coordinator, parameters, key, request, &context);
+                let obtained = match asked.await {
+                    Ok(Permitted::Answered(answer)) => {
+                        self.observer.journaled();
+                        // It is in the coordinator's journal, and has no number here.
+                        return Ok((0, answer, 0));
+                    }
+                    Ok(Permitted::Ours(call)) => {
+                        self.obtain(first, call, parameters, request, &context, billed)
+                            .await
+                    }
+                    Err(error) => Err(error),
+                };
+                match obtained {
                     Ok((lane, obtained)) => break (asking, lane, obtained),
                     // This machine was taken for lost, and another one asks: its answer is waited for.
                     Err(error) if error.is_elsewhere => {}
@@ -228,6 +235,35 @@ impl<J: Journal> Gateway<J> {
             kept
         })
         .await
+    }
+
+    /// Asks a coordinator for a question, and for the right to make its first call.
+    async fn asks(
+        &self,
+        first: usize,
+        coordinator: &Arc<dyn Coordinator>,
+        parameters: &Parameters,
+        key: Digest,
+        request: &CompletionRequest,
+        context: &CallContext<'_>,
+    ) -> Result<Permitted, CallError> {
+        let chain = self.chains.get(&parameters.model);
+        let Some((chain, pool)) = chain.and_then(|chain| Some((chain, chain.pools.get(first)?)))
+        else {
+            // Its error is that of a model to which no lane leads.
+            return Ok(Permitted::Ours(None));
+        };
+        let context = CallContext {
+            waits_for_recovery: first + 1 == chain.pools.len(),
+            ..*context
+        };
+        let (prefix, entry) = pool.first(parameters, request, &context);
+        let right = match pool.unless_closing(coordinator.ask(key, entry)).await?? {
+            Turn::Answered(answer) => return Ok(Permitted::Answered(answer)),
+            Turn::Ours => None,
+            Turn::Granted(place, admission) => Some((place, Right::Remote(admission))),
+        };
+        Ok(Permitted::Ours(Some(First { prefix, right })))
     }
 
     /// Makes an answer durable, with what its lane has learned.
@@ -261,10 +297,11 @@ impl<J: Journal> Gateway<J> {
         }
     }
 
-    /// Asks lane after lane from the `first` on, as far as what went wrong is something that another may do better.
+    /// Asks lane after lane from the `first` on, whose first `call` may be known, as far as what went wrong is something that another may do better.
     async fn obtain(
         &self,
         first: usize,
+        mut call: Option<First>,
         parameters: &Parameters,
         request: &CompletionRequest,
         context: &CallContext<'_>,
@@ -283,7 +320,8 @@ impl<J: Journal> Gateway<J> {
                 waits_for_recovery: is_last,
                 ..*context
             };
-            let result = pool.obtain(parameters, request, &context, billed).await;
+            let obtaining = pool.obtain(call.take(), parameters, request, &context, billed);
+            let result = obtaining.await;
             let class = match &result {
                 Err(error) => Some(error.class),
                 Ok((_, obtained)) => match obtained.answer {
@@ -392,7 +430,15 @@ fn provenance(lane: &Lane, obtained: &Obtained) -> Provenance {
     }
 }
 
-/// A question that the coordinator let this machine ask. Dropping it lets another one ask.
+/// Whose turn it is to ask a question, as a coordinator says.
+enum Permitted {
+    /// Nobody's: it is answered.
+    Answered(Answer),
+    /// This machine's, with what is known of the first call.
+    Ours(Option<First>),
+}
+
+/// A question that the coordinator lets this machine ask, or is asked to. Dropping it lets another one ask.
 struct Asking<'a> {
     coordinator: &'a Arc<dyn Coordinator>,
     key: Digest,

@@ -409,23 +409,12 @@ impl Lane {
         Some(CallError::new(class, cause))
     }
 
-    /// Gets an answer, with retries. One that was cut off is asked for with a larger cap, as far as the model allows.
-    /// Where there is none, the tries that were billed are added to `billed`.
+    /// Gets an answer, with retries. One that was cut off is asked for with a larger cap, as far as the model allows. Somebody
+    /// may have the right to make the first call already. Where there is no answer, the tries that were billed are added to `billed`.
     ///
     /// # Errors
     /// When nothing that may be tried brought a usable answer.
-    pub async fn obtain(
-        &self,
-        parameters: &Parameters,
-        request: &CompletionRequest,
-        context: &CallContext<'_>,
-        billed: &mut Vec<Billed>,
-    ) -> Result<Obtained, CallError> {
-        self.go_on(None, parameters, request, context, billed).await
-    }
-
-    /// The same for who has the right to make the first call already.
-    pub(super) async fn go_on(
+    pub(super) async fn obtain(
         &self,
         right: Option<Right>,
         parameters: &Parameters,
@@ -477,7 +466,7 @@ impl Lane {
         tally: &mut Tally,
     ) -> Result<RawAnswer, CallError> {
         let configured = self.cap(parameters);
-        let mut cap = self.lessons.first_cap(configured, || request.digest())?;
+        let mut cap = self.first_cap(parameters, request)?;
         // The longest answer that was cut off, and at which cap. Boxed, since a call that waits has room for it.
         let mut cut: Option<Box<(RawAnswer, u32)>> = None;
         loop {
@@ -799,15 +788,7 @@ impl Lane {
                 return Ok(Admitted::Own(permit, reserved));
             }
             (None, Some(coordinator)) => {
-                let entry = Entry {
-                    target: Target::Lane(self.name.clone()),
-                    question: context.seed,
-                    place: caller.place,
-                    bytes: asked.bytes,
-                    cap: asked.cap,
-                    prefix: asked.prefix,
-                    waits_for_recovery: waits,
-                };
+                let entry = self.entry(asked, context);
                 self.unless_closing(coordinator.enter(entry)).await??.1
             }
             (None, None) => {
@@ -820,6 +801,19 @@ impl Lane {
             return Err(is_held());
         }
         Ok(Admitted::Remote(admission))
+    }
+
+    /// A call on this lane, as a coordinator has to know it.
+    pub(super) fn entry(&self, asked: RequestSize, context: &CallContext<'_>) -> Entry {
+        Entry {
+            target: Target::Lane(self.name.clone()),
+            question: context.seed,
+            place: context.caller.place,
+            bytes: asked.bytes,
+            cap: asked.cap,
+            prefix: asked.prefix,
+            waits_for_recovery: context.waits_for_recovery,
+        }
     }
 
     /// Waits for the right to make a call by the limits and the budget of this process.

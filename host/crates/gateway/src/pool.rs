@@ -10,9 +10,9 @@ use crate::error::{Billed, CallError};
 use crate::lane::{CallContext, Lane, Observer, Obtained, random};
 use crate::limiter::{Group, RequestSize, Tried};
 use crate::limits::retry::{Failure, counts};
-use crate::prefix::Prefixes;
+use crate::prefix::{Prefix, Prefixes};
 use crate::reasoning;
-use crate::remote::{Coordinator, Entry, OwnAdmission, Right, Target};
+use crate::remote::{Coordinator, Entry, First, OwnAdmission, Right, Target};
 use types::class::FailureClass;
 use types::key::Parameters;
 use types::render;
@@ -111,32 +111,67 @@ impl Pool {
         &self.lanes
     }
 
-    /// Gets an answer, as [`Lane::obtain`] does, from one of the lanes.
+    /// What a question begins with, and its first call, as a coordinator has to know it: none where none can be made.
+    pub(super) fn first(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+        context: &CallContext<'_>,
+    ) -> (Option<Prefix>, Option<Entry>) {
+        let prefix = self.prefix(request, context);
+        let asked = |cap: u32| RequestSize {
+            bytes: render::bytes(request),
+            cap: u64::from(cap),
+            prefix: prefix.map(|prefix| prefix.id),
+        };
+        let entry = match (self.lanes.as_slice(), &self.coordinator) {
+            ([lane], _) => {
+                let cap = lane.first_cap(parameters, request);
+                cap.ok().map(|cap| lane.entry(asked(cap), context))
+            }
+            (_, Some((_, model))) => {
+                let asked = asked(reasoning::likely_cap(parameters));
+                let of = (context.caller.place, context.seed);
+                let waits = context.waits_for_recovery;
+                Some(entry(model, of, asked, waits, Tried::default()))
+            }
+            (_, None) => None,
+        };
+        (prefix, entry)
+    }
+
+    fn prefix(&self, request: &CompletionRequest, context: &CallContext<'_>) -> Option<Prefix> {
+        let prefixes = self.prefixes.as_ref()?;
+        prefixes.of(context.caller.component, request)
+    }
+
+    /// Gets an answer, as [`Lane::obtain`] does, from one of the lanes. Something may be known of the first call.
     ///
     /// # Errors
     /// When none of them brings one.
-    pub async fn obtain(
+    pub(super) async fn obtain(
         &self,
+        first: Option<First>,
         parameters: &Parameters,
         request: &CompletionRequest,
         context: &CallContext<'_>,
         billed: &mut Vec<Billed>,
     ) -> Result<(&Arc<Lane>, Obtained), CallError> {
-        let component = context.caller.component;
-        let prefixes = self.prefixes.as_ref();
-        let context = &CallContext {
-            prefix: prefixes.and_then(|prefixes| prefixes.of(component, request)),
-            ..*context
-        };
+        let First { prefix, right } = first.unwrap_or_else(|| First {
+            prefix: self.prefix(request, context),
+            right: None,
+        });
+        let context = &CallContext { prefix, ..*context };
         match (self.lanes.as_slice(), &self.group) {
             (_, Some(group)) => {
-                let among = self.among(group, parameters, request, context, billed);
+                let among = self.among(group, right, parameters, request, context, billed);
                 // Boxed, so that a call to a model with one endpoint has no room for this.
                 Box::pin(among).await
             }
             ([lane, ..], None) => {
-                let obtained = lane.obtain(parameters, request, context, billed).await?;
-                Ok((lane, obtained))
+                let right = right.map(|(_, right)| right);
+                let obtaining = lane.obtain(right, parameters, request, context, billed);
+                Ok((lane, obtaining.await?))
             }
             ([], None) => Err(CallError::new(
                 FailureClass::NotFound,
@@ -149,6 +184,7 @@ impl Pool {
     async fn among(
         &self,
         group: &Group,
+        mut right: Option<(usize, Right)>,
         parameters: &Parameters,
         request: &CompletionRequest,
         context: &CallContext<'_>,
@@ -167,16 +203,22 @@ impl Pool {
         let mut tried = Tried::default();
         let mut failures = Failures::default();
         loop {
-            let waits = context.waits_for_recovery;
-            let of = (context.caller.place, context.seed);
-            let enter = self.enter(group, of, asked, waits, tried);
-            let (place, right) = self.unless_closing(enter).await?;
+            let (place, right) = match right.take() {
+                Some(right) => right,
+                None => {
+                    let waits = context.waits_for_recovery;
+                    let of = (context.caller.place, context.seed);
+                    let enter = self.enter(group, of, asked, waits, tried);
+                    let entered = self.unless_closing(enter).await?;
+                    entered.map_err(|error| self.refusal().unwrap_or(error))?
+                }
+            };
             let began = Instant::now();
             let Some(lane) = self.lanes.get(place) else {
                 continue;
             };
             let result = lane
-                .go_on(Some(right), parameters, request, &here, billed)
+                .obtain(Some(right), parameters, request, &here, billed)
                 .await;
             self.tell_of(place);
             let error = match result {
@@ -211,25 +253,17 @@ impl Pool {
     async fn enter(
         &self,
         group: &Group,
-        (place, question): (u64, u64),
+        of: (u64, u64),
         asked: RequestSize,
         waits_for_recovery: bool,
         tried: Tried,
     ) -> Result<(usize, Right), CallError> {
         let Some((coordinator, model)) = &self.coordinator else {
-            let enter = group.enter(place, asked, waits_for_recovery, tried);
+            let enter = group.enter(of.0, asked, waits_for_recovery, tried);
             let (place, permit) = enter.await?;
             return Ok((place, Right::Own(permit)));
         };
-        let entry = Entry {
-            target: Target::Pool(model.clone(), tried.bits()),
-            question,
-            place,
-            bytes: asked.bytes,
-            cap: asked.cap,
-            prefix: asked.prefix,
-            waits_for_recovery,
-        };
+        let entry = entry(model, of, asked, waits_for_recovery, tried);
         let (place, admission) = coordinator.enter(entry).await?;
         Ok((place, Right::Remote(admission)))
     }
@@ -268,15 +302,14 @@ impl Pool {
     }
 
     /// Waits for an endpoint, but not once the run is being stopped.
-    async fn unless_closing(
+    pub(super) async fn unless_closing<T>(
         &self,
-        enter: impl Future<Output = Result<(usize, Right), CallError>>,
-    ) -> Result<(usize, Right), CallError> {
-        let entered = match self.lanes.first() {
-            Some(lane) => lane.unless_closing(enter).await?,
-            None => enter.await,
-        };
-        entered.map_err(|error| self.refusal().unwrap_or(error))
+        enter: impl Future<Output = T>,
+    ) -> Result<T, CallError> {
+        match self.lanes.first() {
+            Some(lane) => lane.unless_closing(enter).await,
+            None => Ok(enter.await),
+        }
     }
 
     /// Says once when the endpoint at this place cannot be asked any more, or again. The coordinator's limits know.
@@ -323,6 +356,25 @@ impl Pool {
             .map(|refusal| refusal.message.as_str())
             .collect();
         Some(CallError::new(first.class, causes.join("; ")))
+    }
+}
+
+/// A call for a question of a record (its place), at any lane of the pool of this model.
+fn entry(
+    model: &str,
+    (place, question): (u64, u64),
+    asked: RequestSize,
+    waits_for_recovery: bool,
+    tried: Tried,
+) -> Entry {
+    Entry {
+        target: Target::Pool(model.to_owned(), tried.bits()),
+        question,
+        place,
+        bytes: asked.bytes,
+        cap: asked.cap,
+        prefix: asked.prefix,
+        waits_for_recovery,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::error::CallError;
 use crate::journal::Provenance;
 use crate::limiter::{Outcome, Permit, RequestSize};
 use crate::pool::Pool;
+use crate::prefix::Prefix;
 use crate::provider::Served;
 use types::class::FailureClass;
 use types::digest::Digest;
@@ -26,18 +27,29 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The right to make a call, and the place of its lane in its pool.
 pub type Entered = Result<(usize, Box<dyn Admission>), CallError>;
 
+/// Whose turn it is to ask a question.
+pub enum Turn {
+    /// Nobody's: it is answered.
+    Answered(Answer),
+    /// This machine's. Nothing is said of its first call.
+    Ours,
+    /// This machine's, and the first call may begin: the place of the lane in its pool, and the right to make the call.
+    Granted(usize, Box<dyn Admission>),
+}
+
 /// The machine whose journal, limits and budget are those of the run, as the others see it.
 pub trait Coordinator: Send + Sync {
-    /// The answer to a question, or `None` for the right to ask it. While another machine asks it, that is waited for.
+    /// The answer to a question, or the right to ask it. While another machine asks it, that is waited for. Where the first call is
+    /// known, the right to make it comes with the right to ask: one message in place of two.
     ///
     /// # Errors
-    /// When the question cannot be asked any more.
-    fn claim(&self, key: Digest) -> Later<'_, Result<Option<Answer>, CallError>>;
+    /// When the question cannot be asked any more, and [`CallError::elsewhere`] where it is to be asked for again.
+    fn ask(&self, key: Digest, first: Option<Entry>) -> Later<'_, Result<Turn, CallError>>;
 
     /// The question was answered. The answer is durable on this machine, if this machine can keep anything.
     fn answered(&self, key: Digest, answer: &Answer, provenance: &Provenance);
 
-    /// The question has no answer, and is not asked any more.
+    /// The question is not asked any more, if this machine had the right to ask it.
     fn given_up(&self, key: Digest);
 
     /// Waits for the right to make a call. Gives the place of the lane in its pool.
@@ -225,4 +237,12 @@ impl Admitted {
 pub(super) enum Right {
     Own(Permit),
     Remote(Box<dyn Admission>),
+}
+
+/// What was found out of the first call for a question before its pool was asked.
+pub(super) struct First {
+    /// What the question begins with, where others begin alike.
+    pub(super) prefix: Option<Prefix>,
+    /// The right to make it, and the place of its lane in the pool.
+    pub(super) right: Option<(usize, Right)>,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::Inner;
@@ -34,9 +35,9 @@ impl Inner {
                 };
                 self.join(name, session, joining);
             }
-            Up::Claim { ask, key } => {
+            Up::Ask { ask, key, first } => {
                 let (inner, name) = (Arc::clone(self), name.to_owned());
-                tokio::spawn(async move { inner.claim(&name, session, ask, key).await });
+                begin(async move { inner.ask(&name, session, ask, key, first).await });
             }
             Up::GiveUp { key } => {
                 let claim = self
@@ -48,7 +49,7 @@ impl Inner {
             }
             Up::Enter { ask, entry } => {
                 let (inner, name) = (Arc::clone(self), name.to_owned());
-                tokio::spawn(async move { inner.enter(&name, session, ask, entry).await });
+                begin(async move { inner.enter(&name, session, ask, entry).await });
             }
             Up::Began { ask } => {
                 let mut state = self.state();
@@ -78,7 +79,11 @@ impl Inner {
                 }
             }
             Up::Settle { ask, end } => self.settle(name, session, ask, &end),
-            Up::Called { component, spent } => self.meter.call_ended(&component, spent),
+            Up::Called { component, spent } => {
+                for spent in spent {
+                    self.meter.call_ended(&component, spent);
+                }
+            }
             Up::TryFailed {
                 model,
                 class,
@@ -86,7 +91,11 @@ impl Inner {
             } => self
                 .meter
                 .try_failed(&model, &CallError::new(class, message)),
-            Up::Journaled => self.meter.journaled(),
+            Up::Journaled { times } => {
+                for _ in 0..times {
+                    self.meter.journaled();
+                }
+            }
             Up::Note(note) => self.meter.note(Event::Note(format!("{name}: {note}"))),
             Up::Presence(presence) => self.present(name, session, presence),
             Up::Leave => {
@@ -102,19 +111,32 @@ impl Inner {
         }
     }
 
-    /// Gives a worker the answer to a question, or the right to ask it.
-    async fn claim(&self, name: &str, session: u64, ask: u64, key: Digest) {
+    /// Gives a worker the answer to a question, or the right to ask it, with that to make its first call.
+    async fn ask(&self, name: &str, session: u64, ask: u64, key: Digest, first: Option<Entry>) {
         self.has_heard().await;
-        let message = loop {
+        match (self.claim(name, session, ask, key).await, first) {
+            (None, _) => {}
+            (Some(Down::Go { .. }), Some(first)) => {
+                // Where the call cannot begin, the worker asks for it once more, and deals with that as with any call.
+                let refused = |_| Down::Go { ask };
+                self.admit(name, session, ask, first, refused).await;
+            }
+            (Some(message), _) => self.tell(name, session, &message),
+        }
+    }
+
+    /// Claims a question for a worker, if it has no answer; `None` where the worker has gone.
+    async fn claim(&self, name: &str, session: u64, ask: u64, key: Digest) -> Option<Down> {
+        loop {
             match self.store.begin(key) {
                 Err(error) => {
                     let error = CallError::new(FailureClass::Machine, error.to_string());
                     let failure = CallFailure::of(&error);
-                    break Down::Denied { ask, failure };
+                    return Some(Down::Denied { ask, failure });
                 }
                 Ok(Begin::Have(_, answer)) => {
                     self.state().outdone.remove(&(name.to_owned(), key));
-                    break Down::Have { ask, answer };
+                    return Some(Down::Have { ask, answer });
                 }
                 Ok(Begin::Wait(woken)) => {
                     let _ = woken.await;
@@ -124,14 +146,13 @@ impl Inner {
                     let Some(worker) = state.of_session(name, session) else {
                         drop(state);
                         drop(claim);
-                        return;
+                        return None;
                     };
                     worker.claims.insert(key.seed(), claim);
-                    break Down::Go { ask };
+                    return Some(Down::Go { ask });
                 }
             }
-        };
-        self.tell(name, session, &message);
+        }
     }
 
     /// Claims questions that a worker says it is asking.
@@ -146,15 +167,28 @@ impl Inner {
         claims.collect()
     }
 
-    /// Lets a call of a worker begin.
+    /// Lets another call of a worker for one question begin.
     async fn enter(&self, name: &str, session: u64, ask: u64, entry: Entry) {
         self.has_heard().await;
+        let refused = |error| Down::Denied {
+            ask,
+            failure: CallFailure::of(&error),
+        };
+        self.admit(name, session, ask, entry, refused).await;
+    }
+
+    /// Waits until a call of a worker may begin, and says so, or that it is refused.
+    async fn admit(
+        &self,
+        name: &str,
+        session: u64,
+        ask: u64,
+        entry: Entry,
+        refused: impl FnOnce(CallError) -> Down,
+    ) {
         let mut hurries = false;
         let message = match self.gateway.admit(&entry).await {
-            Err(error) => Down::Denied {
-                ask,
-                failure: CallFailure::of(&error),
-            },
+            Err(error) => refused(error),
             Ok((lane, admission)) => {
                 let mut state = self.state();
                 let Some(worker) = state.of_session(name, session) else {
@@ -219,5 +253,13 @@ impl Inner {
         worker.drains = presence.drains;
         state.leases.seen(name, &presence.leases, now);
         self.room.send_replace(state.slots());
+    }
+}
+
+/// Does at once what can be done at once, and goes on with the rest beside other things.
+fn begin(doing: impl Future<Output = ()> + Send + 'static) {
+    let mut doing = Box::pin(doing);
+    if doing.as_mut().now_or_never().is_none() {
+        tokio::spawn(doing);
     }
 }

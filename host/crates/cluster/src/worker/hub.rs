@@ -2,6 +2,7 @@
 //! that starts again can be told.
 
 mod asks;
+mod gathered;
 mod hand_in;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,12 +21,11 @@ use crate::link::{Link, Piece};
 use crate::post::Post;
 use crate::wire::{Beat, Down, Frame, Held, ToWorker, Up, Welcome, decode, encode};
 use gateway::error::CallError;
-use gateway::remote::{Admission, Coordinator, Entered, Entry, Target};
+use gateway::remote::{Entered, Entry, Turn};
 use types::class::FailureClass;
 use types::digest::Digest;
-use types::request::Answer;
 
-use asks::Permit;
+use gathered::Gathered;
 use hand_in::Handed;
 pub(super) use hand_in::hand_in;
 
@@ -50,7 +50,7 @@ pub(super) enum News {
     Failed(String),
 }
 
-type ClaimReply = oneshot::Sender<Result<Option<Answer>, CallError>>;
+type TurnReply = oneshot::Sender<Result<Turn, CallError>>;
 type EnterReply = oneshot::Sender<Entered>;
 
 /// The worker's side of its link.
@@ -81,7 +81,7 @@ struct State {
     leaves: bool,
     heard: Instant,
     is_there: bool,
-    claims: HashMap<u64, (Digest, ClaimReply)>,
+    asks: HashMap<u64, Ask>,
     /// Questions that this worker asks, or has answers to that may not be in the coordinator's journal.
     asking: HashSet<Digest>,
     entries: HashMap<u64, (Entry, EnterReply)>,
@@ -95,6 +95,16 @@ struct State {
     queued: usize,
     /// Answers to remove from the spool.
     committed: Vec<Digest>,
+    /// What goes with the next frame.
+    gathered: Gathered,
+}
+
+/// A question that the coordinator was asked for.
+struct Ask {
+    key: Digest,
+    /// Its first call, where that is known.
+    first: Option<Entry>,
+    reply: TurnReply,
 }
 
 impl Hub {
@@ -128,7 +138,7 @@ impl Hub {
                 leaves: false,
                 heard: now,
                 is_there: true,
-                claims: HashMap::new(),
+                asks: HashMap::new(),
                 asking: spooled,
                 entries: HashMap::new(),
                 calling: HashMap::new(),
@@ -137,6 +147,7 @@ impl Hub {
                 next_hand_in: 1,
                 queued: 0,
                 committed: Vec::new(),
+                gathered: Gathered::default(),
             }),
             // No earlier life of a worker of this name had such numbers.
             next_ask: AtomicU64::new(session),
@@ -235,12 +246,13 @@ impl Hub {
         state.link = Link::new();
         let join = self.join(&state);
         state.link.push(&join);
-        let claims: Vec<Up> = state
-            .claims
+        let asks: Vec<Up> = state
+            .asks
             .iter()
-            .map(|(ask, (key, _))| Up::Claim {
-                ask: *ask,
-                key: *key,
+            .map(|(number, ask)| Up::Ask {
+                ask: *number,
+                key: ask.key,
+                first: ask.first.clone(),
             })
             .collect();
         let entries: Vec<Up> = state
@@ -251,7 +263,7 @@ impl Hub {
                 entry: entry.clone(),
             })
             .collect();
-        for message in claims.iter().chain(&entries) {
+        for message in asks.iter().chain(&entries) {
             state.link.push(message);
         }
         // What was settled is settled: whether it pauses others is not known any more.
@@ -315,66 +327,35 @@ impl Hub {
         let mut state = self.state();
         match message {
             Down::Have { ask, answer } => {
-                let claim = state.claims.remove(&ask);
+                let ask = state.asks.remove(&ask);
                 drop(state);
-                if let Some((_, reply)) = claim {
-                    let _ = reply.send(Ok(Some(answer)));
+                if let Some(Ask { reply, .. }) = ask {
+                    let _ = reply.send(Ok(Turn::Answered(answer)));
                 }
             }
             Down::Go { ask } => {
-                let Some((key, reply)) = state.claims.remove(&ask) else {
+                let Some(Ask { key, reply, .. }) = state.asks.remove(&ask) else {
                     return;
                 };
                 state.asking.insert(key);
                 drop(state);
-                // Nobody waits for it any more.
-                if reply.send(Ok(None)).is_err() {
-                    self.given_up(key);
-                }
+                self.is_ours(key, reply, Turn::Ours);
             }
             Down::Granted {
                 ask,
                 lane,
                 is_timed,
             } => {
-                let Some((mut entry, reply)) = state.entries.remove(&ask) else {
-                    return;
-                };
-                if let Target::Pool(_, tried) = &mut entry.target {
-                    // A coordinator that starts again counts the call at the same lane.
-                    let lane = u32::try_from(lane).unwrap_or(u32::MAX);
-                    *tried = !1_u64.unbounded_shl(lane);
-                }
-                state.calling.insert(ask, entry);
                 drop(state);
-                // Where nobody waits for it any more it is dropped, and so given back.
-                let Some(hub) = self.me.upgrade() else {
-                    return;
-                };
-                let permit: Box<dyn Admission> = Box::new(Permit {
-                    hub,
-                    ask,
-                    is_timed,
-                    is_settled: false,
-                });
-                let _ = reply.send(Ok((lane, permit)));
+                self.granted(ask, lane, is_timed);
             }
             Down::Denied { ask, failure } => {
-                let claim = state.claims.remove(&ask);
-                let entry = state.entries.remove(&ask);
                 drop(state);
-                if let Some((_, reply)) = claim {
-                    let _ = reply.send(Err(failure.error()));
-                } else if let Some((_, reply)) = entry {
-                    let _ = reply.send(Err(failure.error()));
-                }
+                self.refused(ask, failure.error());
             }
             Down::Elsewhere { ask } => {
-                let entry = state.entries.remove(&ask);
                 drop(state);
-                if let Some((_, reply)) = entry {
-                    let _ = reply.send(Err(CallError::elsewhere()));
-                }
+                self.refused(ask, CallError::elsewhere());
             }
             Down::Settled { ask, pauses } => {
                 let reply = state.settles.remove(&ask);
@@ -409,6 +390,7 @@ impl Hub {
     pub fn leave(&self) {
         let mut state = self.state();
         state.leaves = true;
+        state.push_gathered();
         state.link.push(&Up::Leave);
         drop(state);
         self.post.flush();
@@ -423,16 +405,16 @@ impl Hub {
 
     /// Nothing can be asked any more.
     pub fn close(&self) {
-        let (claims, entries, settles) = {
+        let (asks, entries, settles) = {
             let mut state = self.state();
             state.is_closed = true;
             (
-                std::mem::take(&mut state.claims),
+                std::mem::take(&mut state.asks),
                 std::mem::take(&mut state.entries),
                 std::mem::take(&mut state.settles),
             )
         };
-        drop((claims, entries, settles));
+        drop((asks, entries, settles));
         if let Some(sending) = guard(&self.sending).take() {
             sending.abort();
         }
@@ -452,6 +434,7 @@ async fn send(hub: Arc<Hub>) {
         let (wakes, change) = {
             let mut state = hub.state();
             let (epoch, session) = (state.epoch, state.session);
+            state.push_gathered();
             while let Some(piece) = state.link.next(now) {
                 let is_last = piece.messages.is_empty();
                 frames.push(Frame {

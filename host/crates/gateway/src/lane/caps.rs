@@ -8,6 +8,7 @@ use crate::provider::RawAnswer;
 use crate::reasoning;
 use types::class::FailureClass;
 use types::key::Parameters;
+use types::request::CompletionRequest;
 
 impl Lane {
     /// What a person does about answers that are cut off at this cap.
@@ -22,6 +23,16 @@ impl Lane {
         let level = level.map(|level| self.provider.level(level, adaptations));
         let most_output = self.provider.most_output();
         reasoning::cap(parameters.max_output_tokens, level, most_output)
+    }
+
+    /// The cap to ask a question with at first.
+    pub(crate) fn first_cap(
+        &self,
+        parameters: &Parameters,
+        request: &CompletionRequest,
+    ) -> Result<u32, CallError> {
+        let configured = self.cap(parameters);
+        self.lessons.first_cap(configured, || request.digest())
     }
 
     /// The cap to ask with when this one was refused, if there is one.

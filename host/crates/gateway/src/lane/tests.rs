@@ -167,7 +167,7 @@ impl Scene {
         let mut billed = Vec::new();
         let result = self
             .lane
-            .obtain(&parameters, &request, &context, &mut billed)
+            .obtain(None, &parameters, &request, &context, &mut billed)
             .await;
         (result, billed)
     }

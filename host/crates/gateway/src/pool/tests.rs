@@ -179,7 +179,7 @@ impl Scene {
         };
         let (lane, obtained) = self
             .pool
-            .obtain(&parameters, request, &context, &mut Vec::new())
+            .obtain(None, &parameters, request, &context, &mut Vec::new())
             .await?;
         assert!(matches!(obtained.answer, Answer::Completion(_)));
         Ok(lane.name().to_owned())

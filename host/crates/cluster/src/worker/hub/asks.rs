@@ -5,31 +5,37 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use super::Hub;
+use super::gathered::Gathered;
+use super::{Ask, Hub, TurnReply};
 use crate::wire::{Outcome, Up};
 use gateway::error::CallError;
 use gateway::journal::Provenance;
 use gateway::lane::{Observer, Spent};
-use gateway::remote::{Admission, CallEnd, Coordinator, Entered, Entry, Later};
+use gateway::remote::{Admission, CallEnd, Coordinator, Entered, Entry, Later, Target, Turn};
 use types::digest::Digest;
 use types::limit::Observed;
 use types::request::Answer;
 
 impl Coordinator for Hub {
-    fn claim(&self, key: Digest) -> Later<'_, Result<Option<Answer>, CallError>> {
+    fn ask(&self, key: Digest, first: Option<Entry>) -> Later<'_, Result<Turn, CallError>> {
         Box::pin(async move {
             let ask = self.next_ask.fetch_add(1, Ordering::Relaxed);
-            let (reply, answer) = oneshot::channel();
+            let (reply, turn) = oneshot::channel();
             {
                 let mut state = self.state();
                 if state.is_closed {
                     return Err(Hub::gone());
                 }
-                state.claims.insert(ask, (key, reply));
-                state.link.push(&Up::Claim { ask, key });
+                let message = Up::Ask {
+                    ask,
+                    key,
+                    first: first.clone(),
+                };
+                state.asks.insert(ask, Ask { key, first, reply });
+                state.link.push(&message);
             }
             self.post.flush();
-            answer.await.unwrap_or_else(|_| Err(Hub::gone()))
+            turn.await.unwrap_or_else(|_| Err(Hub::gone()))
         })
     }
 
@@ -46,7 +52,10 @@ impl Coordinator for Hub {
 
     fn given_up(&self, key: Digest) {
         let mut state = self.state();
-        state.asking.remove(&key);
+        // The coordinator may not have said yet that this worker asks it: then it hears of it when it does.
+        if !state.asking.remove(&key) {
+            return;
+        }
         state.link.push(&Up::GiveUp { key });
         drop(state);
         self.post.flush();
@@ -74,13 +83,82 @@ impl Coordinator for Hub {
     }
 }
 
+impl Hub {
+    /// A call may begin.
+    pub(super) fn granted(&self, ask: u64, lane: usize, is_timed: bool) {
+        let Some(hub) = self.me.upgrade() else {
+            return;
+        };
+        let permit: Box<dyn Admission> = Box::new(Permit {
+            hub,
+            ask,
+            is_timed,
+            is_settled: false,
+        });
+        let mut state = self.state();
+        // Where nobody waits for it any more it is dropped, and so given back.
+        if let Some((entry, reply)) = state.entries.remove(&ask) {
+            state.calling.insert(ask, at_lane(entry, lane));
+            drop(state);
+            let _ = reply.send(Ok((lane, permit)));
+        } else if let Some(Ask {
+            key,
+            first: Some(entry),
+            reply,
+        }) = state.asks.remove(&ask)
+        {
+            state.calling.insert(ask, at_lane(entry, lane));
+            state.asking.insert(key);
+            drop(state);
+            self.is_ours(key, reply, Turn::Granted(lane, permit));
+        } else {
+            drop(state);
+        }
+    }
+
+    /// What was asked for cannot be had.
+    pub(super) fn refused(&self, ask: u64, error: CallError) {
+        let mut state = self.state();
+        let asked = state.asks.remove(&ask);
+        let entry = state.entries.remove(&ask);
+        drop(state);
+        if let Some(Ask { reply, .. }) = asked {
+            let _ = reply.send(Err(error));
+        } else if let Some((_, reply)) = entry {
+            let _ = reply.send(Err(error));
+        }
+    }
+
+    /// This worker asks a question, if anybody waits for that still.
+    pub(super) fn is_ours(&self, key: Digest, reply: TurnReply, turn: Turn) {
+        if reply.send(Ok(turn)).is_err() {
+            self.given_up(key);
+        }
+    }
+}
+
+/// A call at the lane that it was given: a coordinator that starts again counts it there, too.
+fn at_lane(entry: Entry, lane: usize) -> Entry {
+    match entry.target {
+        Target::Lane(_) => entry,
+        Target::Pool(model, _) => {
+            let lane = u32::try_from(lane).unwrap_or(u32::MAX);
+            let others = !1_u64.unbounded_shl(lane);
+            Entry {
+                target: Target::Pool(model, others),
+                ..entry
+            }
+        }
+    }
+}
+
 /// The right to make a call, as the coordinator gave it.
-pub(super) struct Permit {
-    pub hub: Arc<Hub>,
-    pub ask: u64,
+struct Permit {
+    hub: Arc<Hub>,
+    ask: u64,
     /// Whether the coordinator wants to know when exactly the call begins.
-    pub is_timed: bool,
-    pub is_settled: bool,
+    is_timed: bool,
+    is_settled: bool,
 }
 
 impl Admission for Permit {
@@ -92,10 +170,8 @@ impl Admission for Permit {
     }
 
     fn accepted(&self, observed: &[Observed]) {
-        self.hub.push(&Up::Accepted {
-            ask: self.ask,
-            observed: observed.to_vec(),
-        });
+        self.hub
+            .gather(|gathered| gathered.accepted(self.ask, observed));
     }
 
     fn settle(mut self: Box<Self>, end: CallEnd) -> Later<'static, bool> {
@@ -106,6 +182,12 @@ impl Admission for Permit {
         let settled = {
             let mut state = self.hub.state();
             state.calling.remove(&ask);
+            // An answer says as much as its beginning.
+            if let Some(observed) = state.gathered.settled(ask)
+                && failed
+            {
+                state.link.push(&Up::Accepted { ask, observed });
+            }
             state.link.push(&Up::Settle { ask, end });
             failed.then(|| {
                 let (reply, settled) = oneshot::channel();
@@ -139,10 +221,7 @@ impl Drop for Permit {
 
 impl Observer for Hub {
     fn call_ended(&self, component: &str, spent: Spent) {
-        self.push(&Up::Called {
-            component: component.to_owned(),
-            spent,
-        });
+        self.gather(|gathered| gathered.called(component, spent));
     }
 
     fn try_failed(&self, model: &str, error: &CallError) {
@@ -154,7 +233,7 @@ impl Observer for Hub {
     }
 
     fn journaled(&self) {
-        self.push(&Up::Journaled);
+        self.gather(Gathered::journaled);
     }
 
     fn learned(&self, model: &str, what: &str) {

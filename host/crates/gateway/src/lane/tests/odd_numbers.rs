@@ -121,7 +121,7 @@ async fn ask(lane: &Lane) -> Result<Obtained, CallError> {
         prefix: None,
     };
     let request = question(ResponseFormat::Text);
-    lane.obtain(&parameters, &request, &context, &mut Vec::new())
+    lane.obtain(None, &parameters, &request, &context, &mut Vec::new())
         .await
 }
 
