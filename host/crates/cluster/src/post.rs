@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 /// Messages wait so long for others that they can go with.
 const GATHER: Duration = Duration::from_millis(1);
 /// Where there are many, they leave together, once in so long.
-const APART: Duration = Duration::from_millis(5);
+const APART: Duration = Duration::from_millis(10);
 
 /// Wakes whoever sends.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use super::run::Window;
 
 /// Records that are read and leased beyond what other machines have room for, so that none waits for its next one: one in so many.
 const AHEAD: usize = 8;
-/// Where they have room for few, these are soon done and each message should carry several: half as many again.
+/// Where they have room for few, these are soon done and each message should carry several: as many again.
 const FEW: usize = 256;
 
 /// The room for records.
@@ -25,7 +25,7 @@ impl Room {
             None => window.has_room(records, text),
             Some(room) => {
                 let room = *room.borrow();
-                records < room + (room / AHEAD).max(room.min(FEW) / 2)
+                records < room + (room / AHEAD).max(room.min(FEW))
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::wire::{Lease, decode, encode};
 use engine::{LeasedRecord, Performed};
 
 /// Most records of a lease.
-const RECORDS: usize = 8;
+const RECORDS: usize = 16;
 /// Most bytes of a lease with more than one record.
 const BYTES: usize = 64 << 10;
 /// Records wait so long for others that they can be leased with.

@@ -22,7 +22,7 @@ const DEADLY: u64 = 10;
 /// What was delivered more often may be: one after the other is performed of such, so that the others end before the deadly one.
 const SUSPECT: u64 = 2;
 /// Most records that a lease is expected to have before any is known.
-const RECORDS: usize = 8;
+const RECORDS: usize = 16;
 /// Leases are taken no more often than once in so long.
 const APART: Duration = Duration::from_millis(5);
 /// Most leases that are taken at once.
