@@ -1,5 +1,7 @@
 //! Which fields of a dataset are id, name and category, and why: by what they hold first, by their names second.
 
+mod names;
+
 use std::path::Path;
 
 use anyhow::bail;
@@ -8,84 +10,8 @@ use crate::cli::numbers::counted;
 use dataset::{Field, Format, Survey, safe_id};
 use types::suggest::closest;
 
-/// Names of fields that hold an id, the likeliest first; likewise below.
-const IDS: &[&str] = &[
-    "id",
-    "sku",
-    "slug",
-    "key",
-    "uuid",
-    "guid",
-    "identifier",
-    "handle",
-    "code",
-    "isbn",
-    "ean",
-    "gtin",
-    "asin",
-    "ref",
-    "reference",
-    "number",
-    "no",
-    "nr",
-];
-const NAMES: &[&str] = &[
-    "name", "title", "label", "heading", "headline", "caption", "product", "item", "subject",
-];
-const CATEGORIES: &[&str] = &[
-    "category",
-    "department",
-    "type",
-    "kind",
-    "group",
-    "class",
-    "section",
-    "family",
-    "genre",
-    "topic",
-    "collection",
-    "segment",
-    "series",
-    "brand",
-    "species",
-    "region",
-    "country",
-];
-/// Names of fields that hold what is made of a record, or long texts: no ids, even where they are different.
-const DERIVED: &[&str] = &[
-    "output",
-    "response",
-    "answer",
-    "completion",
-    "description",
-    "text",
-    "body",
-    "content",
-    "summary",
-    "comment",
-    "notes",
-    "note",
-];
-/// Names of fields that tell one record from another where none holds an id or a name.
-const QUESTIONS: &[&str] = &["instruction", "question", "prompt", "query", "term", "word"];
-/// Fields that a text is not written from.
-const DULL: &[&str] = &[
-    "url",
-    "uri",
-    "link",
-    "href",
-    "image",
-    "img",
-    "photo",
-    "picture",
-    "thumbnail",
-    "created",
-    "updated",
-    "modified",
-    "timestamp",
-    "hash",
-    "checksum",
-];
+pub(in crate::cli) use names::is_fact;
+use names::{CATEGORIES, DERIVED, IDS, NAMES, QUESTIONS, fit, rank};
 /// Most categories where no name speaks for a field.
 const FEW: usize = 30;
 /// Most categories at all.
@@ -213,56 +139,6 @@ impl Proposal {
         }
         reasons
     }
-}
-
-/// How well a name fits a list: more for words that stand earlier, and for a name that is nothing but the word.
-fn fit(name: &str, list: &[&str]) -> u64 {
-    let words = words(name);
-    let best = list.iter().enumerate().filter_map(|(index, wanted)| {
-        let rank = 100 - index as u64;
-        match words.as_slice() {
-            [only] if only == wanted => Some(2 * rank + 100),
-            [.., last] if last == wanted => Some(rank + 50),
-            words if words.iter().any(|word| word == wanted) => Some(rank),
-            _ => None,
-        }
-    });
-    best.max().unwrap_or(0)
-}
-
-/// How well a name fits a list, where the word counts for more than what stands beside it.
-fn rank(name: &str, list: &[&str]) -> u64 {
-    let words = words(name);
-    let best = list.iter().enumerate().filter_map(|(index, wanted)| {
-        let rank = 10 * (100 - index as u64);
-        match words.as_slice() {
-            [only] if only == wanted => Some(rank + 9),
-            [.., last] if last == wanted => Some(rank + 5),
-            words if words.iter().any(|word| word == wanted) => Some(rank),
-            _ => None,
-        }
-    });
-    best.max().unwrap_or(0)
-}
-
-/// The words of a field's name: `productId`, `product_id` and `Product ID` have the same.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before = ' ';
-    for character in name.chars() {
-        let begins = character.is_uppercase() && before.is_lowercase();
-        if (!character.is_alphanumeric() || begins)
-            && words.last().is_some_and(|word| !word.is_empty())
-        {
-            words.push(String::new());
-        }
-        if let (true, Some(word)) = (character.is_alphanumeric(), words.last_mut()) {
-            word.extend(character.to_lowercase());
-        }
-        before = character;
-    }
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 fn mean(field: &Field) -> u64 {
@@ -650,12 +526,6 @@ fn texts(survey: &Survey, taken: [Option<&Chosen>; 3]) -> Vec<String> {
     mixed.map(|field| field.name.clone()).collect()
 }
 
-/// Fields that a first text can be written from.
-/// Whether a text may be written from a field of this name.
-pub(in crate::cli) fn is_fact(field: &str) -> bool {
-    fit(field, DULL) == 0 && fit(field, IDS) == 0
-}
-
 fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>) -> Vec<String> {
     let taken: Vec<&str> = [Some(id), Some(name), category]
         .into_iter()
@@ -672,126 +542,4 @@ fn given(survey: &Survey, id: &Chosen, name: &Chosen, category: Option<&Chosen>)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use dataset::{Copies, DatasetConfig};
-
-    fn proposed(name: &str, text: &str) -> Result<Proposal, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        let survey = Survey::of(&DatasetConfig::new(path), &Copies::passing(), None).unwrap();
-        let none = Wish {
-            id: None,
-            name: None,
-            category: None,
-        };
-        Proposal::of(&survey, &none).map_err(|error| {
-            error
-                .to_string()
-                .replace(&folder.path().display().to_string(), "")
-        })
-    }
-
-    fn roles(text: &str) -> (String, String, Option<String>, Option<String>, bool) {
-        let proposal = proposed("things.csv", text).unwrap();
-        (
-            proposal.id.field,
-            proposal.name.field,
-            proposal.category.map(|chosen| chosen.field),
-            proposal.default_category,
-            proposal.safe_ids,
-        )
-    }
-
-    #[test]
-    fn what_fields_hold_counts_before_what_they_are_called() {
-        let text = "id,sku,title,type,price\n1,a-1,Lamp,light,5\n1,a-2,Torch,light,6\n1,a-3,Chair,seat,7\n1,a-4,Stool,seat,7\n";
-        assert_eq!(
-            roles(text),
-            (
-                "sku".into(),
-                "title".into(),
-                Some("type".into()),
-                None,
-                false
-            )
-        );
-    }
-
-    #[test]
-    fn of_a_handful_of_records_two_that_share_a_category_are_enough() {
-        let category = |rows: &str| roles(&format!("id,name,category\n{rows}")).2;
-        let two = "a-1,Lamp,light\na-2,Torch,light\na-3,Chair,seat\n";
-        assert_eq!(category(two).as_deref(), Some("category"));
-        assert_eq!(category("a-1,Lamp,light\na-2,Chair,seat\n"), None);
-    }
-
-    #[test]
-    fn ids_and_categories_that_are_no_file_names_are_made_safe() {
-        let text = "Product Name,Department\nOak Table,Home & Garden\nAsh Table,Home & Garden\nSaw,Tools\nDrill,Tools\n";
-        assert_eq!(
-            roles(text),
-            (
-                "Product Name".into(),
-                "Product Name".into(),
-                Some("Department".into()),
-                None,
-                true
-            )
-        );
-    }
-
-    #[test]
-    fn without_a_category_there_is_one_for_all() {
-        let text = "id,name\n1,A\n2,B\n3,C\n";
-        assert_eq!(
-            roles(text),
-            (
-                "id".into(),
-                "name".into(),
-                None,
-                Some("things".into()),
-                false
-            )
-        );
-    }
-
-    #[test]
-    fn records_without_a_category_are_in_another_one() {
-        let text = "id,name,category\n1,A,x\n2,B,x\n3,C,\n4,D,x\n";
-        assert_eq!(
-            roles(text),
-            (
-                "id".into(),
-                "name".into(),
-                Some("category".into()),
-                Some("other".into()),
-                false
-            )
-        );
-    }
-
-    #[test]
-    fn where_no_field_is_unique_each_says_why_not() {
-        let text = "sku,name,price\na,Lamp,1\nb,Lamp,2\na,Chair,2\n";
-        insta::assert_snapshot!(proposed("things.csv", text).unwrap_err(), @r#"
-        no field of /things.csv can be the id, which must be different in every record:
-          `name`: lines 2 and 3 have the same, "Lamp"
-          `sku`: lines 2 and 4 have the same, "a"
-          `price`: lines 3 and 4 have the same, "2"
-        hint: add a field to every record that numbers or names it, as in `id`, or fix the values above; then run `batchgen init` again
-        "#);
-    }
-
-    #[test]
-    fn names_of_fields_are_words() {
-        assert_eq!(words("productId"), ["product", "id"]);
-        assert_eq!(words("Product ID"), ["product", "id"]);
-        assert_eq!(words("_sku"), ["sku"]);
-        assert!(
-            fit("id", IDS) > fit("product_id", IDS)
-                && fit("product_id", IDS) > fit("identity", IDS)
-        );
-    }
-}
+mod tests;

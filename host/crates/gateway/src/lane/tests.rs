@@ -8,8 +8,8 @@ mod odd_numbers;
 
 use super::*;
 
-use crate::adaptation::{Adaptation, Refused};
-use crate::provider::CallFuture;
+use crate::adaptation::{Adaptation, Adaptations, Refused};
+use crate::provider::{Call, CallFuture};
 use types::request::{Message, ResponseFormat, Role, StopReason};
 
 static NEVER: AtomicBool = AtomicBool::new(false);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::refusals::{Refusals, Verdict};
+use types::limit::Observed;
 
 const TOOK: Size = Size {
     input: 100,
