@@ -168,13 +168,21 @@ pub(super) fn asking(copies: Copies) -> Copies {
     let input = (!is_silent).then(|| input.as_fd().try_clone_to_owned().ok());
     copies
         .asking(input.flatten().map(File::from))
-        .with_variables(storage_variables())
+        .with_variables(server_variables())
 }
 
 /// Variables that say how storage that speaks the API of S3 is reached.
 pub(super) fn storage_variables() -> Vec<(String, String)> {
     let variables = env::vars().filter(|(name, _)| name.starts_with("AWS_"));
     variables.collect()
+}
+
+/// The same, and those that say how Hugging Face is reached.
+fn server_variables() -> Vec<(String, String)> {
+    let mut variables = storage_variables();
+    let names = ["HF_TOKEN", "HF_ENDPOINT"];
+    variables.extend(names.map(|name| (name.to_owned(), env::var(name).unwrap_or_default())));
+    variables
 }
 
 /// The same copies with this program as the reader of rows.

@@ -107,7 +107,8 @@ impl Copies {
         input.take()
     }
 
-    /// The same, which reaches servers as these variables of the environment say: those of S3 have names that begin with `AWS_`.
+    /// The same, which reaches servers as these variables of the environment say: those of S3 have names that begin with `AWS_`,
+    /// and those of Hugging Face are `HF_TOKEN` and `HF_ENDPOINT`.
     #[must_use]
     pub fn with_variables(mut self, variables: Vec<(String, String)>) -> Self {
         self.variables = variables;

@@ -18,7 +18,9 @@ use super::DatasetError;
 use super::copies::{self, Copies};
 use super::origin;
 use super::paths::shown;
+use login::Login;
 
+mod login;
 mod picture;
 
 /// As long is waited for a connection and the head of an answer.
@@ -165,7 +167,7 @@ async fn ask(
     let opening = async {
         match Address::is_one(&address) {
             true => object(&address, copies).await,
-            false => page(&address, true).await,
+            false => page(&address, true, Login::of(&address, copies.variables())).await,
         }
     };
     let silent = |_| Problem::Passing("the server says nothing".to_owned());
@@ -184,7 +186,11 @@ async fn ask(
 }
 
 /// A file at an address of the web.
-async fn page(address: &str, reaches_own: bool) -> Result<(Option<String>, Pieces), Problem> {
+async fn page(
+    address: &str,
+    reaches_own: bool,
+    login: Login<'_>,
+) -> Result<(Option<String>, Pieces), Problem> {
     let policy = redirect::Policy::custom(move |attempt| {
         let previous = attempt.previous();
         let was_safe = previous.last().is_some_and(|url| url.scheme() == "https");
@@ -208,6 +214,11 @@ async fn page(address: &str, reaches_own: bool) -> Result<(Option<String>, Piece
     let request = client
         .get(address)
         .header(header::ACCEPT_ENCODING, "identity");
+    // The client does not send it on to another server that it is led to.
+    let request = match login.token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
     let response = request.send().await.map_err(|error| {
         let lasting = error.is_builder() || error.is_redirect();
         let cause = innermost(&error.without_url());
@@ -221,7 +232,7 @@ async fn page(address: &str, reaches_own: bool) -> Result<(Option<String>, Piece
     })?;
     let status = response.status();
     if !status.is_success() {
-        return Err(refused(status));
+        return Err(refused(status, login));
     }
     let head = |name| {
         let value = response.headers().get(name)?;
@@ -236,7 +247,7 @@ async fn page(address: &str, reaches_own: bool) -> Result<(Option<String>, Piece
     Ok((state, Box::pin(pieces)))
 }
 
-fn refused(status: StatusCode) -> Problem {
+fn refused(status: StatusCode, login: Login<'_>) -> Problem {
     let cause = format!("the server answers {status}");
     if status.is_server_error()
         || matches!(
@@ -247,6 +258,9 @@ fn refused(status: StatusCode) -> Problem {
         return Problem::Passing(cause);
     }
     let remedy = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if login.is_at_hugging_face => {
+            login::REMEDY
+        }
         StatusCode::NOT_FOUND | StatusCode::GONE => "check the address",
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             "it needs a login or an address that is signed anew; fetch it yourself, or sign it"
@@ -306,6 +320,15 @@ mod tests {
 
     /// A server that gives these answers, the last of them again and again; with the number of its connections.
     fn server(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
+        let (address, asked, _) = listening_server(answers);
+        (address, asked)
+    }
+
+    /// The same with the heads of the requests.
+    fn listening_server(
+        answers: Vec<String>,
+    ) -> (String, Arc<AtomicUsize>, mpsc::Receiver<String>) {
+        let (heard, heads) = mpsc::channel();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/a.csv?secret", listener.local_addr().unwrap());
         let asked = Arc::new(AtomicUsize::new(0));
@@ -321,11 +344,12 @@ mod tests {
                     }
                     head.push(byte[0]);
                 }
+                let _ = heard.send(String::from_utf8_lossy(&head).to_lowercase());
                 let place = count.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
                 let _ = connection.write_all(answers[place].as_bytes());
             }
         });
-        (address, asked)
+        (address, asked, heads)
     }
 
     fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -409,6 +433,35 @@ mod tests {
             error.contains("names no object; write s3://BUCKET/KEY"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_token_of_hugging_face_goes_there_and_nowhere_else() {
+        let has_token = |heads: &mpsc::Receiver<String>| {
+            let head = heads.recv().unwrap();
+            head.contains("authorization: bearer hf_mine")
+        };
+        let (elsewhere, _, heads_elsewhere) =
+            listening_server(vec![answer("200 OK", "", "id\na\n")]);
+        let leads_there = answer("302 Found", &format!("location: {elsewhere}\r\n"), "");
+        let (address, _, heads) = listening_server(vec![leads_there]);
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let endpoint = address.trim_end_matches("/a.csv?secret");
+        let reader = || {
+            Copies::passing().asking(None).with_variables(vec![
+                variable("HF_TOKEN", "hf_mine"),
+                variable("HF_ENDPOINT", endpoint),
+            ])
+        };
+        assert_eq!(text(&address, &reader()).unwrap(), "id\na\n");
+        assert!(has_token(&heads));
+        assert!(!has_token(&heads_elsewhere), "where it is led to");
+        assert_eq!(text(&elsewhere, &reader()).unwrap(), "id\na\n");
+        assert!(!has_token(&heads_elsewhere), "where it asks itself");
+        let login = |address| Login::of(address, &[]).is_at_hugging_face;
+        assert!(login("https://huggingface.co/datasets/imdb/a.parquet"));
+        assert!(!login("http://huggingface.co/datasets/imdb/a.parquet"));
+        assert!(!login("https://huggingface.co.example.org/a.parquet"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use objects::Address;
 use reqwest::Url;
 use tokio::time::timeout;
 
+use super::login::Login;
 use super::{HEAD, NEXT_BYTES, PAUSE, Problem, TRIES, page};
 
 /// The bytes of a picture at an address of the web, up to a size. An error is with whether it may pass.
@@ -58,7 +59,7 @@ async fn bytes_at(address: &str, most: u64, reaches_own: bool) -> Result<Vec<u8>
         if !reaches_own {
             is_elsewhere(address).await?;
         }
-        page(address, reaches_own).await
+        page(address, reaches_own, Login::NOBODY).await
     };
     let (_, mut pieces) = timeout(HEAD, opening).await.map_err(silent)??;
     let mut bytes: Vec<u8> = Vec::new();
