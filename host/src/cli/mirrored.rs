@@ -15,7 +15,11 @@ use config::Config;
 use engine::Interrupt;
 use mirror::{Mirror, MirrorError, Report, Seen, Terms, Uploads};
 use objects::{Address, Bucket, ObjectError};
+use store::Selection;
 use tokio::sync::mpsc;
+
+/// Records that are looked at together.
+const RECORDS: u64 = 1000;
 
 /// Puts a working copy in the place of an address, so that all that reads and writes files does so there. The address, if it is one.
 pub(super) fn take_place(config: &mut Config) -> anyhow::Result<Option<Address>> {
@@ -68,7 +72,10 @@ impl<'a> Mirrored<'a> {
         };
         let mirror = Mirror::open(address, &storage_variables(), state.store.clone());
         let mirror = mirror.map_err(failure)?;
-        let seen = mirror.look().map_err(failure)?;
+        let mut seen = mirror.look().map_err(failure)?;
+        if seen.strangers > 0 {
+            claim(project, state, &mirror, &mut seen)?;
+        }
         tell_seen(&mirror, &seen, display);
         Ok(Some(Mirrored {
             mirror: Arc::new(mirror),
@@ -182,6 +189,28 @@ impl Following<'_> {
     }
 }
 
+/// Takes the objects that others put where a task of this project writes.
+fn claim(
+    project: &Project,
+    state: &State,
+    mirror: &Mirror,
+    seen: &mut Seen,
+) -> Result<(), Failure> {
+    let mut lease = state.select(&Selection::default())?;
+    loop {
+        let records = state.store.lease(&mut lease, RECORDS);
+        let records = records.map_err(Failure::internal)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let paths = records.iter().flat_map(|record| {
+            let components = project.components.iter();
+            components.map(|component| component.output.path(&record.id, &record.category))
+        });
+        mirror.claim(paths.collect(), seen).map_err(failure)?;
+    }
+}
+
 fn failure(error: MirrorError) -> Failure {
     match error {
         MirrorError::Store(error) => Failure::internal(error),
@@ -221,11 +250,11 @@ fn tell_seen(mirror: &Mirror, seen: &Seen, display: &Display) {
             aside.display()
         ));
     }
-    if seen.strangers > 0 && !seen.is_known {
+    if seen.claimed > 0 {
         display.print(&format!(
-            "warning: {address} has {} that this project did not put there: they stay, also where a task would write\nhint: give each \
-             project an address of its own",
-            counted(seen.strangers, "object")
+            "warning: {address} has {} where tasks of this project write, and it did not put them there: they count as edits, and stay\nhint: \
+             give each project an address of its own; `batchgen accept` adopts them, `batchgen run --overwrite-edited` replaces them",
+            counted(seen.claimed, "object")
         ));
     }
 }

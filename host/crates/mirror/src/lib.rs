@@ -17,7 +17,7 @@ mod working_copy;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use objects::{Address, Bucket, ObjectError};
+use objects::{Address, Bucket, Condition, ObjectError};
 use store::Store;
 
 pub use error::MirrorError;
@@ -30,6 +30,8 @@ use working_copy::WorkingCopy;
 
 /// Objects that are read or written at once.
 const AT_ONCE: usize = 8;
+/// Times that conditional writes are tried.
+const PROBES: u32 = 3;
 
 /// A working copy and the address that it is kept equal to.
 pub struct Mirror {
@@ -100,28 +102,31 @@ impl Mirror {
     }
 }
 
-/// Tries that objects below an address can be written, and only where they are what they were. Nothing is left behind.
+/// Tries that objects below an address can be written, and only where they are what they were. Nothing is left behind; what a kill leaves, the
+/// next try removes.
 ///
 /// # Errors
 /// When the server does not take it, or does not know conditional writes.
 pub fn probe(bucket: &Bucket) -> Result<(), ObjectError> {
-    use objects::Condition;
     let object = bucket.address().below(".batchgen-probe");
-    let write = || bucket.write(&object, b".".to_vec(), &Condition::Absent);
-    match write() {
-        Ok(_) | Err(ObjectError::Changed { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    let again = write();
-    bucket.delete(&object)?;
-    match again {
-        Err(ObjectError::Changed { .. }) => Ok(()),
+    let write = || match bucket.write(&object, b".".to_vec(), &Condition::Absent) {
+        Ok(_) => Ok(true),
+        Err(ObjectError::Changed { .. }) => Ok(false),
         Err(error) => Err(error),
-        Ok(_) => Err(ObjectError::Unconditional {
-            address: bucket.address().clone(),
-            cause: "it replaced an object though it was told not to".to_owned(),
-        }),
+    };
+    // Another run may try at the same time, and remove the object between the two writes.
+    for _ in 0..PROBES {
+        write()?;
+        let was_replaced = write()?;
+        bucket.delete(&object)?;
+        if !was_replaced {
+            return Ok(());
+        }
     }
+    Err(ObjectError::Unconditional {
+        address: bucket.address().clone(),
+        cause: "it replaced an object though it was told not to".to_owned(),
+    })
 }
 
 /// Performs something for each item, several at once, and ends at the first error.

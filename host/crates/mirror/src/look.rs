@@ -36,8 +36,25 @@ pub struct Seen {
     pub aside: Vec<PathBuf>,
     /// Objects that the project does not know.
     pub strangers: u64,
-    /// Whether the project has put anything there before.
-    pub is_known: bool,
+    /// Of these, those that lie where a task writes.
+    pub claimed: u64,
+}
+
+impl Seen {
+    fn note(&mut self, path: String, met: Met, aside: Option<PathBuf>) {
+        self.aside.extend(aside);
+        match met {
+            Met::Nothing => {}
+            Met::Fetched => self.fetched += 1,
+            Met::Deleted => self.deleted += 1,
+            Met::Edited => {
+                self.edited += 1;
+                if self.names.len() < NAMED {
+                    self.names.push(path);
+                }
+            }
+        }
+    }
 }
 
 /// What became of a path.
@@ -56,33 +73,52 @@ impl Mirror {
     pub fn look(&self) -> Result<Seen, MirrorError> {
         self.list()?;
         self.note_made()?;
-        let mut seen = Seen {
-            strangers: self.notes().strangers()?,
-            ..Seen::default()
-        };
+        self.notes().keep_made()?;
+        let mut seen = Seen::default();
         let mut after = String::new();
         loop {
             let known = self.notes().known(&after, PAGE)?;
             let Some(last) = known.last() else {
+                seen.strangers = self.notes().strangers()?;
                 return Ok(seen);
             };
             after.clone_from(&last.path);
-            seen.is_known |= known.iter().any(|known| known.note.is_some());
             for (path, met, aside) in for_each(known, |known| self.meet(known))? {
-                seen.aside.extend(aside);
-                match met {
-                    Met::Nothing => {}
-                    Met::Fetched => seen.fetched += 1,
-                    Met::Deleted => seen.deleted += 1,
-                    Met::Edited => {
-                        seen.edited += 1;
-                        if seen.names.len() < NAMED {
-                            seen.names.push(path);
-                        }
-                    }
-                }
+                seen.note(path, met, aside);
             }
         }
+    }
+
+    /// Takes objects that the project does not know and that lie where its tasks write: as in a folder, each counts as an edit, and nothing
+    /// is paid to write there.
+    ///
+    /// # Errors
+    /// Like [`Mirror::look`], behind which it is called.
+    pub fn claim(&self, paths: Vec<String>, seen: &mut Seen) -> Result<(), MirrorError> {
+        let mut strangers = Vec::new();
+        for path in paths {
+            if let Some(tag) = self.notes().stranger(&path)? {
+                strangers.push(Known {
+                    path,
+                    note: None,
+                    there: Some(tag),
+                    made: None,
+                    was_made: false,
+                });
+            }
+        }
+        let taken = for_each(strangers, |known| match self.copy.look(&known.path)? {
+            Local::Other => Ok((known.path, Met::Nothing, None)),
+            Local::Absent | Local::File(_) => {
+                let (met, aside) = self.fetch(&known)?;
+                Ok((known.path, met, aside))
+            }
+        })?;
+        for (path, met, aside) in taken {
+            seen.claimed += 1;
+            seen.note(path, met, aside);
+        }
+        Ok(())
     }
 
     /// Lists the objects.
@@ -110,10 +146,9 @@ impl Mirror {
         let is_made = known.made.is_some();
         let (met, aside) = match (&known.note, &known.there) {
             _ if local == Local::Other => (Met::Nothing, None),
-            (Some(note), Some(tag)) if note.tag == *tag => match is_here || !is_made {
-                true => (Met::Nothing, None),
-                false => self.fetch(&known)?,
-            },
+            (Some(note), Some(tag)) if note.tag == *tag && (is_here || !is_made && note.is_own) => {
+                (Met::Nothing, None)
+            }
             // Nobody needs it any more, and it is not what was put there.
             (_, Some(_)) if !is_made && !is_here => {
                 self.notes().forget(&known.path)?;
@@ -141,7 +176,14 @@ impl Mirror {
         let made = known.made.map(|made| made.content);
         if let Some((own, file)) = here {
             if own == content {
-                self.notes().remember(path, &Note { tag, content, file })?;
+                let is_own = known.made.is_some();
+                let note = Note {
+                    tag,
+                    content,
+                    file,
+                    is_own,
+                };
+                self.notes().remember(path, &note)?;
                 return Ok((Met::Nothing, None));
             }
             if let Some(note) = known.note.clone().filter(|note| note.content == content) {
@@ -157,8 +199,15 @@ impl Mirror {
             _ => None,
         };
         let file = self.copy.write(path, &bytes)?;
-        self.notes().remember(path, &Note { tag, content, file })?;
-        match Some(content) == made {
+        let is_own = Some(content) == made;
+        let note = Note {
+            tag,
+            content,
+            file,
+            is_own,
+        };
+        self.notes().remember(path, &note)?;
+        match is_own {
             true => Ok((Met::Fetched, aside)),
             false => Ok((Met::Edited, aside)),
         }

@@ -26,10 +26,12 @@ CREATE TABLE IF NOT EXISTS object (
     content  BLOB NOT NULL,
     size     INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
-    inode    INTEGER NOT NULL
+    inode    INTEGER NOT NULL,
+    is_own   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TEMP TABLE there (path TEXT PRIMARY KEY, tag TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TEMP TABLE made (path TEXT PRIMARY KEY, content BLOB NOT NULL, is_by_person INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TEMP TABLE made_before (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 ";
 
 /// What was so when an object and a file were equal.
@@ -39,6 +41,8 @@ pub(super) struct Note {
     /// The bytes of both.
     pub content: Digest,
     pub file: FileStamp,
+    /// Whether this project has put the object there.
+    pub is_own: bool,
 }
 
 /// A file that the state knows.
@@ -56,6 +60,8 @@ pub(super) struct Known {
     /// The state of the object when the objects were listed.
     pub there: Option<Tag>,
     pub made: Option<Made>,
+    /// Whether the state knew it when the objects were listed.
+    pub was_made: bool,
 }
 
 /// The open file.
@@ -95,7 +101,7 @@ impl Notes {
 
     /// What is remembered of an object.
     pub fn note(&self, path: &str) -> Result<Option<Note>, MirrorError> {
-        let sql = "SELECT tag, content, size, mtime_ns, inode FROM object WHERE path = ?1";
+        let sql = "SELECT tag, content, size, mtime_ns, inode, is_own FROM object WHERE path = ?1";
         let found = self.connection.prepare_cached(sql).and_then(|mut found| {
             let mut rows = found.query([path])?;
             rows.next()?.map_or(Ok(None), note)
@@ -105,7 +111,7 @@ impl Notes {
 
     /// Remembers an object that is equal to a file.
     pub fn remember(&self, path: &str, note: &Note) -> Result<(), MirrorError> {
-        let sql = "INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let done = self.connection.prepare_cached(sql).and_then(|mut insert| {
             insert.execute(params![
                 path,
@@ -114,6 +120,7 @@ impl Notes {
                 note.file.size.cast_signed(),
                 note.file.mtime_ns,
                 note.file.inode.cast_signed(),
+                note.is_own,
             ])
         });
         self.checked(done.map(drop))
@@ -171,15 +178,33 @@ impl Notes {
 
     /// The paths of this project behind one, at most so many.
     pub fn known(&self, after: &str, most: u64) -> Result<Vec<Known>, MirrorError> {
-        const SQL: &str = "SELECT one.path, object.tag, object.content, size, mtime_ns, inode, there.tag, made.content, is_by_person
+        const SQL: &str = "SELECT one.path, object.tag, object.content, size, mtime_ns, inode, is_own, there.tag, made.content, is_by_person,
+                made_before.path IS NOT NULL
             FROM (SELECT path FROM object WHERE path > ?1 UNION SELECT path FROM made WHERE path > ?1 ORDER BY 1 LIMIT ?2) one
             LEFT JOIN object ON object.path = one.path LEFT JOIN there ON there.path = one.path
-            LEFT JOIN made ON made.path = one.path ORDER BY one.path";
+            LEFT JOIN made ON made.path = one.path LEFT JOIN made_before ON made_before.path = one.path ORDER BY one.path";
         let rows = self.connection.prepare_cached(SQL).and_then(|mut known| {
             let rows = known.query_map(params![after, most.cast_signed()], known_of)?;
             rows.collect()
         });
         self.checked(rows)
+    }
+
+    /// Remembers which files the state knows now.
+    pub fn keep_made(&self) -> Result<(), MirrorError> {
+        const SQL: &str = "DELETE FROM made_before; INSERT INTO made_before SELECT path FROM made";
+        self.checked(self.connection.execute_batch(SQL))
+    }
+
+    /// The state of an object that this project does not know, if it was there when the objects were listed.
+    pub fn stranger(&self, path: &str) -> Result<Option<Tag>, MirrorError> {
+        let sql = "SELECT tag FROM there WHERE path = ?1 AND path NOT IN (SELECT path FROM object)
+            AND path NOT IN (SELECT path FROM made)";
+        let found = self.connection.prepare_cached(sql).and_then(|mut found| {
+            let found = found.query_row([path], |row| row.get(0));
+            found.optional()
+        });
+        self.checked(found.map(|tag| tag.map(Tag)))
     }
 
     /// How many objects are there that this project does not know.
@@ -222,17 +247,19 @@ fn note_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Note>> {
                 .map(i64::cast_unsigned)
                 .unwrap_or_default(),
         },
+        is_own: row.get(first + 5).unwrap_or_default(),
     }))
 }
 
 fn known_of(row: &Row<'_>) -> rusqlite::Result<Known> {
-    let content: Option<Vec<u8>> = row.get(7)?;
+    let content: Option<Vec<u8>> = row.get(8)?;
     let content = content.and_then(|content| Digest::from_slice(&content));
-    let is_by_person: Option<bool> = row.get(8)?;
+    let is_by_person: Option<bool> = row.get(9)?;
     Ok(Known {
         path: row.get(0)?,
         note: note_from(row, 1)?,
-        there: row.get::<_, Option<String>>(6)?.map(Tag),
+        there: row.get::<_, Option<String>>(7)?.map(Tag),
+        was_made: row.get(10)?,
         made: content.map(|content| Made {
             content,
             is_by_person: is_by_person.unwrap_or_default(),

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use objects::{Condition, ObjectError};
+use objects::{Condition, ObjectError, Tag};
+use store::FileStamp;
 use types::digest::Digest;
 
 use super::notes::Note;
@@ -158,7 +159,13 @@ impl Mirror {
         let object = self.address().below(path);
         let mut note = self.notes().note(path)?;
         if let Some(note) = note.clone().filter(|note| note.content == content) {
-            self.notes().remember(path, &Note { file, ..note })?;
+            let is_own = true;
+            let note = Note {
+                file,
+                is_own,
+                ..note
+            };
+            self.notes().remember(path, &note)?;
             return Ok(Done::Same);
         }
         for _ in 0..TURNS {
@@ -170,10 +177,7 @@ impl Mirror {
                 .bucket
                 .put(&object, bytes.clone(), &condition, media_type(path));
             match put {
-                Ok(tag) => {
-                    self.notes().remember(path, &Note { tag, content, file })?;
-                    return Ok(Done::Put);
-                }
+                Ok(tag) => return self.noted(path, tag, content, file),
                 Err(ObjectError::Changed { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -184,21 +188,43 @@ impl Mirror {
             let there = Digest::of(&theirs);
             if there == content {
                 // An answer was lost, and not the write.
-                self.notes().remember(path, &Note { tag, content, file })?;
-                return Ok(Done::Put);
+                return self.noted(path, tag, content, file);
             }
             match note {
                 Some(known) if known.content == there => note = Some(Note { tag, ..known }),
                 _ => {
                     let aside = self.copy.set_aside(path)?;
                     let file = self.copy.write(path, &theirs)?;
-                    let content = there;
-                    self.notes().remember(path, &Note { tag, content, file })?;
+                    let note = Note {
+                        tag,
+                        content: there,
+                        file,
+                        is_own: false,
+                    };
+                    self.notes().remember(path, &note)?;
                     return Ok(Done::Edited(aside));
                 }
             }
         }
         Err(ObjectError::Changed { address: object }.into())
+    }
+
+    /// Remembers a file that is there now.
+    fn noted(
+        &self,
+        path: &str,
+        tag: Tag,
+        content: Digest,
+        file: FileStamp,
+    ) -> Result<Done, MirrorError> {
+        let note = Note {
+            tag,
+            content,
+            file,
+            is_own: true,
+        };
+        self.notes().remember(path, &note)?;
+        Ok(Done::Put)
     }
 }
 

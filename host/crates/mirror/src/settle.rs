@@ -25,7 +25,11 @@ impl Mirror {
             after.clone_from(&last.path);
             let (mut put, mut remove) = (Vec::new(), Vec::new());
             for Known {
-                path, note, made, ..
+                path,
+                note,
+                made,
+                was_made,
+                ..
             } in known
             {
                 match (self.copy.look(&path)?, note) {
@@ -34,7 +38,10 @@ impl Mirror {
                     {
                         put.push(path);
                     }
-                    (Local::Absent, Some(note)) if made.is_none() => remove.push((path, note)),
+                    // What others put there and nobody accepted is not this project's to remove.
+                    (Local::Absent, Some(note)) if made.is_none() && (note.is_own || was_made) => {
+                        remove.push((path, note));
+                    }
                     _ => {}
                 }
             }

@@ -181,6 +181,32 @@ fn what_others_wrote_is_fetched_and_the_objects_of_others_are_left_alone() {
 }
 
 #[test]
+fn an_object_of_others_where_a_task_writes_is_an_edit_and_is_never_removed() {
+    let scene = Scene::new();
+    scene.others_write("of another project");
+    let mut seen = scene.mirror.look().unwrap();
+    assert_eq!((seen.strangers, seen.edited), (1, 0));
+    let paths = vec![OAK.to_owned(), "text/elm.md".to_owned()];
+    scene.mirror.claim(paths, &mut seen).unwrap();
+    assert_eq!((seen.claimed, seen.edited), (1, 1));
+    assert_eq!(scene.read(), "of another project");
+    let copy = scene.folder.path().join("state.db.output");
+    for looks in [false, true] {
+        fs::remove_dir_all(&copy).unwrap();
+        if looks {
+            scene.mirror.look().unwrap();
+        }
+        let terms = Terms {
+            patience: Duration::ZERO,
+            is_stopped: Box::new(|| false),
+        };
+        assert_eq!(scene.mirror.settle(&terms).unwrap().removed, 0);
+        assert_eq!(scene.there(), "of another project");
+        fs::create_dir_all(&copy).unwrap();
+    }
+}
+
+#[test]
 fn a_bucket_is_tried_and_nothing_is_left_in_it() {
     let scene = Scene::new();
     probe(&scene.bucket).unwrap();
@@ -213,6 +239,7 @@ fn notes_of_another_address_are_forgotten() {
             mtime_ns: 2,
             inode: u64::MAX,
         },
+        is_own: true,
     };
     at("s3://a/b").remember(OAK, &note).unwrap();
     assert_eq!(at("s3://a/b").note(OAK).unwrap(), Some(note));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -200,20 +201,23 @@ fn a_place_that_takes_nothing_is_told_before_anything_is_paid() {
 #[test]
 fn two_projects_at_one_address_are_told_and_replace_nothing_of_each_other() {
     let moto = Moto::start();
-    let (ann, bob) = (stored(&moto), stored(&moto));
-    ann.run(&GLASS).ended(0);
+    let simulator = slow();
+    let (ann, bob) = (stored(&moto), stored(&moto).asking(&simulator));
+    let made = counts(&ann.run(&GLASS).ended(0)).0;
     let files = there(&moto);
-    bob.replace("materials.yaml", "name: Quartz Glass", "name: Fused Quartz");
     let ran = bob.run(&GLASS).ended(0);
-    assert!(
-        ran.stderr
-            .contains("objects that this project did not put there"),
-        "{}",
-        ran.stderr
-    );
+    let told = format!("{made} objects where tasks of this project write");
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    assert_eq!(counts(&ran), (0, 0, made));
+    assert_eq!(simulator.totals().requests, 0);
     assert_eq!(there(&moto), files);
-    let ran = ann.run(&GLASS).ended(0);
-    assert_eq!(counts(&ran).0 + counts(&ran).2, 0);
+    // Who throws his copy away removes nothing of the other.
+    fs::remove_dir_all(bob.path(".batchgen")).unwrap();
+    bob.run(&GLASS).ended(0);
+    fs::remove_dir_all(bob.path(".batchgen/state.db.output")).unwrap();
+    bob.run(&GLASS).ended(0);
+    assert_eq!(there(&moto), files);
+    assert_eq!(counts(&ann.run(&GLASS).ended(0)), (0, made, 0));
 }
 
 /// A folder that somebody got from elsewhere does not say where files go.
@@ -298,7 +302,10 @@ fn a_kill_at_any_moment_leaves_only_whole_objects_and_a_rerun_makes_them_equal()
         std::thread::sleep(Duration::from_millis(milliseconds));
         let _ = running.kill();
         running.wait().unwrap();
-        for (path, text) in there(&moto) {
+        let mut found = there(&moto);
+        // The next run removes it.
+        found.remove(".batchgen-probe");
+        for (path, text) in found {
             assert_eq!(calm.get(&path), Some(&text), "{path}");
         }
     }
@@ -354,10 +361,10 @@ fn an_edit_during_the_run_is_not_replaced() {
     assert_eq!(there(&moto), copy(&scene));
 }
 
-/// Whoever asks one server, which has ended, gets the answers of the other.
-fn forward(ended: &Moto, other: &Moto) {
-    let listener = TcpListener::bind(ended.host()).unwrap();
-    let server = other.host().to_owned();
+/// Whoever asks this host gets the answers of the server.
+fn forward(host: &str, server: &Moto) {
+    let listener = TcpListener::bind(host).unwrap();
+    let server = server.host().to_owned();
     std::thread::spawn(move || {
         for client in listener.incoming().map(Result::unwrap) {
             let upstream = TcpStream::connect(&server).unwrap();
@@ -370,6 +377,65 @@ fn forward(ended: &Moto, other: &Moto) {
     });
 }
 
+/// On another machine, the state and the address are enough.
+#[test]
+fn who_pulls_the_state_has_the_files_and_asks_nothing() {
+    let moto = Moto::start();
+    let (ann, bob) = (stored(&moto), stored(&moto));
+    let made = counts(&ann.run(&GLASS).ended(0)).0;
+    moto.put(&format!("site/{TAGS}"), b"by, hand\n");
+    ann.host(&["accept"]).ended(0);
+    ann.host(&["store", "push", "s3://team/state"]).ended(0);
+    bob.host(&["store", "pull", "s3://team/state"]).ended(0);
+    let ran = bob.run(&GLASS).ended(0);
+    assert_eq!(counts(&ran), (0, made, 0));
+    assert_eq!(ran.summary().calls("calls"), 0);
+    assert!(!ran.stderr.contains(" put"), "{}", ran.stderr);
+    assert_eq!(copy(&bob), there(&moto));
+}
+
+/// Stands before the server and takes the conditions out of writes, as a server does that does not know them.
+fn without_conditions(moto: &Moto) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = moto.host().to_owned();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map(Result::unwrap) {
+            let upstream = TcpStream::connect(&server).unwrap();
+            let (mut asked, mut asking) =
+                (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let mut buffer = [0; 1 << 16];
+                while let Ok(read @ 1..) = asked.read(&mut buffer) {
+                    let text = String::from_utf8_lossy(&buffer[..read]);
+                    let text = text.replace("if-none-match:", "x-none-match:");
+                    if asking.write_all(text.as_bytes()).is_err() {
+                        break;
+                    }
+                }
+            });
+            let (mut answered, mut answering) = (upstream, client);
+            std::thread::spawn(move || std::io::copy(&mut answered, &mut answering));
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_does_not_know_conditions_is_refused_before_anything_is_paid() {
+    let moto = Moto::start();
+    let simulator = slow();
+    let scene = stored(&moto).asking(&simulator);
+    let scene = scene.with("AWS_ENDPOINT_URL", &without_conditions(&moto));
+    let refused = scene.run(&GLASS).ended(2).stderr;
+    assert!(
+        refused.contains("does not know conditional writes"),
+        "{refused}"
+    );
+    assert_eq!(simulator.totals().requests, 0);
+    assert_eq!(moto.keys(), Vec::<String>::new());
+}
+
 #[test]
 fn a_server_that_starts_again_in_the_run_is_waited_for() {
     let mut moto = Moto::start();
@@ -379,7 +445,7 @@ fn a_server_that_starts_again_in_the_run_is_waited_for() {
     until("a question", || simulator.totals().requests > 2);
     moto.kill();
     let again = Moto::start();
-    forward(&moto, &again);
+    forward(moto.host(), &again);
     let moto = again;
     Ran::from(running.wait_with_output().unwrap()).ended(0);
     // What it had before is lost, which is as if somebody had removed it.
