@@ -167,6 +167,9 @@ async fn plan(
             .unwrap_or_default();
         say(&format!("{space}{text}{ahead}{left}{outcome}{in_batches}"));
     }
+    if let Some(address) = &project.settings.storage {
+        display.note(&format!("files go to {address}"));
+    }
     let to_do = to_do(&plan);
     if let Some(file) = &args.out {
         let cost = outcome.as_ref().map_or(Some(0), Outcome::cost_micros);

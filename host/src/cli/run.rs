@@ -9,6 +9,7 @@ use super::cluster::ClusterArgs;
 use super::display::Display;
 use super::execution::{Wanted, execute};
 use super::exit::{Exit, Failure};
+use super::mirrored::Mirrored;
 use super::missing_fields;
 use super::plan::{self, KeptPlan};
 use super::project::{Project, State, block_on};
@@ -107,6 +108,8 @@ async fn start(
             edited: overwrite_edited,
             from_model: stand_in_replaces,
         };
+        // What others did in storage changes what a run would do.
+        Mirrored::look(&project, &state, display)?;
         plan::check(kept, file, &project, &state, &components, overwriting)?;
     }
     let lease = state.select(&selection.records(&project)?)?;

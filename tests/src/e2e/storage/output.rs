@@ -123,6 +123,20 @@ fn what_another_client_writes_is_an_edit() {
 }
 
 #[test]
+fn a_plan_does_not_hold_once_somebody_has_written_there() {
+    let moto = Moto::start();
+    let scene = stored(&moto);
+    scene.run(&GLASS).ended(0);
+    let plan = [&["plan", "--out", "plan.json"], &GLASS[..]].concat();
+    let told = scene.host(&plan).ended(0).stderr;
+    assert!(told.contains(&format!("files go to {PLACE}")), "{told}");
+    scene.host(&["run", "--plan", "plan.json"]).ended(0);
+    moto.ask("DELETE", &format!("{BUCKET}/site/{TAGS}"), b"");
+    scene.host(&["run", "--plan", "plan.json"]).ended(2);
+    assert!(!there(&moto).contains_key(TAGS));
+}
+
+#[test]
 fn an_object_that_is_gone_is_made_again_and_objects_of_others_stay() {
     let moto = Moto::start();
     let scene = stored(&moto);
