@@ -1,6 +1,7 @@
 //! What a run would do with the tasks of one record, and why: decided as the run itself decides, and further,
 //! since what a component makes of the journal's answers is known without asking. It writes nothing.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -207,7 +208,9 @@ impl Previewer {
     ) -> Result<Vec<TaskPreview>, StoreError> {
         let mut checkpoints = reference.checkpoints.clone();
         let components = Arc::clone(&self.components);
-        let record = self.dataset.read(reference.place);
+        let dataset = Arc::clone(&self.dataset);
+        // Not read where it is in no sample.
+        let record = LazyCell::new(|| dataset.read(reference.place));
         let verdicts = if self.has_verdicts {
             self.store.verdicts(self.staleness.indexed, &reference.id)?
         } else {
@@ -225,30 +228,38 @@ impl Previewer {
                 checkpoint,
             };
             let is_made = self.samples.include(&component.name, &reference.id);
-            let (preview, standing) = match (&record, component.sample) {
-                (_, Some(sample)) if !is_made => {
-                    let action = PlannedAction::NotSampled(sample);
-                    let (mut preview, standing) = task.not_done(reference, action);
-                    if let Some(point) = &preview.checkpoint {
-                        let found = self.staleness.on_disk(&preview.path, Some(point));
-                        preview.file = found.state;
+            let (preview, standing) = match component.sample.filter(|_| !is_made) {
+                Some(sample) => self.not_sampled(task, reference, sample),
+                None => match &*record {
+                    Err(error) => {
+                        let cause = error.to_string();
+                        task.not_done(reference, PlannedAction::Unreadable { cause })
                     }
-                    (preview, standing)
-                }
-                (Err(error), _) => {
-                    let cause = error.to_string();
-                    task.not_done(reference, PlannedAction::Unreadable { cause })
-                }
-                (Ok(record), _) => {
-                    let before: Vec<(&Component, &Standing)> =
-                        components.iter().zip(&standings).collect();
-                    self.look(task, record, &before, &verdicts, |runs| probed(place, runs))?
-                }
+                    Ok(record) => {
+                        let before: Vec<(&Component, &Standing)> =
+                            components.iter().zip(&standings).collect();
+                        self.look(task, record, &before, &verdicts, |runs| probed(place, runs))?
+                    }
+                },
             };
             previews.push(preview);
             standings.push(standing);
         }
         Ok(previews)
+    }
+
+    /// A task that there is not, since its record is not in the sample; a file of it may lie there.
+    fn not_sampled(
+        &self,
+        task: Looking<'_>,
+        reference: &RecordRef,
+        sample: Sample,
+    ) -> (TaskPreview, Standing) {
+        let (mut preview, standing) = task.not_done(reference, PlannedAction::NotSampled(sample));
+        if let Some(point) = &preview.checkpoint {
+            preview.file = self.staleness.on_disk(&preview.path, Some(point)).state;
+        }
+        (preview, standing)
     }
 
     /// Looks at one task; `before` are the components before it, and how they would stand.
