@@ -226,6 +226,7 @@ impl FailureArgs {
             components,
             categories: selector::categories(&self.component, &self.category),
             records: self.record.clone(),
+            samples: Vec::new(),
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) fn perform(args: &FailuresArgs, display: &Display) -> Result<Exit, Fa
     let state = State::read(&project)?;
     // For the error, where a name is not known.
     state.select(&args.selection.records())?;
-    let filter = args.selection.filter(components);
+    let filter = state.filter(&args.selection, &project, components)?;
     let with_dataset = names_no_task(&args.selection);
     if let Some(file) = &args.export {
         let guard = Guard::of_project(&args.project, &args.force).map_err(Failure::usage)?;

@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs};
+use super::args::{BatchArgs, FailureArgs, LimitArgs, ProjectArgs, SelectionArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::fetched;
 use super::selector::{self, Selector, names_components};
 use super::settings::{self, Settings};
 use super::trust;
-use ::engine::{Overwriting, Previewer};
+use ::engine::{Overwriting, Previewer, sample_bounds};
 use config::component::{self, Component};
 use config::{Config, ConfigError};
 use dataset::{Copies, Dataset, DatasetConfig, safe_id};
 use plan::graph::{self, GraphError};
 use plugin::load::{Plugin, PluginError};
 use plugin::lock::Lock;
-use store::{IndexError, IndexedDataset, Lease, Selection, Store};
+use store::{FailureFilter, IndexError, IndexedDataset, Lease, Selection, Store};
 use types::suggest::closest;
 
 /// Records that are read at once.
@@ -508,6 +508,20 @@ impl State {
         let totals = self.store.totals(lease).map_err(Failure::internal)?;
         let found: u64 = totals.iter().map(|(_, count)| count).sum();
         Ok(found < most)
+    }
+
+    /// The failed tasks that are chosen. One whose record is not in the sample of its component is none.
+    pub fn filter(
+        &self,
+        chosen: &FailureArgs,
+        project: &Project,
+        components: Vec<String>,
+    ) -> Result<FailureFilter, Failure> {
+        let samples = sample_bounds(&project.components, &self.store, self.indexed.id);
+        Ok(FailureFilter {
+            samples: samples.map_err(Failure::internal)?,
+            ..chosen.filter(components)
+        })
     }
 
     /// Looks at what a run would do with these components.

@@ -70,7 +70,7 @@ async fn start(
     let state = State::open(&project).await?;
     let lease = state.select(&args.selection.records())?;
     let State { store, indexed } = &state;
-    let filter = args.selection.filter(components.to_vec());
+    let filter = state.filter(&args.selection, &project, components.to_vec())?;
     let due = store
         .choose(indexed.id, &filter, args.fresh)
         .await

@@ -241,6 +241,25 @@ fn a_trial_with_few_records_has_judged_ones_and_a_comparison_judges_all_of_its_o
     assert_eq!(scores.count(), 24);
 }
 
+#[test]
+fn what_failed_outside_the_sample_is_neither_told_nor_tried_again() {
+    let scene = scene();
+    sample(&scene, "sample = 5\n", "limits = { executions = 1 }\n");
+    // Few enough that the component is not held for failing alike.
+    let ran = scene.run(&["--limit", "8"]).ended(3).summary();
+    assert_eq!(ran.of("quality", "failed"), 8);
+    let sampled = "sample = 20\n";
+    sample(&scene, "limits = { executions = 1 }\n", sampled);
+    let left = planned(&scene, &["--limit", "8"]);
+    let within = 8 - left["not_sampled"].as_u64().unwrap();
+    assert!((1..8).contains(&within), "{left}");
+    let told = || scene.host(&["failures"]).ended(0).stdout;
+    assert!(told().contains(&format!("{within} failed")), "{}", told());
+    let retried = scene.host(&["retry", "--json"]).ended(0).events();
+    assert_eq!(retried[0]["tasks"], within);
+    assert!(told().starts_with("0 failed\n"), "{}", told());
+}
+
 /// A gate and dependents would wait for files that nobody makes.
 #[test]
 fn what_needs_all_files_of_a_sampled_component_is_refused() {

@@ -77,6 +77,7 @@ pub use recorded::{Place, Recorded, RecordedEnd, recorded};
 pub use replay::{Asking, Replay, replay, replay_input};
 pub use review::{Editing, ReviewFilter, ReviewedFile, Reviewer};
 pub use run::{Run, RunError, RunSummary, Window};
+pub use sampled::sample_bounds;
 pub use seat::{Seat, SeatParts};
 pub use step::TaskFailure;
 pub use writable::check_output;

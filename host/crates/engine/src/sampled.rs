@@ -21,6 +21,35 @@ pub(super) struct NotSampled {
     pub records: u64,
 }
 
+/// Where the sample of each of these components ends that has one, over the records that the dataset has now.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn sample_bounds(
+    components: &[Component],
+    store: &Store,
+    dataset: i64,
+) -> Result<Vec<(String, Bound)>, StoreError> {
+    let mut samples = Vec::new();
+    let mut known: Vec<(u64, Bound)> = Vec::new();
+    for component in components {
+        let bound = match component.sample {
+            None => continue,
+            Some(Sample::Percent(percent)) => Bound::of_percent(percent),
+            Some(Sample::Records(most)) => match known.iter().find(|(other, _)| *other == most) {
+                Some((_, bound)) => *bound,
+                None => {
+                    let bound = store.sample_bound(dataset, most)?;
+                    known.push((most, bound));
+                    bound
+                }
+            },
+        };
+        samples.push((component.name.clone(), bound));
+    }
+    Ok(samples)
+}
+
 impl Samples {
     /// Those of these components, over the records that the dataset has now.
     pub fn of(
@@ -28,26 +57,7 @@ impl Samples {
         store: &Store,
         dataset: i64,
     ) -> Result<Samples, StoreError> {
-        let mut samples = Vec::new();
-        let mut known: Vec<(u64, Bound)> = Vec::new();
-        for component in components {
-            let bound = match component.sample {
-                None => continue,
-                Some(Sample::Percent(percent)) => Bound::of_percent(percent),
-                Some(Sample::Records(most)) => {
-                    match known.iter().find(|(other, _)| *other == most) {
-                        Some((_, bound)) => *bound,
-                        None => {
-                            let bound = store.sample_bound(dataset, most)?;
-                            known.push((most, bound));
-                            bound
-                        }
-                    }
-                }
-            };
-            samples.push((component.name.clone(), bound));
-        }
-        Ok(Samples(samples))
+        sample_bounds(components, store, dataset).map(Samples)
     }
 
     /// Whether a component is made for a record.

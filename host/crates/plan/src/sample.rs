@@ -27,6 +27,11 @@ impl Bound {
         hash(id) <= self.0
     }
 
+    /// The greatest hash that is in the sample.
+    pub fn greatest(self) -> u64 {
+        self.0
+    }
+
     /// Where a sample of so many percent ends.
     pub fn of_percent(percent: f64) -> Bound {
         // What is no share was refused before; a number beyond the range becomes its end.

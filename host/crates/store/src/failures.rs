@@ -5,10 +5,12 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::checksum::TASKS;
+use super::sampled;
 use super::sql::Column;
 use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
 use plan::causes::{Cause, Causes};
 use plan::decision::OutcomeKind;
+use plan::sample::Bound;
 use types::class::{FailureClass, MOST_ATTEMPTS, Rerun};
 use types::digest::Digest;
 use types::request::Usage;
@@ -26,6 +28,8 @@ pub struct FailureFilter {
     pub categories: Vec<String>,
     /// Only these records.
     pub records: Vec<String>,
+    /// Of each of these components only those whose record is in its sample: for the others there is nothing to do.
+    pub samples: Vec<(String, Bound)>,
 }
 
 /// What answers cost that tasks were told.
@@ -151,6 +155,11 @@ impl FailureFilter {
                 ));
                 values.push(Sql::Text(serde_json::json!(wanted).to_string()));
             }
+        }
+        for (component, bound) in &self.samples {
+            let (within, of_sample) = sampled::within(component, *bound);
+            sql.push_str(&within);
+            values.extend(of_sample);
         }
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::checkpoint::checkpoints_of;
-use super::sampled::{self, PLACE};
+use super::sampled::PLACE;
 use super::{Checkpoint, IndexError, RunId, Seen, Store, StoreError};
 use dataset::{Dataset, Place, RecordHash};
 use plan::decision::OutcomeKind;
@@ -536,7 +536,6 @@ fn sample_ids(
     values: &[Sql],
     sample: u64,
 ) -> rusqlite::Result<Vec<String>> {
-    sampled::register(reader)?;
     let sql = format!(
         "SELECT id FROM
             (SELECT id, rank, row_number() OVER (PARTITION BY rank ORDER BY {PLACE}(id), id) AS turn

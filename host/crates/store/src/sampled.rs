@@ -1,6 +1,7 @@
 //! What samples of the records are told from: the ids of all records, one at a time.
 
 use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::{Lease, Store, StoreError};
@@ -14,9 +15,20 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function(PLACE, 1, flags, |context| {
         let id = context.get_raw(0).as_str()?;
-        // In the order of the hashes, as far as numbers of SQLite go.
-        Ok((hash(id) >> 1).cast_signed())
+        Ok(as_number(hash(id)))
     })
+}
+
+/// A hash in the same order as the others, as far as numbers of SQLite go.
+fn as_number(hash: u64) -> i64 {
+    (hash >> 1).cast_signed()
+}
+
+/// The condition that a task's record is in the sample of this component, with its values.
+pub(super) fn within(component: &str, bound: Bound) -> (String, [Sql; 2]) {
+    let sql = format!(" AND NOT (task.component = ? AND {PLACE}(task.record) > ?)");
+    let bound = as_number(bound.greatest());
+    (sql, [Sql::Text(component.to_owned()), Sql::Integer(bound)])
 }
 
 impl Store {

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, checksum, migrate, private};
+use super::{StoreError, checksum, migrate, private, sampled};
 
 /// 16 KiB pages hold several rows of 2 KB; with 4 KiB the file doubles. FULL survives power loss, and
 /// with group commit costs no more than NORMAL.
@@ -103,6 +103,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 /// is bound to it that its plan might have depended on.
 pub(super) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     checksum::register(connection)?;
+    sampled::register(connection)?;
     // A state may come from somebody else, who may have put more into it than rows.
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
