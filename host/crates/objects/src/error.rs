@@ -44,7 +44,7 @@ pub enum ObjectError {
     TooLarge { address: Address, most: usize },
     /// The server does not answer, or says that it cannot.
     #[error(
-        "{address} is out of reach: {cause}\nhint: see whether AWS_ENDPOINT_URL is right and the server runs, and try again; nothing was changed there"
+        "{address} is out of reach: {cause}\nhint: see whether AWS_ENDPOINT_URL is right and the server runs, and try again"
     )]
     Unreachable { address: Address, cause: String },
     /// The program has no client.
