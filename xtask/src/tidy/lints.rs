@@ -25,16 +25,16 @@ pub fn check(workspace: &Workspace) -> Result<bool> {
         );
     }
     let mut clean = passes(workspace.cargo().args(["fmt", "--all", "--check"]))?;
-    // In the profile of the builds, so that build scripts, macros and libraries in C are built once for both.
     let clippy = || {
         let mut cargo = workspace.cargo();
-        cargo.args(["clippy", "--quiet", "--release"]);
+        cargo.args(["clippy", "--quiet"]);
         cargo
     };
     let deny = ["--", "-D", "warnings"];
+    // In the profile of the builds, as everything is, so that build scripts, macros and libraries in C are built once.
     clean &= passes(
         clippy()
-            .args(["--all-targets", "--package", "xtask"])
+            .args(["--all-targets", "--release", "--package", "xtask"])
             .args(deny),
     )?;
     clean &= passes(
@@ -47,7 +47,7 @@ pub fn check(workspace: &Workspace) -> Result<bool> {
     for package in ["batchgen-dataset", "batchgen-objects", "batchgen-tables"] {
         clean &= passes(
             clippy()
-                .args(["--package", package, "--no-default-features"])
+                .args(["--release", "--package", package, "--no-default-features"])
                 .args(deny),
         )?;
     }

@@ -129,7 +129,7 @@ impl Mirror {
         };
         self.notes().begin_listing()?;
         let mut listing = self.bucket.states(self.address())?;
-        while let Some(page) = listing.next()? {
+        while let Some(page) = listing.next_page()? {
             let below = page.into_iter().filter_map(|(address, tag)| {
                 let path = address.key.strip_prefix(&prefix)?.to_owned();
                 Some((path, tag))

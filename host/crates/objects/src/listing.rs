@@ -34,7 +34,7 @@ impl Listing {
     ///
     /// # Errors
     /// When the server does not say.
-    pub fn next(&mut self) -> Result<Option<Vec<(Address, Tag)>>, ObjectError> {
+    pub fn next_page(&mut self) -> Result<Option<Vec<(Address, Tag)>>, ObjectError> {
         let Some(mut objects) = self.objects.take() else {
             return Ok(None);
         };
