@@ -1,5 +1,10 @@
 //! Ports for servers that cannot choose their own.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a machine without a free port leaves a test nothing to go on with"
+)]
+
 use std::net::TcpListener;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
