@@ -46,13 +46,41 @@ pub fn is_in(filled: &str, text: &str) -> bool {
         let places = filled.match_indices(beginning).take(PLACES);
         places
             .filter_map(|(place, _)| filled.get(place..))
-            .any(|rest| rest.starts_with(text))
+            .any(|rest| begins_with(rest.as_bytes(), text.as_bytes()))
     })
+}
+
+/// Whether bytes begin with others. Eight are compared at once: `starts_with` compares one after the other in a guest, and texts
+/// may be long.
+fn begins_with(bytes: &[u8], beginning: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..beginning.len()) else {
+        return false;
+    };
+    let ((eights, rest), (others, other_rest)) =
+        (bytes.as_chunks::<8>(), beginning.as_chunks::<8>());
+    let mut pairs = eights.iter().zip(others);
+    pairs.all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other))
+        && rest == other_rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_counts_where_beginnings_are_compared() {
+        let text: Vec<u8> = (0..27).collect();
+        for length in 0..=text.len() {
+            let beginning = text.get(..length).unwrap();
+            assert!(begins_with(&text, beginning));
+            assert!(length == text.len() || !begins_with(beginning, &text));
+            for place in 0..length {
+                let mut other = beginning.to_vec();
+                other[place] = 99;
+                assert!(!begins_with(&text, &other), "{place} of {length}");
+            }
+        }
+    }
 
     #[test]
     fn a_long_text_is_quoted_where_all_of_it_stands() {
