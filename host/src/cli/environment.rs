@@ -190,7 +190,15 @@ fn sorted(lines: Vec<(String, String)>, file: &Path, named: &[String]) -> anyhow
     for (name, value) in lines {
         let is_key = of_presets().any(|preset| preset.keys.contains(&name.as_str()))
             || named.contains(&name);
-        if HARMLESS.contains(&name.as_str()) {
+        let is_harmless = HARMLESS.contains(&name.as_str());
+        if is_harmless && dataset::is_remote(Path::new(&value)) {
+            bail!(
+                "{}:{}: a project may not set {name} to an address without your permission\nhint: write the address into \
+                 batchgen.toml, which `batchgen trust` asks about, or set the variable in your shell",
+                file.display(),
+                line_of(file, &name)
+            );
+        } else if is_harmless {
             sorted.settings.push((name, value));
         } else if is_steering(&name) {
             bail!(
@@ -410,6 +418,26 @@ mod tests {
             found,
             ["${PATH}x", "$HOME ${A}", "$A", "a\n'${PATH}'", "\\$HOME"]
         );
+    }
+
+    #[test]
+    fn a_project_names_no_address_as_if_a_person_had_done_so() {
+        let sort = |name: &str, value: &str| {
+            let line = (name.to_owned(), value.to_owned());
+            sorted(vec![line], Path::new(FILE_NAME), &[])
+        };
+        for (name, value) in [
+            ("BATCHGEN_OUTPUT", "s3://theirs/site"),
+            ("BATCHGEN_DATA", "https://example.org/a.csv"),
+        ] {
+            let said = sort(name, value).unwrap_err().to_string();
+            assert!(
+                said.contains(&format!("may not set {name} to an address")),
+                "{said}"
+            );
+        }
+        let folder = sort("BATCHGEN_OUTPUT", "content").unwrap();
+        assert_eq!(folder.settings.len(), 1);
     }
 
     #[test]
