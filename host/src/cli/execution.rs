@@ -233,7 +233,8 @@ fn not_for_workers(components: &[Component], has_batches: bool) -> anyhow::Resul
     if has_batches {
         bail!(
             "questions that are asked in batches are not shared with workers\nhint: leave out --cluster (and [cluster] url), or ask one by \
-             one with --mode online; `batches list` shows batches that are open"
+             one with --mode online; `batches list` shows batches that are open, and what these have left is asked by one run \
+             without --cluster"
         );
     }
     let is_compared = |component: &&Component| {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch::Desk;
-use super::cache::{Cache, by_itself};
+use super::cache::{Beginning, Cache, CacheUse, by_itself};
 use super::config::Config;
 use super::dialect::{Dialect, Headers};
 use super::faults::{Befallen, Fault, FaultKind, choose};
@@ -38,6 +38,8 @@ struct State {
     book: Book,
     counted: u64,
     cache: Cache,
+    /// The one that batches write and read; single calls have nothing to do with it.
+    batch_cache: Cache,
 }
 
 impl Provider {
@@ -54,6 +56,7 @@ impl Provider {
             book: Book::new(config.ledger_file.as_deref())?,
             counted: 0,
             cache: Cache::default(),
+            batch_cache: Cache::default(),
         };
         Ok(Provider {
             model: Model::new(&config),
@@ -101,6 +104,16 @@ impl Provider {
     pub fn bill_line(&self, bill: &Bill) {
         let now = self.now();
         self.state().book.bill(bill, true, now);
+    }
+
+    /// What a line of a batch that began at a moment reads and writes. The lines of one batch are answered all at once, so that
+    /// none reads what another one writes.
+    pub fn cached_for_line(&self, marked: &[Beginning], began: Duration) -> CacheUse {
+        let now = self.now();
+        let mut state = self.state();
+        let found = state.batch_cache.look(marked, true, began);
+        state.batch_cache.keep(marked, began, now);
+        found
     }
 
     /// What was billed for the lines of batches, by their names.

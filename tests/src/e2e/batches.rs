@@ -265,6 +265,20 @@ fn a_small_rest_is_asked_one_by_one_in_the_mode_auto() {
 }
 
 #[test]
+fn a_component_has_its_own_way_with_a_small_rest() {
+    for (model, component, alone) in [("online", "auto", RECORDS), ("auto", "batch", 0)] {
+        let simulator = simulator(BatchScript::default());
+        let scene = scene(&simulator);
+        write(
+            &scene,
+            &format!("{MODEL}mode = \"{model}\"\n[component.summary]\nmode = \"{component}\"\n"),
+        );
+        scene.host(&["run", "--json"]).ended(0);
+        assert_eq!(asked_alone(&simulator), alone, "{component}");
+    }
+}
+
+#[test]
 fn a_batch_that_is_cancelled_is_collected_and_its_rest_is_asked_again() {
     let simulator = simulator(told());
     let scene = scene(&simulator);

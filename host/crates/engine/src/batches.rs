@@ -6,6 +6,7 @@ mod collect;
 mod files;
 mod hand_in;
 mod orphans;
+mod primer;
 
 pub use self::files::{FileError, Imported};
 pub use self::orphans::{Orphan, OrphanKind};
@@ -63,6 +64,10 @@ pub struct Batched {
     pub most: Most,
     /// Fewer questions than this wait for others while a batch is open.
     pub min_lines: u64,
+    /// Components of which a rest of fewer questions than that is asked one by one.
+    pub alone: BTreeSet<String>,
+    /// From so many questions on that begin alike, one goes ahead of the others.
+    pub primer_from: Option<u64>,
     /// Whether its provider takes batches. Else a person carries them.
     pub hands_in: bool,
     /// For how many days its provider keeps answers, where that is told.

@@ -132,26 +132,32 @@ impl Models<'_> {
             let modes = components
                 .iter()
                 .filter(|component| asks(component, model))
-                .map(|component| self.mode.or(component.mode).unwrap_or(own));
-            let modes: Vec<Mode> = modes.collect();
+                .map(|component| {
+                    let mode = self.mode.or(component.mode).unwrap_or(own);
+                    (component.name.as_str(), mode)
+                });
+            let modes: BTreeMap<&str, Mode> = modes.collect();
             let is_open = in_batches.contains(model);
-            let is_wanted = modes.iter().any(|mode| *mode != Mode::Online);
+            let is_wanted = modes.values().any(|mode| *mode != Mode::Online);
             let Some(lane) = chain.lanes().next().filter(|_| is_wanted || is_open) else {
                 continue;
             };
+            let is_in_batches_only = modes.values().any(|mode| *mode == Mode::Batch);
             match self.in_batches(model, lane, shared)? {
                 Some(found) => {
                     let falls_back_on = match chain.pools.len() {
                         0 | 1 => Vec::new(),
                         _ => chain.fall_back_on.clone(),
                     };
+                    let alone = modes.iter().filter(|(_, mode)| **mode == Mode::Auto);
                     let found = Batched {
+                        alone: alone.map(|(name, _)| (*name).to_owned()).collect(),
                         falls_back_on,
                         ..found
                     };
                     batched.insert(model.clone(), found);
                 }
-                None if modes.contains(&Mode::Batch) && model != offline::NAME => {
+                None if is_in_batches_only && model != offline::NAME => {
                     return Err(LaneError::NoBatches {
                         model: model.clone(),
                         provider: lane.provider().to_owned(),
@@ -195,11 +201,15 @@ impl Models<'_> {
         let price = gateway::settings::batch_price(&self.config.models, model);
         Ok(Some(Batched {
             most: self.most(first.protocol.limits()),
-            lane: BatchLane {
-                lane: Arc::clone(lane),
-                protocol: first.protocol,
-                budget: shared.budget.priced(price),
-            },
+            primer_from: price
+                .filter(|_| first.hands_in && first.protocol.marks_beginnings())
+                .and_then(|price| price.pays_to_keep_from())
+                .map(|least| least.max(self.config.batch.min_lines)),
+            lane: BatchLane::new(
+                Arc::clone(lane),
+                first.protocol,
+                shared.budget.priced(price),
+            ),
             account: first.account,
             others: access
                 .map(|other| (other.account, other.protocol))
@@ -209,6 +219,7 @@ impl Models<'_> {
             patience: patience.map(|hours| hours.saturating_mul(3600)),
             falls_back_on: Vec::new(),
             min_lines: self.config.batch.min_lines,
+            alone: BTreeSet::new(),
             hands_in: first.hands_in,
             kept_days: first.kept_days,
         }))

@@ -268,11 +268,11 @@ impl World {
     fn batch_run(&self, provider: &Arc<FaultyBatches>, resubmits: bool) -> Run {
         let run = self.run();
         let lanes = run.gateway.chain(MODEL).expect("its chain").lanes();
-        let lane = BatchLane {
-            lane: Arc::clone(lanes.last().expect("its lane")),
-            protocol: Arc::clone(provider) as Arc<_>,
-            budget: LaneBudget::new(None, None, 1),
-        };
+        let lane = BatchLane::new(
+            Arc::clone(lanes.last().expect("its lane")),
+            Arc::clone(provider) as Arc<_>,
+            LaneBudget::new(None, None, 1),
+        );
         let batched = Batched {
             lane,
             account: Digest::of(b"account"),
@@ -287,6 +287,8 @@ impl World {
                 input_tokens: u64::MAX,
             },
             min_lines: 3,
+            alone: [].into(),
+            primer_from: None,
             hands_in: true,
             kept_days: None,
         };

@@ -63,9 +63,38 @@ pub fn key_of(custom_id: &str) -> Option<Digest> {
     Digest::from_slice(&bytes)
 }
 
+/// The mark behind what a line begins with, for a cache that keeps it for an hour. No text within the line can have it, since
+/// its quotation marks would be written otherwise.
+pub const MARK: &str = r#","cache_control":{"type":"ephemeral","ttl":"1h"}"#;
+
+/// About how many tokens a line begins with that a cache is to keep; `None` where none is marked.
+pub fn marked_tokens(line: &str) -> Option<u64> {
+    let bytes = line.rfind(MARK)?;
+    Some(bytes as u64 / 4)
+}
+
+/// A line without marks; `None` where it has none.
+pub fn unmarked(line: &str) -> Option<String> {
+    line.contains(MARK).then(|| line.replace(MARK, ""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_marks_are_taken_from_a_line() {
+        let quoted =
+            serde_json::json!({"text": format!("{{\"type\":\"text\"{MARK}}}")}).to_string();
+        assert_eq!(unmarked(&quoted), None);
+        let marked = format!(r#"{{"system":[{{"type":"text","text":"Write."{MARK}}}]}}"#);
+        let plain = r#"{"system":[{"type":"text","text":"Write."}]}"#;
+        assert_eq!(unmarked(&marked).as_deref(), Some(plain));
+        assert_eq!(
+            (marked_tokens(&marked), marked_tokens(plain)),
+            (Some(10), None)
+        );
+    }
 
     #[test]
     fn a_name_leads_back_to_its_key() {

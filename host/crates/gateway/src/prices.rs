@@ -64,6 +64,19 @@ impl Price {
         self.cost_of(1, usage)
     }
 
+    /// For how many calls with one beginning it pays that the first of them has it kept for an hour and the others read it;
+    /// `None` where it never does.
+    pub fn pays_to_keep_from(&self) -> Option<u64> {
+        let Rates {
+            input,
+            cached_input,
+            long_cache_write,
+            ..
+        } = self.usual;
+        let saved = input.checked_sub(cached_input).filter(|saved| *saved > 0)?;
+        Some(long_cache_write.saturating_sub(input) / saved + 2)
+    }
+
     /// The cost of so many calls in micro-dollars, rounded up; their questions are taken to be of one length.
     pub fn cost_of(&self, calls: u64, usage: &Usage) -> u64 {
         let each = usage.input_tokens / calls.max(1);
@@ -259,6 +272,22 @@ mod tests {
         let own = toml::from_str::<ModelConfig>(own).unwrap().price.unwrap();
         assert_eq!(own.cost(&Usage::new(1000, 100)), 1000 + 200);
         assert_eq!(own.cost(&Usage::new(1001, 100)), 3003 + 400);
+    }
+
+    #[test]
+    fn a_beginning_is_kept_for_those_whom_it_pays() {
+        let batch =
+            crate::models::facts("anthropic/claude-haiku-4-5").and_then(|facts| facts.batch);
+        // The first costs half a dollar more for a million tokens, and each other one 45 cents less.
+        assert_eq!(batch.unwrap().pays_to_keep_from(), Some(3));
+        let undiscounted = Rates {
+            input: 10,
+            cached_input: 10,
+            long_cache_write: 20,
+            ..Rates::FREE
+        };
+        assert_eq!(Price::of(undiscounted).pays_to_keep_from(), None);
+        assert_eq!(Price::FREE.pays_to_keep_from(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Batches, from the first note of one to its last answer. Each step of a batch is one transaction, so that a killed run
 //! goes on where it stood. What to do next is decided elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::checksum::{BATCHES, QUESTIONS, SHAPES};
 use super::sql::Column;
 use super::{Store, StoreError, journal};
-use gateway::batch::PREFIX;
+use gateway::batch::{PREFIX, unmarked};
 use gateway::journal::Provenance;
 use gateway::lane::{AskedLine, Verdict};
 use types::class::FailureClass;
@@ -108,6 +109,31 @@ pub struct Most {
     pub bytes: u64,
     pub input_tokens: u64,
 }
+
+/// A batch that is to be formed.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// `provider/model`.
+    pub lane: String,
+    pub account: Digest,
+    pub most: Most,
+    pub which: Which,
+    /// In seconds since 1970.
+    pub now: u64,
+}
+
+/// Which of the questions go into it that wait.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The first ones, as many as fit. What they begin with is kept at the provider for the questions of these components, whose
+    /// lines stay marked.
+    First { kept: BTreeSet<String> },
+    /// The last one of a component, ahead of the others.
+    Primer(String),
+}
+
+/// What stands in the name of a batch that goes ahead of others, before the name of their component.
+const PRIMER: &str = "-primer-";
 
 /// What came of the wish for a batch.
 #[derive(Debug)]
@@ -223,6 +249,14 @@ static FAIL: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+impl Batch {
+    /// The component of whose questions this one goes ahead, if it does.
+    pub fn primes(&self) -> Option<&str> {
+        let (_, component) = self.name.split_once(PRIMER)?;
+        Some(component)
+    }
+}
+
 impl Store {
     /// The batches that have not ended, the oldest first.
     pub fn open_batches(&self) -> Result<Vec<Batch>, StoreError> {
@@ -248,20 +282,16 @@ impl Store {
     /// a single question is, and only has as many questions as may be paid for with the tokens that they take.
     pub async fn form_batch(
         &self,
-        lane: &str,
-        account: Digest,
-        most: Most,
-        now: u64,
+        wanted: Wanted,
         may_spend: impl Fn(u64, Size) -> bool + Send + 'static,
     ) -> Result<Formed, StoreError> {
-        let lane = lane.to_owned();
         let formed = self
             .inner
             .writer
             .exclusive(move |connection| {
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let formed = form(&transaction, &lane, account, most, now, &may_spend)?;
+                let formed = form(&transaction, &wanted, &may_spend)?;
                 transaction.commit()?;
                 Ok(formed)
             })
@@ -464,82 +494,43 @@ impl Store {
 
 fn form(
     connection: &Connection,
-    lane: &str,
-    account: Digest,
-    most: Most,
-    now: u64,
+    wanted: &Wanted,
     may_spend: &dyn Fn(u64, Size) -> bool,
 ) -> rusqlite::Result<Formed> {
-    let mut chosen: Vec<(String, i64, Digest)> = Vec::new();
-    let (mut bytes, mut likely) = (0_u64, Size::default());
-    let mut is_unaffordable = false;
-    {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT key, component, ord, bytes, likely_input, likely_output FROM question
-             WHERE lane = ?1 AND state = 'queued' AND key IN (SELECT key FROM waiting) AND {} ORDER BY ord",
-            QUESTIONS.sound()
-        ))?;
-        let mut rows = statement.query([lane])?;
-        while let Some(row) = rows.next()? {
-            let Column(Some(key)) = row.get("key")? else {
-                continue;
-            };
-            let size: u64 = row.get("bytes")?;
-            let (input, output): (u64, u64) = (row.get("likely_input")?, row.get("likely_output")?);
-            let fits = (chosen.len() as u64) < most.lines
-                && bytes.saturating_add(size) <= most.bytes
-                && likely.input.saturating_add(input) <= most.input_tokens;
-            if !fits && !chosen.is_empty() {
-                break;
-            }
-            let more = Size {
-                input: likely.input.saturating_add(input),
-                output: likely.output.saturating_add(output),
-            };
-            if !may_spend(chosen.len() as u64 + 1, more) {
-                is_unaffordable = chosen.is_empty();
-                break;
-            }
-            bytes = bytes.saturating_add(size);
-            likely = more;
-            chosen.push((row.get("component")?, row.get("ord")?, key));
-        }
-    }
-    if chosen.is_empty() {
+    let Chosen {
+        mut questions,
+        mut bytes,
+        likely,
+        is_unaffordable,
+    } = choose(connection, wanted, may_spend)?;
+    if questions.is_empty() {
         return Ok(Formed {
             batch: None,
             is_unaffordable,
         });
     }
     // Questions of one component begin alike, and a provider's cache of prompts wants them together.
-    chosen.sort_unstable_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let mut hash = Sha256::new();
-    {
-        let mut statement =
-            connection.prepare_cached("SELECT line FROM question WHERE key = ?1")?;
-        for (_, _, key) in &chosen {
-            let line: Option<String> = statement.query_row([Column(*key)], |row| row.get(0))?;
-            hash.update(line.unwrap_or_default());
-            hash.update(b"\n");
-        }
-    }
-    let hash = Digest::from(hash);
-    let lines = chosen.len() as u64;
+    questions.sort_unstable_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    let (hash, taken) = lines(connection, wanted, &questions)?;
+    bytes = bytes.saturating_sub(taken);
     let next = "SELECT coalesce(max(id), 0) + 1 FROM batch";
     let next: i64 = connection.query_row(next, [], |row| row.get(0))?;
     let own: String = hash.to_string().chars().take(8).collect();
-    let name = format!("{PREFIX}{now}-{own}-{next}");
+    let primed = match &wanted.which {
+        Which::First { .. } => String::new(),
+        Which::Primer(component) => format!("{PRIMER}{component}"),
+    };
     let id = connection.prepare_cached(&INSERT)?.query_row(
         params![
-            name,
-            lane,
-            Column(account),
+            format!("{PREFIX}{}-{own}-{next}{primed}", wanted.now),
+            wanted.lane,
+            Column(wanted.account),
             Column(hash),
-            lines,
+            questions.len() as u64,
             bytes,
             likely.input,
             likely.output,
-            now
+            wanted.now
         ],
         |row| row.get::<_, i64>(0),
     )?;
@@ -548,7 +539,7 @@ fn form(
         QUESTIONS.set(&[("state", "'sent'"), ("batch", "?2"), ("ord", "?3")])
     );
     let mut take = connection.prepare_cached(&take)?;
-    for (place, (_, _, key)) in chosen.iter().enumerate() {
+    for (place, (_, _, key)) in questions.iter().enumerate() {
         take.execute(params![Column(*key), id, place as u64 + 1])?;
     }
     let sql = "SELECT * FROM batch WHERE id = ?1";
@@ -556,6 +547,99 @@ fn form(
         batch: Some(connection.query_row(sql, [id], batch)?),
         is_unaffordable,
     })
+}
+
+/// Questions that go into a batch: component, place in the queue and key of each.
+#[derive(Default)]
+struct Chosen {
+    questions: Vec<(String, i64, Digest)>,
+    bytes: u64,
+    likely: Size,
+    /// Not even one may be paid for.
+    is_unaffordable: bool,
+}
+
+fn choose(
+    connection: &Connection,
+    wanted: &Wanted,
+    may_spend: &dyn Fn(u64, Size) -> bool,
+) -> rusqlite::Result<Chosen> {
+    let most = wanted.most;
+    let (order, component) = match &wanted.which {
+        Which::First { .. } => ("ord", None),
+        Which::Primer(component) => ("ord DESC LIMIT 1", Some(component)),
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT key, component, ord, bytes, likely_input, likely_output FROM question
+         WHERE lane = ?1 AND state = 'queued' AND (?2 IS NULL OR component = ?2) AND key IN (SELECT key FROM waiting) AND {}
+         ORDER BY {order}",
+        QUESTIONS.sound()
+    ))?;
+    let mut rows = statement.query(params![wanted.lane, component])?;
+    let mut chosen = Chosen::default();
+    while let Some(row) = rows.next()? {
+        let Column(Some(key)) = row.get("key")? else {
+            continue;
+        };
+        let size: u64 = row.get("bytes")?;
+        let (input, output): (u64, u64) = (row.get("likely_input")?, row.get("likely_output")?);
+        let more = Size {
+            input: chosen.likely.input.saturating_add(input),
+            output: chosen.likely.output.saturating_add(output),
+        };
+        let count = chosen.questions.len() as u64;
+        let fits = count < most.lines
+            && chosen.bytes.saturating_add(size) <= most.bytes
+            && more.input <= most.input_tokens;
+        if !fits && count > 0 {
+            break;
+        }
+        if !may_spend(count + 1, more) {
+            chosen.is_unaffordable = count == 0;
+            break;
+        }
+        chosen.bytes = chosen.bytes.saturating_add(size);
+        chosen.likely = more;
+        let (component, place) = (row.get("component")?, row.get("ord")?);
+        chosen.questions.push((component, place, key));
+    }
+    Ok(chosen)
+}
+
+/// The hash of the lines of a batch, and how many bytes the marks had that were taken from them. What no cache was given yet is
+/// not to be read there, and to write it in each line would cost twice the price.
+fn lines(
+    connection: &Connection,
+    wanted: &Wanted,
+    questions: &[(String, i64, Digest)],
+) -> rusqlite::Result<(Digest, u64)> {
+    let is_kept = |component: &String| match &wanted.which {
+        Which::First { kept } => kept.contains(component),
+        Which::Primer(_) => true,
+    };
+    let unmark = format!(
+        "UPDATE question SET {} WHERE key = ?1",
+        QUESTIONS.set(&[("line", "?2"), ("bytes", "?3")])
+    );
+    let (mut hash, mut taken) = (Sha256::new(), 0_u64);
+    let mut statement = connection.prepare_cached("SELECT line FROM question WHERE key = ?1")?;
+    for (component, _, key) in questions {
+        let line: Option<String> = statement.query_row([Column(*key)], |row| row.get(0))?;
+        let mut line = line.unwrap_or_default();
+        if !is_kept(component)
+            && let Some(plain) = unmarked(&line)
+        {
+            taken += line.len().saturating_sub(plain.len()) as u64;
+            let bytes = plain.len() as u64 + 1;
+            connection
+                .prepare_cached(&unmark)?
+                .execute(params![Column(*key), plain, bytes])?;
+            line = plain;
+        }
+        hash.update(line);
+        hash.update(b"\n");
+    }
+    Ok((Digest::from(hash), taken))
 }
 
 fn note(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {

@@ -58,7 +58,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
-pub use batches::{Batch, BatchState, Collected, Formed, Most};
+pub use batches::{Batch, BatchState, Collected, Formed, Most, Wanted, Which};
 pub use billed::Bill;
 pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};

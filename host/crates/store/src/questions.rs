@@ -1,6 +1,7 @@
 //! Questions that are asked in batches and have no answer yet, and the tasks that wait for them. A question leaves the table
 //! when its answer is in the journal. What is to be asked, and when, is decided elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -337,21 +338,68 @@ impl Store {
         })
     }
 
-    /// Has what waits in the queue of a lane asked one by one.
-    pub async fn ask_online(&self, lane: &str) -> Result<(), StoreError> {
-        self.empty_queue(lane, "'online'").await
+    /// The same for each component with a question there.
+    pub fn queued_of(&self, lane: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        self.read(|reader| {
+            reader
+                .prepare_cached(
+                    "SELECT component, count(*) FROM question
+                     WHERE lane = ?1 AND state = 'queued' AND key IN (SELECT key FROM waiting)
+                     GROUP BY component ORDER BY component",
+                )?
+                .query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
+    /// The line of the last question of a component in the queue of a lane.
+    pub fn last_line(&self, lane: &str, component: &str) -> Result<Option<String>, StoreError> {
+        self.read(|reader| {
+            let line: Option<Option<String>> = reader
+                .prepare_cached(
+                    "SELECT line FROM question
+                     WHERE lane = ?1 AND component = ?2 AND state = 'queued' AND key IN (SELECT key FROM waiting)
+                     ORDER BY ord DESC LIMIT 1",
+                )?
+                .query_row([lane, component], |row| row.get(0))
+                .optional()?;
+            Ok(line.flatten())
+        })
+    }
+
+    /// Has what waits in the queue of a lane for these components asked one by one. Returns how many questions that are.
+    pub async fn ask_online(
+        &self,
+        lane: &str,
+        components: &BTreeSet<String>,
+    ) -> Result<u64, StoreError> {
+        let queued = self.queued_of(lane)?.into_iter();
+        let (names, counts): (Vec<String>, Vec<u64>) =
+            queued.filter(|(name, _)| components.contains(name)).unzip();
+        let lane = lane.to_owned();
+        let sql = format!(
+            "UPDATE question SET {} WHERE lane = ?1 AND component = ?2 AND state = 'queued'",
+            QUESTIONS.set(&[("state", "'online'"), ("line", "NULL"), ("cap", "NULL")])
+        );
+        self.inner
+            .writer
+            .write(move |connection| {
+                let mut statement = connection.prepare_cached(&sql)?;
+                for name in &names {
+                    statement.execute([&lane, name])?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(counts.iter().sum())
     }
 
     /// Lets what waits in the queue of a lane wait no more: its tasks ask again.
     pub async fn release_queue(&self, lane: &str) -> Result<(), StoreError> {
-        self.empty_queue(lane, "'again'").await
-    }
-
-    async fn empty_queue(&self, lane: &str, state: &str) -> Result<(), StoreError> {
         let lane = lane.to_owned();
         let sql = format!(
             "UPDATE question SET {} WHERE lane = ?1 AND state = 'queued'",
-            QUESTIONS.set(&[("state", state), ("line", "NULL"), ("cap", "NULL")])
+            QUESTIONS.set(&[("state", "'again'"), ("line", "NULL"), ("cap", "NULL")])
         );
         self.inner
             .writer

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use offline::Chance;
 
@@ -12,7 +13,6 @@ use super::fault::{BatchFaultKind, Event};
 use super::job::{Answered, BatchError, Checked, Counts, Job, Line, Stage};
 use super::lines::{Outcome, Protocol, Rendered};
 use super::script::BatchScript;
-use crate::cache::CacheUse;
 use crate::chat::{Chat, hash};
 use crate::ledger::{Bill, BilledFor, Tokens};
 use crate::problem::{Problem, of_fault};
@@ -296,6 +296,7 @@ pub fn answer(provider: &Provider, work: &Work, all: bool, end: Stage) -> io::Re
             ..Counts::default()
         },
         tokens: Tokens::default(),
+        began: provider.now(),
         carried: None,
         buffer: Vec::new(),
     };
@@ -327,6 +328,8 @@ pub fn answer(provider: &Provider, work: &Work, all: bool, end: Stage) -> io::Re
 }
 
 struct Writing<'w> {
+    /// When the first line was answered, on the provider's clock.
+    began: Duration,
     provider: &'w Provider,
     work: &'w Work,
     /// The number of the first line among all that were answered.
@@ -407,7 +410,7 @@ impl Writing<'_> {
                 Some(BatchFaultKind::Answer(kind)) => Some(kind),
                 _ => None,
             },
-            cache: CacheUse::default(),
+            cache: self.provider.cached_for_line(&chat.marked, self.began),
             arrived: self.provider.now(),
         };
         let (answer, bill) = self.provider.model().answer_line(&asked);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::collect::{Keeping, Odd};
 use super::{Batches, Turn};
-use store::{Batch, BatchState, Most, StoreError};
+use store::{Batch, BatchState, Most, StoreError, Wanted, Which};
 
 /// A file of answers cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -49,14 +49,17 @@ impl Batches {
         let Some(batched) = self.lanes.get(lane) else {
             return Ok(None);
         };
-        let most = Most {
-            input_tokens: u64::MAX,
-            ..batched.most
+        let wanted = Wanted {
+            lane: lane.to_owned(),
+            account: batched.account,
+            most: Most {
+                input_tokens: u64::MAX,
+                ..batched.most
+            },
+            which: Which::First { kept: [].into() },
+            now: self.unix(),
         };
-        let formed = self
-            .store
-            .form_batch(lane, batched.account, most, self.unix(), |_, _| true)
-            .await?;
+        let formed = self.store.form_batch(wanted, |_, _| true).await?;
         Ok(formed.batch)
     }
 

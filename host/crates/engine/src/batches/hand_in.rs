@@ -15,7 +15,7 @@ use crate::traced;
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
 use gateway::error::CallError;
-use store::{Batch, BatchState, Most, Store, StoreError};
+use store::{Batch, BatchState, Most, Store, StoreError, Wanted};
 use types::class::FailureClass;
 
 /// Lines of a batch that are read from the state at once.
@@ -67,21 +67,29 @@ impl Batches {
         if !(is_full || is_last && (is_enough || !has_open)) {
             return Ok(None);
         }
-        if batched.mode == gateway::settings::Mode::Auto && !is_enough && !has_open {
-            turn.settled += queued.lines;
-            self.store.ask_online(name).await?;
-            return Ok(None);
+        if !is_enough && !has_open {
+            let alone = self.store.ask_online(name, &batched.alone).await?;
+            turn.settled += alone;
+            if alone == queued.lines {
+                return Ok(None);
+            }
         }
+        let Some(which) = self.which(name, batched)? else {
+            return Ok(None);
+        };
         let budget = batched.lane.budget.clone();
+        let wanted = Wanted {
+            lane: name.to_owned(),
+            account: batched.account,
+            most,
+            which,
+            now: self.unix(),
+        };
         let formed = self
             .store
-            .form_batch(
-                name,
-                batched.account,
-                most,
-                self.unix(),
-                move |lines, likely| budget.has_room_for(lines, likely),
-            )
+            .form_batch(wanted, move |lines, likely| {
+                budget.has_room_for(lines, likely)
+            })
             .await?;
         turn.is_spent |= formed.is_unaffordable;
         if let Some(batch) = &formed.batch {

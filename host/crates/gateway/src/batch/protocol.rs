@@ -189,6 +189,11 @@ pub trait BatchProtocol: Send + Sync {
     /// A question as a line, without the newline. It is the same whenever it is asked.
     fn line(&self, custom_id: &str, call: Call<'_>) -> String;
 
+    /// Whether what questions begin with is marked in their lines, and kept for an hour by a cache that later batches read.
+    fn marks_beginnings(&self) -> bool {
+        false
+    }
+
     /// Uploads the questions under a name, and returns the id of the file.
     fn upload<'a>(&'a self, name: &'a str, input: Input<'a>) -> Working<'a, String>;
 

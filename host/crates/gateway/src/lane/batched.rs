@@ -13,6 +13,7 @@ use crate::batch::{Asked, custom_id};
 use crate::budget::LaneBudget;
 use crate::error::CallError;
 use crate::limiter::RequestSize;
+use crate::prefix::Prefixes;
 use crate::provider::{Finish, RawAnswer};
 use crate::providers::otel_name;
 use crate::reasoning;
@@ -95,9 +96,21 @@ pub struct BatchLane {
     pub protocol: Arc<dyn BatchProtocol>,
     /// The budget of the run, at the price of batches.
     pub budget: LaneBudget,
+    prefixes: Option<Arc<Prefixes>>,
 }
 
 impl BatchLane {
+    /// A lane with the batch API of its provider, and a budget at the price of batches.
+    pub fn new(lane: Arc<Lane>, protocol: Arc<dyn BatchProtocol>, budget: LaneBudget) -> BatchLane {
+        let cache = lane.prompt_cache().filter(|_| protocol.marks_beginnings());
+        BatchLane {
+            prefixes: cache.map(|cache| Arc::new(Prefixes::from_tokens(cache.least_tokens))),
+            lane,
+            protocol,
+            budget,
+        }
+    }
+
     /// The output cap that a question is asked with first.
     pub fn cap(&self, parameters: &Parameters) -> u32 {
         self.lane.cap(parameters)
@@ -127,7 +140,10 @@ impl BatchLane {
             seed: asked.key.seed(),
             waits_for_recovery: true,
             leaves: false,
-            prefix: None,
+            prefix: self
+                .prefixes
+                .as_ref()
+                .and_then(|prefixes| prefixes.of(asked.caller.component, request)),
         };
         let learned = lane.lessons.now();
         let call = lane.call(question, &context, &learned.adaptations);

@@ -26,6 +26,7 @@ use crate::providers::http::Http;
 use crate::providers::lenient::{Count, Object, Text};
 use crate::providers::presets::BatchPreset;
 use crate::providers::response::Reader;
+use crate::settings::CacheTime;
 use types::class::FailureClass;
 
 /// Where batches are, below the address.
@@ -43,6 +44,8 @@ pub(super) struct AnthropicBatches {
     preset: BatchPreset,
     provider: Anthropic,
     http: Http,
+    /// Whether what questions begin with is kept for an hour. In minutes a batch is not even begun.
+    marks: bool,
 }
 
 impl AnthropicBatches {
@@ -52,7 +55,13 @@ impl AnthropicBatches {
         endpoint: Endpoint,
         options: ModelOptions,
     ) -> Result<AnthropicBatches, CallError> {
+        let marks = options.cache.is_some() && options.cache_time != Some(CacheTime::Minutes);
+        let options = ModelOptions {
+            cache_time: Some(CacheTime::Hour),
+            ..options
+        };
         Ok(AnthropicBatches {
+            marks,
             model: model.to_owned(),
             preset,
             http: Http::new(&endpoint, PATH, &[VERSION])?,
@@ -163,7 +172,13 @@ impl BatchProtocol for AnthropicBatches {
         false
     }
 
+    fn marks_beginnings(&self) -> bool {
+        self.marks
+    }
+
     fn line(&self, custom_id: &str, call: Call<'_>) -> String {
+        let prefix = call.prefix.filter(|_| self.marks);
+        let call = Call { prefix, ..call };
         let mut body = self.provider.body(call);
         if let Some(fields) = body.as_object_mut() {
             fields.shift_remove("stream");
