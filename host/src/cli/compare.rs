@@ -186,6 +186,7 @@ impl Work<'_> {
                 batches: &BatchArgs::default(),
                 cluster: None,
                 dashboard: None,
+                rounds: None,
                 overwrite_edited: true,
                 only_chosen: false,
                 stand_in_replaces: self.stand_in_replaces,

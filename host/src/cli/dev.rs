@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{BatchArgs, LimitArgs, ProjectArgs, SelectionArgs, WatchArgs};
 use super::display::{Display, say};
-use super::execution::{Wanted, execute};
+use super::execution::{Wanted, execute, not_served};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State, block_on};
@@ -23,6 +23,7 @@ use super::watched::{LOOK, WatchedFiles};
 use config::component::Component;
 use config::{Config, HooksConfig, PromptSource, component_file};
 use gateway::settings::Mode;
+use watch::{Changes, RoundsPage};
 
 /// Make a few records again each time that a prompt, a component, the data or a plugin is saved, and show what changes in
 /// their files. It ends with Ctrl-C.
@@ -31,6 +32,7 @@ use gateway::settings::Mode;
   batchgen dev                              # three records, spread over the categories
   batchgen dev --record oak --component text
   batchgen dev --model openai/gpt-4o-mini --max-cost 0.10
+  batchgen dev --dashboard                  # shows the changes on a page, too
 
 Files go where `batchgen run` puts them, and answers that were paid for are kept: a text that is edited back costs nothing. \
 Each round may cost what --max-cost says.
@@ -61,8 +63,15 @@ pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure
     if selection.record.is_empty() && selection.limit.is_none() && selection.sample.is_none() {
         selection.sample = Some(RECORDS);
     }
+    let address = args.watch.dashboard.as_ref();
+    let page = address
+        .map(|address| RoundsPage::start(address.clone()))
+        .transpose()
+        .map_err(|error| not_served(address, &error))?;
+    let mut rounds = 0;
     let round = Round {
         args,
+        page,
         selection,
         display,
     };
@@ -72,10 +81,20 @@ pub(super) fn perform(args: &DevArgs, display: &Display) -> Result<Exit, Failure
     loop {
         // Before the round, since what is saved meanwhile makes the next one.
         let mut watched = round.watched(&mut known);
-        match round.perform() {
+        let mut changes = Changes::default();
+        match round.perform(&mut changes) {
             Ok(Exit::Interrupted) => return Ok(Exit::Done),
             Ok(_) => {}
-            Err(failure) => display.print(&format!("error: {:#}", failure.error)),
+            Err(failure) => {
+                let error = format!("{:#}", failure.error);
+                display.print(&format!("error: {error}"));
+                changes.error = Some(error);
+            }
+        }
+        rounds += 1;
+        changes.rounds = rounds;
+        if let Some(page) = &round.page {
+            page.show(changes);
         }
         say("waiting for a change; Ctrl-C ends\n\n");
         if !next_change(&mut watched, &is_over) {
@@ -121,6 +140,8 @@ fn signals() -> anyhow::Result<Arc<AtomicBool>> {
 /// What is made in each round.
 struct Round<'a> {
     args: &'a DevArgs,
+    /// Where all rounds are shown, if they are.
+    page: Option<RoundsPage>,
     selection: SelectionArgs,
     display: &'a Display,
 }
@@ -149,7 +170,7 @@ impl Round<'_> {
         WatchedFiles::new(files, folders)
     }
 
-    fn perform(&self) -> Result<Exit, Failure> {
+    fn perform(&self, changes: &mut Changes) -> Result<Exit, Failure> {
         let mut project = Project::open_with_input(&self.args.project, self.display)?
             .limited(&self.args.limits)?
             .asked_as(&BatchArgs {
@@ -161,17 +182,22 @@ impl Round<'_> {
         project.settings.config.hooks = HooksConfig::default();
         let components = project.wanted(&self.selection)?;
         Project::compile(&components)?;
-        block_on(self.run(&project, components))
+        block_on(self.run(&project, components, changes))
     }
 
-    async fn run(&self, project: &Project, components: Vec<Component>) -> Result<Exit, Failure> {
+    async fn run(
+        &self,
+        project: &Project,
+        components: Vec<Component>,
+        changes: &mut Changes,
+    ) -> Result<Exit, Failure> {
         let state = State::open(project).await?;
         let selection = self.selection.records(project)?;
-        let paths = paths(project, &state, state.select(&selection)?, &components)?;
+        let files = files(project, &state, state.select(&selection)?, &components)?;
         let root = &project.settings.config.output.directory;
-        let texts = || -> BTreeMap<&String, Option<String>> {
-            let text = |path| (path, fs::read_to_string(root.join(path)).ok());
-            paths.iter().map(text).collect()
+        let texts = || -> BTreeMap<&File, Option<String>> {
+            let text = |file: &File| fs::read_to_string(root.join(&file.path)).ok();
+            files.iter().map(|file| (file, text(file))).collect()
         };
         let before = texts();
         let wanted = Wanted {
@@ -181,7 +207,8 @@ impl Round<'_> {
             limits: &self.args.limits,
             batches: &BatchArgs::default(),
             cluster: None,
-            dashboard: self.args.watch.dashboard.as_ref(),
+            dashboard: None,
+            rounds: self.page.as_ref(),
             overwrite_edited: self.args.overwrite_edited,
             only_chosen: false,
             stand_in_replaces: self.args.project.model.asks_for_stand_in(),
@@ -191,18 +218,23 @@ impl Round<'_> {
             only_end: false,
         };
         let exit = execute(project, &state, wanted, &self.display.quieted()).await?;
-        let mut changed = 0;
-        for (path, now) in texts() {
-            let was = before.get(path).and_then(Option::as_deref);
+        changes.wanted = files.len() as u64;
+        for (file, now) in texts() {
+            let was = before.get(file).and_then(Option::as_deref);
             if let Some(now) = now.filter(|now| was != Some(now)) {
-                changed += 1;
+                let File {
+                    path,
+                    record,
+                    component,
+                } = file;
+                changes.add(record, component, path, (was, &now));
                 say(&change(path, was, &now));
             }
         }
         say(&format!(
             "{} of {} changed\n",
-            counted(changed, "file"),
-            paths.len()
+            counted(changes.changed, "file"),
+            changes.wanted
         ));
         Ok(exit)
     }
@@ -220,19 +252,27 @@ fn prompts(config: &Config) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Paths of all files that a round may make, in the order of records.
-fn paths(
+/// A file that a round may make.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct File {
+    path: String,
+    record: String,
+    component: String,
+}
+
+/// All files that a round may make, in the order of records.
+fn files(
     project: &Project,
     state: &State,
     mut lease: store::Lease,
     components: &[Component],
-) -> Result<Vec<String>, Failure> {
-    let mut paths = Vec::new();
+) -> Result<Vec<File>, Failure> {
+    let mut files = Vec::new();
     loop {
         let records = state.store.lease(&mut lease, 256);
         let records = records.map_err(Failure::internal)?;
         if records.is_empty() {
-            return Ok(paths);
+            return Ok(files);
         }
         for reference in &records {
             // One that cannot be read is told by the run.
@@ -240,7 +280,11 @@ fn paths(
                 continue;
             };
             for component in components {
-                paths.push(component.output.path(&record.id, &record.category));
+                files.push(File {
+                    path: component.output.path(&record.id, &record.category),
+                    record: record.id.clone(),
+                    component: component.name.clone(),
+                });
             }
         }
     }

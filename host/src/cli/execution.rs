@@ -39,7 +39,7 @@ use gateway::models;
 use gateway::{Chain, Gateway};
 use plugin::pool::{self, Pool};
 use store::{Lease, OrphanCount, Store};
-use watch::{About, Address, End, EndKind, Evidence, Watch, Watched};
+use watch::{About, Address, End, EndKind, Evidence, RoundsPage, Watch, Watched};
 
 /// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
 /// take the place of a call that ends, or are being made durable, which costs the less the more are written together.
@@ -61,6 +61,8 @@ pub(super) struct Wanted<'a> {
     pub cluster: Option<&'a str>,
     /// Where the page is served, if it is.
     pub dashboard: Option<&'a Address>,
+    /// The page of which this is a round, if it is one.
+    pub rounds: Option<&'a RoundsPage>,
     /// Whether files that were edited by hand are replaced.
     pub overwrite_edited: bool,
     /// Whether a failed task runs only if it was chosen.
@@ -398,6 +400,12 @@ async fn start_watch(
     if let Some(page) = watch.page() {
         announce(page, wanted.dashboard, wanted.json, display);
     }
+    if let Some(rounds) = wanted.rounds {
+        let evidence = evidence(project, state);
+        if let Some(page) = rounds.follow(&watch, file, evidence) {
+            announce(page, Some(rounds.address()), wanted.json, display);
+        }
+    }
     Ok(watch)
 }
 
@@ -598,7 +606,7 @@ fn announce(page: &str, address: Option<&Address>, json: bool, display: &Display
     }
 }
 
-fn not_served(address: Option<&Address>, error: &std::io::Error) -> Failure {
+pub(super) fn not_served(address: Option<&Address>, error: &std::io::Error) -> Failure {
     let address = address.map(ToString::to_string).unwrap_or_default();
     Failure::usage(anyhow!(
         "the dashboard cannot be served at {address}: {error}\nhint: --dashboard alone takes a free port"

@@ -112,6 +112,7 @@ async fn plan(
                 batches: &BatchArgs::default(),
                 cluster: None,
                 dashboard: None,
+                rounds: None,
                 overwrite_edited: args.overwrite_edited,
                 only_chosen: false,
                 stand_in_replaces: args.project.model.asks_for_stand_in(),

@@ -101,6 +101,7 @@ async fn start(
         batches: &args.batches,
         cluster: None,
         dashboard: args.watch.dashboard.as_ref(),
+        rounds: None,
         overwrite_edited: false,
         only_chosen: true,
         stand_in_replaces: args.project.model.asks_for_stand_in(),

@@ -126,6 +126,7 @@ async fn start(
             .as_deref()
             .or(project.settings.config.cluster.url.as_deref()),
         dashboard: args.watch.dashboard.as_ref(),
+        rounds: None,
         overwrite_edited,
         only_chosen: false,
         stand_in_replaces,

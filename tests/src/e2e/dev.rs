@@ -22,6 +22,19 @@ impl Developing {
         Developing { child, lines }
     }
 
+    /// The same with a page, whose address comes with it. What it says on standard error goes nowhere.
+    pub fn on_a_page(scene: &Scene, arguments: &[&str]) -> (Developing, String) {
+        let words = [&["dev", "--dashboard"], arguments].concat();
+        let mut child = scene.command(&words).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let page = said.find_map(|line| Some(line.ok()?.strip_prefix("dashboard: ")?.to_owned()));
+        // Read on, or a full pipe would stop it.
+        std::thread::spawn(move || said.for_each(drop));
+        let page = page.expect("it says where its page is");
+        (Developing { child, lines }, page)
+    }
+
     /// What it says up to the end of the round.
     pub fn round(&mut self) -> String {
         let mut said = String::new();
@@ -37,7 +50,7 @@ impl Developing {
     }
 
     /// Ends it as Ctrl-C does; gives its exit code.
-    fn interrupted(&mut self) -> Option<i32> {
+    pub fn interrupted(&mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.child.wait().unwrap().code()
     }
@@ -50,7 +63,7 @@ impl Drop for Developing {
     }
 }
 
-const TEASER: &str =
+pub const TEASER: &str =
     "---\ninput: {record: [category]}\n---\n\nWrite a teaser on {{ record.name }}.\n";
 
 #[test]

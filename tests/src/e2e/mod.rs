@@ -22,6 +22,7 @@ mod core_guests;
 mod crash;
 mod determinism;
 mod dev;
+mod dev_page;
 mod displayed;
 mod docs;
 mod doctor;

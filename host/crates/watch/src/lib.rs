@@ -7,6 +7,7 @@
 
 mod comparison;
 mod connections;
+mod difference;
 mod evidence;
 mod headline;
 mod markdown;
@@ -15,6 +16,7 @@ mod page;
 mod published;
 mod report;
 mod review;
+mod rounds;
 mod runs;
 mod sameness;
 mod scores;
@@ -26,12 +28,14 @@ mod verdicts;
 mod viewer;
 
 pub use comparison::comparison;
+pub use difference::{DiffLine, LineKind};
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
 
 pub use metrics::{Kind, Metric, Row};
 pub use page::report as html;
 pub use report::markdown;
 pub use review::{Desk, ReviewCounts};
+pub use rounds::{ChangedFile, Changes, RoundsPage};
 pub use runs::{RunRow, Runs};
 pub use sameness::SamenessRow;
 pub use scores::{ScoreRow, totals};

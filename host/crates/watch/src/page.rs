@@ -16,12 +16,13 @@ const PARTS: &str = include_str!("page/parts.js");
 const VIEWS: &str = include_str!("page/views.js");
 const VERDICTS: &str = include_str!("page/verdicts.js");
 const TASK: &str = include_str!("page/task.js");
+const CHANGES: &str = include_str!("page/changes.js");
 const REVIEW: &str = include_str!("page/review.js");
 const PLOTS: &str = include_str!("page/uplot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("page/uplot.min.css");
 
 /// Every file: where it is served, what it is, its text.
-pub(super) const FILES: [(&str, &str, &str); 10] = [
+pub(super) const FILES: [(&str, &str, &str); 11] = [
     ("/", "text/html; charset=utf-8", INDEX),
     ("/page.css", "text/css; charset=utf-8", STYLE),
     ("/uplot.min.css", "text/css; charset=utf-8", PLOTS_STYLE),
@@ -31,6 +32,7 @@ pub(super) const FILES: [(&str, &str, &str); 10] = [
     ("/verdicts.js", JAVASCRIPT, VERDICTS),
     ("/task.js", JAVASCRIPT, TASK),
     ("/review.js", JAVASCRIPT, REVIEW),
+    ("/changes.js", JAVASCRIPT, CHANGES),
     ("/page.js", JAVASCRIPT, SCRIPT),
 ];
 
@@ -116,7 +118,7 @@ mod tests {
         for mark in ["<!-- policy -->", "<!-- data -->", "</body>"] {
             assert_eq!(INDEX.matches(mark).count(), 1, "{mark}");
         }
-        for text in [SCRIPT, PARTS, VIEWS, VERDICTS, TASK, REVIEW, PLOTS, STYLE] {
+        for (_, _, text) in FILES.iter().skip(1) {
             assert!(
                 !text.contains("</script")
                     && !text.contains("</style")

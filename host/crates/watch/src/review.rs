@@ -4,14 +4,13 @@
 mod routes;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use similar::{ChangeTag, TextDiff};
 
+use super::difference::{DiffLine, difference};
 use super::evidence::shown;
 use super::markdown::{self, Node};
 use super::verdicts::Judged;
@@ -28,10 +27,6 @@ const FILES: usize = 6;
 const BATCH: u64 = 4;
 /// Records that are looked at for one answer.
 const RECORDS: u64 = 256;
-/// Lines of a difference around those that changed.
-const AROUND: usize = 3;
-/// Longer than this nobody waits for a difference; what is left then is shown as replaced.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// Bytes of the key.
 const KEY: usize = 16;
 
@@ -141,14 +136,6 @@ pub(super) struct FileView {
     /// The fields of the record as JSON.
     facts: Option<String>,
     judged: Judged,
-}
-
-/// A line of a difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct DiffLine {
-    /// `same`, `old`, `new`, or `gap` where lines are left out.
-    kind: &'static str,
-    text: String,
 }
 
 /// What a person decides.
@@ -453,55 +440,5 @@ impl Desk {
             facts: facts.map(|facts| shown(&facts)),
             judged: Judged::new(&file.component, Some(file.content), Some(file), kept),
         }
-    }
-}
-
-fn difference(before: &str, now: &str) -> Vec<DiffLine> {
-    let (before, now) = (shown(before), shown(now));
-    let diff = TextDiff::configure()
-        .timeout(PATIENCE)
-        .diff_lines(&before, &now);
-    let mut lines = Vec::new();
-    for (place, group) in diff.grouped_ops(AROUND).iter().enumerate() {
-        if place > 0 {
-            lines.push(DiffLine {
-                kind: "gap",
-                text: String::new(),
-            });
-        }
-        for change in group.iter().flat_map(|part| diff.iter_changes(part)) {
-            lines.push(DiffLine {
-                kind: match change.tag() {
-                    ChangeTag::Equal => "same",
-                    ChangeTag::Delete => "old",
-                    ChangeTag::Insert => "new",
-                },
-                text: change.value().trim_end_matches('\n').to_owned(),
-            });
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_shows_what_changed_and_a_little_around_it() {
-        let line = |number: usize| format!("line {number}\n");
-        let before: String = (0..30).map(line).collect();
-        let now = before
-            .replace("line 3\n", "line three\n")
-            .replace("line 20\n", "");
-        let lines = difference(&before, &now);
-        let of = |kind: &str| -> Vec<&str> {
-            let some = lines.iter().filter(|line| line.kind == kind);
-            some.map(|line| line.text.as_str()).collect()
-        };
-        assert_eq!(of("old"), ["line 3", "line 20"]);
-        assert_eq!(of("new"), ["line three"]);
-        assert_eq!(of("gap").len(), 1);
-        assert_eq!(of("same").len(), 4 * AROUND);
     }
 }

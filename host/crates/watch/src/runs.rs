@@ -155,6 +155,7 @@ mod tests {
             memory_bytes: None,
             peak_memory_bytes: None,
             scores: Vec::new(),
+            changes: None,
             detail: Detail::default(),
         }
     }

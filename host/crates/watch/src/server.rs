@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -129,11 +129,35 @@ impl Address {
 /// Where a server looks up what is not in the newest snapshot.
 pub(super) struct Looking {
     /// Single tasks; none where the project cannot be read.
-    pub evidence: Option<Evidence>,
+    evidence: RwLock<Option<Arc<Evidence>>>,
     /// Runs that have ended.
-    pub runs: Runs,
+    runs: Runs,
     /// Where a person decides about files, if that is wanted.
-    pub review: Option<Arc<Serving>>,
+    review: Option<Arc<Serving>>,
+}
+
+impl Looking {
+    pub fn new(evidence: Option<Evidence>, runs: Runs, review: Option<Arc<Serving>>) -> Looking {
+        Looking {
+            evidence: RwLock::new(evidence.map(Arc::new)),
+            runs,
+            review,
+        }
+    }
+
+    /// Looks single tasks up elsewhere from now on.
+    pub fn look_at(&self, evidence: Evidence) {
+        let mut known = self
+            .evidence
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::new(evidence));
+    }
+
+    fn evidence(&self) -> Option<Arc<Evidence>> {
+        let known = self.evidence.read().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
 }
 
 /// A server that runs.
@@ -158,11 +182,11 @@ impl Server {
         listener: TcpListener,
         address: &Address,
         published: watch::Receiver<Arc<Published>>,
-        looking: Looking,
+        looking: Arc<Looking>,
     ) -> Server {
         let shared = Shared {
             published,
-            looking: Arc::new(looking),
+            looking,
             name: address.name().map(Arc::from),
             turns: Arc::new(Semaphore::new(1)),
         };
@@ -321,7 +345,7 @@ struct Wanted {
 /// What is known of one task: its failure, what it asked and was answered, its file.
 async fn task(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
     let unknown = "the state knows nothing of this task yet\n";
-    let look = move |looking: &Looking| match &looking.evidence {
+    let look = move |looking: &Looking| match looking.evidence() {
         Some(evidence) => json_of(evidence.of(&wanted.record, &wanted.component), unknown),
         None => not_found(NO_PROJECT),
     };
@@ -372,7 +396,7 @@ async fn tasks(State(shared): State<Shared>, Query(search): Query<Search>) -> Re
         offset: search.offset,
     };
     let look = move |looking: &Looking| {
-        let Some(evidence) = &looking.evidence else {
+        let Some(evidence) = looking.evidence() else {
             return not_found(NO_PROJECT);
         };
         let found = evidence.find(&search).map(|mut found| {

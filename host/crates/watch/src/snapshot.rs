@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rounds::Changes;
 use super::scores::ScoreRow;
 use engine::statistics::{Detail, View};
 use gateway::lane_view::LaneView;
@@ -40,6 +41,9 @@ pub struct Snapshot {
     /// What was said of the files as they are now.
     #[serde(default)]
     pub scores: Vec<ScoreRow>,
+    /// What the last round of `batchgen dev` changed; nothing elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
 }
 
 /// Whether a run still runs.

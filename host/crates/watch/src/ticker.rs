@@ -121,12 +121,8 @@ impl Watch {
         let server = listener
             .zip(evidence)
             .map(|((listener, address), evidence)| {
-                let looking = Looking {
-                    evidence: Some(evidence),
-                    runs: runs.clone(),
-                    review: None,
-                };
-                Server::start(listener, address, receiver, looking)
+                let looking = Looking::new(Some(evidence), runs.clone(), None);
+                Server::start(listener, address, receiver, Arc::new(looking))
             });
         let ticker = Ticker {
             watched,
@@ -154,6 +150,11 @@ impl Watch {
     /// Its metrics, for who sends them elsewhere.
     pub fn readings(&self) -> Readings {
         self.readings.clone()
+    }
+
+    /// Its snapshots, one a second.
+    pub(super) fn published(&self) -> watch::Receiver<Arc<Published>> {
+        self.readings.receiver.clone()
     }
 
     /// The run ended: shows it for the last time.
@@ -223,6 +224,7 @@ fn snapshot(watched: &Watched, run: &RunInfo, end: Option<End>, scores: Vec<Scor
         peak_memory_bytes: peak_memory(),
         detail: watched.meter.detail(),
         scores,
+        changes: None,
         headline: None,
     };
     snapshot.headline = Some(headline(&snapshot));

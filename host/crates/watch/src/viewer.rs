@@ -67,15 +67,11 @@ impl Viewer {
             page.push_str(&format!("#key={}", serving.key()));
         }
         let (sender, receiver) = watch::channel(Arc::new(Published::new(newest)));
-        let looking = Looking {
-            evidence,
-            runs: Runs::of(state),
-            review: review.clone(),
-        };
+        let looking = Looking::new(evidence, Runs::of(state), review.clone());
         Ok(Viewer {
             state: state.to_owned(),
             sender,
-            server: Server::start(listener, address, receiver, looking),
+            server: Server::start(listener, address, receiver, Arc::new(looking)),
             review,
             scorer,
             page,

@@ -81,6 +81,7 @@
     byId("other").hidden = !opened;
     byId("other").firstElementChild.textContent = opened ? `This is the run of ${moment(opened.run.started_at)}.` : "";
     fillSearch(snapshot);
+    showChanges(newest || snapshot);
     if (byId("view-run").hidden) return;
     showHeadline(snapshot);
     showProgress(snapshot);
@@ -204,8 +205,8 @@
       if (byId("task").open) byId("task").close();
       behind = hash;
     }
-    const view = ["tasks", "runs", "compare"].includes(words[0]) || (words[0] === "review" && Review.isOn) ? words[0] : "run";
-    for (const name of ["run", "tasks", "runs", "compare", "review"]) byId(`view-${name}`).hidden = name !== view;
+    const view = ["tasks", "runs", "compare", "changes"].includes(words[0]) || (words[0] === "review" && Review.isOn) ? words[0] : "run";
+    for (const name of ["run", "tasks", "runs", "compare", "changes", "review"]) byId(`view-${name}`).hidden = name !== view;
     for (const link of document.querySelectorAll("nav a")) {
       if (link.dataset.view === view || (view === "compare" && link.dataset.view === "runs")) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

@@ -139,6 +139,13 @@ function copier(label, text) {
   return button;
 }
 
+/** The lines of a difference, each with its sign. */
+function diff(lines) {
+  const SIGNS = { old: "−", new: "+", same: " ", gap: "" };
+  return make("pre", { class: "diff" }, lines.map((line) =>
+    make("span", { class: line.kind }, line.kind === "gap" ? "…" : `${SIGNS[line.kind]} ${line.text}`)));
+}
+
 /** Elements that a tree may have. What is not known is a span. */
 const TAGS = new Set(["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code", "ul", "ol", "li", "table", "thead",
   "tbody", "tr", "th", "td", "em", "strong", "del", "a", "br", "hr", "span"]);

@@ -84,12 +84,6 @@ const Review = (() => {
 
   const current = () => files[at];
 
-  function diff(lines) {
-    const SIGNS = { old: "−", new: "+", same: " ", gap: "" };
-    return make("pre", { class: "diff" }, lines.map((line) =>
-      make("span", { class: line.kind }, line.kind === "gap" ? "…" : `${SIGNS[line.kind]} ${line.text}`)));
-  }
-
   function text(file) {
     if (file.rendered && file.rendered.length > 0) return prose(file.rendered);
     return make("pre", { class: "artifact" }, file.text);
