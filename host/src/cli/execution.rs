@@ -182,8 +182,12 @@ pub(super) async fn execute(
         cluster::end(coordinator, project, is_whole(&result)).await;
     }
     let stored = following.map(|following| following.finish(&interrupt));
+    let stored = stored.transpose();
     progress.finish().await;
-    let end = end(&result);
+    let end = match &stored {
+        Err(failure) if result.is_ok() => not_stored(failure),
+        _ => end(&result),
+    };
     trace_end(&span, &end);
     watch.finish(end).await;
     let lost = state.store.lost_answers();
@@ -193,7 +197,9 @@ pub(super) async fn execute(
             counted(lost, "answer")
         ));
     }
-    let summary = result.map_err(cannot_go_on)?;
+    let mut summary = result.map_err(cannot_go_on)?;
+    // Nobody interrupted a run that stopped because its files find no room: the error at its end says so.
+    summary.interrupted &= stored.is_ok();
     if frozen && summary.budget_reached {
         display.print(
             "error: --frozen lets nothing be asked, and there is something to ask\nhint: `batchgen plan` shows what; run without --frozen",
@@ -219,7 +225,7 @@ pub(super) async fn execute(
     {
         display.note(&line);
     }
-    stored.transpose()?;
+    stored?;
     let exit = match (
         publish::settle_all(project, state, display)?,
         exit(&summary),
@@ -517,6 +523,16 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
         },
         exit_code: exit as u8,
         cause: summary.stopped.as_ref().map(ToString::to_string),
+    }
+}
+
+/// How a run ended whose files are not all where they belong.
+fn not_stored(failure: &Failure) -> End {
+    End {
+        kind: EndKind::Failed,
+        exit_code: failure.exit as u8,
+        // The hint behind it is for who started the run.
+        cause: failure.error.to_string().lines().next().map(str::to_owned),
     }
 }
 

@@ -145,21 +145,23 @@ impl<'a> Mirrored<'a> {
         match report.failed {
             None => Ok(()),
             Some(error) => Err(Failure {
-                error: anyhow!(
-                    "{error}\nhint: {} not there yet and {} in the working copy; the next run puts them there and asks nothing for that",
-                    match report.left {
-                        1 => "1 file is".to_owned(),
-                        left => format!("{left} files are"),
-                    },
-                    match report.left {
-                        1 => "lies",
-                        _ => "lie",
-                    }
-                ),
+                error: not_there(&error.to_string(), report.left),
                 exit: Exit::Usage,
             }),
         }
     }
+}
+
+/// Why files are not at their address, how many, and what to do.
+fn not_there(error: &str, left: u64) -> anyhow::Error {
+    let (cause, remedy) = error.split_once("\nhint: ").unwrap_or((error, "try again"));
+    let left = match left {
+        1 => "1 file is not there yet, and lies".to_owned(),
+        left => format!("{left} files are not there yet, and lie"),
+    };
+    anyhow!(
+        "{cause}; {left} in the working copy\nhint: {remedy}; the next run puts what is missing there and asks nothing for that"
+    )
 }
 
 /// A run whose files are put where they belong.
@@ -185,7 +187,13 @@ impl Following<'_> {
             Ok(report)
         };
         let report = tokio::task::block_in_place(finish).map_err(failure)?;
-        mirrored.tell(report)
+        mirrored.tell(report).map_err(|failure| Failure {
+            error: match interrupt.is_thrown() {
+                true => anyhow!("the run stopped: {}", failure.error),
+                false => failure.error,
+            },
+            ..failure
+        })
     }
 }
 

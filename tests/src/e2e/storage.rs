@@ -3,6 +3,7 @@
 mod exports;
 mod output;
 mod overtaken;
+mod patterns;
 
 use std::fs;
 use std::time::Duration;

@@ -13,6 +13,8 @@ use super::config::Encoding;
 use super::copies::{self, Copies};
 use super::input::{Positioned, Shared};
 use super::packing::{self, Packing};
+#[cfg(feature = "remote")]
+use super::paths::is_pattern_of_objects;
 use super::paths::{is_remote, is_standard_input, shown};
 use super::rows::Failed;
 use super::{DatasetError, Format, encoding, rows};
@@ -299,6 +301,20 @@ fn remote(path: &Path, copies: &Copies) -> Result<Original, DatasetError> {
         state,
         stamp: None,
     })
+}
+
+/// The objects that a pattern in an address matches; any other path as it is.
+#[cfg(feature = "remote")]
+pub(super) fn matches(path: PathBuf, copies: &Copies) -> Result<Vec<PathBuf>, DatasetError> {
+    match is_pattern_of_objects(&path) {
+        true => super::remote::matches(&path, copies),
+        false => Ok(vec![path]),
+    }
+}
+
+#[cfg(not(feature = "remote"))]
+pub(super) fn matches(path: PathBuf, _: &Copies) -> Result<Vec<PathBuf>, DatasetError> {
+    Ok(vec![path])
 }
 
 #[cfg(not(feature = "remote"))]

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::DatasetError;
+use super::copies::Copies;
+use super::{DatasetError, origin};
 
 /// Most files of a dataset: each stays open, and a process may open about a thousand.
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 /// Files that a message names.
 const NAMED: usize = 3;
 /// Addresses of the web begin so.
@@ -94,8 +95,6 @@ impl Paths {
                 }
             }
         }
-        let refused =
-            |cause: String, remedy| DatasetError::refused(self.to_string(), cause, remedy);
         if files.is_empty() {
             return Err(DatasetError::refused(
                 "[dataset]",
@@ -103,17 +102,43 @@ impl Paths {
                 "set `path` to a file, a list of files or a pattern, or `url` and `sql`",
             ));
         }
-        if files.len() > MOST {
-            let cause = format!("are {} files, and at most {MOST} are read", files.len());
-            return Err(refused(cause, "join them into fewer"));
-        }
+        self.check_number(files.len())?;
         if files.len() > 1 && files.iter().any(|file| is_standard_input(file)) {
-            return Err(refused(
-                "standard input stands among files".into(),
+            return Err(DatasetError::refused(
+                self.to_string(),
+                "standard input stands among files",
                 "write it to a file, or read it alone",
             ));
         }
         Ok(files)
+    }
+
+    /// The same, where patterns in addresses give the objects that there are.
+    ///
+    /// # Errors
+    /// Like [`Paths::files`], and where a server does not say what there is.
+    pub(super) fn all(&self, copies: &Copies) -> Result<Vec<PathBuf>, DatasetError> {
+        let mut all = Vec::new();
+        for path in self.files()? {
+            for file in origin::matches(path, copies)? {
+                if !all.contains(&file) {
+                    all.push(file);
+                }
+            }
+        }
+        self.check_number(all.len())?;
+        Ok(all)
+    }
+
+    fn check_number(&self, files: usize) -> Result<(), DatasetError> {
+        if files <= MOST {
+            return Ok(());
+        }
+        Err(DatasetError::refused(
+            self.to_string(),
+            format!("are {files} files, and at most {MOST} are read"),
+            "join them into fewer",
+        ))
     }
 }
 
@@ -151,7 +176,9 @@ pub fn shown(path: &Path) -> PathBuf {
     if !is_remote(path) {
         return path.to_owned();
     }
-    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    // In a key of S3, these are letters like others.
+    let behind: &[char] = if scheme == "s3" { &[] } else { &['?', '#'] };
+    let place = rest.split(behind).next().unwrap_or_default();
     let (server, file) = place.split_once('/').unwrap_or((place, ""));
     let server = server.rsplit('@').next().unwrap_or_default();
     PathBuf::from(format!("{scheme}://{server}/{file}"))
@@ -169,7 +196,19 @@ fn pattern(path: &Path) -> Option<&str> {
 }
 
 fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
+    text.contains(is_wild)
+}
+
+/// Whether a letter makes a path a pattern.
+pub(super) fn is_wild(letter: char) -> bool {
+    matches!(letter, '*' | '?' | '[')
+}
+
+/// Whether a path is a pattern of objects in S3. A key may have `?` and `[` as letters, so only `*` makes it one.
+#[cfg(feature = "remote")]
+pub(super) fn is_pattern_of_objects(path: &Path) -> bool {
+    let text = path.to_str();
+    text.is_some_and(|text| text.starts_with(S3) && text.contains('*'))
 }
 
 fn matches(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DatasetError> {
@@ -218,6 +257,8 @@ mod tests {
         ] {
             assert_eq!(is_remote(Path::new(path)), is, "{path}");
         }
-        assert_eq!(shown(Path::new("a?b.csv")), Path::new("a?b.csv"));
+        for whole in ["a?b.csv", "s3://shop/a?-*.csv"] {
+            assert_eq!(shown(Path::new(whole)), Path::new(whole));
+        }
     }
 }

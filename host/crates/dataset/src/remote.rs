@@ -13,6 +13,7 @@ use objects::{Address, ObjectError};
 use reqwest::{Client, StatusCode, header, redirect};
 use tokio::time::timeout;
 
+pub(super) use self::pattern::matches;
 pub(super) use self::picture::picture;
 use super::DatasetError;
 use super::copies::{self, Copies};
@@ -21,6 +22,7 @@ use super::paths::shown;
 use login::Login;
 
 mod login;
+mod pattern;
 mod picture;
 
 /// As long is waited for a connection and the head of an answer.
@@ -281,23 +283,32 @@ async fn object(address: &str, copies: &Copies) -> Result<(Option<String>, Piece
     let opened = objects::reading(&address, copies.variables()).await;
     let reading = opened.map_err(|error| match error {
         ObjectError::Address { .. } => no_object(),
-        ObjectError::Missing { .. } => {
-            lasting("there is no such object".to_owned(), "check bucket and key")
-        }
+        error => problem(error, "check bucket and key"),
+    })?;
+    Ok((Some(reading.state), reading.pieces))
+}
+
+/// Why storage gives nothing; `remedy` is what to do where nothing is there.
+fn problem(error: ObjectError, remedy: &'static str) -> Problem {
+    let lasting = |cause: &str, remedy| Problem::Lasting {
+        cause: cause.to_owned(),
+        remedy,
+    };
+    match error {
+        ObjectError::Missing { .. } => lasting("there is no such object", remedy),
         ObjectError::NoBucket { .. } => lasting(
-            "there is no such bucket".to_owned(),
+            "there is no such bucket",
             "check bucket and AWS_ENDPOINT_URL",
         ),
         ObjectError::Refused { .. } | ObjectError::NoKeys { .. } => lasting(
-            "the server refuses it with these keys".to_owned(),
+            "the server refuses it with these keys",
             "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION",
         ),
         ObjectError::Unreachable { cause, .. } | ObjectError::Settings { cause, .. } => {
             Problem::Passing(cause)
         }
         error => Problem::Passing(innermost(&error)),
-    })?;
-    Ok((Some(reading.state), reading.pieces))
+    }
 }
 
 /// What is at the bottom of an error: what stands around it only says that there is one.

@@ -140,7 +140,7 @@ impl Dataset {
             encoding: config.encoding,
             sheet: config.sheet.clone(),
         };
-        let sources = self.sources()?;
+        let sources = self.sources(copies)?;
         let is_one = sources.len() == 1;
         let (mut parts, mut lists) = (Vec::new(), Vec::new());
         let mut base = 0;
@@ -174,10 +174,13 @@ impl Dataset {
     }
 
     /// What is to be read: files, or a query of a database.
-    fn sources(&self) -> Result<Vec<Source<'_>>, DatasetError> {
+    fn sources(&self, copies: &Copies) -> Result<Vec<Source<'_>>, DatasetError> {
         let config = &self.config;
         match (&config.url, &config.sql) {
-            (None, None) => Ok(config.path.files()?.into_iter().map(Source::File).collect()),
+            (None, None) => {
+                let files = config.path.all(copies)?;
+                Ok(files.into_iter().map(Source::File).collect())
+            }
             (Some(url), Some(sql)) => Ok(vec![Source::Query(Query::new(url, sql)?)]),
             (url, _) => {
                 let (there, absent) = match url {

@@ -480,9 +480,24 @@ fn a_server_that_stays_away_ends_the_run_and_the_next_one_puts_the_rest() {
     let ran = Ran::from(running.wait_with_output().unwrap()).ended(2);
     assert!(
         ran.stderr.contains("is out of reach")
-            && ran.stderr.contains("the next run puts them there"),
+            && ran
+                .stderr
+                .contains("the next run puts what is missing there"),
         "{}",
         ran.stderr
+    );
+    // It says once what happened and once what to do.
+    let error = ran.stderr.split("error: the run stopped: ").nth(1);
+    assert_eq!(error.unwrap_or_default().matches("hint: ").count(), 1);
+    assert!(
+        ran.stdout.contains(r#""interrupted":false"#),
+        "{}",
+        ran.stdout
+    );
+    let status = scene.host(&["status"]).ended(0).stdout;
+    assert!(
+        status.contains("stopped by an error") && status.contains("is out of reach"),
+        "{status}"
     );
     let answers = scene.query("SELECT count(*) FROM completion");
     assert!(answers > 0);
