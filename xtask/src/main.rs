@@ -14,6 +14,7 @@ mod fuzz;
 mod guest_toolchain;
 mod models;
 mod new_plugin;
+mod npm;
 mod plugin_folder;
 mod pypi;
 mod run;

@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    deb, docs, pypi, runner,
+    deb, docs, npm, pypi, runner,
     snapshot_files::{self, References},
     test_tools,
     workspace::Workspace,
@@ -68,6 +68,7 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         let mut skipped = skipped(workspace);
         let mut left_out = test_tools::left_out()?;
         left_out.extend(pypi::left_out(workspace)?);
+        left_out.extend(npm::left_out(workspace, &[])?);
         left_out.extend(deb::left_out(workspace)?);
         if !skipped.contains(&"e2e::") {
             skipped.extend(left_out);
@@ -76,6 +77,7 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     } else {
         // Whoever asks for certain tests sees what they lack.
         pypi::left_out(workspace)?;
+        npm::left_out(workspace, &args.arguments)?;
         deb::left_out(workspace)?;
         Vec::new()
     };

@@ -2,6 +2,7 @@
 
 mod accepted_folder;
 mod addresses;
+mod astro;
 mod authoring;
 mod bad_records;
 mod batches;
@@ -26,7 +27,9 @@ mod dev_page;
 mod displayed;
 mod docs;
 mod doctor;
+mod docusaurus;
 mod edits;
+mod eleventy;
 mod embedded;
 mod endpoints;
 mod environment;
@@ -37,6 +40,7 @@ mod faults;
 mod flips;
 mod full_disk;
 mod full_run;
+mod generators;
 mod hooks;
 mod hostile;
 mod hugo;

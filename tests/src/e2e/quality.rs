@@ -69,7 +69,7 @@ pub(super) fn lines(ran: &Ran) -> Vec<Value> {
 }
 
 /// Runs `batchgen review` on what a person types.
-fn typed(scene: &Scene, arguments: &[&str], lines: &str) -> Ran {
+pub(super) fn typed(scene: &Scene, arguments: &[&str], lines: &str) -> Ran {
     let arguments: Vec<&str> = ["review"].iter().chain(arguments).copied().collect();
     let mut child = scene
         .command(&arguments)

@@ -6,9 +6,17 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
 use super::{GLASS, project};
+use crate::e2e::quality::typed;
+use crate::e2e::review_page::parts;
 use crate::moto::{BUCKET, Moto};
 use crate::scene::{KEY, Ran, Scene, until};
+use crate::watched::Viewing;
+use crate::web::Web;
 use simulator::{Config, Latency, Simulator};
 
 const PLACE: &str = "s3://team/site";
@@ -275,6 +283,49 @@ fn an_address_of_the_project_is_allowed_once_and_doctor_looks_at_it() {
     ];
     scene.host(&words).ended(0);
     assert_eq!(moto.keys(), before);
+}
+
+#[test]
+fn what_a_person_edits_in_a_review_goes_to_its_address() {
+    let moto = Moto::start();
+    let scene = stored(&moto).with("EDITOR", "sed -i s/glass/GLASS/");
+    scene.run(&GLASS).ended(0);
+    let before = there(&moto);
+    // In a terminal.
+    let only = ["--record", "quartz-glass", "--component", "text"];
+    let ran = typed(&scene, &only, "e\na\n").ended(0);
+    let edited = there(&moto)[TEXT].clone();
+    assert!(edited.contains("GLASS"), "{}", ran.stdout);
+    assert_eq!(there(&moto), copy(&scene));
+    // On the page: what was saved is there once the review has ended.
+    let mut view = Viewing::reviewing(&scene, &only);
+    let (page, key) = parts(&view);
+    let (page, key) = (page.to_owned(), key.to_owned());
+    let web = Web::new();
+    let seen = web.json(&format!("{page}review/files?decided=true"))["files"][0].clone();
+    let text = format!("{edited}\nMore.\n");
+    let body = json!({"record": seen["record"], "component": "text", "content": seen["content"], "text": text});
+    let headers = [("x-batchgen-key", key.as_str())];
+    let reply = web.ask(
+        Method::POST,
+        &format!("{page}review/edit"),
+        &headers,
+        Some(&body),
+    );
+    assert_eq!(reply.unwrap().status, 200);
+    kill_process(Pid::from_child(view.child()), Signal::INT).unwrap();
+    assert!(view.child().wait().unwrap().success());
+    assert_eq!(there(&moto)[TEXT], text);
+    // Nothing else was put, and the next run takes both for what they are.
+    let others = |mut files: BTreeMap<String, String>| {
+        files.remove(TEXT);
+        files
+    };
+    assert_eq!(others(there(&moto)), others(before));
+    let ran = scene.run(&GLASS).ended(0);
+    assert_eq!(counts(&ran).0, 0, "{}", ran.stderr);
+    assert_eq!(there(&moto)[TEXT], text);
+    assert_eq!(there(&moto), copy(&scene));
 }
 
 #[test]
