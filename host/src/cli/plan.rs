@@ -143,8 +143,15 @@ async fn plan(
             .store
             .sent(state.indexed.id)
             .map_err(Failure::internal)?,
-        |model| project.settings.models().takes_batches(model),
-        |model| gateway::settings::batch_price(&models.models, model),
+        &batches::Known {
+            takes: |model: &str| project.settings.models().takes_batches(model),
+            price: |model: &str| gateway::settings::batch_price(&models.models, model),
+            primer_from: |model: &str| project.settings.models().primer_from(model),
+            mode: |component: &Component, model: &str| {
+                let own = models.models.get(model).and_then(|model| model.mode);
+                component.mode.or(own).unwrap_or_default()
+            },
+        },
     );
     if args.json {
         emit(&json!({

@@ -65,7 +65,7 @@ pub(super) fn print(
             .to_owned()
     } else if summary.interrupted {
         "interrupted: run the same command again to go on\n".to_owned()
-    } else if summary.waiting > 0 {
+    } else if summary.waiting > 0 && !display.is_quiet() {
         format!(
             "waiting: {} for answers that come with a batch; run the same command again later to collect them\n",
             counted_verb(summary.waiting)

@@ -7,8 +7,8 @@ use anyhow::ensure;
 use super::measure::measure;
 use super::online::{rows, simulator};
 use super::report::{Goal, Row};
-use crate::scene::{KEY, Scene};
-use simulator::{Config, Dialect, Latency};
+use crate::scene::{KEY, Ran, Scene};
+use simulator::{Config, Dialect, Latency, Simulator};
 
 const RECORDS: u64 = 1_000;
 /// Tokens of the instructions, as the simulator counts them.
@@ -25,23 +25,7 @@ pub fn shared_instructions() -> anyhow::Result<Vec<Row>> {
         },
         ..Config::default()
     })?;
-    let scene = Scene::new()
-        .with_plugin("plugins/prompt")
-        .with("BATCHGEN_MODEL", "anthropic/sim")
-        .with("BATCHGEN_CONCURRENCY", "64")
-        .with("ANTHROPIC_API_KEY", KEY);
-    scene.write("things.jsonl", &rows(RECORDS));
-    let line = "Write plain sentences about the thing.\n";
-    let lines = usize::try_from(SHARED * BYTES_PER_TOKEN)? / line.len() + 1;
-    scene.write("write.md", &line.repeat(lines));
-    scene.write(
-        "batchgen.toml",
-        &format!(
-            "[dataset]\npath = \"things.jsonl\"\n[component.note]\nplugin = \"prompt\"\ninput = {{ record = [\"name\"] }}\n\
-             [component.note.prompts]\nwrite = \"write.md\"\n[provider.anthropic]\nbase-url = \"{}\"\n",
-            simulator.base_url()
-        ),
-    );
+    let scene = scene(&simulator)?;
     let measured = measure(scene.command(&["run", "--json"]))?;
     ensure!(measured.ran.code == Some(0), "tasks failed");
     let tokens = simulator.totals().tokens;
@@ -70,4 +54,65 @@ pub fn shared_instructions() -> anyhow::Result<Vec<Row>> {
             Goal::None,
         ),
     ])
+}
+
+/// The same in batches, of which the first has one question.
+pub fn shared_instructions_in_batches() -> anyhow::Result<Vec<Row>> {
+    let simulator = simulator(Config {
+        dialect: Dialect::Anthropic,
+        ..Config::default()
+    })?;
+    let scene = scene(&simulator)?;
+    let prices = "input = 5.0, output = 25.0, cached-input = 0.5, cache-write = 6.25, long-cache-write = 10.0";
+    let config = scene.read("batchgen.toml");
+    scene.write(
+        "batchgen.toml",
+        &format!("{config}[models.\"anthropic/sim\"]\nbatch-price = {{ {prices} }}\n"),
+    );
+    let ran = Ran::from(
+        scene
+            .command(&["run", "--json", "--mode", "batch"])
+            .output()?,
+    );
+    ensure!(ran.code == Some(0), "tasks failed");
+    let tokens = simulator.totals().tokens;
+    let (read, written) = (tokens.cached as f64, tokens.cache_write as f64);
+    let fresh = tokens.input as f64 - read - written;
+    // What is kept for an hour costs twice as much to write. All of it costs half.
+    let cost = (fresh + 2.0 * written + 0.1 * read) / 2.0;
+    Ok(vec![
+        Row::new(
+            "the same 1,000 records in batches: of the instructions read from the cache",
+            (100.0 * read / (SHARED * RECORDS) as f64).min(100.0),
+            "%",
+            Goal::AtLeast(95.0),
+        ),
+        Row::new(
+            "the same, cost of all tokens in, over that of single calls without a cache",
+            100.0 * cost / tokens.input as f64,
+            "%",
+            Goal::None,
+        ),
+    ])
+}
+
+fn scene(simulator: &Simulator) -> anyhow::Result<Scene> {
+    let scene = Scene::new()
+        .with_plugin("plugins/prompt")
+        .with("BATCHGEN_MODEL", "anthropic/sim")
+        .with("BATCHGEN_CONCURRENCY", "64")
+        .with("ANTHROPIC_API_KEY", KEY);
+    scene.write("things.jsonl", &rows(RECORDS));
+    let line = "Write plain sentences about the thing.\n";
+    let lines = usize::try_from(SHARED * BYTES_PER_TOKEN)? / line.len() + 1;
+    scene.write("write.md", &line.repeat(lines));
+    scene.write(
+        "batchgen.toml",
+        &format!(
+            "[dataset]\npath = \"things.jsonl\"\n[component.note]\nplugin = \"prompt\"\ninput = {{ record = [\"name\"] }}\n\
+             [component.note.prompts]\nwrite = \"write.md\"\n[provider.anthropic]\nbase-url = \"{}\"\n",
+            simulator.base_url()
+        ),
+    );
+    Ok(scene)
 }

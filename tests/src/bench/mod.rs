@@ -30,7 +30,7 @@ use report::Row;
 type Case = fn() -> anyhow::Result<Vec<Row>>;
 
 /// Every case by its name.
-const CASES: [(&str, Case); 33] = [
+const CASES: [(&str, Case); 34] = [
     ("offline", offline::full_run),
     ("start-up", online::start_up),
     ("execution", execution::fresh_instance),
@@ -53,6 +53,7 @@ const CASES: [(&str, Case); 33] = [
     ("gateway-quota", gateway_calls::quota),
     ("endpoints", endpoints::one_dead_one_slow),
     ("caches", caches::shared_instructions),
+    ("caches", caches::shared_instructions_in_batches),
     ("batches", batches::hundred_thousand),
     ("bombs", bombs::all),
     ("compare", compare::known_quality),

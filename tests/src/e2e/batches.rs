@@ -73,7 +73,11 @@ pub(super) fn step(scene: &Scene) -> Ran {
 
 /// Runs again as cron would, until no batch is waited for.
 pub(super) fn rounds(scene: &Scene) -> Ran {
-    for _ in 0..ROUNDS {
+    many_rounds(scene, ROUNDS)
+}
+
+fn many_rounds(scene: &Scene, most: usize) -> Ran {
+    for _ in 0..most {
         let ran = step(scene);
         if ran.code != Some(6) {
             return ran;
@@ -128,6 +132,10 @@ fn nobody_has_to_wait_with_it() {
     let scene = scene(&simulator);
     let first = step(&scene).ended(6);
     assert!(first.stdout.contains("\"waiting\":12"), "{}", first.stdout);
+    // So that cron sends no mail.
+    let quiet = scene.host(&["run", "--quiet", "--mode", "batch", "--no-wait"]);
+    let quiet = quiet.ended(6);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
     // Asked for by another mode, the questions stay in their batch.
     let online = scene.host(&["run", "--json", "--mode", "online", "--no-wait"]);
     online.ended(6);
@@ -193,6 +201,31 @@ fn what_goes_wrong_with_a_batch_loses_no_answer_and_pays_for_none_twice() {
         let answers = scene.query("SELECT count(*) FROM completion");
         assert_eq!(answers, simulator.billed_lines().len() as u64, "{fault}");
     }
+}
+
+#[test]
+fn what_goes_wrong_all_at_once_costs_no_task_and_no_answer() {
+    const MANY: usize = 400;
+    let simulator = simulator(with_faults(&[
+        "create-lost@nth:1",
+        "list-truncated@nth:1",
+        "expired@nth:1",
+        "files-late@first:2",
+        "line-500@5%",
+        "line-missing@2%",
+        "line-twice@2%",
+    ]));
+    let scene = scene(&simulator);
+    write_records(&scene, MANY, &format!("{MODEL}[batch]\nmax-lines = 150\n"));
+    // Each batch has late files, and one after the other asks what the one before it has left.
+    let ran = many_rounds(&scene, 5 * ROUNDS).ended(0);
+    assert_eq!(ran.summary().complete(), MANY as u64);
+    let lines = simulator.billed_lines();
+    assert_eq!(lines.len(), MANY);
+    // Only what was left out of the results is paid for again, which are about two of a hundred.
+    let again: u64 = lines.values().map(|line| line.billed - 1).sum();
+    assert!((1..30).contains(&again), "{again}");
+    assert_eq!(scene.query("SELECT count(*) FROM completion"), MANY as u64);
 }
 
 #[test]

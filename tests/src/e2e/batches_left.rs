@@ -50,6 +50,13 @@ fn what_tries_in_batches_took_is_booked_when_the_question_is_asked_alone() {
     scene.host(&["batches", "collect"]).ended(0);
     let again = "SELECT count(*) FROM question WHERE state = 'again' AND cost_micros > 0";
     assert_eq!(scene.query(again), 1);
+    let stats = scene.host(&["store", "stats", "--json"]).ended(0).stdout;
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(
+        stats["lanes"][0]["cost_micros"],
+        bill(&simulator),
+        "{stats}"
+    );
     let ran = scene.host(&["run", "--json", "--mode", "online"]).ended(0);
     assert_eq!(ran.summary().complete(), RECORDS as u64);
     assert_eq!(asked_alone(&simulator), 1);

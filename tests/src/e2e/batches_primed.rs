@@ -76,6 +76,12 @@ fn ledger(simulator: &Simulator) -> (Vec<u64>, u64, u64, u64) {
 fn one_question_goes_ahead_and_the_others_read_what_it_wrote() {
     let simulator = anthropic(told());
     let scene = scene(&simulator, FEW);
+    let plan = scene.host(&["plan"]).ended(0).stdout;
+    let planned = "in 2 rounds of batches";
+    assert!(
+        plan.contains(planned) && plan.contains("go ahead"),
+        "{plan}"
+    );
     let ran = step(&scene).ended(6);
     assert!(ran.notes().join("\n").contains("goes ahead"), "{ran:?}");
     // While it is under way, nothing follows, whichever run looks at it.

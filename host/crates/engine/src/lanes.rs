@@ -17,7 +17,7 @@ use gateway::pictures::PictureLoader;
 use gateway::pool::Pool;
 use gateway::prices::Price;
 use gateway::provider::PromptCache;
-use gateway::providers::{Catalogue, ConnectError, Connection, Variables, offline};
+use gateway::providers::{BatchAccess, Catalogue, ConnectError, Connection, Variables, offline};
 use gateway::remote::Coordinator;
 use gateway::settings::{LimitsConfig, Mode};
 use store::{Most, Store, StoreError};
@@ -201,10 +201,7 @@ impl Models<'_> {
         let price = gateway::settings::batch_price(&self.config.models, model);
         Ok(Some(Batched {
             most: self.most(first.protocol.limits()),
-            primer_from: price
-                .filter(|_| first.hands_in && first.protocol.marks_beginnings())
-                .and_then(|price| price.pays_to_keep_from())
-                .map(|least| least.max(self.config.batch.min_lines)),
+            primer_from: self.primes_from(&first, price),
             lane: BatchLane::new(
                 Arc::clone(lane),
                 first.protocol,
@@ -235,6 +232,19 @@ impl Models<'_> {
     pub fn takes_batches(&self, model: &str) -> bool {
         let access = self.catalogue().connect_batches(model, self.variables);
         access.is_ok_and(|access| access.iter().any(|place| place.hands_in))
+    }
+
+    /// From how many questions to a model that begin alike one goes ahead of the others, where that is done.
+    pub fn primer_from(&self, model: &str) -> Option<u64> {
+        let access = self.catalogue().connect_batches(model, self.variables);
+        let price = gateway::settings::batch_price(&self.config.models, model);
+        self.primes_from(access.ok()?.first()?, price)
+    }
+
+    fn primes_from(&self, access: &BatchAccess, price: Option<Price>) -> Option<u64> {
+        let marks = access.hands_in && access.protocol.marks_beginnings();
+        let least = price.filter(|_| marks)?.pays_to_keep_from()?;
+        Some(least.max(self.config.batch.min_lines))
     }
 
     /// How much goes into a batch: what the provider takes, less a little, and no more than is configured.

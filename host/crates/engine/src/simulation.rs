@@ -288,7 +288,7 @@ impl World {
             },
             min_lines: 3,
             alone: [].into(),
-            primer_from: None,
+            primer_from: provider.primer_from(),
             hands_in: true,
             kept_days: None,
         };

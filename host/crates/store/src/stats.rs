@@ -54,7 +54,7 @@ pub struct Spending {
 const SUMS: &str = "sum(is_answer), CAST(total(input_tokens) AS INTEGER), CAST(total(output_tokens) AS INTEGER),
     CAST(total(cost_micros) AS INTEGER), sum(is_answer) - count(CASE WHEN is_answer THEN cost_micros END)";
 
-/// Answers, and tries that were billed and brought none.
+/// Answers, and tries that were billed and brought none; those in batches, too, whose questions are to be asked again.
 const SPENT: &str = "(
     SELECT lane, date(obtained_at) AS day, coalesce(component, '(no task)') AS component,
         input_tokens, output_tokens, cost_micros, 1 AS is_answer
@@ -63,6 +63,10 @@ const SPENT: &str = "(
     ON told.completion = completion.id
     UNION ALL
     SELECT lane, date(ended_at), component, input_tokens, output_tokens, cost_micros, 0 FROM billed
+    UNION ALL
+    SELECT lane, (SELECT date(max(ended_at), 'unixepoch') FROM batch WHERE batch.lane = question.lane), component,
+        input_tokens, output_tokens, cost_micros, 0
+    FROM question WHERE input_tokens > 0
 )";
 
 impl Store {

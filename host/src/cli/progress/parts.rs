@@ -209,7 +209,8 @@ pub(super) fn batch(batch: &BatchView, now: u64) -> Vec<Part> {
     }
     let since = batch.sent_at.unwrap_or(batch.formed_at);
     parts.push(plain(format!("for {}", span(now.saturating_sub(since)))));
-    if let Some(left) = batch.expires_at.and_then(|end| end.checked_sub(now)) {
+    let expires = batch.expires_at.filter(|_| batch.ended_at.is_none());
+    if let Some(left) = expires.and_then(|end| end.checked_sub(now)) {
         parts.push(plain(format!("at most {} more", span(left))));
     }
     if let Some(left) = batch.next_look_at.map(|at| at.saturating_sub(now)) {

@@ -115,7 +115,7 @@ function showBatches(snapshot) {
     if (batch.answered != null) told.push(`${count(batch.answered)} answered`);
     if (batch.failed) told.push(`${count(batch.failed)} failed`);
     told.push(`for ${duration(Math.max(0, now - (batch.sent_at || batch.formed_at)))}`);
-    if (batch.expires_at) told.push(`at most ${duration(Math.max(0, batch.expires_at - now))} more`);
+    if (batch.expires_at && !batch.ended_at) told.push(`at most ${duration(Math.max(0, batch.expires_at - now))} more`);
     if (batch.next_look_at) told.push(`next look in ${duration(Math.max(0, batch.next_look_at - now))}`);
     const word = batch.state === "open" && batch.word ? batch.word : batch.state;
     return [batch.id || batch.name, `${batch.model}, ${counted(batch.questions, "question")}, ${word}`, told.join(", "), batch.note || "", batch.questions ? (batch.answered || 0) / batch.questions : 0];
