@@ -2,12 +2,13 @@
 //! plugins come from, and a key that is not the provider's own. What was allowed is remembered by the user and not in the project, as a hash of
 //! exactly that choice. SECURITY.md describes the model.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod memory;
 
-use anyhow::{Context, anyhow};
+use std::fs;
+use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
+
+use anyhow::anyhow;
 use clap::Args;
 
 use super::args::ProjectArgs;
@@ -16,13 +17,15 @@ use super::environment::{self, TRUST};
 use super::exit::{Exit, Failure};
 use super::fetched;
 use super::project::Project;
-use super::settings::{Settings, came_with_project, variable};
+use super::settings::{Settings, variable};
 use config::Config;
 use config::component::Component;
 use dataset::DatasetConfig;
 use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
 use plugin::lock::Lock;
 use types::digest::{Digest, DigestBuilder};
+
+use memory::{allowed, remember};
 
 /// Allow the addresses and keys that this project chooses for its models, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
 /// exactly these choices, in every project.
@@ -77,6 +80,30 @@ pub(super) struct Asked {
     words: String,
 }
 
+impl Asked {
+    /// The question about a choice that is exactly `kind` and `parts`, unless somebody has allowed it.
+    fn unless_allowed(
+        file: Option<&Path>,
+        kind: &str,
+        parts: &[&str],
+        words: impl FnOnce() -> String,
+    ) -> Option<Self> {
+        if is_trusted_by_variable() {
+            return None;
+        }
+        let mut builder = DigestBuilder::new(kind);
+        for part in parts {
+            builder.text(part);
+        }
+        let digest = builder.finish();
+        if allowed(file).contains(&digest.to_string()) {
+            return None;
+        }
+        let words = words();
+        Some(Self { digest, words })
+    }
+}
+
 /// Whose choices are looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Chooser<'a> {
@@ -107,13 +134,13 @@ impl Chooser<'_> {
             providers: &self.config.provider,
             models: &self.config.models,
         };
-        let remembered = remembered(self.file);
+        let allowed = allowed(self.file);
         let mut asked: Vec<Asked> = Vec::new();
         for model in models {
             // What is wrong with the name or the address is told by whoever connects.
             for choice in catalogue.choices(model, &variable).unwrap_or_default() {
                 let digest = digest(&choice);
-                let is_known = remembered.contains(&digest.to_string())
+                let is_known = allowed.contains(&digest.to_string())
                     || asked.iter().any(|other| other.digest == digest);
                 if needs_trust(&choice, &self.config.folder) && !is_known {
                     let words = words(&choice, self.file);
@@ -189,20 +216,14 @@ pub(super) fn refused_storage(settings: &Settings) -> Option<anyhow::Error> {
 /// The address that the project puts its files at, where nobody has allowed it.
 fn untrusted_storage(settings: &Settings) -> Option<Asked> {
     let address = settings.storage.as_ref()?;
-    if settings.output_is_named || is_trusted_by_variable() {
+    if settings.output_is_named {
         return None;
     }
     let file = settings.file.as_deref();
-    let mut builder = DigestBuilder::new("batchgen trusted address of output 1");
-    builder.text(&address.to_string());
-    let digest = builder.finish();
-    if remembered(file).contains(&digest.to_string()) {
-        return None;
-    }
-    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
-    Some(Asked {
-        digest,
-        words: format!("{place}[output] puts files at {address}, with the keys in AWS_*"),
+    let kind = "batchgen trusted address of output 1";
+    Asked::unless_allowed(file, kind, &[&address.to_string()], || {
+        let place = place(file);
+        format!("{place}[output] puts files at {address}, with the keys in AWS_*")
     })
 }
 
@@ -241,21 +262,12 @@ pub(super) fn allow_place(
 
 /// The place that a plugin is fetched from, where nobody has allowed it.
 fn untrusted_place(plugin: &str, place: &str, lock: &Path, file: Option<&Path>) -> Option<Asked> {
-    if is_trusted_by_variable() {
-        return None;
-    }
-    let mut builder = DigestBuilder::new("batchgen trusted place of plugins 1");
-    builder.text(place);
-    let digest = builder.finish();
-    if remembered(file).contains(&digest.to_string()) {
-        return None;
-    }
-    let lock = lock.display();
-    Some(Asked {
-        digest,
-        words: format!(
+    let kind = "batchgen trusted place of plugins 1";
+    Asked::unless_allowed(file, kind, &[place], || {
+        let lock = lock.display();
+        format!(
             "{lock}: the plugin `{plugin}` is fetched from {place}, with your login there if docker has one"
-        ),
+        )
     })
 }
 
@@ -277,9 +289,6 @@ pub(super) fn refused_command(settings: &Settings) -> Option<anyhow::Error> {
 /// The command that runs after a run, where nobody has allowed it for this folder.
 fn untrusted_command(settings: &Settings) -> Option<Asked> {
     let command = settings.config.hooks.after_run.as_deref()?;
-    if is_trusted_by_variable() {
-        return None;
-    }
     let file = settings.file.as_deref();
     let folder = &settings.config.folder;
     let folder = match folder.as_os_str().is_empty() {
@@ -288,17 +297,11 @@ fn untrusted_command(settings: &Settings) -> Option<Asked> {
     };
     // The same words mean something else in another folder: `make site`.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let mut builder = DigestBuilder::new("batchgen trusted command 1");
-    builder.text(&folder.to_string_lossy()).text(command);
-    let digest = builder.finish();
-    if remembered(file).contains(&digest.to_string()) {
-        return None;
-    }
-    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
-    let folder = folder.display();
-    Some(Asked {
-        digest,
-        words: format!("{place}[hooks] after-run starts `{command}` in {folder}"),
+    let parts = [&*folder.to_string_lossy(), command];
+    Asked::unless_allowed(file, "batchgen trusted command 1", &parts, || {
+        let place = place(file);
+        let folder = folder.display();
+        format!("{place}[hooks] after-run starts `{command}` in {folder}")
     })
 }
 
@@ -333,10 +336,6 @@ fn untrusted_sources(dataset: &DatasetConfig, is_named: bool, file: Option<&Path
 
 /// Addresses of files that the project chooses, where nobody has allowed them.
 fn untrusted_addresses(dataset: &DatasetConfig, is_named: bool, file: Option<&Path>) -> Vec<Asked> {
-    if is_trusted_by_variable() {
-        return Vec::new();
-    }
-    let remembered = remembered(file);
     let lookups = dataset
         .lookup
         .values()
@@ -345,23 +344,19 @@ fn untrusted_addresses(dataset: &DatasetConfig, is_named: bool, file: Option<&Pa
     let paths = paths
         .chain(lookups)
         .chain(dataset.categories_file.as_deref());
-    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
     let mut asked: Vec<Asked> = Vec::new();
     for path in paths.filter(|path| dataset::is_remote(path)) {
         let address = dataset::shown(path).display().to_string();
-        let mut builder = DigestBuilder::new("batchgen trusted address of data 1");
-        builder.text(&address);
-        let digest = builder.finish();
-        let is_known = remembered.contains(&digest.to_string())
-            || asked.iter().any(|other| other.digest == digest);
-        if !is_known {
+        let kind = "batchgen trusted address of data 1";
+        let new = Asked::unless_allowed(file, kind, &[&address], || {
             let keys = match address.starts_with("s3:") {
                 true => ", with the keys in AWS_* if there are any",
                 false => "",
             };
-            let words = format!("{place}[dataset] reads {address}{keys}");
-            asked.push(Asked { digest, words });
-        }
+            let place = place(file);
+            format!("{place}[dataset] reads {address}{keys}")
+        });
+        asked.extend(new.filter(|new| asked.iter().all(|other| other.digest != new.digest)));
     }
     asked
 }
@@ -369,22 +364,16 @@ fn untrusted_addresses(dataset: &DatasetConfig, is_named: bool, file: Option<&Pa
 /// The server that the project takes its records from, where that is elsewhere and nobody has allowed it.
 fn untrusted_database(dataset: &DatasetConfig, file: Option<&Path>) -> Option<Asked> {
     let url = dataset.url.as_ref().filter(|url| !url.is_here())?;
-    if is_trusted_by_variable() {
-        return None;
-    }
-    let mut builder = DigestBuilder::new("batchgen trusted database 1");
-    builder.text(&url.to_string());
-    let digest = builder.finish();
-    if remembered(file).contains(&digest.to_string()) {
-        return None;
-    }
-    let place = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
-    Some(Asked {
-        digest,
-        words: format!(
-            "{place}[dataset] asks {url}, with the password in PGPASSWORD if there is one"
-        ),
+    let kind = "batchgen trusted database 1";
+    Asked::unless_allowed(file, kind, &[&url.to_string()], || {
+        let place = place(file);
+        format!("{place}[dataset] asks {url}, with the password in PGPASSWORD if there is one")
     })
+}
+
+/// The configuration, as the beginning of what is said about it.
+fn place(file: Option<&Path>) -> String {
+    file.map_or_else(String::new, |file| format!("{}: ", file.display()))
 }
 
 /// Whether everything is allowed that has to be.
@@ -508,68 +497,6 @@ fn is_yes(input: &mut impl BufRead) -> bool {
     let mut line = String::new();
     let is_read = input.read_line(&mut line).is_ok();
     is_read && matches!(line.trim(), "y" | "Y" | "yes")
-}
-
-/// Where it is remembered: with the user's state, as XDG has it.
-fn store() -> Option<PathBuf> {
-    let variable = |name: &str| {
-        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-        Some(PathBuf::from(value)).filter(|path| path.is_absolute())
-    };
-    let state = variable("XDG_STATE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("batchgen/trusted"))
-}
-
-/// What was allowed. A file that somebody else could have written counts for nothing.
-fn remembered(config: Option<&Path>) -> String {
-    let Some(file) = store() else {
-        return String::new();
-    };
-    let is_own = fs::symlink_metadata(&file).is_ok_and(|metadata| {
-        metadata.is_file()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & 0o022 == 0
-    });
-    let came = config.is_some_and(|config| came_with_project(&file, config));
-    if !is_own || came {
-        return String::new();
-    }
-    fs::read_to_string(file).unwrap_or_default()
-}
-
-/// Remembers that these were allowed; gives the file.
-fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result<PathBuf> {
-    let file = store().with_context(|| {
-        format!("there is no place to remember what you allow\nhint: set HOME, or {TRUST}=1 for one command")
-    })?;
-    let mut text = remembered(config);
-    for choice in asked {
-        text.push_str(&format!("{} {}\n", choice.digest, choice.words));
-    }
-    let written = || -> io::Result<()> {
-        let folder = file.parent().unwrap_or(Path::new("."));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
-        let mut out = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
-        fs::rename(&temporary, &file)
-    };
-    written().with_context(|| {
-        format!(
-            "cannot write {}\nhint: see that you may write there, or set {TRUST}=1 for one command",
-            file.display()
-        )
-    })?;
-    Ok(file)
 }
 
 #[cfg(test)]
