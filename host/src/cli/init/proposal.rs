@@ -205,7 +205,7 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
         (
             field.filled == survey.records,
             !derived,
-            by_name + 10 * u64::from(field.safe),
+            by_name + 5 * u64::from(field.safe),
             std::cmp::Reverse(index),
         )
     };

@@ -46,6 +46,19 @@ fn what_fields_hold_counts_before_what_they_are_called() {
 }
 
 #[test]
+fn what_a_field_is_called_counts_before_whether_it_is_a_file_name() {
+    let id = |text: &str| roles(text).0;
+    assert_eq!(
+        id("Handle,EAN\nNORDIC LAMP,4006381333931\nOak Chair,4006381333932\n"),
+        "Handle"
+    );
+    assert_eq!(
+        id("id,slug\nOak Chair,oak-chair\nNordic Lamp,nordic-lamp\n"),
+        "slug"
+    );
+}
+
+#[test]
 fn of_a_handful_of_records_two_that_share_a_category_are_enough() {
     let category = |rows: &str| roles(&format!("id,name,category\n{rows}")).2;
     let two = "a-1,Lamp,light\na-2,Torch,light\na-3,Chair,seat\n";
