@@ -23,6 +23,8 @@ pub struct Measured {
 
 /// Runs a command whose output goes to pipes. Exit code 3, some tasks failed, is an end as good as 0.
 pub fn measure(mut command: Command) -> anyhow::Result<Measured> {
+    // Where it is set, the sandbox collects a backtrace at each suspension. Most users do not set it.
+    command.env_remove("RUST_BACKTRACE");
     let start = Instant::now();
     let mut child = command.spawn().context("the program does not start")?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

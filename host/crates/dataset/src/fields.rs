@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::escaped;
 use super::number::{self, AsWritten};
 use types::digest::Digest;
+use types::escaped;
 use types::fields::FieldTexts;
 
 /// Fields in the order of the file. As JSON they have their numbers as the file has them (`1.10`, `1E5`).

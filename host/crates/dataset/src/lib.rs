@@ -24,7 +24,6 @@ mod copies;
 mod csv;
 mod encoding;
 mod error;
-mod escaped;
 mod fields;
 mod id;
 mod images;

@@ -15,6 +15,8 @@ const BYTES_PER_TOKEN: usize = 3;
 const MOST: usize = 64;
 /// More of a question is not kept to compare others with.
 const KEPT_BYTES: usize = 64 * 1024;
+/// Nor more than this of all of them.
+const KEPT_IN_ALL: usize = 1024 * 1024;
 /// A question that shares less than this of what others share begins otherwise, so that one stranger takes nothing from
 /// many.
 const ALIKE_PERCENT: usize = 75;
@@ -49,12 +51,18 @@ struct State {
 /// Questions that begin alike.
 #[derive(Debug)]
 struct Family {
-    id: u64,
+    /// Its name, once a second question has been seen.
+    id: Option<u64>,
     component: String,
     /// How they begin; the whole question while there is only one.
     beginning: Vec<Message>,
-    is_shared: bool,
     used: u64,
+}
+
+impl Family {
+    fn is_shared(&self) -> bool {
+        self.id.is_some()
+    }
 }
 
 impl Prefixes {
@@ -89,14 +97,15 @@ impl Prefixes {
             .max_by_key(|(shared, _)| shared.total);
         if let Some((shared, family)) = best
             && shared.total >= self.least
-            && (!family.is_shared
+            && (!family.is_shared()
                 || shared.total * 100 >= length(&family.beginning) * ALIKE_PERCENT)
         {
-            cut(&mut family.beginning, shared);
-            family.is_shared = true;
+            let Family { id, beginning, .. } = family;
+            let id = *id.get_or_insert_with(|| name(component, beginning));
+            cut(beginning, shared);
             family.used = turn;
             return Some(Prefix {
-                id: family.id,
+                id,
                 messages: shared.messages,
                 bytes: shared.bytes,
                 total: shared.total,
@@ -114,14 +123,18 @@ impl Prefixes {
 impl State {
     /// A question that begins as none before it.
     fn remember(&mut self, component: &str, question: &[Message]) {
-        if self.families.len() >= MOST {
+        let new = length(question).min(KEPT_BYTES);
+        let kept = |state: &State| {
+            let kept = state.families.iter().map(|one| length(&one.beginning));
+            kept.sum::<usize>()
+        };
+        while self.families.len() >= MOST || kept(self) + new > KEPT_IN_ALL {
             let oldest = (0..self.families.len()).min_by_key(|place| {
                 let family = self.families.get(*place);
-                family.map(|family| (family.is_shared, family.used))
+                family.map(|family| (family.is_shared(), family.used))
             });
-            if let Some(oldest) = oldest {
-                self.families.swap_remove(oldest);
-            }
+            let Some(oldest) = oldest else { break };
+            self.families.swap_remove(oldest);
         }
         let mut beginning = Vec::new();
         let mut left = KEPT_BYTES;
@@ -140,17 +153,16 @@ impl State {
             }
         }
         self.families.push(Family {
-            id: id(component, &beginning),
+            id: None,
             component: component.to_owned(),
             beginning,
-            is_shared: false,
             used: self.turn,
         });
     }
 }
 
 /// A name for a beginning, by the question that it was first seen with: the same in each run over the same questions.
-fn id(component: &str, beginning: &[Message]) -> u64 {
+fn name(component: &str, beginning: &[Message]) -> u64 {
     let mut builder = DigestBuilder::new("batchgen prefix 1");
     builder.text(component);
     for message in beginning {
@@ -300,6 +312,13 @@ mod tests {
             );
         }
         assert_eq!(prefixes.state().families.len(), MOST);
+        for stranger in 0..100 {
+            let long = format!("{stranger}: {}", "x".repeat(100_000));
+            prefixes.of("c", &question(&long, "", 0));
+        }
+        let kept = prefixes.state();
+        let kept = kept.families.iter().map(|one| length(&one.beginning));
+        assert!(kept.sum::<usize>() <= KEPT_IN_ALL);
         assert_eq!(
             prefixes.of("c", &question(INSTRUCTIONS, "", 3)),
             Some(shared)

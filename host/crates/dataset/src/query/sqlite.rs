@@ -10,12 +10,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Statement};
 
 use super::super::copies::{self, Copies};
-use super::super::escaped;
 use super::super::input::Shared;
 use super::super::origin::{self, FileStamp};
 use super::{DatasetError, Query};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use types::escaped;
 
 /// Most bytes of a text or of a row within the database's own work.
 const LENGTH: i32 = 16 << 20;

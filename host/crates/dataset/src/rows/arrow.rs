@@ -383,5 +383,5 @@ fn json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {
-    let _ = crate::escaped::write(text, out);
+    let _ = types::escaped::write(text, out);
 }

@@ -1,8 +1,11 @@
 //! What the bodies of questions have in common.
 
+use std::io;
+
 use serde_json::{Map, Value};
 
 use crate::provider::Call;
+use types::escaped;
 use types::render;
 use types::request::Role;
 
@@ -41,13 +44,43 @@ pub(super) fn turn_of_parts(role: Role, parts: Vec<Value>) -> Value {
         .into()
 }
 
-/// The text of a body. What `Display` writes is the same, and takes several times as long for large texts.
+/// The text of a body. `serde_json` writes the same, and takes several times as long for large texts.
 pub(super) fn written(body: &Value) -> String {
     let texts = texts(body);
     // Room for what is escaped, so that a large text is not moved while it is written.
     let mut written = Vec::with_capacity(texts + texts / 16 + 512);
-    let _ = serde_json::to_writer(&mut written, body);
+    // A vector takes whatever is written.
+    let _ = write(body, &mut written);
     String::from_utf8(written).unwrap_or_default()
+}
+
+fn write(value: &Value, to: &mut Vec<u8>) -> io::Result<()> {
+    match value {
+        Value::String(text) => escaped::write(text, to),
+        Value::Array(items) => {
+            let mut separator: &[u8] = b"[";
+            for item in items {
+                to.extend_from_slice(separator);
+                write(item, to)?;
+                separator = b",";
+            }
+            to.extend_from_slice(if items.is_empty() { b"[]" } else { b"]" });
+            Ok(())
+        }
+        Value::Object(fields) => {
+            let mut separator: &[u8] = b"{";
+            for (name, value) in fields {
+                to.extend_from_slice(separator);
+                escaped::write(name, &mut *to)?;
+                to.push(b':');
+                write(value, to)?;
+                separator = b",";
+            }
+            to.extend_from_slice(if fields.is_empty() { b"{}" } else { b"}" });
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(serde_json::to_writer(to, value)?),
+    }
 }
 
 /// Bytes of all texts.
@@ -75,7 +108,32 @@ pub(super) fn lay_over(body: &mut Map<String, Value>, extra: &Map<String, Value>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    fn any_body() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 20, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(".{0,4}", inner, 0..4)
+                    .prop_map(|fields| Value::from_iter(fields)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_written_as_by_serde_json(body in any_body()) {
+            prop_assert_eq!(written(&body), body.to_string());
+        }
+    }
 
     #[test]
     fn fields_are_laid_over_one_by_one() {

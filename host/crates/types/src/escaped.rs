@@ -9,7 +9,7 @@ const PIECE: usize = 64;
 ///
 /// # Errors
 /// Those of the writer.
-pub(super) fn write(text: &str, mut to: impl Write) -> io::Result<()> {
+pub fn write(text: &str, mut to: impl Write) -> io::Result<()> {
     let bytes = text.as_bytes();
     to.write_all(b"\"")?;
     let mut written = 0;
