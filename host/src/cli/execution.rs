@@ -27,7 +27,7 @@ use super::project::{Project, State};
 use super::publish;
 use super::settings::cannot_ask;
 use super::summary;
-use super::summary::Shown;
+use super::summary::{Shown, Told};
 use super::telemetry;
 use super::trust::{self, Chooser};
 use config::SiteConfig;
@@ -216,7 +216,7 @@ pub(super) async fn execute(
         &mirrored::shown(&project.settings),
         &orphans(project, state)?,
         shown,
-        meant,
+        &Told { frozen, meant },
         display,
     );
     if !json

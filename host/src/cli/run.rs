@@ -112,6 +112,7 @@ async fn start(
         Mirrored::look(&project, &state, display)?;
         plan::check(kept, file, &project, &state, &components, overwriting)?;
     }
+    let most = kept.and_then(|kept| kept.most(&project, &components));
     let lease = state.select(&selection.records(&project)?)?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let wanted = Wanted {
@@ -131,7 +132,7 @@ async fn start(
         only_chosen: false,
         stand_in_replaces,
         frozen: args.frozen,
-        most: kept.and_then(|kept| kept.most()),
+        most,
         json: args.json,
         only_end: false,
     };

@@ -25,14 +25,22 @@ pub(super) enum Shown {
     End,
 }
 
-/// Prints how a run ended. `meant` is the name of a model that may have been meant by one that is not known.
+/// What the words about a run's end depend on, beside the run.
+pub(super) struct Told<'a> {
+    /// It was allowed to ask nothing, and what came of that is said.
+    pub frozen: bool,
+    /// The name of a model that may have been meant by one that is not known.
+    pub meant: Option<&'a str>,
+}
+
+/// Prints how a run ended.
 pub(super) fn print(
     summary: &RunSummary,
     noun: &str,
     output: &Path,
     orphans: &[OrphanCount],
     shown: Shown,
-    meant: Option<&str>,
+    told: &Told<'_>,
     display: &Display,
 ) {
     let memory = peak_memory();
@@ -49,10 +57,12 @@ pub(super) fn print(
         events::event("summary", event);
         return;
     }
-    let end = if summary.budget_reached {
+    let end = if summary.budget_reached && told.frozen {
+        String::new()
+    } else if summary.budget_reached {
         "stopped: the run has spent what it may; run again with more to go on\n".to_owned()
     } else if let Some(error) = &summary.stopped {
-        let meant = match meant {
+        let meant = match told.meant {
             Some(model) if error.class == FailureClass::NotFound => {
                 format!("did you mean `{model}`? ")
             }

@@ -90,7 +90,10 @@ fn a_frozen_run_asks_nobody() {
 fn a_plan_of_one_record_leaves_room_for_its_call() {
     let simulator = simulator();
     let scene = Scene::new().with_plugins("plugins").asking(&simulator);
-    scene.configure("[models.\"openai/sim\"]\nprice = { input = 10.0, output = 20.0 }\n");
+    // The first answer may be much longer than those that the plan was made from.
+    scene.configure(
+        "[models.\"openai/sim\"]\nprice = { input = 10.0, output = 20.0 }\n[component.tags]\nmax-output-tokens = 4000\n",
+    );
     let some = ["--component", "tags", "--sample", "4"];
     scene.run(&some).ended(0);
     scene

@@ -11,8 +11,11 @@ use super::super::args::SelectionArgs;
 use super::super::exit::Failure;
 use super::super::guard::Guard;
 use super::super::numbers::{counted, dollars};
+use super::super::project::Project;
 use super::super::selector::Selector;
+use config::component::Component;
 use types::digest::Digest;
+use types::request::Usage;
 
 /// How the file is written. Raised when an older one could not be used.
 const FORMAT: u32 = 1;
@@ -110,12 +113,21 @@ impl KeptPlan {
         })
     }
 
-    /// Dollars that it may cost, where that is known. The plan is an estimate, of few files a rough one, and before a call starts there must be
-    /// room for a long answer: so it may cost a quarter more, or what three more files cost.
-    pub fn most(&self) -> Option<f64> {
-        let dollars = self.cost_micros? as f64 / 1e6;
+    /// Dollars that a run of these components may cost, where that is known. The plan is an estimate, of few files a rough one: so it may cost a
+    /// quarter more, or what three more files cost. Before the first call starts, there must be room for the longest answer that it may
+    /// have.
+    pub fn most(&self, project: &Project, components: &[Component]) -> Option<f64> {
+        let planned = self.cost_micros? as f64;
         let more = (3.0 / self.files.max(1) as f64).max(0.25);
-        Some(dollars * (1.0 + more))
+        let models = &project.settings.config.models;
+        let longest = components.iter().filter_map(|component| {
+            let parameters = component.parameters.as_ref()?;
+            let price = gateway::settings::price(models, &parameters.model)?;
+            let tokens = u64::from(gateway::reasoning::likely_cap(parameters));
+            Some(price.cost(&Usage::new(0, tokens)))
+        });
+        let longest = longest.max().unwrap_or(0) as f64;
+        Some((planned * (1.0 + more) + longest) / 1e6)
     }
 
     /// Passes a plan that is made now, if it is the same.
