@@ -167,7 +167,7 @@ fn package(given: &str) -> Result<Source, RegistryError> {
         None => (given, None),
     };
     let Some((namespace, name)) = package.split_once(':') else {
-        return Err(refused(given, "it says not where it is"));
+        return Err(refused(given, "it does not say where it is"));
     };
     let is_label = |text: &str| {
         text.starts_with(|first: char| first.is_ascii_lowercase())
