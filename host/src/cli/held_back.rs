@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gateway::lane::{Lane, LaneView};
 use gateway::providers::offline;
-use types::limit::Limit;
+use types::limit::{Amount, Limit};
 
 /// Less than this is not worth a line.
 const LEAST: Duration = Duration::from_secs(5);
@@ -39,7 +39,10 @@ fn started(model: &str, lane: &Lane) -> String {
         (None, None) => {
             let allowed = at_once(lane.view().allowed);
             let before = recalled.a_second.map_or_else(String::new, |(calls, _)| {
-                format!(" and {calls} requests per second, as in an earlier run,")
+                format!(
+                    " and {} per second, as in an earlier run,",
+                    Amount::Requests.counted(calls)
+                )
             });
             format!(
                 "{model}: no limits are set; it begins with {allowed}{before} and then follows what the provider's headers \
@@ -50,12 +53,11 @@ fn started(model: &str, lane: &Lane) -> String {
 }
 
 fn words(limit: &Limit) -> String {
-    let amount = limit.amount.as_str().replace('-', " ");
-    format!("{} {amount} per {}", limit.most, limit.per())
+    format!("{} per {}", limit.amount.counted(limit.most), limit.per())
 }
 
 fn at_once(most: u64) -> String {
-    format!("{most} requests at once")
+    format!("{} at once", Amount::Requests.counted(most))
 }
 
 /// Several things in one sentence.

@@ -70,6 +70,7 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Hold::Concurrency { at_once: 1, .. } => write!(out, "the call before it (one at once)"),
             Hold::Concurrency { at_once, .. } => write!(out, "one of {at_once} calls at once"),
             Hold::FirstCalls => write!(out, "the provider to accept the first calls"),
             Hold::Ramp => write!(
@@ -86,9 +87,8 @@ impl fmt::Display for Hold {
                 };
                 write!(
                     out,
-                    "room within {} {} per {}{learned}",
-                    limit.most,
-                    limit.amount.as_str().replace('-', " "),
+                    "room within {} per {}{learned}",
+                    limit.amount.counted(limit.most),
                     limit.per()
                 )
             }

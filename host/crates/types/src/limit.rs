@@ -29,6 +29,22 @@ impl Amount {
             Amount::Tokens => "tokens",
         }
     }
+
+    /// One of it, in words.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Amount::Requests => "request",
+            Amount::InputTokens => "input token",
+            Amount::OutputTokens => "output token",
+            Amount::Tokens => "token",
+        }
+    }
+
+    /// So many of it, in words: `1 request`, `2 input tokens`.
+    pub fn counted(self, count: u64) -> String {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {}{plural}", self.noun())
+    }
 }
 
 /// So much in any span of time.

@@ -290,12 +290,8 @@ fn spread(spread: Quantiles, shown: impl Fn(u64) -> String) -> String {
 fn limit(by: HeldBack) -> Option<String> {
     match by {
         HeldBack::Limit(limit) => {
-            let amount = limit.amount.as_str().replace('-', " ");
-            Some(format!(
-                "{} {amount} per {}",
-                count(limit.most),
-                limit.per()
-            ))
+            let amount = counted(limit.most, limit.amount.noun());
+            Some(format!("{amount} per {}", limit.per()))
         }
         HeldBack::AtOnce(most) => Some(format!("{} at once", counted(most, "call"))),
         HeldBack::Answers => None,
