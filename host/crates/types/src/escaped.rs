@@ -32,6 +32,8 @@ pub fn write(text: &str, mut to: impl Write) -> io::Result<()> {
     to.write_all(b"\"")
 }
 
+// Without it, crates that write texts would call it for each byte.
+#[inline]
 fn is_escaped(byte: u8) -> bool {
     (byte < b' ') | (byte == b'"') | (byte == b'\\')
 }
