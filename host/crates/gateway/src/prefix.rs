@@ -316,9 +316,12 @@ mod tests {
             let long = format!("{stranger}: {}", "x".repeat(100_000));
             prefixes.of("c", &question(&long, "", 0));
         }
-        let kept = prefixes.state();
-        let kept = kept.families.iter().map(|one| length(&one.beginning));
-        assert!(kept.sum::<usize>() <= KEPT_IN_ALL);
+        let kept: usize = {
+            let state = prefixes.state();
+            let kept = state.families.iter().map(|one| length(&one.beginning));
+            kept.sum()
+        };
+        assert!(kept <= KEPT_IN_ALL);
         assert_eq!(
             prefixes.of("c", &question(INSTRUCTIONS, "", 3)),
             Some(shared)
