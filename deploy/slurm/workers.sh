@@ -19,4 +19,10 @@ batchgen worker \
     --spool "${SCRATCH:-$HOME}/batchgen-worker" &
 worker=$!
 trap 'kill -TERM "$worker"' TERM
-wait "$worker" || wait "$worker"
+# A signal ends `wait`, and not the worker.
+while true; do
+    status=0
+    wait "$worker" || status=$?
+    kill -0 "$worker" 2>/dev/null || break
+done
+exit "$status"

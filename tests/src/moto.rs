@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -39,11 +40,16 @@ impl Moto {
         Moto::with(Some(1))
     }
 
+    /// Whether it can be started here; `cargo xtask test` installs it, and says where it cannot.
+    pub fn is_there() -> bool {
+        program().exists()
+    }
+
     fn with(free_requests: Option<u32>) -> Moto {
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("log");
         let written = File::create(&log).expect("a file");
-        let mut command = Command::new(root().join("target/moto/bin/moto_server"));
+        let mut command = Command::new(program());
         command
             .args(["--host", "127.0.0.1", "--port", "0"])
             .stdin(Stdio::null())
@@ -144,4 +150,8 @@ impl Drop for Moto {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn program() -> PathBuf {
+    root().join("target/moto/bin/moto_server")
 }

@@ -15,6 +15,7 @@ use super::report::{Goal, Row, median};
 use super::timeline::{Span, mean_fill, seconds};
 use crate::nats::Nats;
 use crate::scene::{KEY, Ran, Scene, until};
+use gateway::limits::ramp::HANDFUL;
 use simulator::{Answers, Config, Latency, Ledger, Limit, Limits, Measure, Simulator};
 
 const WORKERS: usize = 3;
@@ -244,18 +245,26 @@ pub fn shared_limit() -> anyhow::Result<Vec<Row>> {
 /// Memory while ten thousand requests wait for their answers on three workers.
 pub fn ten_thousand_in_flight() -> anyhow::Result<Vec<Row>> {
     const REQUESTS: u64 = 10_000;
+    // Long enough to send all of them, twice: a handful goes first, alone.
+    const ANSWER: Duration = Duration::from_secs(40);
     let simulator = simulator(Config {
         answers: Answers::Echo,
         latency: Latency {
-            first_token: Duration::from_secs(30),
+            first_token: ANSWER,
             answer: Duration::ZERO,
         },
         ..Config::default()
     })?;
-    let farm = Farm::start(&simulator, 4_000)?;
-    let scene = prompted(REQUESTS + 2_000, 1_000, &simulator)
-        .with("BATCHGEN_CONCURRENCY", &(REQUESTS + 2_000).to_string())
+    let farm = Farm::start(&simulator, 3_400)?;
+    let scene = prompted(REQUESTS + HANDFUL, 1_000, &simulator)
+        .with("BATCHGEN_CONCURRENCY", &REQUESTS.to_string())
         .with("BATCHGEN_REQUESTS_PER_MINUTE", "100000000");
+    let configuration = format!(
+        "{}[retry]\nidle-timeout-seconds = {}\n",
+        scene.read("batchgen.toml"),
+        3 * ANSWER.as_secs()
+    );
+    scene.write("batchgen.toml", &configuration);
     let measured = measure(scene.command(&Farm::run(&farm.nats.url())))?;
     done(&measured.ran)?;
     Ok(vec![

@@ -5,6 +5,7 @@ mod access;
 mod farm;
 mod faults;
 mod listening;
+mod together;
 mod traces;
 
 use std::fs;
@@ -166,6 +167,25 @@ fn a_worker_that_stood_still_joins_again() {
     still.signal(Signal::TERM);
     let ran = still.ended();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_worker_that_comes_back_to_leases_that_others_have_changes_nothing() {
+    let farm = Farm::new(1, 40);
+    let run = farm.run();
+    let still = farm.worker("still");
+    until("the first answers", || farm.billed() >= 10);
+    still.signal(Signal::STOP);
+    let worker_is = |what: &str| farm.coordinator.host(&["status"]).stdout.contains(what);
+    until("its loss", || !worker_is("worker still"));
+    let billed = farm.billed();
+    let _other = farm.worker("other");
+    until("answers to the other", || farm.billed() >= billed + 10);
+    still.signal(Signal::CONT);
+    let again = farm.ends_right(run);
+    assert!(again <= 8 * 5, "{again} questions were billed again");
+    still.signal(Signal::TERM);
+    still.ended().ended(0);
 }
 
 #[test]
