@@ -10,7 +10,7 @@ use bytes::Bytes;
 /// What a method of a bus returns.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The bus cannot do something now. All of this passes, as far as anybody knows.
+/// The bus cannot do something now. A later try may succeed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{cause}")]
 pub struct BusError {
@@ -27,7 +27,7 @@ impl BusError {
         self.cause.contains(NOT_THERE)
     }
 
-    /// From what went wrong.
+    /// An error with this cause.
     pub fn new(cause: impl ToString) -> BusError {
         BusError {
             cause: cause.to_string(),
@@ -35,13 +35,13 @@ impl BusError {
     }
 }
 
-/// Something that came from the bus and has to be answered for.
+/// What the receiver of a delivery tells the bus about it.
 pub trait Receipt: Send + Sync {
     /// It is still in work.
     fn extend(&self) -> Later<'_, ()>;
-    /// It is done with.
+    /// It is finished, and the bus can forget it.
     fn done(&self) -> Later<'_, ()>;
-    /// It is not done with, and another may have it at once.
+    /// It was not finished: another receiver may have it at once.
     fn back(&self) -> Later<'_, ()>;
 }
 
@@ -51,7 +51,7 @@ pub struct Delivery {
     pub payload: Bytes,
     /// How often it was delivered, this time included.
     pub times: u64,
-    /// To answer for it.
+    /// Tells the bus what became of it.
     pub receipt: Box<dyn Receipt>,
 }
 
@@ -66,14 +66,14 @@ pub trait CoordinatorBus: Send + Sync {
     /// Offers a lease to all workers; gives its number on the bus.
     ///
     /// # Errors
-    /// When nobody knows whether it is offered.
+    /// When the bus does not confirm it: the lease may be offered all the same.
     fn offer(&self, lease: Bytes) -> Later<'_, Result<u64, BusError>>;
     /// Whether the bus still has a lease that was offered, taken or not.
     ///
     /// # Errors
     /// When that cannot be told now.
     fn has(&self, number: u64) -> Later<'_, Result<bool, BusError>>;
-    /// Takes all leases back that nobody has taken.
+    /// Removes all leases that no worker has taken.
     fn withdraw(&self) -> Later<'_, ()>;
     /// What is handed in next.
     fn handed_in(&self) -> Later<'_, Result<Delivery, BusError>>;
@@ -119,7 +119,7 @@ pub trait WorkerBus: Send + Sync {
     /// Hands something in.
     ///
     /// # Errors
-    /// When nobody knows whether it is kept.
+    /// When the bus does not confirm it: it may be kept all the same.
     fn hand_in<'a>(&'a self, run: &'a str, payload: Bytes) -> Later<'a, Result<(), BusError>>;
     /// A bundle by its name.
     ///

@@ -32,15 +32,15 @@ use leases::Leases;
 use results::Written;
 use sessions::Worker;
 
-/// A run says so often that it is there.
+/// How often the coordinator announces the run.
 const BEAT: Duration = Duration::from_millis(500);
-/// What ends soon is looked after so often.
+/// How often `close` looks whether all workers have left.
 const LOOK: Duration = Duration::from_millis(1);
-/// So often it is looked after those that were not heard of.
+/// How often the coordinator looks for workers that are silent.
 const TICK: Duration = Duration::from_millis(250);
-/// A coordinator that starts again lets nobody ask a new question or make a new call for so long: first it hears what is under way.
+/// How long a coordinator that starts again grants no question and no call: in this time workers tell it what they have under way.
 const HEARS_FIRST: Duration = Duration::from_secs(3);
-/// A goodbye takes no longer.
+/// How long `close` waits for the workers, and then for the bus.
 const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How a run deals with its workers.
@@ -56,7 +56,7 @@ pub struct Conditions {
     pub bundle: Digest,
     /// A worker that was not heard of for so long is lost, with its leases and claims.
     pub ack_wait: Duration,
-    /// A call of a lost worker may be under way for so long.
+    /// How long a call of a lost worker may be under way: its permit is kept until then.
     pub call_timeout: Duration,
     /// The span of the run, if it has one, as W3C's Trace Context writes it.
     pub trace: Option<String>,
@@ -91,7 +91,7 @@ struct State {
     leases: Leases,
     held: Vec<Held>,
     written: Written,
-    /// Workers, and questions to which another answer counts than the one that they have.
+    /// Pairs of worker and question where the journal has another answer than the worker.
     outdone: HashSet<(String, Digest)>,
     /// Nothing new is begun.
     stops: bool,
@@ -162,7 +162,7 @@ impl Coordinator {
         tokio::spawn(async move { inner.bus.withdraw().await });
     }
 
-    /// Says goodbye to the workers and removes what is the run's on the bus.
+    /// Says goodbye to the workers and removes the streams and objects of the run.
     pub async fn close(&self) {
         {
             let mut state = self.inner.state();
@@ -176,7 +176,7 @@ impl Coordinator {
                 sleep(LOOK).await;
             }
         };
-        // A worker that does not hear it hears that the run is not there any more.
+        // A worker that misses the goodbye sees that the run is no longer announced.
         let _ = timeout(GOODBYE, left).await;
         let tasks = std::mem::take(&mut *guard(&self.tasks));
         drop(tasks);
@@ -245,7 +245,7 @@ impl Inner {
         };
         let published: Result<(), BusError> = published.await;
         if let Err(error) = published {
-            // The worker does not find it, and joins again.
+            // The worker does not find the bundle, and joins again.
             tracing::debug!("the bundle cannot be published now: {error}");
         }
     }
@@ -327,7 +327,7 @@ async fn send(inner: Arc<Inner>) {
     }
 }
 
-/// Says again and again that the run is there.
+/// Announces the run again and again.
 async fn beat(inner: Arc<Inner>) {
     let message = Bytes::from(encode(&Beat {
         run: inner.conditions.run.clone(),
@@ -335,7 +335,7 @@ async fn beat(inner: Arc<Inner>) {
         build: inner.conditions.build.clone(),
     }));
     loop {
-        // Whoever joins is told the terms, so there must be some.
+        // A worker that joins is told the terms, so the run is announced once they are known.
         if inner.terms.get().is_some() {
             inner.bus.beat(message.clone()).await;
         }
@@ -343,13 +343,13 @@ async fn beat(inner: Arc<Inner>) {
     }
 }
 
-/// Looks after workers that were not heard of.
+/// Gives up workers that were silent for too long.
 async fn tick(inner: Arc<Inner>) {
     let mut last = Instant::now();
     loop {
         sleep(TICK).await;
         let now = Instant::now();
-        // A process that stood still has heard of nobody, which is nobody's fault.
+        // If this process itself was stopped, it heard of no worker in that time: none is lost for that.
         let stood_still = now.duration_since(last) > 4 * TICK;
         last = now;
         let mut claims = Vec::new();

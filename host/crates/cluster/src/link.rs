@@ -13,7 +13,7 @@ use crate::wire::encode;
 /// What was not confirmed for so long is sent again; twice as long each time.
 const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(8);
-/// A confirmation waits so long for messages that it can go with.
+/// How long a confirmation waits for messages that it can be sent with.
 const CONFIRM: Duration = Duration::from_millis(200);
 /// Most bytes of messages that are sent together.
 const TOGETHER: usize = 256 << 10;
@@ -25,7 +25,7 @@ pub(crate) struct Link {
     unconfirmed: VecDeque<ByteBuf>,
     /// Number of the oldest.
     oldest: u64,
-    /// So many of them were sent.
+    /// How many of them were sent.
     sent: usize,
     /// When something was sent or confirmed last.
     moved: Instant,
@@ -123,7 +123,7 @@ impl Link {
             return Vec::new();
         }
         self.unsaid.get_or_insert(now);
-        // What lies behind a gap comes again.
+        // Messages after a gap are dropped here: the other side sends them again.
         if piece.first > self.received + 1 {
             return Vec::new();
         }

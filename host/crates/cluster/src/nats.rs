@@ -26,11 +26,11 @@ pub use async_nats::Client;
 pub use draining::{drain, drained};
 pub use leftovers::{Leftover, beats, leftovers, remove};
 
-/// Any exchange with the server takes no longer.
+/// The longest wait for an answer of the server.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A worker that finds no lease waits so long for one.
+/// How long a worker waits at the server for a lease.
 const FOR_A_LEASE: Duration = Duration::from_secs(5);
-/// The server shows so often that it is there while nothing is handed in.
+/// How often the server sends a sign of life while nothing is handed in.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Hand-ins that are on their way at once.
 const AT_ONCE: usize = 256;
@@ -75,7 +75,7 @@ fn failed(error: impl std::fmt::Display) -> BusError {
     BusError::new(error)
 }
 
-/// Does something with the server, not for ever.
+/// Waits for an exchange with the server, for a bounded time.
 async fn bounded<T, E: std::fmt::Display>(
     doing: impl Future<Output = Result<T, E>>,
 ) -> Result<T, BusError> {
@@ -277,7 +277,7 @@ impl CoordinatorBus for NatsCoordinator {
                         }
                         return Some(bytes);
                     }
-                    // It is sent again.
+                    // The sender sends it again.
                     Err(error) => tracing::debug!("a large message cannot be fetched: {error}"),
                 }
             }
@@ -301,7 +301,7 @@ impl CoordinatorBus for NatsCoordinator {
             let name = stream_name(&self.run, "work");
             let stream = match bounded(self.context.get_stream(name)).await {
                 Ok(stream) => stream,
-                // It answers, and the stream is not there.
+                // The server answers that there is no such stream.
                 Err(error) if error.is_not_there() => return Ok(false),
                 Err(error) => return Err(error),
             };
@@ -436,7 +436,7 @@ impl Receipt for Taken {
 }
 
 async fn send(client: &Client, payloads: &Payloads, to: String, message: Bytes) {
-    // What is not sent is sent again by whoever misses an answer.
+    // The link sends it again when no confirmation comes.
     let sent = async {
         match payloads.outgoing(message).await? {
             (payload, None) => bounded(client.publish(to, payload)).await,
@@ -471,9 +471,9 @@ pub struct NatsWorker {
     context: Context,
     beats: AsyncMutex<Subscriber>,
     messages: AsyncMutex<Option<Subscriber>>,
-    /// Those of another run, until whoever hears takes them.
+    /// The messages of another run, until `hear` takes them.
     next: Mutex<Option<Subscriber>>,
-    /// Wakes whoever hears when there is another run to listen to.
+    /// Wakes `hear` when there is another run to listen to.
     changed: tokio::sync::Notify,
     run: Mutex<Option<std::sync::Arc<Payloads>>>,
     work: AsyncMutex<Option<(String, PullConsumer)>>,
@@ -562,7 +562,7 @@ impl WorkerBus for NatsWorker {
             self.payloads(run);
             let to = subject(run, &format!("down.{worker}"));
             let messages = bounded(self.client.subscribe(to)).await?;
-            // Left there, and not waited for: whoever hears may hear nothing for as long as no run is there.
+            // Left for `hear` and not handed over: it holds its lock for as long as no run is there.
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             *next = Some(messages);
             drop(next);
@@ -653,7 +653,7 @@ async fn taken<T, E: std::fmt::Display>(
             Err(_) => break BusError::new("the server did not answer in time"),
         }
     };
-    // Those that came are leased to this worker already.
+    // The server has already leased to this worker what has come.
     match messages.is_empty() {
         true => Err(error),
         false => Ok(messages),

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// Messages wait so long for others that they can go with.
+/// How long a message waits for others that are sent in the same frame.
 const GATHER: Duration = Duration::from_millis(1);
-/// Where there are many, they leave together, once in so long.
+/// How long frames are apart where there are many messages.
 const APART: Duration = Duration::from_millis(10);
 
-/// Wakes whoever sends.
+/// Wakes the task that sends.
 #[derive(Debug, Default)]
 pub(crate) struct Post {
     waits: Notify,

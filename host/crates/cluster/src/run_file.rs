@@ -21,7 +21,7 @@ pub fn is_there(state: &Path) -> bool {
     file_of(state).exists()
 }
 
-/// The name of the run of this state, with the next epoch. It is kept before it is used.
+/// The name of the run of this state, with the next epoch. Both are on disk before the caller uses them.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -51,7 +51,7 @@ pub fn begin(state: &Path) -> io::Result<RunName> {
 
 /// The run has ended in order: the next one has another name.
 pub fn end(state: &Path) {
-    // One that stays is only another epoch.
+    // If the file cannot be removed, the next run has the same name and a later epoch, which does no harm.
     let _ = fs::remove_file(file_of(state));
 }
 

@@ -29,9 +29,9 @@ use store::{Store, StoreError};
 
 use part::{End, Part};
 
-/// What may pass is tried again after so long.
+/// How long a worker waits before it tries again to join a run or to get its bundle.
 const AGAIN: Duration = Duration::from_secs(1);
-/// A coordinator that is silent for so long is gone, as far as anybody knows.
+/// A run that was not announced for so long is not joined.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Makes the lanes of a bundle's models, with the keys of this machine.
@@ -173,7 +173,7 @@ pub async fn work(
     }
 }
 
-/// What a worker hears.
+/// The channels on which a worker hears beats, messages and the order to leave.
 struct Ears {
     /// The last beat of a run, and when it was heard.
     beats: watch::Receiver<Option<(Beat, Instant)>>,

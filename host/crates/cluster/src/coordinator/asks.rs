@@ -44,7 +44,7 @@ impl Inner {
                     .state()
                     .of_session(name, session)
                     .and_then(|worker| worker.claims.remove(&key.seed()));
-                // Those who wait for it wake, which takes the lock of the journal.
+                // The lock is released by now: to drop a claim wakes those who wait for it, which takes the lock of the journal.
                 drop(claim);
             }
             Up::Enter { ask, entry } => {
@@ -117,7 +117,7 @@ impl Inner {
         match (self.claim(name, session, ask, key).await, first) {
             (None, _) => {}
             (Some(Down::Go { .. }), Some(first)) => {
-                // Where the call cannot begin, the worker asks for it once more, and deals with that as with any call.
+                // If the call is refused, the worker asks for it in a message of its own, and handles the refusal there.
                 let refused = |_| Down::Go { ask };
                 self.admit(name, session, ask, first, refused).await;
             }
@@ -161,7 +161,7 @@ impl Inner {
             .into_iter()
             .filter_map(|key| match self.store.begin(key) {
                 Ok(Begin::Go(claim)) => Some((key.seed(), claim)),
-                // It is answered, or another asks it, too: then the first answer counts.
+                // The question is answered, or another worker asks it too: the first answer counts.
                 Ok(Begin::Have(..) | Begin::Wait(_)) | Err(_) => None,
             });
         claims.collect()
@@ -196,7 +196,7 @@ impl Inner {
                     admission.unused();
                     return;
                 };
-                // Another one may ask it since this worker was lost, or have the answer.
+                // While this worker counted as lost, another one may have taken the question, or answered it.
                 if worker.claims.contains_key(&entry.question) {
                     let is_timed = admission.is_timed();
                     worker.permits.insert(ask, admission);
@@ -256,7 +256,7 @@ impl Inner {
     }
 }
 
-/// Does at once what can be done at once, and goes on with the rest beside other things.
+/// Runs a future at once as far as it gets without waiting, and the rest of it in a task.
 fn begin(doing: impl Future<Output = ()> + Send + 'static) {
     let mut doing = Box::pin(doing);
     if doing.as_mut().now_or_never().is_none() {

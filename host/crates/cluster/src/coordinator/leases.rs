@@ -17,16 +17,16 @@ use engine::{LeasedRecord, Performed};
 const RECORDS: usize = 16;
 /// Most bytes of a lease with more than one record.
 const BYTES: usize = 64 << 10;
-/// Records wait so long for others that they can be leased with.
+/// How long a record waits for others that can be in the same lease.
 const GATHER: Duration = Duration::from_millis(10);
-/// What could not be offered is offered again after so long.
+/// When a lease that could not be offered is offered again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// What comes of a lease is taken as it is after so many times.
+/// How often a lease is performed again because its outcome is in doubt. Then the outcome counts.
 const DOUBTS: u32 = 20;
-/// Once the run stops, leases that no worker has named for so long are given up.
+/// When the run stops: how long a lease that no worker names is waited for.
 const UNHEARD: Duration = Duration::from_secs(3);
 
-/// Waits for what came of a record.
+/// Resolves to what came of a record.
 pub(super) type Outcome = oneshot::Receiver<Performed>;
 
 /// All leases, and the records that wait for one.
@@ -39,7 +39,7 @@ pub(super) struct Leases {
     out: HashMap<u64, Out>,
 }
 
-/// A lease that is out.
+/// A lease that some worker has, or can take.
 struct Out {
     payload: Bytes,
     /// Ids of its records that have not ended.
@@ -50,9 +50,9 @@ struct Out {
     seen: Instant,
     /// The worker that has it.
     worker: Option<String>,
-    /// Nobody performs it any more, and not all of its records have ended.
+    /// No worker has it any more, and some of its records have not ended.
     is_doubted: bool,
-    /// How often that was so.
+    /// How often it was in doubt.
     doubts: u32,
 }
 
@@ -154,10 +154,10 @@ impl Leases {
         }
     }
 
-    /// A record of a lease has ended. Who waits for that, if nobody was told before.
+    /// Notes that a record of a lease has ended. Gives the sender for its outcome, unless the record had ended before.
     pub fn ended(&mut self, lease: u64, record: &str) -> Option<oneshot::Sender<Performed>> {
         let out = self.out.get_mut(&lease)?;
-        // A later lease may have the same record, for another pass.
+        // A later lease may have the same record, for another pass: an end counts for its own lease only.
         let at = out.records.iter().position(|id| id == record)?;
         out.records.swap_remove(at);
         if out.records.is_empty() {
@@ -166,7 +166,7 @@ impl Leases {
         self.waiting.remove(record)
     }
 
-    /// A lease is to be offered again soon, if not too often: what came of one of its records does not count. Whether it is.
+    /// Marks a lease to be offered again, because an outcome of it does not count. False if that happened too often.
     pub fn doubt(&mut self, lease: u64) -> bool {
         let Some(out) = self.out.get_mut(&lease) else {
             return true;
@@ -209,7 +209,7 @@ pub(super) async fn lease(inner: Arc<Inner>) {
             let now = Instant::now();
             let next = {
                 let mut state = inner.state();
-                // A worker that has room for it at all begins with all of it at once.
+                // A worker begins all records of a lease at once, so these are at most half of what it has slots for.
                 let slots = state.slots() / state.workers.len().max(1);
                 let most = (slots / 2).clamp(1, RECORDS);
                 state.leases.next(inner.conditions.epoch, most, now)
@@ -224,7 +224,7 @@ pub(super) async fn lease(inner: Arc<Inner>) {
 }
 
 impl Inner {
-    /// Leases each record of a lease alone that many workers did not come back from: one of them may be deadly.
+    /// Leases the records of a lease one by one after many workers were lost with it: one record may crash its worker.
     pub(super) fn split(self: &Arc<Self>, lease: u64) {
         let alone = self.state().leases.split(lease, Instant::now());
         if !alone.is_empty() {
@@ -237,7 +237,7 @@ impl Inner {
     }
 }
 
-/// Offers a lease until it is offered.
+/// Offers a lease again and again until the bus confirms it.
 async fn offer(inner: &Inner, number: u64, payload: Bytes) {
     loop {
         match inner.bus.offer(payload.clone()).await {
@@ -247,7 +247,7 @@ async fn offer(inner: &Inner, number: u64, payload: Bytes) {
             }
             Err(error) => {
                 tracing::debug!("a lease could not be offered: {error}");
-                // The bus may have lost what it needs for that.
+                // The bus may have lost the stream.
                 if let Err(error) = inner.bus.prepare().await {
                     tracing::debug!("the bus is not ready: {error}");
                 }
@@ -267,7 +267,7 @@ pub(super) async fn watch(inner: Arc<Inner>) {
         for (number, at, payload) in suspects(&inner) {
             match at {
                 None => {}
-                // It is given to another worker when nobody answers for it.
+                // The bus still has it, and gives it to another worker after the deadline.
                 Some(at) => match inner.bus.has(at).await {
                     Ok(true) => {
                         let mut state = inner.state();
@@ -296,7 +296,7 @@ pub(super) async fn watch(inner: Arc<Inner>) {
     }
 }
 
-/// Leases of which nothing was heard for long, each with its number on the bus, if that may have it, and its bytes.
+/// Leases that were silent for long or are in doubt, each with its bytes. Those that the bus may still have come with their number there.
 fn suspects(inner: &Inner) -> Vec<(u64, Option<u64>, Bytes)> {
     let (now, patience) = (Instant::now(), inner.conditions.ack_wait);
     let state = inner.state();

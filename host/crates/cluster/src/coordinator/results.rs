@@ -45,7 +45,7 @@ pub(super) async fn collect(inner: Arc<Inner>) {
     }
 }
 
-/// Questions of which it is remembered that their answers were written.
+/// How many questions one generation of `Written` holds.
 const WRITTEN: usize = 1 << 13;
 
 /// Questions whose answers were written lately: a record ends soon after the last of its answers.
@@ -117,7 +117,7 @@ fn take(inner: &Arc<Inner>, handed: HandIn, receipt: Box<dyn Receipt>) {
         let answers = answers
             .into_iter()
             .map(|(key, answer, provenance)| inner.answered(&worker, key, answer, *provenance));
-        // All at once, so that they are written together.
+        // All at once, so that one transaction writes them.
         let written = join_all(answers).await;
         // What is not durable is handed in again, by the bus or by the worker.
         if written.iter().all(Result::is_ok) {
@@ -136,8 +136,7 @@ impl Inner {
         answer: Answer,
         provenance: Provenance,
     ) -> Result<(), StoreError> {
-        // Whoever asks it now: a worker that has joined again has the claim under its new session, and of two workers that ask
-        // the first answer counts.
+        // The claim may be with another session of this worker, if it joined again, or with another worker. The first answer counts.
         let claim = {
             let mut state = self.state();
             let mut workers = state.workers.values_mut();
@@ -177,7 +176,7 @@ impl Inner {
         };
         let (last, beyond) = &mut worker.committed;
         if number <= *last || !beyond.insert(number) {
-            // It came twice.
+            // The bus delivered it twice.
             return;
         }
         worker.ends.insert(number, ends);
@@ -212,7 +211,7 @@ impl Inner {
             }
             let counts = performed.told().all(|key| self.counts(name, key));
             let mut state = self.state();
-            // A worker that leaves, or was told to stop by an earlier coordinator.
+            // The worker left, or an earlier coordinator had stopped it: the record is unfinished.
             let is_given_up = performed.is_interrupted() && !state.stops;
             if (!counts || is_given_up) && state.leases.doubt(lease) {
                 tracing::debug!("{record} is performed again");

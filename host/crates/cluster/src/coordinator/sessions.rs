@@ -14,7 +14,7 @@ use gateway::remote::{CallEnd, Entry, OwnAdmission};
 use store::Claim;
 use types::digest::Digest;
 
-/// A worker, as it is known.
+/// What the coordinator knows of a worker.
 pub(super) struct Worker {
     pub session: u64,
     pub link: Link,
@@ -26,18 +26,18 @@ pub(super) struct Worker {
     pub calls: u64,
     pub memory: Option<u64>,
     pub drains: bool,
-    /// Tasks that it made, and that failed with it.
+    /// Tasks that it made, and tasks that failed on it.
     pub made: u64,
     pub failed: u64,
     /// Questions that it asks, by the seeds of their keys.
     pub claims: HashMap<u64, Claim>,
     /// Calls that it may make.
     pub permits: HashMap<u64, OwnAdmission>,
-    /// Calls that it makes and that have no permit yet, and how they ended, if they have.
+    /// Calls under way since before this coordinator started. They wait for a permit here; those that have ended meanwhile have their end.
     pub unpermitted: HashMap<u64, Option<Box<CallEnd>>>,
-    /// What it handed in and is durable: the last number before the first gap, and those beyond.
+    /// Numbers of the hand-ins that are durable: the last one before the first gap, and those after it.
     pub committed: (u64, BTreeSet<u64>),
-    /// Ends of records that were handed in beyond a gap.
+    /// Ends of records from the hand-ins after that gap.
     pub ends: BTreeMap<u64, Vec<Ended>>,
 }
 
@@ -63,7 +63,7 @@ impl Worker {
         }
     }
 
-    /// The same worker in another session. What it asks and calls it says when it joins.
+    /// The same worker in another session. Its join message says what it asks and calls.
     fn comes_again(self, session: u64, now: Instant) -> Worker {
         Worker {
             made: self.made,
@@ -176,7 +176,7 @@ impl Inner {
         self.post.flush();
     }
 
-    /// Tells a worker that it is not known: it joins again, or knows that it has left.
+    /// Tells a worker that its session is unknown. It joins again, unless it has just left.
     pub(super) fn does_not_know(self: &Arc<Self>, name: &str, session: u64) {
         let (inner, name) = (Arc::clone(self), name.to_owned());
         tokio::spawn(async move {
@@ -240,7 +240,7 @@ impl Inner {
         let unclaimed = asking.iter().filter(|(seed, _)| !kept.contains_key(seed));
         let unclaimed: Vec<Digest> = unclaimed.map(|(_, key)| *key).collect();
         worker.claims = kept;
-        // What it does not name has ended, and nobody knows how.
+        // Calls that it does not name have ended, with an outcome that is unknown.
         let mut before = std::mem::take(&mut worker.permits);
         let mut permits = HashMap::new();
         let mut unpermitted = Vec::new();
@@ -250,14 +250,14 @@ impl Inner {
                 None => unpermitted.push((ask, entry)),
             }
         }
-        // The same of calls that it made before it was lost.
+        // The same holds for the calls that it made before it was lost.
         let orphans = state.orphans_of(name);
         if let Some(worker) = state.of_session(name, session) {
             worker.permits = permits;
             worker.unpermitted = unpermitted.iter().map(|(ask, _)| (*ask, None)).collect();
         }
         drop(state);
-        // Others can ask these now; that takes the lock of the journal.
+        // Others can ask these questions now. This wakes them, which takes the lock of the journal: so the state's is released first.
         drop((dropped, before, orphans));
         let claims = self.claimed(unclaimed);
         if let Some(worker) = self.state().of_session(name, session) {

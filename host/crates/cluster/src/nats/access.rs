@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
 
-/// A connection that is not made within so long is tried again.
+/// The longest time for one try to connect.
 const CONNECTING: Duration = Duration::from_secs(5);
-/// The first connection has so long.
+/// The longest time for the first connection, all its tries together.
 const FIRST: Duration = Duration::from_secs(10);
 
 /// Where a server is, and who one is there.
@@ -71,7 +71,7 @@ pub async fn connect(access: &Access, name: &str) -> Result<Client, AccessError>
             .parse()
             .map_err(|error: std::io::Error| wrong(&error.to_string()))?;
         if address.has_user_pass() {
-            // It would be seen in lists of processes.
+            // A password in an argument is shown in lists of processes.
             return Err(AccessError::Address {
                 url: "an address with a user name".to_owned(),
                 cause: "user and password come from the environment".to_owned(),

@@ -82,7 +82,7 @@ pub async fn remove(client: &Client, run: &str) -> Result<(), BusError> {
         } else {
             bounded(context.delete_stream(&name)).await.map(|_| ())
         };
-        // What is not there need not go.
+        // What is not there need not be removed.
         if let Err(error) = removed
             && !error.is_not_there()
         {

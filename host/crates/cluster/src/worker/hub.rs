@@ -29,9 +29,9 @@ use gathered::Gathered;
 use hand_in::Handed;
 pub(super) use hand_in::hand_in;
 
-/// It looks at least so often whether something has to be sent again.
+/// How often, at least, the link is checked for messages to send again.
 const LOOK: Duration = Duration::from_millis(250);
-/// A coordinator that is silent for so long is gone, as far as anybody knows.
+/// A coordinator that is silent for so long counts as gone.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// What concerns the worker as a whole.
@@ -77,7 +77,7 @@ struct State {
     session: u64,
     link: Link,
     is_closed: bool,
-    /// It says that it leaves, and the coordinator knows it still.
+    /// It has said that it leaves, and the coordinator has not confirmed that.
     leaves: bool,
     heard: Instant,
     is_there: bool,
@@ -149,7 +149,7 @@ impl Hub {
                 committed: Vec::new(),
                 gathered: Gathered::default(),
             }),
-            // No earlier life of a worker of this name had such numbers.
+            // The session is a time, so no earlier process of this name has used these numbers.
             next_ask: AtomicU64::new(session),
             post: Post::default(),
             outcomes: Mutex::new(outcomes),
@@ -188,7 +188,7 @@ impl Hub {
         self.state().is_there
     }
 
-    /// The run has ended, as far as can be seen, and nobody says so.
+    /// Reports that the run seems to have ended without a goodbye.
     pub fn is_gone_without_a_word(&self) {
         let _ = self.news.send(News::Gone);
     }
@@ -206,7 +206,7 @@ impl Hub {
     /// Waits until this session is let in.
     pub async fn let_in(&self) {
         let mut is_in = self.is_in.subscribe();
-        // The sender lives as long as this does.
+        // The sender is a field of the hub, so the channel is not closed here.
         let _ = is_in.wait_for(|is_in| *is_in).await;
     }
 
@@ -266,9 +266,9 @@ impl Hub {
         for message in asks.iter().chain(&entries) {
             state.link.push(message);
         }
-        // What was settled is settled: whether it pauses others is not known any more.
+        // These calls are settled. Whether a failure pauses the lane cannot be told in the new session.
         let settles = std::mem::take(&mut state.settles);
-        // Handed in again under the new session.
+        // What they stand for is handed in again in the new session.
         state.uncommitted.clear();
         state.next_hand_in = 1;
         drop(state);

@@ -15,11 +15,12 @@ use crate::bus::{Delivery, Receipt, WorkerBus};
 use crate::wire::{Held, Lease, Outcome, Presence, Up, decode};
 use engine::{LeasedRecord, Seat, resident_memory};
 
-/// A worker says so often what it is doing.
+/// How often a worker says what it is doing.
 const PRESENCE: Duration = Duration::from_secs(1);
-/// What was delivered more often is deadly for workers, as far as anybody can tell.
+/// A lease that was delivered more often counts as deadly: it is what ends its workers.
 const DEADLY: u64 = 10;
-/// What was delivered more often may be: one after the other is performed of such, so that the others end before the deadly one.
+/// A lease that was delivered more often is suspect. The records of suspects are performed one after the other, so that the harmless ones
+/// end before the deadly one begins.
 const SUSPECT: u64 = 2;
 /// Most records that a lease is expected to have before any is known.
 const RECORDS: usize = 16;
@@ -27,7 +28,7 @@ const RECORDS: usize = 16;
 const APART: Duration = Duration::from_millis(5);
 /// Most leases that are taken at once.
 const AT_ONCE: usize = 64;
-/// What was handed in is looked after so often, before the worker leaves.
+/// How often a worker that leaves looks whether all that it handed in is durable.
 const LOOK: Duration = Duration::from_millis(100);
 /// Leases that cannot be taken are tried for again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -48,14 +49,14 @@ pub(super) struct Work {
     tasks: Mutex<JoinSet<()>>,
     /// There is room for another record, or nothing in work any more.
     changed: Notify,
-    /// For what may be deadly.
+    /// Held while a record of a suspect lease is performed.
     turn: AsyncMutex<()>,
 }
 
-/// A lease in work. It is over when nobody has it any more: done with, or given back where a record of it was not performed.
+/// A lease in work. When the last reference is dropped, it is confirmed to the bus, or given back if a record was not performed.
 pub(super) struct InWork {
     receipt: Arc<dyn Receipt>,
-    /// Records that nothing was handed in of.
+    /// Records whose outcome was not handed in.
     left: AtomicUsize,
 }
 
@@ -171,7 +172,7 @@ impl Work {
 
 /// Takes leases as long as there is room for their records.
 pub(super) async fn take(work: Arc<Work>) {
-    // Records of a lease, as far as is known.
+    // How many records a lease is expected to have: as many as the last ones had.
     let mut size = RECORDS;
     loop {
         let changed = work.changed.notified();
@@ -190,7 +191,7 @@ pub(super) async fn take(work: Arc<Work>) {
                     records += begin(&work, delivery).await;
                 }
                 size = (records / leases.max(1)).max(1);
-                // Each look costs the server as much as a lease.
+                // An empty fetch costs the server as much as a lease.
                 sleep(APART).await;
             }
             Err(error) => {
@@ -206,7 +207,8 @@ pub(super) async fn take(work: Arc<Work>) {
     }
 }
 
-/// Of leases that may be deadly the first one begins, and the next time the last one: so each has its turn before the deadly one.
+/// The order in which deliveries begin. Suspects go in the order of their numbers and, at the next delivery, in reverse: so each comes
+/// before the deadly one at some time.
 fn turn(delivery: &Delivery) -> u64 {
     if delivery.times <= SUSPECT {
         return 0;
@@ -233,7 +235,7 @@ async fn begin(work: &Arc<Work>, delivery: Delivery) -> usize {
             return 0;
         }
     };
-    // Its coordinator has started again since, and leases its records anew.
+    // It is of an earlier coordinator. The present one leases these records anew.
     if lease.epoch < work.hub.epoch() {
         receipt.done().await;
         return 0;
@@ -284,7 +286,7 @@ fn in_turn(
     in_work: Arc<InWork>,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        // What lies in the spool is handed in before anything that is made of it.
+        // Answers in the spool are handed in before the records that are made of them.
         work.hub.let_in().await;
         let turn = match is_suspect {
             true => Some(work.turn.lock().await),

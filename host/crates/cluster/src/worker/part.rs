@@ -23,11 +23,11 @@ use gateway::remote::Coordinator;
 use store::{Store, StoreError};
 use types::digest::Digest;
 
-/// A coordinator that was asked to let a worker in has so long to answer.
+/// How long a worker waits to be let in.
 const WELCOME: Duration = Duration::from_secs(10);
 /// Tries to get a bundle, before the coordinator is asked again which one it is.
 const TRIES: u32 = 10;
-/// A goodbye takes no longer.
+/// How long a worker waits for the coordinator to confirm that it has left.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How a part of a run ended for a worker.
@@ -313,7 +313,7 @@ impl Joined<'_> {
         ears: &mut Ears,
         heard: &mut UnboundedReceiver<News>,
     ) -> Result<End, WorkerError> {
-        // What it is once nothing is in work any more.
+        // How the part ends once nothing is in work any more.
         let mut end = Ok(End::Left);
         loop {
             tokio::select! {
@@ -359,7 +359,7 @@ impl Joined<'_> {
                 }
                 return Ok(true);
             }
-            // It may come again, under the same name and with the same coordinator.
+            // The run may be announced again, with the same name and epoch.
             News::Gone => {
                 if end.is_ok() {
                     *end = Ok(End::Lost);
@@ -372,9 +372,10 @@ impl Joined<'_> {
                 self.work.stop();
             }
             News::Hold(held) => self.work.hold(&held),
-            // It has started again, or had lost this worker.
+            // The coordinator has started again, or had given this worker up.
             News::Welcome(again) => {
-                // What is in work was begun with another bundle, or is being stopped. What it is being answered is kept.
+                // The records in work were begun with another bundle, or are being stopped: they are given up. Answers under way go to the
+                // spool.
                 if again.bundle != self.bundle || self.interrupt.is_thrown() {
                     if end.is_ok() {
                         *end = Ok(End::Lost);
@@ -389,7 +390,7 @@ impl Joined<'_> {
             News::Refused(why) => return Err(WorkerError::Refused { why }),
             News::There(is_there) => {
                 (self.part.tell)(Event::Coordinator { is_there });
-                // Nobody gives what it waits for; what it was answered stays in the spool.
+                // Without a coordinator nothing can be confirmed. The spool keeps the answers.
                 return Ok(!is_there && self.work.drains());
             }
             // Calls under way are paid for: their answers are handed in, and nothing new begins.

@@ -52,7 +52,7 @@ impl Coordinator for Hub {
 
     fn given_up(&self, key: Digest) {
         let mut state = self.state();
-        // The coordinator may not have said yet that this worker asks it: then it hears of it when it does.
+        // If the coordinator has not answered yet, `is_ours` gives the question up when it does.
         if !state.asking.remove(&key) {
             return;
         }
@@ -96,7 +96,7 @@ impl Hub {
             is_settled: false,
         });
         let mut state = self.state();
-        // Where nobody waits for it any more it is dropped, and so given back.
+        // If nobody waits for the permit any more, it is dropped, which gives it back.
         if let Some((entry, reply)) = state.entries.remove(&ask) {
             state.calling.insert(ask, at_lane(entry, lane));
             drop(state);
@@ -182,7 +182,7 @@ impl Admission for Permit {
         let settled = {
             let mut state = self.hub.state();
             state.calling.remove(&ask);
-            // An answer says as much as its beginning.
+            // The end of a call that was answered also says that it was accepted.
             if let Some(observed) = state.gathered.settled(ask)
                 && failed
             {

@@ -37,7 +37,7 @@ impl Gathered {
         self.accepted.insert(ask, observed.to_vec());
     }
 
-    /// A call has ended. Gives what is not said of it yet.
+    /// A call has ended. Gives what the coordinator was not told of its acceptance.
     pub fn settled(&mut self, ask: u64) -> Option<Vec<Observed>> {
         self.accepted.remove(&ask)
     }

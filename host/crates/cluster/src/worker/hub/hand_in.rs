@@ -15,7 +15,7 @@ use types::request::Answer;
 
 /// Most bytes that are handed in together.
 const TOGETHER: usize = 512 << 10;
-/// What could not be handed in is handed in again after so long.
+/// When something that could not be handed in is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// What is handed in waits so long for other that it can go with: nobody waits for it but the end of the run. Each message of a stream
 /// costs the server as much as some plain ones, and in this time most records end whose answers are handed in.
@@ -25,7 +25,7 @@ const GATHER: Duration = Duration::from_millis(40);
 const MANY: usize = 1024;
 const DISCARD: Duration = Duration::from_secs(1);
 
-/// What is handed in, with the lease that is over when it is.
+/// An outcome to hand in, with its lease, which is dropped once that is done.
 pub(super) struct Handed {
     outcome: Outcome,
     _lease: Option<Arc<InWork>>,
@@ -45,7 +45,7 @@ pub(in crate::worker) async fn hand_in(hub: Arc<Hub>, spool: Store, ack_wait: Du
         if hub.has_many_committed(&mut discarded)
             && let Err(error) = hub.discards(&spool).await
         {
-            // What stays there is handed in once more by the next that opens it.
+            // Answers that stay in the spool are handed in again by the next worker that opens it.
             hub.failed(&error.to_string());
         }
         hub.hand_in_late(ack_wait);
