@@ -8,6 +8,7 @@ mod against;
 mod change;
 mod copies;
 mod outcome;
+mod rows;
 mod screen;
 mod totals;
 
@@ -31,7 +32,8 @@ use store::Selection;
 
 pub(super) use change::{Change, Variant};
 pub(super) use copies::Subject;
-pub(super) use outcome::{Cell, Comparison, Row};
+pub(super) use outcome::Comparison;
+pub(super) use rows::{Cell, Row};
 
 /// Make some records with other models or prompts, and show which are better. The project's own files stay as they are.
 #[derive(Debug, Args)]

@@ -190,7 +190,7 @@ fn wanted(args: &InitArgs) -> anyhow::Result<DatasetConfig> {
     let tables = if args.sql.is_some() {
         Vec::new()
     } else {
-        url.tables()
+        dataset::tables(&url)
     };
     let sql = match (&args.sql, tables.as_slice()) {
         (Some(sql), _) => sql.clone(),

@@ -207,7 +207,7 @@ fn paths(text: &str) -> Vec<Path<'_>> {
         });
         let mut end = start + root.len();
         let mut keys = vec![(*root).to_owned()];
-        while let Some((key, length)) = text.get(end..).and_then(key) {
+        while let Some((key, length)) = text.get(end..).and_then(plain::key) {
             keys.push(key.to_owned());
             end += length;
         }
@@ -223,24 +223,6 @@ fn paths(text: &str) -> Vec<Path<'_>> {
     }
     found.sort_by_key(|(start, _)| *start);
     found.into_iter().map(|(_, path)| path).collect()
-}
-
-/// The key that an expression goes on with, and the length of what says so: `.name`, `["name"]`, `[0]`.
-pub fn key(text: &str) -> Option<(&str, usize)> {
-    if let Some(name) = text.strip_prefix('.') {
-        let length = name
-            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
-            .unwrap_or(name.len());
-        return (length > 0).then(|| Some((name.get(..length)?, length + 1)))?;
-    }
-    let inside = text.strip_prefix('[')?;
-    let (key, _) = inside.split_once(']')?;
-    let name = key.trim();
-    let quoted = |quote: char| name.strip_prefix(quote)?.strip_suffix(quote);
-    let name = quoted('"')
-        .or_else(|| quoted('\''))
-        .or_else(|| name.parse::<usize>().is_ok().then_some(name))?;
-    Some((name, key.len() + 2))
 }
 
 /// Whether a field says the same as what was made of it for a file name: `Home & Garden` and `home-garden`.

@@ -2,7 +2,6 @@
 
 use sdk::Value;
 
-use crate::given::key;
 use crate::values::{ROOTS, Values};
 
 /// The filled template. `None` is for all others: for one with a statement, comment or filter, and for one that puts in what
@@ -58,4 +57,22 @@ fn is_word(name: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
+}
+
+/// The key that an expression goes on with, and the length of what says so: `.name`, `["name"]`, `[0]`.
+pub fn key(text: &str) -> Option<(&str, usize)> {
+    if let Some(name) = text.strip_prefix('.') {
+        let length = name
+            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+            .unwrap_or(name.len());
+        return (length > 0).then(|| Some((name.get(..length)?, length + 1)))?;
+    }
+    let inside = text.strip_prefix('[')?;
+    let (key, _) = inside.split_once(']')?;
+    let name = key.trim();
+    let quoted = |quote: char| name.strip_prefix(quote)?.strip_suffix(quote);
+    let name = quoted('"')
+        .or_else(|| quoted('\''))
+        .or_else(|| name.parse::<usize>().is_ok().then_some(name))?;
+    Some((name, key.len() + 2))
 }

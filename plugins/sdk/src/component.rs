@@ -1,6 +1,5 @@
 //! The trait that a plugin implements and the macro that exports it.
 
-use crate::bindings;
 use crate::{Failure, Input};
 
 /// A way to make content: a deterministic, synchronous function from a record to a file's text.
@@ -35,34 +34,4 @@ macro_rules! export {
             $crate::bindings::export!(Exported with_types_in $crate::bindings);
         }
     };
-}
-
-/// What the exported function does: logs a panic with its place, then runs the component.
-///
-/// # Errors
-/// The component's own failure, or a component fault if it makes an empty text.
-pub fn run<C: Component>(input: bindings::Input) -> Result<bindings::Artifact, Failure> {
-    std::panic::set_hook(Box::new(|info| crate::log::error(&panic_line(info))));
-    let mut text = C::generate(&Input::new(input))?;
-    // A field of a record may hold one, and a file with one is not published.
-    if text.contains(is_control) {
-        text.retain(|letter| !is_control(letter));
-    }
-    if text.trim().is_empty() {
-        return Err(Failure::component_fault("the component made an empty text"));
-    }
-    Ok(bindings::Artifact { text })
-}
-
-fn is_control(letter: char) -> bool {
-    letter.is_control() && !matches!(letter, '\n' | '\t' | '\r')
-}
-
-/// Place and message of a panic in one line, as the host shows failures.
-fn panic_line(info: &std::panic::PanicHookInfo<'_>) -> String {
-    let message = info.payload_as_str().unwrap_or("no message");
-    match info.location() {
-        Some(place) => format!("panicked at {place}: {message}"),
-        None => format!("panicked: {message}"),
-    }
 }

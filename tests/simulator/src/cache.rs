@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use types::request::Message;
 
-use super::chat::tokens;
+use super::tokens::tokens;
 
 /// Fewest tokens that are kept.
 pub const LEAST_TOKENS: u64 = 1024;

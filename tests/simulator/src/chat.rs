@@ -1,11 +1,10 @@
 //! A request and its answer, whatever the dialect.
 
-use super::cache::Beginning;
 use sha2::{Digest, Sha256};
-use types::request::{Message, ResponseFormat};
 
-/// Characters in a token, roughly.
-const TOKEN_CHARS: usize = 4;
+use super::cache::Beginning;
+use super::tokens::{TOKEN_CHARS, tokens};
+use types::request::{Message, ResponseFormat};
 
 /// Tokens of a picture, whatever its size.
 const PICTURE_TOKENS: u64 = 85;
@@ -135,11 +134,6 @@ pub fn spent(effort: &str) -> Option<u64> {
     ];
     let found = efforts.into_iter().find(|(word, _)| *word == effort);
     found.map(|(_, tokens)| tokens)
-}
-
-/// Tokens of a text, roughly.
-pub fn tokens(text: &str) -> u64 {
-    text.len().div_ceil(TOKEN_CHARS) as u64
 }
 
 /// The answer to a request, cut off at the request's cap.

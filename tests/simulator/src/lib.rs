@@ -32,6 +32,7 @@ mod quality;
 mod reply;
 mod server;
 mod sloppy;
+mod tokens;
 
 #[cfg(test)]
 mod tests;

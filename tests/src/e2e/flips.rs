@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};
 
-use super::crash::Dice;
+use super::dice::Dice;
 use crate::scene::{KEY, Scene, until};
 use simulator::{Config, Fault, FaultKind, Simulator, When};
 use store::Store;

@@ -24,6 +24,7 @@ mod crash;
 mod determinism;
 mod dev;
 mod dev_page;
+mod dice;
 mod displayed;
 mod docs;
 mod doctor;

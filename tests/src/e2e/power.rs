@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::crash::Dice;
+use super::dice::Dice;
 use crate::scene::Scene;
 
 /// Bytes of the WAL's header, and of the header of each of its frames.

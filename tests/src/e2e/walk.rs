@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::crash::Dice;
+use super::dice::Dice;
 use super::plan::{COMPONENTS, SELECTION, planned, touch_plugin};
 use crate::scene::{Scene, root, until};
 

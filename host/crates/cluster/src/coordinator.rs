@@ -23,7 +23,7 @@ use crate::post::Post;
 use crate::wire::{Beat, Down, Frame, Held, ToWorker, decode, encode};
 use engine::{Elsewhere, LeasedRecord, Meter, Performing, Terms};
 use gateway::Gateway;
-use gateway::remote::OwnAdmission;
+use gateway::pool::OwnAdmission;
 use store::Store;
 use types::class::FailureClass;
 use types::digest::Digest;

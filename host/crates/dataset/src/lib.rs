@@ -64,7 +64,7 @@ pub use images::{Fetching, Images};
 pub use input::Place;
 pub use origin::FileStamp;
 pub use paths::{Paths, is_remote, shown};
-pub use query::DatabaseUrl;
+pub use query::{DatabaseUrl, tables};
 pub use record::{Category, Record, RecordHash, Written};
 pub use rows::{COMMAND as READ_ROWS, child as read_rows};
 pub use source::{Dataset, Entries};

@@ -282,7 +282,7 @@ async fn object(address: &str, copies: &Copies) -> Result<(Option<String>, Piece
     }
     let opened = objects::reading(&address, copies.variables()).await;
     let reading = opened.map_err(|error| match error {
-        ObjectError::Address { .. } => no_object(),
+        ObjectError::Address(_) => no_object(),
         error => problem(error, "check bucket and key"),
     })?;
     Ok((Some(reading.state), reading.pieces))

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::prices::Price;
-use super::provider::Served;
+use super::prices::{Price, Served};
 use crate::limits::budget::{Budget, BudgetView, Room, Spend};
 use types::limit::Size;
 use types::request::Usage;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::adaptation::Refused;
-use crate::provider::Served;
+use crate::prices::Served;
 use types::class::FailureClass;
 use types::limit::Observed;
 use types::request::Usage;

@@ -32,10 +32,12 @@ use types::key::Parameters;
 use types::limit::{Limit, Size};
 use types::request::{Answer, CompletionRequest, Usage};
 
-pub use self::batched::{AskedLine, BatchLane, Line, Verdict};
+pub use self::batched::{BatchLane, Verdict};
+pub use self::lines::{AskedLine, Line};
 pub use self::observer::{Observer, Spent, Tried};
 pub use super::lane_view::{Held, LaneView, Wait};
 
+mod lines;
 mod observer;
 mod reading;
 mod span;

@@ -12,6 +12,7 @@ mod back_off;
 pub mod batch;
 pub mod budget;
 mod builder;
+pub mod efforts;
 pub mod error;
 pub mod found;
 mod gateway;

@@ -6,8 +6,11 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::efforts::{Efforts, Thinking};
 use super::prices::Price;
-use super::providers::{Efforts, Thinking, offline};
+
+/// The model that is the stand-in: it costs nothing.
+pub const OFFLINE: &str = "offline";
 
 /// What is known of one model.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -72,7 +75,7 @@ pub fn facts(model: &str) -> Option<&'static ModelFacts> {
 
 /// What a model costs, by the table.
 pub fn price(model: &str) -> Option<Price> {
-    if model == offline::NAME {
+    if model == OFFLINE {
         return Some(Price::FREE);
     }
     facts(model).map(|facts| facts.price)

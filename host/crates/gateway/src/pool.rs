@@ -1,6 +1,10 @@
 //! The endpoints of one model: a lane for each, behind one queue. A question goes to the endpoint that has room for it
 //! first, and where that fails for a reason of its own, to another one at once.
 
+mod own_admission;
+
+pub use own_admission::OwnAdmission;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +16,7 @@ use crate::limiter::{Group, RequestSize, Tried};
 use crate::limits::retry::{Failure, counts};
 use crate::prefix::{Prefix, Prefixes};
 use crate::reasoning;
-use crate::remote::{Coordinator, Entry, First, OwnAdmission, Right, Target};
+use crate::remote::{Coordinator, Entry, First, Right, Target};
 use types::class::FailureClass;
 use types::key::Parameters;
 use types::render;

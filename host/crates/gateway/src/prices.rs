@@ -2,9 +2,29 @@
 //! rounded up, so that sums neither drift nor fall short. A model without a price has an unknown one, which is
 //! not nothing; discounts are left out. A price may be another one for calls with long questions.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use types::request::Usage;
+
+/// The tier of service that an answer came from, as the provider says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Served {
+    /// The cheaper one.
+    Flex,
+    /// Any other.
+    Ordinary,
+}
+
+impl Served {
+    /// What the provider's word means.
+    pub(crate) fn of(tier: &str) -> Served {
+        if tier.eq_ignore_ascii_case("flex") {
+            Served::Flex
+        } else {
+            Served::Ordinary
+        }
+    }
+}
 
 /// Micro-dollars in a dollar, and tokens that a price is for.
 const MILLION: u64 = 1_000_000;

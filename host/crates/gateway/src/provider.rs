@@ -5,12 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::adaptation::{Adaptation, Adaptations, Refused};
 use super::error::CallError;
 use super::pictures::Picture;
 use super::prefix::Prefix;
+use super::prices::Served;
 use super::reasoning::Thoughts;
 use types::digest::Digest;
 use types::key::Reasoning;
@@ -63,26 +62,6 @@ pub enum Finish {
     Length,
     /// The content filter stepped in.
     ContentFilter,
-}
-
-/// The tier of service that an answer came from, as the provider says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Served {
-    /// The cheaper one.
-    Flex,
-    /// Any other.
-    Ordinary,
-}
-
-impl Served {
-    /// What the provider's word means.
-    pub(crate) fn of(tier: &str) -> Served {
-        if tier.eq_ignore_ascii_case("flex") {
-            Served::Flex
-        } else {
-            Served::Ordinary
-        }
-    }
 }
 
 /// One answer, unjudged: it may be empty, cut off or filtered.

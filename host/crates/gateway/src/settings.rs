@@ -16,9 +16,19 @@ pub use limits::LimitsConfig;
 
 use super::models;
 use super::prices::Price;
-use super::providers::{Api, RateLimitHeaders};
+use super::providers::RateLimitHeaders;
 use types::class::FailureClass;
 use types::key::Reasoning;
+
+/// The API that a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Api {
+    /// OpenAI's chat completions.
+    Chat,
+    /// Anthropic's messages.
+    Messages,
+}
 
 /// `[provider.NAME]`: where a provider differs from the preset of its name, or of the one it names.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -2,10 +2,16 @@
 
 use std::fmt;
 
-use super::ObjectError;
-
 /// Addresses begin so.
 const SCHEME: &str = "s3://";
+
+/// A text is no address of an object.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{address} {cause}\nhint: write s3://BUCKET/KEY")]
+pub struct AddressError {
+    pub address: String,
+    pub cause: String,
+}
 
 /// A bucket, and a key or the beginning of keys in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +31,8 @@ impl Address {
     ///
     /// # Errors
     /// When it is no address, or its key cannot be one.
-    pub fn parse(text: &str) -> Result<Address, ObjectError> {
-        let wrong = |cause: &str| ObjectError::Address {
+    pub fn parse(text: &str) -> Result<Address, AddressError> {
+        let wrong = |cause: &str| AddressError {
             address: text.to_owned(),
             cause: cause.to_owned(),
         };

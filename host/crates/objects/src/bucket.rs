@@ -1,5 +1,13 @@
 //! A bucket for who works without an async runtime: each call waits for the server, for a bounded time.
 
+mod download;
+mod listing;
+mod upload;
+
+pub use download::Download;
+pub use listing::Listing;
+pub use upload::Upload;
+
 use std::future::Future;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -14,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::connect::{RETRIES, checked_client, client};
-use super::{Address, Download, Listing, ObjectError, Upload};
+use super::{Address, AddressError, ObjectError};
 
 /// As long is waited for the answer to a small request.
 pub(super) const ANSWER: Duration = Duration::from_secs(60);
@@ -325,10 +333,11 @@ fn mode(condition: &Condition) -> PutMode {
 
 /// The key of an object, as the client has it.
 pub(super) fn path(address: &Address) -> Result<Path, ObjectError> {
-    Path::parse(&address.key).map_err(|error| ObjectError::Address {
+    let path = Path::parse(&address.key).map_err(|error| AddressError {
         address: address.to_string(),
         cause: error.to_string(),
-    })
+    })?;
+    Ok(path)
 }
 
 pub(super) fn known(address: &Address, tag: Option<String>) -> Result<Tag, ObjectError> {

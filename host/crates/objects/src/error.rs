@@ -1,13 +1,13 @@
 //! What can go wrong with objects.
 
-use super::Address;
+use super::{Address, AddressError};
 
 /// An object cannot be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The address is none.
-    #[error("{address} {cause}\nhint: write s3://BUCKET/KEY")]
-    Address { address: String, cause: String },
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// There is nothing.
     #[error("{address}: there is no such object\nhint: check bucket and key")]
     Missing { address: Address },

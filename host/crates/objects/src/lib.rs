@@ -6,15 +6,9 @@
 mod address;
 mod bucket;
 mod connect;
-mod download;
 mod error;
-mod listing;
-mod upload;
 
-pub use address::Address;
-pub use bucket::{Bucket, Condition, Found, Tag};
+pub use address::{Address, AddressError};
+pub use bucket::{Bucket, Condition, Download, Found, Listing, Tag, Upload};
 pub use connect::{Reading, reading};
-pub use download::Download;
 pub use error::ObjectError;
-pub use listing::Listing;
-pub use upload::Upload;

@@ -2,16 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::prose::Prose;
-
-/// A link of a text, or the address of a picture in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// As it is written.
-    pub target: String,
-    /// The block of the text that it is in.
-    pub(super) block: usize,
-}
+use super::prose::{Link, Prose};
 
 /// Where a link leads.
 #[derive(Clone, Debug, PartialEq, Eq)]

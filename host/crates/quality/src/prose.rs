@@ -1,8 +1,9 @@
 //! The words of a file as a reader sees them, without the marks of its format.
 
+mod html;
+mod markdown;
+
 use super::front_matter::without_front_matter;
-use super::links::Link;
-use super::{html, markdown};
 
 /// The format of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,15 @@ pub enum Kind {
     Cell,
     /// Code between fences, indented, or in `<pre>`.
     Code,
+}
+
+/// A link of a text, or the address of a picture in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// As it is written.
+    pub target: String,
+    /// The block of the text that it is in.
+    pub(crate) block: usize,
 }
 
 /// A text without marks, block by block, and its links.

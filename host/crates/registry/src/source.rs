@@ -261,7 +261,7 @@ mod tests {
                 "names and passwords",
             ),
             ("https://example.org/a.wasm?secret=1", "may be a key"),
-            ("notes.wasm", "not where it is"),
+            ("notes.wasm", "does not say where it is"),
             ("Acme:notes", "lower-case"),
             ("acme:notes@latest", "a version is 1.2.3"),
             ("acme:notes@1.2-x", "a version is 1.2.3"),

@@ -13,7 +13,7 @@ use super::checksum::{
 };
 use super::journal::LOST;
 use super::sql::NOW;
-use super::verify::TOLD_MORE;
+use super::verify::{TOLD_MORE, is_mended};
 use super::{StoreError, recipes};
 
 /// What was done about damaged rows, in words; nothing where there were none.
@@ -123,15 +123,6 @@ fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
             || line.starts_with("non-unique")
     };
     Ok(lines.filter(is_fault).map(str::to_owned).collect())
-}
-
-/// Whether a fault is one of an index or of free pages alone, so that no row is at stake.
-pub(super) fn is_mended(fault: &str) -> bool {
-    ["missing from index", "entries in index", "entry in index"]
-        .iter()
-        .any(|words| fault.contains(words))
-        || fault.starts_with("Freelist")
-        || fault.ends_with("never used")
 }
 
 /// Removes damaged rows that the run makes again, or that nothing can bring back. A text that a person wrote stays.

@@ -5,6 +5,7 @@
 //!
 //! It only reads: it counts nothing itself, and cannot change a run. Only a review on the page writes: what a person decides.
 
+mod changes;
 mod comparison;
 mod connections;
 mod difference;
@@ -31,11 +32,12 @@ pub use comparison::comparison;
 pub use difference::{DiffLine, LineKind};
 pub use evidence::{Evidence, Exchange, Said, TaskEvidence};
 
+pub use changes::{ChangedFile, Changes};
 pub use metrics::{Kind, Metric, Row};
 pub use page::report as html;
 pub use report::markdown;
 pub use review::{Desk, ReviewCounts};
-pub use rounds::{ChangedFile, Changes, RoundsPage};
+pub use rounds::RoundsPage;
 pub use runs::{RunRow, Runs};
 pub use sameness::SamenessRow;
 pub use scores::{ScoreRow, totals};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rounds::Changes;
+use super::changes::Changes;
 use super::scores::ScoreRow;
 use engine::statistics::{Detail, View};
 use gateway::lane_view::LaneView;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::copies::{Compared, Copies};
-use super::outcome::{Cell, Row};
+use super::rows::{Cell, Row};
 use quality::{Better, Paired};
 
 /// Share of comparisons of equals that may name a better one, over all pairs of a comparison together. Five records of five for one

@@ -1,6 +1,5 @@
 //! What a comparison shows: each text with what was said of it and what it took.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,12 +8,12 @@ use similar::{ChangeTag, TextDiff};
 
 use super::against::{self, Against};
 use super::copies::{Compared, Copies, Judging};
+use super::rows::{Cell, Choice, Row};
 use super::totals::{self, VariantTotals};
 use crate::cli::exit::Failure;
 use crate::cli::project::{Project, State};
 use config::component::{COMPARED, Component};
 use plan::decision::OutcomeKind;
-use plan::verdict::{Giver, Verdict};
 use quality::Better;
 use store::{Checkpoint, Lease, StoreError, TaskId};
 use types::digest::Digest;
@@ -31,47 +30,6 @@ pub(crate) struct Comparison {
     /// Each variant against the first one.
     pub against: Vec<Against>,
     pub rows: Vec<Row>,
-}
-
-/// One record.
-#[derive(Debug, Serialize)]
-pub(crate) struct Row {
-    pub record: String,
-    pub category: String,
-    /// For each variant.
-    pub cells: Vec<Cell>,
-    /// For each variant but the first, whether it is better.
-    pub better: Vec<Better>,
-}
-
-/// One text.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Cell {
-    pub text: Option<String>,
-    /// Why there is none.
-    pub cause: Option<String>,
-    /// Its words beside those of the first variant: what stays, goes and comes.
-    pub changes: Vec<(&'static str, String)>,
-    pub words: u64,
-    pub rules_kept: Option<bool>,
-    /// What rules and judge said.
-    pub reasons: Vec<String>,
-    pub score: Option<f64>,
-    pub scores: BTreeMap<String, f64>,
-    /// What the judge said who held it against the first variant: with the first in front, and behind.
-    pub compared: Vec<Choice>,
-    pub calls: u64,
-    pub input_tokens: u64,
-    pub output_tokens: u64,
-    pub cost_micros: Option<u64>,
-    pub milliseconds: Option<u64>,
-}
-
-/// What the judge chose of two texts.
-#[derive(Debug, Serialize)]
-pub(crate) struct Choice {
-    pub better: Better,
-    pub reason: String,
 }
 
 impl Comparison {
@@ -227,49 +185,6 @@ impl Reading<'_> {
         let file = root.join(component.output.path(record, category));
         let text = store::read_output_text(&file).ok()?;
         (point.content == Some(Digest::of(text.as_bytes()))).then_some(text)
-    }
-}
-
-impl Cell {
-    fn took(&mut self, calls: &[store::CallNote]) {
-        self.calls = calls.len() as u64;
-        self.input_tokens = calls.iter().map(|call| call.input_tokens).sum();
-        self.output_tokens = calls.iter().map(|call| call.output_tokens).sum();
-        self.cost_micros = calls.iter().map(|call| call.cost_micros).sum();
-        self.milliseconds = calls.iter().map(|call| call.milliseconds).sum();
-    }
-
-    fn heard(
-        &mut self,
-        verdicts: &[Verdict],
-        component: &Component,
-        scoring: Option<&Component>,
-        content: Digest,
-    ) {
-        let mut of_this = verdicts
-            .iter()
-            .rev()
-            .filter(|one| one.component == component.name && one.content == content);
-        let of_rules = of_this.clone().find(|one| one.giver == Giver::Rules);
-        if component.rules.is_some() {
-            // Rules that are kept say nothing.
-            self.rules_kept = Some(of_rules.is_none_or(|one| one.passes));
-        }
-        let of_judge = of_this.find(|one| {
-            one.giver == Giver::Judge && scoring.is_some_and(|judge| judge.name == one.name)
-        });
-        if let Some(verdict) = of_judge {
-            self.score = verdict.score;
-            self.scores.clone_from(&verdict.scores);
-        }
-        let said = of_rules
-            .filter(|one| !one.passes)
-            .into_iter()
-            .chain(of_judge);
-        self.reasons = said
-            .map(|one| one.reason.clone())
-            .filter(|reason| !reason.is_empty())
-            .collect();
     }
 }
 

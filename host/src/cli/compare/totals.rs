@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::copies::Copies;
-use super::outcome::Row;
+use super::rows::Row;
 
 /// What all texts of a variant are and took together.
 #[derive(Debug, Default, Serialize)]

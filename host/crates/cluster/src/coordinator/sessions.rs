@@ -10,7 +10,8 @@ use super::results::Ended;
 use super::{Inner, Orphan, State};
 use crate::link::{Link, Piece};
 use crate::wire::{Down, Frame, ToWorker, Up, Welcome, decode, encode};
-use gateway::remote::{CallEnd, Entry, OwnAdmission};
+use gateway::pool::OwnAdmission;
+use gateway::remote::{CallEnd, Entry};
 use store::Claim;
 use types::digest::Digest;
 

@@ -2,12 +2,9 @@
 //! those of single calls, so that an answer counts the same however it was asked for. It sends nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
-
+use super::lines::{AskedLine, Line};
 use super::{CallContext, Lane, Obtained, Question, Spent, Tried, judged, span, with_text};
-use crate::adaptation::Adaptations;
 use crate::batch::protocol::{BatchProtocol, LineResult};
 use crate::batch::{Asked, custom_id};
 use crate::budget::LaneBudget;
@@ -18,54 +15,12 @@ use crate::provider::{Finish, RawAnswer};
 use crate::providers::otel_name;
 use crate::reasoning;
 use types::class::FailureClass;
-use types::digest::Digest;
 use types::key::Parameters;
-use types::limit::Size;
 use types::render;
 use types::request::{Answer, Usage};
 
 /// A question is asked in so many batches at most, where nothing but chance stands in its way.
 const MOST_TRIES: u32 = 5;
-
-/// A question as it goes into a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    /// The line, without a newline.
-    pub text: String,
-    /// The output cap that it asks with.
-    pub cap: u32,
-    /// How it asks other than configured.
-    pub adaptations: Adaptations,
-    /// Tokens that it is likely to take.
-    pub likely: Size,
-}
-
-/// What was noted of a question when it went into a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AskedLine {
-    /// Its key.
-    pub key: Digest,
-    /// Name of the component that asked first, for the statistics.
-    pub component: String,
-    /// The output cap that is configured.
-    pub configured: u32,
-    /// The output cap that it asked with.
-    pub cap: u32,
-    /// How it asked other than configured.
-    pub adaptations: Adaptations,
-    /// Tokens that it was likely to take.
-    pub likely: Size,
-    /// The schema of its answer.
-    pub schema: Option<Value>,
-    /// Tries before this one.
-    pub tries: u32,
-    /// Tokens of all tries before this one.
-    pub usage: Usage,
-    /// Millionths of a dollar of these, where the price is known.
-    pub micros: Option<u64>,
-    /// How long the batch took.
-    pub took: Duration,
-}
 
 /// What becomes of a question whose batch has ended. Usage and cost are those of all its tries.
 #[derive(Debug)]

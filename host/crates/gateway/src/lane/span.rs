@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::batched::AskedLine;
-
+use super::lines::AskedLine;
 use crate::error::CallError;
 use crate::provider::{Call, RawAnswer};
 use types::request::{Message, ResponseFormat, Role};

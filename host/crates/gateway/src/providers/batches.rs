@@ -6,6 +6,7 @@ mod gemini;
 mod grpc;
 mod mistral;
 mod openai;
+mod result_line;
 mod together;
 mod xai;
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::connect::places::{Place, places};
 use super::connect::{Catalogue, ConnectError, Variables, split};
 use super::endpoint::is_loopback;
 use super::offline;
-use super::places::{Place, places};
 use super::presets::{Preset, preset, preset_of};
 use crate::settings::ProviderConfig;
 

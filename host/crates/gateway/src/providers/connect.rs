@@ -1,6 +1,8 @@
 //! Connects to the provider of a model: a preset with the configuration laid over it, its address and its key. Keys are
 //! looked up here and nowhere else, and only for a model that is used. Where variables come from is the caller's.
 
+pub(super) mod places;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -14,13 +16,12 @@ use super::endpoint::{AddressError, Endpoint, ModelOptions, check};
 use super::key::Key;
 use super::model_check::{ModelError, checked};
 use super::offline::{self, Offline};
-use super::places::places;
-use super::presets::{Api, OPENAI_BATCHES, Preset, UnknownPreset, names, preset, preset_of};
+use super::presets::{OPENAI_BATCHES, Preset, UnknownPreset, names, preset, preset_of};
 use super::{anthropic, openai};
 use crate::batch::protocol::BatchProtocol;
 use crate::error::CallError;
 use crate::provider::{PromptCache, Provider};
-use crate::settings::{LimitsConfig, ModelConfig, ProviderConfig};
+use crate::settings::{Api, LimitsConfig, ModelConfig, ProviderConfig};
 
 /// The variable that beats the address of `openai`.
 const OPENAI_BASE_URL: (&str, &str) = ("openai", "OPENAI_BASE_URL");
@@ -296,7 +297,7 @@ impl Catalogue<'_> {
         let api = configured.api.unwrap_or(preset.api);
         checked(model, own, &preset, api, self.models.get(model))?;
         let options = ModelOptions::new(own, &preset, configured, self.models.get(model));
-        let places = places(name, &preset, configured, variables)?;
+        let places = places::places(name, &preset, configured, variables)?;
         let endpoints = places.into_iter().map(|place| {
             let configured = &place.configured;
             check(name, &preset, &place.base_url, configured.allow_http)?;

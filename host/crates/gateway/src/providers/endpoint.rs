@@ -7,12 +7,12 @@ use url::{Host, Url};
 use super::families::{claude_caches_from, takes_temperature};
 use super::headers::RateLimitHeaders;
 use super::key::Key;
-use super::presets::{Api, Preset};
+use super::presets::Preset;
 use super::thinking::Thinker;
 use crate::adaptation::{Adaptation, Adaptations, Refused};
 use crate::models;
 use crate::provider::PromptCache;
-use crate::settings::{CacheTime, JsonSupport, ModelConfig, ProviderConfig, ServiceTier};
+use crate::settings::{Api, CacheTime, JsonSupport, ModelConfig, ProviderConfig, ServiceTier};
 use types::digest::{Digest, DigestBuilder};
 
 /// How to reach a provider.

@@ -23,7 +23,8 @@ use super::response::{
 use super::said::Said;
 use crate::batch::protocol::{BatchError, Lines};
 use crate::error::{CallError, Unusable};
-use crate::provider::{Call, Finish, RawAnswer, Served};
+use crate::prices::Served;
+use crate::provider::{Call, Finish, RawAnswer};
 use types::class::FailureClass;
 use types::limit::Observed;
 use types::request::Usage;

@@ -19,7 +19,6 @@ mod lenient;
 mod model_check;
 pub mod offline;
 pub mod openai;
-mod places;
 mod presets;
 mod reasons;
 mod refusals;
@@ -39,6 +38,6 @@ pub use headers::{RateLimitHeaders, observed};
 pub use key::Key;
 pub use model_check::ModelError;
 pub use presets::{
-    Api, BatchApi, BatchPreset, Preset, UnknownPreset, names, otel_name, preset, preset_of,
+    BatchApi, BatchPreset, Manner, Preset, UnknownPreset, names, otel_name, preset, preset_of,
 };
-pub use thinking::{Efforts, Manner, Thinker, Thinking};
+pub use thinking::Thinker;

@@ -1,8 +1,8 @@
 //! Whether a model can be asked as it is configured, as far as that is known without asking it.
 
-use super::presets::{Api, Preset, all};
+use super::presets::{Preset, all};
 use crate::models;
-use crate::settings::ModelConfig;
+use crate::settings::{Api, ModelConfig};
 
 /// A model cannot be asked as it is configured.
 #[derive(Debug, thiserror::Error)]

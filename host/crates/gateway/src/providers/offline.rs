@@ -7,7 +7,7 @@ use types::render::render;
 use types::request::Usage;
 
 /// Name of the provider and of its only model.
-pub const NAME: &str = "offline";
+pub const NAME: &str = crate::models::OFFLINE;
 
 /// The provider.
 #[derive(Debug, Default)]

@@ -1,21 +1,25 @@
 //! What is known of providers by their names: where they are, which variable holds the key, and how their
 //! API differs. It reads no environment and opens no connection; the configuration is laid over it.
 
-use serde::Deserialize;
-
 use super::headers::RateLimitHeaders;
-use super::thinking::Manner;
 use crate::batch::protocol::BatchLimits;
-use crate::settings::{JsonSupport, ProviderConfig};
+use crate::settings::{Api, JsonSupport, ProviderConfig};
 
-/// The API that a provider speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Api {
-    /// OpenAI's chat completions.
-    Chat,
-    /// Anthropic's messages.
-    Messages,
+/// How servers that speak OpenAI's chat completions are told how much to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// By a word in `reasoning_effort`.
+    Effort,
+    /// By the same word in `reasoning`, as OpenRouter has it.
+    Object,
+    /// By a switch in `thinking`, and the word beside it, as DeepSeek has it.
+    Switch,
+    /// By a switch in `reasoning`, where no words are known of the model, as Together has it.
+    Enabled,
+    /// By the word, and by what the templates of many open models look for.
+    EffortAndTemplate,
+    /// By what the templates of open models look for.
+    Template,
 }
 
 /// One provider, or one kind of server.

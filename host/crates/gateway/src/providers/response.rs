@@ -12,7 +12,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::errors::from_network;
 use crate::error::{CallError, Unusable};
-use crate::provider::{Call, RawAnswer, Served};
+use crate::prices::Served;
+use crate::provider::{Call, RawAnswer};
 use types::class::FailureClass;
 use types::request::Usage;
 

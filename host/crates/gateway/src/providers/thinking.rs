@@ -1,90 +1,19 @@
 //! How each API is told how much a model thinks. Which words a model knows follows from the table of models, else from the
 //! name of its family.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::families::is_of;
-use super::presets::{Api, Preset};
+use super::presets::{Manner, Preset};
 use crate::adaptation::{Adaptation, Adaptations};
+use crate::efforts::{Efforts, Thinking};
 use crate::models::ModelFacts;
 use crate::reasoning::Thoughts;
+use crate::settings::Api;
 use types::key::Reasoning;
 
 /// Fewest tokens that Anthropic takes as a budget for thoughts.
 const LEAST_BUDGET: u32 = 1_024;
-
-/// How servers that speak OpenAI's chat completions are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    /// By a word in `reasoning_effort`.
-    Effort,
-    /// By the same word in `reasoning`, as OpenRouter has it.
-    Object,
-    /// By a switch in `thinking`, and the word beside it, as DeepSeek has it.
-    Switch,
-    /// By a switch in `reasoning`, where no words are known of the model, as Together has it.
-    Enabled,
-    /// By the word, and by what the templates of many open models look for.
-    EffortAndTemplate,
-    /// By what the templates of open models look for.
-    Template,
-}
-
-/// How a model of Anthropic is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Thinking {
-    /// By a budget of tokens; it does not think unless told to.
-    Budget,
-    /// By an effort; how much it thinks is up to it.
-    Adaptive,
-    /// The same, and it cannot be told not to.
-    Always,
-}
-
-/// The words that a model knows for how much it thinks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "Vec<String>")]
-pub struct Efforts(u8);
-
-/// All words, from the least on.
-const WORDS: [&str; 5] = ["none", "minimal", "low", "medium", "high"];
-
-impl From<Vec<String>> for Efforts {
-    fn from(words: Vec<String>) -> Efforts {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Efforts::of(&words)
-    }
-}
-
-impl Efforts {
-    fn of(words: &[&str]) -> Efforts {
-        let bit = |place: usize| 1 << place;
-        let known = WORDS.iter().enumerate();
-        let bits = known.filter(|(_, word)| words.contains(word));
-        Efforts(bits.fold(0, |all, (place, _)| all | bit(place)))
-    }
-
-    /// Whether the model can be told not to think.
-    pub fn has_none(self) -> bool {
-        self.word(Reasoning::None) == Some("none")
-    }
-
-    /// The word for a level: its own, else the next that is more, else the next that is less.
-    fn word(self, level: Reasoning) -> Option<&'static str> {
-        let own = match level {
-            Reasoning::None => 0,
-            Reasoning::Low => 2,
-            Reasoning::Medium => 3,
-            Reasoning::High => 4,
-        };
-        let knows = |place: &usize| self.0 & (1 << place) != 0;
-        let more = (own..WORDS.len()).find(knows);
-        let place = more.or_else(|| (0..own).rev().find(knows))?;
-        WORDS.get(place).copied()
-    }
-}
 
 /// How a model is told how much to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::lane_view::BreakerView;
+use crate::prices::Served;
 use crate::prices::{Price, Rates};
-use crate::provider::Served;
 
 fn no_room() -> Result<RawAnswer, CallError> {
     Err(CallError::new(

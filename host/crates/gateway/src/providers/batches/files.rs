@@ -9,7 +9,7 @@ use reqwest::{Body, Method};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::openai::Line;
+use super::result_line::Line;
 use super::{EXCHANGE, SLACK, answer_lost, read, within};
 use crate::batch::PREFIX;
 use crate::batch::protocol::{

@@ -1,5 +1,6 @@
 use super::*;
-use crate::provider::{Finish, Served};
+use crate::prices::Served;
+use crate::provider::Finish;
 use crate::providers::testing::{
     KEY, body, call, endpoint, events, http, options, question, serve,
 };

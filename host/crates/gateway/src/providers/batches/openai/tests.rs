@@ -1,5 +1,5 @@
 use super::*;
-use crate::batch::protocol::{BatchProtocol, Input, Lines, Source};
+use crate::batch::protocol::{BatchProtocol, Input, LineResult, Lines, Source};
 use crate::providers::batches::files::OfFiles;
 use crate::providers::presets::preset;
 use crate::providers::testing::{body, call, endpoint, http, options, question, serve};

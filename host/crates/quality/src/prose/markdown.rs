@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::html;
-use super::prose::{Kind, Writer};
+use super::{Kind, Writer};
 
 /// Writes the text and the links of a document.
 pub(super) fn read(text: &str, writer: &mut Writer) {

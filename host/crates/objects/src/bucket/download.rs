@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 use object_store::GetResult;
 
-use super::bucket::known;
-use super::{Address, Bucket, ObjectError, Tag};
+use super::{Bucket, Tag, known};
+use crate::{Address, ObjectError};
 
 /// As long is waited for the next piece.
 const NEXT: Duration = Duration::from_secs(60);

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use object_store::{MultipartUpload, PutResult};
 
-use super::bucket::{known, path};
-use super::{Address, Bucket, Condition, ObjectError, Tag};
+use super::{Bucket, Condition, Tag, known, path};
+use crate::{Address, ObjectError};
 
 /// Bytes of a part, at least.
 const PART: usize = 8 << 20;

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use futures_util::{Stream, TryStreamExt};
 use object_store::ObjectMeta;
 
-use super::bucket::{ANSWER, known};
-use super::{Address, Bucket, ObjectError, Tag};
+use super::{ANSWER, Bucket, Tag, known};
+use crate::{Address, ObjectError};
 
 /// Objects that are given at once: as many as a server names in one answer.
 const PAGE: usize = 1000;

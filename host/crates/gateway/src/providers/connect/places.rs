@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::connect::{ConnectError, Variables, base_url};
-use super::presets::Preset;
+use super::{ConnectError, Variables, base_url};
 use crate::pool::Pool;
+use crate::providers::Preset;
 use crate::settings::{EndpointConfig, LimitsConfig, ProviderConfig};
 
 /// One place that questions go to.
-pub(super) struct Place {
+pub(in crate::providers) struct Place {
     /// The name of the endpoint, where there are several.
     pub endpoint: Option<String>,
     /// Its address.
@@ -26,7 +26,7 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// When one has no address, two have one name, or there are too many.
-pub(super) fn places(
+pub(in crate::providers) fn places(
     name: &str,
     preset: &Preset,
     configured: &ProviderConfig,

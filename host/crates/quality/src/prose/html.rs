@@ -3,7 +3,7 @@
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Token, Tokenizer};
 
-use super::prose::{Kind, Writer};
+use super::{Kind, Writer};
 
 /// Elements whose text no reader sees.
 const UNSEEN: [&[u8]; 5] = [b"head", b"script", b"style", b"template", b"noscript"];

@@ -1,0 +1,34 @@
+//! What the exported function of a plugin does.
+
+use crate::bindings;
+use crate::{Component, Failure, Input};
+
+/// Logs a panic with its place, then runs the component.
+///
+/// # Errors
+/// The component's own failure, or a component fault if it makes an empty text.
+pub fn run<C: Component>(input: bindings::Input) -> Result<bindings::Artifact, Failure> {
+    std::panic::set_hook(Box::new(|info| crate::log::error(&panic_line(info))));
+    let mut text = C::generate(&Input::new(input))?;
+    // A field of a record may hold one, and a file with one is not published.
+    if text.contains(is_control) {
+        text.retain(|letter| !is_control(letter));
+    }
+    if text.trim().is_empty() {
+        return Err(Failure::component_fault("the component made an empty text"));
+    }
+    Ok(bindings::Artifact { text })
+}
+
+fn is_control(letter: char) -> bool {
+    letter.is_control() && !matches!(letter, '\n' | '\t' | '\r')
+}
+
+/// Place and message of a panic in one line, as the host shows failures.
+fn panic_line(info: &std::panic::PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("no message");
+    match info.location() {
+        Some(place) => format!("panicked at {place}: {message}"),
+        None => format!("panicked: {message}"),
+    }
+}
