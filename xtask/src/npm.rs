@@ -18,6 +18,8 @@ struct Generator {
     tests: &'static str,
     /// Its program, below `node_modules`.
     program: &'static str,
+    /// Arguments with which it ends well wherever it is started.
+    trial: &'static [&'static str],
 }
 
 const GENERATORS: [Generator; 3] = [
@@ -26,18 +28,22 @@ const GENERATORS: [Generator; 3] = [
         what: "Eleventy",
         tests: "e2e::eleventy::",
         program: "@11ty/eleventy/cmd.cjs",
+        trial: &["--version"],
     },
     Generator {
         folder: "astro",
         what: "Astro",
         tests: "e2e::astro::",
         program: "astro/bin/astro.mjs",
+        trial: &["--version"],
     },
     Generator {
         folder: "docusaurus",
         what: "Docusaurus",
         tests: "e2e::docusaurus::",
         program: "@docusaurus/core/bin/docusaurus.mjs",
+        // Its `--version` wants the configuration of a site.
+        trial: &["build", "--help"],
     },
 ];
 
@@ -101,7 +107,7 @@ impl Generator {
         let modules = self.place(workspace).join("node_modules");
         let output = Command::new(node(&modules))
             .arg(modules.join(self.program))
-            .arg("--version")
+            .args(self.trial)
             .env("ASTRO_TELEMETRY_DISABLED", "1")
             .output();
         output.is_ok_and(|output| output.status.success())
