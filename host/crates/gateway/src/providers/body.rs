@@ -122,8 +122,7 @@ mod tests {
         leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(".{0,4}", inner, 0..4)
-                    .prop_map(|fields| Value::from_iter(fields)),
+                prop::collection::hash_map(".{0,4}", inner, 0..4).prop_map(Value::from_iter),
             ]
         })
     }
