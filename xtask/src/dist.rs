@@ -48,8 +48,8 @@ pub struct Args {
     /// Instead, builds the last commit twice in other folders, and fails if a package differs.
     #[arg(long)]
     twice: bool,
-    /// Target to build for, one whose programs run here: x86_64-unknown-linux-musl gives a program that needs no C library.
-    /// Default: what the compiler builds for.
+    /// Target to build for: x86_64-unknown-linux-musl gives a program that needs no C library. Packages for another kind of
+    /// processor, such as aarch64-unknown-linux-gnu, are made and not tried. Default: what the compiler builds for.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
     /// Secret key of minisign that signs the checksums.
@@ -81,7 +81,12 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     };
     let machine = Machine::of(&target)?;
     build_plugins::bundled(workspace)?;
-    let built = build(workspace, args.target.as_deref())?;
+    let built = build(workspace, machine, args.target.as_deref())?;
+    let runs = if machine.is_own() {
+        built.clone()
+    } else {
+        build(workspace, machine, None)?
+    };
     let [out, work] = ["dist", "dist-work"].map(|name| workspace.cargo_target().join(name));
     for folder in [&out, &work] {
         if folder.exists() {
@@ -90,10 +95,16 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         fs::create_dir_all(folder)?;
     }
     let folder = work.join("stage");
-    let stage = Stage::fill(workspace, folder, &built, machine).context("cannot fill the stage")?;
+    let stage =
+        Stage::fill(workspace, folder, &built, &runs, machine).context("cannot fill the stage")?;
     builder::check(workspace, &stage.folder)?;
     let made = make(workspace, &stage, &target, &work, &out)?;
-    trial::perform(&made, &stage)?;
+    if machine.is_own() {
+        trial::perform(&made, &stage)?;
+    } else {
+        let name = machine.name;
+        eprintln!("the packages are not tried, since programs for {name} do not start here");
+    }
     let mut files = vec![made.archive, made.wheel];
     files.extend(made.npm);
     files.extend(made.debian);
@@ -112,17 +123,27 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the program; gives where it lies.
-fn build(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf> {
+/// Builds the program; gives where it lies. A target for another kind of processor is built with the C compiler of Debian for it.
+fn build(workspace: &Workspace, machine: Machine, target: Option<&str>) -> Result<PathBuf> {
     let Some(target) = target else {
         run::build_host(workspace)?;
         return Ok(workspace.release(PROGRAM));
     };
-    let built = workspace::run(workspace.cargo().args(run::HOST).args(["--target", target]));
-    built.with_context(|| {
+    let mut command = workspace.cargo();
+    command.args(run::HOST).args(["--target", target]);
+    let compiler = machine.tool("gcc");
+    if !machine.is_own() {
+        let words = target.replace('-', "_");
+        command.env(format!("CC_{words}"), &compiler);
+        command.env(
+            format!("CARGO_TARGET_{}_LINKER", words.to_uppercase()),
+            &compiler,
+        );
+    }
+    workspace::run(&mut command).with_context(|| {
         format!(
-            "`rustup target add {target}` adds the library; for a musl target on Debian and Ubuntu, `apt-get install musl-tools` \
-             installs its C compiler"
+            "`rustup target add {target}` adds the library; on Debian and Ubuntu, `apt-get install` installs the C compiler: \
+             `musl-tools` for a musl target, `gcc-aarch64-linux-gnu` for arm64"
         )
     })?;
     Ok(workspace

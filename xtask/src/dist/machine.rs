@@ -46,6 +46,19 @@ impl Machine {
         });
         found.with_context(|| format!("no packages are made for {target}"))
     }
+
+    /// Whether its programs start on this machine.
+    pub fn is_own(self) -> bool {
+        self.name == std::env::consts::ARCH
+    }
+
+    /// What a tool of the C compiler is called that makes programs for it, as Debian has it.
+    pub fn tool(self, name: &str) -> String {
+        match self.is_own() {
+            true => name.to_owned(),
+            false => format!("{}-linux-gnu-{name}", self.name),
+        }
+    }
 }
 
 /// Which C library a program needs.

@@ -45,7 +45,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Fills a folder with what was built.
+    /// Fills a folder with what was built. `runs` is the same program for this machine.
     ///
     /// # Errors
     /// When something is missing.
@@ -53,14 +53,16 @@ impl Stage {
         workspace: &Workspace,
         folder: PathBuf,
         built: &Path,
+        runs: &Path,
         machine: Machine,
     ) -> Result<Stage> {
         let version = version(workspace)?;
         let program = folder.join("bin").join(PROGRAM);
         fs::create_dir_all(folder.join("bin"))?;
         fs::copy(built, &program)?;
-        workspace::run(workspace.command("strip").arg(&program))
-            .context("`strip` comes with the C compiler (binutils)")?;
+        let strip = machine.tool("strip");
+        workspace::run(workspace.command(&strip).arg(&program))
+            .with_context(|| format!("`{strip}` comes with the C compiler (binutils)"))?;
         copy(&workspace.plugins(), &folder.join(PLUGINS))?;
         let docs = folder.join(DOCS);
         fs::create_dir_all(&docs)?;
@@ -77,13 +79,12 @@ impl Stage {
             sbom::collect(workspace, &metadata, PROGRAM, &version)?,
         )?;
         for (shell, file) in COMPLETIONS {
-            let script =
-                workspace::output(workspace.command(&program).args(["completions", shell]))?;
+            let script = workspace::output(workspace.command(runs).args(["completions", shell]))?;
             let file = folder.join(file);
             fs::create_dir_all(file.parent().context("a file lies in a folder")?)?;
             fs::write(file, script)?;
         }
-        let mut manual = workspace.command(&program);
+        let mut manual = workspace.command(runs);
         manual.args(["reference", "--man"]).arg(folder.join(MANUAL));
         workspace::run(&mut manual)?;
         Ok(Stage {
