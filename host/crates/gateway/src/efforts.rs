@@ -1,4 +1,4 @@
-//! What a model takes to be told how much to think.
+//! The words and the ways by which a model is told how much to think.
 
 use serde::Deserialize;
 

@@ -15,7 +15,7 @@ const BYTES_PER_TOKEN: usize = 3;
 const MOST: usize = 64;
 /// More of a question is not kept to compare others with.
 const KEPT_BYTES: usize = 64 * 1024;
-/// Nor more than this of all of them.
+/// Bytes of all beginnings together that are kept.
 const KEPT_IN_ALL: usize = 1024 * 1024;
 /// A question that shares less than this of what others share begins otherwise, so that one stranger takes nothing from
 /// many.

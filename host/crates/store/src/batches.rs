@@ -122,7 +122,7 @@ pub struct Wanted {
     pub now: u64,
 }
 
-/// Which of the questions go into it that wait.
+/// Which of the waiting questions go into it.
 #[derive(Clone, Debug)]
 pub enum Which {
     /// The first ones, as many as fit. What they begin with is kept at the provider for the questions of these components, whose
@@ -606,8 +606,8 @@ fn choose(
     Ok(chosen)
 }
 
-/// The hash of the lines of a batch, and how many bytes the marks had that were taken from them. What no cache was given yet is
-/// not to be read there, and to write it in each line would cost twice the price.
+/// The hash of the lines of a batch, and how many bytes the marks had that were taken from them. Lines lose
+/// their mark where the cache does not have their beginning yet: each of them would write it, for twice the price.
 fn lines(
     connection: &Connection,
     wanted: &Wanted,

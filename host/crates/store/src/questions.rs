@@ -367,7 +367,7 @@ impl Store {
         })
     }
 
-    /// Has what waits in the queue of a lane for these components asked one by one. Returns how many questions that are.
+    /// Takes the questions of these components out of the queue of a lane, to be asked one by one. Returns how many questions that are.
     pub async fn ask_online(
         &self,
         lane: &str,
@@ -394,7 +394,7 @@ impl Store {
         Ok(counts.iter().sum())
     }
 
-    /// Lets what waits in the queue of a lane wait no more: its tasks ask again.
+    /// Takes all questions out of the queue of a lane: their tasks ask again.
     pub async fn release_queue(&self, lane: &str) -> Result<(), StoreError> {
         let lane = lane.to_owned();
         let sql = format!(

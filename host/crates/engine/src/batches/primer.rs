@@ -1,5 +1,5 @@
 //! One question goes ahead of many that begin alike, in a batch of its own: its provider keeps their beginning for an hour, and
-//! the batch behind it reads that for a tenth of the price. A question that is asked alone does not do it.
+//! the batch behind it reads that for a tenth of the price. A question that is asked alone fills no cache that batches read.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use super::{Batched, Batches};
 use gateway::batch::marked_tokens;
 use store::{BatchState, StoreError, Which};
 
-/// What was kept counts for so long as kept; seconds. The batch behind it has to be begun in the rest of the hour.
+/// How long a beginning counts as kept, in seconds. The batch behind it has to be begun in the rest of the hour.
 const KEPT: u64 = 50 * 60;
-/// Others wait so long for the one that goes ahead; seconds.
+/// How long the others wait for the one that goes ahead, in seconds.
 const LONGEST: u64 = 3600;
 
 impl Batches {
