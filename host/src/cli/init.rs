@@ -96,6 +96,9 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         Some(field) => look(Some(&field))?,
         None => survey,
     };
+    if survey.unreadable > survey.records {
+        return Err(mostly_unreadable(&survey));
+    }
     let wish = Wish {
         id: args.id.as_deref(),
         name: args.name.as_deref(),
@@ -131,6 +134,9 @@ fn write(args: &InitArgs, display: &Display) -> anyhow::Result<()> {
         display.print(&format!("warning: {error:#}"));
     }
     display.say(&told(args, &survey, &proposal, &model));
+    if let Some(warning) = values_as_names(&survey) {
+        display.print(&warning);
+    }
     let plugins = match &args.plugins {
         Some(plugins) => plugins.clone(),
         None => settings::plugins_directory(&Config::parse(&args.config, &text)?),
@@ -229,8 +235,52 @@ fn explained(error: DatasetError) -> anyhow::Error {
             file.display(),
             found.join(", ")
         ),
+        DatasetError::AllBad { ref file, .. } if is_table(file) => {
+            anyhow!("{error}\nhint: {HEADER}")
+        }
         error => error.into(),
     }
+}
+
+/// What is wrong with most tables whose rows do not fit.
+const HEADER: &str = "the first line has to name the columns: remove what stands before these names, and run `batchgen init` again";
+
+/// Whether a file of this name is a table of text.
+fn is_table(file: &Path) -> bool {
+    let end = file.extension().unwrap_or_default();
+    ["csv", "tsv", "tab"]
+        .iter()
+        .any(|name| end.eq_ignore_ascii_case(name))
+}
+
+/// A dataset most of whose records cannot be read: what is proposed for the others would be by chance.
+fn mostly_unreadable(survey: &Survey) -> anyhow::Error {
+    let faults: String = survey
+        .faults
+        .iter()
+        .map(|fault| format!("\n  {fault}"))
+        .collect();
+    let hint = match survey.separator {
+        Some(_) => format!("\nhint: {HEADER}"),
+        None => String::new(),
+    };
+    anyhow!(
+        "{}: {} of its {} records cannot be read{faults}{hint}",
+        survey.config,
+        survey.unreadable,
+        survey.unreadable + survey.records,
+    )
+}
+
+/// The names of columns that look like values of a first record, if a table may have no names.
+fn values_as_names(survey: &Survey) -> Option<String> {
+    survey.separator?;
+    let mut names = survey.fields.iter().map(|field| field.name.as_str());
+    let number = names.find(|name| name.parse::<f64>().is_ok())?;
+    Some(format!(
+        "warning: the first line is taken for the names of the columns, and `{number}` looks like a value\nhint: if the names are \
+         missing, write them into a line of their own, and run `batchgen init` again"
+    ))
 }
 
 /// The model that the configuration is to name: as it was said, or as a person at a terminal says now.

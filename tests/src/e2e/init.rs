@@ -125,13 +125,21 @@ fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
     scene.write("broken.jsonl", "{\"id\": 1\n{\"id\": 2\n");
     scene.write("table.ods", "PK");
     scene.write("products.csv", PRODUCTS);
-    let cases: [&[&str]; 8] = [
+    scene.write(
+        "titled.csv",
+        "Woods in stock,,\n,,\nid,name,kind\n1,Oak,hard\n",
+    );
+    let notes = "# made by the shop\n# on Monday\nid,name\n1,Oak\n2,Elm\n";
+    scene.write("noted.csv", notes);
+    let cases: [&[&str]; 10] = [
         &["nowhere.csv"],
         &["same.csv"],
         &["map.json"],
         &["empty.jsonl"],
         &["broken.jsonl"],
         &["table.ods"],
+        &["titled.csv"],
+        &["noted.csv"],
         &["products.csv", "--id", "Departement"],
         &["products.csv", "--id", "Department"],
     ];
@@ -280,6 +288,15 @@ fn a_bad_row_stops_no_first_configuration() {
     assert!(said.contains("1 record cannot be read"), "{said}");
     assert!(said.contains("trees.csv:3:"), "{said}");
     assert_eq!(files.len(), 2);
+}
+
+#[test]
+fn a_table_that_seems_to_lack_its_names_is_told() {
+    let scene = scene();
+    scene.write("trees.csv", "1,Oak,2.5\n2,Elm,3.5\n");
+    let ran = scene.host(&["init", "trees.csv"]).ended(0);
+    let said = shown(&scene, &ran);
+    assert!(said.contains("`1` looks like a value"), "{said}");
 }
 
 #[test]

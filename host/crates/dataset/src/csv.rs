@@ -274,10 +274,21 @@ fn wrong_count(row: &::csv::StringRecord, table: &Table) -> String {
         b'\t' => "tabs".to_owned(),
         other => format!("`{}`", char::from(other)),
     };
+    let columns = table.names.len() + table.spare;
+    if row.len() == columns {
+        let nameless = row
+            .iter()
+            .skip(table.names.len())
+            .position(|cell| !cell.trim().is_empty())
+            .map_or(0, |place| table.names.len() + place + 1);
+        return format!(
+            "column {nameless} has a value, and no name in the first row; name every column there, and remove lines that stand before \
+             the names"
+        );
+    }
     format!(
-        "the row has {} cells and the header {}; add or remove {separators}, and put cells with {separators} in quotes",
+        "the row has {} cells and the header {columns}; add or remove {separators}, and put cells with {separators} in quotes",
         row.len(),
-        table.names.len() + table.spare,
     )
 }
 
@@ -419,6 +430,12 @@ mod tests {
         line 7: e
         a.csv:8: is not valid CSV: a quote is opened and never closed; close it, or write two of them where one is meant
         "#);
+    }
+
+    #[test]
+    fn a_value_in_a_column_without_a_name_is_told() {
+        let rows = "List of woods,,\n\nid,name,category\n";
+        insta::assert_snapshot!(Fixture::new("a.csv", rows).report(), @"a.csv:3: is not valid CSV: column 2 has a value, and no name in the first row; name every column there, and remove lines that stand before the names");
     }
 
     #[test]

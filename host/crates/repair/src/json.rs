@@ -2,6 +2,8 @@
 //! comments, quotes of other kinds, line breaks in strings, words of other languages for `null`. What is broken otherwise is
 //! left to the component, which has the model repair it; an object within a broken one is never taken for the answer.
 
+use std::collections::BTreeMap;
+
 use jsonc_parser::ast;
 use jsonc_parser::tokens::Token;
 use jsonc_parser::{CollectOptions, ParseOptions, Scanner, ScannerOptions, parse_to_ast};
@@ -25,14 +27,17 @@ pub(super) enum Valid {
 }
 
 /// Whether the text is valid JSON already, white space around it apart; and that with objects in place of strings that hold
-/// them, where the schema says so.
+/// them, and without an object around all of it, where the schema says so.
 pub(super) fn valid(text: &str, schema: Option<&Json>) -> Option<Valid> {
     let json = bare(text);
-    if !json.starts_with('{') || serde_json::from_str::<IgnoredAny>(json).is_err() {
+    if !json.starts_with('{') {
         return None;
     }
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_str(json).ok()?;
     let odd = ["\"{", "\"[", "\\u00", "\\b", "\\f"];
-    if odd.iter().any(|mark| json.contains(mark))
+    let is_odd = odd.iter().any(|mark| json.contains(mark))
+        || schema.is_some_and(|schema| is_unnamed(&fields, schema));
+    if is_odd
         && let Ok(mut value) = serde_json::from_str::<Value>(json)
         && tidied(&mut value, schema.map(Json::value).as_ref())
     {
@@ -60,10 +65,60 @@ pub(super) fn mended(text: &str, schema: Option<&Json>) -> Option<String> {
     Some(value.to_string())
 }
 
-/// Takes control characters out of strings, and objects out of strings that hold them; whether there was something to do.
+/// Takes control characters out of strings, and objects out of strings that hold them or from other objects around them;
+/// whether there was something to do.
 fn tidied(value: &mut Value, schema: Option<&Value>) -> bool {
     let dropped = drop_control_characters(value);
-    schema.is_some_and(|schema| unquote(value, schema, schema, 0)) || dropped
+    let Some(schema) = schema else {
+        return dropped;
+    };
+    let inside = wrapped(value, schema);
+    let is_wrapped = inside.is_some();
+    if let Some(inside) = inside {
+        *value = inside;
+    }
+    unquote(value, schema, schema, 0) || is_wrapped || dropped
+}
+
+/// Fields of the calls of tools and of schemas, which a model may put around what was asked for.
+const WRAPPERS: [&str; 5] = ["arguments", "name", "parameters", "properties", "type"];
+
+/// Whether something may stand around what was asked for: a schema's text has none of these fields. To look at the text costs
+/// less than to read it.
+fn is_unnamed(fields: &BTreeMap<String, IgnoredAny>, schema: &Json) -> bool {
+    let named = |field: &String| {
+        !WRAPPERS.contains(&field.as_str()) && schema.as_str().contains(&format!("\"{field}\":"))
+    };
+    !fields.is_empty() && !fields.keys().any(named)
+}
+
+/// What a model put into another object, as in `{"result": {...}}` or in the call of a tool: the only one of its fields that
+/// has all that is required, where it has no field itself that the schema names.
+fn wrapped(value: &Value, schema: &Value) -> Option<Value> {
+    let schema = resolved(schema, schema);
+    let fields = value.as_object()?;
+    let named = schema.get("properties")?.as_object()?;
+    let required = schema.get("required")?.as_array()?;
+    if required.is_empty() || fields.keys().any(|field| named.contains_key(field)) {
+        return None;
+    }
+    let has_all = |inside: &Value| {
+        let mut required = required.iter().filter_map(Value::as_str);
+        inside.is_object() && required.all(|field| inside.get(field).is_some())
+    };
+    let objects = fields.values().filter_map(|field| match field {
+        Value::String(text) => serde_json::from_str(text).ok().filter(has_all),
+        field => Some(field.clone()).filter(has_all),
+    });
+    only(objects.collect())
+}
+
+/// The schema itself, or the one that it refers to.
+fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    let target = schema.get("$ref").and_then(Value::as_str);
+    target
+        .and_then(|target| root.pointer(target.strip_prefix('#')?))
+        .unwrap_or(schema)
 }
 
 /// Whether there was one.
@@ -327,9 +382,7 @@ const DEPTH: usize = 32;
 
 /// Puts objects and lists in the place of strings that hold them as JSON, where the schema wants them; whether there was one.
 fn unquote(value: &mut Value, schema: &Value, root: &Value, depth: usize) -> bool {
-    let target = schema.get("$ref").and_then(Value::as_str);
-    let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
-    let schema = target.unwrap_or(schema);
+    let schema = resolved(schema, root);
     if depth > DEPTH {
         return false;
     }

@@ -226,6 +226,39 @@ fn an_object_in_a_string_is_taken_out_where_the_schema_wants_one() {
     assert_eq!(told(r#"{"of": "a word"}"#), r#"{"of": "a word"}"#);
 }
 
+#[test]
+fn an_object_around_what_was_asked_for_is_taken_away() {
+    let schema = json!({
+        "type": "object",
+        "required": ["title", "points"],
+        "properties": {"title": {"type": "string"}, "points": {"type": "array"}, "note": {"type": "string"}},
+    });
+    let told = |answer: &str| {
+        super::answer(
+            answer.to_owned(),
+            &ResponseFormat::JsonSchema(schema.clone().into()),
+        )
+    };
+    let asked = r#"{"title":"Oak","points":["hard"]}"#;
+    for answer in [
+        format!(r#"{{"result": {asked}}}"#),
+        format!(r#"{{"name": "write", "arguments": {asked}}}"#),
+        format!(r#"{{"name": "write", "arguments": {}}}"#, json!(asked)),
+        format!("<tool_call>{{\"name\": \"write\", \"arguments\": {asked},}}</tool_call>"),
+        format!(r#"{{"type": "object", "properties": {asked}}}"#),
+    ] {
+        assert_eq!(told(&answer), asked, "{answer}");
+    }
+    for other in [
+        r#"{"result": {"title": "Oak"}}"#.to_owned(),
+        format!(r#"{{"note": "x", "result": {asked}}}"#),
+        format!(r#"{{"a": {asked}, "b": {{"title":"Elm","points":[]}}}}"#),
+        format!(r#"{{"a": {{"b": {asked}}}}}"#),
+    ] {
+        assert_eq!(told(&other), other);
+    }
+}
+
 /// Work that grew with the square of the answer's length would not end within the time that a test may take.
 #[test]
 fn an_answer_of_nothing_but_marks_is_mended() {

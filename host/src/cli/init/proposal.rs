@@ -225,8 +225,11 @@ fn id(survey: &Survey, wish: Option<&str>) -> anyhow::Result<Chosen> {
     Ok(Chosen {
         field: field.name.clone(),
         why: format!(
-            "different in each of the {} records{}{}",
-            field.filled,
+            "different in {}{}{}",
+            match field.filled {
+                1 => "the only record".to_owned(),
+                some => format!("each of the {some} records"),
+            },
             match survey.records - field.filled {
                 0 => String::new(),
                 1 => " that have it; one has none, and fails".to_owned(),
@@ -280,8 +283,10 @@ fn name(survey: &Survey, wish: Option<&str>, id: &Chosen) -> anyhow::Result<Chos
         .filter(|field| able(field) || able_by_name(field))
         .filter(|field| mean(field) <= NAME_MEAN && field.name != id.field)
         .filter(|field| field.numbers * 2 < survey.records || fit(&field.name, NAMES) > 0)
-        .map(|field| (fit(&field.name, NAMES), field))
-        .max_by_key(|(score, field)| (*score, field.filled));
+        .enumerate()
+        .map(|(index, field)| (fit(&field.name, NAMES), index, field))
+        .max_by_key(|(score, index, field)| (*score, field.filled, std::cmp::Reverse(*index)))
+        .map(|(score, _, field)| (score, field));
     let by_id = fit(&id.field, NAMES);
     Ok(match best {
         Some((score, field)) if score > by_id => Chosen {

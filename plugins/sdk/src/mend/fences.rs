@@ -96,27 +96,39 @@ pub(super) fn around(text: &str) -> Option<Around<'_>> {
         return within_a_line(text);
     };
     let (inside, last) = rest.rsplit_once('\n').unwrap_or(("", rest));
-    let closes = |fence: &Fence<'_>, open: &Fence<'_>| {
-        fence.mark == open.mark && fence.length >= open.length && fence.info.is_empty()
+    let around = |inside| Around {
+        language: outer.info,
+        inside,
     };
-    if !fence(last).is_some_and(|last| closes(&last, &outer)) {
-        return within_a_line(text);
+    if fence(last).is_some_and(|last| closes(&last, &outer)) {
+        return stays_open(outer, inside).then(|| around(inside));
     }
+    // A model that forgets to close the fence around a text means the same.
+    let unclosed = around(rest);
+    let is_forgotten = unclosed.holds_a_document() && stays_open(outer, rest);
+    is_forgotten
+        .then_some(unclosed)
+        .or_else(|| within_a_line(text))
+}
+
+fn closes(fence: &Fence<'_>, open: &Fence<'_>) -> bool {
+    fence.mark == open.mark && fence.length >= open.length && fence.info.is_empty()
+}
+
+/// Whether no line of what follows a fence closes it: fences in there come in pairs.
+fn stays_open(outer: Fence<'_>, inside: &str) -> bool {
     let mut open = vec![outer];
     for fence in inside.lines().filter_map(fence) {
         if open.last().is_some_and(|open| closes(&fence, open)) {
             open.pop();
             if open.is_empty() {
-                return None;
+                return false;
             }
         } else if !fence.info.is_empty() {
             open.push(fence);
         }
     }
-    (open.len() == 1).then_some(Around {
-        language: outer.info,
-        inside,
-    })
+    open.len() == 1
 }
 
 /// Three backticks at both ends that do not have lines of their own.

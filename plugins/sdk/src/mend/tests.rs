@@ -39,6 +39,9 @@ fn a_fence_around_all_of_it_goes_and_those_inside_stay() {
     ] {
         assert_eq!(text(&dressed), code, "{dressed:?}");
     }
+    assert_eq!(text(&format!("```markdown\n{code}")), code, "never closed");
+    let open = "```python\nprint(1)";
+    assert_eq!(text(open), open, "code that was cut off");
     assert_eq!(text("```python\nprint(1)\n```"), "print(1)");
     assert_eq!(text("Here is the JSON:\n```json\n[1]\n```"), "[1]");
     assert_eq!(text("``` Oak is hard. ```"), "Oak is hard.");

@@ -150,8 +150,22 @@ const AUTH_CODES: [&str; 5] = [
     "unauthenticated",
     "permission_denied",
 ];
-/// Gemini and xAI refuse a key with 400.
-const AUTH_TEXTS: [&str; 2] = ["api key not valid", "incorrect api key"];
+/// Gemini and xAI refuse a key with 400, and gateways with 500 or within an answer.
+const AUTH_TEXTS: [&str; 13] = [
+    "api key not valid",
+    "incorrect api key",
+    "invalid api key",
+    "invalid x-api-key",
+    "api key is invalid",
+    "api key is missing",
+    "missing api key",
+    "no api key",
+    "not authenticated",
+    "invalid authentication",
+    "authentication failed",
+    "authentication fails", // DeepSeek
+    "authenticationerror",  // LiteLLM
+];
 
 /// Servers say it with 400, too.
 const NOT_FOUND_TEXTS: [&str; 9] = [
@@ -248,7 +262,7 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
         503 | 529 => Overloaded,
         400 | 422 if coded(&AUTH_CODES) || worded(&AUTH_TEXTS) => Auth,
         500.. => {
-            if coded(&AUTH_CODES) {
+            if coded(&AUTH_CODES) || worded(&AUTH_TEXTS) {
                 return Auth;
             }
             if coded(&["invalid_request_error"]) {

@@ -30,8 +30,25 @@ pub(super) fn from_response(
     from_said(status, headers, &Said::read(body), now, cap)
 }
 
+/// How the words of a server are introduced that came with this status.
+fn with_status(status: StatusCode) -> String {
+    format!("HTTP {}", status.as_u16())
+}
+
 /// The same of an error body that is read.
 pub(super) fn from_said(
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &Said,
+    now: Duration,
+    cap: u32,
+) -> CallError {
+    judged(&with_status(status), status, headers, said, now, cap)
+}
+
+/// What is made of a server's words. `introduced` says how they came.
+fn judged(
+    introduced: &str,
     status: StatusCode,
     headers: &HeaderMap,
     said: &Said,
@@ -77,7 +94,7 @@ pub(super) fn from_said(
     CallError {
         retry_after: wait.filter(|_| class.is_transient()),
         refused: refusals::refused(class, said, cap),
-        ..CallError::new(class, format!("HTTP {}: {shown}{hint}", status.as_u16()))
+        ..CallError::new(class, format!("{introduced}: {shown}{hint}"))
     }
 }
 
@@ -94,10 +111,22 @@ pub(super) fn from_event(error: &Value) -> CallError {
                 .or_else(|| code.as_str()?.parse().ok())?;
             StatusCode::from_u16(number).ok()
         })
-        .find(|status| status.is_client_error() || status.is_server_error())
-        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = serde_json::json!({"error": error}).to_string();
-    from_response(status, &HeaderMap::new(), &body, Duration::ZERO, 0)
+        .find(|status| status.is_client_error() || status.is_server_error());
+    let introduced = status.map_or_else(
+        || "the server sent an error in place of an answer".to_owned(),
+        with_status,
+    );
+    let said = Said::read(&serde_json::json!({"error": error}).to_string());
+    // An error without a status is judged like one of which the server knows nothing but that it failed.
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    judged(
+        &introduced,
+        status,
+        &HeaderMap::new(),
+        &said,
+        Duration::ZERO,
+        0,
+    )
 }
 
 /// An error of the network, or of the body while it arrived.
@@ -268,5 +297,15 @@ mod tests {
         let overloaded = json(r#"{"type": "overloaded_error", "message": "Overloaded"}"#);
         assert_eq!(class(overloaded), FailureClass::Overloaded);
         assert_eq!(class(json(r#""what""#)), FailureClass::Transient);
+        let key = json(r#"{"detail": "Not authenticated"}"#);
+        assert_eq!(class(key), FailureClass::Auth);
+    }
+
+    #[test]
+    fn a_status_that_no_server_sent_is_not_told() {
+        let said = from_event(&serde_json::json!({"message": "no"})).message;
+        assert_eq!(said, "the server sent an error in place of an answer: no");
+        let said = from_event(&serde_json::json!({"message": "no", "code": 503})).message;
+        assert_eq!(said, "HTTP 503: no");
     }
 }

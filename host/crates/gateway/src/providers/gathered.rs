@@ -273,6 +273,13 @@ impl Gathered {
         };
         match meaning {
             Meaning::CutOff => Ok(Finish::Length),
+            Meaning::ContextFull => Err(CallError::new(
+                FailureClass::Context,
+                format!(
+                    "the answer reached the end of the model's context (`{}`)",
+                    shown(reason)
+                ),
+            )),
             Meaning::Withheld => Ok(Finish::ContentFilter),
             Meaning::Tool if self.tool.is_some() => Err(self.in_another_field()),
             Meaning::Said | Meaning::Tool => self.said(),

@@ -8,8 +8,10 @@ pub(super) enum Meaning {
     None,
     /// All was said.
     Said,
-    /// The output cap or the end of the context was reached.
+    /// The output cap was reached.
     CutOff,
+    /// The end of the model's context was reached, which no larger cap moves.
+    ContextFull,
     /// A filter withheld it.
     Withheld,
     /// The model wants a tool to be called.
@@ -22,7 +24,7 @@ pub(super) enum Meaning {
     Unknown,
 }
 
-const MEANINGS: [(Meaning, &[&str]); 7] = [
+const MEANINGS: [(Meaning, &[&str]); 8] = [
     (
         Meaning::None,
         &[
@@ -70,8 +72,6 @@ const MEANINGS: [(Meaning, &[&str]); 7] = [
         &[
             "length",
             "max_length",
-            "model_length",
-            "context_length",
             "max_tokens",
             "max_token",
             "max_tokens_reached",
@@ -83,15 +83,25 @@ const MEANINGS: [(Meaning, &[&str]); 7] = [
             "token_limit",
             "token_limit_reached",
             "error_limit",
-            "model_context_window_exceeded",
-            "context_window_exceeded",
             "truncated",
             "limit",
-            "max_context",
             "maximum_tokens",
             "maxpredictedtokensreached",
-            "contextlengthreached",
             "incomplete",
+        ],
+    ),
+    (
+        Meaning::ContextFull,
+        &[
+            // Mistral's word.
+            "model_length",
+            "context_length",
+            // Anthropic's word.
+            "model_context_window_exceeded",
+            "context_window_exceeded",
+            "max_context",
+            // LM Studio's own.
+            "contextlengthreached",
         ],
     ),
     (
@@ -205,7 +215,7 @@ mod tests {
             ("Max Tokens", Meaning::CutOff),
             ("max-tokens", Meaning::CutOff),
             ("length", Meaning::CutOff),
-            ("model_length", Meaning::CutOff),
+            ("model_length", Meaning::ContextFull),
             ("SAFETY", Meaning::Withheld),
             ("content_filter: PROHIBITED_CONTENT", Meaning::Withheld),
             ("guardrail_intervened", Meaning::Withheld),

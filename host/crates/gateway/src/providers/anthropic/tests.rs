@@ -97,7 +97,6 @@ async fn every_stop_reason_has_its_meaning() {
     for (reason, finish) in [
         ("stop_sequence", Finish::Stop),
         ("max_tokens", Finish::Length),
-        ("model_context_window_exceeded", Finish::Length),
         ("refusal", Finish::ContentFilter),
         ("END_TURN", Finish::Stop),
         ("MAX_TOKENS", Finish::Length),
@@ -105,6 +104,11 @@ async fn every_stop_reason_has_its_meaning() {
         let answer = read(&[START, TEXT, &end(reason), STOP]).await.unwrap();
         assert_eq!(answer.finish, finish, "{reason}");
     }
+    // A larger cap would not help.
+    let full = end("model_context_window_exceeded");
+    let error = read(&[START, TEXT, &full, STOP]).await.unwrap_err();
+    assert_eq!(error.class, FailureClass::Context, "{error}");
+    assert!(error.usage.output_tokens > 0, "it is billed");
 }
 
 /// What becomes of a stream of these events, each a name and data.
