@@ -1,4 +1,4 @@
-//! The trait that a plugin implements and the macro that exports it.
+//! The trait that a plugin implements.
 
 use crate::{Failure, Input};
 
@@ -9,29 +9,4 @@ pub trait Component {
     /// # Errors
     /// A [`Failure`] says why there is no artifact; the host shows it and goes on with other records.
     fn generate(input: &Input) -> Result<String, Failure>;
-}
-
-/// Exports a type that implements [`Component`] as the plugin's component. Natively it does nothing,
-/// so that tests may link several plugins.
-#[macro_export]
-macro_rules! export {
-    ($component:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        #[expect(unsafe_code, reason = "the contract's exports are C functions")]
-        mod exported {
-            use super::*;
-
-            struct Exported;
-
-            impl $crate::bindings::Guest for Exported {
-                fn generate(
-                    input: $crate::bindings::Input,
-                ) -> Result<$crate::bindings::Artifact, $crate::Failure> {
-                    $crate::run::<$component>(input)
-                }
-            }
-
-            $crate::bindings::export!(Exported with_types_in $crate::bindings);
-        }
-    };
 }

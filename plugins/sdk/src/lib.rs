@@ -13,6 +13,7 @@ pub mod ask;
 pub mod bindings;
 mod component;
 pub mod digits;
+mod export;
 mod failure;
 mod front_matter;
 mod host;
@@ -23,7 +24,6 @@ pub mod mend;
 pub mod numbers;
 mod prompt;
 pub mod rules;
-mod run;
 pub mod schema;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -34,8 +34,8 @@ pub use ask::{JsonRequest, TextRequest, ask_text, ask_text_checked, complete_jso
 pub use bindings::batchgen::component::llm::Rules;
 pub use bindings::batchgen::component::types::{Failure, FailureKind, Site};
 pub use component::Component;
+#[doc(hidden)]
+pub use export::run;
 pub use input::{Input, Upstream};
 pub use prompt::Prompt;
-#[doc(hidden)]
-pub use run::run;
 pub use serde_json::{Map, Value, json};

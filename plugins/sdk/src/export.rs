@@ -1,7 +1,32 @@
-//! What the exported function of a plugin does.
+//! The macro that makes a component the plugin's exported function, and what this function does.
 
 use crate::bindings;
 use crate::{Component, Failure, Input};
+
+/// Exports a type that implements [`Component`] as the plugin's component. Natively it does nothing,
+/// so that tests may link several plugins.
+#[macro_export]
+macro_rules! export {
+    ($component:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[expect(unsafe_code, reason = "the contract's exports are C functions")]
+        mod exported {
+            use super::*;
+
+            struct Exported;
+
+            impl $crate::bindings::Guest for Exported {
+                fn generate(
+                    input: $crate::bindings::Input,
+                ) -> Result<$crate::bindings::Artifact, $crate::Failure> {
+                    $crate::run::<$component>(input)
+                }
+            }
+
+            $crate::bindings::export!(Exported with_types_in $crate::bindings);
+        }
+    };
+}
 
 /// Logs a panic with its place, then runs the component.
 ///
