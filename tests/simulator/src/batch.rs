@@ -4,16 +4,19 @@
 //! disk, so a batch may be as large as the real providers allow. Keys see only what they made themselves.
 
 mod anthropic;
+mod ask;
 mod control;
 mod desk;
 mod fault;
 mod files;
 mod gemini;
 mod job;
+mod line_faults;
 mod lines;
 mod mistral;
 mod multipart;
 mod openai;
+mod protocol;
 mod reply;
 mod route;
 mod script;
@@ -30,38 +33,37 @@ pub use control::control;
 pub use desk::{Advance, BatchReport, BatchReports, Desk};
 pub use fault::{BatchFault, BatchFaultKind, BatchFaultParseError, Request};
 pub use job::{Counts, Stage};
-pub use lines::Protocol;
+pub use protocol::Protocol;
 pub use reply::{Reply, Sent};
 pub use route::{Call, call};
 pub use script::{BatchLimits, BatchScript, Pace, Wait};
 
 use crate::http::Head;
 use crate::problem::{Exceeded, Problem};
-use crate::provider::Provider;
+use ask::Ask;
 use fault::Event;
-use route::Ask;
 
 /// Answers a request about files or batches. It may read and write large files, so it takes a while.
-pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -> Reply {
+pub fn answer(desk: &Arc<Desk>, call: &Call, head: &Head, body: &[u8]) -> Reply {
     let said = match call {
         // Its address was told to nobody else, so the key need not come again.
         Call::Append(_) => Ok(()),
-        _ => provider.authorize(&head.credentials),
+        _ => desk.provider().authorize(&head.credentials),
     };
-    let owner = provider.dialect().carried(&head.credentials);
-    let protocol = Protocol::of(provider.dialect());
+    let owner = desk.dialect().carried(&head.credentials);
+    let protocol = Protocol::of(desk.dialect());
     let request = match protocol {
         Some(Protocol::Anthropic) => anthropic::request(call),
         Some(Protocol::Gemini) => gemini::request(call),
         _ => openai::request(call),
     };
-    let fault = request.and_then(|request| provider.desk().befall(Event::Request(request)));
+    let fault = request.and_then(|request| desk.befall(Event::Request(request)));
     let answer = said.and_then(|()| {
         if let Some(BatchFaultKind::Refused(_, status)) = fault {
             return Err(refusal(status));
         }
         let ask = Ask {
-            provider,
+            desk,
             owner: owner.unwrap_or_default(),
             head,
             body,
@@ -81,7 +83,7 @@ pub fn answer(provider: &Arc<Provider>, call: &Call, head: &Head, body: &[u8]) -
         // Whatever it is, nobody learns of it.
         Ok(_) if matches!(fault, Some(BatchFaultKind::Lost(_))) => Reply::Reset,
         Ok(reply) => reply,
-        Err(problem) => Reply::problem(provider, &problem),
+        Err(problem) => Reply::problem(desk.dialect(), &problem),
     }
 }
 

@@ -46,11 +46,11 @@ use std::thread::JoinHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
-use batch::Protocol;
 pub use batch::{
     Advance, BatchFault, BatchFaultKind, BatchFaultParseError, BatchLimits, BatchReport,
     BatchReports, BatchScript, Counts, Pace, Request, Stage, Wait,
 };
+use batch::{Desk, Protocol};
 pub use config::{Answers, Config, Flex, Latency, Thinks};
 pub use dialect::Dialect;
 pub use faults::{Fault, FaultKind, FaultParseError, When};
@@ -66,6 +66,7 @@ pub struct Simulator {
     base_url: String,
     origin: String,
     provider: Arc<Provider>,
+    desk: Arc<Desk>,
     stop: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,10 +80,12 @@ impl Simulator {
         allow_many_connections();
         let port = config.port;
         let path = config.dialect.base_path();
+        let script = config.batch.clone();
         let provider = Arc::new(Provider::new(config)?);
+        let desk = Arc::new(Desk::new(Arc::clone(&provider), script));
         let stop = Arc::new(Notify::new());
         let (started, start) = mpsc::channel();
-        let (served, stopped) = (Arc::clone(&provider), Arc::clone(&stop));
+        let (served, stopped) = (Arc::clone(&desk), Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("llm-simulator".to_owned())
             .spawn(move || run(port, &started, served, stopped))?;
@@ -91,6 +94,7 @@ impl Simulator {
             base_url: format!("http://{address}{path}"),
             origin: format!("http://{address}"),
             provider,
+            desk,
             stop,
             thread: Some(thread),
         })
@@ -134,7 +138,7 @@ impl Simulator {
     /// All batches, and how often each request about them was made.
     pub fn batches(&self) -> BatchReports {
         Protocol::of(self.provider.dialect())
-            .map(|protocol| self.provider.desk().reports(&self.provider, protocol))
+            .map(|protocol| self.desk.reports(protocol))
             .unwrap_or_default()
     }
 
@@ -145,7 +149,7 @@ impl Simulator {
 
     /// Replaces the script of batches. Those that there are keep theirs.
     pub fn set_batch_script(&self, script: BatchScript) {
-        self.provider.desk().set_script(script);
+        self.desk.set_script(script);
     }
 
     /// Ends the stages of batches that are told to, or all of their stages. Returns when that is done.
@@ -155,9 +159,7 @@ impl Simulator {
     pub fn advance_batches(&self, advance: &Advance) -> Result<(), String> {
         let protocol = Protocol::of(self.provider.dialect())
             .ok_or_else(|| "this dialect has no batches".to_owned())?;
-        self.provider
-            .desk()
-            .advance(&self.provider, protocol, advance)
+        self.desk.advance(protocol, advance)
     }
 
     /// Closes all connections, ends hanging calls and returns the final ledger.
@@ -193,7 +195,7 @@ impl Drop for Simulator {
 fn run(
     port: u16,
     started: &mpsc::Sender<io::Result<SocketAddr>>,
-    provider: Arc<Provider>,
+    desk: Arc<Desk>,
     stop: Arc<Notify>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -210,9 +212,9 @@ fn run(
         match listening {
             Ok((address, listener)) => {
                 drop(started.send(Ok(address)));
-                server::serve(listener, Arc::clone(&provider), stop).await;
+                server::serve(listener, Arc::clone(&desk), stop).await;
                 // The runtime waits for those who wait for work, so nobody may work on.
-                provider.desk().stop();
+                desk.stop();
             }
             Err(error) => drop(started.send(Err(error))),
         }

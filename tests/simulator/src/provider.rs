@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::batch::Desk;
 use super::cache::{Beginning, Cache, CacheUse, by_itself};
 use super::config::Config;
 use super::dialect::{Dialect, Headers};
@@ -27,7 +26,6 @@ pub struct Provider {
     config: Config,
     epoch: Instant,
     state: Mutex<State>,
-    desk: Desk,
 }
 
 #[derive(Debug)]
@@ -60,7 +58,6 @@ impl Provider {
         };
         Ok(Provider {
             model: Model::new(&config),
-            desk: Desk::new(config.batch.clone(), config.seed),
             config,
             epoch: Instant::now(),
             state: Mutex::new(state),
@@ -78,11 +75,6 @@ impl Provider {
     /// Whose API is spoken.
     pub fn dialect(&self) -> Dialect {
         self.config.dialect
-    }
-
-    /// Where batches are handed in and asked for.
-    pub fn desk(&self) -> &Desk {
-        &self.desk
     }
 
     /// What answers are written from.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
-use super::batch::{self, Reply, Sent};
+use super::batch::{self, Desk, Reply, Sent};
 use super::dialect::Route;
 use super::faults::Fault;
 use super::http::{Connection, Head, ReadError, answer_head};
@@ -42,7 +42,7 @@ pub fn listen(port: u16) -> std::io::Result<TcpListener> {
 }
 
 /// Serves until it is told to stop.
-pub async fn serve(listener: TcpListener, provider: Arc<Provider>, stop: Arc<Notify>) {
+pub async fn serve(listener: TcpListener, desk: Arc<Desk>, stop: Arc<Notify>) {
     let accept = async {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -53,7 +53,7 @@ pub async fn serve(listener: TcpListener, provider: Arc<Provider>, stop: Arc<Not
             if stream.set_nodelay(true).is_ok() {
                 tokio::spawn(converse(
                     Connection::new(stream),
-                    Arc::clone(&provider),
+                    Arc::clone(&desk),
                     Arc::clone(&stop),
                 ));
             }
@@ -66,7 +66,8 @@ pub async fn serve(listener: TcpListener, provider: Arc<Provider>, stop: Arc<Not
 }
 
 /// Answers the requests of one connection.
-async fn converse(mut connection: Connection, provider: Arc<Provider>, stop: Arc<Notify>) {
+async fn converse(mut connection: Connection, desk: Arc<Desk>, stop: Arc<Notify>) {
+    let provider = desk.provider();
     loop {
         let (head, body) = match connection.next().await {
             Ok(Some(request)) => request,
@@ -89,22 +90,22 @@ async fn converse(mut connection: Connection, provider: Arc<Provider>, stop: Arc
             Some(Route::Chat(deployment)) => {
                 let now = Instant::now();
                 let plan = provider.chat(&head.credentials, deployment.as_deref(), &body, now);
-                perform(&mut connection, &provider, plan).await
+                perform(&mut connection, provider, plan).await
             }
             Some(Route::Batch(call)) => {
-                let desk = Arc::clone(&provider);
-                let answered = aside(move || batch::answer(&desk, &call, &head, &body)).await;
-                send(&mut connection, &provider, answered).await
+                let asked = Arc::clone(&desk);
+                let answered = aside(move || batch::answer(&asked, &call, &head, &body)).await;
+                send(&mut connection, &desk, answered).await
             }
             Some(Route::Models) => {
-                let (status, body) = models(&head, &provider);
-                send(&mut connection, &provider, Some(Reply::Json(status, body))).await
+                let (status, body) = models(&head, provider);
+                send(&mut connection, &desk, Some(Reply::Json(status, body))).await
             }
             None => {
-                let asked = Arc::clone(&provider);
+                let asked = Arc::clone(&desk);
                 let answered = aside(move || control(&head, &body, &asked)).await;
                 let reply = answered.map(|(status, body)| Reply::Json(status, body));
-                send(&mut connection, &provider, reply).await
+                send(&mut connection, &desk, reply).await
             }
         };
         if is_end {
@@ -122,7 +123,7 @@ async fn aside<R: Send + 'static>(act: impl FnOnce() -> R + Send + 'static) -> O
 }
 
 /// Sends an answer; true if the connection can be kept.
-async fn send(connection: &mut Connection, provider: &Provider, reply: Option<Reply>) -> bool {
+async fn send(connection: &mut Connection, desk: &Desk, reply: Option<Reply>) -> bool {
     match reply {
         Some(Reply::Json(status, body)) => connection
             .stream
@@ -138,7 +139,7 @@ async fn send(connection: &mut Connection, provider: &Provider, reply: Option<Re
             content,
             bytes,
             sent,
-        }) => send_file(connection, provider, &content, bytes, sent)
+        }) => send_file(connection, desk, &content, bytes, sent)
             .await
             .is_ok(),
         Some(Reply::Reset) | None => {
@@ -152,7 +153,7 @@ async fn send(connection: &mut Connection, provider: &Provider, reply: Option<Re
 /// Sends a file piece by piece.
 async fn send_file(
     connection: &mut Connection,
-    provider: &Provider,
+    desk: &Desk,
     content: &File,
     bytes: u64,
     sent: Sent,
@@ -182,7 +183,7 @@ async fn send_file(
         Sent::All => Ok(()),
         Sent::BreaksAt(_) => Err(std::io::ErrorKind::ConnectionAborted.into()),
         Sent::StopsAt(_) => {
-            provider.desk().download_stopped();
+            desk.download_stopped();
             // Until the reader goes away: it has nothing more to say.
             let _ = connection.stream.read(&mut piece).await?;
             Err(std::io::ErrorKind::ConnectionAborted.into())
@@ -203,10 +204,11 @@ fn refused(provider: &Provider, problem: &Problem) -> (u16, String) {
 }
 
 /// Answers what no provider has: what is asked of the simulator itself.
-fn control(head: &Head, body: &[u8], provider: &Arc<Provider>) -> (u16, String) {
-    if let Some(answer) = batch::control(provider, head, body) {
+fn control(head: &Head, body: &[u8], desk: &Arc<Desk>) -> (u16, String) {
+    if let Some(answer) = batch::control(desk, head, body) {
         return answer;
     }
+    let provider = desk.provider();
     let done = || (200, json!({}).to_string());
     let wrong = |error: String| (400, json!({ "error": error }).to_string());
     match (head.method.as_str(), head.path.as_str()) {

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::desk::now;
+use super::ask::Ask;
 use super::fault::{BatchFaultKind, Request};
 use super::files::Stored;
-use super::job::{BatchError, Job, NewJob, Stage};
-use super::lines::{Outcome, Protocol, Read, Rendered};
+use super::job::{BatchError, Job, NewJob, Stage, now};
 use super::openai::download;
+use super::protocol::{Outcome, Protocol, Read, Rendered};
 use super::reply::Reply;
-use super::route::{Ask, Call, Page};
+use super::route::{Call, Page};
 use crate::anthropic;
 use crate::chat::Chat;
 use crate::dialect::{Dialect, rfc3339};
@@ -97,8 +97,8 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
 
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::Anthropic.id(job) == id;
-    let desk = ask.provider.desk();
-    desk.find(ask.provider, ask.owner, is_it, act)
+    let desk = ask.desk;
+    desk.find(ask.owner, is_it, act)
         .ok_or_else(|| Problem::NotFound(format!("No such message batch: {id}")))
 }
 
@@ -119,7 +119,7 @@ struct Line<'b> {
 }
 
 fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let desk = ask.provider.desk();
+    let desk = ask.desk;
     let limits = desk.script().limits;
     let invalid = |message: String| Problem::Invalid(message);
     if ask.body.len() as u64 > limits.bytes.unwrap_or(BYTES) {
@@ -169,7 +169,7 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
         }
         object
     };
-    Ok(Reply::ok(&desk.create(ask.provider, new, show)))
+    Ok(Reply::ok(&desk.create(new, show)))
 }
 
 /// The requests as lines of a file that has no name.
@@ -202,15 +202,15 @@ fn stored(owner: &str, requests: &[Line<'_>]) -> std::io::Result<Stored> {
 /// A batch as a poll shows it, with what befalls the poll.
 fn shown(ask: &Ask<'_>, id: &str) -> Result<Value, Problem> {
     let before = find(ask, id, Job::show)?;
-    let fault = ask.provider.desk().befall_shown(before);
+    let fault = ask.desk.befall_shown(before);
     let host = ask.head.host.as_deref();
     find(ask, id, |job| object(job, host, fault))
 }
 
 fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
-    let desk = ask.provider.desk();
+    let desk = ask.desk;
     let show = |job: &Job| Protocol::Anthropic.id(job);
-    let mut all = desk.list(ask.provider, ask.owner, show);
+    let mut all = desk.list(ask.owner, show);
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }

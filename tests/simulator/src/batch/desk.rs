@@ -2,34 +2,33 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::fault::{BatchFaultKind, Event, Request, choose};
 use super::files::{Files, NewFile, Stored};
-use super::job::{BatchError, Checked, Counts, Job, NewJob, Stage, Task};
-use super::lines::Protocol;
+use super::job::{BatchError, Checked, Counts, Job, NewJob, Stage, Task, now};
+use super::line_faults::LineFaults;
+use super::protocol::Protocol;
 use super::script::BatchScript;
 use super::work::{self, Work, Written};
-use crate::chat::{Chat, hash};
+use crate::chat::hash;
+use crate::dialect::Dialect;
 use crate::faults::Befallen;
 use crate::provider::Provider;
 
 /// Files and batches of a provider.
 #[derive(Debug)]
 pub struct Desk {
-    seed: u64,
+    provider: Arc<Provider>,
     state: Mutex<State>,
     /// A worker is done.
     worked: Condvar,
-    stopped: AtomicBool,
-    checked: AtomicU64,
-    lines: AtomicU64,
+    lines: LineFaults,
     downloads_stopped: AtomicU64,
-    attempts: Mutex<HashMap<(u128, bool), u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -78,28 +77,29 @@ pub struct Advance {
     pub to_end: bool,
 }
 
-/// The time of a machine and of the world, in seconds.
-pub fn now() -> (Instant, u64) {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-    (Instant::now(), unix.map_or(0, |time| time.as_secs()))
-}
-
 impl Desk {
     /// A desk without files and batches.
-    pub fn new(script: BatchScript, seed: u64) -> Desk {
+    pub fn new(provider: Arc<Provider>, script: BatchScript) -> Desk {
         Desk {
-            seed,
+            lines: LineFaults::new(provider.seed()),
+            provider,
             state: Mutex::new(State {
                 script: Arc::new(script),
                 ..State::default()
             }),
             worked: Condvar::new(),
-            stopped: AtomicBool::new(false),
-            checked: AtomicU64::new(0),
-            lines: AtomicU64::new(0),
             downloads_stopped: AtomicU64::new(0),
-            attempts: Mutex::default(),
         }
+    }
+
+    /// Whose model answers the lines, and who bills them.
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Whose API is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.provider.dialect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,13 +111,7 @@ impl Desk {
         let mut state = self.state();
         state.script = Arc::new(script);
         state.events.clear();
-        self.attempts().clear();
-        self.checked.store(0, Ordering::Relaxed);
-        self.lines.store(0, Ordering::Relaxed);
-    }
-
-    fn attempts(&self) -> MutexGuard<'_, HashMap<(u128, bool), u64>> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.begin_anew();
     }
 
     /// The script.
@@ -127,57 +121,12 @@ impl Desk {
 
     /// Ends the work of all threads.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-    }
-
-    /// Nobody wants the work any more.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.lines.stop();
     }
 
     /// All that is sent of a file has been sent, and its reader waits for more.
     pub fn download_stopped(&self) {
         self.downloads_stopped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The number of the next line that is validated.
-    pub fn next_checked(&self) -> u64 {
-        self.checked.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// The number of the first of so many lines that are answered.
-    pub fn next_lines(&self, count: usize) -> u64 {
-        self.lines.fetch_add(count as u64, Ordering::Relaxed) + 1
-    }
-
-    /// What befalls a line.
-    pub fn befall_line(
-        &self,
-        script: &BatchScript,
-        event: Event,
-        number: u64,
-        chat: &Chat,
-    ) -> Option<BatchFaultKind> {
-        if script.faults.is_empty() {
-            return None;
-        }
-        let texts: Vec<&str> = chat
-            .messages
-            .iter()
-            .map(|message| message.content.as_str())
-            .collect();
-        let mut attempts = self.attempts();
-        let attempt = attempts
-            .entry((chat.prompt, event == Event::Line))
-            .or_default();
-        *attempt += 1;
-        let call = Befallen {
-            number,
-            attempt: *attempt,
-            prompt: chat.prompt,
-            texts: &texts,
-        };
-        choose(&script.faults, event, &call, self.seed)
     }
 
     /// What befalls an event that is no line, by the latest script.
@@ -186,14 +135,15 @@ impl Desk {
         if let Event::Request(request) = event {
             *state.requests.entry(request).or_default() += 1;
         }
-        state.befall(event, None, self.seed)
+        state.befall(event, None, self.provider.seed())
     }
 
     /// What befalls a batch that is shown to whoever asks for it: so often before, and so often since its end.
     pub fn befall_shown(&self, (before, since): (u64, Option<u64>)) -> Option<BatchFaultKind> {
         let mut state = self.state();
-        let late = since.map(|since| state.befall(Event::ShownEnded, Some(since), self.seed));
-        let any = state.befall(Event::Shown, Some(before), self.seed);
+        let late =
+            since.map(|since| state.befall(Event::ShownEnded, Some(since), self.provider.seed()));
+        let any = state.befall(Event::Shown, Some(before), self.provider.seed());
         late.flatten().or(any)
     }
 
@@ -208,46 +158,40 @@ impl Desk {
     }
 
     /// Creates a batch and returns what it is shown as.
-    pub fn create<R>(&self, provider: &Arc<Provider>, new: NewJob, show: impl Fn(&Job) -> R) -> R {
+    pub fn create<R>(self: &Arc<Self>, new: NewJob, show: impl Fn(&Job) -> R) -> R {
         let now = now();
         let mut state = self.state();
-        let fate = state.befall(Event::Batch, None, self.seed);
+        let fate = state.befall(Event::Batch, None, self.provider.seed());
         let script = Arc::clone(&state.script);
         let number = state.jobs.len() as u64 + 1;
         let job = Job::new(number, new, script, fate, now);
         let shown = show(&job);
         state.jobs.push(job);
-        state.settle(provider, now);
+        state.settle(self, now);
         shown
     }
 
     /// Shows the batch that satisfies this, if this key made it.
     pub fn find<R>(
-        &self,
-        provider: &Arc<Provider>,
+        self: &Arc<Self>,
         owner: &str,
         is_it: impl Fn(&Job) -> bool,
         act: impl FnOnce(&mut Job) -> R,
     ) -> Option<R> {
         let mut state = self.state();
-        state.settle(provider, now());
+        state.settle(self, now());
         let mut jobs = state.jobs.iter_mut();
         let found = jobs.find(|job| job.new.owner == owner && is_it(job));
         let shown = found.map(act);
         // It may have been cancelled just now.
-        state.settle(provider, now());
+        state.settle(self, now());
         shown
     }
 
     /// Shows all batches of a key, the newest first.
-    pub fn list<R>(
-        &self,
-        provider: &Arc<Provider>,
-        owner: &str,
-        show: impl FnMut(&Job) -> R,
-    ) -> Vec<R> {
+    pub fn list<R>(self: &Arc<Self>, owner: &str, show: impl FnMut(&Job) -> R) -> Vec<R> {
         let mut state = self.state();
-        state.settle(provider, now());
+        state.settle(self, now());
         let jobs = state.jobs.iter().rev();
         jobs.filter(|job| job.new.owner == owner)
             .map(show)
@@ -258,12 +202,7 @@ impl Desk {
     ///
     /// # Errors
     /// There is no such batch.
-    pub fn advance(
-        &self,
-        provider: &Arc<Provider>,
-        protocol: Protocol,
-        advance: &Advance,
-    ) -> Result<(), String> {
+    pub fn advance(self: &Arc<Self>, protocol: Protocol, advance: &Advance) -> Result<(), String> {
         let is_meant = |job: &Job| {
             let named = advance.batch.as_ref();
             named.is_none_or(|id| *id == protocol.id(job)) && !job.stage.is_end()
@@ -277,25 +216,25 @@ impl Desk {
             for job in state.jobs.iter_mut().filter(|job| is_meant(job)) {
                 job.tell();
             }
-            state.settle(provider, now());
-            while state.jobs.iter().any(Job::is_working) && !self.is_stopped() {
+            state.settle(self, now());
+            while state.jobs.iter().any(Job::is_working) && !self.lines.is_stopped() {
                 state = self
                     .worked
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
-                state.settle(provider, now());
+                state.settle(self, now());
             }
-            if !advance.to_end || !state.jobs.iter().any(is_meant) || self.is_stopped() {
+            if !advance.to_end || !state.jobs.iter().any(is_meant) || self.lines.is_stopped() {
                 return Ok(());
             }
         }
     }
 
     /// What tests ask of batches.
-    pub fn reports(&self, provider: &Arc<Provider>, protocol: Protocol) -> BatchReports {
+    pub fn reports(self: &Arc<Self>, protocol: Protocol) -> BatchReports {
         let now = now();
         let mut state = self.state();
-        state.settle(provider, now);
+        state.settle(self, now);
         let report = |job: &Job| BatchReport {
             id: protocol.id(job),
             stage: job.stage,
@@ -390,13 +329,13 @@ impl State {
     }
 
     /// Lets time do its work on all batches.
-    fn settle(&mut self, provider: &Arc<Provider>, now: (Instant, u64)) {
-        let Some(protocol) = Protocol::of(provider.dialect()) else {
+    fn settle(&mut self, desk: &Arc<Desk>, now: (Instant, u64)) {
+        let Some(protocol) = Protocol::of(desk.dialect()) else {
             return;
         };
         for job in &mut self.jobs {
             if let Some(task) = job.step(now) {
-                begin(Arc::clone(provider), Work::of(job, protocol), task);
+                begin(Arc::clone(desk), Work::of(job, protocol), task);
             }
         }
     }
@@ -416,13 +355,16 @@ impl State {
 }
 
 /// Does the work for a batch on a thread of its own.
-fn begin(provider: Arc<Provider>, work: Work, task: Task) {
+fn begin(desk: Arc<Desk>, work: Work, task: Task) {
     std::thread::spawn(move || {
-        let desk = provider.desk();
+        let (provider, lines) = (&desk.provider, &desk.lines);
         match task {
-            Task::Check => desk.checked(work.protocol, work.number, work::check(&provider, &work)),
+            Task::Check => {
+                let checked = work::check(lines, &work);
+                desk.checked(work.protocol, work.number, checked);
+            }
             Task::Answer { all, end } => {
-                desk.answered(work.number, work::answer(&provider, &work, all, end));
+                desk.answered(work.number, work::answer(provider, lines, &work, all, end));
             }
         }
     });

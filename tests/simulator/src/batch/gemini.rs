@@ -6,13 +6,13 @@ mod lines;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::now;
+use super::ask::Ask;
 use super::fault::{BatchFaultKind, Request};
-use super::job::{Job, NewJob, Stage};
-use super::lines::Protocol;
+use super::job::{Job, NewJob, Stage, now};
 use super::openai::download;
+use super::protocol::Protocol;
 use super::reply::Reply;
-use super::route::{Ask, Call, Page};
+use super::route::{Call, Page};
 use crate::dialect::rfc3339;
 use crate::problem::Problem;
 
@@ -58,7 +58,7 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
         }
         Call::DeleteFile(id) => {
             let owner = ask.owner;
-            let desk = ask.provider.desk();
+            let desk = ask.desk;
             if desk.with_files(|files| files.delete(owner, id)) {
                 Ok(Reply::ok(&json!({})))
             } else {
@@ -79,8 +79,8 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
 
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::Gemini.id(job) == id;
-    let desk = ask.provider.desk();
-    desk.find(ask.provider, ask.owner, is_it, act)
+    let desk = ask.desk;
+    desk.find(ask.owner, is_it, act)
         .ok_or_else(|| Problem::NotFound("Requested entity was not found.".to_owned()))
 }
 
@@ -123,22 +123,22 @@ fn create(ask: &Ask<'_>, model: &str) -> Result<Reply, Problem> {
         metadata: Value::from(create.batch.display_name),
         keep_results: None,
     };
-    let desk = ask.provider.desk();
+    let desk = ask.desk;
     let show = |job: &Job| operation(job, None);
-    Ok(Reply::ok(&desk.create(ask.provider, new, show)))
+    Ok(Reply::ok(&desk.create(new, show)))
 }
 
 /// A batch as a poll shows it, with what befalls the poll.
 fn shown(ask: &Ask<'_>, id: &str) -> Result<Value, Problem> {
     let before = find(ask, id, Job::show)?;
-    let fault = ask.provider.desk().befall_shown(before);
+    let fault = ask.desk.befall_shown(before);
     find(ask, id, |job| operation(job, fault))
 }
 
 fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
-    let desk = ask.provider.desk();
+    let desk = ask.desk;
     let show = |job: &Job| Protocol::Gemini.id(job);
-    let mut all = desk.list(ask.provider, ask.owner, show);
+    let mut all = desk.list(ask.owner, show);
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }

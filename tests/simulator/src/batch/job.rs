@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,6 +10,12 @@ use serde_json::Value;
 use super::fault::BatchFaultKind;
 use super::files::Stored;
 use super::script::{BatchScript, Wait};
+
+/// The time of a machine and of the world, in seconds.
+pub fn now() -> (Instant, u64) {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    (Instant::now(), unix.map_or(0, |time| time.as_secs()))
+}
 use crate::ledger::Tokens;
 
 /// Where a batch is in its life.

@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::desk::now;
+use super::ask::Ask;
 use super::fault::BatchFaultKind;
 use super::files::Stored;
-use super::job::{BatchError, Job, NewJob, Stage};
-use super::lines::{Outcome, Protocol, Read, Rendered};
+use super::job::{BatchError, Job, NewJob, Stage, now};
 use super::openai;
+use super::protocol::{Outcome, Protocol, Read, Rendered};
 use super::reply::Reply;
-use super::route::{Ask, Call, Page};
+use super::route::{Call, Page};
 use crate::chat::Chat;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -67,8 +67,8 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
 
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::Mistral.id(job) == id;
-    let desk = ask.provider.desk();
-    desk.find(ask.provider, ask.owner, is_it, act)
+    let desk = ask.desk;
+    desk.find(ask.owner, is_it, act)
         .ok_or_else(|| Problem::NotFound(format!("Batch job {id} not found")))
 }
 
@@ -103,28 +103,28 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
     };
     let new = NewJob {
         owner: ask.owner.to_owned(),
-        input: openai::stored(ask.provider, ask.owner, file)?,
+        input: openai::stored(ask.desk, ask.owner, file)?,
         endpoint: create.endpoint,
         model: Some(create.model),
         metadata: Value::Object(metadata),
         keep_results: None,
     };
     let show = |job: &Job| object(job, None);
-    let desk = ask.provider.desk();
-    Ok(Reply::ok(&desk.create(ask.provider, new, show)))
+    let desk = ask.desk;
+    Ok(Reply::ok(&desk.create(new, show)))
 }
 
 /// A batch as a poll shows it, with what befalls the poll.
 fn shown(ask: &Ask<'_>, id: &str) -> Result<Value, Problem> {
     let before = find(ask, id, Job::show)?;
-    let fault = ask.provider.desk().befall_shown(before);
+    let fault = ask.desk.befall_shown(before);
     find(ask, id, |job| object(job, fault))
 }
 
 fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
-    let desk = ask.provider.desk();
+    let desk = ask.desk;
     let show = |job: &Job| Protocol::Mistral.id(job);
-    let mut all = desk.list(ask.provider, ask.owner, show);
+    let mut all = desk.list(ask.owner, show);
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }

@@ -10,17 +10,17 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::now;
+use super::ask::Ask;
+use super::desk::Desk;
 use super::fault::{BatchFaultKind, Request};
 use super::files::{NewFile, Stored, write};
-use super::job::{Job, NewJob};
-use super::lines::Protocol;
+use super::job::{Job, NewJob, now};
 use super::multipart;
+use super::protocol::Protocol;
 use super::reply::{Reply, Sent};
-use super::route::{Ask, Call, Page};
+use super::route::{Call, Page};
 use crate::dialect::Dialect;
 use crate::problem::Problem;
-use crate::provider::Provider;
 
 pub use lines::{read_line, read_question, result_line};
 
@@ -38,14 +38,13 @@ const KEPT: std::ops::RangeInclusive<u64> = 3600..=2_592_000;
 /// # Errors
 /// What the API says is wrong with it.
 pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
-    let (provider, owner) = (ask.provider, ask.owner);
-    let desk = provider.desk();
+    let (desk, owner) = (ask.desk, ask.owner);
     match call {
         Call::Upload => upload(ask),
         Call::Files(page) => Ok(Reply::ok(&listed(files(ask), page)?)),
         Call::File(id) => Ok(Reply::ok(&object::file(
-            provider.dialect(),
-            &stored(provider, owner, id)?,
+            desk.dialect(),
+            &stored(desk, owner, id)?,
         ))),
         Call::DeleteFile(id) => {
             if desk.with_files(|files| files.delete(owner, id)) {
@@ -57,7 +56,7 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
             }
         }
         Call::Content(id) => {
-            let file = stored(provider, owner, id)?;
+            let file = stored(desk, owner, id)?;
             Ok(download(ask, &file))
         }
         Call::Create => create(ask),
@@ -82,17 +81,17 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
 
 /// The files of a key, the newest first.
 pub fn files(ask: &Ask<'_>) -> Vec<Value> {
-    ask.provider.desk().with_files(|files| {
+    ask.desk.with_files(|files| {
         let all = files.of(ask.owner).rev();
-        all.map(|file| object::file(ask.provider.dialect(), file))
+        all.map(|file| object::file(ask.desk.dialect(), file))
             .collect()
     })
 }
 
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::OpenAi.id(job) == id;
-    let desk = ask.provider.desk();
-    desk.find(ask.provider, ask.owner, is_it, act)
+    let desk = ask.desk;
+    desk.find(ask.owner, is_it, act)
         .ok_or_else(|| Problem::NotFound(format!("No batch found with id '{id}'.")))
 }
 
@@ -104,16 +103,14 @@ fn no_file(id: &str) -> Problem {
 ///
 /// # Errors
 /// There is none with this id.
-pub fn stored(provider: &Provider, owner: &str, id: &str) -> Result<Stored, Problem> {
-    let found = provider
-        .desk()
-        .with_files(|files| files.get(owner, id).cloned());
+pub fn stored(desk: &Desk, owner: &str, id: &str) -> Result<Stored, Problem> {
+    let found = desk.with_files(|files| files.get(owner, id).cloned());
     found.ok_or_else(|| no_file(id))
 }
 
 /// The content of a file, or a part of it.
 pub fn download(ask: &Ask<'_>, file: &Stored) -> Reply {
-    let stop = ask.provider.desk().script().downloads_stop_at;
+    let stop = ask.desk.script().downloads_stop_at;
     let sent = match stop.and_then(|lines| behind(&file.content, lines)) {
         _ if ask.fault == Some(BatchFaultKind::DownloadBroken) => Sent::BreaksAt(file.bytes / 2),
         Some(bytes) if bytes < file.bytes => Sent::StopsAt(bytes),
@@ -141,7 +138,7 @@ fn invalid(message: impl Into<String>) -> Problem {
 }
 
 fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let provider = ask.provider;
+    let desk = ask.desk;
     let content_type = ask.head.content_type.as_deref().unwrap_or_default();
     let fields = multipart::fields(content_type, ask.body)
         .ok_or_else(|| invalid("The request body is no multipart form."))?;
@@ -149,7 +146,7 @@ fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
     let text = |name: &str| field(name).and_then(|field| std::str::from_utf8(field.content).ok());
     let required = |name: &str| invalid(format!("Missing required parameter: '{name}'."));
     let purpose = text("purpose").ok_or_else(|| required("purpose"))?;
-    let known = match provider.dialect() {
+    let known = match desk.dialect() {
         Dialect::Together => "batch-api",
         _ => "batch",
     };
@@ -158,7 +155,7 @@ fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
             "'{purpose}' is not one of the purposes that this server knows: '{known}'"
         )));
     }
-    if provider.dialect() == Dialect::Together {
+    if desk.dialect() == Dialect::Together {
         text("file_name").ok_or_else(|| required("file_name"))?;
     }
     let file = field("file").ok_or_else(|| required("file"))?;
@@ -167,7 +164,7 @@ fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
         return Err(invalid("Invalid file format for Batch API. Must be .jsonl"));
     }
     let bytes = file.content.len() as u64;
-    if bytes > provider.desk().script().limits.bytes.unwrap_or(BYTES) {
+    if bytes > desk.script().limits.bytes.unwrap_or(BYTES) {
         return Err(Problem::TooLarge);
     }
     if bytes == 0 {
@@ -193,8 +190,8 @@ fn upload(ask: &Ask<'_>) -> Result<Reply, Problem> {
         expires_after,
     };
     let content = write(file.content).map_err(|_| Problem::Server(500))?;
-    let stored = provider.desk().keep(new, content, bytes);
-    Ok(Reply::ok(&object::file(provider.dialect(), &stored)))
+    let stored = desk.keep(new, content, bytes);
+    Ok(Reply::ok(&object::file(desk.dialect(), &stored)))
 }
 
 #[derive(Deserialize)]
@@ -217,10 +214,10 @@ struct ExpiresAfter {
 }
 
 fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let (provider, owner) = (ask.provider, ask.owner);
+    let (desk, owner) = (ask.desk, ask.owner);
     let create: Create =
         serde_json::from_slice(ask.body).map_err(|error| invalid(error.to_string()))?;
-    let dialect = provider.dialect();
+    let dialect = desk.dialect();
     let known = match dialect {
         // Microsoft writes it without the version, and takes it with it.
         Dialect::Azure => ["/chat/completions", "/v1/chat/completions"].as_slice(),
@@ -249,7 +246,7 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
         }
         after => after.map(|after| after.seconds),
     };
-    let input = stored(provider, owner, &create.input_file_id)
+    let input = stored(desk, owner, &create.input_file_id)
         .map_err(|_| invalid(format!("No such File object: {}", create.input_file_id)))?;
     let new = NewJob {
         owner: owner.to_owned(),
@@ -260,7 +257,7 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
         keep_results,
     };
     let show = |job: &Job| object::batch(job, None);
-    Ok(Reply::ok(&provider.desk().create(provider, new, show)))
+    Ok(Reply::ok(&desk.create(new, show)))
 }
 
 /// Groq takes up to seven days, others one.
@@ -295,9 +292,9 @@ fn check_metadata(metadata: &Value) -> Result<(), Problem> {
 }
 
 fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
-    let (provider, owner) = (ask.provider, ask.owner);
+    let (desk, owner) = (ask.desk, ask.owner);
     let show = |job: &Job| Protocol::OpenAi.id(job);
-    let mut all = provider.desk().list(provider, owner, show);
+    let mut all = desk.list(owner, show);
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }
@@ -351,7 +348,7 @@ fn list_of(objects: Vec<(String, Value)>, more: bool) -> Value {
 /// A batch as a poll shows it, with what befalls the poll.
 fn shown(ask: &Ask<'_>, id: &str) -> Result<Value, Problem> {
     let before = find(ask, id, Job::show)?;
-    let fault = ask.provider.desk().befall_shown(before);
+    let fault = ask.desk.befall_shown(before);
     find(ask, id, |job| object::batch(job, fault))
 }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::dialect::Headers;
+use crate::dialect::{Dialect, Headers};
 use crate::problem::Problem;
-use crate::provider::Provider;
 
 /// What is to be sent.
 #[derive(Debug)]
@@ -42,8 +41,8 @@ impl Reply {
     }
 
     /// An error in the words of the dialect.
-    pub fn problem(provider: &Provider, problem: &Problem) -> Reply {
-        let error = provider.dialect().error(problem, "req_batch");
+    pub fn problem(dialect: Dialect, problem: &Problem) -> Reply {
+        let error = dialect.error(problem, "req_batch");
         Reply::Json(error.status, error.body.to_string())
     }
 }

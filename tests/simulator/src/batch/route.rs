@@ -1,12 +1,8 @@
 //! What the addresses of files and batches mean.
 
-use std::sync::Arc;
-
-use super::fault::BatchFaultKind;
-use super::lines::Protocol;
+use super::protocol::Protocol;
 use crate::dialect::Dialect;
 use crate::http::Head;
-use crate::provider::Provider;
 
 /// The part of a list that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,18 +30,6 @@ pub enum Call {
     Cancel(String),
     /// The results of a batch, where they are no file of their own.
     Results(String),
-}
-
-/// Who asks, and with what.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    pub provider: &'a Arc<Provider>,
-    /// The key.
-    pub owner: &'a str,
-    pub head: &'a Head,
-    pub body: &'a [u8],
-    /// What befalls the request.
-    pub fault: Option<BatchFaultKind>,
 }
 
 /// What a request's address means, if it is one of files or batches.

@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::now;
+use super::ask::Ask;
 use super::fault::BatchFaultKind;
 use super::files::Stored;
-use super::job::{Job, NewJob, Stage};
-use super::lines::Protocol;
+use super::job::{Job, NewJob, Stage, now};
 use super::openai;
+use super::protocol::Protocol;
 use super::reply::Reply;
-use super::route::{Ask, Call};
+use super::route::Call;
 use crate::dialect::rfc3339;
 use crate::problem::Problem;
 
@@ -42,8 +42,8 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
 
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::Together.id(job) == id;
-    let desk = ask.provider.desk();
-    desk.find(ask.provider, ask.owner, is_it, act)
+    let desk = ask.desk;
+    desk.find(ask.owner, is_it, act)
         .ok_or_else(|| Problem::NotFound("batch job not found".to_owned()))
 }
 
@@ -64,27 +64,27 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
     }
     let new = NewJob {
         owner: ask.owner.to_owned(),
-        input: openai::stored(ask.provider, ask.owner, &create.input_file_id)?,
+        input: openai::stored(ask.desk, ask.owner, &create.input_file_id)?,
         endpoint: create.endpoint,
         model: None,
         metadata: Value::Null,
         keep_results: None,
     };
     let show = |job: &Job| json!({"job": object(job, None), "warning": ""});
-    let desk = ask.provider.desk();
-    Ok(Reply::ok(&desk.create(ask.provider, new, show)))
+    let desk = ask.desk;
+    Ok(Reply::ok(&desk.create(new, show)))
 }
 
 /// A batch as a poll shows it, with what befalls the poll.
 fn shown(ask: &Ask<'_>, id: &str) -> Result<Value, Problem> {
     let before = find(ask, id, Job::show)?;
-    let fault = ask.provider.desk().befall_shown(before);
+    let fault = ask.desk.befall_shown(before);
     find(ask, id, |job| object(job, fault))
 }
 
 fn list(ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let desk = ask.provider.desk();
-    let mut all = desk.list(ask.provider, ask.owner, |job| Protocol::Together.id(job));
+    let desk = ask.desk;
+    let mut all = desk.list(ask.owner, |job| Protocol::Together.id(job));
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }

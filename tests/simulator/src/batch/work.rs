@@ -11,7 +11,8 @@ use offline::Chance;
 
 use super::fault::{BatchFaultKind, Event};
 use super::job::{Answered, BatchError, Checked, Counts, Job, Line, Stage};
-use super::lines::{Outcome, Protocol, Rendered};
+use super::line_faults::LineFaults;
+use super::protocol::{Outcome, Protocol, Rendered};
 use super::script::BatchScript;
 use crate::chat::{Chat, hash};
 use crate::ledger::{Bill, BilledFor, Tokens};
@@ -75,7 +76,7 @@ impl Read for Reading<'_> {
 ///
 /// # Errors
 /// The disk fails.
-pub fn check(provider: &Provider, work: &Work) -> io::Result<Checked> {
+pub fn check(faults: &LineFaults, work: &Work) -> io::Result<Checked> {
     let mut checked = Checked::default();
     let mut names = HashSet::new();
     let whole = Reading {
@@ -87,12 +88,12 @@ pub fn check(provider: &Provider, work: &Work) -> io::Result<Checked> {
     loop {
         bytes.clear();
         let read = reader.read_until(b'\n', &mut bytes)?;
-        if read == 0 || provider.desk().is_stopped() {
+        if read == 0 || faults.is_stopped() {
             break;
         }
         number += 1;
         if !bytes.trim_ascii().is_empty() {
-            let found = check_line(provider, work, &bytes, number, &mut checked, &mut names);
+            let found = check_line(faults, work, &bytes, number, &mut checked, &mut names);
             match found {
                 Ok(custom_id) => checked.lines.push(Line {
                     start,
@@ -115,7 +116,7 @@ pub fn check(provider: &Provider, work: &Work) -> io::Result<Checked> {
 }
 
 fn check_line(
-    provider: &Provider,
+    faults: &LineFaults,
     work: &Work,
     bytes: &[u8],
     number: u64,
@@ -149,12 +150,7 @@ fn check_line(
             ));
         }
         checked.tokens += chat.input_tokens();
-        let fault = provider.desk().befall_line(
-            &work.script,
-            Event::Checked,
-            provider.desk().next_checked(),
-            &chat,
-        );
+        let fault = faults.befall_line(&work.script, Event::Checked, faults.next_checked(), &chat);
         if fault.is_some() && work.protocol.fails_as_a_whole() {
             return Err(wrong(
                 "invalid_request",
@@ -259,7 +255,13 @@ pub struct Written {
 ///
 /// # Errors
 /// The disk fails.
-pub fn answer(provider: &Provider, work: &Work, all: bool, end: Stage) -> io::Result<Written> {
+pub fn answer(
+    provider: &Provider,
+    faults: &LineFaults,
+    work: &Work,
+    all: bool,
+    end: Stage,
+) -> io::Result<Written> {
     let mut order: Vec<usize> = (0..work.lines.len()).collect();
     let mut chance = Chance::new(provider.seed() ^ 0x5ba7c4).fork(work.number);
     if !work.script.in_order {
@@ -287,8 +289,9 @@ pub fn answer(provider: &Provider, work: &Work, all: bool, end: Stage) -> io::Re
     };
     let mut writing = Writing {
         provider,
+        faults,
         work,
-        first: provider.desk().next_lines(order.len()),
+        first: faults.next_lines(order.len()),
         output: Results::new()?,
         errors: Results::new()?,
         counts: Counts {
@@ -301,7 +304,7 @@ pub fn answer(provider: &Provider, work: &Work, all: bool, end: Stage) -> io::Re
         buffer: Vec::new(),
     };
     for (at, place) in order.iter().enumerate() {
-        if provider.desk().is_stopped() {
+        if faults.is_stopped() {
             break;
         }
         let Some(line) = work.lines.get(*place) else {
@@ -331,6 +334,7 @@ struct Writing<'w> {
     /// When the first line was answered, on the provider's clock.
     began: Duration,
     provider: &'w Provider,
+    faults: &'w LineFaults,
     work: &'w Work,
     /// The number of the first line among all that were answered.
     first: u64,
@@ -346,7 +350,7 @@ struct Writing<'w> {
 impl Writing<'_> {
     /// Answers a line; the next one is needed if they change places.
     fn answer(&mut self, place: usize, line: &Line, next: Option<&Line>) -> io::Result<()> {
-        let (provider, work, desk) = (self.provider, self.work, self.provider.desk());
+        let (dialect, work) = (self.provider.dialect(), self.work);
         self.buffer.resize(line.bytes as usize, 0);
         work.input.read_exact_at(&mut self.buffer, line.start)?;
         let number = self.first + place as u64;
@@ -357,7 +361,9 @@ impl Writing<'_> {
         };
         let chat = work.protocol.chat(&read, work.model.as_deref());
         let fault = match &chat {
-            Ok(chat) => desk.befall_line(&work.script, Event::Line, number, chat),
+            Ok(chat) => self
+                .faults
+                .befall_line(&work.script, Event::Line, number, chat),
             Err(_) => None,
         };
         let problem = match (&chat, fault) {
@@ -383,7 +389,7 @@ impl Writing<'_> {
         if fault == Some(BatchFaultKind::LineForeign) {
             let foreign = format!("foreign-{number}");
             let line = work.protocol.render(
-                provider,
+                dialect,
                 &foreign,
                 &id,
                 &Outcome::Refused(&Problem::Server(500)),
@@ -426,13 +432,17 @@ impl Writing<'_> {
         self.tokens.output += answer.output_tokens;
         self.tokens.reasoning += answer.reasoning_tokens;
         let outcome = Outcome::Answered(chat, &answer);
-        self.work.protocol.render(self.provider, name, id, &outcome)
+        self.work
+            .protocol
+            .render(self.provider.dialect(), name, id, &outcome)
     }
 
     fn refuse(&mut self, name: &str, id: &str, problem: &Problem) -> Rendered {
         self.counts.errored += 1;
         let outcome = Outcome::Refused(problem);
-        self.work.protocol.render(self.provider, name, id, &outcome)
+        self.work
+            .protocol
+            .render(self.provider.dialect(), name, id, &outcome)
     }
 
     /// Says of a line why it was not answered.
@@ -445,10 +455,10 @@ impl Writing<'_> {
             Outcome::Cancelled
         };
         let id = format!("{}-left", self.work.id);
-        let rendered = self
-            .work
-            .protocol
-            .render(self.provider, &line.custom_id, &id, &outcome);
+        let rendered =
+            self.work
+                .protocol
+                .render(self.provider.dialect(), &line.custom_id, &id, &outcome);
         self.write(&rendered, None)
     }
 

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::desk::now;
+use super::ask::Ask;
 use super::fault::BatchFaultKind;
 use super::files::Stored;
-use super::job::{Job, NewJob, Stage};
-use super::lines::{Outcome, Protocol, Rendered};
+use super::job::{Job, NewJob, Stage, now};
 use super::openai;
+use super::protocol::{Outcome, Protocol, Rendered};
 use super::reply::Reply;
-use super::route::{Ask, Call, Page, page};
+use super::route::{Call, Page, page};
 use crate::dialect::{Dialect, rfc3339};
 use crate::problem::Problem;
 
@@ -48,8 +48,8 @@ pub fn answer(ask: &Ask<'_>, call: &Call) -> Result<Reply, Problem> {
 
 fn find<R>(ask: &Ask<'_>, id: &str, act: impl FnOnce(&mut Job) -> R) -> Result<R, Problem> {
     let is_it = |job: &Job| Protocol::Xai.id(job) == id;
-    let desk = ask.provider.desk();
-    desk.find(ask.provider, ask.owner, is_it, act)
+    let desk = ask.desk;
+    desk.find(ask.owner, is_it, act)
         .ok_or_else(|| Problem::NotFound("Batch not found.".to_owned()))
 }
 
@@ -65,14 +65,14 @@ fn create(ask: &Ask<'_>) -> Result<Reply, Problem> {
         serde_json::from_slice(ask.body).map_err(|error| Problem::Invalid(error.to_string()))?;
     let new = NewJob {
         owner: ask.owner.to_owned(),
-        input: openai::stored(ask.provider, ask.owner, &create.input_file_id)?,
+        input: openai::stored(ask.desk, ask.owner, &create.input_file_id)?,
         endpoint: "/v1/chat/completions".to_owned(),
         model: None,
         metadata: json!(create.name),
         keep_results: None,
     };
-    let desk = ask.provider.desk();
-    Ok(Reply::ok(&desk.create(ask.provider, new, object)))
+    let desk = ask.desk;
+    Ok(Reply::ok(&desk.create(new, object)))
 }
 
 /// A batch as a poll shows it.
@@ -125,8 +125,8 @@ fn cut<T>(all: Vec<T>, page: &Page) -> Result<(Vec<T>, Option<String>), Problem>
 }
 
 fn list(ask: &Ask<'_>, page: &Page) -> Result<Reply, Problem> {
-    let desk = ask.provider.desk();
-    let mut all = desk.list(ask.provider, ask.owner, |job| Protocol::Xai.id(job));
+    let desk = ask.desk;
+    let mut all = desk.list(ask.owner, |job| Protocol::Xai.id(job));
     if ask.fault == Some(BatchFaultKind::ListTruncated) {
         all.truncate(all.len().div_ceil(2));
     }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::batch::desk::now;
+use crate::batch::ask::Ask;
 use crate::batch::files::{NewFile, Stored};
+use crate::batch::job::now;
 use crate::batch::reply::Reply;
-use crate::batch::route::Ask;
 use crate::dialect::rfc3339;
 use crate::problem::Problem;
 
@@ -27,8 +27,7 @@ pub fn no_file(id: &str) -> Problem {
 /// There is none with this id.
 pub fn stored(ask: &Ask<'_>, id: &str) -> Result<Stored, Problem> {
     let found = ask
-        .provider
-        .desk()
+        .desk
         .with_files(|files| files.get(ask.owner, id).cloned());
     found.ok_or_else(|| no_file(id))
 }
@@ -81,7 +80,7 @@ pub fn start(ask: &Ask<'_>) -> Result<Reply, Problem> {
         name: start.file.display_name,
         expires_after: None,
     };
-    let opened = ask.provider.desk().with_files(|files| files.open(new));
+    let opened = ask.desk.with_files(|files| files.open(new));
     let upload = opened.map_err(|_| Problem::Server(500))?;
     let host = ask.head.host.as_deref().unwrap_or("localhost");
     let url =
@@ -104,7 +103,7 @@ pub fn append(ask: &Ask<'_>, upload: u64) -> Result<Reply, Problem> {
         let message = format!("X-Goog-Upload-Command: {command:?} is none");
         return Err(Problem::Invalid(message));
     }
-    let desk = ask.provider.desk();
+    let desk = ask.desk;
     let most = desk.script().limits.bytes.unwrap_or(BYTES);
     let offset = ask.head.upload_offset.unwrap_or(0);
     let added = desk.with_files(|files| files.append(upload, offset, ask.body));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use types::request::{Message, ResponseFormat, Role};
 
 use crate::batch::job::BatchError;
-use crate::batch::lines::{Outcome, Read, Rendered};
+use crate::batch::protocol::{Outcome, Read, Rendered};
 use crate::chat::{Answer, Chat, Finish, Told, hash, prompt_hash, short};
 use crate::dialect::Dialect;
 use crate::pictures;

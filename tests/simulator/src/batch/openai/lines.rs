@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::batch::job::BatchError;
-use crate::batch::lines::{Outcome, Read, Rendered};
+use crate::batch::protocol::{Outcome, Read, Rendered};
 use crate::chat::Chat;
 use crate::dialect::Dialect;
 use crate::openai;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::batch::fault::BatchFaultKind;
 use crate::batch::files::Stored;
 use crate::batch::job::{BatchError, Job, Stage};
-use crate::batch::lines::Protocol;
+use crate::batch::protocol::Protocol;
 use crate::dialect::Dialect;
 
 /// Seconds that a batch may take.
