@@ -21,10 +21,12 @@
 
 mod config;
 mod copies;
+mod copying;
 mod csv;
 mod encoding;
 mod error;
 mod fields;
+mod files;
 mod id;
 mod images;
 mod input;

@@ -14,9 +14,10 @@ use sha2::{Digest, Sha256};
 use super::config::LookupConfig;
 use super::copies::{self, Copies};
 use super::error::At;
+use super::files::Files;
 use super::input::Place;
 use super::record::{object, text_of};
-use super::{Dataset, DatasetConfig, DatasetError};
+use super::{DatasetConfig, DatasetError};
 
 /// Entries that are sorted at once: 28 MB.
 const SORTED: usize = 1 << 20;
@@ -28,7 +29,7 @@ pub(super) struct Lookup {
     /// The field of a record that holds the key.
     by: String,
     /// Its rows; their id is the key.
-    rows: Dataset,
+    rows: Files,
     index: Index,
 }
 
@@ -45,7 +46,7 @@ impl Lookup {
             id: config.key.clone(),
             ..DatasetConfig::new(config.path.clone())
         };
-        let rows = Dataset::open_part(rows, copies)?;
+        let (rows, _) = Files::open(rows, copies)?;
         let index = Index::of(&rows, copies)?;
         Ok(Self {
             name: name.to_owned(),
@@ -133,7 +134,7 @@ const ENTRY: usize = 28;
 type Entry = [u8; ENTRY];
 
 impl Index {
-    fn of(rows: &Dataset, copies: &Copies) -> Result<Self, DatasetError> {
+    fn of(rows: &Files, copies: &Copies) -> Result<Self, DatasetError> {
         let config = rows.config();
         let source = format!("{} lookup {config} {}", copies::VERSION, config.id);
         let state = copies::short(&rows.stamp()?);
@@ -194,7 +195,7 @@ impl Index {
 }
 
 /// Notes where each row lies, in the order of the file; how many there are. The outer error is one of the file.
-fn note(rows: &Dataset, to: &File) -> Result<std::io::Result<u64>, DatasetError> {
+fn note(rows: &Files, to: &File) -> Result<std::io::Result<u64>, DatasetError> {
     let mut out = BufWriter::new(to);
     let mut count = 0;
     for row in rows.rows() {

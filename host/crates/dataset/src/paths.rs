@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::copies::Copies;
-use super::{DatasetError, origin};
+use super::DatasetError;
 
 /// Most files of a dataset: each stays open, and a process may open about a thousand.
 pub(super) const MOST: usize = 500;
@@ -113,24 +112,8 @@ impl Paths {
         Ok(files)
     }
 
-    /// The same, where patterns in addresses give the objects that there are.
-    ///
-    /// # Errors
-    /// Like [`Paths::files`], and where a server does not say what there is.
-    pub(super) fn all(&self, copies: &Copies) -> Result<Vec<PathBuf>, DatasetError> {
-        let mut all = Vec::new();
-        for path in self.files()? {
-            for file in origin::matches(path, copies)? {
-                if !all.contains(&file) {
-                    all.push(file);
-                }
-            }
-        }
-        self.check_number(all.len())?;
-        Ok(all)
-    }
-
-    fn check_number(&self, files: usize) -> Result<(), DatasetError> {
+    /// Refuses more files than are read at once.
+    pub(super) fn check_number(&self, files: usize) -> Result<(), DatasetError> {
         if files <= MOST {
             return Ok(());
         }

@@ -17,7 +17,7 @@ pub(super) use self::pattern::matches;
 pub(super) use self::picture::picture;
 use super::DatasetError;
 use super::copies::{self, Copies};
-use super::origin;
+use super::copying;
 use super::paths::shown;
 use login::Login;
 
@@ -141,7 +141,7 @@ fn take(path: &Path, source: &str, copies: &Copies, messages: &mpsc::Receiver<Me
     {
         return Taken::Known(file, state.clone());
     }
-    let written = origin::hashed(&shown(path), copies, |out| {
+    let written = copying::hashed(&shown(path), copies, |out| {
         for message in messages {
             if let Message::Bytes(bytes) = message {
                 out.write_all(&bytes)

@@ -17,8 +17,8 @@ use std::path::Path;
 
 use super::{DatasetError, Format};
 
+pub(super) use process::by_process;
 pub use process::{COMMAND, child};
-pub(super) use process::{Failed, by_process};
 
 /// Why rows cannot be written.
 #[derive(Debug)]

@@ -1,70 +1,34 @@
 //! An open dataset: its stream of records, each of them again by place, and its category facts.
-//!
-//! Of several files, the places count through all of them, as if each began where the one before ends.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::copies::{self, Copies};
-use super::error::At;
+use super::files::{CATEGORIES_LIMIT, Chunks, Files, Part, Rows, of_categories};
 use super::images::Images;
 use super::input::{Chunk, Place};
 use super::layout::Wanted;
-use super::list::{Element, List};
+use super::list::List;
 use super::lookup::Lookup;
-use super::origin::{self, FileStamp, Told};
-use super::query::Query;
+use super::origin::{self, Told};
 use super::record::{Names, id_of};
-use super::split::{Piece, Split};
+use super::split::Piece;
 use super::{Category, DatasetConfig, DatasetError, Fields, Format, Record};
 
-/// Most bytes of one record.
-const RECORD_LIMIT: usize = 1024 * 1024;
-/// Most bytes of all category facts.
-const CATEGORIES_LIMIT: usize = 4 * 1024 * 1024;
 /// Category ids that a message names.
 const NAMED_CATEGORIES: usize = 12;
 
 /// A dataset whose files are open. Threads may share it.
 pub struct Dataset {
-    config: DatasetConfig,
-    parts: Vec<Part>,
+    files: Files,
     names: Names,
     categories: Vec<Category>,
     category_at: HashMap<String, usize>,
     lookups: Vec<Lookup>,
     images: Arc<Images>,
-}
-
-/// What records are read from.
-enum Source<'a> {
-    File(PathBuf),
-    Query(Query<'a>),
-}
-
-/// One of its files.
-struct Part {
-    records: List,
-    /// What its places begin with.
-    base: u64,
-}
-
-impl Part {
-    fn at(&self, place: Place) -> At<'_> {
-        self.records.at(place.line)
-    }
-
-    /// The same place as it is in this file alone.
-    fn own(&self, mut place: Place) -> Place {
-        place.offset = place.offset.saturating_sub(self.base);
-        place
-    }
 }
 
 impl Dataset {
@@ -82,13 +46,6 @@ impl Dataset {
     /// # Errors
     /// Like [`Dataset::open`].
     pub fn open_with(config: DatasetConfig, copies: &Copies) -> Result<Self, DatasetError> {
-        let dataset = Self::open_part(config, copies)?;
-        copies.tidy();
-        Ok(dataset)
-    }
-
-    /// The same for what may be a part of another dataset, whose copies are needed as well.
-    pub(super) fn open_part(config: DatasetConfig, copies: &Copies) -> Result<Self, DatasetError> {
         let names = Names {
             id: config.id.clone(),
             name: config.name.clone(),
@@ -96,113 +53,36 @@ impl Dataset {
             safe_ids: config.safe_ids,
             default_category: config.default_category.clone(),
         };
-        let files = config.path.files().ok().filter(|_| config.url.is_none());
-        let file = files.as_ref().and_then(|files| files.first());
-        let images = Images::beside(file.map(PathBuf::as_path), copies);
+        let paths = config.path.files().ok().filter(|_| config.url.is_none());
+        let path = paths.as_ref().and_then(|paths| paths.first());
+        let images = Images::beside(path.map(PathBuf::as_path), copies);
+        let (files, lists) = Files::open(config, copies)?;
         let mut dataset = Self {
             images: Arc::new(images),
-            parts: Vec::new(),
+            files,
             names,
             categories: Vec::new(),
             category_at: HashMap::new(),
             lookups: Vec::new(),
-            config,
         };
-        let lists = dataset.open_parts(copies)?;
         for list in dataset.open_categories(copies)?.iter().chain(&lists) {
             dataset.read_categories(list)?;
         }
-        for (name, lookup) in &dataset.config.lookup {
-            let lookup = Lookup::open(name, lookup, &dataset.config.id, copies)?;
-            dataset.lookups.push(lookup);
-        }
+        let config = dataset.config();
+        let lookups = config.lookup.iter();
+        let lookups = lookups.map(|(name, lookup)| Lookup::open(name, lookup, &config.id, copies));
+        dataset.lookups = lookups.collect::<Result<_, _>>()?;
+        copies.tidy();
         Ok(dataset)
-    }
-
-    /// Opens the files; gives the category facts that stand in them.
-    fn open_parts(&mut self, copies: &Copies) -> Result<Vec<List>, DatasetError> {
-        let config = &self.config;
-        let texts = [&config.id, &config.name, &config.category];
-        let record = Element {
-            texts: texts.into_iter().chain(&config.texts).cloned().collect(),
-            what: "record",
-            limit: RECORD_LIMIT,
-            check_rest: true,
-        };
-        let has_own_file = config.categories_file.is_some();
-        let wanted = Wanted {
-            records: &config.records,
-            categories: (!has_own_file).then_some(config.categories.as_str()),
-            id: &config.id,
-        };
-        let told = Told {
-            format: config.format,
-            encoding: config.encoding,
-            sheet: config.sheet.clone(),
-        };
-        let sources = self.sources(copies)?;
-        let is_one = sources.len() == 1;
-        let (mut parts, mut lists) = (Vec::new(), Vec::new());
-        let mut base = 0;
-        for source in sources {
-            let opened = match source {
-                Source::File(file) => origin::open(file, &told, copies)?,
-                Source::Query(query) => query.open(copies)?,
-            };
-            let length = opened.0.length;
-            let found = List::open(
-                opened,
-                config.separator,
-                &wanted,
-                record.clone(),
-                of_categories(),
-            );
-            let (records, inner) = match found {
-                // Of many files, one may be empty.
-                Err(DatasetError::Empty { .. }) if !is_one => continue,
-                found => found?,
-            };
-            parts.push(Part { records, base });
-            lists.extend(inner);
-            base += length;
-        }
-        self.parts = parts;
-        match self.parts.is_empty() {
-            true => Err(self.empty()),
-            false => Ok(lists),
-        }
-    }
-
-    /// What is to be read: files, or a query of a database.
-    fn sources(&self, copies: &Copies) -> Result<Vec<Source<'_>>, DatasetError> {
-        let config = &self.config;
-        match (&config.url, &config.sql) {
-            (None, None) => {
-                let files = config.path.all(copies)?;
-                Ok(files.into_iter().map(Source::File).collect())
-            }
-            (Some(url), Some(sql)) => Ok(vec![Source::Query(Query::new(url, sql)?)]),
-            (url, _) => {
-                let (there, absent) = match url {
-                    Some(_) => ("url", "sql"),
-                    None => ("sql", "url"),
-                };
-                Err(DatasetError::refused(
-                    "[dataset]",
-                    format!("has `{there}` and no `{absent}`"),
-                    "set both for a query of a database, or `path` for files",
-                ))
-            }
-        }
     }
 
     /// The category facts in a file of their own.
     fn open_categories(&self, copies: &Copies) -> Result<Option<List>, DatasetError> {
-        let Some(path) = &self.config.categories_file else {
+        let Some(path) = &self.config().categories_file else {
             return Ok(None);
         };
         let wanted = Wanted {
-            records: &self.config.categories,
+            records: &self.config().categories,
             categories: None,
             id: "id",
         };
@@ -218,7 +98,7 @@ impl Dataset {
 
     /// What it was opened with.
     pub fn config(&self) -> &DatasetConfig {
-        &self.config
+        self.files.config()
     }
 
     /// The state of the open files, to see whether they have changed since.
@@ -226,22 +106,11 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::Unreadable`] if the system does not tell.
     pub fn stamp(&self) -> Result<String, DatasetError> {
-        let mut stamp = String::new();
-        for Part { records, .. } in &self.parts {
-            let shared = records.shared();
-            let _ = match &shared.state {
-                Some(state) => write!(stamp, "{state} {}", copies::VERSION),
-                None => {
-                    let file = FileStamp::of(&shared.file);
-                    let file = file.map_err(|cause| DatasetError::io(&shared.path, cause))?;
-                    write!(stamp, "{file:?}")
-                }
-            };
-        }
+        let mut stamp = self.files.states()?;
         for lookup in &self.lookups {
             stamp.push_str(&lookup.stamp()?);
         }
-        Ok(match self.parts.len() + self.lookups.len() {
+        Ok(match self.files.count() + self.lookups.len() {
             1 => stamp,
             _ => copies::short(&stamp),
         })
@@ -249,39 +118,27 @@ impl Dataset {
 
     /// How the files are encoded, if not in UTF-8, as far as they were read.
     pub fn encoding(&self) -> Option<&'static str> {
-        self.parts.iter().find_map(|part| part.records.encoding())
+        self.files.encoding()
     }
 
     /// What separates the cells, if it is a table.
     pub fn separator(&self) -> Option<u8> {
-        self.parts.first()?.records.separator()
+        self.files.separator()
     }
 
     /// How its first file is written.
     pub fn format(&self) -> Option<Format> {
-        Some(self.parts.first()?.records.format())
+        self.files.format()
     }
 
     /// The file that a record lies in.
     pub fn file_of(&self, place: Place) -> &Path {
-        match self.part(place) {
-            Some(part) => &part.records.shared().path,
-            None => Path::new(""),
-        }
-    }
-
-    fn part(&self, place: Place) -> Option<&Part> {
-        let after = self.parts.partition_point(|part| part.base <= place.offset);
-        self.parts.get(after.checked_sub(1)?)
-    }
-
-    fn empty(&self) -> DatasetError {
-        DatasetError::Empty { file: self.label() }
+        self.files.file_of(place)
     }
 
     /// What messages about all of it call it.
     pub fn label(&self) -> PathBuf {
-        self.config.to_string().into()
+        self.files.label()
     }
 
     /// All records in the order of the file, each with its place. A bad record is an error of its own, and the
@@ -289,18 +146,14 @@ impl Dataset {
     pub fn entries(&self) -> Entries<'_> {
         Entries {
             dataset: self,
-            next: 0,
-            split: None,
-            found: false,
-            done: false,
-            is_cut_off: false,
+            chunks: self.files.chunks(),
             id_of_fault: None,
         }
     }
 
     /// All rows as they are written, before it is asked what they must have; otherwise like [`Dataset::entries`].
     pub(super) fn rows(&self) -> Rows<'_> {
-        Rows(self.entries())
+        self.files.rows()
     }
 
     /// Reads one record again.
@@ -308,34 +161,8 @@ impl Dataset {
     /// # Errors
     /// The file has changed since `place` was found, cannot be read, or holds a bad record there.
     pub fn read(&self, place: Place) -> Result<Record, DatasetError> {
-        let (part, chunk) = self.chunk(place)?;
+        let (part, chunk) = self.files.chunk(place)?;
         self.record(part, &chunk)
-    }
-
-    /// Reads one row again, as it is written.
-    pub(super) fn row(&self, place: Place) -> Result<Value, DatasetError> {
-        let (part, chunk) = self.chunk(place)?;
-        part.records.parse(&chunk)
-    }
-
-    fn chunk(&self, place: Place) -> Result<(&Part, Chunk), DatasetError> {
-        let part = self.part(place).ok_or_else(|| self.empty())?;
-        let at = part.at(place);
-        let length = usize::try_from(place.length)
-            .unwrap_or(usize::MAX)
-            .min(part.records.limit() + 1);
-        let mut bytes = vec![0; length];
-        let own = part.own(place);
-        let file = &part.records.shared().file;
-        file.read_exact_at(&mut bytes, own.offset)
-            .map_err(|source| match source.kind() {
-                ErrorKind::UnexpectedEof => DatasetError::Changed {
-                    file: at.file(),
-                    line: place.line,
-                },
-                _ => DatasetError::io(at.path, source),
-            })?;
-        Ok((part, Chunk { place: own, bytes }))
     }
 
     /// The categories in the order of their file. None where there are no category facts.
@@ -421,16 +248,11 @@ impl Dataset {
 /// The records of a [`Dataset`]; see [`Dataset::entries`].
 pub struct Entries<'a> {
     dataset: &'a Dataset,
-    /// The file that is next.
-    next: usize,
-    split: Option<(&'a Part, Box<dyn Split>)>,
-    found: bool,
-    done: bool,
-    is_cut_off: bool,
+    chunks: Chunks<'a>,
     id_of_fault: Option<String>,
 }
 
-impl<'a> Entries<'a> {
+impl Entries<'_> {
     /// The id of the record that was bad last, as far as it can be read.
     pub fn id_of_fault(&mut self) -> Option<String> {
         self.id_of_fault.take()
@@ -438,55 +260,7 @@ impl<'a> Entries<'a> {
 
     /// Whether an error ended one of the files, so that there may be more records than they had.
     pub fn is_cut_off(&self) -> bool {
-        self.is_cut_off
-    }
-
-    /// The next piece of any file; behind the last of all, an error where there was none.
-    fn piece(&mut self) -> Result<Option<(&'a Part, Piece)>, DatasetError> {
-        loop {
-            let (part, split) = match &mut self.split {
-                Some(split) => split,
-                None => {
-                    let Some(part) = self.dataset.parts.get(self.next) else {
-                        self.done = true;
-                        return match self.found {
-                            true => Ok(None),
-                            false => Err(self.dataset.empty()),
-                        };
-                    };
-                    self.next += 1;
-                    self.split.insert((part, part.records.split()?))
-                }
-            };
-            match split.next()? {
-                Some(piece) => return Ok(Some((*part, piece))),
-                None => self.split = None,
-            }
-        }
-    }
-
-    /// The text of the next record. An error of a file ends that file.
-    fn advance(&mut self) -> Option<Result<(&'a Part, Chunk), DatasetError>> {
-        if self.done {
-            return None;
-        }
-        match self.piece() {
-            Ok(Some((part, Piece::Element(chunk)))) => {
-                self.found = true;
-                Some(Ok((part, chunk)))
-            }
-            Ok(Some((_, Piece::Broken(error)))) => {
-                self.found = true;
-                Some(Err(error))
-            }
-            Ok(None) => None,
-            Err(error) => {
-                self.split = None;
-                self.found |= !self.done;
-                self.is_cut_off = true;
-                Some(Err(error))
-            }
-        }
+        self.chunks.is_cut_off
     }
 }
 
@@ -495,7 +269,7 @@ impl Iterator for Entries<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.id_of_fault = None;
-        let (part, chunk) = match self.advance()? {
+        let (part, chunk) = match self.chunks.next()? {
             Ok(found) => found,
             Err(error) => return Some(Err(error)),
         };
@@ -503,36 +277,7 @@ impl Iterator for Entries<'_> {
         if record.is_err() {
             self.id_of_fault = self.dataset.id_of(part, &chunk);
         }
-        let mut place = chunk.place;
-        place.offset += part.base;
-        Some(record.map(|record| (place, record)))
-    }
-}
-
-/// The rows of a [`Dataset`]; see [`Dataset::rows`].
-pub(super) struct Rows<'a>(Entries<'a>);
-
-impl Iterator for Rows<'_> {
-    type Item = Result<(Place, Value), DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let found = self.0.advance()?;
-        Some(found.and_then(|(part, chunk)| {
-            let mut place = chunk.place;
-            place.offset += part.base;
-            Ok((place, part.records.parse(&chunk)?))
-        }))
-    }
-}
-
-/// How category facts are treated.
-fn of_categories() -> Element {
-    Element {
-        texts: vec!["id".into()],
-        what: "list of categories",
-        limit: CATEGORIES_LIMIT,
-        // The records may follow, and opening a dataset does not read them.
-        check_rest: false,
+        Some(record.map(|record| (part.place(&chunk), record)))
     }
 }
 

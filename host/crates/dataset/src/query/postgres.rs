@@ -14,8 +14,8 @@ use tokio_postgres::{Config, NoTls, Row, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::copies::Copies;
+use super::super::copying;
 use super::super::input::Shared;
-use super::super::origin;
 use super::{DatasetError, Query};
 
 /// As long is waited for a connection, with all that is said before the query.
@@ -45,7 +45,7 @@ pub(super) fn open(
         .then(|| copies.last(&source))
         .flatten();
     let ask_now = || {
-        origin::taken(&path, &source, copies, |out| {
+        copying::taken(&path, &source, copies, |out| {
             std::thread::scope(|scope| {
                 let (sender, lines) = mpsc::sync_channel::<String>(AHEAD);
                 // A runtime cannot be started within another one.

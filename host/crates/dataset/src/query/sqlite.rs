@@ -10,8 +10,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Statement};
 
 use super::super::copies::{self, Copies};
+use super::super::copying;
 use super::super::input::Shared;
-use super::super::origin::{self, FileStamp};
+use super::super::origin::FileStamp;
 use super::{DatasetError, Query};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +38,7 @@ pub(super) fn open(
     let state = copies::short(&format!("{main:?} {log:?} {}", query.sql));
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let source = format!("sqlite {}", whole.display());
-    origin::copied(
+    copying::copied(
         path.into(),
         &source,
         &state,
@@ -48,7 +49,7 @@ pub(super) fn open(
             let mut statement = connection
                 .prepare(query.sql)
                 .map_err(|error| query.failed(error))?;
-            origin::fill(path, copy, most, |out| write(query, &mut statement, out))
+            copying::fill(path, copy, most, |out| write(query, &mut statement, out))
         },
     )
 }

@@ -9,7 +9,7 @@ use objects::{Address, Bucket};
 
 use super::{Problem, problem};
 use crate::copies::Copies;
-use crate::{DatasetError, origin, paths};
+use crate::{DatasetError, copying, paths};
 
 /// `*` stays within a folder, as it does in patterns of files.
 const OPTIONS: MatchOptions = MatchOptions {
@@ -33,7 +33,7 @@ pub(in super::super) fn matches(
         return read.map_err(|cause| DatasetError::io(path, cause));
     }
     let found = listed(path, copies).map_err(|problem| problem.of(path))?;
-    origin::taken(path, &source, copies, |out| {
+    copying::taken(path, &source, copies, |out| {
         let written = serde_json::to_writer(out, &found);
         written.map_err(|cause| DatasetError::io(path, cause.into()))
     })?;

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{DAMAGED, Fault, write};
-use crate::Format;
-use crate::origin::Bounded;
+use crate::copying::{Bounded, Stopped};
+use crate::{DatasetError, Format};
 
 /// The first argument of the program that makes it a reader of rows. The format, the most bytes of the copy and, if it is told,
 /// the sheet follow.
@@ -28,10 +28,18 @@ const NO_ROOM: u8 = 4;
 pub(crate) enum Failed {
     /// The file is at fault.
     Rows(Fault),
-    /// The copy would be larger than it may be.
-    TooLarge,
-    /// The copy cannot be written.
-    Copy(io::Error),
+    /// The copy was given up.
+    Copy(Stopped),
+}
+
+impl Failed {
+    /// With the file that it is about.
+    pub fn of(self, path: &Path) -> DatasetError {
+        match self {
+            Self::Rows(fault) => fault.of(path),
+            Self::Copy(stopped) => stopped.of(path),
+        }
+    }
 }
 
 /// Lets a process write the rows of a file to a copy of at most so many bytes.
@@ -70,8 +78,11 @@ pub(crate) fn by_process(
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match code {
         Some(0) => Ok(()),
-        Some(TOO_LARGE) => Err(Failed::TooLarge),
-        Some(NO_ROOM) => Err(Failed::Copy(io::Error::other(said.into_owned()))),
+        Some(TOO_LARGE) => Err(Failed::Copy(Stopped::TooLarge)),
+        Some(NO_ROOM) => {
+            let cause = io::Error::other(said.into_owned());
+            Err(Failed::Copy(Stopped::Copy(cause)))
+        }
         Some(1) => {
             let (cause, remedy) = said.split_once('\n').unwrap_or((&said, DAMAGED));
             Err(Failed::Rows(Fault {
@@ -110,9 +121,9 @@ pub fn child(arguments: &[&str], input: &File, output: &File) -> Result<(), (u8,
     let written = write(format, input, sheet, &mut out);
     let flushed = out.flush();
     match out.into_fault() {
-        Some(Failed::TooLarge) => return Err((TOO_LARGE, String::new())),
-        Some(Failed::Copy(error)) => return Err((NO_ROOM, error.to_string())),
-        _ => {}
+        Some(Stopped::TooLarge) => return Err((TOO_LARGE, String::new())),
+        Some(Stopped::Copy(error)) => return Err((NO_ROOM, error.to_string())),
+        None => {}
     }
     written.map_err(|fault| {
         let cause: String = fault.cause.replace('\n', " ").chars().take(1000).collect();
