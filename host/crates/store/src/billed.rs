@@ -8,7 +8,6 @@ use super::checkpoint::TaskId;
 use super::checksum::BILLED;
 use super::sql::Column;
 use super::{Store, StoreError};
-use crate::Cost;
 use gateway::error::Billed;
 use types::digest::Digest;
 use types::request::Usage;
@@ -36,6 +35,25 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     ];
     BILLED.insert("INSERT", &values, "")
 });
+
+/// What answers cost that tasks were told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Answers, and tries that were billed and brought none.
+    pub calls: u64,
+    /// Their tokens.
+    pub usage: Usage,
+    /// Millionths of a dollar, as far as prices were known.
+    pub micros: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.usage += other.usage;
+        self.micros = self.micros.saturating_add(other.micros);
+    }
+}
 
 /// Tries that are booked for a task.
 #[derive(Clone, Debug)]

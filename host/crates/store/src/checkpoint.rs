@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,18 @@ impl Seen {
             .zip(hash)
             .for_each(|(kept, byte)| *kept = *byte);
         Seen(kept)
+    }
+}
+
+impl FromSql for Seen {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        FromSql::column_result(value).map(Seen)
+    }
+}
+
+impl ToSql for Seen {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(&self.0)))
     }
 }
 

@@ -4,10 +4,11 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::billed::{self, Cost};
 use super::checksum::TASKS;
 use super::sampled;
 use super::sql::Column;
-use super::{IndexedDataset, Lease, Store, StoreError, TaskId, billed};
+use super::{IndexedDataset, Lease, Store, StoreError, TaskId};
 use plan::causes::{Cause, Causes};
 use plan::decision::OutcomeKind;
 use plan::sample::Bound;
@@ -30,25 +31,6 @@ pub struct FailureFilter {
     pub records: Vec<String>,
     /// Of each of these components only those whose record is in its sample: for the others there is nothing to do.
     pub samples: Vec<(String, Bound)>,
-}
-
-/// What answers cost that tasks were told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Answers, and tries that were billed and brought none.
-    pub calls: u64,
-    /// Their tokens.
-    pub usage: Usage,
-    /// Millionths of a dollar, as far as prices were known.
-    pub micros: u64,
-}
-
-impl std::ops::AddAssign for Cost {
-    fn add_assign(&mut self, other: Cost) {
-        self.calls = self.calls.saturating_add(other.calls);
-        self.usage += other.usage;
-        self.micros = self.micros.saturating_add(other.micros);
-    }
 }
 
 /// Tasks of one component that failed with one class.

@@ -330,6 +330,23 @@ impl Store {
         })
     }
 
+    /// Gives the category and the id of each record that is left of a selection to `see`.
+    pub fn each_selected(
+        &self,
+        lease: &Lease,
+        mut see: impl FnMut(&str, &str),
+    ) -> Result<(), StoreError> {
+        self.read(|reader| {
+            let (sql, values) = lease.records();
+            let mut statement = reader.prepare(&format!("SELECT category, id FROM ({sql})"))?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                see(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+            }
+            Ok(())
+        })
+    }
+
     /// Narrows a selection to the records that have a task waiting for a sweep of this run.
     pub fn parked(&self, lease: &Lease, run: RunId) -> Lease {
         let condition = " AND EXISTS (SELECT 1 FROM task

@@ -59,14 +59,14 @@ use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
 pub use batches::{Batch, BatchState, Collected, Formed, Most, Wanted, Which};
-pub use billed::Bill;
+pub use billed::{Bill, Cost};
 pub use calls::{CallNote, TaskOrder, TaskRow, TaskSearch};
 pub use checkpoint::{Checkpoint, FileStamp, LeftFile, ParkedEnds, Seen, TaskId};
 pub use checksum::seal_rows;
 pub use edits::KeptEdit;
 pub use error::{IndexError, StoreError};
 pub use export::Exported;
-pub use failures::{Cost, FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
+pub use failures::{FailedTask, FailureFilter, FailureGroup, LastAnswer, NotBegun};
 pub use held::{HeldState, TABLES_VERSION, check_copy, files_that_differ, keep_answers};
 pub use history::EndedAt;
 pub use index::{BadRecord, IndexedDataset, Lease, RecordRef, Selection, WithTasks};

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::checksum::RECIPES;
-use super::sql::Column;
+use super::sql::{Column, number};
 use super::{Store, StoreError};
 use plan::recipe::Recipe;
 use types::digest::Digest;
@@ -12,6 +12,8 @@ use types::digest::Digest;
 /// Number of a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecipeId(pub(super) i64);
+
+number!(RecipeId);
 
 impl RecipeId {
     /// Of a task that was never made by any.

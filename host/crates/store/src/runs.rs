@@ -6,12 +6,14 @@ use std::time::Duration;
 use rusqlite::params;
 
 use super::checksum::RUNS;
-use super::sql::NOW;
+use super::sql::{NOW, number};
 use super::{Store, StoreError};
 
 /// Number of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(pub(super) i64);
+
+number!(RunId);
 
 impl RunId {
     /// Of what a person did, and no run.

@@ -2,9 +2,9 @@
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 
-use super::{Lease, Store, StoreError};
+use super::{Store, StoreError};
 use plan::sample::{Bound, Smallest, hash};
 
 /// The function that tells how early a record comes into a sample, by its id.
@@ -42,23 +42,6 @@ impl Store {
                 smallest.add(row.get_ref(0)?.as_str()?);
             }
             Ok(smallest.bound())
-        })
-    }
-
-    /// Gives the category and the id of each record that is left of a selection to `see`.
-    pub fn each_selected(
-        &self,
-        lease: &Lease,
-        mut see: impl FnMut(&str, &str),
-    ) -> Result<(), StoreError> {
-        self.read(|reader| {
-            let (sql, values) = lease.records();
-            let mut statement = reader.prepare(&format!("SELECT category, id FROM ({sql})"))?;
-            let mut rows = statement.query(params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                see(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
-            }
-            Ok(())
         })
     }
 

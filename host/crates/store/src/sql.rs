@@ -6,8 +6,6 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use types::class::FailureClass;
 use types::digest::Digest;
 
-use super::{RecipeId, RunId, Seen};
-
 /// SQL of this moment, as it stands in columns.
 pub(super) const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
@@ -66,33 +64,23 @@ by_name! {
     Giver: Giver::named;
 }
 
-impl FromSql for Seen {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        FromSql::column_result(value).map(Seen)
-    }
-}
-
-impl ToSql for Seen {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(&self.0)))
-    }
-}
-
-/// Numbers of rows.
-macro_rules! numbers {
-    ($($type:ident)+) => { $(
-        impl FromSql for $type {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+/// Lets a number of rows, `struct RunId(i64)`, stand in columns.
+macro_rules! number {
+    ($type:ident) => {
+        impl rusqlite::types::FromSql for $type {
+            fn column_result(
+                value: rusqlite::types::ValueRef<'_>,
+            ) -> rusqlite::types::FromSqlResult<Self> {
                 value.as_i64().map($type)
             }
         }
 
-        impl ToSql for $type {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                self.0.to_sql()
+        impl rusqlite::types::ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+                rusqlite::types::ToSql::to_sql(&self.0)
             }
         }
-    )+ };
+    };
 }
 
-numbers! { RecipeId RunId }
+pub(super) use number;
