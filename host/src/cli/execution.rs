@@ -186,7 +186,7 @@ pub(super) async fn execute(
     progress.finish().await;
     let end = match &stored {
         Err(failure) if result.is_ok() => not_stored(failure),
-        _ => end(&result),
+        _ => end(&result, frozen),
     };
     trace_end(&span, &end);
     watch.finish(end).await;
@@ -493,8 +493,8 @@ fn is_whole(result: &Result<RunSummary, RunError>) -> bool {
     result.as_ref().is_ok_and(is_whole)
 }
 
-/// How a run ended, for those who watch it.
-fn end(result: &Result<RunSummary, RunError>) -> End {
+/// How a run ended, for those who watch it. One that is frozen was let ask nothing.
+fn end(result: &Result<RunSummary, RunError>, frozen: bool) -> End {
     let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
@@ -515,6 +515,7 @@ fn end(result: &Result<RunSummary, RunError>) -> End {
         kind: match exit {
             Exit::Done => EndKind::Done,
             Exit::Partial => EndKind::Partial,
+            Exit::Budget if frozen => EndKind::Frozen,
             Exit::Budget => EndKind::Budget,
             Exit::Provider => EndKind::Provider,
             Exit::Interrupted => EndKind::Interrupted,

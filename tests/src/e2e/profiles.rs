@@ -77,6 +77,11 @@ fn a_frozen_run_asks_nobody() {
         "{refused}"
     );
     assert_eq!(simulator.totals().requests, 0);
+    // It has spent nothing, so no larger budget would help.
+    let report = scene.host(&["report", "--markdown"]).ended(0).stdout;
+    let last = report.lines().last().unwrap();
+    assert!(last.contains("there is something to ask"), "{report}");
+    assert!(!report.contains("spent what it may"), "{report}");
     scene.run(&one).ended(0);
     let requests = simulator.totals().requests;
     std::fs::remove_dir_all(scene.path("content")).unwrap();

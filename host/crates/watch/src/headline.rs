@@ -217,6 +217,11 @@ fn ended(snapshot: &Snapshot) -> Headline {
             "The run has spent what it may.".to_owned(),
             Some("The same command with a larger budget resumes it.".to_owned()),
         ),
+        EndKind::Frozen => (
+            Tone::Waits,
+            "The run was let ask nothing, and there is something to ask.".to_owned(),
+            Some("A run that may ask makes what is missing.".to_owned()),
+        ),
         EndKind::Provider => (
             Tone::Bad,
             format!("The provider cannot go on{because}."),

@@ -98,6 +98,8 @@ pub enum EndKind {
     Partial,
     /// It has spent what it may.
     Budget,
+    /// It might ask nothing, and there was something to ask.
+    Frozen,
     /// A provider cannot go on.
     Provider,
     /// A provider has yet to answer a batch.
@@ -115,6 +117,7 @@ impl EndKind {
             EndKind::Done => "done",
             EndKind::Partial => "partial",
             EndKind::Budget => "budget",
+            EndKind::Frozen => "frozen",
             EndKind::Provider => "provider",
             EndKind::Waiting => "waiting",
             EndKind::Interrupted => "interrupted",
@@ -129,6 +132,9 @@ impl EndKind {
             EndKind::Partial => "ended, and some tasks failed; `batchgen failures` says what to do",
             EndKind::Budget => {
                 "stopped: it has spent what it may; run again with a larger budget to go on"
+            }
+            EndKind::Frozen => {
+                "stopped: it was let ask nothing, and there is something to ask; `batchgen plan` shows what"
             }
             EndKind::Provider => {
                 "stopped: the provider cannot go on; run again when that is mended"

@@ -49,6 +49,7 @@ const ENDS = {
   done: ["Done", "good"],
   partial: ["Ended with failures", "bad"],
   budget: ["Stopped by its budget", "waits"],
+  frozen: ["Let ask nothing", "waits"],
   provider: ["Stopped by the provider", "bad"],
   interrupted: ["Interrupted", "waits"],
   failed: ["Stopped by an error", "bad"],
