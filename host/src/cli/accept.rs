@@ -63,7 +63,7 @@ async fn start(args: &AcceptArgs, display: &Display, project: Project) -> Result
         )));
     }
     let mirrored = Mirrored::look(&project, &state, display)?;
-    let lease = state.select(&args.selection.records(&project)?)?;
+    let lease = state.select(&project.selection(&args.selection)?)?;
     let acceptance = Acceptance {
         dataset: Arc::clone(&project.dataset),
         indexed: state.indexed.clone(),

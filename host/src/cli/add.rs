@@ -11,7 +11,7 @@ use super::component_text::{self, ComponentText};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::init::proposal;
-use super::{program, settings};
+use super::{config_file, program};
 use config::{Config, component_file};
 use dataset::{Dataset, is_safe_id, safe_id};
 use types::suggest::closest;
@@ -73,7 +73,7 @@ pub(super) fn perform(args: &AddArgs, display: &Display) -> Result<Exit, Failure
 }
 
 fn component(args: &ComponentArgs, display: &Display) -> anyhow::Result<()> {
-    let Some(file) = settings::file(args.config.as_deref()) else {
+    let Some(file) = config_file::find(args.config.as_deref()) else {
         bail!(
             "there is no batchgen.toml here or above\nhint: `{} init YOUR-FILE` writes one",
             program::name()

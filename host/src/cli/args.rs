@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::exit::Failure;
-use super::project::Project;
 use super::selector::{self, Selector};
 use super::{profile, values};
 use gateway::providers::offline;
 use gateway::settings::Mode;
-use store::{FailureFilter, Selection, WithTasks};
+use store::{FailureFilter, Selection};
 use types::class::FailureClass;
 use watch::Address;
 
@@ -171,32 +169,6 @@ pub(super) struct SelectionArgs {
     /// N records, spread over the categories
     #[arg(long, value_name = "N", value_parser = values::at_least_one)]
     pub sample: Option<u64>,
-}
-
-impl SelectionArgs {
-    /// The records that are meant, of a project with these components.
-    pub fn records(&self, project: &Project) -> Result<Selection, Failure> {
-        Ok(Selection {
-            categories: selector::categories(&self.component, &self.category),
-            records: self.record.clone(),
-            with: with(project, &self.component)?,
-            limit: self.limit,
-            sample: self.sample,
-        })
-    }
-}
-
-/// What tasks the records have that are meant.
-pub(super) fn with(
-    project: &Project,
-    selectors: &[Selector],
-) -> Result<Option<WithTasks>, Failure> {
-    let states = selector::states(selectors);
-    if states.is_empty() {
-        return Ok(None);
-    }
-    let components = project.named(selectors)?;
-    Ok(Some(WithTasks { states, components }))
 }
 
 /// Which failed tasks.

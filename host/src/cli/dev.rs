@@ -18,8 +18,8 @@ use super::execution::{Wanted, execute, not_served};
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State, block_on};
-use super::settings;
 use super::watched::{LOOK, WatchedFiles};
+use super::{config_file, settings};
 use config::component::Component;
 use config::{Config, HooksConfig, PromptSource, component_file};
 use gateway::settings::Mode;
@@ -150,7 +150,7 @@ impl Round<'_> {
     /// Everything that a person may save. `known` has the files that the configuration named when it could last be read.
     fn watched(&self, known: &mut Vec<PathBuf>) -> WatchedFiles {
         let named = self.args.project.place.config.as_deref();
-        let file = settings::file(named);
+        let file = config_file::find(named);
         let mut folders = Vec::new();
         if let Some(folder) = file.as_deref().and_then(|file| file.parent()) {
             folders.push((folder.join(component_file::FOLDER), "md"));
@@ -192,7 +192,7 @@ impl Round<'_> {
         changes: &mut Changes,
     ) -> Result<Exit, Failure> {
         let state = State::open(project).await?;
-        let selection = self.selection.records(project)?;
+        let selection = project.selection(&self.selection)?;
         let files = files(project, &state, state.select(&selection)?, &components)?;
         let root = &project.settings.config.output.directory;
         let texts = || -> BTreeMap<&File, Option<String>> {

@@ -151,8 +151,32 @@ fn is_for_all(file: &Path) -> bool {
 }
 
 /// A key that `.env` gives.
-pub(super) fn key(name: &str) -> Option<String> {
+fn key(name: &str) -> Option<String> {
     KEYS.get()?.get(name).cloned()
+}
+
+/// A variable of the environment that is set, or a key that `.env` gives.
+pub(super) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().or_else(|| key(name))
+}
+
+/// Variables that say how storage that speaks the API of S3 is reached.
+pub(super) fn storage_variables() -> Vec<(String, String)> {
+    let variables = env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    variables.collect()
+}
+
+/// The same, and those that say how Hugging Face is reached.
+pub(super) fn server_variables() -> Vec<(String, String)> {
+    let mut variables = storage_variables();
+    let names = ["HF_TOKEN", "HF_ENDPOINT"];
+    variables.extend(names.map(|name| (name.to_owned(), env::var(name).unwrap_or_default())));
+    variables
+}
+
+/// Whether everything that the project chooses is allowed, for this command alone.
+pub(super) fn is_trusted_by_variable() -> bool {
+    env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// Whether a variable has its value from the project's `.env` and from nowhere else.

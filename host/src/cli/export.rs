@@ -19,7 +19,7 @@ use clap::Args;
 use format::Format;
 use site::Generator;
 
-use super::args::{ForceArgs, ProjectArgs, with};
+use super::args::{ForceArgs, ProjectArgs};
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::guard::Guard;
@@ -109,7 +109,7 @@ pub(super) fn perform(args: &ExportArgs, display: &Display) -> Result<Exit, Fail
     let selection = Selection {
         categories: selector::categories(&args.component, &args.category),
         records: args.record.clone(),
-        with: with(&project, &args.component)?,
+        with: project.with_tasks(&args.component)?,
         ..Selection::default()
     };
     let source = Source {

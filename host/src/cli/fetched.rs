@@ -8,22 +8,12 @@ use super::display::Display;
 use super::exit::Failure;
 use super::file::Writing;
 use super::registries;
+use super::settings::Fetching;
 use super::trust;
 use plugin::lock::{Fetched, Lock, Locked};
 use registry::cache::Cache;
 use registry::source::Source;
 use registry::{RegistryError, Release};
-
-/// Where things lie that have to do with fetched plugins.
-#[derive(Clone, Copy)]
-pub(super) struct Places<'a> {
-    /// The lock.
-    pub lock: &'a Path,
-    /// The user's cache.
-    pub cache: &'a Path,
-    /// The configuration, where there is one.
-    pub config: Option<&'a Path>,
-}
 
 /// The files of those plugins that are locked, come from elsewhere and are in the cache.
 pub(super) fn cached(cache: &Cache, lock: Option<&Lock>) -> Vec<PathBuf> {
@@ -34,7 +24,7 @@ pub(super) fn cached(cache: &Cache, lock: Option<&Lock>) -> Vec<PathBuf> {
 
 /// The files of all plugins that are locked and come from elsewhere. Those that are not in the cache are fetched, if they may be.
 pub(super) fn files(
-    places: Places<'_>,
+    places: Fetching<'_>,
     lock: Option<&Lock>,
     no_fetch: bool,
     display: &Display,

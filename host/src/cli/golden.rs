@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::args::{LimitArgs, ProjectArgs, SelectionArgs, with};
+use super::args::{LimitArgs, ProjectArgs, SelectionArgs};
 use super::compare::{Cell, Change, Comparison, Row, Subject, Variant, Work, open};
 use super::display::{Display, emit, say};
 use super::exit::{Exit, Failure};
@@ -167,7 +167,7 @@ fn check(args: &CheckArgs, display: &Display) -> Result<Exit, Failure> {
     let mut golden = golden(&project, &args.component)?;
     let selection = Selection {
         categories: selector::categories(&args.component, &[]),
-        with: with(&project, &args.component)?,
+        with: project.with_tasks(&args.component)?,
         ..Selection::default()
     };
     if selection != Selection::default() {

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 
 use super::args::{ForceArgs, ProjectArgs, StateArgs};
+use super::config_file;
 use super::environment;
 use super::file::Writing;
-use super::mirrored;
 use super::settings;
 use super::written::{Written, real};
 use config::{Config, PromptSource};
@@ -50,27 +50,27 @@ impl Guard {
     /// # Errors
     /// When the configuration cannot be read.
     pub fn of_state(place: &StateArgs, force: &ForceArgs) -> anyhow::Result<Guard> {
-        let mut config = settings::configuration(place.config.as_deref())?;
+        let mut config = config_file::read(place.config.as_deref())?;
         if let Some(output) = &place.output {
             config.output.directory.clone_from(output);
         }
         if let Some(state) = &place.state {
             config.state.file.clone_from(state);
         }
-        mirrored::take_place(&mut config)?;
+        settings::take_place(&mut config)?;
         Ok(Guard::of_config(
             &config,
-            settings::file(place.config.as_deref()),
+            config_file::find(place.config.as_deref()),
             force,
         ))
     }
 
     /// For a command that needs no project, though it may be started in one.
     pub fn of_place(force: &ForceArgs) -> Guard {
-        let file = settings::file(None);
-        let mut config = settings::configuration(None).unwrap_or_default();
+        let file = config_file::find(None);
+        let mut config = config_file::read(None).unwrap_or_default();
         // What is wrong with an address is told where files are put there.
-        let _ = mirrored::take_place(&mut config);
+        let _ = settings::take_place(&mut config);
         Guard::of_config(&config, file, force)
     }
 
@@ -90,7 +90,10 @@ impl Guard {
             let categories = dataset.categories_file.iter().cloned();
             parts.extend(categories.map(|file| (file, "the file of categories")));
         }
-        parts.push((settings::lock_file(file.as_deref()), "the lock of plugins"));
+        parts.push((
+            config_file::lock_file(file.as_deref()),
+            "the lock of plugins",
+        ));
         parts.push((
             environment::beside(file.as_deref()),
             "the file of variables",
@@ -186,7 +189,7 @@ impl Guard {
         if let Some((_, what)) = self.parts.iter().find(|(part, _)| *part == shown) {
             return Err(refused(&shown, &format!("is {what} of this project")));
         }
-        let bucket = Bucket::open(address, &settings::storage_variables())?;
+        let bucket = Bucket::open(address, &environment::storage_variables())?;
         let condition = match bucket.tag(address)? {
             None => Condition::Absent,
             Some(tag) if self.force || self.written.has_object(address, &tag) => {

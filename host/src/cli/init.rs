@@ -12,8 +12,8 @@ use clap::Args;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
-use super::project::real_path;
-use super::{ask, component_text, embedded, program, settings, trust};
+use super::settings::{self, real_path};
+use super::{ask, component_text, embedded, environment, program, trust};
 use config::{Config, FILE_NAME, component_file};
 use dataset::{Copies, DatabaseUrl, Dataset, DatasetConfig, DatasetError, Paths, Survey};
 use gateway::providers::offline;
@@ -190,7 +190,7 @@ fn wanted(args: &InitArgs) -> anyhow::Result<DatasetConfig> {
         });
     };
     let mut url = DatabaseUrl::try_from(url).map_err(anyhow::Error::msg)?;
-    if let Some(password) = settings::variable("PGPASSWORD") {
+    if let Some(password) = environment::variable("PGPASSWORD") {
         url.add_password(&password);
     }
     let tables = if args.sql.is_some() {

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 
 use super::display::Display;
+use super::environment::storage_variables;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::{Project, State};
-use super::settings::{Settings, storage_variables};
-use config::Config;
+use super::settings::Settings;
 use engine::Interrupt;
 use mirror::{Mirror, MirrorError, Report, Seen, Terms, Uploads};
 use objects::{Address, Bucket, ObjectError};
@@ -20,25 +20,6 @@ use tokio::sync::mpsc;
 
 /// Records that are looked at together.
 const RECORDS: u64 = 1000;
-
-/// Puts a working copy in the place of an address, so that all that reads and writes files does so there. The address, if it is one.
-pub(super) fn take_place(config: &mut Config) -> anyhow::Result<Option<Address>> {
-    let output = &mut config.output;
-    if let Some(folder) = &output.publish
-        && dataset::is_remote(folder)
-    {
-        bail!(
-            "`publish` of [output] is {}, and accepted files are copied into a folder of this machine\nhint: name a folder, and copy that",
-            dataset::shown(folder).display()
-        );
-    }
-    if !dataset::is_remote(&output.directory) {
-        return Ok(None);
-    }
-    let address = Address::parse(&output.directory.to_string_lossy())?;
-    output.directory = mirror::working_copy(&config.state.file);
-    Ok(Some(address))
-}
 
 /// Where a person finds the files.
 pub(super) fn shown(settings: &Settings) -> PathBuf {

@@ -14,6 +14,7 @@ mod compare;
 mod compiler;
 mod completions;
 mod component_text;
+mod config_file;
 mod dev;
 mod diff;
 mod display;

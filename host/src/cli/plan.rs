@@ -93,7 +93,7 @@ async fn plan(
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
     Mirrored::look(project, &state, display)?;
-    let selection = args.selection.records(project)?;
+    let selection = project.selection(&args.selection)?;
     let lease = state.select(&selection)?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let exit = match args.pilot {
@@ -233,7 +233,7 @@ pub(super) fn check(
     components: &[Component],
     overwriting: Overwriting,
 ) -> Result<(), Failure> {
-    let lease = state.select(&kept.selection()?.records(project)?)?;
+    let lease = state.select(&project.selection(&kept.selection()?)?)?;
     let plan = made(project, state, components, overwriting, lease)?;
     kept.check(file, plan.tasks, to_do(&plan))
 }

@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use super::config_file;
 use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::fetched;
-use super::settings;
+use super::settings::{self, Fetching};
 use config::Config;
 use plugin::engine;
 use plugin::load::{Places, Plugin, PluginError};
@@ -134,23 +135,23 @@ impl Folder {
     }
 
     fn locked(args: &FolderArgs) -> Result<Option<Lock>, Failure> {
-        Lock::read(&settings::lock_file(args.config.as_deref())).map_err(Failure::usage)
+        Lock::read(&config_file::lock_file(args.config.as_deref())).map_err(Failure::usage)
     }
 
     fn with(
         args: &FolderArgs,
         lock: Option<Lock>,
-        fetched: impl FnOnce(fetched::Places<'_>, Option<&Lock>) -> Result<Vec<PathBuf>, Failure>,
+        fetched: impl FnOnce(Fetching<'_>, Option<&Lock>) -> Result<Vec<PathBuf>, Failure>,
     ) -> Result<Folder, Failure> {
-        let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
+        let mut config = config_file::read(args.config.as_deref()).map_err(Failure::usage)?;
         if let Some(plugins) = &args.plugins {
             config.plugins.directory = Some(plugins.clone());
         }
         let mut places = settings::plugins(&config);
-        let config_file = settings::file(args.config.as_deref());
+        let config_file = config_file::find(args.config.as_deref());
         let cache = settings::cache_directory(config_file.as_deref()).map_err(Failure::usage)?;
-        let lock_file = settings::lock_file(args.config.as_deref());
-        let fetching = fetched::Places {
+        let lock_file = config_file::lock_file(args.config.as_deref());
+        let fetching = Fetching {
             lock: &lock_file,
             cache: &cache,
             config: config_file.as_deref(),
@@ -172,7 +173,7 @@ impl Folder {
 
 /// The engine for the project of this configuration file, or of the nearest one.
 fn engine(config: Option<&Path>) -> Result<engine::Engine, Failure> {
-    let config = settings::file(config);
+    let config = config_file::find(config);
     let cache = settings::cache_directory(config.as_deref()).map_err(Failure::usage)?;
     settings::engine(&cache)
 }

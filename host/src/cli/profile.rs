@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::settings;
+use super::config_file;
 use config::{Config, ProfileConfig};
 use types::suggest::closest;
 
@@ -37,7 +37,7 @@ pub(super) fn applied(
         return Ok(None);
     };
     let file = given.try_get_one::<PathBuf>("config").ok().flatten();
-    let config = match settings::file(file.map(PathBuf::as_path)) {
+    let config = match config_file::find(file.map(PathBuf::as_path)) {
         Some(file) => Config::read(&file)?,
         None => Config::default(),
     };

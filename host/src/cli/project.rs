@@ -1,7 +1,7 @@
 //! The project that a subcommand works on: configuration, dataset, plugins and components, and its state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -11,7 +11,7 @@ use super::display::Display;
 use super::exit::{Exit, Failure};
 use super::fetched;
 use super::selector::{self, Selector, names_components};
-use super::settings::{self, Settings};
+use super::settings::{self, Settings, real_path};
 use super::trust;
 use ::engine::{Overwriting, Previewer, sample_bounds};
 use config::component::{self, Component};
@@ -20,7 +20,7 @@ use dataset::{Copies, Dataset, DatasetConfig, safe_id};
 use plan::graph::{self, GraphError};
 use plugin::load::{Plugin, PluginError};
 use plugin::lock::Lock;
-use store::{FailureFilter, IndexError, IndexedDataset, Lease, Selection, Store};
+use store::{FailureFilter, IndexError, IndexedDataset, Lease, Selection, Store, WithTasks};
 use types::suggest::closest;
 
 /// Records that are read at once.
@@ -259,6 +259,27 @@ impl Project {
             }
             _ => Failure::usage(error),
         }
+    }
+
+    /// The records that are meant.
+    pub fn selection(&self, args: &SelectionArgs) -> Result<Selection, Failure> {
+        Ok(Selection {
+            categories: selector::categories(&args.component, &args.category),
+            records: args.record.clone(),
+            with: self.with_tasks(&args.component)?,
+            limit: args.limit,
+            sample: args.sample,
+        })
+    }
+
+    /// What tasks the records have that are meant.
+    pub fn with_tasks(&self, selectors: &[Selector]) -> Result<Option<WithTasks>, Failure> {
+        let states = selector::states(selectors);
+        if states.is_empty() {
+            return Ok(None);
+        }
+        let components = self.named(selectors)?;
+        Ok(Some(WithTasks { states, components }))
     }
 
     /// The components that selectors stand for.
@@ -632,18 +653,4 @@ fn path_from(state: &Path, dataset: &Path) -> String {
         .skip(shared)
         .map(|part| part.as_os_str().to_string_lossy().into_owned());
     up.chain(down).collect::<Vec<_>>().join("/")
-}
-
-/// A path without links, as far as it leads to something: a pattern is no file.
-pub(super) fn real_path(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut parts = path.ancestors();
-    let found = parts.find_map(|part| Some((part, part.canonicalize().ok()?)));
-    let rest = found
-        .as_ref()
-        .and_then(|(part, _)| path.strip_prefix(part).ok());
-    match (&found, rest) {
-        (Some((_, real)), Some(rest)) => real.join(rest),
-        _ => path.clone(),
-    }
 }

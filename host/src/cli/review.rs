@@ -140,7 +140,7 @@ async fn start(
         false => Mirrored::look(&project, &state, display)?,
     };
     state.store.set_reviews();
-    let selection = args.selection.records(&project)?;
+    let selection = project.selection(&args.selection)?;
     let lease = state.select(&selection)?;
     let root = project.settings.config.output.directory.clone();
     let names: Vec<String> = components.iter().map(|one| one.name.clone()).collect();

@@ -7,7 +7,7 @@ mod survey;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::args::{ProjectArgs, with};
+use super::args::ProjectArgs;
 use super::display::{Display, emit, say, width};
 use super::exit::{Exit, Failure};
 use super::project::{Chosen, Project, State};
@@ -56,7 +56,7 @@ pub(super) fn perform(args: &SamenessArgs, display: &Display) -> Result<Exit, Fa
     let state = State::read(&project)?;
     let selection = Selection {
         categories: selector::categories(&args.component, &args.category),
-        with: with(&project, &args.component)?,
+        with: project.with_tasks(&args.component)?,
         ..Selection::default()
     };
     let reading = Reading {

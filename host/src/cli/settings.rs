@@ -10,14 +10,11 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 
 use super::args::{LimitArgs, ProjectArgs};
+use super::config_file;
 use super::display;
 use super::embedded;
-use super::environment;
+use super::environment::{is_trusted_by_variable, server_variables, variable};
 use super::exit::Failure;
-use super::fetched;
-use super::mirrored;
-use super::project::real_path;
-use super::trust;
 use config::{Config, OutputConfig};
 use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
@@ -27,7 +24,6 @@ use objects::Address;
 use plugin::compile::Compiler;
 use plugin::engine::Engine;
 use plugin::load::{self, Places, Plugin, PluginError};
-use plugin::lock;
 
 /// The configuration with the flags laid over it.
 #[derive(Debug)]
@@ -54,10 +50,21 @@ pub(super) struct Settings {
     pub mode: Option<Mode>,
 }
 
+/// Where things lie that have to do with fetched plugins.
+#[derive(Clone, Copy)]
+pub(super) struct Fetching<'a> {
+    /// The lock.
+    pub lock: &'a Path,
+    /// The user's cache.
+    pub cache: &'a Path,
+    /// The configuration, where there is one.
+    pub config: Option<&'a Path>,
+}
+
 impl Settings {
     /// Reads the configuration and lays the flags over it.
     pub fn resolve(args: &ProjectArgs) -> anyhow::Result<Settings> {
-        let mut config = configuration(args.place.config.as_deref())?;
+        let mut config = config_file::read(args.place.config.as_deref())?;
         let mut dataset = match (config.dataset.take(), &args.data) {
             (Some(mut dataset), Some(path)) => {
                 dataset.path = path.into();
@@ -81,10 +88,10 @@ impl Settings {
         if let Some(plugins) = &args.plugins {
             config.plugins.directory = Some(plugins.clone());
         }
-        let storage = mirrored::take_place(&mut config)?;
+        let storage = take_place(&mut config)?;
         check(&config)?;
         check_apart(&config.output)?;
-        let file = file(args.place.config.as_deref());
+        let file = config_file::find(args.place.config.as_deref());
         let cache = cache_directory(file.as_deref())?;
         if let Some(category) = &dataset.default_category
             && !is_safe_id(category)
@@ -107,7 +114,7 @@ impl Settings {
             explicit: LimitsConfig::default(),
             file,
             cache,
-            lock: lock_file(args.place.config.as_deref()),
+            lock: config_file::lock_file(args.place.config.as_deref()),
             max_cost: None,
             mode: None,
         })
@@ -119,8 +126,8 @@ impl Settings {
     }
 
     /// Where fetched plugins and what is known of them lie.
-    pub fn fetching(&self) -> fetched::Places<'_> {
-        fetched::Places {
+    pub fn fetching(&self) -> Fetching<'_> {
+        Fetching {
             lock: &self.lock,
             cache: &self.cache,
             config: self.file.as_deref(),
@@ -158,7 +165,7 @@ impl Settings {
 pub(super) fn copies_beside(config: &Config) -> Copies {
     let copies = Copies::kept_in(config.state.file.with_file_name("copies"));
     let copies = copies.of_project(&config.folder);
-    reading_rows(copies.reaching_own_networks(trust::is_trusted_by_variable()))
+    reading_rows(copies.reaching_own_networks(is_trusted_by_variable()))
 }
 
 /// The same copies for a command that takes in records: from standard input, too, unless that is a terminal.
@@ -169,20 +176,6 @@ pub(super) fn asking(copies: Copies) -> Copies {
     copies
         .asking(input.flatten().map(File::from))
         .with_variables(server_variables())
-}
-
-/// Variables that say how storage that speaks the API of S3 is reached.
-pub(super) fn storage_variables() -> Vec<(String, String)> {
-    let variables = env::vars().filter(|(name, _)| name.starts_with("AWS_"));
-    variables.collect()
-}
-
-/// The same, and those that say how Hugging Face is reached.
-fn server_variables() -> Vec<(String, String)> {
-    let mut variables = storage_variables();
-    let names = ["HF_TOKEN", "HF_ENDPOINT"];
-    variables.extend(names.map(|name| (name.to_owned(), env::var(name).unwrap_or_default())));
-    variables
 }
 
 /// The same copies with this program as the reader of rows.
@@ -201,11 +194,6 @@ fn own_program() -> std::io::Result<PathBuf> {
     } else {
         env::current_exe()
     }
-}
-
-/// A variable of the environment that is set, or a key that `.env` gives.
-pub(super) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().or_else(|| environment::key(name))
 }
 
 /// What a person does about a model that cannot be asked.
@@ -229,23 +217,6 @@ pub(super) fn cannot_connect(error: &ConnectError) -> anyhow::Error {
         }
         error => anyhow!("{error}"),
     }
-}
-
-/// The configuration: of this file, or of the nearest one upwards.
-pub(super) fn configuration(file: Option<&Path>) -> anyhow::Result<Config> {
-    Ok(match self::file(file) {
-        Some(file) => Config::read(&file)?,
-        None => Config::default(),
-    })
-}
-
-/// The configuration file that counts: this one, or the nearest upwards.
-pub(super) fn file(named: Option<&Path>) -> Option<PathBuf> {
-    let found = match named {
-        Some(file) => Some(file.to_owned()),
-        None => Config::find(&env::current_dir().ok()?),
-    };
-    found.map(|file| relative(&file))
 }
 
 /// Where plugins are.
@@ -313,14 +284,6 @@ pub(super) fn plugins_directory(config: &Config) -> PathBuf {
     places.next().unwrap_or(built)
 }
 
-/// `plugins.lock` beside the configuration; in the working directory where there is none.
-pub(super) fn lock_file(named: Option<&Path>) -> PathBuf {
-    self::file(named).map_or_else(
-        || PathBuf::from(lock::FILE_NAME),
-        |file| file.with_file_name(lock::FILE_NAME),
-    )
-}
-
 /// Values that no run can work with.
 fn check(config: &Config) -> anyhow::Result<()> {
     let catalogue = Catalogue {
@@ -364,13 +327,6 @@ fn check(config: &Config) -> anyhow::Result<()> {
 
 fn zero(key: &str) -> anyhow::Error {
     anyhow!("`{key}` is 0, so nothing could ever be asked\nhint: set it to 1 or more")
-}
-
-/// The path as a person would write it from here: shorter in messages than the absolute one.
-fn relative(path: &Path) -> PathBuf {
-    let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(&here)
-        .map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 
 /// The engine that runs plugins. Those that were not compiled before are compiled by a process of their own.
@@ -442,4 +398,37 @@ fn check_apart(output: &OutputConfig) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Puts a working copy in the place of an address, so that all that reads and writes files does so there. The address, if it is one.
+pub(super) fn take_place(config: &mut Config) -> anyhow::Result<Option<Address>> {
+    let output = &mut config.output;
+    if let Some(folder) = &output.publish
+        && dataset::is_remote(folder)
+    {
+        bail!(
+            "`publish` of [output] is {}, and accepted files are copied into a folder of this machine\nhint: name a folder, and copy that",
+            dataset::shown(folder).display()
+        );
+    }
+    if !dataset::is_remote(&output.directory) {
+        return Ok(None);
+    }
+    let address = Address::parse(&output.directory.to_string_lossy())?;
+    output.directory = mirror::working_copy(&config.state.file);
+    Ok(Some(address))
+}
+
+/// A path without links, as far as it leads to something: a pattern is no file.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut parts = path.ancestors();
+    let found = parts.find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let rest = found
+        .as_ref()
+        .and_then(|(part, _)| path.strip_prefix(part).ok());
+    match (&found, rest) {
+        (Some((_, real)), Some(rest)) => real.join(rest),
+        _ => path.clone(),
+    }
 }

@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 use super::args::StateArgs;
 use super::display::Display;
 use super::exit::{Exit, Failure};
-use super::{mirrored, program, settings};
+use super::{config_file, program, settings};
 use config::FILE_NAME;
 
 pub(super) use stats::bytes;
@@ -57,16 +57,16 @@ pub(super) fn perform(args: &StoreArgs, display: &Display) -> Result<Exit, Failu
 
 /// Where state and output of the project are.
 pub(super) fn places(args: &StateArgs) -> Result<(PathBuf, PathBuf), Failure> {
-    let mut config = settings::configuration(args.config.as_deref()).map_err(Failure::usage)?;
+    let mut config = config_file::read(args.config.as_deref()).map_err(Failure::usage)?;
     if let Some(state) = &args.state {
         config.state.file.clone_from(state);
     }
     if let Some(output) = &args.output {
         config.output.directory.clone_from(output);
     }
-    mirrored::take_place(&mut config).map_err(Failure::usage)?;
+    settings::take_place(&mut config).map_err(Failure::usage)?;
     let (state, output) = (config.state.file, config.output.directory);
-    let is_project = args.state.is_some() || settings::file(args.config.as_deref()).is_some();
+    let is_project = args.state.is_some() || config_file::find(args.config.as_deref()).is_some();
     if !is_project && !state.exists() {
         let name = program::name();
         return Err(Failure::usage(anyhow!(

@@ -2,76 +2,26 @@
 //! plugins come from, and a key that is not the provider's own. What was allowed is remembered by the user and not in the project, as a hash of
 //! exactly that choice. SECURITY.md describes the model.
 
-mod memory;
+mod allowed;
+mod command;
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use anyhow::anyhow;
-use clap::Args;
 
-use super::args::ProjectArgs;
 use super::display::Display;
-use super::environment::{self, TRUST};
-use super::exit::{Exit, Failure};
-use super::fetched;
-use super::project::Project;
-use super::settings::{Settings, variable};
+use super::environment::{self, TRUST, is_trusted_by_variable, variable};
+use super::settings::Settings;
 use config::Config;
 use config::component::Component;
 use dataset::DatasetConfig;
 use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
-use plugin::lock::Lock;
 use types::digest::{Digest, DigestBuilder};
 
-use memory::{allowed, remember};
-
-/// Allow the addresses and keys that this project chooses for its models, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
-/// exactly these choices, in every project.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  batchgen trust                # shows what the project chooses, and allows it
-
-In CI, BATCHGEN_TRUST=1 allows it for one command.")]
-pub(super) struct TrustArgs {
-    #[command(flatten)]
-    project: ProjectArgs,
-}
-
-/// Runs the subcommand.
-pub(super) fn perform(args: &TrustArgs, display: &Display) -> Result<Exit, Failure> {
-    // Neither dataset nor plugins can be opened before their servers are allowed.
-    let settings = Settings::resolve(&args.project).map_err(Failure::usage)?;
-    let file = settings.file.as_deref();
-    let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
-    asked.extend(untrusted_storage(&settings));
-    let lock = Lock::read(&settings.lock).map_err(Failure::usage)?;
-    for (locked, from) in lock.iter().flat_map(Lock::fetched) {
-        let place = fetched::release(&settings.lock, locked, from)?
-            .address
-            .place();
-        asked.extend(untrusted_place(&locked.name, &place, &settings.lock, file));
-    }
-    if !asked.is_empty() {
-        remember(file, &asked).map_err(Failure::usage)?;
-    }
-    let project = Project::open(&args.project, display)?;
-    let chooser = Chooser::of(&project.settings);
-    let models = models(&project.settings.config, &project.components);
-    asked.extend(untrusted_command(&project.settings));
-    asked.extend(chooser.untrusted(&models).map_err(Failure::usage)?);
-    if asked.is_empty() {
-        display.note("there is nothing to allow: the project chooses no address, no key and no command that is not trusted");
-        return Ok(Exit::Done);
-    }
-    for choice in &asked {
-        display.note(&format!("allowed: {}", choice.words));
-    }
-    let file = remember(chooser.file, &asked).map_err(Failure::usage)?;
-    display.note(&format!("remembered in {}", file.display()));
-    Ok(Exit::Done)
-}
+use allowed::{allowed, remember};
+pub(super) use command::{TrustArgs, perform};
 
 /// A choice of the project that nobody has allowed yet.
 pub(super) struct Asked {
@@ -374,11 +324,6 @@ fn untrusted_database(dataset: &DatasetConfig, file: Option<&Path>) -> Option<As
 /// The configuration, as the beginning of what is said about it.
 fn place(file: Option<&Path>) -> String {
     file.map_or_else(String::new, |file| format!("{}: ", file.display()))
-}
-
-/// Whether everything is allowed that has to be.
-pub(super) fn is_trusted_by_variable() -> bool {
-    std::env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// The error for choices that are not trusted.

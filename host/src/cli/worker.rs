@@ -9,11 +9,12 @@ use clap::Args;
 
 use super::cluster::{self, ClusterArgs, unusable};
 use super::display::Display;
+use super::environment::variable;
 use super::execution::watch_signals;
 use super::exit::{Exit, Failure};
 use super::numbers::counted;
 use super::project::block_on;
-use super::settings::{self, cannot_ask, variable};
+use super::settings::{self, cannot_ask};
 use super::telemetry;
 use super::trust::{self, Chooser};
 use ::cluster::bundle::Bundle;

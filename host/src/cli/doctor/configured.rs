@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::super::args::ProjectArgs;
+use super::super::config_file;
 use super::super::display::Display;
 use super::super::fetched;
 use super::super::settings::{self, Settings};
@@ -22,7 +23,7 @@ const SOME: usize = 10_000;
 
 /// Which configuration counts.
 pub(super) fn configuration(args: &ProjectArgs, settings: &Settings) -> Check {
-    let file = settings::file(args.place.config.as_deref());
+    let file = config_file::find(args.place.config.as_deref());
     match file {
         Some(file) => {
             let components = settings.config.component.values();

@@ -11,11 +11,13 @@ use std::thread;
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::super::config_file;
 use super::super::display::{Display, say};
+use super::super::environment::variable;
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::super::replay::{answer as shown_answer, question};
-use super::super::settings::{self, cannot_ask, variable};
+use super::super::settings::cannot_ask;
 use super::super::store::bytes;
 use super::super::trust::{self, Chooser};
 use super::super::watched::{LOOK, WatchedFiles};
@@ -90,7 +92,7 @@ fn once(args: &DevArgs, display: &Display) -> Result<Exit, Failure> {
     if args.workbench.record.is_empty() {
         workbench.records.truncate(1);
     }
-    let file = settings::file(args.workbench.folder.config.as_deref());
+    let file = config_file::find(args.workbench.folder.config.as_deref());
     let chooser = Chooser {
         config: &workbench.config,
         file: file.as_deref(),

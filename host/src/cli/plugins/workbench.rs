@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::Value;
 
+use super::super::config_file;
 use super::super::display::Display;
 use super::super::exit::Failure;
 use super::super::settings;
@@ -74,7 +75,7 @@ impl Workbench {
         display: &Display,
     ) -> Result<Workbench, Failure> {
         let mut config =
-            settings::configuration(args.folder.config.as_deref()).map_err(Failure::usage)?;
+            config_file::read(args.folder.config.as_deref()).map_err(Failure::usage)?;
         if let Some(plugins) = &args.folder.plugins {
             config.plugins.directory = Some(plugins.clone());
         }
@@ -207,7 +208,7 @@ fn records(
             )));
         }
     };
-    let file = settings::file(args.folder.config.as_deref());
+    let file = config_file::find(args.folder.config.as_deref());
     if let Some(error) = trust::refused_sources(&dataset, args.data.is_some(), file.as_deref()) {
         return Err(Failure::usage(error));
     }

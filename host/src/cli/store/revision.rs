@@ -10,8 +10,8 @@ use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::super::environment;
 use super::super::exit::Failure;
-use super::super::settings;
 use objects::{Address, Bucket, Condition, Download, ObjectError, Tag};
 use store::HeldState;
 use types::digest::Digest;
@@ -149,7 +149,7 @@ impl Place {
     /// The place at an address that a person typed.
     pub fn open(address: &str) -> Result<Place, Failure> {
         let address = Address::parse(address).map_err(Failure::usage)?;
-        let bucket = Bucket::open(&address, &settings::storage_variables());
+        let bucket = Bucket::open(&address, &environment::storage_variables());
         let bucket = bucket.map_err(Failure::usage)?;
         let latest = address.below(LATEST);
         Ok(Place { bucket, latest })
