@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::artifact;
+use super::found::Found;
 use super::intent_log::PendingWrites;
 use super::output::stamp;
 use super::staged::{Directories, Staged};
-use super::staleness::{Found, StalenessCheck};
+use super::staleness::StalenessCheck;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::{Dataset, Record};

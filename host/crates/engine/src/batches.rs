@@ -7,6 +7,7 @@ mod files;
 mod hand_in;
 mod orphans;
 mod primer;
+mod traced;
 
 pub use self::files::{FileError, Imported};
 pub use self::orphans::{Orphan, OrphanKind};
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::meter::Event;
 use crate::statistics::BatchView;
-use crate::{Interrupt, Meter, traced};
+use crate::{Interrupt, Meter};
 use gateway::batch::protocol::BatchProtocol;
 use gateway::batch::{Asked, Asking, Desk, Reply};
 use gateway::budget::BatchReservation;

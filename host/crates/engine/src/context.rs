@@ -9,23 +9,26 @@ use super::held::Held;
 use super::intent_log::{IntentLog, PendingWrites};
 use super::interrupt::Interrupt;
 use super::leased::{LeasedFiles, Terms};
+use super::ledger::Ledger;
 use super::likeness::Likeness;
-use super::meter::Meter;
+use super::meter::{Event, Meter, Report};
 use super::output::Output;
 use super::repeated::RepeatedFailures;
 use super::run::{Run, RunError};
 use super::sampled::Samples;
 use super::staleness::{Facts, StalenessCheck};
-use super::workplace::{Ledger, Workplace};
+use super::workplace::Workplace;
 use super::writable::check_output;
 use crate::batches::Batches;
 use config::SiteConfig;
 use config::component::Component;
+use dataset::Record;
 use gateway::Gateway;
 use plan::decision::Rules;
 use plan::verdict::Verdict;
 use plugin::pool::Pool;
 use store::{IndexedDataset, RecipeId, RunId, Store, StoreError};
+use types::class::FailureClass;
 
 /// What all tasks of a run share.
 pub(super) struct Context {
@@ -298,5 +301,57 @@ impl Context {
                 }
             }
         })
+    }
+
+    /// Counts what is reported of a task of this record, and tells it.
+    pub(super) fn hear(&self, record: &Record, report: Report) {
+        let meter = &self.meter;
+        match report {
+            Report::TaskFailed {
+                component,
+                class,
+                cause,
+                again,
+            } => meter.task_failed(record, &component, class, &cause, again),
+            Report::Repeats {
+                component,
+                class,
+                cause,
+                is_paid,
+            } => self.fails_alike(&component, &record.id, class, &cause, is_paid),
+            Report::AttemptEnded {
+                component,
+                calls,
+                micros,
+            } => meter.attempt_ended(&component, calls, micros),
+            Report::FileKept { kept, author } => meter.file_kept(kept, author),
+            Report::Edited { path } => meter.tell(Event::Edited { path }),
+            Report::Held { component, cause } => meter.task_held(record, &component, &cause),
+            Report::Note(note) => meter.tell(Event::Note(note)),
+        }
+    }
+
+    /// A task failed and not for a passing cause. Where that is so of all of its component, the component is held.
+    fn fails_alike(
+        &self,
+        component: &str,
+        record: &str,
+        class: FailureClass,
+        cause: &str,
+        is_paid: bool,
+    ) {
+        let failed = self
+            .repeated
+            .failed(component, record, class, cause, is_paid);
+        let Some(times) = failed else {
+            return;
+        };
+        if let Some(elsewhere) = &self.elsewhere {
+            elsewhere.hold(component, class, cause);
+        }
+        self.meter.tell(Event::Note(format!(
+            "{component} is held for the rest of this run: its first {times} tasks all failed for one cause, and none \
+             succeeded: {cause}; fix that and run again"
+        )));
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::found::Found;
+use super::ledger::{Note, Transcript, shared_text};
 use super::meter::Report;
-use super::record::{End, Pass};
+use super::pass::{End, Pass};
 use super::sampled::Samples;
-use super::staleness::{Facts, Found};
-use super::workplace::Note;
 use dataset::{Fields, Record, Written};
 use plan::decision::{FileState, Rules, TaskEnd};
 use plan::verdict::Verdict;
@@ -36,9 +36,6 @@ pub struct LeasedRecord {
     /// What was said about its artifacts.
     pub(super) verdicts: Vec<Verdict>,
 }
-
-/// What a task was told: its component, its fingerprint and generation, and the answers by the keys of their questions.
-pub(super) type Transcript = (String, (Digest, u32), Vec<(Digest, Answer)>);
 
 /// A record, with its fields as JSON in their order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -195,35 +192,5 @@ impl LeasedFile {
     /// Whether there is nothing at its path.
     pub fn is_missing(&self) -> bool {
         self.found.state == FileState::Missing && self.found.obstacle.is_none()
-    }
-}
-
-/// A text that is shared in memory, as a text.
-pub(super) mod shared_text {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(
-        text: &Option<Arc<str>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        text.as_deref().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Arc<str>>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        Ok(text.map(Into::into))
-    }
-}
-
-/// The facts of the one category that a leased record has.
-pub(super) struct OfCategory(pub Option<Fields>);
-
-impl Facts for OfCategory {
-    fn of_category(&self, _id: &str) -> Option<&Fields> {
-        self.0.as_ref()
     }
 }

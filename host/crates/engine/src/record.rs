@@ -1,40 +1,32 @@
 //! One record through all its components: each starts when what it depends on has ended; a failure
 //! blocks its dependents and nobody else.
 
+mod leasing;
+mod without_run;
+
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
 use tokio::sync::SetOnce;
 
 use super::context::Context;
-use super::elsewhere::{self, Leasing};
-use super::meter::{Again, Event};
+use super::meter::Event;
+use super::pass::{End, Pass};
 use super::task::{Ended, Ready, Task};
 use crate::statistics::RecordEnd;
 use config::component::Component;
-use dataset::{Dataset, DatasetError, Fields, Record, Written};
-use plan::decision::LastOutcome;
+use dataset::{Dataset, DatasetError, Record};
 use plan::decision::TaskEnd;
 use plan::upstreams::{Hold, Loss, Upstreams};
 use plan::verdict::Verdict;
-use store::{Checkpoint, RecipeId, RecordRef, Seen, StoreError};
+use store::{Checkpoint, RecordRef, Seen, StoreError};
 use types::class::FailureClass;
-use types::digest::Digest;
 
-/// Which pass over the records this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Pass {
-    /// Every task of every record.
-    First,
-    /// Only tasks that are parked.
-    Sweep,
-    /// Only tasks that wait for a batch.
-    Batch,
-}
+use leasing::Leasing;
+use without_run::{failed_whole, not_begun, stays_failed, unreadable};
 
 /// What dependents wait for.
 #[derive(Clone, Debug)]
@@ -49,24 +41,6 @@ enum Signal {
     /// It comes with a batch.
     Waits,
     Interrupted,
-}
-
-/// How one component of the record ended in this pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum End {
-    Final(TaskEnd),
-    /// Made, by the offline stand-in or not.
-    Made {
-        by_stand_in: bool,
-    },
-    Parked,
-    /// It comes with a batch.
-    Waits,
-    Interrupted,
-    /// Decided in an earlier pass.
-    Before(bool),
-    /// There is no such task, since the record is not in the sample of the component.
-    NotSampled,
 }
 
 /// Runs one record; its questions go after those of records with a lower place.
@@ -106,10 +80,10 @@ pub(super) async fn perform(
     let verdicts = context.verdicts(&record.id)?;
     if let Some(elsewhere) = &context.elsewhere
         && let Leasing::Leased(leased) =
-            elsewhere::lease(&context, &reference, &record, (place, pass), &verdicts)?
+            leasing::lease(&context, &reference, &record, (place, pass), &verdicts)?
     {
         // Boxed, so that a run on one machine has no room for it.
-        let performed = elsewhere::perform(&context, &**elsewhere, *leased, &record, pass);
+        let performed = leasing::perform(&context, &**elsewhere, *leased, &record, pass);
         Box::pin(performed).await?;
         context.gateway.record_ended(place);
         return Ok(());
@@ -400,7 +374,7 @@ fn lost_by(by: String, is_parked: bool) -> Loss {
 }
 
 /// Whether a file and its checkpoint reached the disk; if not, tells why.
-pub(super) fn durable(
+fn durable(
     context: &Context,
     written: Result<super::output::Written, tokio::sync::oneshot::error::RecvError>,
 ) -> bool {
@@ -443,62 +417,6 @@ fn held(task: &Task<'_>) -> Option<Hold> {
     })
 }
 
-/// Ends a task that failed before and is not tried again, since its component is held: it stays failed, and is not blocked.
-async fn stays_failed(task: &Task<'_>, class: FailureClass) -> Result<End, StoreError> {
-    let Task {
-        context,
-        component,
-        record,
-        ..
-    } = *task;
-    let Some(before) = task.checkpoint else {
-        return Ok(End::Final(TaskEnd::Failed));
-    };
-    let cause = before.cause.as_deref().unwrap_or_default();
-    let again = Again::Rerun;
-    context
-        .meter
-        .task_failed(record, &component.name, class, cause, again);
-    // A person may have chosen it, or it was begun, so that it is due in the state.
-    let point = Checkpoint {
-        outcome: LastOutcome::Failed(class),
-        parked: false,
-        ..before.clone()
-    };
-    let written = context.workplace.write(None, point, None).await;
-    durable(context, written.await);
-    Ok(End::Final(TaskEnd::Failed))
-}
-
-/// Ends a task within which the host itself failed, or a machine: that costs this task, and nothing else.
-async fn failed_whole(
-    task: &Task<'_>,
-    class: FailureClass,
-    cause: &str,
-) -> Result<End, StoreError> {
-    let Task {
-        context,
-        component,
-        record,
-        ..
-    } = *task;
-    let point = lost(
-        component,
-        record,
-        LastOutcome::Failed(class),
-        cause.to_owned(),
-        false,
-        task.checkpoint,
-    );
-    let written = context.workplace.write(None, point, None).await;
-    durable(context, written.await);
-    let again = Again::Rerun;
-    context
-        .meter
-        .task_failed(record, &component.name, class, cause, again);
-    Ok(End::Final(TaskEnd::Failed))
-}
-
 /// What is known of a panic, in one line.
 fn panic_cause(panic: &(dyn Any + Send)) -> String {
     let words = panic
@@ -509,121 +427,8 @@ fn panic_cause(panic: &(dyn Any + Send)) -> String {
     format!("batchgen itself failed: {words}")
 }
 
-/// Ends a task that cannot begin: blocked, or skipped with its record.
-async fn not_begun(task: &Task<'_>, hold: &Hold) -> Result<End, StoreError> {
-    let (outcome, end, word) = if hold.is_skipped {
-        (LastOutcome::Skipped, TaskEnd::Skipped, "skipped because of")
-    } else {
-        (LastOutcome::Blocked, TaskEnd::Blocked, "blocked by")
-    };
-    let loss = &hold.loss;
-    let point = lost(
-        task.component,
-        task.record,
-        outcome,
-        format!("{word} {}", loss.by),
-        loss.is_parked,
-        task.checkpoint,
-    );
-    let written = task.context.workplace.write(None, point, None).await;
-    durable(task.context, written.await);
-    Ok(if loss.is_parked {
-        End::Parked
-    } else {
-        End::Final(end)
-    })
-}
-
-/// A checkpoint of a task that never ran. What the task was made from before is kept, so that nothing
-/// is forgotten.
-fn lost(
-    component: &Component,
-    record: &Record,
-    outcome: LastOutcome,
-    cause: String,
-    parked: bool,
-    checkpoint: Option<&Checkpoint>,
-) -> Checkpoint {
-    Checkpoint {
-        record: record.id.clone(),
-        component: component.name.clone(),
-        outcome,
-        cause: Some(cause),
-        parked,
-        attempts: match outcome {
-            LastOutcome::Failed(_) => checkpoint
-                .map_or(0, |point| point.attempts)
-                .saturating_add(1),
-            _ => 0,
-        },
-        generation: checkpoint.map_or(0, |point| point.generation),
-        fingerprint: checkpoint.map_or_else(|| Digest::of(b""), |point| point.fingerprint),
-        recipe: checkpoint.map_or(RecipeId::NONE, |point| point.recipe),
-        seen: checkpoint.map(|point| point.seen).unwrap_or_default(),
-        parts: checkpoint
-            .map(|point| point.parts.clone())
-            .unwrap_or_default(),
-        path: component.output.path(&record.id, &record.category),
-        file: None,
-        content: None,
-        author: None,
-        left: None,
-        model: None,
-        executions: 0,
-        calls: 0,
-        usage: types::request::Usage::default(),
-        worker: None,
-    }
-    .keep_file(checkpoint)
-}
-
-/// A record that cannot be read fails all its components, and no other record.
-async fn unreadable(
-    context: &Context,
-    reference: &RecordRef,
-    cause: &str,
-    pass: Pass,
-) -> Result<(), StoreError> {
-    let record = Record {
-        id: reference.id.clone(),
-        name: String::new(),
-        category: reference.category.clone(),
-        fields: Fields::default(),
-        written: Written::default(),
-    };
-    let mut ends = Vec::new();
-    let made = context.components.iter();
-    for component in made.filter(|component| context.is_made_for(component, &record.id)) {
-        let checkpoint = reference
-            .checkpoints
-            .iter()
-            .find(|point| point.component == component.name);
-        let class = FailureClass::Record;
-        let outcome = LastOutcome::Failed(class);
-        let point = lost(
-            component,
-            &record,
-            outcome,
-            cause.to_owned(),
-            false,
-            checkpoint,
-        );
-        let written = context.workplace.write(None, point, None).await;
-        durable(context, written.await);
-        let again = Again::Rerun;
-        context
-            .meter
-            .task_failed(&record, &component.name, class, cause, again);
-        let end = End::Final(TaskEnd::Failed);
-        count(context, &record, &component.name, pass, end);
-        ends.push(end);
-    }
-    conclude(context, &reference.category, &ends);
-    Ok(())
-}
-
 /// Counts how one component ended in this pass.
-pub(super) fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
+fn count(context: &Context, record: &Record, component: &str, pass: Pass, end: End) {
     let meter = &context.meter;
     if matches!(end, End::Interrupted | End::Before(_) | End::NotSampled) {
         return;
@@ -647,7 +452,7 @@ pub(super) fn count(context: &Context, record: &Record, component: &str, pass: P
 }
 
 /// Counts the record, if all of it ended.
-pub(super) fn conclude(context: &Context, category: &str, ends: &[End]) {
+fn conclude(context: &Context, category: &str, ends: &[End]) {
     let mut complete = true;
     for end in ends {
         match end {

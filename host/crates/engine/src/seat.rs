@@ -9,11 +9,13 @@ use futures_util::FutureExt;
 use super::context::{Context, Leased};
 use super::held::Held;
 use super::interrupt::Interrupt;
-use super::leased::{LeasedFiles, LeasedRecord, OfCategory, Performed, Terms};
+use super::leased::{LeasedFiles, LeasedRecord, Performed, Terms};
+use super::ledger::Ledger;
 use super::meter::Meter;
-use super::record::{self, End, Reference};
+use super::pass::End;
+use super::record::{self, Reference};
 use super::repeated::RepeatedFailures;
-use super::workplace::Ledger;
+use super::staleness::Facts;
 use config::SiteConfig;
 use config::component::Component;
 use dataset::Fields;
@@ -153,5 +155,14 @@ impl Seat {
             reports: context.meter.take_reports(),
             worker: None,
         })
+    }
+}
+
+/// The facts of the one category that a leased record has.
+struct OfCategory(Option<Fields>);
+
+impl Facts for OfCategory {
+    fn of_category(&self, _id: &str) -> Option<&Fields> {
+        self.0.as_ref()
     }
 }

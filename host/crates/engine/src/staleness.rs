@@ -6,8 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::found::Found;
 use super::input::{self, UpstreamText};
 use super::intent_log::PendingWrites;
 use super::leased::LeasedFiles;
@@ -82,29 +81,6 @@ pub(super) struct MadeFrom {
     pub base: Digest,
     /// What was said about earlier artifacts.
     pub feedback: Feedback,
-}
-
-/// A file, as it is found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Found {
-    pub state: FileState,
-    /// Hash of its bytes.
-    pub content: Option<Digest>,
-    /// Who wrote it, before it was edited if it was.
-    pub author: Option<Author>,
-    /// Why no file can take its place.
-    pub obstacle: Option<String>,
-}
-
-impl Found {
-    pub fn missing(obstacle: Option<String>) -> Found {
-        Found {
-            state: FileState::Missing,
-            content: None,
-            author: None,
-            obstacle,
-        }
-    }
 }
 
 impl StalenessCheck {

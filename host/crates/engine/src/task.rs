@@ -3,6 +3,8 @@
 
 mod attempt;
 mod executions;
+mod gated;
+mod traced;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +13,11 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::context::Context;
-use super::gated::Remaking;
 use super::meter::{Again, Event, Report};
 use super::output::{Written, stamp};
 use super::relocate::relocate;
 use super::staleness::{MadeFrom, Staleness};
 use super::step::TaskFailure;
-use super::traced;
 use config::component::Component;
 use dataset::Record;
 use plan::causes;
@@ -31,6 +31,8 @@ use store::{Checkpoint, Seen, StoreError, TaskId};
 use types::class::FailureClass;
 use types::digest::Digest;
 use types::request::Usage;
+
+use gated::Remaking;
 
 /// A file that dependents can use.
 #[derive(Clone, Debug)]

@@ -1,20 +1,17 @@
 //! Where the tasks of a record leave what comes of them: in the state and the output directory of this machine, or, on a worker, in the
 //! ledger of a lease, which the coordinator writes down as its own.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::held::Weight;
-use super::leased::{Transcript, shared_text};
+use super::ledger::{BilledTry, Ledger, Note};
 use super::output::{Output, Written};
-use gateway::error::Billed;
 use plan::verdict::Verdict;
 use store::{Bill, Checkpoint, RunId, Store, StoreError, TaskId};
 use types::digest::Digest;
-use types::request::{Answer, Usage};
+use types::request::Answer;
 
 /// A completion that a task is told.
 pub(super) struct Told {
@@ -36,124 +33,6 @@ pub(super) enum Workplace {
     },
     /// In the ledger of a lease.
     Leased(Arc<Ledger>),
-}
-
-/// What came of the tasks of a leased record.
-#[derive(Default)]
-pub(super) struct Ledger {
-    notes: Mutex<Vec<Note>>,
-    known: Vec<Transcript>,
-}
-
-/// Something that the coordinator writes down for a task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Note {
-    /// A file, if any, and its checkpoint.
-    Written {
-        #[serde(with = "shared_text")]
-        text: Option<Arc<str>>,
-        checkpoint: Box<Checkpoint>,
-    },
-    /// A checkpoint without a file of its own.
-    Completed(Box<Checkpoint>),
-    /// What a task was told.
-    Transcript {
-        component: String,
-        fingerprint: Digest,
-        generation: u32,
-        entries: Vec<(u32, Digest)>,
-    },
-    /// Tries that were billed and brought no answer.
-    Billed {
-        component: String,
-        fingerprint: Digest,
-        generation: u32,
-        tries: Vec<BilledTry>,
-    },
-    /// The file of the task was edited by hand, and is about to be replaced.
-    ReplacesEdit { component: String, path: String },
-    /// What was said about artifacts of the record.
-    Verdicts(Vec<Verdict>),
-    /// The run has spent what it may.
-    SpentAll,
-}
-
-impl Note {
-    /// The text of a file.
-    pub fn text(&self) -> Option<&Arc<str>> {
-        match self {
-            Note::Written { text, .. } => text.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// Keys of the questions whose answers a task was told.
-    pub fn told(&self) -> impl Iterator<Item = Digest> {
-        let entries = match self {
-            Note::Transcript { entries, .. } => entries.as_slice(),
-            _ => &[],
-        };
-        entries.iter().map(|(_, key)| *key)
-    }
-}
-
-/// A try that was billed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct BilledTry {
-    lane: String,
-    milliseconds_ago: u64,
-    usage: Usage,
-    micros: Option<u64>,
-    cause: String,
-}
-
-impl BilledTry {
-    fn of(billed: Billed) -> BilledTry {
-        let ago = billed.ended.elapsed().as_millis();
-        BilledTry {
-            lane: billed.lane,
-            milliseconds_ago: u64::try_from(ago).unwrap_or(u64::MAX),
-            usage: billed.usage,
-            micros: billed.micros,
-            cause: billed.cause,
-        }
-    }
-
-    fn billed(self) -> Billed {
-        let now = Instant::now();
-        let ago = std::time::Duration::from_millis(self.milliseconds_ago);
-        Billed {
-            lane: self.lane,
-            ended: now.checked_sub(ago).unwrap_or(now),
-            usage: self.usage,
-            micros: self.micros,
-            cause: self.cause,
-            is_booked: false,
-        }
-    }
-}
-
-impl Ledger {
-    /// Of tasks that were told this before.
-    pub fn new(known: Vec<Transcript>) -> Ledger {
-        Ledger {
-            notes: Mutex::default(),
-            known,
-        }
-    }
-
-    /// All notes, in their order.
-    pub fn take(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.notes())
-    }
-
-    fn note(&self, note: Note) {
-        self.notes().push(note);
-    }
-
-    fn notes(&self) -> MutexGuard<'_, Vec<Note>> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Workplace {
@@ -202,11 +81,7 @@ impl Workplace {
         match self {
             Workplace::Own { store, .. } => store.transcript(task, fingerprint, generation),
             Workplace::Leased(ledger) => {
-                let mut known = ledger.known.iter();
-                let known = known.find(|(component, made_from, _)| {
-                    *component == task.component && *made_from == (fingerprint, generation)
-                });
-                Ok(known.map(|(_, _, told)| told.clone()).unwrap_or_default())
+                Ok(ledger.known(&task.component, (fingerprint, generation)))
             }
         }
     }

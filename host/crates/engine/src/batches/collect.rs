@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 use tracing::Instrument;
 
+use super::traced;
 use super::{Batched, Batches, Turn, is_open, may_pass};
-use crate::traced;
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchStatus, LineResult, Problem, RemoteBatch};
 use gateway::error::CallError;

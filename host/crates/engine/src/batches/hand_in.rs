@@ -10,8 +10,8 @@ use futures_util::{Stream, StreamExt};
 use tracing::Instrument;
 
 use super::collect::LONGEST;
+use super::traced;
 use super::{Batched, Batches, DOUBT, Turn, is_open, may_pass};
-use crate::traced;
 use gateway::batch::key_of;
 use gateway::batch::protocol::{BatchError, Input, Lines, RemoteBatch, Source};
 use gateway::error::CallError;

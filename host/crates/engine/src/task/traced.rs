@@ -1,11 +1,11 @@
-//! The spans of a task that runs, and of the steps of a batch, for those who trace a run.
+//! The span of a task that runs, for those who trace a run.
 
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::task::{Ended, Task};
+use super::{Ended, Task};
 use plan::decision::Reason;
-use store::{Batch, StoreError};
+use store::StoreError;
 use types::class::FailureClass;
 
 /// The span of a task that begins. It is a trace of its own and linked to the run, which may have millions of tasks.
@@ -43,24 +43,4 @@ pub(super) fn ended(span: &Span, ended: &Result<Ended, StoreError>) {
         span.record("otel.status_code", "ERROR");
         span.record("otel.status_description", class.as_str());
     }
-}
-
-/// The span of a step that a batch goes through, within that of the run.
-pub(super) fn of_batch(step: &str, batch: &Batch) -> Span {
-    tracing::debug_span!(
-        "batch",
-        otel.name = format_args!("batch {step}"),
-        otel.kind = "client",
-        batch = batch.name,
-        id = batch.remote.as_deref(),
-        model = batch.lane,
-        questions = i64::try_from(batch.lines).unwrap_or(i64::MAX),
-        word = Empty,
-        note = Empty,
-    )
-}
-
-/// Adds to the span of the step that is under way what came of it.
-pub(super) fn note_of_batch(what: &str, said: &str) {
-    Span::current().record(what, said);
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::likeness::{Earlier, Likest, form};
-use super::meter::Event;
-use super::step::{self, TaskFailure};
-use super::task::{Attempt, Ended, Spent, Stop, Task, Texts, UpstreamFile};
+use super::{Attempt, Ended, Spent, Stop, Task, Texts, UpstreamFile};
+use crate::likeness::{Earlier, Likest, form};
+use crate::meter::Event;
+use crate::step::{self, TaskFailure};
 use config::component::{Component, GateRules};
 use plan::decision::Reason;
 use plan::gate::{Gate, Otherwise, Shut};
@@ -42,7 +42,7 @@ enum Passage {
 
 impl Task<'_> {
     /// Lets a file that stays pass its gate, or makes it anew, where that may be done now.
-    pub async fn pass_kept(
+    pub(super) async fn pass_kept(
         &self,
         ended: Ended,
         (base, content): (Digest, Digest),
@@ -77,7 +77,7 @@ impl Task<'_> {
     }
 
     /// Makes the file, and makes it anew as long as its gate is shut and asks for that.
-    pub async fn rounds(
+    pub(super) async fn rounds(
         &self,
         remaking: Remaking<'_>,
         texts: Result<Texts<'_>, TaskFailure>,
