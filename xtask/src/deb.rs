@@ -1,10 +1,11 @@
 //! Programs of Debian and Ubuntu that tests start and that must not be installed, since their packages start services. They are
 //! unpacked below `target/`; apt sees to it that they are those of the distribution.
 
-use std::{env, fs, process::Command};
+use std::{fs, process::Command};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::left_out::leave_out;
 use crate::workspace::{self, Workspace};
 
 /// A package, whose name is also that of the folder in `target` and of the program.
@@ -38,14 +39,8 @@ pub fn left_out(workspace: &Workspace) -> Result<Vec<&'static str>> {
             Err(error) => format!("{error:#}"),
         };
         let name = package.name;
-        if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-            bail!("{name} of Debian or Ubuntu cannot be had: {cause}");
-        }
-        eprintln!(
-            "the tests `{}` are left out, since {name} of Debian or Ubuntu cannot be had: {cause}",
-            package.tests.trim_end_matches("::")
-        );
-        tests.push(package.tests);
+        let lack = format!("{name} of Debian or Ubuntu cannot be had: {cause}");
+        tests.push(leave_out(package.tests, &lack)?);
     }
     Ok(tests)
 }

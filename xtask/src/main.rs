@@ -12,6 +12,7 @@ mod docs;
 mod foreign;
 mod fuzz;
 mod guest_toolchain;
+mod left_out;
 mod models;
 mod new_plugin;
 mod npm;

@@ -2,12 +2,13 @@
 //! npm, never into the system. No script of a package is run.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use anyhow::{Result, bail};
 
+use crate::left_out::leave_out;
 use crate::workspace::{self, Workspace};
 
 /// A generator: the folder in `xtask/toolchains` that pins it, and the folder in `target` that has it.
@@ -63,14 +64,9 @@ pub fn left_out(workspace: &Workspace, arguments: &[OsString]) -> Result<Vec<&'s
     let mut tests = Vec::new();
     for generator in GENERATORS.iter().filter(|one| is_named(one.folder)) {
         if let Err(cause) = generator.provide(workspace) {
-            let (what, left_out) = (generator.what, generator.tests.trim_end_matches("::"));
-            if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-                bail!("{what} cannot be installed from npm: {cause}");
-            }
-            eprintln!(
-                "the tests `{left_out}` are left out, since {what} cannot be installed from npm: {cause}"
-            );
-            tests.push(generator.tests);
+            let what = generator.what;
+            let lack = format!("{what} cannot be installed from npm: {cause}");
+            tests.push(leave_out(generator.tests, &lack)?);
         }
     }
     Ok(tests)

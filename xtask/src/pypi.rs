@@ -1,10 +1,11 @@
 //! Programs of others that tests start. They are pinned, with hashes, in `xtask/toolchains`, and are installed below `target/` from
 //! PyPI, never into the system.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Result, bail};
 
+use crate::left_out::leave_out;
 use crate::workspace::{self, Workspace};
 
 /// What is installed together.
@@ -87,14 +88,8 @@ pub fn left_out(workspace: &Workspace) -> Result<Vec<&'static str>> {
     let mut tests = Vec::new();
     for tool in &TOOLS {
         if let Err(cause) = tool.provide(workspace) {
-            let (what, left_out) = (tool.what, tool.tests.trim_end_matches("::"));
-            if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-                bail!("{what} cannot be installed from PyPI: {cause}");
-            }
-            eprintln!(
-                "the tests `{left_out}` are left out, since {what} cannot be installed from PyPI: {cause}"
-            );
-            tests.push(tool.tests);
+            let lack = format!("{} cannot be installed from PyPI: {cause}", tool.what);
+            tests.push(leave_out(tool.tests, &lack)?);
         }
     }
     Ok(tests)
