@@ -2,6 +2,7 @@
 //!
 //! Every rule is checked, and every break of one is shown, before it fails. Changes no file.
 
+mod circles;
 mod features;
 mod layout;
 mod links;
@@ -32,6 +33,7 @@ pub fn perform(workspace: &Workspace, _args: &Args) -> Result<ExitCode> {
     faults.extend(text::check(&files));
     faults.extend(lints::inherited(&files));
     faults.extend(links::check(&files));
+    faults.extend(circles::check(&files));
     faults.extend(layout::check(workspace)?);
     faults.extend(features::check(workspace)?);
     for fault in &faults {
