@@ -1,6 +1,9 @@
 //! The part that `batchgen run` and `batchgen retry` share: lanes, progress, signals, the run itself, its summary and
 //! its exit code.
 
+mod ending;
+mod signals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,8 +11,7 @@ use std::time::Instant;
 use anyhow::{anyhow, bail};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::args::{BatchArgs, LimitArgs};
 use super::cluster;
@@ -33,13 +35,16 @@ use super::trust::{self, Chooser};
 use config::SiteConfig;
 use config::component::Component;
 use engine::batches::{Batched, Batches};
-use engine::{Interrupt, Meter, Run, RunError, RunSummary, Shared, Unreadable, Window};
+use engine::{Interrupt, Meter, Run, RunError, Shared, Unreadable, Window};
 use gateway::budget::LaneBudget;
 use gateway::models;
 use gateway::{Chain, Gateway};
 use plugin::pool::{self, Pool};
 use store::{Lease, OrphanCount, Store};
-use watch::{About, Address, End, EndKind, Evidence, RoundsPage, Watch, Watched};
+use watch::{About, Address, Evidence, RoundsPage, Watch, Watched};
+
+use ending::{begun, cannot_go_on, end, exit, is_whole, not_stored, trace_end};
+pub(super) use signals::watch_signals;
 
 /// Most records in work beyond one for each request at once, unless a quarter of those is more. They back off, wait to
 /// take the place of a call that ends, or are being made durable, which costs the less the more are written together.
@@ -460,107 +465,6 @@ fn run(
     })
 }
 
-/// What a person does about a run that could not go on.
-fn cannot_go_on(error: RunError) -> Failure {
-    match error {
-        RunError::Unwritable { cause } => Failure::usage(anyhow!(
-            "{cause}\nhint: nothing was asked; change its permissions or make room, or name another directory with --output \
-             DIR or [output]"
-        )),
-        RunError::Output { .. } | RunError::Store(_) | RunError::Panic { .. } => {
-            Failure::internal(error)
-        }
-    }
-}
-
-fn exit(summary: &RunSummary) -> Exit {
-    match &summary.stopped {
-        Some(error) if error.class.stops_lane() => Exit::Provider,
-        _ if summary.budget_reached => Exit::Budget,
-        _ if summary.interrupted => Exit::Interrupted,
-        _ if summary.waiting > 0 => Exit::Waiting,
-        _ if summary.view.complete < summary.view.records => Exit::Partial,
-        _ if summary.view.unreadable > 0 => Exit::Partial,
-        _ => Exit::Done,
-    }
-}
-
-/// Whether a run has done all that it could, so that nobody goes on with it.
-fn is_whole(result: &Result<RunSummary, RunError>) -> bool {
-    let is_whole = |summary: &RunSummary| {
-        !summary.interrupted && !summary.budget_reached && summary.stopped.is_none()
-    };
-    result.as_ref().is_ok_and(is_whole)
-}
-
-/// How a run ended, for those who watch it. One that is frozen was let ask nothing.
-fn end(result: &Result<RunSummary, RunError>, frozen: bool) -> End {
-    let summary = match result {
-        Ok(summary) => summary,
-        Err(error) => {
-            let exit = match error {
-                RunError::Unwritable { .. } => Exit::Usage,
-                _ => Exit::Internal,
-            };
-            return End {
-                kind: EndKind::Failed,
-                exit_code: exit as u8,
-                // The hint behind it is for who started the run.
-                cause: error.to_string().lines().next().map(str::to_owned),
-            };
-        }
-    };
-    let exit = exit(summary);
-    End {
-        kind: match exit {
-            Exit::Done => EndKind::Done,
-            Exit::Partial => EndKind::Partial,
-            Exit::Budget if frozen => EndKind::Frozen,
-            Exit::Budget => EndKind::Budget,
-            Exit::Provider => EndKind::Provider,
-            Exit::Interrupted => EndKind::Interrupted,
-            Exit::Waiting => EndKind::Waiting,
-            Exit::Internal | Exit::Usage | Exit::Hook | Exit::Stale => EndKind::Failed,
-        },
-        exit_code: exit as u8,
-        cause: summary.stopped.as_ref().map(ToString::to_string),
-    }
-}
-
-/// How a run ended whose files are not all where they belong.
-fn not_stored(failure: &Failure) -> End {
-    End {
-        kind: EndKind::Failed,
-        exit_code: failure.exit as u8,
-        // The hint behind it is for who started the run.
-        cause: failure.error.to_string().lines().next().map(str::to_owned),
-    }
-}
-
-/// The span of a run that begins.
-fn begun(about: &About) -> Span {
-    tracing::debug_span!(
-        "run",
-        project = about.project,
-        outcome = Empty,
-        exit_code = Empty,
-        error.r#type = Empty,
-        otel.status_code = Empty,
-        otel.status_description = Empty,
-    )
-}
-
-/// Adds to the span of a run how it ended.
-fn trace_end(span: &Span, end: &End) {
-    span.record("outcome", end.kind.as_str());
-    span.record("exit_code", i64::from(end.exit_code));
-    if end.kind != EndKind::Done {
-        span.record("error.type", end.kind.as_str());
-        span.record("otel.status_code", "ERROR");
-        span.record("otel.status_description", end.kind.as_str());
-    }
-}
-
 /// What those who watch are told of a run before it begins. Keys are in no argument.
 fn about(project: &Project, models: &[String]) -> About {
     let settings = &project.settings;
@@ -663,46 +567,4 @@ fn window(at_once: u64, display: &Display) -> Window {
         ));
     }
     window
-}
-
-/// The first signal drains, the second ends at once.
-/// Throws the interrupt at the first signal to end, and says what that means; ends the program at the second.
-pub(super) fn watch_signals(interrupt: &Interrupt, display: &Display, meaning: &'static str) {
-    let interrupt = interrupt.clone();
-    let display = display.clone();
-    // Looked at before the signal has a handler, which is in the place of what the system did.
-    let may_hang_up = !ignores_hang_up();
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut keyboard), Ok(mut terminate), Ok(mut hang_up)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-            // The terminal was closed.
-            signal(SignalKind::hangup()),
-        ) else {
-            return;
-        };
-        for round in 0.. {
-            tokio::select! {
-                _ = keyboard.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv(), if may_hang_up => {}
-            }
-            if round > 0 {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-            interrupt.throw();
-            display.print(meaning);
-        }
-    });
-}
-
-/// Whether the program was started by `nohup` or the like, to live longer than its terminal.
-fn ignores_hang_up() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut lines = status.lines();
-    let ignored = lines.find_map(|line| line.strip_prefix("SigIgn:"));
-    ignored
-        .and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok())
-        .is_some_and(|signals| signals & 1 == 1)
 }
