@@ -163,7 +163,7 @@ impl Work<'_> {
         display: &Display,
     ) -> Result<(Exit, Vec<Comparison>), Failure> {
         // It is about the project's tasks, and not about the copies'.
-        let selection = project.selection(&self.selection)?;
+        let selection = project.selection(self.selection)?;
         let own = std::mem::replace(&mut project.components, copies.components.clone());
         Project::compile(&copies.components)?;
         let mut compared = Vec::new();

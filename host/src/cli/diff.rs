@@ -152,7 +152,7 @@ fn each_record(
     selection: &SelectionArgs,
     mut visit: impl FnMut(&Record) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut lease = state.select(&project.selection(&selection)?)?;
+    let mut lease = state.select(&project.selection(selection)?)?;
     loop {
         let records = state.store.lease(&mut lease, BATCH);
         let records = records.map_err(Failure::internal)?;

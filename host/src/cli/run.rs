@@ -113,7 +113,7 @@ async fn start(
         plan::check(kept, file, &project, &state, &components, overwriting)?;
     }
     let most = kept.and_then(|kept| kept.most(&project, &components));
-    let lease = state.select(&project.selection(&selection)?)?;
+    let lease = state.select(&project.selection(selection)?)?;
     let unreadable = unreadable::tell(&state, args.json, display)?;
     let wanted = Wanted {
         unreadable: state.reaches_all(selection, &lease)?.then_some(unreadable),

@@ -66,7 +66,7 @@ async fn why(
     selection: &SelectionArgs,
 ) -> Result<Exit, Failure> {
     let state = State::open(project).await?;
-    let mut lease = state.select(&project.selection(&selection)?)?;
+    let mut lease = state.select(&project.selection(selection)?)?;
     let records = state
         .store
         .lease(&mut lease, 1)

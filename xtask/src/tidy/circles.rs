@@ -1,5 +1,5 @@
 //! Checks that no files of a crate use each other in a circle, so that each can be read with those below it alone. A file and those in
-//! the folder of its name may: they are one thing.
+//! the folder of its name may use each other.
 //!
 //! An edge is a path that one file writes to an item of another one, in `use` or elsewhere; what is exported again is looked up where
 //! it is defined. Methods that are called are no edges, and neither is what only tests have.
@@ -148,7 +148,7 @@ impl Crate {
                 else {
                     continue;
                 };
-                // A file and those in its folder are one thing.
+                // A file and those in its folder may use each other.
                 if !target.starts_with(file) && !file.starts_with(&target) {
                     let uses = edges.entry(file.clone()).or_default();
                     uses.entry(target).or_default().insert(name);
