@@ -8,6 +8,7 @@ mod bad_records;
 mod batches;
 mod batches_killed;
 mod batches_left;
+mod batches_listed;
 mod batches_primed;
 mod bombs;
 mod caches;

@@ -5,8 +5,10 @@
 mod collect;
 mod files;
 mod hand_in;
+mod listed;
 mod orphans;
 mod primer;
+mod split;
 mod traced;
 
 pub use self::files::{FileError, Imported};
@@ -22,7 +24,7 @@ use tokio::time::Instant;
 use crate::meter::Event;
 use crate::statistics::BatchView;
 use crate::{Interrupt, Meter};
-use gateway::batch::protocol::BatchProtocol;
+use gateway::batch::protocol::{BatchProtocol, RemoteBatch};
 use gateway::batch::{Asked, Asking, Desk, Reply};
 use gateway::budget::BatchReservation;
 use gateway::error::{Billed, CallError};
@@ -99,6 +101,10 @@ struct Now {
     /// Batches of earlier runs that a person lets be asked again, each once.
     resubmits: HashSet<i64>,
     looks: HashMap<i64, Look>,
+    /// What lists of providers said of batches that are looked at in this turn.
+    listed: HashMap<i64, RemoteBatch>,
+    /// Accounts whose list cannot be read in this run.
+    unlisted: HashSet<Digest>,
     /// Why lanes take no batches any more in this run.
     refused: BTreeMap<String, CallError>,
     /// Batches of which a person was told what holds them up.
@@ -174,7 +180,9 @@ impl Batches {
     pub async fn turn(&self, is_last: bool) -> Result<Turn, StoreError> {
         let mut turn = Turn::default();
         self.queued.store(0, Ordering::Relaxed);
-        for batch in self.store.open_batches()? {
+        let open = self.store.open_batches()?;
+        self.read_lists(&open).await;
+        for batch in open {
             if self.interrupt.is_thrown() {
                 break;
             }
@@ -204,7 +212,9 @@ impl Batches {
     /// When the state fails.
     pub async fn collect_ended(&self) -> Result<u64, StoreError> {
         let mut turn = Turn::default();
-        for batch in self.store.open_batches()? {
+        let open = self.store.open_batches()?;
+        self.read_lists(&open).await;
+        for batch in open {
             if matches!(batch.state, BatchState::Creating | BatchState::Open) {
                 self.advance(batch, &mut turn).await?;
             }

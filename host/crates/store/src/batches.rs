@@ -1,6 +1,8 @@
 //! Batches, from the first note of one to its last answer. Each step of a batch is one transaction, so that a killed run
 //! goes on where it stood. What to do next is decided elsewhere.
 
+mod split;
+
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -513,16 +515,14 @@ fn form(
     questions.sort_unstable_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
     let (hash, taken) = lines(connection, wanted, &questions)?;
     bytes = bytes.saturating_sub(taken);
-    let next = "SELECT coalesce(max(id), 0) + 1 FROM batch";
-    let next: i64 = connection.query_row(next, [], |row| row.get(0))?;
-    let own: String = hash.to_string().chars().take(8).collect();
+    let name = name_of(connection, hash, wanted.now)?;
     let primed = match &wanted.which {
         Which::First { .. } => String::new(),
         Which::Primer(component) => format!("{PRIMER}{component}"),
     };
     let id = connection.prepare_cached(&INSERT)?.query_row(
         params![
-            format!("{PREFIX}{}-{own}-{next}{primed}", wanted.now),
+            format!("{name}{primed}"),
             wanted.lane,
             Column(wanted.account),
             Column(hash),
@@ -547,6 +547,14 @@ fn form(
         batch: Some(connection.query_row(sql, [id], batch)?),
         is_unaffordable,
     })
+}
+
+/// The name of the next batch, which no other one has.
+fn name_of(connection: &Connection, hash: Digest, now: u64) -> rusqlite::Result<String> {
+    let next = "SELECT coalesce(max(id), 0) + 1 FROM batch";
+    let next: i64 = connection.query_row(next, [], |row| row.get(0))?;
+    let own: String = hash.to_string().chars().take(8).collect();
+    Ok(format!("{PREFIX}{now}-{own}-{next}"))
 }
 
 /// Questions that go into a batch: component, place in the queue and key of each.

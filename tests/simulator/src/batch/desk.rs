@@ -171,6 +171,19 @@ impl Desk {
         shown
     }
 
+    /// Whether the questions of a new batch may wait beside those of the others, for a server that refuses it otherwise.
+    pub fn has_room(&self, protocol: Protocol, new: &NewJob) -> bool {
+        let script = self.script();
+        let limit = script.limits.enqueued_tokens;
+        let Some((limit, model)) = limit.zip(new.model.as_deref()) else {
+            return true;
+        };
+        let job = Job::new(0, new.clone(), script, None, now());
+        let checked = work::check(&self.lines, &Work::of(&job, protocol));
+        let tokens = checked.map_or(0, |checked| checked.tokens);
+        self.state().enqueued(model) + tokens <= limit
+    }
+
     /// Shows the batch that satisfies this, if this key made it.
     pub fn find<R>(
         self: &Arc<Self>,
@@ -345,12 +358,16 @@ impl State {
         let job = self.jobs.iter().find(|job| job.number == number)?;
         let limit = job.script.limits.enqueued_tokens?;
         let model = checked.model.as_deref()?;
-        let others = self
+        (self.enqueued(model) + checked.tokens > limit).then(|| work::too_many_tokens(model, limit))
+    }
+
+    /// Tokens of the questions of a model that wait or are answered.
+    fn enqueued(&self, model: &str) -> u64 {
+        let enqueued = self
             .jobs
             .iter()
             .filter(|job| job.is_enqueued() && job.model.as_deref() == Some(model));
-        let enqueued: u64 = others.map(|job| job.tokens).sum();
-        (enqueued + checked.tokens > limit).then(|| work::too_many_tokens(model, limit))
+        enqueued.map(|job| job.tokens).sum()
     }
 }
 

@@ -14,7 +14,7 @@ use super::protocol::Protocol;
 use super::reply::Reply;
 use super::route::{Call, Page};
 use crate::dialect::rfc3339;
-use crate::problem::Problem;
+use crate::problem::{Exceeded, Problem};
 
 pub use lines::{read_line, read_question, result_line};
 
@@ -124,6 +124,10 @@ fn create(ask: &Ask<'_>, model: &str) -> Result<Reply, Problem> {
         keep_results: None,
     };
     let desk = ask.desk;
+    if !desk.has_room(Protocol::Gemini, &new) {
+        // It names neither the limit nor a time.
+        return Err(Problem::RateLimited(Exceeded::pretended(None)));
+    }
     let show = |job: &Job| operation(job, None);
     Ok(Reply::ok(&desk.create(new, show)))
 }

@@ -60,7 +60,12 @@ impl Batches {
                 .hold(batch, "its name at the provider is lost".to_owned())
                 .await;
         };
-        let remote = match batched.lane.protocol.get(&id).await {
+        let listed = self.now().listed.remove(&batch.id);
+        let shown = match listed {
+            Some(remote) => Ok(remote),
+            None => batched.lane.protocol.get(&id).await,
+        };
+        let remote = match shown {
             Ok(remote) => remote,
             Err(error) if error.error.class == FailureClass::NotFound => {
                 if self.may_resubmit(&batch) {

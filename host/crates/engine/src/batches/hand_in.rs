@@ -184,7 +184,7 @@ impl Batches {
             match uploaded {
                 Ok(file) => batch.file = Some(file),
                 Err(BatchError { error, .. }) => {
-                    return self.not_handed_in(batch, error, turn).await;
+                    return self.not_handed_in(batch, batched, error, turn).await;
                 }
             }
         }
@@ -229,7 +229,7 @@ impl Batches {
                 batch.state = BatchState::Uploaded;
                 batch.sent_at = None;
                 self.store.note_batch(batch.clone()).await?;
-                self.not_handed_in(batch, error, turn).await
+                self.not_handed_in(batch, batched, error, turn).await
             }
         }
     }
@@ -398,10 +398,15 @@ impl Batches {
     async fn not_handed_in(
         &self,
         batch: Batch,
+        batched: &Batched,
         error: CallError,
         turn: &mut Turn,
     ) -> Result<Option<Batch>, StoreError> {
-        if may_pass(error.class) || error.class == FailureClass::RateLimit {
+        let is_limited = error.class == FailureClass::RateLimit;
+        if is_limited && self.split(&batch, batched, &error, turn).await? {
+            return Ok(None);
+        }
+        if may_pass(error.class) {
             self.hold(batch, format!("it could not be handed in yet: {error}"))
                 .await?;
             return Ok(None);

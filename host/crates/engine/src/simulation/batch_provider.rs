@@ -63,6 +63,16 @@ impl FaultyBatches {
         self.seed.is_multiple_of(2).then_some(3)
     }
 
+    /// Whether it takes no batch of this file now: to some, more than two lines are too many, and some are busy for a while.
+    /// They do not say which it is.
+    fn refuses(&self, file: &str) -> bool {
+        let mut state = self.state.lock().unwrap();
+        state.start.get_or_insert_with(Instant::now);
+        let lines = state.files.get(file).map_or(0, Vec::len);
+        let busy = Duration::from_secs(draw(&[self.seed, 52], 3600));
+        self.seed.is_multiple_of(3) && lines > 2 || self.seed % 5 == 1 && state.now() < busy
+    }
+
     /// A process was killed, and its clock is gone.
     pub fn crashed(&self) {
         let mut state = self.state.lock().unwrap();
@@ -232,6 +242,12 @@ impl BatchProtocol for FaultyBatches {
             let Source::File(file) = source else {
                 panic!("its batches are made of files");
             };
+            if self.refuses(file) {
+                // A refusal that is lost leaves a doubt that only a person ends.
+                self.exchange().await;
+                let words = "HTTP 429: RESOURCE_EXHAUSTED";
+                return Err(CallError::new(FailureClass::RateLimit, words).into());
+            }
             let create = |state: &mut State| {
                 let place = state.create(self.seed, name, file);
                 state.shown(place).unwrap()
@@ -261,6 +277,20 @@ impl BatchProtocol for FaultyBatches {
             let place = id.parse().unwrap();
             let show = |state: &mut State| state.shown(place);
             Ok(self.perform(show).await?.unwrap())
+        })
+    }
+
+    fn list<'a>(&'a self, ids: &'a [String], _since: u64) -> Working<'a, Vec<RemoteBatch>> {
+        Box::pin(async move {
+            let list = |state: &mut State| {
+                let number = state.exchanges;
+                // It leaves out some.
+                let is_in = |place: &usize| draw(&[self.seed, 53, number, *place as u64], 5) > 0;
+                let places = ids.iter().map(|id| id.parse().unwrap());
+                let shown = places.filter(is_in).map(|place| state.shown(place));
+                shown.map(Option::unwrap).collect()
+            };
+            self.perform(list).await
         })
     }
 

@@ -4,6 +4,7 @@ mod anthropic;
 mod files;
 mod gemini;
 mod grpc;
+mod listed;
 mod mistral;
 mod openai;
 mod result_line;

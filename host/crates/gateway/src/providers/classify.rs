@@ -215,6 +215,11 @@ fn plain(code: &str) -> String {
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
+/// Whether these are the words that stand for money that is gone as well as for a limit that passes.
+pub(super) fn says_no_more_than_quota(message: &str) -> bool {
+    message.to_ascii_lowercase().contains(QUOTA_UNLESS_HINTED)
+}
+
 /// What an error means.
 pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
     let lower = said.message.to_ascii_lowercase();
@@ -230,7 +235,7 @@ pub(super) fn classify(status: u16, said: &Said) -> FailureClass {
     if said.daily || coded(&QUOTA_CODES) || worded(&QUOTA_TEXTS) || passed_on(&QUOTA_CODES) {
         return Quota;
     }
-    if said.retry_after.is_none() && lower.contains(QUOTA_UNLESS_HINTED) {
+    if said.retry_after.is_none() && says_no_more_than_quota(&lower) {
         return Quota;
     }
     let is_busy = matches!(status, 429 | 498 | 500 | 503);

@@ -175,3 +175,22 @@ fn lists_have_pages_and_what_expires_has_no_results() {
     client.send("GET", "/v1beta/batches", key, "");
     assert_eq!(client.reply().unwrap().json(), json!({}));
 }
+
+#[test]
+fn a_batch_for_which_there_is_no_room_is_refused_at_once() {
+    let script = json!({"limits": {"enqueued_tokens": 20}, "pace": {"running": null}});
+    let (simulator, mut client) = scripted(script);
+    let file = |client: &mut Client, count: usize| {
+        let lines: String = (0..count)
+            .map(|number| line(&number.to_string(), "Why is that so?"))
+            .collect();
+        upload(client, &[&lines])
+    };
+    let large = file(&mut client, 20);
+    let refused = create(&mut client, &large);
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.json()["error"]["status"], "RESOURCE_EXHAUSTED");
+    let small = file(&mut client, 2);
+    assert_eq!(create(&mut client, &small).status, 200);
+    assert_eq!(simulator.batches().batches.len(), 1);
+}

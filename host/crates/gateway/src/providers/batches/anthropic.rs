@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::listed::Listed;
 use super::{EXCHANGE, SLACK, answer_lost, no_question, read, seconds, within};
 use crate::batch::protocol::{
     BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, LineResult, Lines, RemoteBatch,
@@ -91,15 +92,7 @@ impl AnthropicBatches {
         let mut found = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES {
-            let mut request = self
-                .http
-                .request(Method::GET, PATH, EXCHANGE)
-                .query(&[("limit", PAGE.to_string())]);
-            if let Some(after) = &after {
-                request = request.query(&[("after_id", after)]);
-            }
-            let body = self.http.exchange_text(request).await?;
-            let page: Page = read(&body)?;
+            let page = self.page(after).await?;
             let count = page.data.len();
             let last = page.data.last().and_then(|batch| batch.id.0.clone());
             let recent = page.data.into_iter().filter(|batch| {
@@ -116,6 +109,26 @@ impl AnthropicBatches {
         }
         let message = "the list of batches does not end";
         Err(CallError::unusable(message, Unusable::MALFORMED).into())
+    }
+
+    /// A page of the list, behind the batch with this name.
+    async fn page(&self, after: Option<String>) -> Result<Page, BatchError> {
+        let after = after.map(|after| ("after_id", after));
+        let query: Vec<_> = [("limit", PAGE.to_string())]
+            .into_iter()
+            .chain(after)
+            .collect();
+        let request = self.http.request(Method::GET, PATH, EXCHANGE).query(&query);
+        let body = self.http.exchange_text(request).await?;
+        Ok(read(&body)?)
+    }
+
+    /// Those of the newest batches that are looked for: one page has them in all likelihood.
+    async fn listed(&self, ids: &[String]) -> Result<Vec<RemoteBatch>, BatchError> {
+        let page = self.page(None).await?;
+        let mut listed = Listed::new(ids);
+        listed.extend(page.data.iter().map(Batch::shown));
+        Ok(listed.found)
     }
 
     async fn candidates(&self, since: u64) -> Result<Vec<RemoteBatch>, BatchError> {
@@ -211,6 +224,10 @@ impl BatchProtocol for AnthropicBatches {
 
     fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
         Box::pin(self.look(Method::GET, format!("{PATH}/{id}")))
+    }
+
+    fn list<'a>(&'a self, ids: &'a [String], _since: u64) -> Working<'a, Vec<RemoteBatch>> {
+        Box::pin(self.listed(ids))
     }
 
     fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {

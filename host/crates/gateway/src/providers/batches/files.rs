@@ -9,6 +9,7 @@ use reqwest::{Body, Method};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::listed::Listed;
 use super::result_line::Line;
 use super::{EXCHANGE, SLACK, answer_lost, read, within};
 use crate::batch::PREFIX;
@@ -103,6 +104,14 @@ pub(super) struct Page {
     pub created: Option<u64>,
 }
 
+impl Page {
+    /// Whether no batch that was created since then (seconds since 1970) comes behind it.
+    fn is_last(&self, since: u64) -> bool {
+        let is_older = |created| created + SLACK < since;
+        self.next.is_none() || self.created.is_some_and(is_older)
+    }
+}
+
 /// A batch in a list.
 pub(super) struct Entry {
     pub name: Option<String>,
@@ -174,6 +183,9 @@ pub(super) trait FileBatches: Send + Sync {
         last.id.0.clone()
     }
 
+    /// Whether the list shows a batch as a look at it alone does.
+    const LISTS_ALL: bool = true;
+
     /// What stands behind the place of a batch to cancel it.
     const CANCEL: &'static str = "/cancel";
 
@@ -238,22 +250,41 @@ impl<T: FileBatches> OfFiles<T> {
     ) -> Result<Option<RemoteBatch>, BatchError> {
         let mut next = None;
         for number in 0..PAGES {
-            let query = self.0.query(number, next);
-            let body = self.0.chats().get(T::PATH, &query).await?;
-            let page = self.0.page(&body)?;
+            let page = self.page(number, next).await?;
+            let is_last = page.is_last(since);
             for entry in page.entries {
                 if wanted.is(entry.name.as_deref(), entry.file.as_deref()) {
                     return Ok(Some(entry.batch?));
                 }
             }
-            let created = page.created;
-            let is_older = created.is_some_and(|created| created + SLACK < since);
-            if page.next.is_none() || is_older {
+            if is_last {
                 return Ok(None);
             }
             next = page.next;
         }
         Err(endless("batches"))
+    }
+
+    /// A page of the list of batches.
+    async fn page(&self, number: usize, next: Option<String>) -> Result<Page, BatchError> {
+        let query = self.0.query(number, next);
+        let body = self.0.chats().get(T::PATH, &query).await?;
+        Ok(self.0.page(&body)?)
+    }
+
+    async fn listed(&self, ids: &[String], since: u64) -> Result<Vec<RemoteBatch>, BatchError> {
+        let mut listed = Listed::new(ids);
+        let mut next = None;
+        for number in 0..listed.pages() {
+            let page = self.page(number, next).await?;
+            let is_last = page.is_last(since);
+            listed.extend(page.entries.into_iter().map(|entry| entry.batch));
+            if is_last || listed.is_whole() {
+                break;
+            }
+            next = page.next;
+        }
+        Ok(listed.found)
     }
 
     /// Our files, and the batches that bear our names or were made of these files.
@@ -264,9 +295,7 @@ impl<T: FileBatches> OfFiles<T> {
         };
         let mut next = None;
         for number in 0..PAGES {
-            let query = self.0.query(number, next);
-            let body = self.0.chats().get(T::PATH, &query).await?;
-            let page = self.0.page(&body)?;
+            let page = self.page(number, next).await?;
             for entry in page.entries {
                 let own = entry.name.filter(|name| name.starts_with(PREFIX));
                 let of_file = || {
@@ -376,6 +405,15 @@ impl<T: FileBatches> BatchProtocol for OfFiles<T> {
 
     fn get<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
         Box::pin(self.look(Method::GET, format!("{}/{id}", T::PATH)))
+    }
+
+    fn list<'a>(&'a self, ids: &'a [String], since: u64) -> Working<'a, Vec<RemoteBatch>> {
+        Box::pin(async move {
+            match T::LISTS_ALL {
+                true => self.listed(ids, since).await,
+                false => Ok(Vec::new()),
+            }
+        })
     }
 
     fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::grpc::{Status, error};
+use super::listed::Listed;
 use super::{EXCHANGE, answer_lost, read, seconds, within};
 use crate::batch::protocol::{
     BatchError, BatchLimits, BatchProtocol, BatchStatus, Input, Lines, Problem, RemoteBatch,
@@ -20,6 +21,7 @@ use crate::batch::protocol::{
 };
 use crate::error::{CallError, Unusable};
 use crate::provider::Call;
+use crate::providers::classify::says_no_more_than_quota;
 use crate::providers::endpoint::{Endpoint, ModelOptions};
 use crate::providers::http::Http;
 use crate::providers::lenient::{Count, Object, Text};
@@ -97,7 +99,8 @@ impl GeminiBatches {
         let address = self
             .http
             .exchange_header(request, "x-goog-upload-url")
-            .await?;
+            .await
+            .map_err(passing)?;
         // The key goes to no host that an answer names.
         let query = address.split_once('?').map_or("", |(_, query)| query);
         let lines = (input.open)().map(|piece| piece.map_err(io::Error::other));
@@ -112,7 +115,7 @@ impl GeminiBatches {
             .header("x-goog-upload-offset", 0)
             .header(CONTENT_LENGTH, input.bytes)
             .body(Body::wrap_stream(lines));
-        let body = self.http.exchange_text(request).await?;
+        let body = self.http.exchange_text(request).await.map_err(passing)?;
         let uploaded: Uploaded = read(&body)?;
         let file = uploaded.file.0.and_then(|file| file.name.0);
         file.ok_or_else(|| {
@@ -131,7 +134,7 @@ impl GeminiBatches {
         let body = json!({"batch": {"displayName": name, "inputConfig": {"fileName": file}}});
         let path = format!("models/{}:batchGenerateContent", self.model);
         let request = self.request(Method::POST, &path).body(body.to_string());
-        let body = self.http.exchange_text(request).await?;
+        let body = self.http.exchange_text(request).await.map_err(passing)?;
         shown(&body).map_err(answer_lost)
     }
 
@@ -140,16 +143,9 @@ impl GeminiBatches {
         name: &str,
         file: Option<&str>,
     ) -> Result<Option<RemoteBatch>, BatchError> {
-        let mut token: Option<String> = None;
+        let mut token = None;
         for _ in 0..PAGES {
-            let mut request = self
-                .request(Method::GET, "batches")
-                .query(&[("pageSize", PAGE)]);
-            if let Some(token) = &token {
-                request = request.query(&[("pageToken", token)]);
-            }
-            let body = self.http.exchange_text(request).await?;
-            let page: Page = read(&body)?;
+            let page = self.page(token).await?;
             for operation in &page.operations {
                 if operation.is_it(name, file) {
                     return Ok(Some(operation.shown()?));
@@ -163,6 +159,32 @@ impl GeminiBatches {
         }
         let message = "the list of batches does not end";
         Err(CallError::unusable(message, Unusable::MALFORMED).into())
+    }
+
+    /// A page of the list, behind what this token stands for.
+    async fn page(&self, token: Option<String>) -> Result<Page, BatchError> {
+        let token = token.map(|token| ("pageToken", token));
+        let query: Vec<_> = [("pageSize", PAGE.to_string())]
+            .into_iter()
+            .chain(token)
+            .collect();
+        let request = self.request(Method::GET, "batches").query(&query);
+        let body = self.http.exchange_text(request).await?;
+        Ok(read(&body)?)
+    }
+
+    async fn listed(&self, ids: &[String]) -> Result<Vec<RemoteBatch>, BatchError> {
+        let mut listed = Listed::new(ids);
+        let mut token = None;
+        for _ in 0..listed.pages() {
+            let page = self.page(token).await?;
+            listed.extend(page.operations.iter().map(Operation::shown));
+            token = page.next_page_token.0;
+            if token.is_none() || listed.is_whole() {
+                break;
+            }
+        }
+        Ok(listed.found)
     }
 
     async fn look(&self, id: &str) -> Result<RemoteBatch, BatchError> {
@@ -214,6 +236,10 @@ impl BatchProtocol for GeminiBatches {
         Box::pin(self.look(id))
     }
 
+    fn list<'a>(&'a self, ids: &'a [String], _since: u64) -> Working<'a, Vec<RemoteBatch>> {
+        Box::pin(self.listed(ids))
+    }
+
     fn cancel<'a>(&'a self, id: &'a str) -> Working<'a, RemoteBatch> {
         Box::pin(self.end(id))
     }
@@ -226,6 +252,15 @@ impl BatchProtocol for GeminiBatches {
     fn read(&self, line: &str) -> Result<ResultLine, CallError> {
         lines::read(line, &self.model)
     }
+}
+
+/// Of every limit it says that the quota is exceeded, also where too many tokens wait in batches. When they may come again it
+/// does not say.
+fn passing(mut error: BatchError) -> BatchError {
+    if error.error.class == FailureClass::Quota && says_no_more_than_quota(&error.error.message) {
+        error.error.class = FailureClass::RateLimit;
+    }
+    error
 }
 
 fn shown(body: &str) -> Result<RemoteBatch, CallError> {

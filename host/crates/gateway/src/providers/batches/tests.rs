@@ -370,3 +370,45 @@ async fn what_expires_and_what_is_refused_is_told_apart() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_list_says_how_batches_stand_as_each_of_them_does() {
+    let script = json!({"pace": {"validating": null}, "faults": ["list-truncated@nth:2"]});
+    for (name, dialect) in SPOKEN {
+        let simulator = scripted(dialect, &script);
+        let protocol = spoken(name, &simulator, "sk-1");
+        let lines = lines(&*protocol, 2, &ResponseFormat::Text);
+        let mut ids = Vec::new();
+        for number in 0..5 {
+            let made = handed_in(&*protocol, &format!("run-{number}"), &lines).await;
+            ids.push(made.unwrap().id);
+        }
+        let (some, all) = (&ids[1..], protocol.list(&ids, 0).await.unwrap());
+        let listed = protocol.list(some, 0).await.unwrap();
+        if name == "xai" {
+            assert!(all.is_empty() && listed.is_empty(), "{all:?}");
+            continue;
+        }
+        assert_eq!((all.len(), listed.len()), (5, 3), "{name}: {listed:?}");
+        for batch in all {
+            let alone = protocol.get(&batch.id).await.unwrap();
+            assert_eq!(batch, alone, "{name}");
+        }
+        // Behind Mistral's last page is an empty one.
+        let pages = if name == "mistral" { 3 } else { 2 };
+        let requests = simulator.batches().requests;
+        let lists = requests.get(&simulator::Request::List);
+        assert_eq!(lists, Some(&pages), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn gemini_has_no_other_word_for_a_batch_that_does_not_fit_than_for_money_that_is_gone() {
+    let script = json!({"limits": {"enqueued_tokens": 1}});
+    let simulator = scripted(Dialect::Gemini, &script);
+    let protocol = spoken("gemini", &simulator, "sk-1");
+    let lines = lines(&*protocol, 2, &ResponseFormat::Text);
+    let refused = handed_in(&*protocol, "run-1", &lines).await.unwrap_err();
+    assert_eq!(refused.error.class, FailureClass::RateLimit, "{refused}");
+    assert!(!refused.is_in_doubt);
+}

@@ -36,6 +36,8 @@ pub(super) struct XaiBatches(pub Chats);
 impl FileBatches for XaiBatches {
     const PATH: &'static str = "batches";
     const CANCEL: &'static str = ":cancel";
+    /// Counts take the place of a status, and nobody says whether the list has the latest ones.
+    const LISTS_ALL: bool = false;
 
     fn chats(&self) -> &Chats {
         &self.0
