@@ -47,6 +47,7 @@ mod program;
 mod progress;
 mod project;
 mod publish;
+mod real_paths;
 mod reference;
 mod registries;
 mod replay;

@@ -15,6 +15,7 @@ use super::display;
 use super::embedded;
 use super::environment::{is_trusted_by_variable, server_variables, variable};
 use super::exit::Failure;
+use super::real_paths::{came_with_project, real_path};
 use config::{Config, OutputConfig};
 use dataset::{Copies, DatasetConfig, is_safe_id, safe_id};
 use engine::{LaneError, Models};
@@ -365,24 +366,6 @@ pub(super) fn cache_directory(config: Option<&Path>) -> anyhow::Result<PathBuf> 
         })
 }
 
-/// Whether what lies at a place may have come with the project of a configuration file; links are followed as far as there are
-/// any. A home directory that is a project holds what its owner put there.
-pub(super) fn came_with_project(place: &Path, config: &Path) -> bool {
-    let real = |path: &Path| {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut parts = path.ancestors();
-        parts.find_map(|part| part.canonicalize().ok())
-    };
-    let folder = std::path::absolute(config).ok();
-    let folder = folder.as_deref().and_then(Path::parent).and_then(real);
-    let home = env::var_os("HOME").filter(|home| !home.is_empty());
-    let home = home.and_then(|home| real(Path::new(&home)));
-    let (Some(folder), Some(place)) = (folder, real(place)) else {
-        return false;
-    };
-    let is_home = home.is_some_and(|home| home.starts_with(&folder));
-    !is_home && place.starts_with(&folder)
-}
 /// Passes a folder of accepted files that lies apart from the output directory: neither is in the other.
 fn check_apart(output: &OutputConfig) -> anyhow::Result<()> {
     let Some(folder) = &output.publish else {
@@ -417,18 +400,4 @@ pub(super) fn take_place(config: &mut Config) -> anyhow::Result<Option<Address>>
     let address = Address::parse(&output.directory.to_string_lossy())?;
     output.directory = mirror::working_copy(&config.state.file);
     Ok(Some(address))
-}
-
-/// A path without links, as far as it leads to something: a pattern is no file.
-pub(super) fn real_path(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut parts = path.ancestors();
-    let found = parts.find_map(|part| Some((part, part.canonicalize().ok()?)));
-    let rest = found
-        .as_ref()
-        .and_then(|(part, _)| path.strip_prefix(part).ok());
-    match (&found, rest) {
-        (Some((_, real)), Some(rest)) => real.join(rest),
-        _ => path.clone(),
-    }
 }

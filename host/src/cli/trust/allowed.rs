@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::Asked;
 use crate::cli::environment::TRUST;
-use crate::cli::settings::came_with_project;
+use crate::cli::real_paths::came_with_project;
 
 /// Where it is remembered: with the user's state, as XDG has it.
 fn store() -> Option<PathBuf> {
