@@ -36,7 +36,11 @@ const TOOLS: [Tool; 4] = [
         packages: &["chromium", "chromium-driver"],
     },
     Tool {
-        tests: &["e2e::batches_killed::", "e2e::io_errors::"],
+        tests: &[
+            "e2e::batches_killed::",
+            "e2e::io_errors::",
+            "e2e::io_other_files::",
+        ],
         of: "a disk that fails, and of a kill at a commit",
         commands: &[&[&["strace", "--version"]]],
         // Some containers let no process look into another.

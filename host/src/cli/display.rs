@@ -12,6 +12,7 @@ use serde::Serialize;
 use textwrap::{Options, WordSplitter, WrapAlgorithm};
 
 use super::screen::Screen;
+use super::secrets::hidden;
 use types::shown::{self, harmless};
 
 /// The display of this process, for what is told from afar.
@@ -89,7 +90,8 @@ impl Display {
     /// The same of a text with colours, in which nothing comes from outside but the person's own words.
     pub fn print_styled(&self, text: &str) {
         let width = self.terminal.as_ref().map_or(usize::MAX, width_of);
-        let text = fitted(text, width);
+        let text = hidden(text);
+        let text = fitted(&text, width);
         // A closed standard error is no reason to stop working.
         self.block.suspend(|| {
             let _ = writeln!(io::stderr(), "{text}");
@@ -157,10 +159,10 @@ pub(super) fn say_styled(text: &str) {
     say_raw(&fitted(text, width()));
 }
 
-/// Prints a result on standard output, as it is.
+/// Prints a result on standard output as it is, but for secrets.
 pub(super) fn say_raw(text: &str) {
     // The work goes on; `main` looks at the end whether all of it arrived.
-    let _ = Stdout.write_all(text.as_bytes());
+    let _ = Stdout.write_all(hidden(text).as_bytes());
 }
 
 /// Standard output, which remembers that it failed.

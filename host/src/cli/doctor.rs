@@ -120,6 +120,7 @@ pub(super) fn perform(args: &DoctorArgs, display: &Display) -> Result<Exit, Fail
         Ok(settings) => {
             show(configured::configuration(&args.project, &settings));
             configured::hooks(&settings, &mut show);
+            configured::elsewhere(&settings, &mut show);
             let records = configured::dataset(&settings, &mut show);
             let components = configured::components(&settings, &args.project, display, &mut show);
             if let Err(failure) = paths::check_records(&components, &records) {

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use anyhow::{anyhow, bail};
 
+use super::real_paths::lies_in_project;
 use config::Config;
 use gateway::providers;
 use types::suggest::closest;
@@ -31,6 +32,8 @@ const HARMLESS: [&str; 8] = [
     "BATCHGEN_STATE",
     "BATCHGEN_TOKENS_PER_MINUTE",
 ];
+/// Those of them that name a place where something is read or written.
+const PLACES: [&str; 3] = ["BATCHGEN_DATA", "BATCHGEN_OUTPUT", "BATCHGEN_STATE"];
 /// Endings of names that change where a program connects to, and whom it believes.
 const STEERING: [&str; 6] = [
     "_PROXY",
@@ -54,7 +57,7 @@ static WITHOUT_FLAG: [(&str, &str); 9] = [
     ),
     (
         TRUST,
-        "1 allows the addresses, keys and places of plugins that the project chooses, for this command; not read from `.env`",
+        "1 allows the addresses, keys, folders and places of plugins that the project chooses, for this command; not read from `.env`",
     ),
     (
         "BATCHGEN_CLUSTER_USER",
@@ -179,6 +182,11 @@ pub(super) fn is_trusted_by_variable() -> bool {
     env::var_os(TRUST).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// All keys that `.env` gives.
+pub(super) fn keys() -> impl Iterator<Item = String> {
+    KEYS.get().into_iter().flat_map(BTreeMap::values).cloned()
+}
+
 /// Whether a variable has its value from the project's `.env` and from nowhere else.
 pub(super) fn is_of_project(name: &str) -> bool {
     env::var_os(name).is_none() && KEYS.get().is_some_and(|keys| keys.contains_key(name))
@@ -222,6 +230,13 @@ fn sorted(lines: Vec<(String, String)>, file: &Path, named: &[String]) -> anyhow
                 file.display(),
                 line_of(file, &name)
             );
+        } else if is_harmless && leads_out(&name, &value, file) {
+            bail!(
+                "{}:{}: a project may not set {name} to a place outside of its folder without your permission\nhint: write the path \
+                 into batchgen.toml, which `batchgen trust` asks about, or set the variable in your shell",
+                file.display(),
+                line_of(file, &name)
+            );
         } else if is_harmless {
             sorted.settings.push((name, value));
         } else if is_steering(&name) {
@@ -239,6 +254,14 @@ fn sorted(lines: Vec<(String, String)>, file: &Path, named: &[String]) -> anyhow
         }
     }
     Ok(sorted)
+}
+
+/// Whether a variable names a file or folder that is not the project's.
+fn leads_out(name: &str, value: &str, file: &Path) -> bool {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    PLACES.contains(&name)
+        && !["", "-"].contains(&value)
+        && !lies_in_project(Path::new(value), folder)
 }
 
 /// Whether a variable decides more than a project may.

@@ -7,6 +7,7 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::secrets::hidden;
 use types::shown::harmless;
 
 /// How a line is written: time, level, message and fields. A message of several lines is indented, so that no text in it looks
@@ -27,7 +28,7 @@ where
         let mut text = String::new();
         let format = Format::default().with_target(false);
         format.format_event(context, Writer::new(&mut text), event)?;
-        let lines = harmless(text.trim_end()).replace('\n', "\n    ");
+        let lines = harmless(&hidden(text.trim_end())).replace('\n', "\n    ");
         writeln!(writer, "{lines}")
     }
 }

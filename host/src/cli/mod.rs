@@ -58,6 +58,7 @@ mod run;
 mod sameness;
 mod scores;
 mod screen;
+mod secrets;
 mod selector;
 mod settings;
 mod status;
@@ -160,6 +161,7 @@ pub fn main(plugins: &[&'static [u8]]) -> ExitCode {
     }
     embedded::provide(plugins);
     let environment = environment::load();
+    secrets::look_up();
     let parsed = parsed();
     let (cli, ignored) = match (parsed, environment) {
         // Help and version are no errors, and need no environment.

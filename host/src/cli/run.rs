@@ -14,6 +14,7 @@ use super::missing_fields;
 use super::plan::{self, KeptPlan};
 use super::project::{Project, State, block_on};
 use super::thoughtless;
+use super::trust;
 use super::unreadable;
 use config::component::Component;
 use engine::Overwriting;
@@ -89,6 +90,19 @@ pub(super) fn perform(args: &RunArgs, display: &Display) -> Result<Exit, Failure
     })
 }
 
+/// The server that the run is shared over, if it is: as a person named it, or as the project does and may.
+fn cluster<'a>(
+    args: &'a RunArgs,
+    project: &'a Project,
+    display: &Display,
+) -> Result<Option<&'a str>, Failure> {
+    if let Some(named) = args.cluster.cluster.as_deref() {
+        return Ok(Some(named));
+    }
+    trust::check_cluster(&project.settings, display).map_err(Failure::usage)?;
+    Ok(project.settings.config.cluster.url.as_deref())
+}
+
 async fn start(
     args: &RunArgs,
     kept: Option<KeptPlan>,
@@ -121,11 +135,7 @@ async fn start(
         components,
         limits: &args.limits,
         batches: &args.batches,
-        cluster: args
-            .cluster
-            .cluster
-            .as_deref()
-            .or(project.settings.config.cluster.url.as_deref()),
+        cluster: cluster(args, &project, display)?,
         dashboard: args.watch.dashboard.as_ref(),
         rounds: None,
         overwrite_edited,

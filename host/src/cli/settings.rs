@@ -34,6 +34,8 @@ pub(super) struct Settings {
     pub storage: Option<Address>,
     /// Whether the person named the place of the output, and not the project.
     pub output_is_named: bool,
+    /// The same of the state.
+    pub state_is_named: bool,
     pub dataset: DatasetConfig,
     /// Whether the person named the files of the dataset, and not the project.
     pub dataset_is_named: bool,
@@ -110,6 +112,7 @@ impl Settings {
             config,
             storage,
             output_is_named: args.place.output.is_some(),
+            state_is_named: args.place.state.is_some(),
             dataset,
             dataset_is_named: args.data.is_some(),
             explicit: LimitsConfig::default(),

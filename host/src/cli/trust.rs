@@ -3,24 +3,27 @@
 //! exactly that choice. SECURITY.md describes the model.
 
 mod allowed;
+mod choice;
 mod command;
+mod outside;
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use anyhow::anyhow;
 
 use super::display::Display;
-use super::environment::{self, TRUST, is_trusted_by_variable, variable};
+use super::environment::{TRUST, is_trusted_by_variable, variable};
 use super::settings::Settings;
+use ::cluster::nats;
 use config::Config;
 use config::component::Component;
 use dataset::DatasetConfig;
-use gateway::providers::{AddressChoice, Catalogue, Choice, KeyChoice};
+use gateway::providers::Catalogue;
 use types::digest::{Digest, DigestBuilder};
 
 use allowed::{allowed, remember};
+use choice::needs_trust;
 pub(super) use command::{TrustArgs, perform};
 
 /// A choice of the project that nobody has allowed yet.
@@ -46,11 +49,13 @@ impl Asked {
             builder.text(part);
         }
         let digest = builder.finish();
-        if allowed(file).contains(&digest.to_string()) {
-            return None;
-        }
-        let words = words();
-        Some(Self { digest, words })
+        (!allowed(file).holds(&digest)).then(|| Self::new(digest, &words()))
+    }
+
+    /// A question on one line, whatever the project wrote into it.
+    fn new(digest: Digest, words: &str) -> Self {
+        let words = words.replace('\n', "\\n");
+        Self { digest, words }
     }
 }
 
@@ -89,12 +94,11 @@ impl Chooser<'_> {
         for model in models {
             // What is wrong with the name or the address is told by whoever connects.
             for choice in catalogue.choices(model, &variable).unwrap_or_default() {
-                let digest = digest(&choice);
-                let is_known = allowed.contains(&digest.to_string())
-                    || asked.iter().any(|other| other.digest == digest);
+                let digest = choice::digest(&choice);
+                let is_known =
+                    allowed.holds(&digest) || asked.iter().any(|other| other.digest == digest);
                 if needs_trust(&choice, &self.config.folder) && !is_known {
-                    let words = words(&choice, self.file);
-                    asked.push(Asked { digest, words });
+                    asked.push(Asked::new(digest, &choice::words(&choice, self.file)));
                 }
             }
         }
@@ -147,15 +151,24 @@ fn pass(asked: &[Asked], file: Option<&Path>, display: &Display) -> anyhow::Resu
     Ok(())
 }
 
-/// Passes the dataset and the output if they are on this machine, or if their servers are trusted. A person at a terminal is asked.
+/// Passes dataset, prompts, output and state if they lie in the project, or if their folders and servers are trusted. A person at a terminal
+/// is asked.
 ///
 /// # Errors
-/// When it is not trusted. It names the server, where that is written, and what allows it.
+/// When one is not trusted. It names the folder or server, where that is written, and what allows it.
 pub(super) fn check_sources(settings: &Settings, display: &Display) -> anyhow::Result<()> {
     let file = settings.file.as_deref();
+    pass(&untrusted_files(settings), file, display)
+}
+
+/// What the project reads and writes elsewhere, where nobody has allowed it.
+fn untrusted_files(settings: &Settings) -> Vec<Asked> {
+    let file = settings.file.as_deref();
     let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
+    asked.extend(outside::of_prompts(&settings.config, file));
+    asked.extend(outside::written(settings));
     asked.extend(untrusted_storage(settings));
-    pass(&asked, file, display)
+    asked
 }
 
 /// The error for an address of the output that nobody has allowed.
@@ -221,6 +234,37 @@ fn untrusted_place(plugin: &str, place: &str, lock: &Path, file: Option<&Path>) 
     })
 }
 
+/// Passes the server that the project shares its runs over. A person at a terminal is asked.
+///
+/// # Errors
+/// When it is not trusted.
+pub(super) fn check_cluster(settings: &Settings, display: &Display) -> anyhow::Result<()> {
+    let asked: Vec<Asked> = untrusted_cluster(settings).into_iter().collect();
+    pass(&asked, settings.file.as_deref(), display)
+}
+
+/// The error for a server of the cluster, and for folders of prompts, output and state, that nobody has allowed.
+pub(super) fn refused_elsewhere(settings: &Settings) -> Option<anyhow::Error> {
+    let mut asked = outside::of_prompts(&settings.config, settings.file.as_deref());
+    asked.extend(outside::written(settings));
+    asked.extend(untrusted_cluster(settings));
+    (!asked.is_empty()).then(|| refusal(&asked))
+}
+
+/// The server that the project shares its runs over, where that is elsewhere and nobody has allowed it.
+fn untrusted_cluster(settings: &Settings) -> Option<Asked> {
+    let url = settings.config.cluster.url.as_deref();
+    let url = url.filter(|url| !nats::is_here(url))?;
+    let file = settings.file.as_deref();
+    Asked::unless_allowed(file, "batchgen trusted cluster 1", &[url], || {
+        let (place, server) = (place(file), nats::shown(url));
+        format!(
+            "{place}[cluster] shares runs over {server}, with all records and prompts, and with the login in BATCHGEN_CLUSTER_* if \
+             there is one"
+        )
+    })
+}
+
 /// Passes the command that runs after a run. A person at a terminal is asked.
 ///
 /// # Errors
@@ -255,7 +299,7 @@ fn untrusted_command(settings: &Settings) -> Option<Asked> {
     })
 }
 
-/// The error for a server of the dataset that nobody has allowed. `is_named` where the person named its files.
+/// The error for a server or a folder of the dataset that nobody has allowed. `is_named` where the person named its files.
 pub(super) fn refused_sources(
     dataset: &DatasetConfig,
     is_named: bool,
@@ -265,22 +309,24 @@ pub(super) fn refused_sources(
     (!asked.is_empty()).then(|| refusal(&asked))
 }
 
-/// Remembers the addresses that a person typed for a configuration.
+/// Remembers the addresses and folders that a person typed for a configuration.
 ///
 /// # Errors
 /// When they cannot be remembered.
 pub(super) fn allow_sources(dataset: &DatasetConfig, file: &Path) -> anyhow::Result<()> {
-    let asked = untrusted_addresses(dataset, false, Some(file));
+    let mut asked = untrusted_addresses(dataset, false, Some(file));
+    asked.extend(outside::of_dataset(dataset, false, Some(file)));
     if !asked.is_empty() {
         remember(Some(file), &asked)?;
     }
     Ok(())
 }
 
-/// The servers that the project takes its records from, where nobody has allowed them.
+/// The servers and folders elsewhere that the project takes its records from, where nobody has allowed them.
 fn untrusted_sources(dataset: &DatasetConfig, is_named: bool, file: Option<&Path>) -> Vec<Asked> {
     let mut asked: Vec<Asked> = untrusted_database(dataset, file).into_iter().collect();
     asked.extend(untrusted_addresses(dataset, is_named, file));
+    asked.extend(outside::of_dataset(dataset, is_named, file));
     asked
 }
 
@@ -315,9 +361,10 @@ fn untrusted_addresses(dataset: &DatasetConfig, is_named: bool, file: Option<&Pa
 fn untrusted_database(dataset: &DatasetConfig, file: Option<&Path>) -> Option<Asked> {
     let url = dataset.url.as_ref().filter(|url| !url.is_here())?;
     let kind = "batchgen trusted database 1";
-    Asked::unless_allowed(file, kind, &[&url.to_string()], || {
+    let target = url.target();
+    Asked::unless_allowed(file, kind, &[&target], || {
         let place = place(file);
-        format!("{place}[dataset] asks {url}, with the password in PGPASSWORD if there is one")
+        format!("{place}[dataset] asks {target}, with the password in PGPASSWORD if there is one")
     })
 }
 
@@ -330,97 +377,10 @@ fn place(file: Option<&Path>) -> String {
 pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
-        "this project is not trusted to choose where questions, files, keys and passwords go, where plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
+        "this project is not trusted to choose where questions, files, keys and passwords go, what is read outside of it, where plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
          with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )
-}
-
-/// Whether a person has to allow it: an address elsewhere that the project chose, or a secret that is neither the
-/// provider's own nor the project's.
-fn needs_trust(choice: &Choice, folder: &Path) -> bool {
-    let is_foreign = match &choice.key {
-        KeyChoice::None | KeyChoice::Own(_) => false,
-        KeyChoice::Variable(name) => !environment::is_of_project(name),
-        KeyChoice::File(file) => !is_within(file, folder),
-    };
-    choice.address == AddressChoice::Configured || is_foreign
-}
-
-/// Whether a file lies in the folder, wherever links lead.
-fn is_within(file: &Path, folder: &Path) -> bool {
-    let here = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    match (file.canonicalize(), here.canonicalize()) {
-        (Ok(file), Ok(folder)) => file.starts_with(folder),
-        // A file that is not there is told by whoever reads it.
-        (Err(_), _) => true,
-        (Ok(_), Err(_)) => false,
-    }
-}
-
-/// Exactly what is allowed: where questions go, and with which key.
-fn digest(choice: &Choice) -> Digest {
-    let mut builder = DigestBuilder::new("batchgen trusted choice 1");
-    builder.text(&choice.base_url);
-    match &choice.key {
-        KeyChoice::None => builder.text("none"),
-        KeyChoice::Own(names) => builder.text("own").text(&names.join(" ")),
-        KeyChoice::Variable(name) => builder.text("variable").text(name),
-        KeyChoice::File(file) => {
-            let file = file.canonicalize().unwrap_or_else(|_| file.clone());
-            builder.text("file").text(&file.to_string_lossy())
-        }
-    };
-    builder.text(choice.key_header.as_deref().unwrap_or_default());
-    builder.finish()
-}
-
-fn words(choice: &Choice, file: Option<&Path>) -> String {
-    let Choice {
-        provider, base_url, ..
-    } = choice;
-    let (key, setting) = match &choice.key {
-        KeyChoice::None => ("without a key".to_owned(), "base-url"),
-        KeyChoice::Own(names) => (
-            format!("with the key in {}", names.join(" or ")),
-            "base-url",
-        ),
-        KeyChoice::Variable(name) => (format!("with the key in {name}"), "api-key-env"),
-        KeyChoice::File(file) => (
-            format!("with the key in {}", file.display()),
-            "api-key-file",
-        ),
-    };
-    let place = file.map_or_else(String::new, |file| {
-        let line = line(file, provider, setting);
-        format!("{}:{line}: ", file.display())
-    });
-    format!("{place}[provider.{provider}] sends questions to {base_url} {key}")
-}
-
-/// The line of a provider's setting, or of its section.
-fn line(file: &Path, provider: &str, setting: &str) -> usize {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let headers = [
-        format!("[provider.{provider}]"),
-        format!("[provider.\"{provider}\"]"),
-    ];
-    let mut section = None;
-    for (place, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if headers.iter().any(|header| line.starts_with(header)) {
-            section = Some(place + 1);
-        } else if line.starts_with('[') && section.is_some() {
-            break;
-        } else if section.is_some() && line.starts_with(setting) {
-            return place + 1;
-        }
-    }
-    section.unwrap_or(1)
 }
 
 /// Asks who sits at the terminal; false where nobody does.

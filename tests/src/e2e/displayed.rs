@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::dev::Developing;
 use crate::commands::{ENDLESS, Subject, each};
 use crate::parrot::{Parrot, Said};
-use crate::scene::{Scene, root};
+use crate::scene::{Ran, Scene, root};
 use crate::watched::Viewing;
 use crate::web::Web;
 use simulator::{Config, Simulator};
@@ -364,6 +364,78 @@ fn what_is_said_of_a_broken_project_obeys_nothing() {
             "nothing shows {source}: {:?}",
             sinks.get(&format!("{source}: run"))
         );
+    }
+}
+
+/// Servers that give no answer of a model, and a file that somebody else wrote: each is shown, and obeyed by nothing. A new one belongs here.
+#[test]
+fn what_storage_registries_and_plans_say_obeys_nothing() {
+    let storage = Parrot::start(|_| -> Said {
+        let said = hostile("word-of-storage").replace('<', "&lt;");
+        let body = format!("<Error><Code>Odd</Code><Message>{said}</Message></Error>");
+        ("400 Bad Request", "application/xml", body)
+    });
+    let refusing = Parrot::start(|_| -> Said {
+        let said = json!({"errors": [{"message": hostile("word-of-a-registry")}]});
+        ("403 Forbidden", "application/json", said.to_string())
+    });
+    let layers = Parrot::start(|_| -> Said {
+        let media = hostile("type-of-a-layer");
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let layer = json!({"mediaType": media, "digest": digest, "size": 1, "annotations": {"note": media}});
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "annotations": {"note": media},
+            "config": layer, "layers": [layer],
+        });
+        (
+            "200 OK",
+            "application/vnd.oci.image.manifest.v1+json",
+            manifest.to_string(),
+        )
+    });
+    let host = |parrot: &Parrot| {
+        let url = parrot.url.trim_start_matches("http://");
+        url.trim_end_matches("/v1").to_owned()
+    };
+    let scene = Scene::new()
+        .with_plugin("example-plugins/summary")
+        .with("BATCHGEN_TRUST", "1")
+        .with("AWS_ENDPOINT_URL", &format!("http://{}", host(&storage)))
+        .with("AWS_ACCESS_KEY_ID", "AKIATESTKEY")
+        .with("AWS_SECRET_ACCESS_KEY", "a-secret-of-somebody");
+    scene.run(&["--limit", "1"]).ended(0);
+    let plan = json!({
+        "format": 1, "tasks": "0".repeat(64), "files": 1, "cost_micros": null, "all": false,
+        "components": [hostile("component-of-a-plan")], "categories": [hostile("x")], "records": [], "limit": null,
+        "sample": null, "overwrite_edited": false,
+    });
+    scene.write("plan.json", &plan.to_string());
+    scene.write(
+        "other.json",
+        &json!({hostile("key-of-a-plan"): 1}).to_string(),
+    );
+    let refused = format!("oci:{}/acme/notes:1", host(&refusing));
+    let layered = format!("oci:{}/acme/notes:1", host(&layers));
+    for (source, words) in [
+        ("word-of-storage", &["store", "push", "s3://team/state"][..]),
+        ("word-of-storage", &["store", "pull", "s3://team/state"]),
+        ("word-of-storage", &["run", "--data", "s3://team/rows.csv"]),
+        ("word-of-storage", &["run", "--output", "s3://team/site"]),
+        ("word-of-a-registry", &["plugins", "add", &refused]),
+        ("type-of-a-layer", &["plugins", "add", &layered]),
+        ("component-of-a-plan", &["run", "--plan", "plan.json"]),
+        ("key-of-a-plan", &["run", "--plan", "other.json"]),
+    ] {
+        for log in ["warn", "trace"] {
+            let output = scene.command(words).env("BATCHGEN_LOG", log).output();
+            let ran = Ran::from(output.unwrap());
+            let said = ran.stdout + &ran.stderr;
+            assert!(
+                said.contains(source),
+                "{words:?} does not show {source}: {said}"
+            );
+            assert_unharmed(&BTreeMap::from([(words.join(" "), said)]));
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use crate::scene::{Ran, Scene};
 fn scene() -> Scene {
     let scene = Scene::new().with_plugins("plugins");
     fs::remove_file(scene.path("batchgen.toml")).unwrap();
-    scene
+    // What a person types is remembered there.
+    let home = scene.path("home").display().to_string();
+    scene.with("HOME", &home)
 }
 
 /// What is printed, without the folder's name.

@@ -90,7 +90,7 @@ fn disturbed(scene: &Scene, fault: &Fault, place: usize, for_ever: bool) -> Opti
             ".unfinished.tmp",
         ];
         let state = state.map(|end| format!(".batchgen/state.db{end}"));
-        let output = (0..RECORDS).map(|id| format!("content/summary/r{id}.md"));
+        let output = (0..RECORDS).map(|id| format!("content/summary/r{id}.txt"));
         let folders = [".batchgen", "content", "content/summary"].map(str::to_owned);
         for path in state.into_iter().chain(output).chain(folders) {
             arguments.extend(["-P".to_owned(), scene.path(&path).display().to_string()]);

@@ -9,7 +9,7 @@ use simulator::{Config, Simulator};
 
 use crate::collector::Collector;
 use crate::parrot::{Asked, Parrot, Said};
-use crate::scene::{KEY, Scene};
+use crate::scene::{KEY, Ran, Scene};
 
 /// What each record's answer is like.
 const ANSWERS: u64 = 4;
@@ -136,6 +136,70 @@ fn no_sink_holds_a_key_that_the_server_repeats() {
         .values()
         .filter(|text| text.windows(5).any(|part| part == b"[key]"));
     assert!(hidden.count() >= 4, "the answers have come to these sinks");
+}
+
+/// Variables that hold a secret, beside the keys of models. A new one belongs here.
+const SECRETS: &[(&str, &str)] = &[
+    ("AWS_SECRET_ACCESS_KEY", "planted-secret-of-storage"),
+    ("AWS_SESSION_TOKEN", "planted-token-of-a-session"),
+    ("PGPASSWORD", "planted-password-of-a-database"),
+    ("HF_TOKEN", "planted-token-of-a-reader"),
+    ("BATCHGEN_CLUSTER_PASSWORD", "planted-password-of-a-cluster"),
+    ("BATCHGEN_CLUSTER_TOKEN", "planted-token-of-a-cluster"),
+    (
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "authorization=planted-header-of-a-collector",
+    ),
+    (
+        "DOCKER_AUTH_CONFIG",
+        r#"{"auths": {"ghcr.io": {"identitytoken": "planted-token-of-a-registry"}}}"#,
+    ),
+];
+
+/// Storage says what no storage should: every line of the program hides it, those of its log as well.
+#[test]
+fn no_line_shows_a_secret_of_the_environment_that_a_server_repeats() {
+    let all: String = SECRETS
+        .iter()
+        .map(|(_, value)| format!("{value} "))
+        .collect();
+    let parrot = Parrot::start(move |_| -> Said {
+        let body = format!("<Error><Code>InvalidToken</Code><Message>{all}</Message></Error>");
+        ("400 Bad Request", "application/xml", body)
+    });
+    let endpoint = parrot.url.trim_end_matches("/v1").to_owned();
+    let mut scene = Scene::new()
+        .with_plugin("example-plugins/summary")
+        .with("BATCHGEN_TRUST", "1")
+        .with("AWS_ENDPOINT_URL", &endpoint)
+        .with("AWS_ACCESS_KEY_ID", "AKIATESTKEY");
+    for (name, value) in SECRETS {
+        scene = scene.with(name, value);
+    }
+    let dataset = "[dataset]\npath = \"materials.yaml\"\nrecords = \"materials\"\n";
+    scene.write("batchgen.toml", dataset);
+    scene.run(&["--limit", "1"]).ended(0);
+    let in_storage = "[output]\ndirectory = \"s3://team/site\"\n";
+    let from_storage = "[dataset]\npath = \"s3://team/things.csv\"\n";
+    let pattern = "[dataset]\npath = \"s3://team/*.csv\"\n";
+    for (config, words) in [
+        (format!("{dataset}{in_storage}"), &["run", "--json"][..]),
+        (format!("{dataset}{in_storage}"), &["doctor", "--json"]),
+        (from_storage.to_owned(), &["run"]),
+        (from_storage.to_owned(), &["doctor"]),
+        (pattern.to_owned(), &["plan", "--all"]),
+        (dataset.to_owned(), &["store", "push", "s3://team/state"]),
+        (dataset.to_owned(), &["store", "pull", "s3://team/state"]),
+    ] {
+        scene.write("batchgen.toml", &config);
+        for log in ["warn", "trace"] {
+            let output = scene.command(words).env("BATCHGEN_LOG", log).output();
+            let ran = Ran::from(output.unwrap());
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!said.contains("planted"), "{words:?}: {said}");
+            assert!(said.contains("[key]"), "{words:?}: {said}");
+        }
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::bus::{BusError, CoordinatorBus, Delivery, Heard, Later, Receipt, WorkerBus};
 
-pub use access::{Access, AccessError, connect};
+pub use access::{Access, AccessError, connect, is_here, shown};
 pub use async_nats::Client;
 pub use draining::{drain, drained};
 pub use leftovers::{Leftover, beats, leftovers, remove};

@@ -118,16 +118,25 @@ fn line_of(file: &Path, key: &str) -> Option<usize> {
     Some(text.get(..start)?.matches('\n').count() + 1)
 }
 
-/// The parser's words without what stands behind `=` in lines that name a key: someone may have written
-/// theirs where only its variable's name belongs.
+/// The parser's words without what stands behind `=` in lines that name a secret, or have an address with a login or a query: someone may
+/// have written theirs where only its variable's name belongs.
 pub(super) fn without_keys(cause: &str) -> String {
     let line = |line: &str| match line.split_once('=') {
-        Some((name, _)) if name.contains('|') && name.to_ascii_lowercase().contains("key") => {
+        Some((name, value)) if name.contains('|') && may_hold_secret(line, value) => {
             format!("{name}= …")
         }
         _ => line.to_owned(),
     };
     cause.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a line of a configuration may hold a secret; `value` is what it says behind its first `=`.
+fn may_hold_secret(line: &str, value: &str) -> bool {
+    let line = line.to_ascii_lowercase().replace("tokens", "");
+    let names = ["key", "token", "secret", "password", "authorization"];
+    let is_named = names.iter().any(|name| line.contains(name));
+    let address = value.split_once("://").map(|(_, address)| address);
+    is_named || address.is_some_and(|address| address.contains(['@', '?']))
 }
 
 /// Suggests the key that was meant, from the parser's own words.

@@ -146,6 +146,21 @@ fn a_misspelt_key_is_named_with_its_place_and_what_was_meant() {
 
 #[test]
 fn a_key_that_was_written_into_the_file_is_not_shown() {
+    for line in [
+        "[provider.openai]\nendpoints = [{ base-url = 'https://x.example', api-key = 'sk-secret' }]",
+        "[dataset]\nurl = 'postgres://me:sk-secret@a@b.example/shop'",
+        "[dataset]\nurl = 'mysql://me:sk-secret@b.example/shop'",
+        "[dataset]\npassword = 'sk-secret'",
+        "[dataset]\npaths = 'https://x.example/a.csv?X-Amz-Signature=sk-secret'",
+        "[cluster]\ntoken = 'sk-secret'",
+        "[cluster]\nserver = 'nats://me:sk-secret@x.example'",
+    ] {
+        let error = read(line).unwrap_err().to_string();
+        assert!(!error.contains("sk-secret"), "{error}");
+    }
+    let error = read("[limits]\ntokens-per-minute = 'many'").unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("many"), "{error}");
     let error = read("[provider.openai]\napi-key = \"sk-secret\"\n").unwrap_err();
     let error = error.to_string();
     assert!(!error.contains("sk-secret"), "{error}");

@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use objects::{Address, ObjectError};
 use reqwest::{Client, StatusCode, header, redirect};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use types::pace::{Pace, TRICKLES};
 
 pub(super) use self::pattern::matches;
 pub(super) use self::picture::picture;
@@ -178,8 +179,12 @@ async fn ask(
     if sender.send(Message::State(state)).is_err() {
         return Ok(());
     }
+    let (began, mut pace) = (Instant::now(), Pace::default());
     while let Some(piece) = timeout(NEXT_BYTES, pieces.next()).await.map_err(silent)? {
         let piece = piece.map_err(Problem::Passing)?;
+        if !pace.holds(began.elapsed(), piece.len()) {
+            return Err(Problem::Passing(TRICKLES.to_owned()));
+        }
         if sender.send(Message::Bytes(piece)).is_err() {
             break;
         }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
@@ -15,7 +17,7 @@ use tokio::time::timeout;
 
 use super::oci::{LAYER, Repository, SHA256, Wish};
 use super::source::{Source, scheme_of};
-use super::web::{AGENT, ALTOGETHER, Web};
+use super::web::{AGENT, ALTOGETHER, Web, without};
 use super::{Client, RegistryError, block};
 use types::digest::Digest;
 
@@ -122,7 +124,7 @@ async fn push(made: Image, image: &Reference, auth: &RegistryAuth) -> Result<(),
     };
     match timeout(ALTOGETHER, pushed).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(not_taken(said(&error))),
+        Ok(Err(error)) => Err(not_taken(said(&error, auth))),
         Err(_) => Err(not_taken("the server takes too long".to_owned())),
     }
 }
@@ -141,9 +143,17 @@ fn settings(image: &Reference) -> ClientConfig {
     }
 }
 
-/// What a registry says of its refusal: its own words, which may be a page.
-fn said(error: &OciDistributionError) -> String {
-    let text = error.to_string();
+/// What a registry says of its refusal: its own words, which may be a page, without the login that it was shown.
+fn said(error: &OciDistributionError, auth: &RegistryAuth) -> String {
+    let secrets = match auth {
+        RegistryAuth::Anonymous => Vec::new(),
+        RegistryAuth::Basic(name, password) => {
+            let sent = BASE64_STANDARD.encode(format!("{name}:{password}"));
+            vec![sent, password.clone()]
+        }
+        RegistryAuth::Bearer(token) => vec![token.clone()],
+    };
+    let text = without(&error.to_string(), &secrets);
     text.lines()
         .next()
         .unwrap_or_default()

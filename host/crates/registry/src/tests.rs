@@ -165,6 +165,29 @@ fn a_login_stays_behind_where_an_answer_leads_to_another_server() {
 }
 
 #[test]
+fn a_login_that_a_server_repeats_is_not_told() {
+    let server = Server::start(|asked, _| match asked.header("authorization") {
+        None => answer(
+            "401 Unauthorized",
+            "www-authenticate: Basic realm=\"x\"\r\n",
+            b"",
+        ),
+        Some(login) => {
+            let said = format!("no: {login} of a-long-password");
+            let body = json!({"errors": [{"message": said}]}).to_string();
+            answer("403 Forbidden", "", body.as_bytes())
+        }
+    });
+    let login = Login::Password {
+        name: "me".to_owned(),
+        password: "a-long-password".to_owned(),
+    };
+    let source = format!("oci:{}/acme/notes:1", server.host);
+    let error = fetched(&source, login).unwrap_err().to_string();
+    assert!(error.contains("no: Basic [key] of [key]"), "{error}");
+}
+
+#[test]
 fn a_token_is_asked_for_where_the_registry_says() {
     let tokens = Server::start(|asked, _| match asked.header("authorization") {
         Some(BASIC) => answer("200 OK", "", br#"{"token": "abc"}"#),

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
@@ -26,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1000 })
 const REDIRECTIONS: usize = 10;
 /// Most bytes of what is not a plugin: a manifest, a token, a list of versions.
 pub(super) const DOCUMENT: u64 = 4 << 20;
+/// A password or a token has as many characters at least.
+const SECRET: usize = 8;
 /// Characters of what a server says of its refusal.
 const SAID: usize = 300;
 /// What this program calls itself.
@@ -43,6 +47,8 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// What was shown to the server that it may repeat and nobody else may see.
+    shown: Vec<String>,
 }
 
 /// A question that can be asked again.
@@ -66,6 +72,24 @@ impl<'a> Question<'a> {
             form: None,
             most,
         }
+    }
+}
+
+impl Question<'_> {
+    /// Passwords and tokens that go with it.
+    fn secrets(&self) -> Vec<String> {
+        let login = self.authorization.as_ref();
+        let login = login.and_then(|value| value.to_str().ok());
+        let login = login.and_then(|value| Some(value.split_once(' ')?.1.to_owned()));
+        let decoded = login
+            .as_ref()
+            .and_then(|login| BASE64_STANDARD.decode(login).ok());
+        let decoded = decoded.and_then(|login| String::from_utf8(login).ok());
+        let password = decoded.and_then(|login| Some(login.split_once(':')?.1.to_owned()));
+        let form = self.form.unwrap_or_default().iter();
+        let token = form.filter(|(name, _)| *name == "refresh_token");
+        let token = token.map(|(_, token)| (*token).to_owned());
+        login.into_iter().chain(password).chain(token).collect()
     }
 }
 
@@ -146,6 +170,7 @@ impl Web {
             status,
             headers,
             body,
+            shown: question.secrets(),
         })
     }
 
@@ -219,7 +244,8 @@ impl Answer {
                 .next(),
             Err(_) => None,
         };
-        let said: String = said.unwrap_or_default().chars().take(SAID).collect();
+        let said = without(&said.unwrap_or_default(), &self.shown);
+        let said: String = said.chars().take(SAID).collect();
         let answer = match said.is_empty() {
             true => self.status.to_string(),
             false => format!("{} ({said})", self.status),
@@ -233,6 +259,14 @@ impl Answer {
             hint: hint.to_owned(),
         }
     }
+}
+
+/// A text without secrets, which a server may repeat. What is shorter than one occurs in plain words.
+pub(super) fn without(text: &str, secrets: &[String]) -> String {
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SECRET);
+    secrets.fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), "[key]")
+    })
 }
 
 /// How registries say what is wrong.

@@ -13,6 +13,7 @@ pub mod image;
 pub mod json;
 pub mod key;
 pub mod limit;
+pub mod pace;
 pub mod render;
 pub mod request;
 pub mod shown;

@@ -61,6 +61,13 @@ pub(super) fn hooks(settings: &Settings, show: &mut impl FnMut(Check)) {
     });
 }
 
+/// Whether what the project chooses outside of its folder may be used: the server of a cluster, folders of prompts, output and state.
+pub(super) fn elsewhere(settings: &Settings, show: &mut impl FnMut(Check)) {
+    if let Some(error) = trust::refused_elsewhere(settings) {
+        show(Check::error("trust", error));
+    }
+}
+
 /// Whether the dataset can be read; gives id and category of the records that were.
 pub(super) fn dataset(settings: &Settings, show: &mut impl FnMut(Check)) -> Vec<(String, String)> {
     if let Some(error) = trust::refused_sources(

@@ -10,6 +10,8 @@ use anyhow::Context;
 use super::Asked;
 use crate::cli::environment::TRUST;
 use crate::cli::real_paths::came_with_project;
+use types::digest::Digest;
+use types::shown::harmless;
 
 /// Where it is remembered: with the user's state, as XDG has it.
 fn store() -> Option<PathBuf> {
@@ -22,10 +24,30 @@ fn store() -> Option<PathBuf> {
     Some(state.join("batchgen/trusted"))
 }
 
+/// What was allowed: the hash of each choice, and behind it the words in which a person saw it.
+#[derive(Default)]
+pub(super) struct Allowed(String);
+
+impl Allowed {
+    /// Whether a choice is among them. The words behind a hash are the project's, and may be those of another hash.
+    pub fn holds(&self, choice: &Digest) -> bool {
+        let choice = choice.to_string();
+        self.0
+            .lines()
+            .any(|line| line.split(' ').next() == Some(choice.as_str()))
+    }
+}
+
+/// A line of the file: words of a project make no other line.
+fn line(choice: &Asked) -> String {
+    let words = harmless(&choice.words).replace('\n', " ");
+    format!("{} {words}\n", choice.digest)
+}
+
 /// What was allowed. A file that somebody else could have written counts for nothing.
-pub(super) fn allowed(config: Option<&Path>) -> String {
+pub(super) fn allowed(config: Option<&Path>) -> Allowed {
     let Some(file) = store() else {
-        return String::new();
+        return Allowed::default();
     };
     let is_own = fs::symlink_metadata(&file).is_ok_and(|metadata| {
         metadata.is_file()
@@ -34,9 +56,9 @@ pub(super) fn allowed(config: Option<&Path>) -> String {
     });
     let came = config.is_some_and(|config| came_with_project(&file, config));
     if !is_own || came {
-        return String::new();
+        return Allowed::default();
     }
-    fs::read_to_string(file).unwrap_or_default()
+    Allowed(fs::read_to_string(file).unwrap_or_default())
 }
 
 /// Remembers that these were allowed; gives the file.
@@ -44,10 +66,8 @@ pub(super) fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result
     let file = store().with_context(|| {
         format!("there is no place to remember what you allow\nhint: set HOME, or {TRUST}=1 for one command")
     })?;
-    let mut text = allowed(config);
-    for choice in asked {
-        text.push_str(&format!("{} {}\n", choice.digest, choice.words));
-    }
+    let mut text = allowed(config).0;
+    text.extend(asked.iter().map(line));
     let written = || -> io::Result<()> {
         let folder = file.parent().unwrap_or(Path::new("."));
         DirBuilder::new()
@@ -71,4 +91,23 @@ pub(super) fn remember(config: Option<&Path>, asked: &[Asked]) -> anyhow::Result
         )
     })?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_one_choice_allow_no_other() {
+        let other = Digest::of(b"another choice");
+        let choice = Asked {
+            digest: Digest::of(b"a choice"),
+            words: format!("starts `make # {other}`\n{other} \r\n{other}"),
+        };
+        let allowed = Allowed(line(&choice));
+        assert_eq!(allowed.0.lines().count(), 1, "{}", allowed.0);
+        assert!(allowed.holds(&choice.digest));
+        assert!(!allowed.holds(&other));
+        assert!(!Allowed::default().holds(&choice.digest));
+    }
 }

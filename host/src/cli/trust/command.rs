@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::allowed::remember;
 use super::{
-    Chooser, models, untrusted_command, untrusted_place, untrusted_sources, untrusted_storage,
+    Chooser, models, untrusted_cluster, untrusted_command, untrusted_files, untrusted_place,
 };
 use crate::cli::args::ProjectArgs;
 use crate::cli::display::Display;
@@ -14,7 +14,7 @@ use crate::cli::project::Project;
 use crate::cli::settings::Settings;
 use plugin::lock::Lock;
 
-/// Allow the addresses and keys that this project chooses for its models, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
+/// Allow the addresses, servers and keys that this project chooses, the folders outside of it that it reads and writes, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
 /// exactly these choices, in every project.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -31,8 +31,7 @@ pub(in crate::cli) fn perform(args: &TrustArgs, display: &Display) -> Result<Exi
     // Neither dataset nor plugins can be opened before their servers are allowed.
     let settings = Settings::resolve(&args.project).map_err(Failure::usage)?;
     let file = settings.file.as_deref();
-    let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
-    asked.extend(untrusted_storage(&settings));
+    let mut asked = untrusted_files(&settings);
     let lock = Lock::read(&settings.lock).map_err(Failure::usage)?;
     for (locked, from) in lock.iter().flat_map(Lock::fetched) {
         let place = fetched::release(&settings.lock, locked, from)?
@@ -47,6 +46,7 @@ pub(in crate::cli) fn perform(args: &TrustArgs, display: &Display) -> Result<Exi
     let chooser = Chooser::of(&project.settings);
     let models = models(&project.settings.config, &project.components);
     asked.extend(untrusted_command(&project.settings));
+    asked.extend(untrusted_cluster(&project.settings));
     asked.extend(chooser.untrusted(&models).map_err(Failure::usage)?);
     if asked.is_empty() {
         display.note("there is nothing to allow: the project chooses no address, no key and no command that is not trusted");

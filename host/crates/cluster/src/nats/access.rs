@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, ServerAddr};
 
 /// The longest time for one try to connect.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -56,18 +56,39 @@ pub enum AccessError {
     },
 }
 
+/// Whether an address is of this machine alone, as far as it can be read.
+#[must_use]
+pub fn is_here(url: &str) -> bool {
+    let is_local =
+        |address: ServerAddr| ["localhost", "127.0.0.1", "::1"].contains(&address.host());
+    url.split(',')
+        .all(|address| address.trim().parse().is_ok_and(is_local))
+}
+
+/// An address without what may be a password.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let plain = |address: &str| match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, server))) => format!("{scheme}://{server}"),
+        (None, Some((_, server))) => server.to_owned(),
+        (_, None) => address.to_owned(),
+    };
+    let plain: Vec<String> = url.split(',').map(plain).collect();
+    plain.join(",")
+}
+
 /// Connects. Once that has succeeded, a connection that breaks is made again, for ever.
 ///
 /// # Errors
 /// When there is no first connection.
 pub async fn connect(access: &Access, name: &str) -> Result<Client, AccessError> {
     let wrong = |cause: &str| AccessError::Address {
-        url: access.url.clone(),
+        url: shown(&access.url),
         cause: cause.to_owned(),
     };
     let mut addresses = Vec::new();
     for url in access.url.split(',').map(str::trim) {
-        let address: async_nats::ServerAddr = url
+        let address: ServerAddr = url
             .parse()
             .map_err(|error: std::io::Error| wrong(&error.to_string()))?;
         if address.has_user_pass() {
@@ -113,5 +134,42 @@ pub async fn connect(access: &Access, name: &str) -> Result<Client, AccessError>
             "no answer within {} s",
             FIRST.as_secs()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_of_this_machine_is_told_from_others() {
+        for here in [
+            "nats://127.0.0.1:4222",
+            "localhost:4222",
+            "tls://[::1], nats://localhost",
+        ] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in [
+            "nats://nats.example:4222",
+            "nats://127.0.0.1, nats://nats.example",
+            "nats://127.0.0.1@nats.example",
+            "nats://127.0.0.1.nats.example",
+            "nats://0.0.0.0",
+            "",
+            "http://",
+        ] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, expected) in [
+            ("nats://me:secret@a:1", "nats://a:1"),
+            ("me:se@cret@a:1,tls://b", "a:1,tls://b"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
     }
 }

@@ -23,6 +23,8 @@ const CONNECTING: Duration = Duration::from_secs(30);
 /// As long is waited for the next row: the first one may take a large query.
 const NEXT_ROW: Duration = Duration::from_secs(900);
 
+/// A shorter password occurs in plain words.
+const SECRET: usize = 4;
 /// Rows that may wait to be written.
 const AHEAD: usize = 256;
 
@@ -97,15 +99,17 @@ async fn ask(
     let wrapped = format!("SELECT row_to_json(q)::text FROM (\n{sql}\n) AS q");
     let read_only = client.batch_execute("BEGIN TRANSACTION READ ONLY");
     let begun = timeout(CONNECTING, read_only).await.map_err(late)?;
-    begun.map_err(|error| query.failed(told(&error)))?;
+    begun.map_err(|error| query.failed(told(&error, config)))?;
     let none: [&(dyn ToSql + Sync); 0] = [];
     let rows = timeout(NEXT_ROW, client.query_raw(&wrapped, none));
     let rows = rows.await.map_err(late)?;
-    let rows = rows.map_err(|error| query.failed(told(&error)))?;
+    let rows = rows.map_err(|error| query.failed(told(&error, config)))?;
     pin_mut!(rows);
     while let Some(row) = timeout(NEXT_ROW, rows.next()).await.map_err(late)? {
-        let row: Row = row.map_err(|error| query.failed(told(&error)))?;
-        let text: &str = row.try_get(0).map_err(|error| query.failed(told(&error)))?;
+        let row: Row = row.map_err(|error| query.failed(told(&error, config)))?;
+        let text: &str = row
+            .try_get(0)
+            .map_err(|error| query.failed(told(&error, config)))?;
         // A line break is white space between values: within texts it is escaped.
         let mut line = text.replace(['\n', '\r'], " ");
         line.push('\n');
@@ -127,7 +131,7 @@ async fn connect(
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_root_certificates(roots).with_no_client_auth());
-    let failed = |error: tokio_postgres::Error| query.cannot_connect(&told(&error));
+    let failed = |error: tokio_postgres::Error| query.cannot_connect(&told(&error, config));
     let has_tls = match config.get_ssl_mode() {
         SslMode::Disable => false,
         // A certificate for this machine is nobody's but its own.
@@ -161,15 +165,20 @@ impl Query<'_> {
     }
 }
 
-/// What the server says, with its hint, or else what lies behind an error.
-fn told(error: &tokio_postgres::Error) -> String {
+/// What the server says, with its hint, or else what lies behind an error. It may repeat the password.
+fn told(error: &tokio_postgres::Error, config: &Config) -> String {
     use std::error::Error;
-    match (error.as_db_error(), error.source()) {
+    let said = match (error.as_db_error(), error.source()) {
         (Some(said), _) => match said.hint() {
             Some(hint) => format!("{} ({hint})", said.message()),
             None => said.message().to_owned(),
         },
         (None, Some(source)) => format!("{error}: {source}"),
         (None, None) => error.to_string(),
+    };
+    let password = config.get_password().map(String::from_utf8_lossy);
+    match password {
+        Some(password) if password.len() >= SECRET => said.replace(&*password, "[key]"),
+        _ => said,
     }
 }

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use futures_util::StreamExt;
 use objects::Address;
 use reqwest::Url;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use types::pace::{Pace, TRICKLES};
 
 use super::login::Login;
 use super::{HEAD, NEXT_BYTES, PAUSE, Problem, TRIES, page};
@@ -63,8 +64,12 @@ async fn bytes_at(address: &str, most: u64, reaches_own: bool) -> Result<Vec<u8>
     };
     let (_, mut pieces) = timeout(HEAD, opening).await.map_err(silent)??;
     let mut bytes: Vec<u8> = Vec::new();
+    let (began, mut pace) = (Instant::now(), Pace::default());
     while let Some(piece) = timeout(NEXT_BYTES, pieces.next()).await.map_err(silent)? {
         let piece = piece.map_err(Problem::Passing)?;
+        if !pace.holds(began.elapsed(), piece.len()) {
+            return Err(Problem::Passing(TRICKLES.to_owned()));
+        }
         if (bytes.len() + piece.len()) as u64 > most {
             return Err(Problem::Lasting {
                 cause: format!("it has more than {most} bytes"),
@@ -105,23 +110,28 @@ fn is_own(address: &IpAddr) -> bool {
             address.is_private()
                 || address.is_loopback()
                 || address.is_link_local()
-                || address.is_unspecified()
+                || address.is_broadcast()
+                || address.is_multicast()
+                || first == 0
                 || is_shared
         }
         IpAddr::V6(address) => {
+            // An address of the older kind, as some networks write it for those who speak the newer kind alone.
+            if let [0x64, 0xff9b, 0, 0, 0, 0, ..] = address.segments() {
+                let [.., a, b, c, d] = address.octets();
+                return is_own(&IpAddr::from([a, b, c, d]));
+            }
             let [first, ..] = address.segments();
             let is_local = first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80;
-            address.is_loopback() || address.is_unspecified() || is_local
+            address.is_loopback() || address.is_unspecified() || address.is_multicast() || is_local
         }
     }
 }
 
-/// Whether an address names a place in a network of this machine's own, as far as that is seen without looking it up.
+/// Whether an address that a server leads to names a place in a network of this machine's own. A name that stands for nothing does not.
 pub(super) fn leads_home(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    let literal: Option<IpAddr> = literal.parse().ok();
-    literal.is_some_and(|address| is_own(&address)) || host == "localhost"
+    let found = url.socket_addrs(|| None).unwrap_or_default();
+    found.iter().any(|place| is_own(&place.ip()))
 }
 
 #[cfg(test)]
@@ -144,15 +154,26 @@ mod tests {
             "fe80::1",
             "fd00::1",
             "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "0.1.2.3",
+            "255.255.255.255",
+            "224.0.0.1",
+            "ff02::1",
         ] {
             assert!(is_own(&own.parse().unwrap()), "{own}");
         }
-        for public in ["93.184.216.34", "2606:2800:220:1::1", "100.128.0.1"] {
+        for public in [
+            "93.184.216.34",
+            "2606:2800:220:1::1",
+            "100.128.0.1",
+            "64:ff9b::5db8:d822",
+        ] {
             assert!(!is_own(&public.parse().unwrap()), "{public}");
         }
         let leads = |url: &str| leads_home(&Url::parse(url).unwrap());
         assert!(leads("http://localhost/a") && leads("http://[::1]/a"));
-        assert!(!leads("https://example.org/a"));
+        assert!(leads("http://2130706433/a"), "127.0.0.1 as one number");
+        assert!(!leads("https://93.184.216.34/a"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,8 @@ use super::errors::{from_network, from_response, from_said};
 use super::headers::{RateLimitHeaders, observed};
 use super::key::Key;
 use super::response::{
-    ANSWER, Arrived, ERROR_BODY, Reader, arrived, read, read_error, silent, streamed, watched,
+    ANSWER, Arrived, ERROR_BODY, Reader, arrived, flowing, read, read_error, silent, streamed,
+    watched,
 };
 use super::said::Said;
 use crate::batch::protocol::{BatchError, Lines};
@@ -145,11 +146,13 @@ impl Http {
 
     /// Names of the models that the server lists; `None` where it has no list.
     pub(super) async fn models(&self, within: Duration) -> Result<Option<Vec<String>>, CallError> {
+        let listed = timeout(within, self.listed(within)).await;
+        listed.unwrap_or_else(|_| Err(silent(within)))
+    }
+
+    async fn listed(&self, within: Duration) -> Result<Option<Vec<String>>, CallError> {
         let request = self.client.get(format!("{}/models", self.base_url));
-        let response = timeout(within, request.send())
-            .await
-            .map_err(|_| silent(within))?
-            .map_err(|error| from_network(&error))?;
+        let response = request.send().await.map_err(|error| from_network(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read_error(response.bytes_stream(), ANSWER, within)
             .await
@@ -212,9 +215,7 @@ impl Http {
         if !status.is_success() {
             let body = match packing(&headers) {
                 Some(packing) => format!("the server's words are packed with {packing}"),
-                None => read_error(response.bytes_stream(), ERROR_BODY, call.idle_timeout)
-                    .await
-                    .unwrap_or_default(),
+                None => words_of(response, call.idle_timeout).await,
             };
             // Before it is shortened, or half a key could stay.
             let said = Said::read(&self.redact(&body));
@@ -337,7 +338,7 @@ impl Http {
     ) -> Result<String, BatchError> {
         let response = self.success(request).await?;
         let pieces = Box::pin(watched(response.bytes_stream(), EXCHANGE));
-        let body = read(pieces, ANSWER, EXCHANGE).await;
+        let body = read(pieces, ANSWER, (EXCHANGE, EXCHANGE)).await;
         // It was done, and what came of it is not known.
         body.map(|body| self.redact(&body))
             .map_err(|error| BatchError {
@@ -363,13 +364,16 @@ impl Http {
         })
     }
 
-    /// The body of a file, as it comes. Only the wait between two pieces is bounded.
+    /// The body of a file, as it comes. The wait between two pieces is bounded, and a trickle is given up.
     pub(super) async fn download(&self, path: &str) -> Result<Lines<'_>, BatchError> {
         let request = self.client.get(format!("{}/{path}", self.base_url));
         let response = timeout(EXCHANGE, self.success(request))
             .await
             .map_err(|_| silent(EXCHANGE))??;
-        Ok(Box::pin(watched(response.bytes_stream(), EXCHANGE)))
+        Ok(Box::pin(flowing(watched(
+            response.bytes_stream(),
+            EXCHANGE,
+        ))))
     }
 
     /// Sends a request, whose answer must be a success.
@@ -385,8 +389,8 @@ impl Http {
         if status.is_redirection() {
             return Err(self.redirected(status.as_u16(), &headers).into());
         }
-        let body = read_error(response.bytes_stream(), ERROR_BODY, EXCHANGE).await;
-        let said = Said::read(&self.redact(&body.unwrap_or_default()));
+        let body = words_of(response, EXCHANGE).await;
+        let said = Said::read(&self.redact(&body));
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -401,6 +405,15 @@ impl Http {
             Some(key) => key.redact(text),
             None => text.to_owned(),
         }
+    }
+}
+
+/// What a server says of a refusal, if it has said all of it within a time: a part of it could hold a part of the key.
+async fn words_of(response: Response, within: Duration) -> String {
+    let body = read_error(response.bytes_stream(), ERROR_BODY, within);
+    match timeout(within, body).await {
+        Ok(Ok(body)) => body,
+        _ => String::new(),
     }
 }
 
@@ -446,7 +459,7 @@ async fn received(
     let is_stream = kind == Some("text/event-stream");
     let body = match arrived(response.bytes_stream(), idle, is_stream).await? {
         Arrived::Events(chunks) => return streamed(chunks, idle, longest, reader).await,
-        Arrived::Whole(chunks) => read(chunks, ANSWER, idle).await?,
+        Arrived::Whole(chunks) => read(chunks, ANSWER, (idle, longest)).await?,
     };
     let Err(error) = reader.whole(&body) else {
         return Ok(());

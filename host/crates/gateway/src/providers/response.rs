@@ -15,6 +15,7 @@ use crate::error::{CallError, Unusable};
 use crate::prices::Served;
 use crate::provider::{Call, RawAnswer};
 use types::class::FailureClass;
+use types::pace::{Pace, TRICKLES};
 use types::request::Usage;
 
 /// Longest error body that is read.
@@ -133,21 +134,26 @@ pub(super) async fn read_error<B: Into<Bytes>>(
     limit: usize,
     idle: Duration,
 ) -> Result<String, CallError> {
-    read(watched(chunks, idle), limit, idle).await
+    read(watched(chunks, idle), limit, (idle, idle)).await
 }
 
-/// Reads a body that may have at most `limit` bytes. DeepSeek sends blank lines before an answer too. A byte that is
-/// no UTF-8 becomes U+FFFD.
+/// Reads a body that may have at most `limit` bytes, and must have ended `longest` after its first word. DeepSeek sends blank lines before an
+/// answer too. A byte that is no UTF-8 becomes U+FFFD.
 pub(super) async fn read(
     chunks: impl Stream<Item = Result<Bytes, CallError>>,
     limit: usize,
-    idle: Duration,
+    (idle, longest): (Duration, Duration),
 ) -> Result<String, CallError> {
     let mut body = Vec::new();
     let mut chunks = Box::pin(chunks);
     let deadline = Deadline::new(idle);
-    while let Some(chunk) = deadline.before(chunks.next()).await? {
-        body.extend_from_slice(&chunk?);
+    let mut last = None;
+    while let Some(chunk) = ended_by(last, longest, deadline.before(chunks.next())).await? {
+        let chunk = chunk?;
+        if blank(&chunk) < chunk.len() {
+            last.get_or_insert_with(|| Instant::now() + longest);
+        }
+        body.extend_from_slice(&chunk);
         if body.len() > limit {
             return Err(too_long(limit));
         }
@@ -170,6 +176,20 @@ pub(super) fn watched<B: Into<Bytes>>(
             .map_err(|_| silent(idle))?;
         let chunk = chunk.transpose().map_err(|error| from_network(&error))?;
         Ok(chunk.map(|chunk| (chunk.into(), chunks)))
+    })
+}
+
+/// The same chunks, unless they trickle so that there would be no end.
+pub(super) fn flowing(
+    chunks: impl Stream<Item = Result<Bytes, CallError>>,
+) -> impl Stream<Item = Result<Bytes, CallError>> {
+    let (began, mut pace) = (Instant::now(), Pace::default());
+    chunks.map(move |chunk| {
+        let chunk = chunk?;
+        match pace.holds(began.elapsed(), chunk.len()) {
+            true => Ok(chunk),
+            false => Err(CallError::new(FailureClass::Transient, TRICKLES.to_owned())),
+        }
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
@@ -10,6 +10,7 @@ use object_store::GetResult;
 
 use super::{Bucket, Tag, known};
 use crate::{Address, ObjectError};
+use types::pace::{Pace, TRICKLES};
 
 /// As long is waited for the next piece.
 const NEXT: Duration = Duration::from_secs(60);
@@ -27,6 +28,8 @@ pub struct Download {
     /// Bytes that the server says there are, and that have come.
     expected: u64,
     come: u64,
+    began: Instant,
+    pace: Pace,
 }
 
 impl Download {
@@ -39,6 +42,8 @@ impl Download {
             pieces: Some(Box::pin(found.into_stream())),
             piece: Bytes::new(),
             come: 0,
+            began: Instant::now(),
+            pace: Pace::default(),
         }
     }
 
@@ -62,6 +67,12 @@ impl Download {
         match piece {
             Some(piece) => {
                 self.come += piece.len() as u64;
+                if !self.pace.holds(self.began.elapsed(), piece.len()) {
+                    return Err(ObjectError::Unreachable {
+                        address: self.address.clone(),
+                        cause: TRICKLES.to_owned(),
+                    });
+                }
                 self.piece = piece;
                 self.pieces = Some(pieces);
                 Ok(())

@@ -54,7 +54,9 @@ async fn take(
     let idle = Duration::from_secs(30);
     match arrived(chunks, idle, true).await? {
         Arrived::Events(chunks) => streamed(chunks, idle, 10 * idle, log).await,
-        Arrived::Whole(chunks) => read(chunks, 1000, idle).await.map(|body| log.0.push(body)),
+        Arrived::Whole(chunks) => read(chunks, 1000, (idle, 10 * idle))
+            .await
+            .map(|body| log.0.push(body)),
     }
 }
 
@@ -124,6 +126,30 @@ async fn a_whole_answer_may_be_kept_waiting_but_not_for_ever() {
     assert_eq!(error.class, FailureClass::BadRequest);
     let error = read(100, 100).await.unwrap_err();
     assert_eq!(error.message, "signs of life and no answer for 630 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_that_has_begun_must_end() {
+    let pieces = std::iter::repeat_n((20, " 1"), 1000);
+    let (_, result) = slowly([(20, "\n"), (20, "{")].into_iter().chain(pieces).collect()).await;
+    assert_eq!(
+        result.unwrap_err().message,
+        "the answer had not ended 300 s after its first word"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_trickles_is_given_up() {
+    let sent = |every: u64, bytes: usize| {
+        let chunks = stream::iter(0..1000).then(move |_| async move {
+            tokio::time::sleep(Duration::from_secs(every)).await;
+            Ok(Bytes::from(vec![b'x'; bytes]))
+        });
+        let took = flowing(chunks).take_while(|chunk| std::future::ready(chunk.is_ok()));
+        took.count()
+    };
+    assert_eq!(sent(20, 100).await, 2);
+    assert_eq!(sent(1, 1500).await, 1000);
 }
 
 async fn at_once(chunks: Vec<&[u8]>) -> (Log, Result<(), CallError>) {
