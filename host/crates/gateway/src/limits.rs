@@ -8,6 +8,7 @@ pub mod budget;
 pub mod concurrency;
 pub mod counts;
 pub mod estimate;
+mod margin;
 pub mod order;
 pub mod pace;
 pub mod ramp;

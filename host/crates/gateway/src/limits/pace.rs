@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::margin::Margin;
+
 /// A provider that takes a call so soon after a refusal is one that fills evenly.
 const SOON: Duration = Duration::from_secs(3);
 /// With fewer calls than these, the rate is a first guess, and the measurement goes on.
@@ -31,6 +33,7 @@ pub struct Pace {
     patience: u64,
     /// The gap that did in an earlier run.
     recalled: Option<f64>,
+    margin: Margin,
 }
 
 /// The provider had enough.
@@ -43,6 +46,20 @@ struct Enough {
     taken: u64,
     /// Whether more calls could have been sent.
     is_least: bool,
+    /// Whether it refused a pace that was tried, and what had done before is tried again.
+    after_a_try: bool,
+}
+
+impl Enough {
+    fn at(at: Duration) -> Self {
+        Enough {
+            at,
+            again: None,
+            taken: 0,
+            is_least: false,
+            after_a_try: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +94,7 @@ impl Pace {
 
     /// Calls in a second, where the provider fills evenly.
     pub fn rate(&self) -> Option<f64> {
-        self.kept.map(|kept| 1.0 / kept.gap)
+        self.kept.map(|kept| 1.0 / (kept.gap * self.margin.times()))
     }
 
     /// Since when nothing was taken, if the provider has had enough.
@@ -99,7 +116,8 @@ impl Pace {
             enough.taken += 1;
         }
         if let Some(kept) = &mut self.kept {
-            let gap = Duration::try_from_secs_f64(kept.gap).unwrap_or_default();
+            let gap =
+                Duration::try_from_secs_f64(kept.gap * self.margin.times()).unwrap_or_default();
             // A timer that is late by less than a call makes up for it.
             kept.next = (kept.next + gap).max(now);
         }
@@ -113,6 +131,7 @@ impl Pace {
             enough.again.get_or_insert(started);
         }
         if let Some(kept) = &mut self.kept {
+            self.margin.taken();
             kept.left = kept.left.saturating_sub(1);
             if kept.left == 0 {
                 kept.did = Some(kept.gap);
@@ -133,32 +152,50 @@ impl Pace {
     /// The provider refused a call that was sent then. Where it `tells` that this is all that the provider takes, the
     /// pace is measured anew.
     pub fn refused(&mut self, now: Duration, started: Duration, tells: bool) {
+        let mut after_a_try = false;
         if let Some(enough) = &mut self.enough
             && started > enough.at
         {
             enough.taken = enough.taken.saturating_sub(1);
+            after_a_try = enough.after_a_try;
         }
-        if !tells || self.kept.is_none() {
+        if self.enough.is_none() && self.kept.is_some() {
+            // It began with more than it takes in the long run.
+            self.had_enough(now);
+            return;
+        }
+        let Some(kept) = &mut self.kept else {
+            return;
+        };
+        match kept.did.take() {
+            // A higher pace was tried, and does not do.
+            Some(did) => {
+                kept.gap = did;
+                self.patience = (self.patience * 2).clamp(TRY_AFTER, MOST_PATIENCE);
+                (kept.left, kept.step) = (self.patience, LEAST_STEP);
+                kept.next = kept
+                    .next
+                    .max(now + Duration::try_from_secs_f64(did).unwrap_or_default());
+                // If it emptied a bucket that holds much, the next refusal comes soon, and what is taken until then is measured.
+                self.enough = Some(Enough {
+                    after_a_try: true,
+                    ..Enough::at(now)
+                });
+                return;
+            }
+            None => self.margin.refused(),
+        }
+        if !tells && !after_a_try {
             return;
         }
         // It has just proved that it takes no more than this.
         self.had_enough(now);
-        if let Some(kept) = &mut self.kept
-            && let Some(did) = kept.did.take()
-        {
-            kept.gap = kept.gap.max(did);
-        }
     }
 
     /// The provider has enough. Returns whether it fills evenly, so that the pace is all there is to learn.
     pub fn had_enough(&mut self, now: Duration) -> bool {
         let Some(before) = self.enough else {
-            self.enough = Some(Enough {
-                at: now,
-                again: None,
-                taken: 0,
-                is_least: false,
-            });
+            self.enough = Some(Enough::at(now));
             let (Some(gap), Some(kept)) = (self.recalled, &mut self.kept) else {
                 return false;
             };
@@ -177,20 +214,18 @@ impl Pace {
         };
         let fills = again.saturating_sub(before.at) <= SOON;
         if before.taken >= FEW || !fills {
-            self.enough = Some(Enough {
-                at: now,
-                again: None,
-                taken: 0,
-                is_least: false,
-            });
+            self.enough = Some(Enough::at(now));
         }
         if !fills {
             return false;
         }
         let lasted = now.saturating_sub(before.at).as_secs_f64();
         let taken = before.taken.max(1);
-        let gap = lasted / (taken as f64 * BELOW);
+        let mut gap = lasted / (taken as f64 * BELOW);
         let is_sure = taken >= FEW;
+        if self.kept.is_some() {
+            gap /= self.margin.times();
+        }
         self.patience = if is_sure {
             (self.patience * 2).clamp(TRY_AFTER, MOST_PATIENCE)
         } else {
@@ -204,8 +239,12 @@ impl Pace {
                 (true, true) => TRY_AGAIN_AFTER,
                 (false, _) => TRY_SOON,
             },
-            step: if is_sure { LEAST_STEP } else { SOON_STEP },
-            did: self.kept.and_then(|kept| kept.did),
+            step: match (is_sure, before.is_least) {
+                (true, false) => LEAST_STEP,
+                (true, true) => 4.0 * LEAST_STEP,
+                (false, _) => SOON_STEP,
+            },
+            did: None,
         });
         true
     }
@@ -253,19 +292,51 @@ mod tests {
     }
 
     #[test]
-    fn it_is_raised_after_many_calls_and_falls_back_with_a_refusal() {
+    fn it_is_raised_after_many_calls_and_falls_back_to_what_did_and_then_to_what_was_measured() {
+        let mut pace = measured();
+        let (before, mut now) = (pace.rate().unwrap(), 20.0);
+        let mut call = |pace: &mut Pace| {
+            now += 0.25;
+            pace.started(at(now));
+            at(now)
+        };
+        for _ in 0..TRY_AFTER + TRY_AGAIN_AFTER {
+            let started = call(&mut pace);
+            pace.taken(started);
+        }
+        assert!(pace.rate().unwrap() > before * 1.05, "raised twice");
+        let refused = call(&mut pace);
+        pace.refused(refused, refused, false);
+        let did = pace.rate().unwrap();
+        assert!((before * 1.01..before * 1.03).contains(&did), "{did}");
+        for _ in 0..FEW {
+            let started = call(&mut pace);
+            pace.taken(started);
+        }
+        assert_eq!(pace.rate().unwrap(), did);
+        let refused = call(&mut pace);
+        pace.refused(refused, refused, false);
+        let rate = pace.rate().unwrap();
+        assert!((3.4..4.0).contains(&rate), "what it took since: {rate}");
+    }
+
+    #[test]
+    fn refusals_of_calls_that_arrive_too_early_widen_the_gap_and_few_do_not() {
         let mut pace = measured();
         let before = pace.rate().unwrap();
-        for call in 0..2 * TRY_AFTER as u32 {
-            let now = at(20.0 + f64::from(call) / 4.0);
-            pace.started(now);
-            pace.taken(now);
+        let now = at(20.5);
+        for _ in 0..5 {
+            pace.refused(now, now, false);
         }
-        assert!(pace.rate().unwrap() > before * 1.01);
-        let now = at(20.0 + 2.0 * TRY_AFTER as f64 / 4.0);
-        pace.started(now);
-        pace.refused(now, now, true);
-        assert!(pace.rate().unwrap() <= 4.01);
+        let rate = pace.rate().unwrap();
+        assert!((before * 0.85..before * 0.95).contains(&rate), "{rate}");
+        for _ in 0..1_000 {
+            pace.refused(now, now, false);
+        }
+        assert!(
+            pace.rate().unwrap() > before * 0.7,
+            "accidents cost no more"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::counts::Counts;
+use super::margin::Margin;
 use super::pace::Pace;
 use super::window::{Reservation, Window};
 use crate::found::FoundLimit;
@@ -191,6 +192,7 @@ impl Rates {
             others: (0, Duration::ZERO),
             booked: 0,
             level: None,
+            margin: Margin::default(),
             resets: None,
             probe: None,
         });
@@ -455,6 +457,9 @@ impl Rates {
 
     /// The provider took a call.
     pub fn accepted(&mut self, booking: &Booking) {
+        for guard in &mut self.guards {
+            guard.margin.taken();
+        }
         self.pace.taken(booking.at);
     }
 

@@ -581,6 +581,29 @@ fn a_small_bucket_whose_level_headers_tell_is_not_overfilled() {
 }
 
 #[test]
+fn calls_to_a_bucket_that_holds_one_are_spread_evenly() {
+    for tells in [Tells::Nothing, Tells::Hints, Tells::Headers] {
+        let by_the_second = Tier {
+            kind: Kind::Bucket(1.0 / 60.0),
+            tells,
+            requests: Some((60, 60.0)),
+            tokens: None,
+            calls: 200,
+            first_token: 0.3,
+            latency: 1.0,
+        };
+        holds(by_the_second, 5.0, 1.2);
+        let fast = Tier {
+            kind: Kind::Bucket(1.0 / 500.0),
+            requests: Some((500, 60.0)),
+            calls: 2000,
+            ..by_the_second
+        };
+        holds(fast, 2.5, 1.5);
+    }
+}
+
+#[test]
 fn a_bucket_that_is_emptied_at_once_refuses_seldom_for_long() {
     // It refuses nearly all that is sent too soon; what follows each refusal soon after is accepted.
     let tier = Tier {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Booked, Source};
 use crate::limits::counts::Counts;
+use crate::limits::margin::Margin;
 use crate::limits::window::Window;
 use types::limit::{Amount, Limit};
 
@@ -47,6 +48,8 @@ pub(super) struct Guard {
     pub(super) booked: u64,
     /// What headers said was left, and when.
     pub(super) level: Option<Level>,
+    /// Of the time in which what is missing fills.
+    pub(super) margin: Margin,
     /// When headers said that all is free again, until a call has found out whether it is.
     pub(super) resets: Option<Duration>,
     pub(super) probe: Option<Probe>,
@@ -163,7 +166,10 @@ impl Guard {
             return now;
         }
         let share = missing as f64 / self.likely.limit().max(1) as f64;
-        let wait = self.likely.span().mul_f64(share.min(1.0));
+        let wait = self
+            .likely
+            .span()
+            .mul_f64(share.min(1.0) * self.margin.times());
         level.at.saturating_add(wait + JITTER).max(now)
     }
 

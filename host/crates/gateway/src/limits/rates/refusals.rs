@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::guard::{Caps, Guard, Probe};
 use super::{Booking, MOST_MARGIN, RISK_MOST, Rates, SPANS, Source};
 use crate::limits::counts::Counts;
+use crate::limits::margin::Margin;
 use crate::limits::window::Window;
 use types::limit::{Amount, Limit};
 
@@ -32,6 +33,9 @@ impl Rates {
         may_be_accident: bool,
     ) -> bool {
         self.outcome(false);
+        for guard in &mut self.guards {
+            guard.margin.refused();
+        }
         if exhausted {
             self.risk = (self.risk - 1.0).max(-RISK_MOST);
         }
@@ -197,6 +201,7 @@ impl Rates {
             others: (0, Duration::ZERO),
             booked: 0,
             level: None,
+            margin: Margin::default(),
             resets: None,
             probe: Some(Probe::new(now, span)),
         });
