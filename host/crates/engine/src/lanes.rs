@@ -230,8 +230,7 @@ impl Models<'_> {
 
     /// Whether the provider of a model is known to take batches.
     pub fn takes_batches(&self, model: &str) -> bool {
-        let access = self.catalogue().connect_batches(model, self.variables);
-        access.is_ok_and(|access| access.iter().any(|place| place.hands_in))
+        self.catalogue().takes_batches(model)
     }
 
     /// From how many questions to a model that begin alike one goes ahead of the others, where that is done.

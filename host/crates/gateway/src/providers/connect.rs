@@ -278,6 +278,16 @@ impl Catalogue<'_> {
         Ok(found)
     }
 
+    /// Whether the provider of a model is known to take batches, with or without its key.
+    pub fn takes_batches(&self, model: &str) -> bool {
+        let Some((name, _)) = split(model) else {
+            return false;
+        };
+        let unconfigured = ProviderConfig::default();
+        let configured = self.providers.get(name).unwrap_or(&unconfigured);
+        preset_of(name, configured).is_ok_and(|preset| preset.batch.is_some())
+    }
+
     fn reach<'m>(
         &self,
         model: &'m str,
@@ -474,6 +484,24 @@ mod tests {
     fn a_preset_without_key_needs_no_configuration() {
         for name in ["vllm", "llamacpp", "ollama", "litellm"] {
             assert_eq!(said(&format!("{name}/m"), ""), "", "{name}");
+        }
+    }
+
+    #[test]
+    fn who_takes_batches_is_known_without_a_key() {
+        let sections: Sections = toml::from_str("provider.mine = {preset = \"mistral\"}").unwrap();
+        let catalogue = Catalogue {
+            providers: &sections.provider,
+            models: &sections.models,
+        };
+        for (model, takes) in [
+            ("openai/m", true),
+            ("mine/m", true),
+            ("vllm/m", false),
+            ("nobody/m", false),
+            ("offline", false),
+        ] {
+            assert_eq!(catalogue.takes_batches(model), takes, "{model}");
         }
     }
 
