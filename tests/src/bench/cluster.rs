@@ -145,8 +145,18 @@ fn done(ran: &Ran) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// CPU time for each task, of all programs together and of the coordinator, beside a host alone: in turns.
+/// CPU time for each task, of all programs together and of the coordinator, beside a host alone: in turns, with few calls under way
+/// and with as many as people have who need several machines.
 pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
+    const FEW: usize = 64;
+    const MANY: usize = 768;
+    let mut rows = cpu_with(MANY, true)?;
+    rows.extend(cpu_with(FEW, false)?);
+    Ok(rows)
+}
+
+/// The same with so many calls under way at once.
+fn cpu_with(at_once: usize, has_goals: bool) -> anyhow::Result<Vec<Row>> {
     const TASKS: u64 = 10_000;
     let simulator = simulator(Config {
         answers: Answers::Echo,
@@ -155,14 +165,15 @@ pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
     let per_task = |cpu: f64| cpu / TASKS as f64 * 1e6;
     let (mut alone, mut together, mut coordinator, mut pace) = (vec![], vec![], vec![], vec![]);
     let mut scenes = Vec::new();
+    let concurrency = at_once.to_string();
     for _ in 0..3 {
-        let scene = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", "64");
+        let scene = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", &concurrency);
         let measured = measure(scene.command(&["run", "--json"]))?;
         done(&measured.ran)?;
         alone.push(per_task(measured.cpu));
         scenes.push(scene);
-        let farm = Farm::start(&simulator, 22)?;
-        let scene = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", "64");
+        let farm = Farm::start(&simulator, at_once.div_ceil(WORKERS))?;
+        let scene = many(TASKS, &simulator, "").with("BATCHGEN_CONCURRENCY", &concurrency);
         let before = farm.cpu()?;
         let measured = measure(scene.command(&Farm::run(&farm.nats.url())))?;
         done(&measured.ran)?;
@@ -173,28 +184,37 @@ pub fn cpu_per_task() -> anyhow::Result<Vec<Row>> {
     }
     let (alone, together) = (median(alone), median(together));
     let coordinator = median(coordinator);
-    Ok(vec![
+    let goal = |goal| if has_goals { goal } else { Goal::None };
+    let row = |what: &str, value, unit, reach| {
         Row::new(
+            format!("{what}, {at_once} calls at once"),
+            value,
+            unit,
+            goal(reach),
+        )
+    };
+    Ok(vec![
+        row(
             "10,000 tasks with one call: CPU of coordinator, server and three workers over that of one host, median of 3",
             together / alone,
             "×",
             Goal::AtMost(1.7),
         ),
-        Row::new("all of them, per task", together, "µs", Goal::None),
-        Row::new("one host alone, per task", alone, "µs", Goal::None),
-        Row::new(
+        row("all of them, per task", together, "µs", Goal::None),
+        row("one host alone, per task", alone, "µs", Goal::None),
+        row(
             "the coordinator alone, per task",
             coordinator,
             "µs",
             Goal::AtMost(120.0),
         ),
-        Row::new(
+        row(
             "so two processors of its own would do, by extrapolation",
             2e6 / coordinator,
             "/s",
             Goal::AtLeast(15_000.0),
         ),
-        Row::new(
+        row(
             "tasks per second, everything on this machine",
             median(pace),
             "/s",
