@@ -151,8 +151,8 @@ fn pass(asked: &[Asked], file: Option<&Path>, display: &Display) -> anyhow::Resu
     Ok(())
 }
 
-/// Passes dataset, prompts, output and state if they lie in the project, or if their folders and servers are trusted. A person at a terminal
-/// is asked.
+/// Passes the servers of the dataset if they are trusted, and the folders of output and state if they lie in the project or are trusted.
+/// A person at a terminal is asked.
 ///
 /// # Errors
 /// When one is not trusted. It names the folder or server, where that is written, and what allows it.
@@ -161,11 +161,10 @@ pub(super) fn check_sources(settings: &Settings, display: &Display) -> anyhow::R
     pass(&untrusted_files(settings), file, display)
 }
 
-/// What the project reads and writes elsewhere, where nobody has allowed it.
+/// What the project reads from servers and writes elsewhere, where nobody has allowed it.
 fn untrusted_files(settings: &Settings) -> Vec<Asked> {
     let file = settings.file.as_deref();
     let mut asked = untrusted_sources(&settings.dataset, settings.dataset_is_named, file);
-    asked.extend(outside::of_prompts(&settings.config, file));
     asked.extend(outside::written(settings));
     asked.extend(untrusted_storage(settings));
     asked
@@ -243,10 +242,9 @@ pub(super) fn check_cluster(settings: &Settings, display: &Display) -> anyhow::R
     pass(&asked, settings.file.as_deref(), display)
 }
 
-/// The error for a server of the cluster, and for folders of prompts, output and state, that nobody has allowed.
+/// The error for a server of the cluster, and for folders of output and state, that nobody has allowed.
 pub(super) fn refused_elsewhere(settings: &Settings) -> Option<anyhow::Error> {
-    let mut asked = outside::of_prompts(&settings.config, settings.file.as_deref());
-    asked.extend(outside::written(settings));
+    let mut asked = outside::written(settings);
     asked.extend(untrusted_cluster(settings));
     (!asked.is_empty()).then(|| refusal(&asked))
 }
@@ -299,7 +297,7 @@ fn untrusted_command(settings: &Settings) -> Option<Asked> {
     })
 }
 
-/// The error for a server or a folder of the dataset that nobody has allowed. `is_named` where the person named its files.
+/// The error for a server of the dataset that nobody has allowed. `is_named` where the person named its files.
 pub(super) fn refused_sources(
     dataset: &DatasetConfig,
     is_named: bool,
@@ -309,24 +307,22 @@ pub(super) fn refused_sources(
     (!asked.is_empty()).then(|| refusal(&asked))
 }
 
-/// Remembers the addresses and folders that a person typed for a configuration.
+/// Remembers the addresses that a person typed for a configuration.
 ///
 /// # Errors
 /// When they cannot be remembered.
 pub(super) fn allow_sources(dataset: &DatasetConfig, file: &Path) -> anyhow::Result<()> {
-    let mut asked = untrusted_addresses(dataset, false, Some(file));
-    asked.extend(outside::of_dataset(dataset, false, Some(file)));
+    let asked = untrusted_addresses(dataset, false, Some(file));
     if !asked.is_empty() {
         remember(Some(file), &asked)?;
     }
     Ok(())
 }
 
-/// The servers and folders elsewhere that the project takes its records from, where nobody has allowed them.
+/// The servers elsewhere that the project takes its records from, where nobody has allowed them.
 fn untrusted_sources(dataset: &DatasetConfig, is_named: bool, file: Option<&Path>) -> Vec<Asked> {
     let mut asked: Vec<Asked> = untrusted_database(dataset, file).into_iter().collect();
     asked.extend(untrusted_addresses(dataset, is_named, file));
-    asked.extend(outside::of_dataset(dataset, is_named, file));
     asked
 }
 

@@ -1,5 +1,5 @@
 //! A project from elsewhere: before a person allowed what it chooses, nothing is sent, nothing is started, and nothing outside of its folder
-//! is read or written. [`CHOICES`] lists where a project can choose something; a new one belongs there.
+//! is written. [`CHOICES`] lists where a project can choose something; a new one belongs there.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -71,19 +71,6 @@ const CHOICES: &[(&str, &str)] = &[
     ),
     ("cluster", "[cluster]\nurl = 'nats://0.0.0.0:PORT'\n"),
     ("command", "[hooks]\nafter-run = 'touch OUTSIDE/started'\n"),
-    (
-        "dataset outside",
-        "[dataset]\npath = 'OUTSIDE/private.csv'\n",
-    ),
-    ("dataset behind a link", "[dataset]\npath = 'link/*.csv'\n"),
-    (
-        "lookup outside",
-        "[dataset.lookup.more]\npath = 'OUTSIDE/private.csv'\nkey = 'id'\n",
-    ),
-    (
-        "prompt outside",
-        "[component.note]\nplugin = 'prompt'\nprompts.write = 'OUTSIDE/key'\n",
-    ),
     ("output outside", "[output]\ndirectory = 'OUTSIDE'\n"),
     ("output behind a link", "[output]\ndirectory = 'link'\n"),
     (
@@ -221,8 +208,6 @@ fn what_was_allowed_is_used_and_nothing_else() {
     }
     assert!(elsewhere.scene.path("outside/made/summary/a.txt").exists());
     elsewhere.choose("[output]\ndirectory = 'OUTSIDE/other'\n");
-    elsewhere.host(&["run"]).ended(2);
-    elsewhere.choose("[dataset]\npath = 'OUTSIDE/private.csv'\n");
     elsewhere.host(&["run"]).ended(2);
     // What a person types is no choice of the project.
     let data = elsewhere.scene.path("outside/private.csv");

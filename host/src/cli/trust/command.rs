@@ -14,7 +14,7 @@ use crate::cli::project::Project;
 use crate::cli::settings::Settings;
 use plugin::lock::Lock;
 
-/// Allow the addresses, servers and keys that this project chooses, the folders outside of it that it reads and writes, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
+/// Allow the addresses, servers and keys that this project chooses, the folders outside of it that it writes to, the places that its plugins come from, and the command that runs after a run. What you allow is remembered for you, for
 /// exactly these choices, in every project.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
