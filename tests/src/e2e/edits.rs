@@ -335,3 +335,28 @@ fn what_a_power_cut_left_is_settled_by_a_run_that_looks_at_it() {
     scene.run(&["--all"]).ended(0);
     scene.host(&accept).ended(0);
 }
+
+#[test]
+fn a_file_that_was_made_for_a_dataset_of_another_name_is_no_edit() {
+    let scene = done();
+    let tags = scene.read(TAGS);
+    fs::rename(scene.path("materials.yaml"), scene.path("renamed.yaml")).unwrap();
+    scene.replace(FRONT, "title: ", "note: by hand\ntitle: ");
+    let of_renamed = ["--record", "oak", "--data", "renamed.yaml"];
+    let ran = |words: &[&str]| {
+        let summary = scene.run(words).summary();
+        (
+            summary.count("made"),
+            summary.count("kept"),
+            summary.count("edited"),
+        )
+    };
+    assert_eq!(
+        ran(&of_renamed),
+        (4, 0, 1),
+        "what a person wrote stays theirs"
+    );
+    assert_eq!(scene.read(TAGS), tags);
+    assert_eq!(ran(&of_renamed), (0, 4, 1));
+    assert!(scene.read(FRONT).contains("by hand"));
+}

@@ -154,7 +154,9 @@ impl Look {
                 .iter()
                 .find(|point| point.component == component.name);
             let path = component.output.path(&record.id, &record.category);
-            let mut found = self.staleness.on_disk(&path, before);
+            let mut found = self
+                .staleness
+                .on_disk(&path, (&record.id, &component.name), before);
             let edited = Edited {
                 staleness: &self.staleness,
                 component,
@@ -169,7 +171,9 @@ impl Look {
                 None
             } else if self.restore {
                 let put_back = edited.put_back(&found, self.dry_run).await?;
-                found = self.staleness.on_disk(&path, before);
+                found = self
+                    .staleness
+                    .on_disk(&path, (&record.id, &component.name), before);
                 put_back
             } else {
                 let is_due =

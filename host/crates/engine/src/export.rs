@@ -144,7 +144,7 @@ pub fn export<E>(
                     .clone()
                     .find(|point| point.component == component.name);
                 let path = component.output.path(&record.id, &record.category);
-                let content = staleness.usable(&path, point)?;
+                let content = staleness.usable(&path, (&record.id, &component.name), point)?;
                 // A verdict goes with the file that it is about.
                 let decided = match &component.judges {
                     Some(judged) if which == WhichFiles::Accepted => {

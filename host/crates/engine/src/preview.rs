@@ -257,7 +257,12 @@ impl Previewer {
     ) -> (TaskPreview, Standing) {
         let (mut preview, standing) = task.not_done(reference, PlannedAction::NotSampled(sample));
         if let Some(point) = &preview.checkpoint {
-            preview.file = self.staleness.on_disk(&preview.path, Some(point)).state;
+            preview.file = {
+                let task = (point.record.as_str(), point.component.as_str());
+                self.staleness
+                    .on_disk(&preview.path, task, Some(point))
+                    .state
+            };
         }
         (preview, standing)
     }

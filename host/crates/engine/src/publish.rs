@@ -184,7 +184,8 @@ impl Publisher {
     fn content(&self, point: &Checkpoint) -> Option<Digest> {
         let mut components = self.components.iter();
         components.find(|component| component.name == point.component)?;
-        self.staleness.usable(&point.path, Some(point))
+        let task = (point.record.as_str(), point.component.as_str());
+        self.staleness.usable(&point.path, task, Some(point))
     }
 
     fn file(&self, path: &str, now: Option<Digest>, ours: &BTreeSet<Digest>) -> io::Result<Step> {

@@ -397,7 +397,11 @@ fn before(task: &Task<'_>) -> Option<Ready> {
         .component
         .output
         .path(&task.record.id, &task.record.category);
-    let content = task.context.staleness.usable(&path, task.checkpoint)?;
+    let content = task.context.staleness.usable(
+        &path,
+        (&task.record.id, &task.component.name),
+        task.checkpoint,
+    )?;
     Some(Ready {
         path,
         content,

@@ -199,7 +199,7 @@ fn file_of(
     point: Option<&Checkpoint>,
 ) -> Option<(Digest, String)> {
     let path = component.output.path(&record.id, &record.category);
-    let content = staleness.usable(&path, point)?;
+    let content = staleness.usable(&path, (&record.id, &component.name), point)?;
     let text = store::read_output_text(&staleness.output_root.join(path)).ok()?;
     Some((content, text))
 }

@@ -107,7 +107,10 @@ impl Reviewer {
             let mut points = record.checkpoints.iter();
             let point = points.find(|point| point.component == component.name);
             let path = component.output.path(&record.id, &record.category);
-            let Some(content) = self.staleness.usable(&path, point) else {
+            let Some(content) = self
+                .staleness
+                .usable(&path, (&record.id, &component.name), point)
+            else {
                 continue;
             };
             let file = self.staleness.output_root.join(&path);

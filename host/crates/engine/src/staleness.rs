@@ -126,7 +126,7 @@ impl StalenessCheck {
             });
             decision::decide(stored, fingerprint, found.state, self.rules, by_stand_in)
         };
-        let found = self.on_disk(&path, checkpoint);
+        let found = self.on_disk(&path, (&record.id, &component.name), checkpoint);
         let elsewhere = checkpoint
             .filter(|_| found.state == FileState::Missing && found.obstacle.is_none())
             .and_then(|point| self.elsewhere(point, &path));
@@ -168,7 +168,7 @@ impl StalenessCheck {
         if self.leased.is_some() || point.path == path || point.content.is_none() {
             return None;
         }
-        let found = self.on_disk(&point.path, Some(point));
+        let found = self.on_disk(&point.path, (&point.record, &point.component), Some(point));
         let of_record = || self.store.checkpoints(self.indexed, &point.record);
         let is_taken = || {
             // A state that cannot be read says the safe thing.
@@ -181,11 +181,16 @@ impl StalenessCheck {
     }
 
     /// Hash of the file that dependents of a task can use as it is: one that was made, or edited by hand.
-    pub fn usable(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Option<Digest> {
+    pub fn usable(
+        &self,
+        path: &str,
+        task: (&str, &str),
+        checkpoint: Option<&Checkpoint>,
+    ) -> Option<Digest> {
         let made = checkpoint.is_some_and(|point| {
             point.outcome == LastOutcome::Done || point.author == Some(Author::Person)
         });
-        let found = self.on_disk(path, checkpoint);
+        let found = self.on_disk(path, task, checkpoint);
         match found.state {
             FileState::Edited => found.content,
             FileState::Intact if made => found.content,
@@ -281,7 +286,14 @@ impl StalenessCheck {
 
     /// The file, held against the checkpoint: by size, time and inode, and by its bytes where those
     /// differ or the last run ended without notice.
-    pub fn on_disk(&self, path: &str, checkpoint: Option<&Checkpoint>) -> Found {
+    ///
+    /// `task` names the record and the component.
+    pub fn on_disk(
+        &self,
+        path: &str,
+        task: (&str, &str),
+        checkpoint: Option<&Checkpoint>,
+    ) -> Found {
         if let Some(leased) = &self.leased {
             return leased.found(path);
         }
@@ -320,10 +332,18 @@ impl StalenessCheck {
                 None => (None, None),
             },
         };
-        let placed = content.map(|content| (path.to_owned(), content));
+        // A state that cannot be read says the safe thing, here too.
+        let is_of_another_dataset = |content| {
+            let store = &self.store;
+            let made = store.made_for_another(self.indexed, task, path, content);
+            made.unwrap_or(false)
+        };
+        let is_replaceable = |content: Digest| {
+            self.left.files.contains(&(path.to_owned(), content)) || is_of_another_dataset(content)
+        };
         if content.is_some() && content == written {
             found(FileState::Intact, content, author)
-        } else if placed.is_some_and(|placed| self.left.files.contains(&placed)) {
+        } else if content.is_some_and(is_replaceable) {
             // Nobody's work is lost when it is replaced.
             Found::missing(None)
         } else {

@@ -206,6 +206,36 @@ impl Store {
         self.read(|reader| checkpoints_of(reader, dataset, &[record]))
     }
 
+    /// Whether the file with this content at this path is what batchgen made of the record for another dataset, as before the
+    /// dataset's file was renamed.
+    pub fn made_for_another(
+        &self,
+        dataset: i64,
+        (record, component): (&str, &str),
+        path: &str,
+        content: Digest,
+    ) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let others: Vec<i64> = reader
+                .prepare_cached("SELECT id FROM dataset WHERE id != ?1")?
+                .query_map(params![dataset], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for other in others {
+                let points = checkpoints_of(reader, other, &[record])?;
+                let mut points = points.iter().filter(|point| point.component == component);
+                let wrote = |point: &Checkpoint| {
+                    point.path == path
+                        && point.content == Some(content)
+                        && point.author != Some(Author::Person)
+                };
+                if points.any(wrote) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
     /// Hash and author of the file that a task wrote at a path which was not its own any more then.
     pub fn moved(
         &self,

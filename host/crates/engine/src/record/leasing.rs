@@ -44,7 +44,7 @@ pub(super) fn lease(
             .iter()
             .find(|point| point.component == component.name);
         let path = component.output.path(&record.id, &record.category);
-        let found = staleness.on_disk(&path, checkpoint);
+        let found = staleness.on_disk(&path, (&record.id, &component.name), checkpoint);
         let is_moved = checkpoint
             .is_some_and(|point| found.state == FileState::Missing && point.path != path)
             && checkpoint.is_some_and(|point| staleness.elsewhere(point, &path).is_some());
