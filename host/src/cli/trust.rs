@@ -373,7 +373,7 @@ fn place(file: Option<&Path>) -> String {
 pub(super) fn refusal(asked: &[Asked]) -> anyhow::Error {
     let words: Vec<&str> = asked.iter().map(|choice| choice.words.as_str()).collect();
     anyhow!(
-        "this project is not trusted to choose where questions, files, keys and passwords go, what is read outside of it, where plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
+        "this project is not trusted to choose where questions, files, keys and passwords go, where records and plugins come from, or what is started:\n  {}\nhint: if that is what you want, allow it once \
          with `batchgen trust`, or set {TRUST}=1 for one command",
         words.join("\n  ")
     )

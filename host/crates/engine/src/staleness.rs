@@ -126,7 +126,12 @@ impl StalenessCheck {
             });
             decision::decide(stored, fingerprint, found.state, self.rules, by_stand_in)
         };
-        let found = self.on_disk(&path, (&record.id, &component.name), checkpoint);
+        let mut found = self.on_disk(&path, (&record.id, &component.name), checkpoint);
+        if by_stand_in && found.state == FileState::Missing && found.author == Some(Author::Model) {
+            // A model wrote it for another dataset: a placeholder does not take its place.
+            found.state = FileState::Edited;
+            found.content = store::output_digest(&self.output_root.join(&path)).ok();
+        }
         let elsewhere = checkpoint
             .filter(|_| found.state == FileState::Missing && found.obstacle.is_none())
             .and_then(|point| self.elsewhere(point, &path));
@@ -332,20 +337,21 @@ impl StalenessCheck {
                 None => (None, None),
             },
         };
-        // A state that cannot be read says the safe thing, here too.
-        let is_of_another_dataset = |content| {
-            let store = &self.store;
-            let made = store.made_for_another(self.indexed, task, path, content);
-            made.unwrap_or(false)
-        };
-        let is_replaceable = |content: Digest| {
-            self.left.files.contains(&(path.to_owned(), content)) || is_of_another_dataset(content)
-        };
         if content.is_some() && content == written {
-            found(FileState::Intact, content, author)
-        } else if content.is_some_and(is_replaceable) {
+            return found(FileState::Intact, content, author);
+        }
+        let placed = content.map(|content| (path.to_owned(), content));
+        if placed.is_some_and(|placed| self.left.files.contains(&placed)) {
             // Nobody's work is lost when it is replaced.
-            Found::missing(None)
+            return Found::missing(None);
+        }
+        let made = content.map(|content| {
+            self.store
+                .made_for_another(self.indexed, task, path, content)
+        });
+        // Neither is it here. A state that cannot be read says the safe thing, again.
+        if let Some(Ok(Some(author))) = made {
+            found(FileState::Missing, None, author)
         } else {
             found(FileState::Edited, content, author)
         }

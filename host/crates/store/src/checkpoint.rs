@@ -206,7 +206,7 @@ impl Store {
         self.read(|reader| checkpoints_of(reader, dataset, &[record]))
     }
 
-    /// Whether the file with this content at this path is what batchgen made of the record for another dataset, as before the
+    /// Who wrote the file with this content at this path, if batchgen made it of the record for another dataset, as before the
     /// dataset's file was renamed.
     pub fn made_for_another(
         &self,
@@ -214,7 +214,7 @@ impl Store {
         (record, component): (&str, &str),
         path: &str,
         content: Digest,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Option<Author>>, StoreError> {
         self.read(|reader| {
             let others: Vec<i64> = reader
                 .prepare_cached("SELECT id FROM dataset WHERE id != ?1")?
@@ -222,17 +222,17 @@ impl Store {
                 .collect::<rusqlite::Result<_>>()?;
             for other in others {
                 let points = checkpoints_of(reader, other, &[record])?;
-                let mut points = points.iter().filter(|point| point.component == component);
-                let wrote = |point: &Checkpoint| {
-                    point.path == path
+                let wrote = |point: &&Checkpoint| {
+                    point.component == component
+                        && point.path == path
                         && point.content == Some(content)
                         && point.author != Some(Author::Person)
                 };
-                if points.any(wrote) {
-                    return Ok(true);
+                if let Some(point) = points.iter().find(wrote) {
+                    return Ok(Some(point.author));
                 }
             }
-            Ok(false)
+            Ok(None)
         })
     }
 
