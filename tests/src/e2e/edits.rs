@@ -360,3 +360,23 @@ fn a_file_that_was_made_for_a_dataset_of_another_name_is_no_edit() {
     assert_eq!(ran(&of_renamed), (0, 4, 1));
     assert!(scene.read(FRONT).contains("by hand"));
 }
+
+#[test]
+fn no_answer_that_was_written_for_a_dataset_of_another_name_is_replaced_by_a_placeholder() {
+    let simulator = Simulator::start(Config::default()).unwrap();
+    let scene = Scene::new().asking(&simulator);
+    scene.run(&OAK).ended(0);
+    let text = "content/text/oak-laser-cleaning.md";
+    let paid = scene.read(text);
+    fs::rename(scene.path("materials.yaml"), scene.path("renamed.yaml")).unwrap();
+    // The journal has no answers about the record as it is now.
+    scene.replace("renamed.yaml", "name: Oak", "name: Old oak");
+    let scene = scene.with("BATCHGEN_MODEL", "offline");
+    let renamed = ["--record", "oak", "--data", "renamed.yaml"];
+    scene.run(&renamed).ended(0);
+    assert_eq!(scene.read(text), paid);
+    scene
+        .run(&[&renamed[..], &["--model", "offline"]].concat())
+        .ended(0);
+    assert_ne!(scene.read(text), paid);
+}

@@ -127,8 +127,9 @@ impl StalenessCheck {
             decision::decide(stored, fingerprint, found.state, self.rules, by_stand_in)
         };
         let mut found = self.on_disk(&path, (&record.id, &component.name), checkpoint);
-        if by_stand_in && found.state == FileState::Missing && found.author == Some(Author::Model) {
-            // A model wrote it for another dataset: a placeholder does not take its place.
+        let is_lost = found.state == FileState::Missing && found.author == Some(Author::Model);
+        if is_lost && by_stand_in && !self.rules.stand_in_replaces {
+            // A model wrote it for another dataset.
             found.state = FileState::Edited;
             found.content = store::output_digest(&self.output_root.join(&path)).ok();
         }
