@@ -232,7 +232,7 @@ fn explained(error: DatasetError) -> anyhow::Error {
         ),
         DatasetError::NoRecordList { file, found, .. } => anyhow!(
             "{}: there is no list of records, neither at the top nor under one of its keys ({})\nhint: write the records \
-             as a list, `[{{...}}, {{...}}]` in JSON or `- id: ...` in YAML (docs/DATASETS.md)",
+             as a list, `[{{...}}, {{...}}]` in JSON or `- id: ...` in YAML, or each under a key of its own (docs/DATASETS.md)",
             file.display(),
             found.join(", ")
         ),

@@ -119,10 +119,7 @@ fn odd_shapes_run_at_once() {
 fn what_cannot_be_used_is_said_with_what_to_do_and_nothing_is_written() {
     let scene = scene();
     scene.write("same.csv", "sku,title\na,Lamp\na,Chair\nb,Lamp\n");
-    scene.write(
-        "map.json",
-        r#"{"oak": {"name": "Oak"}, "ash": {"name": "Ash"}}"#,
-    );
+    scene.write("map.json", r#"{"oak": {"name": "Oak"}, "ash": 7}"#);
     scene.write("empty.jsonl", "\n");
     scene.write("broken.jsonl", "{\"id\": 1\n{\"id\": 2\n");
     scene.write("table.ods", "PK");
@@ -210,6 +207,18 @@ fn what_was_passed_over_is_said_with_its_reason() {
         "{said}"
     );
     assert_eq!(files.len(), 4);
+}
+
+#[test]
+fn records_that_stand_under_their_keys_are_found() {
+    let json = r#"{"version": 2, "trees": {"Oak": {"latin": "Quercus"}, "Ash tree": {"latin": "Fraxinus"}}}"#;
+    let yaml = "Oak:\n  latin: Quercus\nAsh tree:\n  latin: Fraxinus\n";
+    for (file, text) in [("trees.json", json), ("trees.yaml", yaml)] {
+        let (said, written, files) = proposed(file, text.as_bytes(), &[]);
+        assert!(said.contains("2 records, 2 fields"), "{said}");
+        assert!(written.contains("key-field = \"key\""), "{written}");
+        assert_eq!(files, ["description/ash-tree.md", "description/oak.md"]);
+    }
 }
 
 #[test]

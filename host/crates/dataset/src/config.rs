@@ -137,6 +137,9 @@ pub struct DatasetConfig {
     /// Key of the list of records in a YAML or JSON document. A list at the top needs none.
     #[serde(default = "records")]
     pub records: String,
+    /// The field that the keys of the records become, where they stand in an object, each under its key, and not in a list.
+    #[serde(default)]
+    pub key_field: Option<String>,
     /// Key of the list of category facts in a YAML or JSON document.
     #[serde(default = "categories")]
     pub categories: String,
@@ -208,6 +211,7 @@ impl DatasetConfig {
             separator: None,
             sheet: None,
             records: records(),
+            key_field: None,
             categories: categories(),
             categories_file: None,
             id: id(),
@@ -308,7 +312,7 @@ mod tests {
     fn a_misspelt_key_is_refused() {
         let error = serde_json::from_str::<DatasetConfig>(r#"{"path": "a", "catgory": "kind"}"#)
             .unwrap_err();
-        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `url`, `sql`, `format`, `encoding`, `separator`, `sheet`, `records`, `categories`, `categories-file`, `id`, `name`, `category`, `default-category`, `safe-ids`, `texts`, `repeated`, `lookup` at line 1 column 23");
+        insta::assert_snapshot!(error, @"unknown field `catgory`, expected one of `path`, `url`, `sql`, `format`, `encoding`, `separator`, `sheet`, `records`, `key-field`, `categories`, `categories-file`, `id`, `name`, `category`, `default-category`, `safe-ids`, `texts`, `repeated`, `lookup` at line 1 column 23");
     }
 
     #[test]

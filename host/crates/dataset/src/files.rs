@@ -72,6 +72,7 @@ impl Files {
         let has_own_file = config.categories_file.is_some();
         let wanted = Wanted {
             records: &config.records,
+            key_field: config.key_field.as_deref(),
             categories: (!has_own_file).then_some(config.categories.as_str()),
             id: &config.id,
         };

@@ -1,4 +1,4 @@
-//! JSON documents: an array at the top or under a key, split without keeping it, and the parser of one
+//! JSON documents: an array at the top or under a key, or an object of records, split without keeping it, and the parser of one
 //! element, which JSON Lines uses too.
 //!
 //! The splitter knows strings, escapes and depth, and checks what lies between the elements. The elements
@@ -80,11 +80,25 @@ pub(super) fn locate(
     scan.space()?;
     match scan.input.next()? {
         None => Err(DatasetError::Empty { file: scan.path }),
+        Some(b'[') if wanted.key_field.is_some() => Err(is_list(&scan.path, 1)),
         Some(b'[') => Ok(Located::Top(Layout::Json {
             start: scan.input.mark(),
             key: None,
         })),
-        Some(b'{') => scan.keys(wanted),
+        Some(b'{') => {
+            let start = scan.input.mark();
+            let located = scan.keys(wanted)?;
+            Ok(match (located, wanted.key_field) {
+                (Located::Keys(keys), Some(field)) if keys.records.is_none() => {
+                    Located::Top(Layout::JsonKeyed {
+                        start,
+                        key: None,
+                        field: field.to_owned(),
+                    })
+                }
+                (located, _) => located,
+            })
+        }
         Some(_) => {
             Err(scan
                 .syntax("the document must be an array, or an object with an array under a key"))
@@ -125,10 +139,11 @@ pub(super) fn is_array(input: Input) -> Result<bool, DatasetError> {
     Ok(matches!(scan.input.peek()?, Some(b'{')))
 }
 
-/// Splits an array into its elements.
+/// Splits an array into its elements, or an object into its entries.
 pub(super) struct JsonSplit {
     scan: Scan,
     limit: usize,
+    is_keyed: bool,
     key: Option<String>,
     first: bool,
     /// Whether it was told that a comma is missing here.
@@ -138,10 +153,11 @@ pub(super) struct JsonSplit {
 }
 
 impl JsonSplit {
-    /// `input` starts after the opening bracket; `key` is the key of the array, if it has one.
+    /// `input` starts after the opening bracket of an array, or of an object if it is `is_keyed`; `key` is the key of either, if it
+    /// has one.
     pub fn new(
-        input: Input,
-        path: PathBuf,
+        (input, path): (Input, PathBuf),
+        is_keyed: bool,
         key: Option<String>,
         limit: usize,
         check_rest: bool,
@@ -149,11 +165,31 @@ impl JsonSplit {
         Self {
             scan: Scan { input, path },
             limit,
+            is_keyed,
             key,
             first: true,
             told: false,
             check_rest,
         }
+    }
+
+    /// Takes one element, or one entry with its key.
+    fn element(&mut self) -> Result<Chunk, DatasetError> {
+        let mut chunk = Chunk::at(self.scan.input.mark());
+        if self.is_keyed {
+            self.scan.value(Some((&mut chunk, self.limit)))?;
+            let mut colons = 0;
+            while let Some(byte @ (b':' | b' ' | b'\t' | b'\r' | b'\n')) = self.scan.input.peek()? {
+                colons += u32::from(byte == b':');
+                chunk.push_byte(byte, self.limit);
+                self.scan.input.next()?;
+            }
+            if colons != 1 {
+                return Err(self.scan.syntax("expected `:` after the key of a record"));
+            }
+        }
+        self.scan.value(Some((&mut chunk, self.limit)))?;
+        Ok(chunk)
     }
 
     /// Checks what follows the array.
@@ -184,9 +220,14 @@ impl JsonSplit {
 impl Split for JsonSplit {
     fn next(&mut self) -> Result<Option<Piece>, DatasetError> {
         self.scan.space()?;
-        let opens = |byte: Option<u8>| matches!(byte, Some(b'{' | b'['));
+        let is_keyed = self.is_keyed;
+        let opens = |byte: Option<u8>| match byte {
+            Some(b'"') => is_keyed,
+            byte => !is_keyed && matches!(byte, Some(b'{' | b'[')),
+        };
+        let closes = if is_keyed { b'}' } else { b']' };
         match self.scan.input.peek()? {
-            Some(b']') => {
+            Some(byte) if byte == closes => {
                 self.scan.input.next()?;
                 if self.check_rest {
                     self.finish()?;
@@ -196,7 +237,7 @@ impl Split for JsonSplit {
             Some(b',') if !self.first => {
                 self.scan.input.next()?;
                 self.scan.space()?;
-                if self.scan.input.peek()? == Some(b']') {
+                if self.scan.input.peek()? == Some(closes) {
                     return Err(self
                         .scan
                         .syntax("a comma follows the last element; remove it"));
@@ -210,18 +251,20 @@ impl Split for JsonSplit {
                 return Ok(Some(Piece::Broken(error)));
             }
             byte if opens(byte) => {}
-            Some(_) => return Err(self.scan.syntax("expected `,` or `]` after an element")),
+            Some(_) => {
+                let closes = char::from(closes);
+                let cause = format!("expected `,` or `{closes}` after an element");
+                return Err(self.scan.syntax(cause));
+            }
             None => {
-                return Err(self
-                    .scan
-                    .syntax("the file ends within the array; it may have been cut off"));
+                let list = if is_keyed { "object" } else { "array" };
+                let cause = format!("the file ends within the {list}; it may have been cut off");
+                return Err(self.scan.syntax(cause));
             }
         }
         self.first = false;
         self.told = false;
-        let mut chunk = Chunk::at(self.scan.input.mark());
-        self.scan.value(Some((&mut chunk, self.limit)))?;
-        Ok(Some(Piece::Element(chunk)))
+        Ok(Some(Piece::Element(self.element()?)))
     }
 }
 
@@ -313,52 +356,78 @@ impl Scan {
         Err(self.syntax("the file ends within a value; it may have been cut off"))
     }
 
-    /// Walks through the keys of the top object.
+    /// The lists under the keys of the top object.
     fn keys(mut self, wanted: &Wanted<'_>) -> Result<Located, DatasetError> {
         let mut lists = Keys::default();
+        match self.walk(wanted, &mut lists) {
+            // The keys may be those of records, of which one costs no other.
+            Err(error) if wanted.key_field.is_none() => Err(error),
+            _ => Ok(Located::Keys(Box::new(lists))),
+        }
+    }
+
+    /// Walks through the keys of the top object.
+    fn walk(&mut self, wanted: &Wanted<'_>, lists: &mut Keys) -> Result<(), DatasetError> {
         self.space()?;
         if self.input.peek()? == Some(b'}') {
-            return Ok(Located::Keys(Box::new(lists)));
+            return Ok(());
         }
         loop {
             let key = self.key()?;
             self.space()?;
             let line = self.input.mark().line;
-            let is_list = self.input.peek()? == Some(b'[');
+            let opening = self.input.peek()?;
             let is_repeated = lists.add(&key, wanted, || {
                 let Mark { offset, line } = self.input.mark();
                 let start = Mark {
                     offset: offset + 1,
                     line,
                 };
-                if is_list {
-                    Ok(Layout::Json {
+                let field = wanted.key_field.filter(|_| key == wanted.records);
+                match (opening, field) {
+                    (Some(b'['), None) => Ok(Layout::Json {
                         start,
                         key: Some(key.clone()),
-                    })
-                } else {
-                    Err(not_a_list(&self.path, line, &key))
+                    }),
+                    (Some(b'['), Some(_)) => Err(is_list(&self.path, line)),
+                    (Some(b'{'), Some(field)) => Ok(Layout::JsonKeyed {
+                        start,
+                        key: Some(key.clone()),
+                        field: field.to_owned(),
+                    }),
+                    _ => Err(not_a_list(&self.path, line, &key)),
                 }
             });
             if is_repeated {
                 return Err(DatasetError::Syntax {
-                    file: self.path,
+                    file: self.path.clone(),
                     line,
                     format: "JSON",
                     cause: repeated(&key),
                 });
             }
             if lists.complete(wanted) {
-                return Ok(Located::Keys(Box::new(lists)));
+                return Ok(());
             }
             self.value(None)?;
             self.space()?;
             match self.input.next()? {
                 Some(b',') => {}
-                Some(b'}') => return Ok(Located::Keys(Box::new(lists))),
+                Some(b'}') => return Ok(()),
                 _ => return Err(self.syntax("expected `,` or `}` after a value")),
             }
         }
+    }
+}
+
+/// The records are a list, and should stand under keys.
+fn is_list(path: &Path, line: u64) -> DatasetError {
+    DatasetError::CannotSplit {
+        file: path.to_path_buf(),
+        line,
+        cause: "the records are a list, and `key-field` is for records that stand under keys"
+            .into(),
+        remedy: "remove `key-field`",
     }
 }
 
@@ -367,7 +436,7 @@ fn not_a_list(path: &Path, line: u64, key: &str) -> DatasetError {
         file: path.to_path_buf(),
         line,
         cause: format!("the value of `{key}` is no array"),
-        remedy: "write it as an array of objects",
+        remedy: "write it as an array of objects; if it is an object of records, name the field that its keys are to become: `key-field = \"id\"`",
     }
 }
 
@@ -471,7 +540,7 @@ mod tests {
         ---
         a.json: has no list under `records`; its keys are items, version; name the key of the list in the configuration, or write the list at the top
         ---
-        a.json:1: the value of `records` is no array; write it as an array of objects
+        a.json:1: the value of `records` is no array; write it as an array of objects; if it is an object of records, name the field that its keys are to become: `key-field = "id"`
         ---
         a.json:1: is not valid JSON: the key `records` appears twice; keep one of them
         ---

@@ -16,6 +16,18 @@ pub(super) enum Layout {
     YamlDocuments,
     /// An array; `start` is after its bracket.
     Json { start: Mark, key: Option<String> },
+    /// A block mapping of records, each under its key, which becomes this field; `start` is at a line before its first key.
+    YamlKeyed {
+        start: Mark,
+        key: Option<String>,
+        field: String,
+    },
+    /// An object of records, likewise; `start` is after its brace.
+    JsonKeyed {
+        start: Mark,
+        key: Option<String>,
+        field: String,
+    },
     /// One element a line.
     JsonLines,
     /// One element a row; `start` is after the header.
@@ -25,6 +37,8 @@ pub(super) enum Layout {
 /// The keys that lists are looked for under.
 pub(super) struct Wanted<'a> {
     pub records: &'a str,
+    /// The field that the keys of the records become, where they stand in no list.
+    pub key_field: Option<&'a str>,
     /// `None` where category facts come from elsewhere.
     pub categories: Option<&'a str>,
     /// A first YAML document with this key and no list of records is itself a record.

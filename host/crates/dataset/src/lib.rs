@@ -32,6 +32,7 @@ mod images;
 mod input;
 mod json;
 mod jsonl;
+mod keyed;
 mod layout;
 mod list;
 mod lookup;

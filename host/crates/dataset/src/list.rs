@@ -14,6 +14,7 @@ use super::error::At;
 use super::input::{Chunk, Input, Mark, Shared};
 use super::json::{self, JsonSplit};
 use super::jsonl::JsonlSplit;
+use super::keyed::{self, KeyedSplit};
 use super::layout::{Keys, Layout, Located, Wanted};
 use super::split::Split;
 use super::yaml;
@@ -52,6 +53,16 @@ impl List {
         records: Element,
         categories: Element,
     ) -> Result<(Self, Option<Self>), DatasetError> {
+        if wanted.key_field.is_some() && !matches!(format, Format::Json | Format::Yaml) {
+            return Err(DatasetError::refused(
+                &shared.path,
+                format!(
+                    "`key-field` is for JSON and YAML, and this is {}",
+                    format.as_str()
+                ),
+                "remove `key-field`",
+            ));
+        }
         let mut input = Input::new(&shared, Mark::START)?;
         let located = match format {
             Format::Yaml => yaml::locate(input, &shared.path, wanted)?,
@@ -128,14 +139,19 @@ impl List {
                 limit,
                 self.element.check_rest,
             )),
+            Layout::YamlKeyed { start, key, .. } => {
+                Box::new(KeyedSplit::new(input(*start)?, path, key.is_some(), limit))
+            }
             Layout::YamlDocuments => Box::new(DocumentSplit::new(input(Mark::START)?, limit)),
-            Layout::Json { start, key } => Box::new(JsonSplit::new(
-                input(*start)?,
-                path,
-                key.clone(),
-                limit,
-                self.element.check_rest,
-            )),
+            Layout::Json { start, key } | Layout::JsonKeyed { start, key, .. } => {
+                Box::new(JsonSplit::new(
+                    (input(*start)?, path),
+                    matches!(self.layout, Layout::JsonKeyed { .. }),
+                    key.clone(),
+                    limit,
+                    self.element.check_rest,
+                ))
+            }
             Layout::JsonLines => Box::new(JsonlSplit {
                 input: input(Mark::START)?,
                 limit,
@@ -173,6 +189,14 @@ impl List {
         let text = text.as_ref();
         match &self.layout {
             Layout::YamlList { .. } => yaml::parse_item(text, &at, self.element.limit),
+            Layout::YamlKeyed { field, .. } => {
+                keyed::record(yaml::parse(text, &at, self.element.limit)?, field, &at)
+            }
+            Layout::JsonKeyed { field, .. } => {
+                let entry = format!("{{{text}}}");
+                let entry = json::parse(&entry, &at, self.element.limit, self.format.as_str())?;
+                keyed::record(entry, field, &at)
+            }
             Layout::YamlDocuments => yaml::parse(text, &at, self.element.limit),
             Layout::Json { .. } | Layout::JsonLines => {
                 json::parse(text, &at, self.element.limit, self.format.as_str())

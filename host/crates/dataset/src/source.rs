@@ -83,6 +83,7 @@ impl Dataset {
         };
         let wanted = Wanted {
             records: &self.config().categories,
+            key_field: None,
             categories: None,
             id: "id",
         };

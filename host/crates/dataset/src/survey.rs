@@ -1,6 +1,8 @@
 //! Looks through a whole file of unknown shape: how many records it holds, and what their fields are like. It
 //! decides nothing; memory holds a hash of each value of fields that repeat none, and the values of those with few.
 
+mod find;
+
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::error::At;
 use super::number;
 use super::record::object;
-use super::{Copies, Dataset, DatasetConfig, DatasetError, Format, is_safe_id, safe_id};
+use super::{Copies, DatasetConfig, DatasetError, Format, is_safe_id, safe_id};
 
 /// Different values of one field that are counted; a field with more has many.
 const COUNTED: usize = 1000;
@@ -103,7 +105,7 @@ impl Survey {
         copies: &Copies,
         first_of: Option<&str>,
     ) -> Result<Survey, DatasetError> {
-        let (dataset, config) = open(config, copies)?;
+        let (dataset, config) = find::open(config, copies)?;
         let mut survey = Survey {
             config,
             format: dataset.format().unwrap_or(Format::Jsonl),
@@ -294,49 +296,6 @@ impl Field {
     }
 }
 
-/// Opens the file, whatever key its records lie under: that with most of them.
-fn open(config: &DatasetConfig, copies: &Copies) -> Result<(Dataset, DatasetConfig), DatasetError> {
-    let error = match Dataset::open_with(config.clone(), copies) {
-        Ok(dataset) => return Ok((dataset, config.clone())),
-        Err(error) => error,
-    };
-    let DatasetError::NoRecordList { found, .. } = &error else {
-        return Err(error);
-    };
-    let under = |key: &String| DatasetConfig {
-        records: key.clone(),
-        ..config.clone()
-    };
-    let best = found
-        .iter()
-        .filter_map(|key| {
-            let dataset = Dataset::open_with(under(key), copies).ok()?;
-            let objects = dataset
-                .rows()
-                .take_while(|row| matches!(row, Ok((_, Value::Object(_)))))
-                .count();
-            (objects > 0).then_some((objects, dataset, under(key)))
-        })
-        .max_by_key(|(objects, ..)| *objects);
-    if let Some((_, dataset, config)) = best {
-        return Ok((dataset, config));
-    }
-    // One document for each record: told by a key that every one has.
-    if let Some(id) = found.first() {
-        let by_document = DatasetConfig {
-            id: id.clone(),
-            ..config.clone()
-        };
-        let opened = Dataset::open_with(by_document, copies).ok();
-        let is_yaml = |dataset: &Dataset| dataset.format() == Some(Format::Yaml);
-        let several = |dataset: &Dataset| is_yaml(dataset) && dataset.rows().nth(1).is_some();
-        if let Some(dataset) = opened.filter(several) {
-            return Ok((dataset, config.clone()));
-        }
-    }
-    Err(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,21 +324,6 @@ mod tests {
         let values = kind.values.as_ref().unwrap();
         assert_eq!((values["light-more"], values["seats"]), (1, 2));
         assert_eq!((price.filled, price.integers), (2, 1));
-    }
-
-    #[test]
-    fn records_are_found_wherever_they_lie() {
-        let json = r#"{"meta": {"n": 1}, "tags": ["a"], "items": [{"id": 1}, {"id": 2}]}"#;
-        let found = survey("a.json", json);
-        assert_eq!((found.config.records.as_str(), found.records), ("items", 2));
-        let documents = "sku: a\nname: A\n---\nsku: b\nname: B\n";
-        assert_eq!(survey("a.yaml", documents).records, 2);
-        let facts = "categories:\n- id: x\nthings:\n- {id: a, kind: x}\n- {id: b, kind: x}\n";
-        let found = survey("a.yaml", facts);
-        assert_eq!(
-            (found.config.records.as_str(), found.category_facts),
-            ("things", vec!["x".to_owned()])
-        );
     }
 
     #[test]

@@ -172,6 +172,17 @@ pub(super) fn locate(
 ) -> Result<Located, DatasetError> {
     let first = first_content(&mut input, path)?;
     let head = first.trimmed();
+    if is_item(head) && wanted.key_field.is_some() {
+        let at = At {
+            path,
+            line: first.start.line,
+        };
+        return Err(cannot_split(
+            &at,
+            "the records are a list, and `key-field` is for records that stand under keys",
+            "remove `key-field`",
+        ));
+    }
     if is_item(head) {
         return Ok(Located::Top(Layout::YamlList {
             start: first.start,
@@ -196,6 +207,7 @@ pub(super) fn locate(
             "write its keys without indentation",
         ));
     }
+    let top = first.start;
     let mut keys = Keys::default();
     let mut next = Some(first);
     while let Some(line) = next {
@@ -206,14 +218,25 @@ pub(super) fn locate(
             break;
         }
         if starts_key(&line) {
-            add_key(&mut keys, &line, path, wanted)?;
+            let added = add_key(&mut keys, &line, path, wanted);
+            // It may be the line of a record, which costs no other.
+            if wanted.key_field.is_none() {
+                added?;
+            }
             if keys.complete(wanted) {
                 break;
             }
         }
         next = input.line(LINE_HEAD)?;
     }
-    Ok(Located::Keys(Box::new(keys)))
+    Ok(match wanted.key_field {
+        Some(field) if keys.records.is_none() => Located::Top(Layout::YamlKeyed {
+            start: top,
+            key: None,
+            field: field.to_owned(),
+        }),
+        _ => Located::Keys(Box::new(keys)),
+    })
 }
 
 fn first_content(input: &mut Input, path: &Path) -> Result<Line, DatasetError> {
@@ -265,9 +288,14 @@ fn add_key(
                 offset: line.end(),
                 line: at.line + 1,
             };
-            return Ok(Layout::YamlList {
-                start,
-                key: Some(key.clone()),
+            let key = Some(key.clone());
+            return Ok(match wanted.key_field {
+                Some(field) if key.as_deref() == Some(wanted.records) => Layout::YamlKeyed {
+                    start,
+                    key,
+                    field: field.to_owned(),
+                },
+                _ => Layout::YamlList { start, key },
             });
         }
         let cause = if rest.starts_with('[') {

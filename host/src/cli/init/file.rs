@@ -90,6 +90,10 @@ fn dataset(text: &mut String, survey: &Survey, proposal: &Proposal, places: Vec<
         text.push_str("# What progress calls the records.\n");
         let _ = writeln!(text, "records = {}", quoted(&proposal.noun));
     }
+    if let Some(field) = &config.key_field {
+        text.push_str("# Each record stands under a key, which becomes this field.\n");
+        let _ = writeln!(text, "key-field = {}", quoted(field));
+    }
     let _ = writeln!(text, "# Field that holds the id: {}.", proposal.id.why);
     let _ = writeln!(text, "id = {}", quoted(&proposal.id.field));
     let _ = writeln!(text, "# Field that holds the name: {}.", proposal.name.why);
