@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -139,7 +140,17 @@ pub enum WorkerError {
 ///
 /// # Errors
 /// When it is refused, or cannot work on this machine.
-pub async fn work(
+pub fn work<'a>(
+    bus: Arc<dyn WorkerBus>,
+    settings: &'a Settings,
+    drain: watch::Receiver<bool>,
+    tell: &'a (dyn Fn(Event) + Send + Sync),
+) -> BoxFuture<'a, Result<(), WorkerError>> {
+    // In a box, so that the compiler builds it here.
+    Box::pin(runs(bus, settings, drain, tell))
+}
+
+async fn runs(
     bus: Arc<dyn WorkerBus>,
     settings: &Settings,
     drain: watch::Receiver<bool>,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::TryFutureExt;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 
 use super::batches::Batches;
@@ -18,11 +19,16 @@ use super::up_to_date;
 use dataset::Dataset;
 use store::{Lease, StoreError};
 
-/// Runs to the end, or until it is interrupted.
+/// Runs to the end, or until it is interrupted. In a box, so that the compiler builds it here, and not once in each crate that awaits
+/// it.
 ///
 /// # Errors
 /// When state or output fail: everything that was acknowledged is safe, and a rerun goes on from there.
-pub async fn execute(run: Run) -> Result<RunSummary, RunError> {
+pub fn execute(run: Run) -> BoxFuture<'static, Result<RunSummary, RunError>> {
+    Box::pin(to_the_end(run))
+}
+
+async fn to_the_end(run: Run) -> Result<RunSummary, RunError> {
     let (lease, window) = (run.lease.clone(), run.window);
     let dataset = Arc::clone(&run.dataset);
     let context = Arc::new(Context::begin(run).await?);

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use super::context::{Context, Leased};
 use super::held::Held;
@@ -102,7 +103,16 @@ impl Seat {
         self.ends(leased, Some(cause)).await
     }
 
-    async fn ends(
+    /// In a box, so that the compiler builds it here.
+    fn ends(
+        &self,
+        leased: LeasedRecord,
+        deadly: Option<String>,
+    ) -> BoxFuture<'_, Result<Performed, StoreError>> {
+        Box::pin(self.ends_of(leased, deadly))
+    }
+
+    async fn ends_of(
         &self,
         leased: LeasedRecord,
         deadly: Option<String>,

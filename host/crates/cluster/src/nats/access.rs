@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
+use futures_util::future::BoxFuture;
 
 /// The longest time for one try to connect.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -81,7 +82,15 @@ pub fn shown(url: &str) -> String {
 ///
 /// # Errors
 /// When there is no first connection.
-pub async fn connect(access: &Access, name: &str) -> Result<Client, AccessError> {
+pub fn connect<'a>(
+    access: &'a Access,
+    name: &'a str,
+) -> BoxFuture<'a, Result<Client, AccessError>> {
+    // In a box, so that the compiler builds it here.
+    Box::pin(connected(access, name))
+}
+
+async fn connected(access: &Access, name: &str) -> Result<Client, AccessError> {
     let wrong = |cause: &str| AccessError::Address {
         url: shown(&access.url),
         cause: cause.to_owned(),

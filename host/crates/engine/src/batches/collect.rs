@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tracing::Instrument;
 
@@ -494,8 +495,12 @@ impl<'a> Keeping<'a> {
         Ok(())
     }
 
-    /// Says what the lines of a group mean, and begins to write it.
-    async fn keep(&mut self) -> Result<(), StoreError> {
+    /// Says what the lines of a group mean, and begins to write it. In a box, so that the compiler builds it here.
+    fn keep(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.keep_group())
+    }
+
+    async fn keep_group(&mut self) -> Result<(), StoreError> {
         let Keeping { batch, batched, .. } = *self;
         let store = &self.batches.store;
         // In the order in which the state has them.
