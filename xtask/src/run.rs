@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{
     build_plugins,
@@ -25,8 +25,7 @@ pub struct Args {
 /// # Errors
 /// When something does not build, or the host cannot be started.
 pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    build_plugins::bundled(workspace)?;
-    build_host(workspace)?;
+    build_beside(workspace, || build_plugins::bundled(workspace))?;
     let program = workspace.release("batchgen");
     workspace::replace(workspace.command(program).arg("run").args(&args.arguments))
 }
@@ -37,6 +36,25 @@ pub fn perform(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 /// When it does not build.
 pub fn build_host(workspace: &Workspace) -> Result<()> {
     workspace::run(workspace.cargo().args(HOST))
+}
+
+/// Builds plugins and, at the same time, the host that will contain some of them. A plugin is compiled on one core, so most of
+/// their time is that of the host.
+///
+/// # Errors
+/// When either does not build. The host is not built to its end when a plugin does not build.
+pub fn build_beside<T>(workspace: &Workspace, plugins: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut host = workspace::start(workspace.cargo().args(HOST))?;
+    let built = plugins();
+    if built.is_err() {
+        let _ = host.kill();
+    }
+    let status = host.wait()?;
+    let built = built?;
+    ensure!(status.success(), "the host does not build");
+    // A plugin that was built late is put into it.
+    build_host(workspace)?;
+    Ok(built)
 }
 
 /// cargo's arguments that build the host.

@@ -42,10 +42,12 @@ pub fn command(workspace: &Workspace) -> Command {
 /// # Errors
 /// When something does not build.
 pub fn build_what_tests_need(workspace: &Workspace) -> Result<Vec<String>> {
-    build_plugins::bundled(workspace)?;
-    let left_out = build_plugins::examples(workspace)?;
-    build_plugins::of_tests(workspace)?;
-    run::build_host(workspace)?;
+    let left_out = run::build_beside(workspace, || {
+        build_plugins::bundled(workspace)?;
+        let left_out = build_plugins::examples(workspace)?;
+        build_plugins::of_tests(workspace)?;
+        Ok(left_out)
+    })?;
     workspace::run(workspace.cargo().args(TEST_PROGRAMS))?;
     Ok(left_out)
 }

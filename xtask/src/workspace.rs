@@ -6,7 +6,7 @@ use std::{
     env,
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus},
+    process::{Child, Command, ExitCode, ExitStatus},
 };
 
 use anyhow::{Context, Result, bail};
@@ -156,6 +156,16 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     command
         .status()
+        .with_context(|| format!("cannot start `{}`", shown(command)))
+}
+
+/// Starts a command with this program's terminal, beside what else is done.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start(command: &mut Command) -> Result<Child> {
+    command
+        .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))
 }
 

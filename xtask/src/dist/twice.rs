@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::sums;
 use crate::workspace::{self, Workspace};
@@ -61,8 +61,10 @@ fn build(
             .env_remove("CARGO_TARGET_DIR")
             .env("CARGO_HOME", home),
     )?;
-    fs::read_to_string(folder.join("target/dist").join(sums::FILE))
-        .context("the build wrote no checksums")
+    let sums = fs::read_to_string(folder.join("target/dist").join(sums::FILE))
+        .context("the build wrote no checksums")?;
+    ensure!(!sums.trim().is_empty(), "the build made no packages");
+    Ok(sums)
 }
 
 fn home() -> Result<PathBuf> {

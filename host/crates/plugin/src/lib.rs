@@ -19,7 +19,6 @@ pub mod limits;
 pub mod load;
 pub mod lock;
 pub mod manifest;
-pub mod options;
 pub mod pack;
 pub mod pool;
 pub mod sandbox;

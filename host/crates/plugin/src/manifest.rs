@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::options;
 use types::fields::ALL_FIELDS;
 
 /// Name of the custom section that the build adds: JSON of [`Package`].
@@ -342,11 +341,7 @@ impl Manifest {
             ));
         }
         let schema = self.options_schema();
-        let fault = options::fault(&schema).or_else(|| {
-            let error = options::validation().build(&schema).err();
-            error.map(|error| error.to_string())
-        });
-        if let Some(fault) = fault {
+        if let Some(fault) = options::fault(&schema) {
             return Some(format!("the schema of its options is not valid: {fault}"));
         }
         self.fault_of_defaults()
@@ -366,8 +361,7 @@ impl Manifest {
         if options::is_too_much(&schema, &defaults) {
             return Some("the schema of its options takes too long to check".to_owned());
         }
-        let validator = options::validation().build(&schema).ok()?;
-        let error = validator.iter_errors(&defaults).next()?;
+        let error = options::violation(&schema, &defaults)?;
         let option = error.instance_path().to_string();
         Some(format!(
             "the default of its option `{}` is not what the option allows: {error}",

@@ -245,14 +245,12 @@ fn values(rules: &Map<String, Value>, root: &Value) -> Found {
         alone.insert("$defs".to_owned(), definitions.clone());
     }
     // A reference that does not lead there is told elsewhere.
-    let validator = jsonschema::validator_for(&Value::Object(alone)).ok()?;
-    if values.iter().any(|value| validator.is_valid(value)) {
-        return None;
-    }
-    Some((
-        keyword,
-        "the other rules beside it allow none of its values".to_owned(),
-    ))
+    options::allows_none_of(&Value::Object(alone), values).then(|| {
+        (
+            keyword,
+            "the other rules beside it allow none of its values".to_owned(),
+        )
+    })
 }
 
 fn required(rules: &Map<String, Value>) -> Found {

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::contradictions;
 use crate::{ComponentConfig, ConfigError};
 use plugin::manifest::Manifest;
-use plugin::options;
 use types::suggest::closest;
 
 /// The options of one component.
@@ -35,13 +34,7 @@ pub(super) fn options(
             hint: "use another plugin, or ask its author for a simpler schema".to_owned(),
         });
     }
-    let validator = options::validation()
-        .should_validate_formats(true)
-        .with_format("regex", |text: &str| regex_lite::Regex::new(text).is_ok())
-        .build(&schema);
-    if let Ok(validator) = validator
-        && let Err(error) = validator.validate(&options)
-    {
+    if let Some(error) = options::violation(&schema, &options) {
         let of_unknown = unknown(&error).map(|option| format!(".{option}"));
         return Err(ConfigError::Value {
             key: format!(

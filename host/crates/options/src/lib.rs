@@ -1,7 +1,11 @@
-//! The schemas of options, which a plugin's manifest brings along: what may stand in them, and how much work they may be. A
-//! schema of three kilobytes can take for ever to check, and one of twenty can take a gigabyte to compile.
+//! The schemas of a component's options, which a plugin's manifest brings along: what may stand in them, how much work they
+//! may be, and whether options are as they say. A schema of three kilobytes can take for ever to check, and one of twenty can
+//! take a gigabyte to compile.
+//!
+//! It knows neither manifests nor the configuration. What checks a schema is a library of much generic code; it is compiled
+//! for this crate alone, so nothing of it but an error is handed out.
 
-use jsonschema::{PatternOptions, ValidationOptions};
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 /// Most regular expressions in the schemas of one plugin, the length of one, and its size when it is compiled, bytes. To read
@@ -23,17 +27,20 @@ const UNCOUNTED: [&str; 6] = [
     "$recursiveRef",
 ];
 
-/// How schemas of options are compiled.
-pub fn validation() -> ValidationOptions<'static> {
-    jsonschema::options().with_pattern_options(
-        PatternOptions::fancy_regex()
-            .size_limit(PATTERN_SIZE)
-            .dfa_size_limit(PATTERN_SIZE),
-    )
+fn compile(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    jsonschema::options()
+        .with_pattern_options(
+            PatternOptions::fancy_regex()
+                .size_limit(PATTERN_SIZE)
+                .dfa_size_limit(PATTERN_SIZE),
+        )
+        .should_validate_formats(true)
+        .with_format("regex", |text: &str| regex_lite::Regex::new(text).is_ok())
+        .build(schema)
 }
 
-/// What may not stand in the schemas of options.
-pub(super) fn fault(schema: &Value) -> Option<String> {
+/// What may not stand in a schema of options, or why it is none.
+pub fn fault(schema: &Value) -> Option<String> {
     let mut patterns = Vec::new();
     if let Some(fault) = scan(schema, &mut patterns) {
         return Some(fault);
@@ -44,10 +51,23 @@ pub(super) fn fault(schema: &Value) -> Option<String> {
             "it has {count} regular expressions, and {PATTERNS} are allowed"
         ));
     }
-    let longest = patterns.into_iter().map(str::len).max()?;
-    (longest > PATTERN_LENGTH).then(|| {
-        format!("it has a regular expression of {longest} bytes, and {PATTERN_LENGTH} are allowed")
-    })
+    let longest = patterns.into_iter().map(str::len).max().unwrap_or_default();
+    if longest > PATTERN_LENGTH {
+        return Some(format!(
+            "it has a regular expression of {longest} bytes, and {PATTERN_LENGTH} are allowed"
+        ));
+    }
+    compile(schema).err().map(|error| error.to_string())
+}
+
+/// The first thing in these options that the schema does not allow. A schema that has a fault allows everything.
+pub fn violation<'a>(schema: &Value, options: &'a Value) -> Option<ValidationError<'a>> {
+    compile(schema).ok()?.validate(options).err()
+}
+
+/// Whether the schema allows none of these values. A schema that has a fault allows everything.
+pub fn allows_none_of(schema: &Value, values: &[Value]) -> bool {
+    compile(schema).is_ok_and(|validator| !values.iter().any(|value| validator.is_valid(value)))
 }
 
 fn scan<'a>(schema: &'a Value, patterns: &mut Vec<&'a str>) -> Option<String> {
@@ -227,6 +247,6 @@ mod tests {
             None
         );
         let large = json!({"pattern": "(a{1000}){50}"});
-        assert!(validation().build(&large).is_err());
+        assert!(fault(&large).is_some());
     }
 }
