@@ -15,7 +15,8 @@ use std::time::Duration;
 use self::plan::Plan;
 use self::world::World;
 
-/// Histories in CI.
+/// Histories in CI, and those of somebody who waits for the tests.
+const SEEDS_OF_CI: u64 = 1000;
 const SEEDS: u64 = 200;
 const RECORDS: u64 = 10;
 const MODEL: &str = "sim/model";
@@ -46,7 +47,9 @@ fn whatever_happens_to_machines_and_messages_the_run_ends_right() {
     if let Some(seed) = number("SIMULATION_CLUSTER_SEED") {
         return history(seed);
     }
-    let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let usual = if is_ci { SEEDS_OF_CI } else { SEEDS };
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(usual);
     in_threads(seeds, history, "SIMULATION_CLUSTER_SEED");
 }
 
