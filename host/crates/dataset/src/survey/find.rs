@@ -60,21 +60,27 @@ fn documents(config: &DatasetConfig, copies: &Copies, keys: &[String]) -> Option
 /// Records that stand under their keys: under one of these keys of the document, or at its top.
 fn keyed(config: &DatasetConfig, copies: &Copies, keys: &[String]) -> Option<Found> {
     let open = |records: &str| {
-        KEY_FIELDS.iter().find_map(|field| {
+        let opened = KEY_FIELDS.iter().rev().filter_map(|field| {
             let config = DatasetConfig {
                 records: records.to_owned(),
                 key_field: Some((*field).to_owned()),
                 ..config.clone()
             };
             let dataset = Dataset::open_with(config.clone(), copies).ok()?;
-            let rows: Vec<bool> = dataset
-                .rows()
-                .take(COMPARED)
-                .map(|row| row.is_ok())
-                .collect();
-            let good = rows.iter().filter(|is_good| **is_good).count();
-            (good > 0 && good * 10 >= rows.len() * 9).then_some((dataset, config))
-        })
+            let (mut records, mut others) = (0, 0);
+            for row in dataset.rows().take(COMPARED) {
+                match row {
+                    Ok(_) => records += 1,
+                    Err(DatasetError::NotAnObject { .. }) => others += 1,
+                    // It may be a record with a fault.
+                    Err(_) => {}
+                }
+            }
+            (records > 1 && records > 9 * others).then_some((records, (dataset, config)))
+        });
+        // The last of two that are alike.
+        let (_, found) = opened.max_by_key(|(records, _)| *records)?;
+        Some(found)
     };
     let mut under: Vec<Found> = keys.iter().filter_map(|key| open(key)).collect();
     let top = match keys {
@@ -164,7 +170,10 @@ mod tests {
             (2, "materials")
         );
         assert_eq!(yaml.fields[0].name, "key");
-        for text in [r#"{"records": {"a": {"n": 1}}}"#, "records:\n  a: {n: 1}\n"] {
+        for text in [
+            r#"{"records": {"a": {"n": 1}, "b": {}}}"#,
+            "records:\n  a: &a {n: 1}\n  b: {n: 2}\n  c: *a\n",
+        ] {
             let name = if text.starts_with('{') {
                 "a.json"
             } else {
