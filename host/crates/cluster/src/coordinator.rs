@@ -8,7 +8,7 @@ mod results;
 mod sessions;
 mod view;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -95,6 +95,8 @@ struct State {
     outdone: HashSet<(String, Digest)>,
     /// Nothing new is begun.
     stops: bool,
+    /// Of each worker that has come again or was lost, the session before and the number of its last message that was heard.
+    heard_until: HashMap<String, (u64, u64)>,
     /// Permits of workers that were lost, until their calls are certainly over.
     orphans: Vec<Orphan>,
 }

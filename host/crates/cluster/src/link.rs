@@ -30,7 +30,6 @@ pub(crate) struct Link {
     /// When something was sent or confirmed last.
     moved: Instant,
     again: Duration,
-    /// Number of the last message that was received.
     received: u64,
     /// Since when something that was received is not confirmed.
     unsaid: Option<Instant>,
@@ -60,6 +59,16 @@ impl Link {
     /// Queues a message.
     pub fn push<T: Serialize>(&mut self, message: &T) {
         self.unconfirmed.push_back(ByteBuf::from(encode(message)));
+    }
+
+    /// Number of the last message that was received.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// What the other side has not confirmed, by number.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = (u64, &ByteBuf)> {
+        (self.oldest..).zip(&self.unconfirmed)
     }
 
     /// What is to be sent now, if anything.

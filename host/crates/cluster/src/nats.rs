@@ -485,6 +485,13 @@ impl NatsWorker {
     /// # Errors
     /// When the server does not take it.
     pub async fn new(client: Client) -> Result<NatsWorker, BusError> {
+        let api = client.request("$JS.API.INFO", Bytes::new()).await;
+        // Another failure, as a user who may not ask, says nothing about it.
+        if api
+            .is_err_and(|error| error.kind() == async_nats::client::RequestErrorKind::NoResponders)
+        {
+            return Err(BusError::new("the server runs without JetStream"));
+        }
         let beats = bounded(client.subscribe(beats_subject())).await?;
         Ok(NatsWorker {
             context: jetstream::new(client.clone()),

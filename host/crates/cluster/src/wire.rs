@@ -108,6 +108,8 @@ pub enum Up {
         asking: Vec<Digest>,
         /// Calls that it was allowed to make and that have not ended, by the numbers of their permits.
         calling: Vec<(u64, Entry)>,
+        /// What it said in sessions before this one of calls that ended, and does not know to be heard.
+        unheard: Vec<Unheard>,
     },
     /// Is there an answer, or may this worker ask, and may its first call begin? The reply names the number.
     Ask {
@@ -181,6 +183,28 @@ pub enum Up {
     Presence(Presence),
     /// It leaves in order: nothing of it is in work.
     Leave,
+}
+
+impl Up {
+    /// Whether it says what a call took or how it ended: what was paid for counts, whatever becomes of the session.
+    #[must_use]
+    pub fn is_account(&self) -> bool {
+        matches!(
+            self,
+            Up::Settle { .. } | Up::Called { .. } | Up::TryFailed { .. } | Up::Journaled { .. }
+        )
+    }
+}
+
+/// A message of an earlier session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unheard {
+    /// The session.
+    pub session: u64,
+    /// Number of the message in it.
+    pub number: u64,
+    /// The message.
+    pub message: Up,
 }
 
 /// From a coordinator to one worker.

@@ -66,7 +66,13 @@ fn all_servers_may_be_killed_and_started_again() {
     for place in 0..3 {
         farm.nats.begin(place);
     }
-    assert_eq!(farm.ends_right(run), 0);
+    let ran = run.ended().ended(0);
+    let summary = ran.summary();
+    assert_eq!(summary.complete(), summary.records());
+    assert_eq!(farm.coordinator.content(), farm.undisturbed());
+    assert_eq!(Farm::billed_again(&farm.simulator.ledger()), 0);
+    // What a worker said of its calls while nobody carried it is not forgotten.
+    assert_eq!(summary.calls("calls"), farm.billed());
 }
 
 /// Stands between a worker and a server, and carries nothing while it is cut.

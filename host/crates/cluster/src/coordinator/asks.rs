@@ -26,7 +26,9 @@ impl Inner {
                 slots,
                 asking,
                 calling,
+                unheard,
             } => {
+                self.take_unheard(name, session, unheard);
                 let joining = Joining {
                     build,
                     slots,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::results::Ended;
 use super::{Inner, Orphan, State};
 use crate::link::{Link, Piece};
-use crate::wire::{Down, Frame, ToWorker, Up, Welcome, decode, encode};
+use crate::wire::{Down, Frame, ToWorker, Unheard, Up, Welcome, decode, encode};
 use gateway::pool::OwnAdmission;
 use gateway::remote::{CallEnd, Entry};
 use store::Claim;
@@ -99,6 +99,8 @@ impl State {
         let Some(worker) = self.workers.remove(name) else {
             return Vec::new();
         };
+        let heard = (worker.session, worker.link.received());
+        self.heard_until.insert(name.to_owned(), heard);
         let orphans = worker.permits.into_iter().map(|(ask, admission)| Orphan {
             worker: name.to_owned(),
             ask,
@@ -157,7 +159,11 @@ impl Inner {
                 return self.does_not_know(&name, session);
             }
             let worker = match state.workers.remove(&name) {
-                Some(before) => before.comes_again(session, now),
+                Some(before) => {
+                    let heard = (before.session, before.link.received());
+                    state.heard_until.insert(name.clone(), heard);
+                    before.comes_again(session, now)
+                }
                 None => Worker::new(session, now),
             };
             state.workers.insert(name.clone(), worker);
@@ -184,6 +190,17 @@ impl Inner {
             let message = encode(&ToWorker::Unknown { session });
             inner.bus.send(&name, message.into()).await;
         });
+    }
+
+    /// Takes what a worker said in earlier sessions and was not heard: calls that ended while nobody carried its messages count.
+    pub(super) fn take_unheard(self: &Arc<Self>, name: &str, session: u64, unheard: Vec<Unheard>) {
+        let known = self.state().heard_until.get(name).copied();
+        let is_new = |of: &Unheard| known.is_none_or(|heard| (of.session, of.number) > heard);
+        for of in unheard {
+            if is_new(&of) && of.message.is_account() {
+                self.hear(name, session, of.message);
+            }
+        }
     }
 
     /// Lets a worker in, or says why not.

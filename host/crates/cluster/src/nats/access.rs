@@ -1,9 +1,9 @@
 //! How a server is reached, and who one is there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, ServerAddr};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
 use futures_util::future::BoxFuture;
 
 /// The longest time for one try to connect.
@@ -47,7 +47,34 @@ pub enum AccessError {
         /// Why.
         cause: String,
     },
-    /// There is no answer, or a refusal.
+    /// The seed of an NKey is none.
+    #[error("the NKey is no seed of a user, which begins with `SU`")]
+    Seed,
+    /// A file of certificates cannot be used.
+    #[error("the certificates in {file} cannot be used: {cause}")]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The server does not let this user in.
+    #[error("the NATS server at {url} refuses the login: {cause}")]
+    Login {
+        /// The address.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// No connection by TLS comes about.
+    #[error("there is no TLS connection to the NATS server at {url}: {cause}")]
+    Tls {
+        /// The address.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// There is no answer.
     #[error("the NATS server at {url} cannot be reached: {cause}")]
     Unreachable {
         /// The address.
@@ -121,6 +148,9 @@ async fn connected(access: &Access, name: &str) -> Result<Client, AccessError> {
         options = options.token(token.clone());
     }
     if let Some(seed) = &access.nkey {
+        if !seed.starts_with("SU") {
+            return Err(AccessError::Seed);
+        }
         options = options.nkey(seed.clone());
     }
     if let Some(file) = &access.credentials {
@@ -131,6 +161,7 @@ async fn connected(access: &Access, name: &str) -> Result<Client, AccessError> {
         })?;
     }
     if let Some(file) = &access.authorities {
+        has_certificate(file)?;
         options = options.add_root_certificates(file.clone());
     }
     let unreachable = |cause: String| AccessError::Unreachable {
@@ -138,11 +169,33 @@ async fn connected(access: &Access, name: &str) -> Result<Client, AccessError> {
         cause,
     };
     match tokio::time::timeout(FIRST, options.connect(addresses)).await {
-        Ok(connected) => connected.map_err(|error| unreachable(error.to_string())),
+        Ok(connected) => connected.map_err(|error| {
+            let (url, cause) = (access.url.clone(), error.to_string());
+            match error.kind() {
+                ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+                    AccessError::Login { url, cause }
+                }
+                ConnectErrorKind::Tls => AccessError::Tls { url, cause },
+                _ => unreachable(cause),
+            }
+        }),
         Err(_) => Err(unreachable(format!(
             "no answer within {} s",
             FIRST.as_secs()
         ))),
+    }
+}
+
+/// A file without a certificate would be passed over, and the server's own then be called unknown.
+fn has_certificate(file: &Path) -> Result<(), AccessError> {
+    let unusable = |cause: String| AccessError::Authorities {
+        file: file.to_owned(),
+        cause,
+    };
+    let text = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    match String::from_utf8_lossy(&text).contains("-----BEGIN CERTIFICATE-----") {
+        true => Ok(()),
+        false => Err(unusable("it has no certificate in PEM".to_owned())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a worker is told from elsewhere to finish what it has in work.
 
 use async_nats::Client;
+use async_nats::client::RequestErrorKind;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
@@ -11,13 +12,18 @@ fn subject(worker: &str) -> String {
     format!("{PREFIX}.drain.{worker}")
 }
 
-/// Tells the worker of this name.
+/// Tells the worker of this name; gives whether there is one.
 ///
 /// # Errors
-/// When the server does not take it.
-pub async fn drain(client: &Client, worker: &str) -> Result<(), BusError> {
-    bounded(client.publish(subject(worker), Bytes::new())).await?;
-    bounded(client.flush()).await
+/// When the server does not take it, or the worker does not answer.
+pub async fn drain(client: &Client, worker: &str) -> Result<bool, BusError> {
+    bounded(async {
+        match client.request(subject(worker), Bytes::new()).await {
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(false),
+            told => told.map(|_| true),
+        }
+    })
+    .await
 }
 
 /// Waits until the worker of this name is told.
@@ -29,10 +35,15 @@ pub async fn drained(
     worker: &str,
 ) -> Result<impl Future<Output = ()> + Send + use<>, BusError> {
     let mut told = bounded(client.subscribe(subject(worker))).await?;
+    let client = client.clone();
     Ok(async move {
-        if told.next().await.is_none() {
+        let Some(message) = told.next().await else {
             // The connection is closed, which is no order to leave.
-            std::future::pending::<()>().await;
+            return std::future::pending::<()>().await;
+        };
+        if let Some(reply) = message.reply {
+            // Who told it may have gone.
+            let _ = bounded(client.publish(reply, Bytes::new())).await;
         }
     })
 }

@@ -19,7 +19,7 @@ use super::Settings;
 use crate::bus::WorkerBus;
 use crate::link::{Link, Piece};
 use crate::post::Post;
-use crate::wire::{Beat, Down, Frame, Held, ToWorker, Up, Welcome, decode, encode};
+use crate::wire::{Beat, Down, Frame, Held, ToWorker, Unheard, Up, Welcome, decode, encode};
 use gateway::error::CallError;
 use gateway::remote::{Entered, Entry, Turn};
 use types::class::FailureClass;
@@ -88,6 +88,8 @@ struct State {
     /// Calls that it may make, by the numbers of their permits.
     calling: HashMap<u64, Entry>,
     settles: HashMap<u64, oneshot::Sender<bool>>,
+    /// What was said of calls that ended, in sessions before this one, and may not have been heard. Said again until this session is let in.
+    unheard: Vec<Unheard>,
     /// What was handed in and is not durable at the coordinator, by number: answers, and since when.
     uncommitted: BTreeMap<u64, (Vec<Digest>, Instant)>,
     next_hand_in: u64,
@@ -97,6 +99,23 @@ struct State {
     committed: Vec<Digest>,
     /// What goes with the next frame.
     gathered: Gathered,
+}
+
+impl State {
+    /// What was said in this session of calls that ended, and may not have been heard.
+    fn unheard(&self) -> Vec<Unheard> {
+        let session = self.session;
+        let messages = self.link.unconfirmed();
+        let messages = messages.filter_map(|(number, bytes)| {
+            let message: Up = decode(bytes).ok()?;
+            message.is_account().then_some(Unheard {
+                session,
+                number,
+                message,
+            })
+        });
+        messages.collect()
+    }
 }
 
 /// A question that the coordinator was asked for.
@@ -143,6 +162,7 @@ impl Hub {
                 entries: HashMap::new(),
                 calling: HashMap::new(),
                 settles: HashMap::new(),
+                unheard: Vec::new(),
                 uncommitted: BTreeMap::new(),
                 next_hand_in: 1,
                 queued: 0,
@@ -200,6 +220,7 @@ impl Hub {
 
     /// This session was let in, and what lies in the spool waits to be handed in.
     pub fn is_let_in(&self) {
+        self.state().unheard.clear();
         self.is_in.send_replace(true);
     }
 
@@ -218,6 +239,7 @@ impl Hub {
             slots: self.slots,
             asking: state.asking.iter().copied().collect(),
             calling: calling.map(|(ask, entry)| (*ask, entry.clone())).collect(),
+            unheard: state.unheard.clone(),
         }
     }
 
@@ -242,6 +264,8 @@ impl Hub {
     fn join_again(&self) {
         self.is_in.send_replace(false);
         let mut state = self.state();
+        let unheard = state.unheard();
+        state.unheard.extend(unheard);
         state.session += 1;
         state.link = Link::new();
         let join = self.join(&state);

@@ -275,7 +275,11 @@ impl Part<'_> {
             cause,
         };
         fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-        (self.settings.open)(&folder.join("spool.db")).map_err(|error| failed(error.to_string()))
+        (self.settings.open)(&folder.join("spool.db")).map_err(|error| {
+            // What follows is for who names a state.
+            let text = error.to_string();
+            failed(text.lines().next().unwrap_or_default().to_owned())
+        })
     }
 
     fn spool_error(&self, error: &StoreError) -> WorkerError {
