@@ -1,8 +1,13 @@
 //! Signals that end a run: the first drains it, the second ends the program at once.
 
+use std::time::{Duration, Instant};
+
 use crate::cli::display::Display;
 use crate::cli::exit::Exit;
 use engine::Interrupt;
+
+/// Programs that start others, as `timeout`, send a signal to the process and then to its group. Both are one wish.
+const ONE_WISH: Duration = Duration::from_millis(200);
 
 /// Throws the interrupt at the first signal to end, and says what that means; ends the program at the second.
 pub(in crate::cli) fn watch_signals(
@@ -24,17 +29,22 @@ pub(in crate::cli) fn watch_signals(
         ) else {
             return;
         };
-        for round in 0.. {
+        let mut told: Option<Instant> = None;
+        loop {
             tokio::select! {
                 _ = keyboard.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hang_up.recv(), if may_hang_up => {}
             }
-            if round > 0 {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
+            match told {
+                Some(at) if at.elapsed() < ONE_WISH => {}
+                Some(_) => std::process::exit(i32::from(Exit::Interrupted as u8)),
+                None => {
+                    interrupt.throw();
+                    display.print(meaning);
+                    told = Some(Instant::now());
+                }
             }
-            interrupt.throw();
-            display.print(meaning);
         }
     });
 }
