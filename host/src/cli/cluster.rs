@@ -21,7 +21,7 @@ use super::project::{Project, State};
 use ::cluster::bundle::{self, BundleError};
 use ::cluster::bus::CoordinatorBus;
 use ::cluster::coordinator::{Conditions, Coordinator};
-use ::cluster::nats::{self, Access, NatsCoordinator, Streams};
+use ::cluster::nats::{self, Access, AccessError, NatsCoordinator, Streams};
 use ::cluster::run_file;
 use config::component::Component;
 use engine::{Interrupt, Meter};
@@ -100,6 +100,23 @@ fn access(url: &str) -> Access {
         credentials: variable("CREDENTIALS").map(PathBuf::from),
         authorities: variable("CA").map(PathBuf::from),
     }
+}
+
+/// A server that there is no connection to.
+pub(super) fn unconnected(error: AccessError) -> Failure {
+    let hint = match &error {
+        AccessError::Address { .. } | AccessError::Unreachable { .. } => return unusable(error),
+        AccessError::Login { .. } => {
+            "BATCHGEN_CLUSTER_USER and BATCHGEN_CLUSTER_PASSWORD are the login, or BATCHGEN_CLUSTER_TOKEN, _NKEY or _CREDENTIALS"
+        }
+        AccessError::Seed => "BATCHGEN_CLUSTER_NKEY is that seed, and not the public key",
+        AccessError::Credentials { .. } => "BATCHGEN_CLUSTER_CREDENTIALS names that file",
+        AccessError::Authorities { .. } => "BATCHGEN_CLUSTER_CA names that file",
+        AccessError::Tls { .. } => {
+            "tls:// is for servers with TLS; BATCHGEN_CLUSTER_CA names a file with the certificate of an authority of your own"
+        }
+    };
+    Failure::usage(anyhow!("{error}\nhint: {hint}; see docs/how-to/cluster.md"))
 }
 
 /// A server that cannot be used.

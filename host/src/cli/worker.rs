@@ -1,13 +1,15 @@
 //! `batchgen worker`: performs records of a run that another machine coordinates.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Args;
 
-use super::cluster::{self, ClusterArgs, unusable};
+use super::cluster::{self, ClusterArgs, unconnected, unusable};
 use super::display::Display;
 use super::environment::variable;
 use super::execution::watch_signals;
@@ -44,7 +46,7 @@ pub(super) struct WorkerArgs {
     /// Records in work at once
     #[arg(long, value_name = "N", default_value_t = 256)]
     slots: u32,
-    /// What it is called; the name of the machine where absent
+    /// What it is called; the name of the machine and a number where absent
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Where answers lie until the coordinator has them
@@ -61,8 +63,14 @@ pub(super) fn perform(args: &WorkerArgs, display: &Display) -> Result<Exit, Fail
     if let Some(name) = &args.drain {
         let name = checked(name)?;
         return block_on(async {
-            let client = nats::connect(&access, "batchgen").await.map_err(unusable)?;
-            nats::drain(&client, &name).await.map_err(unusable)?;
+            let client = nats::connect(&access, "batchgen")
+                .await
+                .map_err(unconnected)?;
+            if !nats::drain(&client, &name).await.map_err(unusable)? {
+                return Err(Failure::usage(anyhow!(
+                    "there is no worker `{name}`\nhint: `batchgen cluster status` lists those of each run"
+                )));
+            }
             display.note(&format!("{name} was told to finish what it has in work"));
             Ok(Exit::Done)
         });
@@ -74,12 +82,17 @@ pub(super) fn perform(args: &WorkerArgs, display: &Display) -> Result<Exit, Fail
         Some(name) => checked(name)?,
         None => machine(),
     };
+    // Held until the process ends.
+    let (spool, _held) = match &args.name {
+        Some(name) => (args.spool.join(name), None),
+        None => free_spool(&args.spool)?,
+    };
     let cache = settings::cache_directory(None).map_err(Failure::usage)?;
     let shown = display.clone();
     let worker = Settings {
         name: name.clone(),
         slots: args.slots as usize,
-        spool: args.spool.join(&name),
+        spool: spool.clone(),
         open: Store::open,
         build: cluster::build()?,
         engine: settings::engine(&cache)?,
@@ -99,7 +112,7 @@ pub(super) fn perform(args: &WorkerArgs, display: &Display) -> Result<Exit, Fail
     };
     block_on(async {
         let connected = nats::connect(&access, &format!("batchgen worker {name}")).await;
-        let client = connected.map_err(unusable)?;
+        let client = connected.map_err(unconnected)?;
         let drained = nats::drained(&client, &name).await.map_err(unusable)?;
         let bus = NatsWorker::new(client).await.map_err(unusable)?;
         let interrupt = Interrupt::default();
@@ -125,8 +138,8 @@ fn cannot_go_on(error: WorkerError) -> Failure {
             Failure::usage(error)
         }
         WorkerError::Spool { .. } => Failure::usage(anyhow!(
-            "{error}\nhint: make room, or name another folder with --spool DIR; answers that lie there are handed in by the next worker \
-             that is started with it"
+            "{error}\nhint: see that there is room and that no other worker uses it, or name another folder with --spool DIR; answers that lie \
+             there are handed in by the next worker that is started with it"
         )),
         WorkerError::Closed => unusable(error),
     }
@@ -181,16 +194,42 @@ fn checked(name: &str) -> Result<String, Failure> {
     Ok(name.to_owned())
 }
 
+/// The spool of a worker without a name: the first of this machine that no other process has, so that what a killed one left is
+/// handed in by the next.
+fn free_spool(spools: &Path) -> Result<(PathBuf, Option<File>), Failure> {
+    for number in 1_u32.. {
+        let folder = spools.join(format!("{}-{number}", node()));
+        let cannot = |error: io::Error| {
+            Failure::usage(anyhow!(
+                "the spool {}: {error}\nhint: name another folder with --spool DIR",
+                folder.display()
+            ))
+        };
+        fs::create_dir_all(&folder).map_err(cannot)?;
+        let lock = File::create(folder.join("lock")).map_err(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => return Ok((folder, Some(lock))),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+    }
+    Err(Failure::internal(anyhow!("every spool is in use")))
+}
+
 /// The name of this machine, and of this process on it.
 fn machine() -> String {
+    format!("{}-{}", node(), std::process::id())
+}
+
+/// The name of this machine.
+fn node() -> String {
     let node = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let node = node.map_or_else(|_| "worker".to_owned(), |node| node.trim().to_owned());
     let safe = |letter: char| match letter {
         letter if letter.is_ascii_alphanumeric() => letter,
         _ => '-',
     };
-    let node: String = node.chars().take(40).map(safe).collect();
-    format!("{node}-{}", std::process::id())
+    node.chars().take(40).map(safe).collect()
 }
 
 fn words(name: &str, event: &Event) -> String {

@@ -206,12 +206,51 @@ fn a_worker_is_told_from_elsewhere_to_leave() {
         let told = farm
             .workers
             .host(&["worker", "--cluster", &url, "--drain", "one"]);
-        told.ended(0);
+        // At first it may not listen yet.
+        assert!(told.code == Some(0) || told.stderr.contains("no worker `one`"));
         let pid = Pid::from_child(&worker.0);
         let state = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
         state.is_ok_and(|state| state.contains(") Z "))
     });
     worker.ended().ended(0);
+    let nobody = farm
+        .workers
+        .host(&["worker", "--cluster", &url, "--drain", "one"])
+        .ended(2);
+    assert!(
+        nobody.stderr.contains("there is no worker `one`"),
+        "{}",
+        nobody.stderr
+    );
+}
+
+#[test]
+fn what_a_killed_worker_without_a_name_left_is_handed_in_by_the_next() {
+    let farm = Farm::new(1, 40);
+    let url = farm.nats.url();
+    let worker = || {
+        Process(
+            farm.workers
+                .command(&["worker", "--cluster", &url])
+                .spawn()
+                .unwrap(),
+        )
+    };
+    let run = farm.run();
+    let first = worker();
+    until("the first answers", || farm.billed() >= 10);
+    first.signal(Signal::KILL);
+    let _ = first.ended();
+    let spools = || {
+        let found = fs::read_dir(farm.workers.path(".batchgen-worker")).unwrap();
+        found.count()
+    };
+    assert_eq!(spools(), 1);
+    let _second = worker();
+    farm.ends_right(run);
+    assert_eq!(spools(), 1, "the next worker has the same spool");
+    let _third = worker();
+    until("a spool of its own", || spools() == 2);
 }
 
 #[test]

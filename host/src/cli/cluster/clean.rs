@@ -5,7 +5,7 @@ use clap::Args;
 use super::super::display::{Display, say};
 use super::super::exit::{Exit, Failure};
 use super::super::project::block_on;
-use super::{ClusterArgs, HEARD, unusable};
+use super::{ClusterArgs, HEARD, unconnected, unusable};
 use ::cluster::nats;
 
 /// List what dead runs left on a server, and remove it.
@@ -27,7 +27,9 @@ pub(super) struct CleanArgs {
 pub(super) fn perform(args: &CleanArgs, display: &Display) -> Result<Exit, Failure> {
     let access = args.cluster.access()?;
     block_on(async {
-        let client = nats::connect(&access, "batchgen").await.map_err(unusable)?;
+        let client = nats::connect(&access, "batchgen")
+            .await
+            .map_err(unconnected)?;
         let heard = nats::beats(&client, HEARD).await.map_err(unusable)?;
         let found = nats::leftovers(&client).await.map_err(unusable)?;
         let dead: Vec<&String> = found

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::display::Display;
 use super::super::exit::Failure;
-use super::{access, unusable};
+use super::{access, unconnected, unusable};
 use ::cluster::nats::{self, AccessError, Client};
 
 /// A server is waited for so long: several choose a leader.
@@ -35,7 +35,7 @@ impl Server<'_> {
         let connect = async || nats::connect(&access, "batchgen coordinator").await;
         let may_pass =
             |error: &AccessError| self.goes_on && matches!(error, AccessError::Unreachable { .. });
-        self.tries(connect, may_pass).await
+        self.tries(connect, may_pass, unconnected).await
     }
 
     /// Does something with it, again and again until that works.
@@ -46,13 +46,14 @@ impl Server<'_> {
         &self,
         doing: impl AsyncFn() -> Result<T, E>,
     ) -> Result<T, Failure> {
-        self.tries(doing, |_| true).await
+        self.tries(doing, |_| true, unusable).await
     }
 
     async fn tries<T, E: Words>(
         &self,
         doing: impl AsyncFn() -> Result<T, E>,
         may_pass: impl Fn(&E) -> bool,
+        failure: impl Fn(E) -> Failure,
     ) -> Result<T, Failure> {
         let patience = match self.goes_on {
             true => LONG_PATIENCE,
@@ -65,7 +66,7 @@ impl Server<'_> {
                 Err(error) => error,
             };
             if !may_pass(&error) || began.elapsed() >= patience {
-                return Err(unusable(error));
+                return Err(failure(error));
             }
             if !is_told {
                 is_told = true;

@@ -6,7 +6,7 @@ use super::super::display::{emit, say};
 use super::super::exit::{Exit, Failure};
 use super::super::numbers::counted;
 use super::super::project::block_on;
-use super::{ClusterArgs, HEARD, unusable};
+use super::{ClusterArgs, HEARD, unconnected, unusable};
 use ::cluster::nats;
 use serde_json::json;
 
@@ -28,7 +28,9 @@ pub(super) struct StatusArgs {
 pub(super) fn perform(args: &StatusArgs) -> Result<Exit, Failure> {
     let access = args.cluster.access()?;
     block_on(async {
-        let client = nats::connect(&access, "batchgen").await.map_err(unusable)?;
+        let client = nats::connect(&access, "batchgen")
+            .await
+            .map_err(unconnected)?;
         let heard = nats::beats(&client, HEARD).await.map_err(unusable)?;
         let found = nats::leftovers(&client).await.map_err(unusable)?;
         if args.json {

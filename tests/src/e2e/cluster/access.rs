@@ -39,7 +39,8 @@ fn a_user_with_a_password_is_let_in_and_others_are_not() {
     let _worker = farm.worker("one");
     assert_eq!(farm.ends_right(run), 0);
     let refused = is_refused(&farm, Scene::new(), PASSWORD);
-    assert!(refused.contains("cannot be reached"), "{refused}");
+    assert!(refused.contains("refuses the login"), "{refused}");
+    assert!(refused.contains("BATCHGEN_CLUSTER_USER"), "{refused}");
 }
 
 #[test]
@@ -117,6 +118,18 @@ fn a_server_whose_authority_is_named_is_trusted_and_no_other() {
     let _worker = farm.worker("one");
     assert_eq!(farm.ends_right(run), 0);
     let url = farm.nats.url();
-    let stranger = Scene::new().host(&["cluster", "status", "--cluster", &url]);
-    stranger.ended(2);
+    let status = ["cluster", "status", "--cluster", &url];
+    let refused = Scene::new().host(&status).ended(2).stderr;
+    assert!(refused.contains("BATCHGEN_CLUSTER_CA"), "{refused}");
+    for (file, cause) in [
+        ("/no/such/file", "No such file"),
+        (key.as_str(), "no certificate"),
+    ] {
+        let stranger = Scene::new().with("BATCHGEN_CLUSTER_CA", file);
+        let refused = stranger.host(&status).ended(2).stderr;
+        assert!(
+            refused.contains(file) && refused.contains(cause),
+            "{refused}"
+        );
+    }
 }
