@@ -13,7 +13,7 @@ use std::fs;
 use rustix::process::{Pid, Signal};
 
 use crate::scene::{Ran, Scene, until};
-use farm::{ARGUMENTS, Farm};
+use farm::{ARGUMENTS, Farm, Process};
 
 #[test]
 fn workers_make_what_one_machine_makes() {
