@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use futures_util::future::BoxFuture;
 
 /// The longest time for one try to connect.
@@ -176,6 +176,9 @@ async fn connected(access: &Access, name: &str) -> Result<Client, AccessError> {
                     AccessError::Login { url, cause }
                 }
                 ConnectErrorKind::Tls => AccessError::Tls { url, cause },
+                ConnectErrorKind::Io if is_refused_by_tls(&error) => {
+                    AccessError::Tls { url, cause }
+                }
                 _ => unreachable(cause),
             }
         }),
@@ -184,6 +187,14 @@ async fn connected(access: &Access, name: &str) -> Result<Client, AccessError> {
             FIRST.as_secs()
         ))),
     }
+}
+
+/// Whether a connection broke off because one side did not take what the other said: the client calls this an error of reading.
+fn is_refused_by_tls(error: &ConnectError) -> bool {
+    let source = std::error::Error::source(error);
+    source
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
 }
 
 /// A file without a certificate would be passed over, and the server's own then be called unknown.
