@@ -47,8 +47,11 @@ fn whatever_happens_to_machines_and_messages_the_run_ends_right() {
     if let Some(seed) = number("SIMULATION_CLUSTER_SEED") {
         return history(seed);
     }
-    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    let usual = if is_ci { SEEDS_OF_CI } else { SEEDS };
+    let usual = if variable("CI").is_some() {
+        SEEDS_OF_CI
+    } else {
+        SEEDS
+    };
     let seeds = number("SIMULATION_SEEDS").unwrap_or(usual);
     in_threads(seeds, history, "SIMULATION_CLUSTER_SEED");
 }
@@ -89,8 +92,12 @@ fn in_threads(seeds: u64, history: fn(u64), variable: &str) {
     clippy::disallowed_methods,
     reason = "a person repeats a history by its seed"
 )]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    variable(name)?.parse().ok()
 }
 
 fn storm(seed: u64) {
