@@ -10,7 +10,7 @@ use super::error::At;
 use super::input::{Chunk, Input, Line};
 use super::record::object;
 use super::split::{Piece, Split};
-use super::yaml::{cannot_split, closes_flow, is_blank, is_item, marker};
+use super::yaml::{LINE_HEAD, cannot_split, closes_flow, is_blank, is_item, marker};
 
 /// The record of an entry, as it was parsed: an object of its key alone. The key becomes the first field.
 pub(super) fn record(entry: Value, field: &str, at: &At<'_>) -> Result<Value, DatasetError> {
@@ -59,6 +59,32 @@ impl KeyedSplit {
         }
     }
 
+    /// Sees that no other document follows this line, which ends the first.
+    fn finish(&mut self, end: &Line) -> Result<(), DatasetError> {
+        let rest = marker(end.text(), "---").or(marker(end.text(), "..."));
+        let mut second = rest
+            .is_some_and(|rest| !is_blank(rest))
+            .then_some(end.start.line);
+        while second.is_none()
+            && let Some(line) = self.input.line(LINE_HEAD)?
+        {
+            let rest = marker(line.text(), "---").or(marker(line.text(), "..."));
+            let is_empty = is_blank(rest.unwrap_or(line.trimmed()));
+            second = (!is_empty).then_some(line.start.line);
+        }
+        match second {
+            None => Ok(()),
+            Some(line) => Err(cannot_split(
+                &At {
+                    path: &self.path,
+                    line,
+                },
+                "a second document follows the records",
+                "keep one document in the file",
+            )),
+        }
+    }
+
     /// The line of the next key. The mapping ends with its document, or where a line is less deep.
     fn key_line(&mut self) -> Result<Option<Line>, DatasetError> {
         loop {
@@ -77,13 +103,16 @@ impl KeyedSplit {
                 Some(column) => line.indent() < column,
                 None => self.is_under_key && line.indent() == 0,
             };
-            if ends_document || is_less_deep && line.indent() == 0 {
-                return Ok(None);
-            }
             let at = At {
                 path: &self.path,
                 line: line.start.line,
             };
+            if ends_document {
+                return self.finish(&line).map(|()| None);
+            }
+            if is_less_deep && line.indent() == 0 {
+                return Ok(None);
+            }
             if is_less_deep || is_item(line.trimmed()) {
                 return Err(cannot_split(
                     &at,
@@ -234,6 +263,9 @@ oak:
             format!("a\n{good}"),
             format!("- a\n{good}"),
             format!("things:\n    a: 1\n  {good}"),
+            format!("{good}---\n# none\n...\n"),
+            format!("{good}---\n{good}"),
+            format!("{good}--- {{c: {{}}}}\n"),
         ];
         let yaml = documents.map(|document| keyed("a.yaml", &document).report());
         let lines = keyed("a.jsonl", "{}").report();
@@ -276,6 +308,14 @@ oak:
         ---
         a.yaml:2: expected an object with named fields, found a number; write `field: value` pairs
         a.yaml:3: expected the key of a record; write each record under a key, all keys in the same column; without `key-field`, records are a list
+        ---
+        line 1: b
+        ---
+        line 1: b
+        a.yaml:5: a second document follows the records; keep one document in the file
+        ---
+        line 1: b
+        a.yaml:4: a second document follows the records; keep one document in the file
         ---
         a.jsonl: `key-field` is for JSON and YAML, and this is JSON Lines; remove `key-field`
         "#);
