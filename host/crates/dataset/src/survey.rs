@@ -300,7 +300,7 @@ impl Field {
 mod tests {
     use super::*;
 
-    fn survey(name: &str, text: &str) -> Survey {
+    pub(super) fn survey(name: &str, text: &str) -> Survey {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();

@@ -113,15 +113,8 @@ fn names(dataset: &Dataset) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Copies, DatasetConfig, Survey};
-
-    fn survey(name: &str, text: &str) -> Survey {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        Survey::of(&DatasetConfig::new(path), &Copies::passing(), None)
-            .unwrap_or_else(|error| panic!("{error}"))
-    }
+    use super::super::Survey;
+    use super::super::tests::survey;
 
     #[test]
     fn records_are_found_wherever_they_lie() {
